@@ -1,0 +1,46 @@
+//! Compiles the definitions under `chancery/` to Rust and to an embedded descriptor set, without protoc.
+//!
+//! Law: what is encoded twice is the same bytes, so every map is ordered.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use prost::Message as _;
+
+/// Where the definitions are, and the root of their packages.
+const ROOT: &str = "chancery";
+
+/// Fields that are passed on without a copy: slices of what was received, or shared by all receivers.
+const SHARED_BYTES: [&str; 3] = [
+    ".chancery.sync.v1.SnapshotBegin.envelope",
+    ".chancery.sync.v1.Chunk.data",
+    ".chancery.sync.v1.Resource.body",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={ROOT}");
+    let mut files = Vec::new();
+    collect(Path::new(ROOT), &mut files)?;
+    files.sort();
+
+    let descriptors = protox::compile(&files, ["."])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+
+    let plain = tonic_prost_build::configure().btree_map(".");
+    SHARED_BYTES.iter().fold(plain, |builder, field| builder.bytes(field)).compile_fds(descriptors)?;
+    Ok(())
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|e| e == "proto") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Facts: what the control plane was told, as plain validated data, before any of it is compiled.
+//!
+//! Law: a fact is complete in itself and knows nothing of others; that references hold is `compile`'s to prove.
+//! Absent on purpose: secrets (a credential is a reference), wire types, anything computed.
+
+mod commerce;
+mod people;
+mod registry;
+mod rulebook;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use commerce::{Amounts, Bound, Each, Limit, LimitScope, Price, PricePerMillion};
+pub use people::{Grant, GrantSubject, Key, ModelGlob, Permission, Principal, Role, Team, Tenant};
+pub use registry::{Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts};
+pub use rulebook::{
+    Acceptance, Check, Guardrail, Licence, LicenceAcceptance, LicenceTerm, Obligation, Rule, Seats, Subject,
+    Territory,
+};
+
+use crate::vocabulary::{Id, Name};
+
+/// Everything that is known, by kind and id. Entries are shared, so a changed copy costs what changed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// Organisations.
+    pub tenants: BTreeMap<Id, Arc<Tenant>>,
+    /// Units inside them.
+    pub teams: BTreeMap<Id, Arc<Team>>,
+    /// Users and services.
+    pub principals: BTreeMap<Id, Arc<Principal>>,
+    /// Sets of permissions.
+    pub roles: BTreeMap<Id, Arc<Role>>,
+    /// Roles given.
+    pub grants: BTreeMap<Id, Arc<Grant>>,
+    /// Vendors.
+    pub providers: BTreeMap<Id, Arc<Provider>>,
+    /// Deployments.
+    pub endpoints: BTreeMap<Id, Arc<Endpoint>>,
+    /// Licences.
+    pub licences: BTreeMap<Id, Arc<Licence>>,
+    /// Acceptances of licences.
+    pub acceptances: BTreeMap<Id, Arc<LicenceAcceptance>>,
+    /// Models with their routes.
+    pub models: BTreeMap<Id, Arc<Model>>,
+    /// Bounds.
+    pub limits: BTreeMap<Id, Arc<Limit>>,
+    /// Compliance rules.
+    pub rules: BTreeMap<Id, Arc<Rule>>,
+    /// Content checks.
+    pub guardrails: BTreeMap<Id, Arc<Guardrail>>,
+    /// Dated prices.
+    pub prices: BTreeMap<Id, Arc<Price>>,
+    /// API keys by public id, without their secrets.
+    pub keys: BTreeMap<Name, Arc<Key>>,
+}
+
+/// Where a resource may travel: everywhere, or only to the geos it names.
+pub type Geos = Vec<Name>;

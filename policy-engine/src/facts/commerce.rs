@@ -1,0 +1,159 @@
+//! What it costs, and how much of it there is.
+
+use super::{Geos, ModelGlob};
+use crate::vocabulary::{Currency, Instant, Money, Name, OnStoreLoss, Period};
+
+/// What a limit counts apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Each {
+    /// One count for everybody in scope.
+    Scope,
+    /// One a tenant.
+    Tenant,
+    /// One a team.
+    Team,
+    /// One a principal.
+    Principal,
+    /// One a key.
+    Key,
+}
+
+/// Whose requests a limit counts; every part that is given must fit.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LimitScope {
+    /// A team of the limit's tenant.
+    pub team: Option<Name>,
+    /// A principal of the limit's tenant.
+    pub principal: Option<Name>,
+    /// A key's public id.
+    pub key: Option<Name>,
+    /// Models; `None` is all.
+    pub model: Option<ModelGlob>,
+    /// An endpoint.
+    pub endpoint: Option<Name>,
+    /// A provider.
+    pub provider: Option<Name>,
+    /// What is counted apart; `None` is one count for the whole scope.
+    pub each: Option<Each>,
+}
+
+/// How much, in which unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// Requests in a window.
+    Requests(u64, Period),
+    /// Input and output tokens in a window.
+    Tokens(u64, Period),
+    /// Input tokens in a window.
+    InputTokens(u64, Period),
+    /// Output tokens in a window.
+    OutputTokens(u64, Period),
+    /// Money in a window.
+    Spend(Money, Period),
+    /// Requests in flight.
+    Concurrent(u64),
+    /// Distinct principals in a window.
+    Seats(u64, Period),
+}
+
+/// A bound at some scope.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    /// Whose requests it counts.
+    pub scope: LimitScope,
+    /// How much.
+    pub bound: Bound,
+    /// What it does while its store can't be reached.
+    pub on_store_loss: OnStoreLoss,
+    /// The geos it holds in; empty is all.
+    pub geos: Geos,
+}
+
+/// Prices of a million tokens, in nano-units of the price's currency; a class that is not given costs what `input` costs
+/// (cached input) or what `output` costs (reasoning).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PricePerMillion {
+    /// Input.
+    pub input: i64,
+    /// Input the vendor had cached.
+    pub cached_input: Option<i64>,
+    /// Output.
+    pub output: i64,
+    /// Reasoning the caller does not see.
+    pub reasoning: Option<i64>,
+}
+
+/// What one request used, by token class. `cached_input` is part of `input`, `reasoning` of `output`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Amounts {
+    /// All input tokens.
+    pub input: u64,
+    /// Of them, served from the vendor's cache.
+    pub cached_input: u64,
+    /// All output tokens.
+    pub output: u64,
+    /// Of them, reasoning.
+    pub reasoning: u64,
+}
+
+/// A dated price of a model, or of one endpoint of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Price {
+    /// The model.
+    pub model: Name,
+    /// Only at this endpoint; `None` is all.
+    pub endpoint: Option<Name>,
+    /// The first instant it holds at; the latest that has begun wins.
+    pub valid_from: Option<Instant>,
+    /// The currency.
+    pub currency: Currency,
+    /// The amounts.
+    pub per_million: PricePerMillion,
+    /// The geos it holds in; empty is all.
+    pub geos: Geos,
+}
+
+impl Price {
+    /// What `used` costs, rounded up to a whole nano-unit once; saturates at what [`Money`] can hold.
+    pub fn cost(&self, used: Amounts) -> Money {
+        let p = &self.per_million;
+        let cached = used.cached_input.min(used.input);
+        let reasoning = used.reasoning.min(used.output);
+        let lines = [
+            (used.input - cached, p.input),
+            (cached, p.cached_input.unwrap_or(p.input)),
+            (used.output - reasoning, p.output),
+            (reasoning, p.reasoning.unwrap_or(p.output)),
+        ];
+        let total: i128 = lines.iter().map(|(n, price)| i128::from(*n) * i128::from(*price)).sum();
+        let nanos = total.div_euclid(1_000_000) + i128::from(total.rem_euclid(1_000_000) != 0);
+        Money { currency: self.currency, nanos: i64::try_from(nanos).unwrap_or(i64::MAX) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocabulary::decimal_nanos;
+
+    #[test]
+    fn a_cost_is_rounded_once_and_up() {
+        let price = Price {
+            model: "gpt-4o".parse().unwrap(),
+            endpoint: None,
+            valid_from: None,
+            currency: "USD".parse().unwrap(),
+            per_million: PricePerMillion {
+                input: decimal_nanos("2.50").unwrap(),
+                cached_input: Some(decimal_nanos("1.25").unwrap()),
+                output: decimal_nanos("10.00").unwrap(),
+                reasoning: None,
+            },
+            geos: vec![],
+        };
+        let used = Amounts { input: 1000, cached_input: 400, output: 10, reasoning: 3 };
+        assert_eq!(price.cost(used).nanos, 600 * 2500 + 400 * 1250 + 10 * 10_000);
+        let lying = Amounts { input: u64::MAX, cached_input: u64::MAX, output: u64::MAX, reasoning: 0 };
+        assert_eq!(price.cost(lying).nanos, i64::MAX);
+    }
+}

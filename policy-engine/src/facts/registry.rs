@@ -1,0 +1,129 @@
+//! What there is to call: providers, their endpoints, and the models made of them.
+
+use super::Geos;
+use crate::vocabulary::{Adapter, Duration, Name, Operation, RoutePolicy, Tokens};
+
+/// Where a vendor credential is found. Never the credential itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// An environment variable of the node.
+    Env(String),
+    /// A file on the node.
+    File(String),
+    /// Sealed in the control plane's store; reaches a node in its own sealed message.
+    Sealed,
+}
+
+/// What a vendor's contract says. A flag that is not given is unknown, and unknown satisfies nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// The vendor trains on what it is sent.
+    pub trains_on_data: Option<bool>,
+    /// A data processing agreement is on file.
+    pub dpa: Option<bool>,
+    /// A HIPAA business associate agreement is on file.
+    pub baa: Option<bool>,
+    /// The vendor keeps nothing.
+    pub zero_retention: Option<bool>,
+}
+
+/// A vendor or an internal platform that hosts models.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provider {
+    /// The protocol it speaks.
+    pub adapter: Adapter,
+    /// The base URL without a trailing slash, such as `https://api.openai.com/v1`; empty for the simulated provider.
+    pub base_url: String,
+    /// Where its credential is found.
+    pub credential: Option<Credential>,
+    /// What its contract says.
+    pub terms: Terms,
+    /// The geos that may use it; empty is all.
+    pub geos: Geos,
+}
+
+/// How long each part of an upstream call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timeouts {
+    /// To connect, TLS included; default 2 s.
+    pub connect: Option<Duration>,
+    /// From the request sent to the first byte of the answer; default 30 s.
+    pub first_byte: Option<Duration>,
+    /// Between two bytes of the answer; default 30 s.
+    pub idle: Option<Duration>,
+    /// For the whole call; default 10 min.
+    pub total: Option<Duration>,
+}
+
+/// One callable deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endpoint {
+    /// The provider that runs it.
+    pub provider: Name,
+    /// The model's name there; not bound to the rules of [`Name`].
+    pub upstream_model: String,
+    /// Every place a request may be processed in; empty is unknown, which satisfies no residency.
+    pub processing_regions: Vec<Name>,
+    /// Every place it may be stored in; empty is unknown.
+    pub storage_regions: Vec<Name>,
+    /// Overrides the provider's terms, flag by flag.
+    pub terms: Terms,
+    /// Overrides of the default timeouts.
+    pub timeouts: Timeouts,
+    /// The geos that may use it; empty is all.
+    pub geos: Geos,
+}
+
+/// What people are told about a model, and what a request is checked against.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ModelCard {
+    /// One or two sentences.
+    pub description: String,
+    /// Input modalities, such as `text`, `image`.
+    pub input: Vec<String>,
+    /// Output modalities.
+    pub output: Vec<String>,
+    /// The operations it serves; never empty.
+    pub operations: Vec<Operation>,
+    /// Tokens of input and output together.
+    pub context_window: Option<Tokens>,
+    /// Tokens of output at most.
+    pub max_output_tokens: Option<Tokens>,
+    /// What it is good for.
+    pub use_cases: Vec<String>,
+    /// The risk class, such as `limited`; an attribute of rules.
+    pub risk_class: Option<String>,
+}
+
+/// An endpoint in a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteTarget {
+    /// The endpoint: the tenant's own of that name, else the platform's.
+    pub endpoint: Name,
+    /// Its share within the group, 1 to 1,000,000; default 1.
+    pub weight: u32,
+}
+
+/// How a model's name becomes an ordered choice of endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The order within a group.
+    pub policy: RoutePolicy,
+    /// Groups in order; a later one is a fallback.
+    pub groups: Vec<Vec<RouteTarget>>,
+}
+
+/// What callers ask for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Its card.
+    pub card: ModelCard,
+    /// Its licence: the tenant's own of that name, else the platform's.
+    pub licence: Option<Name>,
+    /// Further names callers may use; visible ASCII without blanks, at most 128 characters.
+    pub aliases: Vec<String>,
+    /// Its route.
+    pub route: Route,
+    /// The geos it is offered in; empty is all.
+    pub geos: Geos,
+}

@@ -1,0 +1,81 @@
+//! One request as the policy sees it: who asks, for what, when, and what was found in it.
+//!
+//! Law: everything a decision depends on is in here or in the snapshot, the instant included, so that a record of it replays.
+
+use crate::rules::roles::RoleSetIx;
+use crate::vocabulary::{Entity, Instant, Name, Operation};
+
+/// Who asks: positions in the snapshot it was made from, meaningless in any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    pub(crate) tenant: u32,
+    pub(crate) team: u32,
+    pub(crate) principal: u32,
+    pub(crate) role_set: RoleSetIx,
+    /// The models a key narrows its principal to.
+    pub(crate) narrowed: Option<u32>,
+}
+
+/// What a caller asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Who asks.
+    pub caller: Caller,
+    /// The model's name or an alias, as written.
+    pub model: &'a str,
+    /// The operation.
+    pub operation: Operation,
+    /// Whether the answer is asked for as a stream.
+    pub stream: bool,
+    /// The purpose the caller declared.
+    pub purpose: Option<&'a str>,
+    /// Legal areas the caller declared for the subjects; they add to what is known and never take away.
+    pub declared_jurisdictions: &'a [Name],
+    /// Data classes the caller declared; they add to what is found.
+    pub declared_classes: &'a [String],
+    /// Tools that the vendor runs by itself and that reach outside (web search, code, MCP).
+    pub egress_tools: &'a [String],
+    /// The instant of the decision.
+    pub instant: Instant,
+    /// The public id of the key that was presented, for limits that count keys apart.
+    pub key: Option<&'a str>,
+}
+
+/// What inspection found in the content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The entities, one bit each ([`Entity::bit`]).
+    pub entities: u32,
+    /// The word lists of the snapshot's detectors of which a word was found, ascending.
+    pub word_lists: Vec<u32>,
+}
+
+impl Found {
+    /// Whether an entity was found.
+    pub fn has(&self, entity: Entity) -> bool {
+        self.entities & entity.bit() != 0
+    }
+
+    /// Notes a finding; true if it was new.
+    pub fn note_entity(&mut self, entity: Entity) -> bool {
+        let new = !self.has(entity);
+        self.entities |= entity.bit();
+        new
+    }
+
+    /// Notes a word of a list; true if the list was new.
+    pub fn note_words(&mut self, list: u32) -> bool {
+        match self.word_lists.binary_search(&list) {
+            Ok(_) => false,
+            Err(at) => {
+                self.word_lists.insert(at, list);
+                true
+            }
+        }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.entities == 0 && self.word_lists.is_empty()
+    }
+}

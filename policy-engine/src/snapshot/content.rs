@@ -1,0 +1,53 @@
+//! What is looked for in content, for the callers of one tenant.
+//!
+//! Law: one view looks for everything any guardrail or rule that can reach its callers may ask for; a permit then says
+//! which findings matter, so that a finding can be missed only if nobody asked for it.
+
+use std::sync::Arc;
+
+use crate::content::Detectors;
+use crate::vocabulary::{Entity, Id, MaskAction};
+
+/// The detectors for one tenant's callers, and the guardrails that speak of their findings.
+#[derive(Debug)]
+pub struct ContentView {
+    /// The compiled detectors; word list `n` of a finding is `word_lists[n]`.
+    pub detectors: Arc<Detectors>,
+    /// Where each word list comes from.
+    pub word_lists: Vec<WordList>,
+    pub(crate) guardrails: Vec<GuardrailRow>,
+}
+
+/// A word list's origin.
+#[derive(Debug, Clone)]
+pub struct WordList {
+    /// The guardrail.
+    pub guardrail: Id,
+}
+
+/// A guardrail, as far as it concerns one view.
+#[derive(Debug)]
+pub(crate) struct GuardrailRow {
+    pub(crate) id: Id,
+    /// The models it is for, as bits; `None` is all.
+    pub(crate) model_bits: Option<Box<[u64]>>,
+    /// The teams it is for; empty is all.
+    pub(crate) teams: Vec<u32>,
+    pub(crate) input: Vec<CheckRow>,
+    pub(crate) output: Vec<CheckRow>,
+}
+
+/// One check: an action on entities, or on one of the view's word lists.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckRow {
+    pub(crate) entities: Vec<Entity>,
+    pub(crate) word_list: Option<u32>,
+    pub(crate) action: MaskAction,
+}
+
+impl GuardrailRow {
+    pub(crate) fn applies(&self, team: u32, model: u32) -> bool {
+        let bit = |bits: &[u64]| bits.get(model as usize / 64).is_some_and(|w| w & (1 << (model % 64)) != 0);
+        (self.teams.is_empty() || self.teams.contains(&team)) && self.model_bits.as_deref().is_none_or(bit)
+    }
+}

@@ -1,0 +1,262 @@
+//! The rows of the snapshot's tables.
+
+use std::sync::Arc;
+
+use crate::decision::{Actions, LimitIx};
+use crate::facts::{Acceptance, Bound, Credential, Each, LicenceTerm, ModelCard, Price, Terms, Timeouts};
+use crate::request::Caller;
+use crate::rules::condition::{Condition, Symbol};
+use crate::rules::geo::RegionSet;
+use crate::rules::roles::RoleSetIx;
+use crate::vocabulary::{
+    Adapter, Currency, Effect, Id, Instant, Layer, Mode, Name, OnStoreLoss, Operation, PrincipalType, RoutePolicy,
+};
+
+/// An API key as a node knows it.
+#[derive(Debug, Clone)]
+pub struct KeyRow {
+    /// HMAC-SHA-256 under the scope key of the SHA-256 of the secret.
+    pub mac: [u8; 32],
+    /// Which scope key made `mac`.
+    pub scope_key: Arc<str>,
+    /// The first instant at which it no longer works.
+    pub expires: Option<Instant>,
+    /// Taken back.
+    pub revoked: bool,
+    pub(crate) caller: Caller,
+}
+
+impl KeyRow {
+    /// Who presents this key, once its secret has been proved.
+    pub fn caller(&self) -> Caller {
+        self.caller
+    }
+}
+
+/// A tenant.
+#[derive(Debug, Clone)]
+pub struct TenantRow {
+    /// Its name.
+    pub name: Name,
+    /// IANA time zone of its calendar budgets.
+    pub time_zone: Arc<str>,
+    /// The currency of its money limits.
+    pub currency: Currency,
+    /// Requests are refused when their decisions cannot be recorded.
+    pub must_audit: bool,
+    pub(crate) symbol: Symbol,
+    pub(crate) domicile: Option<RegionSet>,
+}
+
+/// A team.
+#[derive(Debug, Clone)]
+pub struct TeamRow {
+    /// Its name.
+    pub name: Name,
+    /// Its symbol, as the one-element set of the caller's teams.
+    pub(crate) symbol: [Symbol; 1],
+    /// The legal areas of its subjects, ascending.
+    pub(crate) jurisdictions: Box<[Symbol]>,
+    /// The licences it has accepted, by position, ascending.
+    pub(crate) accepted: Box<[u32]>,
+}
+
+/// A principal.
+#[derive(Debug, Clone)]
+pub struct PrincipalRow {
+    /// Its name.
+    pub name: Name,
+    /// A person or a program.
+    pub kind: PrincipalType,
+    pub(crate) symbol: Symbol,
+    pub(crate) kind_symbol: Symbol,
+    pub(crate) country: Option<Symbol>,
+    pub(crate) region: Option<Symbol>,
+    /// The legal areas its residency puts it under, ascending.
+    pub(crate) jurisdictions: Box<[Symbol]>,
+    /// What it may do in each of its teams.
+    pub(crate) roles: Box<[(u32, RoleSetIx)]>,
+}
+
+impl PrincipalRow {
+    pub(crate) fn roles_in(&self, team: u32) -> Option<RoleSetIx> {
+        self.roles.iter().find(|(t, _)| *t == team).map(|(_, set)| *set)
+    }
+}
+
+/// A provider.
+#[derive(Debug, Clone)]
+pub struct ProviderRow {
+    /// Its id.
+    pub id: Id,
+    /// The protocol it speaks.
+    pub adapter: Adapter,
+    /// Its base URL.
+    pub base_url: String,
+    /// Where its credential is found.
+    pub credential: Option<Credential>,
+}
+
+/// An endpoint.
+#[derive(Debug, Clone)]
+pub struct EndpointRow {
+    /// Its id.
+    pub id: Id,
+    /// The model's name at the vendor.
+    pub upstream_model: Arc<str>,
+    /// Its timeouts, where they are not the defaults.
+    pub timeouts: Timeouts,
+    pub(crate) provider: u32,
+    /// `None` is unknown, which satisfies no residency.
+    pub(crate) processing: Option<RegionSet>,
+    pub(crate) symbols: EndpointSymbols,
+}
+
+/// An endpoint's attributes, as conditions see them.
+#[derive(Debug, Clone)]
+pub(crate) struct EndpointSymbols {
+    pub(crate) name: Symbol,
+    pub(crate) provider: Symbol,
+    /// Every group and place that holds all it may process in, ascending; `None` is unknown.
+    pub(crate) processing: Option<Box<[Symbol]>>,
+    pub(crate) storage: Option<Box<[Symbol]>>,
+    pub(crate) terms: Terms,
+}
+
+/// A licence.
+#[derive(Debug, Clone)]
+pub struct LicenceRow {
+    /// Its id.
+    pub id: Id,
+    /// When it is in force.
+    pub term: LicenceTerm,
+    /// A line that accompanies answers.
+    pub attribution: Option<Arc<str>>,
+    pub(crate) include: Option<RegionSet>,
+    pub(crate) exclude: Option<RegionSet>,
+    pub(crate) prohibited: Box<[String]>,
+    pub(crate) permitted: Box<[String]>,
+    pub(crate) acceptance: Acceptance,
+}
+
+/// A model.
+#[derive(Debug, Clone)]
+pub struct ModelRow {
+    /// Its id.
+    pub id: Id,
+    /// Its card.
+    pub card: Arc<ModelCard>,
+    /// Further names.
+    pub aliases: Vec<String>,
+    /// How endpoints of one group are ordered.
+    pub policy: RoutePolicy,
+    /// Its licence's name, as a caller sees it.
+    pub licence_name: Option<Name>,
+    pub(crate) tenant: Option<u32>,
+    pub(crate) licence: Option<u32>,
+    pub(crate) targets: Box<[TargetRow]>,
+    pub(crate) symbols: ModelSymbols,
+    pub(crate) operations: u8,
+}
+
+impl ModelRow {
+    /// Whether it serves an operation.
+    pub fn serves(&self, operation: Operation) -> bool {
+        self.operations & (1 << operation as u8) != 0
+    }
+
+    /// Whether a caller of the tenant can name it at all.
+    pub(crate) fn reaches(&self, tenant: u32) -> bool {
+        self.tenant.is_none_or(|t| t == tenant)
+    }
+}
+
+/// A model's attributes, as conditions see them.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelSymbols {
+    pub(crate) name: Symbol,
+    pub(crate) licence: Option<Symbol>,
+    pub(crate) risk_class: Option<Symbol>,
+    pub(crate) operations: Box<[Symbol]>,
+}
+
+/// An endpoint in a model's route.
+#[derive(Debug, Clone)]
+pub(crate) struct TargetRow {
+    pub(crate) endpoint: u32,
+    pub(crate) group: u32,
+    pub(crate) weight: u32,
+    /// Prices here, the latest beginning first.
+    pub(crate) prices: Box<[Arc<Price>]>,
+}
+
+/// A rule.
+#[derive(Debug, Clone)]
+pub struct RuleRow {
+    /// Its id.
+    pub id: Id,
+    /// Who stands behind it.
+    pub layer: Layer,
+    /// What it does.
+    pub effect: Effect,
+    /// Whether it acts.
+    pub mode: Mode,
+    /// The law or policy it rests on.
+    pub legal_ref: Option<String>,
+    pub(crate) reason_code: Option<String>,
+    pub(crate) tenant: Option<u32>,
+    pub(crate) condition: Condition,
+    pub(crate) or_unknown: bool,
+    pub(crate) needs_permit: bool,
+    pub(crate) valid_from: Instant,
+    pub(crate) valid_to: Instant,
+    pub(crate) duties: Duties,
+}
+
+/// A rule's obligations, ready to be united with others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Duties {
+    pub(crate) residency: Option<RegionSet>,
+    pub(crate) actions: Actions,
+    pub(crate) notices: Box<[Arc<str>]>,
+    pub(crate) no_cache: bool,
+}
+
+/// A limit.
+#[derive(Debug, Clone)]
+pub struct LimitRow {
+    /// Its id.
+    pub id: Id,
+    /// How much.
+    pub bound: Bound,
+    /// What it counts apart.
+    pub each: Option<Each>,
+    /// What it does while its store can't be reached.
+    pub on_store_loss: OnStoreLoss,
+    pub(crate) filter: LimitFilter,
+}
+
+/// The part of a limit's scope that its place in the index does not settle.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LimitFilter {
+    pub(crate) tenant: Option<u32>,
+    pub(crate) team: Option<u32>,
+    pub(crate) principal: Option<u32>,
+    pub(crate) key: Option<Box<str>>,
+    /// The models it counts, as bits; `None` is all.
+    pub(crate) models: Option<Box<[u64]>>,
+    pub(crate) endpoint: Option<u32>,
+    pub(crate) provider: Option<u32>,
+}
+
+impl LimitRow {
+    /// The limit's position as a public one.
+    pub(crate) fn position(at: u32) -> LimitIx {
+        LimitIx(at)
+    }
+
+    /// Whether it counts requests to single endpoints or providers only.
+    pub(crate) fn is_per_candidate(&self) -> bool {
+        self.filter.endpoint.is_some() || self.filter.provider.is_some()
+    }
+}

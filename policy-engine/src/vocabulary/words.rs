@@ -1,0 +1,183 @@
+//! The closed vocabularies of the declarative form, each spelled alike in YAML, REST, gRPC and SQL.
+//!
+//! Law: an unknown word is an error where it is read; there is no `Other`, so nothing unknown is ever silently ignored.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// A word outside its closed vocabulary, with the words that would have been right.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{found}` is not one of {expected}")]
+pub struct UnknownWord {
+    /// What was written, cut to 64 characters.
+    pub found: String,
+    /// The vocabulary, joined by ` | `.
+    pub expected: String,
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant),* }
+
+        impl $name {
+            /// The whole vocabulary, in its order of definition.
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+
+            /// The word as written on every surface.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text),* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                match text {
+                    $($text => Ok($name::$variant),)*
+                    _ => Err(UnknownWord {
+                        found: text.chars().take(64).flat_map(char::escape_default).collect(),
+                        expected: [$($text),*].join(" | "),
+                    }),
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    /// What a principal may do with a model (`infer`, `view`) or with governed resources (the rest).
+    Action {
+        /// Call the model.
+        Infer = "infer",
+        /// See that the model exists, and its card.
+        View = "view",
+        /// Read governed resources by the admin API.
+        Read = "read",
+        /// Create, change and delete governed resources by the admin API.
+        Write = "write",
+        /// Read the audit log and the revisions.
+        Audit = "audit",
+    }
+
+    /// The kind of work asked of a model.
+    Operation {
+        /// A conversation, answered whole or as a stream.
+        Chat = "chat",
+        /// Vectors for texts.
+        Embed = "embed",
+    }
+
+    /// Who a principal is.
+    PrincipalType {
+        /// A person.
+        User = "user",
+        /// A program.
+        Service = "service",
+    }
+
+    /// The vendor protocol an endpoint speaks.
+    Adapter {
+        /// OpenAI, or any server compatible with it.
+        OpenAi = "openai",
+        /// Deterministic answers made on the node itself.
+        Simulated = "simulated",
+    }
+
+    /// What a rule does when its condition holds.
+    Effect {
+        /// Deny; wins over everything.
+        Forbid = "forbid",
+        /// Attach obligations.
+        Require = "require",
+        /// Satisfy rules that demand an explicit permission; lifts no `forbid`.
+        Permit = "permit",
+    }
+
+    /// Who stands behind a rule.
+    Layer {
+        /// Content safety.
+        Guardrail = "guardrail",
+        /// Law; an unknown attribute counts as a match unless the rule says otherwise.
+        Regulation = "regulation",
+        /// The organisation's own policy.
+        Organisation = "organisation",
+        /// One team's policy.
+        Team = "team",
+    }
+
+    /// Whether a rule acts or only reports that it would have.
+    Mode {
+        /// It acts.
+        Enforce = "enforce",
+        /// It is evaluated and recorded, and changes nothing.
+        Shadow = "shadow",
+    }
+
+    /// Where a licence's terms come from.
+    LicenceKind {
+        /// A licence of the SPDX list.
+        Spdx = "spdx",
+        /// A model's own licence.
+        ModelLicence = "modelLicence",
+        /// A vendor's agreement.
+        VendorEula = "vendorEula",
+    }
+
+    /// How a route orders the endpoints of a group.
+    RoutePolicy {
+        /// By weight, at random.
+        Weighted = "weighted",
+        /// The fastest of late.
+        Latency = "latency",
+        /// The cheapest.
+        Cost = "cost",
+        /// The one with the fewest requests in flight.
+        LeastBusy = "leastBusy",
+        /// The same one for the same session.
+        Sticky = "sticky",
+    }
+
+    /// What a limit does while its store can't be reached.
+    OnStoreLoss {
+        /// Goes on with this node's share.
+        LocalShare = "localShare",
+        /// Refuses.
+        Closed = "closed",
+        /// Lets everything pass; audited.
+        Open = "open",
+    }
+
+    /// What a guardrail does with a finding, from the mildest to the strictest.
+    MaskAction {
+        /// Reports it.
+        Detect = "detect",
+        /// Replaces it by a placeholder.
+        Mask = "mask",
+        /// Refuses the request, or ends the answer.
+        Block = "block",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back_and_others_are_named() {
+        for action in Action::ALL {
+            assert_eq!(action.as_str().parse(), Ok(*action));
+        }
+        let error = "Forbid".parse::<Effect>().unwrap_err();
+        assert_eq!(error.to_string(), "`Forbid` is not one of forbid | require | permit");
+    }
+}

@@ -1,0 +1,3 @@
+//! Owns the facts, publishes revisions.
+
+pub mod store;

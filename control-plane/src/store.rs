@@ -1,0 +1,153 @@
+//! The only SQL in the house: facts, their history, sealed secrets and the audit log in one SQLite file.
+//!
+//! Law: everything one act changes is one transaction of the one writer; readers never wait for it (WAL).
+//! Absent on purpose: meaning. The store keeps bytes and digests and knows no kind of resource.
+
+mod audit;
+mod commit;
+mod history;
+mod page;
+mod sealed;
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, SqlSafeStr};
+
+pub use audit::{Chain, LoggedEvent, chained};
+pub use commit::{Batch, Event, Written};
+pub use history::{ChangeRow, RevisionRow, ScopeRow};
+pub use page::Page;
+pub use sealed::ScopeKeyRow;
+
+/// SHA-256 of something.
+pub type Digest = [u8; 32];
+
+/// The migrations of the SQLite store, by version.
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql"))];
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or can't be reached.
+    #[error("the store can't be read or written")]
+    Sql(#[from] sqlx::Error),
+    /// The schema can't be brought up to date.
+    #[error("the store's schema can't be brought up to date")]
+    Migrate(#[from] MigrateError),
+    /// Somebody else published in between.
+    #[error("the head moved from revision {expected}: another control plane writes to this store")]
+    HeadMoved {
+        /// The revision the change was based on.
+        expected: i64,
+    },
+    /// What was read is not what was written.
+    #[error("the store holds {0}")]
+    Corrupt(String),
+}
+
+/// Where history stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Head {
+    /// The newest revision; 0 before the first.
+    pub revision: i64,
+    /// The line of succession.
+    pub epoch: i64,
+}
+
+/// A resource in force, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceRow {
+    /// `kind:` of the declarative form.
+    pub kind: String,
+    /// The tenant; empty for the platform's.
+    pub tenant: String,
+    /// The name.
+    pub name: String,
+    /// The revision that last changed it.
+    pub revision: i64,
+    /// SHA-256 of `bytes`.
+    pub digest: Digest,
+    /// The encoded message.
+    pub bytes: Bytes,
+    /// When it was first made, in microseconds since the Unix epoch.
+    pub created_at: i64,
+    /// When it was last changed, likewise.
+    pub updated_at: i64,
+}
+
+/// An open store. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: SqlitePool,
+    reader: SqlitePool,
+}
+
+impl Store {
+    /// Opens the file, makes it where there is none, and brings its schema up to date.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        migrator().run(&writer).await?;
+        let reader =
+            SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        Ok(Self { writer, reader })
+    }
+
+    /// Where history stands.
+    pub async fn head(&self) -> Result<Head, StoreError> {
+        let row = sqlx::query("SELECT revision, epoch FROM head WHERE id = 1").fetch_one(&self.reader).await?;
+        Ok(Head { revision: row.try_get("revision")?, epoch: row.try_get("epoch")? })
+    }
+
+    /// Every resource in force now, with its bytes.
+    pub async fn in_force(&self) -> Result<Vec<ResourceRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT v.kind, v.tenant, v.name, v.since_revision, v.digest, b.bytes, v.created_at, v.updated_at \
+             FROM resource_version v JOIN blob b ON b.digest = v.digest WHERE v.until_revision IS NULL",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(history::resource).collect()
+    }
+
+    /// Waits for what runs and closes the file.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    /// Whether the store answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.head().await.map(drop)
+    }
+}
+
+fn migrator() -> Migrator {
+    Migrator::with_migrations(
+        MIGRATIONS
+            .iter()
+            .map(|(version, name, sql)| {
+                Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)
+            })
+            .collect(),
+    )
+}
+
+fn digest(bytes: Vec<u8>) -> Result<Digest, StoreError> {
+    bytes.try_into().map_err(|_| StoreError::Corrupt("a digest that is not 32 bytes".to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! The log of administrative acts: each event is chained to the one before, so that a changed past shows.
+//!
+//! Law: `hash = SHA-256(0x00 ‖ prev_hash ‖ body)`, the first `prev_hash` being 32 zero bytes. Triggers refuse every change.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use sqlx::{Row, SqliteConnection};
+
+use super::{Digest, Page, Store, StoreError, commit::Event, digest};
+
+/// An event as logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedEvent {
+    /// Its place in the log, from 1.
+    pub seq: i64,
+    /// The encoded `AuditEvent`.
+    pub body: Vec<u8>,
+    /// The hash of the event before.
+    pub prev_hash: Digest,
+    /// Its own hash.
+    pub hash: Digest,
+}
+
+/// The end of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chain {
+    /// The sequence number of the newest event; 0 before the first.
+    pub seq: i64,
+    /// Its hash; zero before the first.
+    pub hash: Digest,
+}
+
+/// The hash of an event with this body after one with this hash.
+pub fn chained(prev: &Digest, body: &[u8]) -> Digest {
+    let mut context = Context::new(&SHA256);
+    context.update(&[0]);
+    context.update(prev);
+    context.update(body);
+    context.finish().as_ref().try_into().unwrap_or_default()
+}
+
+impl Store {
+    /// A page of events, newest first.
+    pub async fn events(&self, page: Page) -> Result<Vec<LoggedEvent>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, body, prev_hash, hash FROM audit_event WHERE seq < $1 ORDER BY seq DESC LIMIT $2",
+        )
+        .bind(page.bound())
+        .bind(page.size)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(logged).collect()
+    }
+
+    /// One event.
+    pub async fn event(&self, seq: i64) -> Result<Option<LoggedEvent>, StoreError> {
+        let row = sqlx::query("SELECT seq, body, prev_hash, hash FROM audit_event WHERE seq = $1")
+            .bind(seq)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(logged).transpose()
+    }
+
+    /// Logs an act that changed nothing, such as a refusal.
+    pub async fn log(&self, event: &Event<'_>) -> Result<(), StoreError> {
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        append(&mut tx, std::slice::from_ref(event)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn logged(row: &sqlx::sqlite::SqliteRow) -> Result<LoggedEvent, StoreError> {
+    Ok(LoggedEvent {
+        seq: row.try_get("seq")?,
+        body: row.try_get("body")?,
+        prev_hash: digest(row.try_get("prev_hash")?)?,
+        hash: digest(row.try_get("hash")?)?,
+    })
+}
+
+/// Appends events within a transaction that has the write lock, and gives the end of the log.
+pub(super) async fn append(tx: &mut SqliteConnection, events: &[Event<'_>]) -> Result<Chain, StoreError> {
+    let newest = sqlx::query("SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1")
+        .fetch_optional(&mut *tx)
+        .await?;
+    let mut chain = match newest {
+        Some(row) => Chain { seq: row.try_get("seq")?, hash: digest(row.try_get("hash")?)? },
+        None => Chain::default(),
+    };
+    for event in events {
+        let seq = chain.seq.saturating_add(1);
+        let body = (event.body)(seq);
+        let hash = chained(&chain.hash, &body);
+        sqlx::query(
+            "INSERT INTO audit_event (seq, created_at, revision, body, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(seq)
+        .bind(event.created_at)
+        .bind(event.revision)
+        .bind(body)
+        .bind(chain.hash.as_slice())
+        .bind(hash.as_slice())
+        .execute(&mut *tx)
+        .await?;
+        chain = Chain { seq, hash };
+    }
+    Ok(chain)
+}

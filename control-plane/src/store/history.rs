@@ -1,0 +1,161 @@
+//! What was published: revisions, what each changed, and everything that was in force at any of them.
+
+use bytes::Bytes;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Digest, Page, ResourceRow, Store, StoreError, digest};
+
+/// A revision as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevisionRow {
+    /// Its number.
+    pub revision: i64,
+    /// Its line of succession.
+    pub epoch: i64,
+    /// SHA-256 of everything that was in force.
+    pub digest: Digest,
+    /// Who made it.
+    pub actor: String,
+    /// By which call.
+    pub action: String,
+    /// When, in microseconds since the Unix epoch.
+    pub created_at: i64,
+}
+
+/// One resource that a revision changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// `kind:` of the declarative form.
+    pub kind: String,
+    /// The tenant; empty for the platform's.
+    pub tenant: String,
+    /// The name.
+    pub name: String,
+    /// A version ended with the revision.
+    pub had: bool,
+    /// A version began with it.
+    pub has: bool,
+}
+
+/// What a revision was for a scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeRow {
+    /// The geo.
+    pub geo: String,
+    /// The class of nodes.
+    pub node_class: String,
+    /// SHA-256 of the scope's manifest.
+    pub digest: Digest,
+}
+
+impl Store {
+    /// A page of revisions, newest first.
+    pub async fn revisions(&self, page: Page) -> Result<Vec<RevisionRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT revision, epoch, digest, actor, action, created_at FROM revision \
+             WHERE revision < $1 ORDER BY revision DESC LIMIT $2",
+        )
+        .bind(page.bound())
+        .bind(page.size)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(revision).collect()
+    }
+
+    /// What a revision changed, in the order of kind, tenant and name.
+    pub async fn changes(&self, revision: i64) -> Result<Vec<ChangeRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT kind, tenant, name, MAX(had) AS had, MAX(has) AS has FROM ( \
+                 SELECT kind, tenant, name, 1 AS had, 0 AS has FROM resource_version WHERE until_revision = $1 \
+                 UNION ALL \
+                 SELECT kind, tenant, name, 0 AS had, 1 AS has FROM resource_version WHERE since_revision = $1 \
+             ) AS touched GROUP BY kind, tenant, name ORDER BY kind, tenant, name",
+        )
+        .bind(revision)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ChangeRow {
+                    kind: row.try_get("kind")?,
+                    tenant: row.try_get("tenant")?,
+                    name: row.try_get("name")?,
+                    had: row.try_get::<i64, _>("had")? != 0,
+                    has: row.try_get::<i64, _>("has")? != 0,
+                })
+            })
+            .collect()
+    }
+
+    /// Everything that was in force at a revision, with its bytes.
+    pub async fn in_force_at(&self, revision: i64) -> Result<Vec<ResourceRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT v.kind, v.tenant, v.name, v.since_revision, v.digest, b.bytes, v.created_at, v.updated_at \
+             FROM resource_version v JOIN blob b ON b.digest = v.digest \
+             WHERE v.since_revision <= $1 AND (v.until_revision IS NULL OR v.until_revision > $1)",
+        )
+        .bind(revision)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(resource).collect()
+    }
+
+    /// What a revision was for each scope it was sent to.
+    pub async fn scopes(&self, revision: i64) -> Result<Vec<ScopeRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT geo, node_class, digest FROM revision_scope WHERE revision = $1 ORDER BY geo, node_class",
+        )
+        .bind(revision)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ScopeRow {
+                    geo: row.try_get("geo")?,
+                    node_class: row.try_get("node_class")?,
+                    digest: digest(row.try_get("digest")?)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Keeps what a revision is for a scope; the first word stands.
+    pub async fn keep_scope(&self, revision: i64, scope: &ScopeRow) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO revision_scope (revision, geo, node_class, digest) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(revision)
+        .bind(&scope.geo)
+        .bind(&scope.node_class)
+        .bind(scope.digest.as_slice())
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+}
+
+fn revision(row: &SqliteRow) -> Result<RevisionRow, StoreError> {
+    Ok(RevisionRow {
+        revision: row.try_get("revision")?,
+        epoch: row.try_get("epoch")?,
+        digest: digest(row.try_get("digest")?)?,
+        actor: row.try_get("actor")?,
+        action: row.try_get("action")?,
+        created_at: row.try_get("created_at")?,
+    })
+}
+
+pub(super) fn resource(row: &SqliteRow) -> Result<ResourceRow, StoreError> {
+    Ok(ResourceRow {
+        kind: row.try_get("kind")?,
+        tenant: row.try_get("tenant")?,
+        name: row.try_get("name")?,
+        revision: row.try_get("since_revision")?,
+        digest: digest(row.try_get("digest")?)?,
+        bytes: Bytes::from(row.try_get::<Vec<u8>, _>("bytes")?),
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}

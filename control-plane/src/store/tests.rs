@@ -1,0 +1,129 @@
+//! The conformance suite of a store; every implementation passes it.
+
+use super::*;
+
+async fn fresh() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store.db")).await.unwrap();
+    (dir, store)
+}
+
+fn written(name: &str, text: Option<&str>, replaces: bool) -> Written {
+    let after = text.map(|text| (chained(&[0; 32], text.as_bytes()), Bytes::from(text.to_owned())));
+    Written { kind: "Team", tenant: "acme".into(), name: name.into(), after, created_at: 7, replaces }
+}
+
+fn event<'a>(body: &'static str, revision: i64) -> Event<'a> {
+    Event { created_at: 9, revision, body: Box::new(move |seq| format!("{seq} {body}").into_bytes()) }
+}
+
+async fn publish(store: &Store, written: &[Written], events: &[Event<'_>]) -> Result<Head, StoreError> {
+    let base = store.head().await?;
+    let batch = Batch {
+        base,
+        digest: [1; 32],
+        actor: "system",
+        action: "test",
+        now: 9,
+        written,
+        events,
+        keys: &[],
+        credentials: &[],
+    };
+    store.commit(&batch).await.map(|(head, _)| head)
+}
+
+#[tokio::test]
+async fn a_version_is_in_force_until_the_next_one() {
+    let (_dir, store) = fresh().await;
+    assert_eq!(store.head().await.unwrap(), Head { revision: 0, epoch: 1 });
+    publish(&store, &[written("a", Some("one"), false), written("b", Some("two"), false)], &[]).await.unwrap();
+    publish(&store, &[written("a", Some("three"), true)], &[]).await.unwrap();
+    publish(&store, &[written("b", None, true)], &[]).await.unwrap();
+    let at = |rows: Vec<ResourceRow>| {
+        let mut all: Vec<String> =
+            rows.iter().map(|r| format!("{}={}@{}", r.name, String::from_utf8_lossy(&r.bytes), r.revision)).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(at(store.in_force().await.unwrap()), ["a=three@2"]);
+    assert_eq!(at(store.in_force_at(1).await.unwrap()), ["a=one@1", "b=two@1"]);
+    assert_eq!(at(store.in_force_at(2).await.unwrap()), ["a=three@2", "b=two@1"]);
+    let changes = store.changes(2).await.unwrap();
+    assert_eq!(changes.iter().map(|c| (c.name.as_str(), c.had, c.has)).collect::<Vec<_>>(), [("a", true, true)]);
+    let revisions = store.revisions(Page { before: Some(3), size: 1 }).await.unwrap();
+    assert_eq!(revisions.iter().map(|r| r.revision).collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
+async fn a_failed_commit_leaves_nothing() {
+    let (_dir, store) = fresh().await;
+    publish(&store, &[written("a", Some("one"), false)], &[event("first", 1)]).await.unwrap();
+    // The second row has no version to end: everything before it in the transaction must be undone.
+    let bad = [written("c", Some("new"), false), written("missing", Some("x"), true)];
+    assert!(matches!(publish(&store, &bad, &[event("second", 2)]).await, Err(StoreError::Corrupt(_))));
+    assert_eq!(store.head().await.unwrap().revision, 1);
+    assert_eq!(store.in_force().await.unwrap().len(), 1);
+    assert_eq!(store.events(Page { before: None, size: 10 }).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_commit_on_an_old_base_is_refused() {
+    let (_dir, store) = fresh().await;
+    let old = store.head().await.unwrap();
+    publish(&store, &[written("a", Some("one"), false)], &[]).await.unwrap();
+    let batch = Batch {
+        base: old,
+        digest: [1; 32],
+        actor: "system",
+        action: "test",
+        now: 9,
+        written: &[],
+        events: &[],
+        keys: &[],
+        credentials: &[],
+    };
+    assert!(matches!(store.commit(&batch).await, Err(StoreError::HeadMoved { expected: 0 })));
+}
+
+#[tokio::test]
+async fn events_are_chained_and_cannot_be_changed() {
+    let (_dir, store) = fresh().await;
+    publish(&store, &[written("a", Some("one"), false)], &[event("x", 1), event("y", 1)]).await.unwrap();
+    store.log(&event("refused", 0)).await.unwrap();
+    let events = store.events(Page { before: None, size: 10 }).await.unwrap();
+    assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), [3, 2, 1]);
+    let mut prev = [0; 32];
+    for event in events.iter().rev() {
+        assert_eq!(event.prev_hash, prev);
+        assert_eq!(event.hash, chained(&prev, &event.body));
+        prev = event.hash;
+    }
+    for sql in [
+        "UPDATE audit_event SET body = x'00'",
+        "DELETE FROM audit_event",
+        "UPDATE revision SET actor = 'nobody'",
+        "DELETE FROM resource_version",
+        "UPDATE resource_version SET digest = x'00', until_revision = 9",
+        "DELETE FROM blob",
+    ] {
+        let refused = sqlx::query(sql).execute(&store.writer).await.unwrap_err();
+        assert!(refused.to_string().contains("a version changes once") || refused.to_string().contains("append-only"), "{sql}: {refused}");
+    }
+    assert_eq!(store.events(Page { before: None, size: 10 }).await.unwrap(), events);
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_opening_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let store = Store::open(&path).await.unwrap();
+    publish(&store, &[written("a", Some("one"), false)], &[]).await.unwrap();
+    let key = ScopeKeyRow { id: "k1".into(), geo: "eu".into(), sealed: vec![1, 2] };
+    store.keep_scope_key(&key, 3).await.unwrap();
+    store.close().await;
+    let again = Store::open(&path).await.unwrap();
+    assert_eq!(again.in_force().await.unwrap().len(), 1);
+    assert_eq!(again.scope_keys().await.unwrap(), [key]);
+    assert_eq!(again.credential("none").await.unwrap(), None);
+}

@@ -1,2 +1,4 @@
 //! skeleton
 pub mod quota;
+mod pipeline;
+mod upstream;

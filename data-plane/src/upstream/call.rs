@@ -1,0 +1,58 @@
+//! One call to a vendor and its answer, as the pipeline sees them whatever the vendor.
+//!
+//! Law: an answer carries allow-listed headers only, never hop-by-hop ones, cookies or credentials. Deliberately
+//! absent: who calls, which policy permitted it, and any reading of the body.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use policy_engine::vocabulary::Operation;
+use tokio::time::Instant;
+
+use super::events::EventStream;
+
+/// One call: the body is already in the vendor's dialect, patched and permitted.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// What is asked for; picks the path.
+    pub(crate) operation: Operation,
+    /// The whole request body, JSON.
+    pub(crate) body: Bytes,
+    /// Whether the body asks for a stream of events.
+    pub(crate) stream: bool,
+    /// Our id of the request, told to the vendor as `x-client-request-id`.
+    pub(crate) request_id: HeaderValue,
+    /// W3C trace context, if the request is traced.
+    pub(crate) traceparent: Option<HeaderValue>,
+    /// The caller's own deadline; the endpoint's total timeout applies as well.
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// A vendor's 2xx answer; everything else is an `UpstreamError`.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// A 2xx status.
+    pub(crate) status: StatusCode,
+    /// The headers of [`KEPT_HEADERS`] that the vendor sent.
+    pub(crate) headers: HeaderMap,
+    /// The body, whole or as it comes.
+    pub(crate) body: AnswerBody,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) enum AnswerBody {
+    /// All of it, within the endpoint's cap; its JSON is not checked yet.
+    Whole(Bytes),
+    /// Server-sent events as they come; dropping them cancels the upstream call at once.
+    Events(EventStream),
+}
+
+/// The vendor headers that reach the pipeline: the media type, advice on retrying, and the vendor's own request id.
+pub(crate) const KEPT_HEADERS: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::RETRY_AFTER,
+    HeaderName::from_static("retry-after-ms"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("request-id"),
+    HeaderName::from_static("openai-processing-ms"),
+];

@@ -1,0 +1,113 @@
+//! What one endpoint needs to be called: where, as whom, how long, how much.
+//!
+//! Law: plain values, checked once when the endpoint is built; every fault says which field and why.
+//! Deliberately absent: prices, regions and flags of the endpoint, which rules read and the wire does not.
+
+use std::time::Duration;
+
+use super::{address::AddressPolicy, secret::Secret, simulated::pace::Pace};
+
+/// One callable deployment, as the snapshot's compiler hands it over.
+#[derive(Debug)]
+pub(crate) struct EndpointConfig {
+    /// The endpoint's name, for records and metrics.
+    pub(crate) name: String,
+    /// Which dialect it speaks.
+    pub(crate) adapter: Adapter,
+    /// `https://host[:port]/path`, without userinfo, query or fragment; unused by the simulated adapter.
+    pub(crate) base_url: String,
+    /// The model name the vendor knows; the pipeline patches it into the body.
+    pub(crate) upstream_model: String,
+    /// The bearer credential; none for servers that ask for none.
+    pub(crate) credential: Option<Secret>,
+    /// How long each stage may take.
+    pub(crate) timeouts: Timeouts,
+    /// How much may come back.
+    pub(crate) caps: Caps,
+    /// Which addresses may be dialled.
+    pub(crate) addresses: AddressPolicy,
+    /// PEM certificates trusted beside the public roots, for private CAs and tests.
+    pub(crate) extra_roots: Option<String>,
+}
+
+/// How an endpoint is spoken to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Adapter {
+    /// OpenAI's HTTP API, or any server compatible with it.
+    OpenAi,
+    /// The deterministic vendor in this process.
+    Simulated(Pace),
+}
+
+/// How long each stage of a call may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// Name resolution, TCP and TLS together; default 2 s.
+    pub(crate) connect: Duration,
+    /// From the call to the first byte of the answer's body; default 30 s.
+    pub(crate) first_byte: Duration,
+    /// Between two pieces of the answer; default 30 s.
+    pub(crate) idle: Duration,
+    /// The whole call; default 10 min.
+    pub(crate) total: Duration,
+}
+
+/// How much one answer may weigh, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caps {
+    /// The whole body, streams included; default 32 MiB.
+    pub(crate) max_answer_bytes: usize,
+    /// One event of a stream; default 1 MiB.
+    pub(crate) max_event_bytes: usize,
+}
+
+/// Why an endpoint cannot be built; several faults are several values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The base URL cannot be used.
+    #[error("base URL: {0}")]
+    BaseUrl(&'static str),
+    /// The credential holds bytes that no HTTP header can carry.
+    #[error("credential: not a header value")]
+    Credential,
+    /// The extra roots are not PEM certificates.
+    #[error("extra roots: {0}")]
+    Roots(&'static str),
+    /// The TLS library refused its own defaults.
+    #[error("TLS configuration: {0}")]
+    Tls(String),
+}
+
+impl EndpointConfig {
+    /// An endpoint with every default: public addresses only, no credential, the timeouts and caps above.
+    pub(crate) fn new(name: &str, adapter: Adapter, base_url: &str, upstream_model: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            adapter,
+            base_url: base_url.to_owned(),
+            upstream_model: upstream_model.to_owned(),
+            credential: None,
+            timeouts: Timeouts::default(),
+            caps: Caps::default(),
+            addresses: AddressPolicy::default(),
+            extra_roots: None,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            first_byte: Duration::from_secs(30),
+            idle: Duration::from_secs(30),
+            total: Duration::from_secs(600),
+        }
+    }
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { max_answer_bytes: 32 * 1024 * 1024, max_event_bytes: 1024 * 1024 }
+    }
+}

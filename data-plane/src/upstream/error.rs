@@ -1,0 +1,198 @@
+//! Why a vendor call gave no answer, in words that may be shown to the caller.
+//!
+//! Law: `Display` names no host, address or credential; the source chain is for the operator. Deliberately absent:
+//! the decision to try another candidate (the pipeline's), status codes of our own doors (`proto`'s).
+
+use std::{error::Error, fmt, time::Duration};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+/// The boxed cause of a failure, for the operator's log only.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
+
+/// A vendor call that failed.
+#[derive(Debug)]
+pub(crate) struct UpstreamError {
+    /// What went wrong.
+    pub(crate) kind: Kind,
+    /// Whether any of the answer had been handed on when it went wrong.
+    pub(crate) delivered: Delivered,
+    source: Option<Cause>,
+}
+
+/// What went wrong with a vendor call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Kind {
+    /// No connection: the name did not resolve or nobody listens.
+    #[error("the upstream could not be reached")]
+    Connect,
+    /// The certificate or the protocol version was not acceptable.
+    #[error("the upstream could not prove its identity")]
+    Tls,
+    /// The endpoint's address policy forbids every address its name resolves to.
+    #[error("the upstream address is not permitted")]
+    AddressRefused,
+    /// A stage took longer than the endpoint allows.
+    #[error("the upstream did not answer in time ({0})")]
+    Timeout(Stage),
+    /// The connection broke after the request was sent.
+    #[error("the upstream broke off")]
+    Reset,
+    /// The answer was not the protocol it claimed to be.
+    #[error("the upstream answered out of protocol")]
+    Protocol,
+    /// The answer or one event of it exceeded its cap.
+    #[error("the upstream answer is too large")]
+    TooLarge,
+    /// A status other than 2xx; redirects are never followed.
+    #[error("the upstream answered with status {}", .0.status.as_u16())]
+    Status(Box<Refusal>),
+    /// The call was given up on our side before it ended.
+    #[error("the upstream call was cancelled")]
+    Cancelled,
+}
+
+/// A vendor's own error answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The status, never 2xx.
+    pub(crate) status: StatusCode,
+    /// How long the vendor asks to be left alone, at most one day.
+    pub(crate) retry_after: Option<Duration>,
+    /// The body, at most [`REFUSAL_BODY`] bytes and with the credential masked; it may echo the prompt.
+    pub(crate) body: Bytes,
+}
+
+/// The most of a vendor's error body that is kept, in bytes.
+pub(crate) const REFUSAL_BODY: usize = 64 * 1024;
+
+/// The stage of a call whose time ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Name resolution, TCP and TLS.
+    Connect,
+    /// From the call to the first byte of the answer's body.
+    FirstByte,
+    /// Between two pieces of the answer.
+    Idle,
+    /// The whole call, or the caller's own deadline.
+    Total,
+}
+
+/// Whether any byte of the answer had been handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// Nothing: another candidate may be tried without the caller noticing.
+    Nothing,
+    /// Something: a second answer would contradict the first.
+    Something,
+}
+
+impl UpstreamError {
+    /// A failure before anything was delivered, without a deeper cause.
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, delivered: Delivered::Nothing, source: None }
+    }
+
+    /// A failure before anything was delivered.
+    pub(crate) fn caused(kind: Kind, source: impl Into<Cause>) -> Self {
+        Self { kind, delivered: Delivered::Nothing, source: Some(source.into()) }
+    }
+
+    /// The same failure, after `delivered`.
+    pub(crate) fn after(mut self, delivered: Delivered) -> Self {
+        self.delivered = delivered;
+        self
+    }
+
+    /// Whether another attempt may help: nothing was delivered, and the failure is of a passing kind.
+    ///
+    /// | kind | another attempt |
+    /// |---|---|
+    /// | connect, TLS, timeouts before the answer, reset, protocol | yes |
+    /// | status 408, 429, 5xx except 501 | yes |
+    /// | any other status, address refused, too large, total time, cancelled | no |
+    pub(crate) fn retryable(&self) -> bool {
+        if self.delivered == Delivered::Something {
+            return false;
+        }
+        match &self.kind {
+            Kind::Connect | Kind::Tls | Kind::Reset | Kind::Protocol => true,
+            Kind::Timeout(stage) => *stage != Stage::Total,
+            Kind::Status(refusal) => passing(refusal.status),
+            Kind::AddressRefused | Kind::TooLarge | Kind::Cancelled => false,
+        }
+    }
+
+    /// Whether the request can have reached the vendor, who may then have worked and will charge for it.
+    pub(crate) fn request_sent(&self) -> bool {
+        !matches!(self.kind, Kind::Connect | Kind::Tls | Kind::AddressRefused | Kind::Timeout(Stage::Connect))
+    }
+}
+
+fn passing(status: StatusCode) -> bool {
+    match status.as_u16() {
+        408 | 429 => true,
+        501 => false,
+        code => code >= 500,
+    }
+}
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl Error for UpstreamError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connect",
+            Self::FirstByte => "first byte",
+            Self::Idle => "idle",
+            Self::Total => "total",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: u16) -> UpstreamError {
+        let status = StatusCode::from_u16(code).unwrap();
+        UpstreamError::new(Kind::Status(Box::new(Refusal { status, retry_after: None, body: Bytes::new() })))
+    }
+
+    #[test]
+    fn passing_statuses_are_retryable_and_the_callers_own_faults_are_not() {
+        for code in [408, 429, 500, 502, 503, 504, 529] {
+            assert!(status(code).retryable(), "{code}");
+        }
+        for code in [301, 400, 401, 403, 404, 409, 413, 422, 501] {
+            assert!(!status(code).retryable(), "{code}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_retryable_once_something_was_delivered() {
+        assert!(UpstreamError::new(Kind::Reset).retryable());
+        assert!(!UpstreamError::new(Kind::Reset).after(Delivered::Something).retryable());
+        assert!(!UpstreamError::new(Kind::Timeout(Stage::Total)).retryable());
+    }
+
+    #[test]
+    fn the_callers_words_never_repeat_the_cause() {
+        let error = UpstreamError::caused(Kind::Connect, "tcp connect to 10.0.0.7:443 refused");
+        assert_eq!(error.to_string(), "the upstream could not be reached");
+        assert!(error.source().is_some() && !error.request_sent());
+        assert_eq!(status(503).to_string(), "the upstream answered with status 503");
+    }
+}

@@ -1,0 +1,52 @@
+//! A vendor's events as raw bytes, whoever sends them.
+//!
+//! Law: pull-based; nothing is read ahead of the reader, and dropping the stream cancels the upstream call.
+//! Deliberately absent: splitting into events (`sse`), reading or changing them (the pipeline).
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::{error::UpstreamError, reader::Reader, simulated::stream::Script};
+
+/// Raw bytes of a stream of server-sent events, in the pieces in which they came.
+#[derive(Debug)]
+pub(crate) struct EventStream(Source);
+
+#[derive(Debug)]
+enum Source {
+    Wire(Box<Reader>),
+    Script(Box<Script>),
+}
+
+impl EventStream {
+    /// Events from a connection.
+    pub(crate) fn wire(reader: Reader) -> Self {
+        Self(Source::Wire(Box::new(reader)))
+    }
+
+    /// Events from the simulated vendor.
+    pub(crate) fn script(script: Script) -> Self {
+        Self(Source::Script(Box::new(script)))
+    }
+
+    /// The next bytes; after an error or the end, `None` for ever.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+        match &mut self.0 {
+            Source::Wire(reader) => reader.poll_piece(cx),
+            Source::Script(script) => script.poll_piece(cx),
+        }
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Result<Bytes, UpstreamError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_piece(cx)
+    }
+}

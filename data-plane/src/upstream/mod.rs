@@ -1,0 +1,107 @@
+//! Calling vendors: the upstream half of dispatch.
+//!
+//! Law: whatever goes wrong at a vendor is a value with a kind, and nothing a vendor sends passes unbounded, undated or
+//! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
+//!
+//! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader line` ·
+//! `events call` · `openai simulated` · this file. `sse` splits what `events` gives and needs nothing.
+
+pub(crate) mod address;
+pub(crate) mod call;
+pub(crate) mod config;
+pub(crate) mod error;
+pub(crate) mod events;
+pub(crate) mod secret;
+pub(crate) mod simulated;
+pub(crate) mod sse;
+
+mod connect;
+mod echo;
+mod failure;
+mod line;
+mod link;
+mod openai;
+mod reader;
+mod retry_after;
+mod target;
+mod timer;
+mod tls;
+
+use std::fmt;
+
+use call::{Answer, Call};
+use config::{Adapter, EndpointConfig, Fault};
+use error::UpstreamError;
+use openai::OpenAi;
+use simulated::Simulated;
+
+/// One callable endpoint: its name, the vendor's name of the model, and the way there.
+pub(crate) struct Upstream {
+    name: String,
+    model: String,
+    max_event_bytes: usize,
+    provider: Provider,
+}
+
+/// The port every vendor implements; a new vendor is a new variant and a new file.
+pub(crate) enum Provider {
+    /// OpenAI's HTTP API or a compatible server; boxed, the pool's configuration is large.
+    OpenAi(Box<OpenAi>),
+    /// The deterministic vendor in this process.
+    Simulated(Simulated),
+}
+
+impl Upstream {
+    /// Checks the configuration and prepares the pool; nothing is dialled yet.
+    pub(crate) fn build(config: &EndpointConfig) -> Result<Self, Fault> {
+        let provider = match config.adapter {
+            Adapter::OpenAi => Provider::OpenAi(Box::new(OpenAi::build(config)?)),
+            Adapter::Simulated(pace) => Provider::Simulated(Simulated::new(pace, config.timeouts)),
+        };
+        Ok(Self {
+            name: config.name.clone(),
+            model: config.upstream_model.clone(),
+            max_event_bytes: config.caps.max_event_bytes,
+            provider,
+        })
+    }
+
+    /// The endpoint's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The model's name at the vendor, to be patched into the body.
+    pub(crate) fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// A splitter for this endpoint's events, with its cap.
+    pub(crate) fn splitter(&self) -> sse::Splitter {
+        sse::Splitter::new(self.max_event_bytes)
+    }
+
+    /// One call. Dropping the future, or the events in its answer, cancels the upstream call.
+    pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
+        self.provider.call(call).await
+    }
+}
+
+impl Provider {
+    /// One call.
+    pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
+        match self {
+            Self::OpenAi(vendor) => vendor.call(call).await,
+            Self::Simulated(vendor) => vendor.call(call).await,
+        }
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("name", &self.name)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}

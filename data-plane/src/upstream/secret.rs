@@ -1,0 +1,60 @@
+//! A credential that cannot be printed and does not outlive its use.
+//!
+//! Law: the plain text leaves only through [`Secret::reveal`]; `Debug` and `Display` print `***`, the bytes are
+//! wiped on drop. Deliberately absent: serde, `Clone`, `PartialEq`, `Deref`.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A vendor credential: UTF-8 text of any length, wiped from memory when dropped.
+pub(crate) struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text over; the caller should hold no other copy.
+    pub(crate) fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The plain text, for the one place that writes it on the wire.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Holder {
+        #[expect(dead_code, reason = "read by the derived Debug only")]
+        credential: Option<Secret>,
+    }
+
+    #[test]
+    fn case_78_no_form_of_printing_shows_a_secret() {
+        let secret = Secret::new("sk-canary-4711".to_owned());
+        assert_eq!(format!("{secret} {secret:?} {secret:#?}"), "*** *** ***");
+        let held = format!("{:#?}", Holder { credential: Some(secret) });
+        assert!(held.contains("***") && !held.contains("canary"), "{held}");
+    }
+}

@@ -1,0 +1,156 @@
+//! A vendor in this process: real OpenAI-dialect bytes without a network, for laptops, demos, tests and load.
+//!
+//! Law: an answer is a function of the request; faults happen only where the prompt asks for them (`directive`). It keeps
+//! the same timeouts and gives the same errors as a vendor on the wire. Deliberately absent: state, randomness, a clock.
+
+mod directive;
+mod embed;
+mod hash;
+pub(crate) mod pace;
+mod reply;
+mod request;
+mod schema;
+pub(crate) mod stream;
+mod tokens;
+mod wire;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use policy_engine::vocabulary::Operation;
+use serde::Deserialize;
+
+use super::{
+    call::{Answer, AnswerBody, Call},
+    config::Timeouts,
+    error::{Kind, Refusal, UpstreamError},
+    events::EventStream,
+    timer::Timer,
+};
+use directive::Directives;
+use pace::Pace;
+use request::{Chat, Embed};
+use stream::{Pauses, Script};
+
+/// The most choices of one request (OpenAI's own bound).
+const MOST_CHOICES: u32 = 128;
+
+/// One simulated endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Simulated {
+    pace: Pace,
+    timeouts: Timeouts,
+}
+
+impl Simulated {
+    /// An endpoint that answers at `pace` and gives up after `timeouts`.
+    pub(crate) fn new(pace: Pace, timeouts: Timeouts) -> Self {
+        Self { pace, timeouts }
+    }
+
+    /// One call.
+    pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
+        let timer = Timer::start(&self.timeouts, call.deadline);
+        match call.operation {
+            Operation::Chat => self.chat(call, timer).await,
+            Operation::Embed => self.embed(call, timer).await,
+        }
+    }
+
+    async fn chat(&self, call: Call, mut timer: Timer) -> Result<Answer, UpstreamError> {
+        let chat: Chat<'_> = parse(&call.body)?;
+        if chat.messages.is_empty() || !(1..=MOST_CHOICES).contains(&chat.n.unwrap_or(1)) {
+            return Err(wrong("`messages` must not be empty and `n` must be 1 to 128"));
+        }
+        let (directives, text) =
+            directive::read(reply::asked(&chat)).map_err(|error| wrong(&error.to_string()))?;
+        self.wait(&directives, &mut timer).await?;
+        let id = format!("chatcmpl-{:016x}", hash::fnv(&call.body));
+        let reply = reply::reply(&chat, &directives, &text);
+        if chat.stream == Some(true) {
+            let asks_usage = chat.stream_options.unwrap_or_default().include_usage == Some(true);
+            let tokens = u32::try_from(directives.chunk.unwrap_or(3)).unwrap_or(u32::MAX);
+            let each = self.pace.of_tokens(tokens).max(directives.pace);
+            let pauses = Pauses { first: self.pace.first_token.max(directives.pace), each };
+            let headers = headers(&id, "text/event-stream");
+            let script = Script::new((id, asks_usage), reply, &directives, (pauses, timer));
+            let body = AnswerBody::Events(EventStream::script(script));
+            return Ok(Answer { status: StatusCode::OK, headers, body });
+        }
+        self.break_off(&directives, &mut timer).await?;
+        Ok(whole(&id, wire::completion(&id, &reply)))
+    }
+
+    async fn embed(&self, call: Call, mut timer: Timer) -> Result<Answer, UpstreamError> {
+        let request: Embed<'_> = parse(&call.body)?;
+        let first = request.input.0.iter().find_map(|input| match input {
+            request::Input::Text(text) => Some(text.as_ref()),
+            request::Input::Tokens(_) => None,
+        });
+        let (directives, _) =
+            directive::read(first.unwrap_or_default()).map_err(|error| wrong(&error.to_string()))?;
+        self.wait(&directives, &mut timer).await?;
+        self.break_off(&directives, &mut timer).await?;
+        let body = embed::answer(&request).map_err(wrong)?;
+        Ok(whole(&format!("embd-{:016x}", hash::fnv(&call.body)), body))
+    }
+
+    /// Lets the latency pass, then fails if the prompt asked for a status.
+    async fn wait(&self, directives: &Directives, timer: &mut Timer) -> Result<(), UpstreamError> {
+        let latency = self.pace.latency.saturating_add(directives.delay);
+        if latency > Duration::ZERO {
+            timer.watch(tokio::time::sleep(latency)).await.map_err(timed_out)?;
+        }
+        match directives.error {
+            Some(status) => Err(refusal(status, "api_error", "the simulated provider was asked to fail")),
+            None => Ok(()),
+        }
+    }
+
+    /// What `cut` and `hang` mean for a whole answer.
+    async fn break_off(&self, directives: &Directives, timer: &mut Timer) -> Result<(), UpstreamError> {
+        if directives.hang.is_some() {
+            timer.watch(std::future::pending::<()>()).await.map_err(timed_out)?;
+        }
+        match directives.cut {
+            Some(_) => Err(UpstreamError::new(Kind::Reset)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn timed_out(stage: super::error::Stage) -> UpstreamError {
+    UpstreamError::new(Kind::Timeout(stage))
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, UpstreamError> {
+    serde_json::from_slice(body).map_err(|error| wrong(&error.to_string()))
+}
+
+fn wrong(message: &str) -> UpstreamError {
+    refusal(StatusCode::BAD_REQUEST, "invalid_request_error", message)
+}
+
+fn refusal(status: StatusCode, kind: &'static str, message: &str) -> UpstreamError {
+    let retry_after = (status == StatusCode::TOO_MANY_REQUESTS).then_some(Duration::from_secs(1));
+    let body = wire::failure(kind, message);
+    UpstreamError::new(Kind::Status(Box::new(Refusal { status, retry_after, body })))
+}
+
+fn whole(id: &str, body: Bytes) -> Answer {
+    let headers = headers(id, "application/json");
+    Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(body) }
+}
+
+fn headers(id: &str, content_type: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(2);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests;

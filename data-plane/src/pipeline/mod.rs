@@ -1,0 +1,5 @@
+//! The sentence.
+
+mod outline;
+mod patch;
+mod tape;

@@ -1,0 +1,105 @@
+//! What the gateway needs to know of a request's body, owned: names, caps, counts, and where the texts stand.
+//!
+//! Law: a wrong type is refused by the name of its field, and every string leaf is a text to be inspected unless it is known
+//! to be structure or media; what we do not know rides along, inspected. Deliberately absent: the texts themselves, and any
+//! opinion on what a vendor makes of a field.
+
+mod chat;
+mod embed;
+mod field;
+
+use std::ops::Range;
+
+use policy_engine::vocabulary::Operation;
+
+pub(crate) use field::BodyFault;
+
+use super::tape::Tape;
+
+/// The most answers one request may ask for.
+pub(crate) const ANSWERS: u64 = 128;
+
+/// The longest name of a model, in bytes.
+const MODEL_NAME: usize = 256;
+
+/// A body, understood as far as the gateway needs to.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Outline {
+    /// The model as written.
+    pub(crate) model: String,
+    /// Where its value stands, quotes included.
+    pub(crate) model_at: Range<usize>,
+    /// Whether a stream is asked for.
+    pub(crate) stream: bool,
+    /// Whether and how the caller asks for usage on the stream.
+    pub(crate) usage: UsageOption,
+    /// The most tokens of each answer, as asked for.
+    pub(crate) max_tokens: Option<u64>,
+    /// Answers to be paid for: `n`, or `best_of` where that is more.
+    pub(crate) answers: u64,
+    /// Tools that the vendor runs by itself and that reach outside, by type.
+    pub(crate) egress_tools: Vec<String>,
+    /// Where the texts stand, quotes included, in order.
+    pub(crate) texts: Vec<Range<usize>>,
+    /// Bytes of media, which are not inspected.
+    pub(crate) media_bytes: usize,
+    /// Input that came as token numbers, which cannot be inspected.
+    pub(crate) token_numbers: u64,
+}
+
+/// `stream_options.include_usage`, and where to write it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum UsageOption {
+    /// No `stream_options`: they go in as the first member, here.
+    Absent(usize),
+    /// Something of these bytes, to be replaced: `null`, `{}` or `false`.
+    Instead(Range<usize>, Written),
+    /// An object with other members: ours goes in as its first, here.
+    Beside(usize),
+    /// The caller asked for it.
+    #[default]
+    Asked,
+}
+
+/// What is to be written in the place of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// The whole `stream_options`.
+    Options,
+    /// The value of `include_usage`.
+    Value,
+}
+
+impl Outline {
+    /// Understands a body for an operation.
+    pub(crate) fn read(tape: &mut Tape, body: &[u8], operation: Operation) -> Result<Self, BodyFault> {
+        tape.read(body)?;
+        let Some(root) = tape.root(body) else { return Err(BodyFault::wrong("", "an object")) };
+        let mut outline = Self { answers: 1, ..Self::default() };
+        match operation {
+            Operation::Chat => chat::read(&mut outline, root)?,
+            Operation::Embed => embed::read(&mut outline, root)?,
+        }
+        Ok(outline)
+    }
+
+    /// Whether the caller wants to see usage on the stream.
+    pub(crate) fn shows_usage(&self) -> bool {
+        self.usage == UsageOption::Asked
+    }
+
+    /// An upper bound of the tokens of the input: no tokeniser in use makes more than one token of 2.5 bytes of prose, and
+    /// each text may cost a few tokens of framing.
+    pub(crate) fn input_bound(&self) -> u64 {
+        let text: usize = self.texts.iter().map(Range::len).sum();
+        let bytes = (text as u64).saturating_add(self.media_bytes as u64 / MEDIA_BYTES_A_TOKEN);
+        let framing = (self.texts.len() as u64).saturating_mul(4);
+        bytes.saturating_mul(2).div_ceil(5).saturating_add(framing).saturating_add(self.token_numbers)
+    }
+}
+
+/// Media is billed by pixels and seconds, not by bytes; a tenth of its bytes as text is above every published tariff.
+const MEDIA_BYTES_A_TOKEN: u64 = 10;
+
+#[cfg(test)]
+mod tests;

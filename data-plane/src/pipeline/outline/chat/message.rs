@@ -1,0 +1,169 @@
+//! The messages of a conversation.
+//!
+//! Law: a role outside the dialect, no messages at all and content of the wrong type are refused by name; identifiers,
+//! texts, tool calls and unknown members are texts; media is counted.
+
+use super::super::super::tape::{Kind, Value};
+use super::super::Outline;
+use super::super::field::{BodyFault, kind};
+
+const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
+
+pub(super) fn read(outline: &mut Outline, messages: Value<'_>) -> Result<(), BodyFault> {
+    if messages.kind() != Kind::Array || messages.len() == 0 {
+        return Err(BodyFault::wrong("messages", "an array of at least one message"));
+    }
+    let mut objects = 0;
+    for (at, message) in messages.elements().enumerate() {
+        one(outline, message).map_err(|fault| fault.within(&format!("messages[{at}]")))?;
+        objects += 1;
+    }
+    if objects == messages.len() { Ok(()) } else { Err(BodyFault::wrong("messages", "an array of objects")) }
+}
+
+fn one(outline: &mut Outline, message: Value<'_>) -> Result<(), BodyFault> {
+    if message.kind() != Kind::Object {
+        return Err(BodyFault::wrong("", "an object"));
+    }
+    let (mut role, mut content, mut calls) = (None, None, false);
+    for (key, value) in message.members() {
+        match key.text().as_ref() {
+            "role" => role = Some(read_role(value)?),
+            "content" => {
+                content = Some(value.kind() != Kind::Null);
+                read_content(outline, value)?;
+            }
+            "tool_calls" => {
+                kind("tool_calls", value, &[Kind::Array], "an array")?;
+                calls = value.len() > 0;
+                tool_calls(outline, value)?;
+            }
+            "function_call" | "audio" => {
+                kind(&key.text(), value, &[Kind::Object], "an object")?;
+                calls = true;
+                outline.texts.extend(strings(value));
+            }
+            "name" | "tool_call_id" | "refusal" | "reasoning" | "reasoning_content" => {
+                kind(&key.text(), value, &[Kind::String], "a string")?;
+                outline.texts.extend(strings(value));
+            }
+            _ => {
+                outline.texts.push(key.range());
+                outline.texts.extend(value.leaves().map(|leaf| leaf.range()));
+            }
+        }
+    }
+    match (role, content.unwrap_or(false)) {
+        (None, _) => Err(BodyFault::Missing("role".to_owned())),
+        (Some(_), true) => Ok(()),
+        (Some(Speaker::Model), false) if calls || content.is_some() => Ok(()),
+        (Some(_), false) if content.is_some() => Err(BodyFault::wrong("content", CONTENT)),
+        (Some(_), false) => Err(BodyFault::Missing("content".to_owned())),
+    }
+}
+
+const CONTENT: &str = "a string or an array of parts";
+
+enum Speaker {
+    Model,
+    Other,
+}
+
+fn read_role(value: Value<'_>) -> Result<Speaker, BodyFault> {
+    let known = value.kind() == Kind::String && ROLES.iter().any(|role| value.is(role));
+    if !known {
+        return Err(BodyFault::wrong("role", "one of system, developer, user, assistant, tool, function"));
+    }
+    Ok(if value.is("assistant") { Speaker::Model } else { Speaker::Other })
+}
+
+fn read_content(outline: &mut Outline, content: Value<'_>) -> Result<(), BodyFault> {
+    match content.kind() {
+        Kind::Null => Ok(()),
+        Kind::String => {
+            outline.texts.push(content.range());
+            Ok(())
+        }
+        Kind::Array => {
+            let mut objects = 0;
+            for (at, part) in content.elements().enumerate() {
+                read_part(outline, part).map_err(|fault| fault.within(&format!("content[{at}]")))?;
+                objects += 1;
+            }
+            let whole = objects == content.len() && objects > 0;
+            if whole { Ok(()) } else { Err(BodyFault::wrong("content", CONTENT)) }
+        }
+        _ => Err(BodyFault::wrong("content", CONTENT)),
+    }
+}
+
+/// One part: its type is structure, media is counted, everything else is text.
+fn read_part(outline: &mut Outline, part: Value<'_>) -> Result<(), BodyFault> {
+    if part.kind() != Kind::Object {
+        return Err(BodyFault::wrong("", "an object"));
+    }
+    let Some(of) = part.get("type") else { return Err(BodyFault::Missing("type".to_owned())) };
+    if of.kind() != Kind::String {
+        return Err(BodyFault::wrong("type", "a string"));
+    }
+    if of.is("text") && part.get("text").is_none_or(|text| text.kind() != Kind::String) {
+        return Err(BodyFault::wrong("text", "a string"));
+    }
+    if of.is("image_url") && !part.get("image_url").is_some_and(|i| i.get("url").is_some_and(is_string)) {
+        return Err(BodyFault::wrong("image_url.url", "a string"));
+    }
+    for (_, value) in part.members().filter(|(key, _)| !key.is("type")) {
+        note_media(outline, value);
+    }
+    Ok(())
+}
+
+fn is_string(value: Value<'_>) -> bool {
+    value.kind() == Kind::String
+}
+
+/// Takes in a part's value: embedded media by its size, all else as text.
+fn note_media(outline: &mut Outline, value: Value<'_>) {
+    for leaf in value.leaves() {
+        let media = leaf.kind() == Kind::String && leaf.is_plain() && is_media(leaf.inner());
+        if media {
+            outline.media_bytes = outline.media_bytes.saturating_add(leaf.range().len());
+        } else if !PARTS.iter().any(|known| leaf.is(known)) {
+            outline.texts.push(leaf.range());
+        }
+    }
+}
+
+/// Keys and words of the dialect's own parts.
+const PARTS: [&str; 12] = [
+    "url", "detail", "auto", "low", "high", "data", "format", "wav", "mp3", "file_data", "file_id", "filename",
+];
+
+/// A `data:` URL of something that is not text, or long base64 without one blank: nothing a text detector can read.
+fn is_media(text: &str) -> bool {
+    if let Some(rest) = text.strip_prefix("data:") {
+        return !rest.starts_with("text/") && !rest.starts_with("application/json");
+    }
+    let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_');
+    text.len() >= 1024 && text.bytes().all(base64)
+}
+
+/// The ids, names and arguments of the tools a model asked for.
+fn tool_calls(outline: &mut Outline, calls: Value<'_>) -> Result<(), BodyFault> {
+    for (at, call) in calls.elements().enumerate() {
+        if call.kind() != Kind::Object {
+            return Err(BodyFault::wrong(format!("tool_calls[{at}]"), "an object"));
+        }
+        let arguments = call.get("function").and_then(|function| function.get("arguments"));
+        if arguments.is_some_and(|arguments| arguments.kind() != Kind::String) {
+            return Err(BodyFault::wrong(format!("tool_calls[{at}].function.arguments"), "a string"));
+        }
+        outline.texts.extend(strings(call));
+    }
+    Ok(())
+}
+
+/// The strings of a structure whose keys are the dialect's.
+fn strings(value: Value<'_>) -> impl Iterator<Item = std::ops::Range<usize>> {
+    value.leaves().filter(|leaf| leaf.kind() == Kind::String).map(|leaf| leaf.range())
+}

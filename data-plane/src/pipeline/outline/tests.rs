@@ -1,0 +1,143 @@
+//! What bodies are understood as, and which are refused by which field.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn read(body: &str) -> Result<Outline, BodyFault> {
+    Outline::read(&mut Tape::default(), body.as_bytes(), Operation::Chat)
+}
+
+fn refused(body: &str) -> String {
+    read(body).map(drop).unwrap_err().field().unwrap_or("-").to_owned()
+}
+
+fn texts<'b>(outline: &Outline, body: &'b str) -> Vec<&'b str> {
+    outline.texts.iter().map(|at| body[at.clone()].trim_matches('"')).collect()
+}
+
+const HI: &str = r#""messages":[{"role":"user","content":"hi"}]"#;
+
+#[test]
+fn a_body_is_understood() {
+    let body = r#"{"model":"gpt","stream":true,"n":3,"max_tokens":9,"max_completion_tokens":7,"user":"u-1",
+        "tools":[{"type":"function","function":{"name":"find","description":"finds a user"}},{"type":"web_search_preview"}],
+        "messages":[{"role":"system","content":"be brief"},
+          {"role":"user","content":[{"type":"text","text":"look"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]},
+          {"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"find","arguments":"{\"q\":1}"}}]},
+          {"role":"tool","tool_call_id":"c1","content":"found"}],
+        "new_field":{"deep":["leaf"]}}"#;
+    let outline = read(body).unwrap();
+    assert_eq!((outline.model.as_str(), &body[outline.model_at.clone()]), ("gpt", "\"gpt\""));
+    assert!(outline.stream && outline.answers == 3 && outline.max_tokens == Some(7));
+    assert_eq!(outline.egress_tools, ["web_search_preview"]);
+    assert_eq!(outline.media_bytes, r#""data:image/png;base64,AAAA""#.len());
+    let texts = texts(&outline, body);
+    for text in ["u-1", "finds a user", "be brief", "look", "c1", r#"{\"q\":1}"#, "found", "new_field", "deep", "leaf"] {
+        assert!(texts.contains(&text), "{text} in {texts:?}");
+    }
+    for structure in ["user", "messages", "gpt", "type", "assistant"] {
+        assert!(!texts.contains(&structure), "{structure}");
+    }
+}
+
+#[test]
+fn usage_is_asked_for_in_the_right_place() {
+    let usage = |options: &str| read(&format!(r#"{{"model":"m",{HI}{options}}}"#)).unwrap().usage;
+    assert_eq!(usage(""), UsageOption::Absent(1));
+    assert_eq!(usage(r#","stream_options":{"include_usage":true}"#), UsageOption::Asked);
+    assert!(matches!(usage(r#","stream_options":null"#), UsageOption::Instead(_, Written::Options)));
+    assert!(matches!(usage(r#","stream_options":{}"#), UsageOption::Instead(_, Written::Options)));
+    assert!(matches!(usage(r#","stream_options":{"include_usage":false}"#), UsageOption::Instead(_, Written::Value)));
+    assert!(matches!(usage(r#","stream_options":{"x":1}"#), UsageOption::Beside(_)));
+}
+
+#[test]
+fn wrong_types_are_refused_by_name() {
+    for (body, field) in [
+        ("[]".to_owned(), "-"),
+        ("{}".to_owned(), "model"),
+        (format!(r#"{{"model":7,{HI}}}"#), "model"),
+        (format!(r#"{{"model":"",{HI}}}"#), "model"),
+        (format!(r#"{{"model":"a\nb",{HI}}}"#), "model"),
+        (r#"{"model":"m"}"#.to_owned(), "messages"),
+        (r#"{"model":"m","messages":[]}"#.to_owned(), "messages"),
+        (r#"{"model":"m","messages":"hi"}"#.to_owned(), "messages"),
+        (r#"{"model":"m","messages":[7]}"#.to_owned(), "messages"),
+        (r#"{"model":"m","messages":["hi"]}"#.to_owned(), "messages[0]"),
+        (r#"{"model":"m","messages":[{"content":"hi"}]}"#.to_owned(), "messages[0].role"),
+        (r#"{"model":"m","messages":[{"role":"robot","content":"hi"}]}"#.to_owned(), "messages[0].role"),
+        (r#"{"model":"m","messages":[{"role":"user"}]}"#.to_owned(), "messages[0].content"),
+        (r#"{"model":"m","messages":[{"role":"user","content":null}]}"#.to_owned(), "messages[0].content"),
+        (
+            r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","content":7}]}"#.to_owned(),
+            "messages[1].content",
+        ),
+        (
+            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":1}]}]}"#.to_owned(),
+            "messages[0].content[0].text",
+        ),
+        (format!(r#"{{"model":"m",{HI},"stream":"yes"}}"#), "stream"),
+        (format!(r#"{{"model":"m",{HI},"temperature":"hot"}}"#), "temperature"),
+        (format!(r#"{{"model":"m",{HI},"stop":[1]}}"#), "stop"),
+        (format!(r#"{{"model":"m",{HI},"tools":[{{"type":"function"}}]}}"#), "tools[0].function.name"),
+        (format!(r#"{{"model":"m",{HI},"model":"n"}}"#), "model"),
+    ] {
+        assert_eq!(refused(&body), field, "{body}");
+    }
+}
+
+#[test]
+fn case_35_caps_of_every_kind() {
+    for bad in ["-1", "0", "1.5", "1e3", "9223372036854775808", "18446744073709551616", "\"7\"", "[]", "true"] {
+        for field in ["max_tokens", "max_completion_tokens"] {
+            assert_eq!(refused(&format!(r#"{{"model":"m",{HI},"{field}":{bad}}}"#)), field, "{bad}");
+        }
+    }
+    assert_eq!(read(&format!(r#"{{"model":"m",{HI},"max_tokens":null}}"#)).unwrap().max_tokens, None);
+}
+
+#[test]
+fn case_36_answers_are_counted_and_bounded() {
+    assert_eq!(read(&format!(r#"{{"model":"m",{HI},"n":128}}"#)).unwrap().answers, 128);
+    assert_eq!(read(&format!(r#"{{"model":"m",{HI},"best_of":9}}"#)).unwrap().answers, 9);
+    for bad in ["0", "129", "-1", "1.0"] {
+        assert_eq!(refused(&format!(r#"{{"model":"m",{HI},"n":{bad}}}"#)), "n");
+    }
+}
+
+#[test]
+fn embeddings_take_texts_or_numbers() {
+    let read = |input: &str| {
+        let body = format!(r#"{{"model":"m","input":{input}}}"#);
+        Outline::read(&mut Tape::default(), body.as_bytes(), Operation::Embed)
+    };
+    assert_eq!(read(r#""hi""#).unwrap().texts.len(), 1);
+    assert_eq!(read(r#"["a","b"]"#).unwrap().texts.len(), 2);
+    assert_eq!(read("[1,2,3]").unwrap().token_numbers, 3);
+    assert_eq!(read("[[1,2],[3]]").unwrap().token_numbers, 3);
+    let huge = format!("[{}\"a\"]", "\"a\",".repeat(2048));
+    for bad in ["null", "\"\"", "[]", "[\"a\",1]", "[\"\"]", "[[]]", "[{}]", "{}", "7", huge.as_str()] {
+        assert!(read(bad).unwrap_err().field().unwrap().starts_with("input"), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_body_is_read_without_panic_and_its_spans_are_strings(body in ".{0,120}") {
+        drop(read(&body));
+    }
+
+    #[test]
+    fn every_text_is_found_where_it_stands(text in "\\PC{1,40}", extra in "[a-z]{3,9}") {
+        let text = format!("{text}{extra}");
+        let quoted = serde_json::to_string(&text).unwrap();
+        let body = format!(
+            r#"{{"zz_{extra}":[{quoted}],"messages":[{{"content":{quoted},"role":"user","x":{{"y":{quoted}}}}}],"model":"m"}}"#
+        );
+        let outline = read(&body).unwrap();
+        let found: Vec<String> =
+            outline.texts.iter().filter_map(|at| serde_json::from_str(&body[at.clone()]).ok()).collect();
+        prop_assert_eq!(found.iter().filter(|found| **found == text).count(), 3);
+    }
+}

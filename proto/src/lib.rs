@@ -1,5 +1,10 @@
 //! The wire: definitions, generated code, validating conversions, one error-code table.
 
+pub mod code;
+pub mod convert;
+pub mod name;
+pub mod status;
+
 #[expect(
     clippy::allow_attributes,
     reason = "the code generator writes `allow` around names it makes; it is not ours to change"

@@ -1,5 +1,7 @@
 //! What there is to call: providers, their endpoints, and the models made of them.
 
+use std::collections::BTreeMap;
+
 use super::Geos;
 use crate::vocabulary::{Adapter, Duration, Name, Operation, RoutePolicy, Tokens};
 
@@ -93,6 +95,14 @@ pub struct ModelCard {
     pub use_cases: Vec<String>,
     /// The risk class, such as `limited`; an attribute of rules.
     pub risk_class: Option<String>,
+    /// The name people read; no decision reads this or what follows.
+    pub display_name: String,
+    /// Who made the model.
+    pub publisher: String,
+    /// Further abilities, such as `tools`.
+    pub capabilities: Vec<String>,
+    /// Published measurements by name.
+    pub metrics: BTreeMap<String, String>,
 }
 
 /// An endpoint in a route.

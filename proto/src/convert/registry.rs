@@ -1,0 +1,289 @@
+//! Providers, endpoints and models, in from the wire and out to it.
+
+use http::Uri;
+use policy_engine::facts::{
+    Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
+};
+use policy_engine::vocabulary::{Adapter, Duration, Name, RoutePolicy, Tokens};
+
+use super::checks::{Checks, Faults, Problem};
+use super::{shown, text, texts};
+use crate::admin;
+use crate::admin::credential::Source;
+
+impl TryFrom<&admin::Provider> for Provider {
+    type Error = Faults;
+
+    fn try_from(wire: &admin::Provider) -> Result<Self, Faults> {
+        let mut c = Checks::spec();
+        let absent = Default::default();
+        let spec = wire.spec.as_ref().unwrap_or(&absent);
+        c.text("displayName", &spec.display_name);
+        let adapter: Option<Adapter> = c.required("adapter", &spec.adapter);
+        match adapter {
+            Some(Adapter::OpenAi) if spec.base_url.is_empty() => c.fault("baseUrl", Problem::Missing),
+            Some(Adapter::Simulated) if !spec.base_url.is_empty() => {
+                c.invalid("baseUrl", "is not for the adapter `simulated`, which calls nobody");
+            }
+            _ => {}
+        }
+        let base_url = c.optional_by("baseUrl", &spec.base_url, base_url).unwrap_or_default();
+        let credential = spec.credential.as_ref().and_then(|w| c.at("credential", |c| credential(c, w)));
+        let terms = terms(spec.terms.as_ref());
+        let geos = c.list("geos", &spec.geos);
+        c.finish(adapter.map(|adapter| Self { adapter, base_url, credential, terms, geos }))
+    }
+}
+
+/// Reads the root of an API: scheme, host, perhaps port and path, and nothing that could hide a secret or a redirection.
+fn base_url(url: &str) -> Result<String, String> {
+    let refuse = |why: &str| Err(format!("`{}` {why}", shown(url)));
+    let Ok(uri) = url.parse::<Uri>() else { return refuse("is not a URL") };
+    let Some(authority) = uri.authority() else { return refuse("has no host") };
+    match uri.scheme_str() {
+        _ if authority.as_str().contains('@') => Err("carries a user name or a secret".to_owned()),
+        _ if uri.query().is_some() || url.contains('#') => Err("carries a query or a fragment".to_owned()),
+        Some("https" | "http") => Ok(url.trim_end_matches('/').to_owned()),
+        _ => refuse("is neither https nor http"),
+    }
+}
+
+fn credential(c: &mut Checks, wire: &admin::Credential) -> Option<Credential> {
+    match &wire.source {
+        Some(Source::Env(name)) if name.is_empty() => c.fault("env", Problem::Missing),
+        Some(Source::File(path)) if path.is_empty() => c.fault("file", Problem::Missing),
+        Some(Source::Sealed(bytes)) if bytes.is_empty() => c.fault("sealed", Problem::Missing),
+        Some(Source::Env(name)) => return c.optional_by("env", name, variable).map(Credential::Env),
+        Some(Source::File(path)) => return c.optional_text("file", path).map(Credential::File),
+        Some(Source::Sealed(_)) => return Some(Credential::Sealed),
+        Some(Source::Value(_)) => c.invalid("value", "has not been sealed"),
+        None => c.fault_here(Problem::Missing),
+    }
+    None
+}
+
+fn variable(text: &str) -> Result<String, String> {
+    let fits = text.len() <= 256 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if fits { Ok(text.to_owned()) } else { Err(format!("`{}` is not the name of a variable", shown(text))) }
+}
+
+fn terms(wire: Option<&admin::Terms>) -> Terms {
+    let wire = wire.cloned().unwrap_or_default();
+    Terms {
+        trains_on_data: wire.trains_on_data,
+        dpa: wire.dpa,
+        baa: wire.baa,
+        zero_retention: wire.zero_retention,
+    }
+}
+
+fn terms_out(fact: &Terms) -> Option<admin::Terms> {
+    (*fact != Terms::default()).then_some(admin::Terms {
+        trains_on_data: fact.trains_on_data,
+        dpa: fact.dpa,
+        baa: fact.baa,
+        zero_retention: fact.zero_retention,
+    })
+}
+
+impl From<&Provider> for admin::ProviderSpec {
+    /// Which sealed secret is meant is for the store to know: the reference goes out as [`SEALED_ELSEWHERE`].
+    fn from(fact: &Provider) -> Self {
+        let source = fact.credential.as_ref().map(|credential| match credential {
+            Credential::Env(name) => Source::Env(name.clone()),
+            Credential::File(path) => Source::File(path.clone()),
+            Credential::Sealed => Source::Sealed(SEALED_ELSEWHERE.to_owned()),
+        });
+        Self {
+            adapter: fact.adapter.to_string(),
+            base_url: fact.base_url.clone(),
+            credential: source.map(|source| admin::Credential { source: Some(source) }),
+            terms: terms_out(&fact.terms),
+            geos: texts(&fact.geos),
+            display_name: String::new(),
+        }
+    }
+}
+
+/// What stands for a reference to a sealed secret where only its existence matters.
+pub const SEALED_ELSEWHERE: &str = "-";
+
+impl TryFrom<&admin::Endpoint> for Endpoint {
+    type Error = Faults;
+
+    fn try_from(wire: &admin::Endpoint) -> Result<Self, Faults> {
+        let mut c = Checks::spec();
+        let absent = Default::default();
+        let spec = wire.spec.as_ref().unwrap_or(&absent);
+        let provider: Option<Name> = c.required("provider", &spec.provider);
+        let upstream_model: Option<String> = c.required("upstreamModel", &spec.upstream_model);
+        c.text("upstreamModel", &spec.upstream_model);
+        let processing_regions = c.list("processingRegions", &spec.processing_regions);
+        let storage_regions = c.list("storageRegions", &spec.storage_regions);
+        let timeouts = c.at("timeouts", |c| timeouts(c, spec.timeouts.as_ref()));
+        let geos = c.list("geos", &spec.geos);
+        let terms = terms(spec.terms.as_ref());
+        c.finish(provider.zip(upstream_model).map(|(provider, upstream_model)| Self {
+            provider,
+            upstream_model,
+            processing_regions,
+            storage_regions,
+            terms,
+            timeouts,
+            geos,
+        }))
+    }
+}
+
+fn timeouts(c: &mut Checks, wire: Option<&admin::Timeouts>) -> Timeouts {
+    let wire = wire.cloned().unwrap_or_default();
+    let mut read = |field, text: &str| c.optional_by(field, text, timeout);
+    Timeouts {
+        connect: read("connect", &wire.connect),
+        first_byte: read("firstByte", &wire.first_byte),
+        idle: read("idle", &wire.idle),
+        total: read("total", &wire.total),
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match text.parse::<Duration>() {
+        Ok(Duration(0)) => Err("is no time at all".to_owned()),
+        Ok(length) => Ok(length),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl From<&Endpoint> for admin::EndpointSpec {
+    fn from(fact: &Endpoint) -> Self {
+        let timeouts = admin::Timeouts {
+            connect: text(&fact.timeouts.connect),
+            first_byte: text(&fact.timeouts.first_byte),
+            idle: text(&fact.timeouts.idle),
+            total: text(&fact.timeouts.total),
+        };
+        Self {
+            provider: fact.provider.to_string(),
+            upstream_model: fact.upstream_model.clone(),
+            processing_regions: texts(&fact.processing_regions),
+            storage_regions: texts(&fact.storage_regions),
+            terms: terms_out(&fact.terms),
+            timeouts: (fact.timeouts != Timeouts::default()).then_some(timeouts),
+            geos: texts(&fact.geos),
+        }
+    }
+}
+
+impl TryFrom<&admin::Model> for Model {
+    type Error = Faults;
+
+    fn try_from(wire: &admin::Model) -> Result<Self, Faults> {
+        let mut c = Checks::spec();
+        let absent = Default::default();
+        let spec = wire.spec.as_ref().unwrap_or(&absent);
+        let card = c.at("card", |c| card(c, &spec.card.clone().unwrap_or_default()));
+        let licence = c.optional("licence", &spec.licence);
+        let aliases = c.list_by("aliases", &spec.aliases, alias);
+        let route = c.at("route", |c| route(c, &spec.route.clone().unwrap_or_default()));
+        let geos = c.list("geos", &spec.geos);
+        c.finish(Some(Self { card, licence, aliases, route, geos }))
+    }
+}
+
+fn alias(text: &str) -> Result<String, String> {
+    let fits = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{}` is not 1 to 128 visible characters", shown(text)))
+    }
+}
+
+fn card(c: &mut Checks, wire: &admin::ModelCard) -> ModelCard {
+    if wire.operations.is_empty() {
+        c.fault("operations", Problem::Missing);
+    }
+    let tokens = |n: u32| (n > 0).then_some(Tokens(n.into()));
+    ModelCard {
+        description: c.text("description", &wire.description),
+        input: c.list_by("input", &wire.input, one_of(&["text", "image", "audio", "file"])),
+        output: c.list_by("output", &wire.output, one_of(&["text", "image", "audio", "embedding"])),
+        operations: c.list("operations", &wire.operations),
+        context_window: tokens(wire.context_window),
+        max_output_tokens: tokens(wire.max_output_tokens),
+        use_cases: c.texts("useCases", &wire.use_cases),
+        risk_class: c.optional_by("riskClass", &wire.risk_class, one_of(&["minimal", "limited", "high"])),
+        display_name: c.text("displayName", &wire.display_name),
+        publisher: c.text("publisher", &wire.publisher),
+        capabilities: c.texts("capabilities", &wire.capabilities),
+        metrics: wire.metrics.clone(),
+    }
+}
+
+/// A reader of a closed vocabulary that only people and cards know.
+fn one_of<'a>(words: &'a [&'a str]) -> impl Fn(&str) -> Result<String, String> + 'a {
+    move |text| match words.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{}` is not one of {}", shown(text), words.join(" | "))),
+    }
+}
+
+fn route(c: &mut Checks, wire: &admin::Route) -> Route {
+    if wire.groups.is_empty() {
+        c.fault("groups", Problem::Missing);
+    }
+    let policy = c.optional("policy", &wire.policy).unwrap_or(RoutePolicy::Weighted);
+    let groups = c.each("groups", &wire.groups, |c, group| {
+        if group.targets.is_empty() {
+            c.fault_here(Problem::Invalid("is an empty group".to_owned()));
+        }
+        Some(c.each("targets", &group.targets, target))
+    });
+    Route { policy, groups }
+}
+
+fn target(c: &mut Checks, wire: &admin::RouteTarget) -> Option<RouteTarget> {
+    let weight = wire.weight.unwrap_or(1);
+    if !(1..=1_000_000).contains(&weight) {
+        c.invalid("weight", format_args!("`{weight}` is not 1 to 1000000"));
+    }
+    Some(RouteTarget { endpoint: c.required("endpoint", &wire.endpoint)?, weight })
+}
+
+impl From<&Model> for admin::ModelSpec {
+    fn from(fact: &Model) -> Self {
+        let target =
+            |t: &RouteTarget| admin::RouteTarget { endpoint: t.endpoint.to_string(), weight: Some(t.weight) };
+        let group = |g: &Vec<RouteTarget>| admin::RouteGroup { targets: g.iter().map(target).collect() };
+        Self {
+            card: Some(admin::ModelCard::from(&fact.card)),
+            licence: text(&fact.licence),
+            aliases: fact.aliases.clone(),
+            route: Some(admin::Route {
+                policy: fact.route.policy.to_string(),
+                groups: fact.route.groups.iter().map(group).collect(),
+            }),
+            geos: texts(&fact.geos),
+        }
+    }
+}
+
+impl From<&ModelCard> for admin::ModelCard {
+    fn from(fact: &ModelCard) -> Self {
+        let count = |tokens: Option<Tokens>| tokens.map_or(0, |t| u32::try_from(t.0).unwrap_or(u32::MAX));
+        Self {
+            display_name: fact.display_name.clone(),
+            publisher: fact.publisher.clone(),
+            description: fact.description.clone(),
+            input: fact.input.clone(),
+            output: fact.output.clone(),
+            operations: texts(&fact.operations),
+            capabilities: fact.capabilities.clone(),
+            context_window: count(fact.context_window),
+            max_output_tokens: count(fact.max_output_tokens),
+            use_cases: fact.use_cases.clone(),
+            risk_class: text(&fact.risk_class),
+            metrics: fact.metrics.clone(),
+        }
+    }
+}

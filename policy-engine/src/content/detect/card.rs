@@ -1,0 +1,64 @@
+//! Payment card numbers: a length and a start that a scheme issues, a Luhn digit, and digits grouped as people write them.
+//!
+//! Law: the number stands free; digits of a longer number, a fraction or an identifier are no card, whatever their sum.
+
+use super::number::{Group, Join, Number, Touch, touch_before};
+use super::window::{Window, is_spaced_word};
+use crate::content::validate;
+
+/// The end of the card number among the first groups of `number`, which starts at `start`.
+pub(super) fn end_of_card(window: &Window<'_>, start: usize, number: &Number) -> Option<usize> {
+    let touch = touch_before(window, start);
+    if matches!(touch, Touch::Part | Touch::Joined { by_space: false }) {
+        return None;
+    }
+    let in_row = touch != Touch::Free && follows_group_of_four(window, start);
+    let groups = number.groups();
+    (1..=groups.len()).rev().find_map(|count| {
+        let chosen = groups.get(..count)?;
+        let next = groups.get(count).map(|group| group.join).or(number.beyond);
+        let ends = next.is_none_or(|join| join == Join::Space && !is_spelled(chosen));
+        let total = chosen.iter().map(|group| group.length).sum();
+        let digits = number.digits().get(..total)?;
+        let end = chosen.last()?.end;
+        let is_card = (13..=19).contains(&total)
+            && ends
+            && !(in_row && count > 1)
+            && is_written_as_card(chosen, touch)
+            && validate::is_issued(digits)
+            && validate::luhn(digits)
+            && !runs_on(window, end);
+        is_card.then_some(end)
+    })
+}
+
+/// Whether four digits and a space stand before: a table of numbers more likely than a card.
+fn follows_group_of_four(window: &Window<'_>, start: usize) -> bool {
+    let is_digit =
+        |back: usize| window.before(start.saturating_sub(back)).is_some_and(|b| b.is_ascii_digit());
+    (1..=4).all(is_digit) && !is_digit(5)
+}
+
+/// In one piece; in groups of four, or four, six and the rest; or, when nothing stands before, digit by digit.
+fn is_written_as_card(groups: &[Group], touch: Touch) -> bool {
+    let Some((first, rest)) = groups.split_first() else { return false };
+    let Some(join) = rest.first().map(|group| group.join) else { return true };
+    let uniform =
+        matches!(join, Join::Space | Join::Dash | Join::Dot) && rest.iter().all(|group| group.join == join);
+    let fours = rest.iter().rev().skip(1).all(|group| group.length == 4);
+    let sixes = matches!(rest, [six, last] if six.length == 6 && matches!(last.length, 4 | 5));
+    uniform && ((first.length == 4 && (fours || sixes)) || (is_spelled(groups) && touch == Touch::Free))
+}
+
+fn is_spelled(groups: &[Group]) -> bool {
+    groups.len() > 1 && groups.iter().all(|group| group.length == 1)
+}
+
+/// Whether what follows makes the digits part of something longer. A stop or a hyphen before a letter does not.
+fn runs_on(window: &Window<'_>, end: usize) -> bool {
+    match window.char_at(end) {
+        Some('-' | '.' | '/' | ':') => window.at(end + 1).is_some_and(|b| b.is_ascii_digit()),
+        Some(c) => is_spaced_word(c),
+        None => false,
+    }
+}

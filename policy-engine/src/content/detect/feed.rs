@@ -1,0 +1,58 @@
+//! A scan that is fed a text in pieces.
+//!
+//! Law: the findings are those of the whole text, in the same order, each reported as soon as it cannot change.
+
+use super::window::{End, LEFT, Window};
+use super::{Detectors, Finding};
+use crate::content::normalise::Folded;
+
+/// Folded text is trimmed to its left context when that much can go.
+const SLACK: usize = 1024;
+
+/// Where a scan stands.
+#[derive(Debug, Default)]
+pub(in crate::content) struct Feed {
+    folded: Folded,
+    /// View offset of the first start that is not decided.
+    from: usize,
+}
+
+impl Feed {
+    /// Room for pieces of that many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { folded: Folded::with_capacity(bytes + SLACK), from: 0 }
+    }
+
+    /// Takes the next piece; appends what has become certain, in offsets of the whole text.
+    pub(in crate::content) fn push(
+        &mut self,
+        detectors: &Detectors,
+        piece: &str,
+        findings: &mut Vec<Finding>,
+    ) {
+        self.folded.push(piece);
+        self.scan(detectors, End::Open, findings);
+        if self.from > LEFT + SLACK {
+            self.from -= self.folded.forget(self.from - LEFT);
+        }
+    }
+
+    /// Says that no piece follows; appends what that made certain.
+    pub(in crate::content) fn finish(&mut self, detectors: &Detectors, findings: &mut Vec<Finding>) {
+        self.scan(detectors, End::Known, findings);
+    }
+
+    fn scan(&mut self, detectors: &Detectors, end: End, findings: &mut Vec<Finding>) {
+        let kept = findings.len();
+        self.from = detectors.scan_window(&Window::new(self.folded.text(), end), self.from, findings);
+        for finding in findings.iter_mut().skip(kept) {
+            finding.start = self.folded.start_of(finding.start);
+            finding.end = self.folded.end_of(finding.end);
+        }
+    }
+
+    /// Offset in the whole text before whose characters no further finding starts.
+    pub(in crate::content) fn decided(&self) -> usize {
+        self.folded.start_of(self.from)
+    }
+}

@@ -1,0 +1,242 @@
+//! Telephone numbers: a form that only telephones have, or a plausible form where the text speaks of telephones.
+//!
+//! Law: precision first. Dates, times, fractions, IP addresses, amounts and bare identifiers are not numbers to call, unless an
+//! international prefix or a telling word says so. Sources: ITU-T E.164 (lengths, calling codes), E.123 (notation), NANP.
+//!
+//! | form | example | needs a telling word |
+//! |---|---|---|
+//! | `+` and an assigned calling code | `+44 20 7946 0958` | no |
+//! | `00` and an assigned calling code, in groups | `001-668-040-8670` | no |
+//! | North American, in its own grouping | `(978) 645-9740`, `978-645-9740` | no |
+//! | bracketed area | `(11) 4706-6184` | no |
+//! | trunk `0`, in groups | `0479 50 54 03`, `06-24312407` | no |
+//! | other groups | `481 7531`, `650 253 0000` | yes |
+//! | one piece | `2546712361` | yes, near |
+
+use super::context::{Context, Lean, is_named_after};
+use super::number::{Group, Join, Number, Touch, runs_on, touch_before};
+use super::window::{Window, is_spaced_word};
+use crate::content::validate;
+
+/// How sure the form alone is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    /// Only where the text speaks of telephones, near.
+    Piece,
+    /// Only where the text speaks of telephones.
+    Loose,
+    /// Unless the text speaks of something else.
+    Typical,
+    /// Always.
+    International,
+}
+
+/// Where the number's own signs begin: the `+` and the bracket before its first digit.
+pub(super) fn start_of_phone(window: &Window<'_>, first: usize) -> usize {
+    let is_sign = |at: usize, sign: u8| window.before(at) == Some(sign);
+    match (is_sign(first, b'+'), is_sign(first, b'(')) {
+        (true, _) => first - 1 - usize::from(is_sign(first - 1, b'(')),
+        (_, true) => first - 1 - usize::from(is_sign(first - 1, b'+')),
+        _ => first,
+    }
+}
+
+/// The start of signs at the window's end that a telephone number may begin with.
+pub(super) fn live_tail(window: &Window<'_>) -> Option<usize> {
+    let start = start_of_phone(window, window.len());
+    (start < window.len()).then_some(start)
+}
+
+/// The telephone number whose first digit is at `first`: where it starts and ends.
+pub(super) fn find_phone(
+    window: &Window<'_>,
+    context: &Context,
+    first: usize,
+    number: &Number,
+) -> Option<(usize, usize)> {
+    let signed = start_of_phone(window, first);
+    let plus = window.slice(signed, first).contains('+');
+    let bracket = window.slice(signed, first).contains('(');
+    let touch = touch_before(window, signed);
+    let chosen = choose(number, touch, plus || bracket)?;
+    let closes = chosen.iter().any(|group| group.join == Join::Close);
+    let start =
+        if bracket && !closes { signed + usize::from(window.at(signed) == Some(b'(')) } else { signed };
+    let total = chosen.iter().map(|group| group.length).sum();
+    let digits = number.digits().get(..total)?;
+    let form = form_of(chosen, digits, plus, bracket && closes)?;
+    let end = with_extension(window, chosen.last()?.end, form);
+    let named = is_named_after(window, end);
+    if runs_on(window, end) && !named {
+        return None;
+    }
+    let marked = window
+        .char_before(start)
+        .is_some_and(|c| matches!(c, '#' | '$' | '€' | '£' | '¥' | '%' | '^' | '~' | '*'));
+    let listed =
+        window.before(start) == Some(b',') && window.before(start - 1).is_some_and(|b| b.is_ascii_digit());
+    let spoken = || match context.before(window, start) {
+        Lean::Phone(distance) => (form > Form::Piece || distance < 6, true),
+        Lean::Other(distance) => (false, distance > 3),
+        Lean::Silent => (false, true),
+    };
+    let accepted = match form {
+        Form::International => true,
+        Form::Typical => named || (!marked && spoken().1),
+        Form::Loose | Form::Piece => !listed && !marked && (named || spoken().0),
+    };
+    accepted.then_some((start, end))
+}
+
+/// The groups that are one number: all that were read, or, where several numbers stand in a row, the first in North American
+/// grouping. A number that something joined precedes must show by its own signs or grouping that it starts here.
+fn choose(number: &Number, touch: Touch, signed: bool) -> Option<&[Group]> {
+    let groups = number.groups();
+    let american = american_length(groups);
+    let starts = match touch {
+        Touch::Part => false,
+        Touch::Free => true,
+        Touch::Joined { by_space } => by_space && (signed || american.is_some()),
+    };
+    if !starts {
+        return None;
+    }
+    let total = number.digits().len();
+    let whole = number.beyond.is_none() && total <= 17;
+    match american {
+        Some(count) if groups.get(count).is_some_and(|group| group.join == Join::Space) => {
+            groups.get(..count)
+        }
+        _ => whole.then_some(groups),
+    }
+}
+
+/// How many of the first groups are `ddd-ddd-dddd`, with or without a leading country code, and not joined by spaces alone.
+fn american_length(groups: &[Group]) -> Option<usize> {
+    let lengths = |from: usize| {
+        let of = |n: usize| groups.get(from + n).map(|group| group.length);
+        (of(0), of(1), of(2)) == (Some(3), Some(3), Some(4))
+    };
+    let written = |to: usize| {
+        groups.get(..to).is_some_and(|groups| {
+            groups.iter().skip(1).any(|g| matches!(g.join, Join::Dash | Join::Dot | Join::Close))
+        })
+    };
+    let coded = groups.first().is_some_and(|group| group.length <= 3);
+    [(0, 3), (1, 4)]
+        .into_iter()
+        .find(|(from, to)| (*from == 0 || coded) && lengths(*from) && written(*to))
+        .map(|(_, to)| to)
+}
+
+fn form_of(groups: &[Group], digits: &[u8], plus: bool, bracketed: bool) -> Option<Form> {
+    let total = digits.len();
+    let first = groups.first()?;
+    if plus {
+        let plausible = (8..=15).contains(&total) && validate::calling_code(digits).is_some();
+        return plausible.then_some(Form::International);
+    }
+    if groups.len() == 1 {
+        return (7..=13).contains(&total).then_some(Form::Piece);
+    }
+    if is_date(groups, digits)
+        || is_address(groups, digits)
+        || is_fraction(groups)
+        || is_round(groups, digits)
+    {
+        return None;
+    }
+    let abroad = digits.starts_with(&[0, 0]);
+    if abroad
+        && validate::calling_code(digits.get(2..)?).is_some_and(|code| first.length == code + 2)
+        && (10..=17).contains(&total)
+    {
+        return Some(Form::International);
+    }
+    let area = bracketed && (2..=5).contains(&first.length) && (8..=12).contains(&total) && !is_year(digits);
+    let american = american_length(groups) == Some(groups.len()) && matches!(total, 10 | 11);
+    let trunk = digits.first() == Some(&0)
+        && !abroad
+        && (2..=5).contains(&first.length)
+        && (2..=6).contains(&groups.len())
+        && (9..=12).contains(&total)
+        && groups
+            .iter()
+            .skip(2)
+            .all(|group| matches!(group.join, Join::Space | Join::Dash | Join::Dot) && group.length >= 2);
+    if area || american || trunk {
+        return Some(Form::Typical);
+    }
+    (6..=15).contains(&total).then_some(Form::Loose)
+}
+
+fn value(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |value: u32, digit| value.saturating_mul(10).saturating_add(u32::from(*digit)))
+}
+
+fn is_year(digits: &[u8]) -> bool {
+    matches!(digits.get(..4).map(value), Some(1900..=2099))
+}
+
+/// Day, month and year in any order, with or without a time behind.
+fn is_date(groups: &[Group], digits: &[u8]) -> bool {
+    let [a, b, c, ..] = groups else { return false };
+    let split = |from: usize, length: usize| digits.get(from..from + length).map_or(0, value);
+    let parts = (split(0, a.length), split(a.length, b.length), split(a.length + b.length, c.length));
+    let day_month = |x: u32, y: u32| (1..=31).contains(&x) && (1..=31).contains(&y) && (x <= 12 || y <= 12);
+    let marked = matches!(b.join, Join::Dash | Join::Dot | Join::Slash) && b.join == c.join;
+    let leading_year =
+        a.length == 4 && is_year(digits) && b.length <= 2 && c.length <= 2 && day_month(parts.1, parts.2);
+    let trailing_year = a.length <= 2 && b.length <= 2 && day_month(parts.0, parts.1);
+    let year = c.length == 4 && (1900..2100).contains(&parts.2);
+    marked && (leading_year || (trailing_year && (year || (c.length == 2 && groups.len() == 3))))
+}
+
+/// Four dotted groups that each fit a byte.
+fn is_address(groups: &[Group], digits: &[u8]) -> bool {
+    let mut from = 0;
+    groups.len() == 4
+        && groups.iter().skip(1).all(|group| group.join == Join::Dot)
+        && groups.iter().all(|group| {
+            let part = digits
+                .get(from..from + group.length)
+                .map_or(u32::MAX, |d| if d.len() > 3 { u32::MAX } else { value(d) });
+            from += group.length;
+            part <= 255
+        })
+}
+
+/// One stop between two groups, or a slash after the first: decimals, ratios.
+fn is_fraction(groups: &[Group]) -> bool {
+    groups.iter().skip(2).any(|group| group.join == Join::Slash)
+        || matches!(groups, [first, second] if second.join == Join::Dot || (second.join == Join::Slash && first.length > 5))
+}
+
+/// An amount in round thousands.
+fn is_round(groups: &[Group], digits: &[u8]) -> bool {
+    groups.first().is_some_and(|first| digits.iter().skip(first.length).all(|digit| *digit == 0))
+}
+
+/// The end with `x123`, `ext. 123` and the like.
+fn with_extension(window: &Window<'_>, end: usize, form: Form) -> usize {
+    if form == Form::Piece {
+        return end;
+    }
+    let mut index = end;
+    if matches!(window.at(index), Some(b' ' | b',')) {
+        index += 1 + usize::from(window.at(index + 1) == Some(b' '));
+    }
+    let letters =
+        (0..10).take_while(|n| window.at(index + n).is_some_and(|b| b.is_ascii_alphabetic())).count();
+    if !matches!(
+        window.slice(index, index + letters).to_ascii_lowercase().as_str(),
+        "x" | "ext" | "extension" | "extn"
+    ) {
+        return end;
+    }
+    index += letters;
+    index += (0..2).take_while(|n| matches!(window.at(index + n), Some(b' ' | b'.' | b':'))).count();
+    let digits = (0..7).take_while(|n| window.at(index + n).is_some_and(|b| b.is_ascii_digit())).count();
+    let bounded = !window.char_at(index + digits).is_some_and(is_spaced_word);
+    if (1..=6).contains(&digits) && bounded { index + digits } else { end }
+}

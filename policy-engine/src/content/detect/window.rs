@@ -1,0 +1,124 @@
+//! A stretch of folded text, read so that it is known whether a decision needed what has not arrived yet.
+//!
+//! Law: forward reads go through [`Window::at`]; one that falls off an open end marks the window short, and what was decided
+//! with a short window is not decided. Backward reads stay within [`LEFT`] bytes, which every window carries.
+
+use std::cell::Cell;
+
+/// Bytes of folded text before the first undecided one that a window must hold: no detector looks further back.
+pub(in crate::content) const LEFT: usize = 160;
+
+/// Whether the end of what is there is the end of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::content) enum End {
+    /// More may follow.
+    Open,
+    /// Nothing follows.
+    Known,
+}
+
+/// Folded text that ends, or that may go on.
+#[derive(Debug)]
+pub(in crate::content) struct Window<'a> {
+    text: &'a str,
+    open: bool,
+    short: Cell<bool>,
+    #[cfg(test)]
+    pub(in crate::content) reads: Cell<u64>,
+}
+
+impl<'a> Window<'a> {
+    /// A text as far as it is there.
+    pub(in crate::content) fn new(text: &'a str, end: End) -> Self {
+        Self {
+            text,
+            open: end == End::Open,
+            short: Cell::new(false),
+            #[cfg(test)]
+            reads: Cell::new(0),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether more may follow.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// The byte at `index`; nothing at the end of the text.
+    pub(super) fn at(&self, index: usize) -> Option<u8> {
+        self.count();
+        let found = self.text.as_bytes().get(index).copied();
+        if found.is_none() && self.open {
+            self.short.set(true);
+        }
+        found
+    }
+
+    /// The byte before `index`; nothing at the start of the text.
+    pub(super) fn before(&self, index: usize) -> Option<u8> {
+        self.count();
+        self.text.as_bytes().get(index.checked_sub(1)?).copied()
+    }
+
+    /// The character at `index`.
+    pub(super) fn char_at(&self, index: usize) -> Option<char> {
+        match self.at(index)? {
+            byte if byte.is_ascii() => Some(char::from(byte)),
+            _ => self.text.get(index..)?.chars().next(),
+        }
+    }
+
+    /// The character that ends before `index`.
+    pub(super) fn char_before(&self, index: usize) -> Option<char> {
+        match self.before(index)? {
+            byte if byte.is_ascii() => Some(char::from(byte)),
+            _ => self.text.get(..index)?.chars().next_back(),
+        }
+    }
+
+    /// The text between two offsets, both character boundaries.
+    pub(super) fn slice(&self, from: usize, to: usize) -> &'a str {
+        self.text.get(from..to).unwrap_or_default()
+    }
+
+    /// At most `reach` bytes before `end`, whole characters.
+    pub(super) fn reach_back(&self, end: usize, reach: usize) -> &'a str {
+        let mut from = end.saturating_sub(reach);
+        while from < end && !self.text.is_char_boundary(from) {
+            from += 1;
+        }
+        self.slice(from, end)
+    }
+
+    /// Runs one decision; nothing when it needed what has not arrived.
+    pub(super) fn decide<T>(&self, decision: impl FnOnce(&Self) -> T) -> Option<T> {
+        self.short.set(false);
+        let made = decision(self);
+        (!self.short.replace(false)).then_some(made)
+    }
+
+    #[cfg(test)]
+    fn count(&self) {
+        self.reads.set(self.reads.get() + 1);
+    }
+
+    #[cfg(not(test))]
+    #[inline(always)]
+    fn count(&self) {}
+}
+
+/// Whether a character is part of a word written with spaces around it.
+pub(super) fn is_spaced_word(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric() || c == '_';
+    }
+    c.is_alphanumeric() && !crate::content::normalise::is_continuous_script(c)
+}

@@ -1,0 +1,212 @@
+//! Replacing what was found by numbered placeholders such as `[EMAIL_1]`.
+//!
+//! Law: the same value keeps its number throughout a request, and no number is given that the caller's own text already uses.
+//! Where findings overlap the earlier wins, then the longer; what the loser has beyond it gets a placeholder of its own, so that
+//! nothing found is ever left standing. Findings that are only reported shadow none that are masked.
+//! Absent on purpose: putting values back, and deciding which action holds.
+
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use thiserror::Error;
+
+use super::detect::{Finding, WORD_LABEL, What};
+use super::normalise::folded_lower;
+use crate::vocabulary::{Entity, MaskAction};
+
+/// What to do with each kind of finding; what is not named is only reported.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policy {
+    actions: BTreeMap<What, MaskAction>,
+}
+
+impl Policy {
+    /// Sets the action for a kind of finding; the stricter one stays.
+    pub fn set(&mut self, what: What, action: MaskAction) {
+        let known = self.actions.entry(what).or_insert(action);
+        *known = action.max(*known);
+    }
+
+    /// The action for a kind of finding.
+    pub fn action(&self, what: What) -> MaskAction {
+        self.actions.get(&what).copied().unwrap_or(MaskAction::Detect)
+    }
+
+    /// Whether no finding changes anything.
+    pub fn only_reports(&self) -> bool {
+        self.actions.values().all(|action| *action == MaskAction::Detect)
+    }
+
+    /// The first finding that must not pass at all.
+    pub fn blocked<'a>(&self, findings: impl IntoIterator<Item = &'a Finding>) -> Option<Finding> {
+        findings.into_iter().copied().find(|finding| self.action(finding.what) == MaskAction::Block)
+    }
+}
+
+impl FromIterator<(What, MaskAction)> for Policy {
+    fn from_iter<I: IntoIterator<Item = (What, MaskAction)>>(actions: I) -> Self {
+        let mut policy = Self::default();
+        actions.into_iter().for_each(|(what, action)| policy.set(what, action));
+        policy
+    }
+}
+
+/// A text holds something that must not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("content of type {what} is blocked")]
+pub struct Blocked {
+    /// What it is.
+    pub what: What,
+}
+
+/// The numbering of one request: every span of it, and every choice of its answer, share one.
+#[derive(Debug, Default)]
+pub struct Masker {
+    numbers: BTreeMap<(&'static str, String), u32>,
+    last: BTreeMap<&'static str, u32>,
+    taken: BTreeSet<(&'static str, u32)>,
+}
+
+impl Masker {
+    /// Nothing numbered yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps clear of the placeholders a text already holds. Call it on every span before the first is masked.
+    pub fn reserve(&mut self, text: &str) {
+        for (at, _) in text.match_indices('[') {
+            let rest = text.get(at + 1..).unwrap_or_default();
+            let labels = Entity::ALL.iter().map(|entity| entity.as_str()).chain([WORD_LABEL]);
+            for label in labels {
+                let number =
+                    rest.strip_prefix(label).and_then(|rest| rest.strip_prefix('_')).and_then(leading_number);
+                self.taken.extend(number.map(|number| (label, number)));
+            }
+        }
+    }
+
+    /// How many different values have a number.
+    pub fn values(&self) -> usize {
+        self.numbers.len()
+    }
+
+    fn placeholder(&mut self, what: What, value: &str, out: &mut String) {
+        let label = what.label();
+        let key = (label, same_value(what, value));
+        let number = match self.numbers.get(&key) {
+            Some(number) => *number,
+            None => {
+                let last = self.last.entry(label).or_default();
+                *last += 1;
+                while self.taken.contains(&(label, *last)) {
+                    *last += 1;
+                }
+                self.numbers.insert(key, *last);
+                *last
+            }
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(out, "[{label}_{number}]");
+    }
+}
+
+fn leading_number(text: &str) -> Option<u32> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    text.get(..digits)?.parse().ok()
+}
+
+/// The form in which two spellings of one value are equal.
+fn same_value(what: What, value: &str) -> String {
+    let folded = folded_lower(value);
+    match what {
+        What::Entity(Entity::Email) => folded,
+        What::Entity(_) => folded.chars().filter(char::is_ascii_alphanumeric).collect(),
+        What::Word(_) => folded.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// A whole text with its findings (as [`super::Detectors::scan`] gave them) replaced; borrowed when nothing is.
+///
+/// # Errors
+/// When a finding is to be blocked.
+pub fn apply<'t>(
+    text: &'t str,
+    findings: &[Finding],
+    policy: &Policy,
+    masker: &mut Masker,
+) -> Result<Cow<'t, str>, Blocked> {
+    if let Some(blocked) = policy.blocked(findings) {
+        return Err(Blocked { what: blocked.what });
+    }
+    if findings.iter().all(|finding| policy.action(finding.what) == MaskAction::Detect) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut weave = Weave::default();
+    weave.replace(&Stretch { text, at: 0 }, findings, policy, (masker, &mut out))?;
+    weave.pass(&Stretch { text, at: 0 }, text.len(), &mut out);
+    Ok(Cow::Owned(out))
+}
+
+/// Part of a text, and its offset in the whole.
+pub(super) struct Stretch<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
+}
+
+impl Stretch<'_> {
+    fn slice(&self, from: usize, to: usize) -> &str {
+        let local = |offset: usize| offset.saturating_sub(self.at);
+        self.text.get(local(from)..local(to)).unwrap_or_default()
+    }
+}
+
+/// How far a text has been written out with its findings replaced.
+#[derive(Debug, Default)]
+pub(super) struct Weave {
+    written: usize,
+}
+
+impl Weave {
+    /// Offset in the whole text of what is to be written next.
+    pub(super) fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Writes up to the end of the last of `findings`, which are ordered and all start where nothing is open any more.
+    pub(super) fn replace(
+        &mut self,
+        stretch: &Stretch<'_>,
+        findings: &[Finding],
+        policy: &Policy,
+        (masker, out): (&mut Masker, &mut String),
+    ) -> Result<(), Blocked> {
+        for finding in findings {
+            match policy.action(finding.what) {
+                MaskAction::Detect => {}
+                MaskAction::Block => {
+                    self.pass(stretch, finding.start, out);
+                    return Err(Blocked { what: finding.what });
+                }
+                MaskAction::Mask if finding.end > self.written => {
+                    self.pass(stretch, finding.start, out);
+                    masker.placeholder(finding.what, stretch.slice(finding.start, finding.end), out);
+                    self.written = finding.end;
+                }
+                MaskAction::Mask => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the text as it is up to `to`.
+    pub(super) fn pass(&mut self, stretch: &Stretch<'_>, to: usize, out: &mut String) {
+        if to > self.written {
+            out.push_str(stretch.slice(self.written, to));
+            self.written = to;
+        }
+    }
+}

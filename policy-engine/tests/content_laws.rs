@@ -1,0 +1,245 @@
+//! Laws of content: every chunking masks alike, nothing held without cause, nothing raw behind a block.
+
+use std::sync::Arc;
+
+use policy_engine::content::{Detectors, HoldBack, Masker, Policy, What, WordList, mask, stream};
+use policy_engine::vocabulary::{Entity, MaskAction};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+fn detectors() -> Arc<Detectors> {
+    let list = |id: &str, words: &[&str]| WordList {
+        id: id.to_owned(),
+        words: words.iter().map(|word| (*word).to_owned()).collect(),
+    };
+    let lists = [
+        list("projects", &["project falcon", "falcon eye", "Project Falcon Nine", "секрет", "机密", "ab"]),
+        list("reported", &["call", "bob"]),
+    ];
+    Arc::new(Detectors::compile(Entity::ALL.iter().copied(), lists).unwrap())
+}
+
+fn mask_all() -> Arc<Policy> {
+    let entities = Entity::ALL.iter().map(|entity| (What::Entity(*entity), MaskAction::Mask));
+    Arc::new(entities.chain([(What::Word(0), MaskAction::Mask)]).collect())
+}
+
+/// Fragments that make, break, join and almost make findings.
+const FRAGMENTS: &[&str] = &[
+    "bob@example.com",
+    "ann.lee+x@mail.co.uk",
+    "o'brien@x.org",
+    "bob",
+    "@",
+    "example",
+    ".com",
+    ".",
+    "a@b.cd",
+    "2x.png",
+    "xn--p1ai",
+    "пётр@почта.рф",
+    "4111 1111 1111 1111",
+    "4111111111111111",
+    "378282246310005",
+    "5555-5555-5555-4444",
+    "4",
+    "1",
+    "1 1",
+    "+44 20 7946 0958",
+    "001-668-040-8670x1711",
+    "(978)645-9740",
+    "978-645-9740 ext. 12",
+    "0479 50 54 03",
+    "481 7531",
+    "2546712361",
+    "phone ",
+    "call ",
+    "tel: ",
+    "order ",
+    " fax",
+    "-Office",
+    "2024-05-12 10:30",
+    "10.1.2.3",
+    "3.14159265",
+    "GB29NWBK60161331926819",
+    "DE89 3704 0044 0532 0130 00",
+    "gb",
+    "GB2",
+    "IBAN ",
+    "BE68539007547034",
+    "project",
+    " falcon",
+    "Project  Falcon",
+    " eye",
+    " nine",
+    "ab",
+    "секрет",
+    "机密",
+    "这是",
+    "СЕКРЕТ",
+    "\u{200b}",
+    "\u{200b}\u{200d}\u{fe0f}",
+    "\u{301}",
+    "\u{202e}",
+    "\u{e0041}",
+    "ｂｏｂ＠ｘ．ｃｏｍ",
+    "４１１１",
+    "№",
+    "é",
+    "👨‍👩‍👧",
+    "ﬁ",
+    "\u{fdfa}",
+    " ",
+    " ",
+    " ",
+    "\n",
+    ", ",
+    "-",
+    "--",
+    "+",
+    "(",
+    ")",
+    "/",
+    "_",
+    "%",
+    "x",
+    "'",
+    ":",
+    "0",
+    "00",
+    "[EMAIL_1]",
+    "[",
+    "\u{2011}",
+    "\u{a0}",
+    "的",
+    "ß",
+    "٤١١١",
+    "\0",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "11111111111111111111111",
+    "1 2 3 4 5 6 7 8 9 0 1 2 3",
+    "a.b.c.d.e.f.g.h",
+    "\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}",
+];
+
+fn text() -> impl Strategy<Value = String> {
+    let fragment = prop_oneof![
+        12 => (0..FRAGMENTS.len()).prop_map(|n| FRAGMENTS[n].to_owned()),
+        2 => "[a-z0-9@.+ ()-]{1,12}",
+        1 => any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(fragment, 0..24).prop_map(|parts| parts.concat())
+}
+
+/// Where to cut, as lengths in characters; used over and over.
+fn cuts() -> impl Strategy<Value = Vec<usize>> {
+    prop_oneof![
+        Just(vec![1]),
+        prop::collection::vec(1_usize..9, 1..12),
+        prop::collection::vec(1_usize..60, 1..6)
+    ]
+}
+
+fn chunks<'t>(text: &'t str, cuts: &[usize]) -> Vec<&'t str> {
+    let mut cuts = cuts.iter().cycle();
+    let (mut rest, mut chunks) = (text, Vec::new());
+    while !rest.is_empty() {
+        let length = *cuts.next().unwrap();
+        let at = rest.char_indices().nth(length).map_or(rest.len(), |(at, _)| at);
+        let (chunk, tail) = rest.split_at(at);
+        chunks.push(chunk);
+        rest = tail;
+    }
+    chunks
+}
+
+fn whole(detectors: &Detectors, policy: &Policy, text: &str) -> String {
+    let mut findings = Vec::new();
+    detectors.scan(text, &mut findings);
+    for finding in &findings {
+        assert!(
+            text.get(finding.start..finding.end).is_some_and(|found| !found.is_empty()),
+            "{finding:?} in {text:?}"
+        );
+    }
+    mask::apply(text, &findings, policy, &mut Masker::new()).unwrap().into_owned()
+}
+
+fn streamed(detectors: &Arc<Detectors>, policy: &Arc<Policy>, chunks: &[&str]) -> String {
+    let (mut hold, mut masker, mut out) =
+        (HoldBack::new(Arc::clone(detectors), Arc::clone(policy)), Masker::new(), String::new());
+    for chunk in chunks {
+        hold.push(chunk, &mut masker, &mut out).unwrap();
+        assert!(hold.held() <= stream::HELD_MAX * 17 * 4, "{} bytes held", hold.held());
+    }
+    hold.finish(&mut masker, &mut out).unwrap();
+    assert_eq!(hold.held(), 0);
+    out
+}
+
+fn cases(short: u32) -> Config {
+    let cases = if std::env::var_os("CHANCERY_LONG").is_some() { 1_000_000 } else { short };
+    Config { cases, failure_persistence: None, ..Config::default() }
+}
+
+#[test]
+fn case_87_every_chunking_masks_like_the_whole() {
+    let (detectors, policy) = (detectors(), mask_all());
+    proptest!(cases(2_000), |(text in text(), cuts in cuts())| {
+        prop_assert_eq!(streamed(&detectors, &policy, &chunks(&text, &cuts)), whole(&detectors, &policy, &text));
+    });
+}
+
+#[test]
+fn a_blocked_stream_lets_go_of_what_stood_before_and_of_nothing_else() {
+    let detectors = detectors();
+    let policy: Arc<Policy> = Arc::new(
+        [
+            (What::Entity(Entity::Email), MaskAction::Mask),
+            (What::Entity(Entity::CreditDebitCardNumber), MaskAction::Block),
+        ]
+        .into_iter()
+        .collect(),
+    );
+    proptest!(cases(500), |(before in text(), after in text(), cuts in cuts())| {
+        let text = format!("{before} ; 4111 1111 1111 1111 ; {after}");
+        let mut findings = Vec::new();
+        detectors.scan(&text, &mut findings);
+        let blocked = policy.blocked(&findings).unwrap();
+        let ahead: Vec<_> = findings.into_iter().filter(|finding| finding.start < blocked.start).collect();
+        let ahead_masked = mask::apply(&text[..blocked.start], &clip(&ahead, blocked.start), &policy, &mut Masker::new()).unwrap();
+        let (mut hold, mut masker, mut out) = (HoldBack::new(Arc::clone(&detectors), Arc::clone(&policy)), Masker::new(), String::new());
+        let mut refused = false;
+        for chunk in chunks(&text, &cuts) {
+            let answer = hold.push(chunk, &mut masker, &mut out);
+            prop_assert!(!refused || answer.is_err());
+            refused |= answer.is_err();
+        }
+        prop_assert!(hold.finish(&mut masker, &mut out).is_err());
+        prop_assert_eq!(out, ahead_masked);
+    });
+}
+
+fn clip(findings: &[policy_engine::content::Finding], end: usize) -> Vec<policy_engine::content::Finding> {
+    findings.iter().map(|f| policy_engine::content::Finding { end: f.end.min(end), ..*f }).collect()
+}
+
+#[test]
+fn detecting_only_alters_and_holds_nothing() {
+    let (detectors, policy) = (detectors(), Arc::new(Policy::default()));
+    proptest!(cases(500), |(text in text(), cuts in cuts())| {
+        let (mut hold, mut masker) = (HoldBack::new(Arc::clone(&detectors), Arc::clone(&policy)), Masker::new());
+        for chunk in chunks(&text, &cuts) {
+            let mut out = String::new();
+            hold.push(chunk, &mut masker, &mut out).unwrap();
+            prop_assert_eq!(&out, chunk);
+        }
+        let mut out = String::new();
+        hold.finish(&mut masker, &mut out).unwrap();
+        prop_assert_eq!(out, "");
+        let mut findings = Vec::new();
+        detectors.scan(&text, &mut findings);
+        let counted: u32 = hold.found().iter().map(|(_, count)| count).sum();
+        prop_assert_eq!(counted as usize, findings.len());
+    });
+}

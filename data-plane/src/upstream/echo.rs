@@ -101,7 +101,7 @@ mod tests {
             cuts in proptest::collection::vec(0usize..100, 0..12),
         ) {
             let with = format!("{before}{KEY}{after}");
-            let without = format!("{before}{}{after}", &KEY[1..]);
+            let without = format!("{before}{}_{after}", &KEY[..KEY.len() - 1]);
             prop_assert!(heard(&pieces(with.as_bytes(), &cuts)));
             prop_assert!(!heard(&pieces(without.as_bytes(), &cuts)));
         }

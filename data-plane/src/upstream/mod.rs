@@ -27,6 +27,9 @@ mod target;
 mod timer;
 mod tls;
 
+#[cfg(test)]
+mod scripted;
+
 use std::fmt;
 
 use call::{Answer, Call};

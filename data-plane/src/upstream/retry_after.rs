@@ -27,7 +27,7 @@ fn seconds(text: &str) -> Option<f64> {
 }
 
 fn until(text: &str) -> Option<f64> {
-    let date = DateTimeParser::new().parse_timestamp(text).ok()?;
+    let date = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
     Some(date.duration_since(Timestamp::now()).as_secs_f64().max(0.0))
 }
 

@@ -1,0 +1,94 @@
+//! A vendor for unit tests: a real socket on this machine that sends exactly the bytes a test wants.
+//!
+//! Law: a script runs on every connection in turn; what it learns it says through channels. Deliberately absent: HTTP,
+//! apart from reading one request.
+
+use std::{future::Future, sync::Arc};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use policy_engine::vocabulary::Operation;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    address::{AddressPolicy, Loopback},
+    call::Call,
+    config::{Adapter, EndpointConfig},
+    secret::Secret,
+};
+
+/// The credential the endpoints of these tests send.
+pub(super) const KEY: &str = "sk-canary-0123456789abcdef";
+
+/// Runs `script` on every connection; gives the port.
+pub(super) async fn serve<F, S>(script: S) -> u16
+where
+    S: Fn(TcpStream) -> F + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(script(stream));
+        }
+    });
+    port
+}
+
+/// Reads one request: its head and as much body as it announces.
+pub(super) async fn request<R: AsyncRead + Unpin>(stream: &mut R) -> (String, Vec<u8>) {
+    let mut read = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&read);
+        if let Some((head, _)) = text.split_once("\r\n\r\n") {
+            let head = head.to_owned();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let whole = head.len() + 4 + length.map_or(0, |length| length.parse::<usize>().unwrap());
+            if read.len() >= whole {
+                return (head.clone(), read[head.len() + 4..].to_vec());
+            }
+        }
+        assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0, "the request ended early");
+    }
+}
+
+/// An endpoint at `http://127.0.0.1:port/v1` with a credential.
+pub(super) fn endpoint(port: u16) -> EndpointConfig {
+    let mut config =
+        EndpointConfig::new("scripted", Adapter::OpenAi, &format!("http://127.0.0.1:{port}/v1"), "m");
+    config.addresses = AddressPolicy { loopback: Loopback::Permitted, allowed: Vec::new() };
+    config.credential = Some(Secret::new(KEY.to_owned()));
+    config
+}
+
+/// A chat call.
+pub(super) fn call(body: &str, stream: bool) -> Call {
+    Call {
+        operation: Operation::Chat,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        stream,
+        request_id: HeaderValue::from_static("req-1"),
+        traceparent: None,
+        deadline: None,
+    }
+}
+
+/// A server certificate for `name`, signed by itself, in PEM, and a TLS acceptor that shows it and offers `alpn`.
+pub(super) fn identity(name: &str, alpn: &[&str]) -> (String, TlsAcceptor) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    (made.cert.pem(), TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,14 +1,16 @@
 //! The arithmetic of one counter: what is taken, held, given back and charged, and what time refills.
 //!
 //! Pure: the instant is an argument, nothing is locked and nothing is remembered elsewhere. Every step is integer
-//! arithmetic that saturates. A clock that steps back never refills, and locks nobody out for longer than a bound's own
-//! period: see [`Meter::advance`].
+//! arithmetic that saturates. An instant that lies behind a counter's own never moves it back: requests come late, and an
+//! hour ago would be refilled twice.
 
 mod budget;
+mod level;
 mod meter;
 
 use std::time::Duration;
 
+pub(super) use self::level::{Level, Wait};
 use self::{budget::Budget, meter::Meter};
 use super::bound::Bound;
 
@@ -23,16 +25,6 @@ pub(super) enum Cell {
     Budget(Budget),
 }
 
-/// Why a counter did not give: how long until it may, or `None` if waiting is of no use.
-pub(super) type Wait = Option<Duration>;
-
-/// What a counter says about itself, in the unit of its bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Level {
-    pub(super) remaining: u128,
-    pub(super) reset: Duration,
-}
-
 impl Cell {
     /// A counter that nothing was taken from.
     pub(super) fn fresh(bound: &Bound, now: i64) -> Self {
@@ -41,7 +33,7 @@ impl Cell {
                 Self::Meter(Meter::new(*limit, *per, now))
             }
             Bound::Concurrent { .. } => Self::Places { busy: 0 },
-            Bound::Budget { period, .. } => Self::Budget(Budget::new(period.window(now))),
+            Bound::Budget { period, .. } => Self::Budget(Budget::new(period, now)),
         }
     }
 
@@ -88,8 +80,6 @@ impl Cell {
     }
 
     /// Turns what was held into what was used. A request rate counted its request when it was admitted.
-    ///
-    /// An instant that lies behind the counter's own does not move it back: the end of a request may be told late.
     pub(super) fn settle(&mut self, bound: &Bound, held: u128, actual: u128, now: i64) {
         match (self, bound) {
             (Self::Meter(meter), Bound::Tokens { .. }) => {
@@ -140,6 +130,14 @@ impl Cell {
             }
             (Self::Budget(budget), Bound::Budget { limit, .. }) => budget.level(*limit, now),
             _ => Level { remaining: 0, reset: Duration::ZERO },
+        }
+    }
+
+    /// Follows a clock that was set back. Budgets do not: a period never returns.
+    pub(super) fn set_back(&mut self, now: i64) {
+        match self {
+            Self::Meter(meter) => meter.set_back(now),
+            Self::Places { .. } | Self::Budget(_) => {}
         }
     }
 

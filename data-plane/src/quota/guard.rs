@@ -5,7 +5,12 @@
 
 use jiff::Timestamp;
 
-use super::{Amounts, Hold, Ledger, Line, Refusal, Settlement, Standing};
+use super::{
+    bound::Amounts,
+    hold::{Hold, Refusal, Settlement, Standing},
+    ledger::Ledger,
+    line::Line,
+};
 
 /// The limits that one request holds.
 #[derive(Debug)]

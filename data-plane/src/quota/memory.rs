@@ -4,11 +4,15 @@
 //! nothing is awaited meanwhile. So its lines are granted all or none, and a refusal leaves no trace. Counters that a
 //! fresh one would stand in for are forgotten. Nothing is shared with other processes and nothing survives this one.
 
+mod clock;
 mod shards;
 
 use std::time::Duration;
 
-use self::shards::{Locked, Shards};
+use self::{
+    clock::Clock,
+    shards::{Locked, Shards},
+};
 use super::{
     bound::{Amounts, Bound},
     cell::Cell,
@@ -25,6 +29,7 @@ const SWEEP: usize = 16;
 pub struct MemoryLedger {
     shards: Shards,
     roster: Roster,
+    clock: Clock,
     /// µs.
     ttl: i64,
 }
@@ -42,10 +47,11 @@ impl MemoryLedger {
     #[must_use]
     pub fn new(ttl: Duration) -> Self {
         let ttl = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
-        Self { shards: Shards::new(), roster: Roster::new(), ttl }
+        Self { shards: Shards::new(), roster: Roster::new(), clock: Clock::new(), ttl }
     }
 
     pub(super) fn reserve(&self, lines: Vec<Line>, estimate: Amounts, now: i64) -> Result<Hold, Refusal> {
+        let now = self.clock.read(now);
         self.expire(now, SWEEP);
         let standings = {
             let mut locked = self.shards.lock(&lines, &[]);
@@ -68,16 +74,19 @@ impl MemoryLedger {
     }
 
     pub(super) fn adjust(&self, hold: &Hold, lines: Vec<Line>, to: Amounts, now: i64) -> Result<(), Refusal> {
+        let now = self.clock.read(now);
         self.change(&mut hold.0.lock(), lines, to, now)
     }
 
     pub(super) fn extend(&self, hold: &Hold, more: Amounts, now: i64) -> Result<(), Refusal> {
+        let now = self.clock.read(now);
         let mut state = hold.0.lock();
         let (lines, to) = (state.lines.clone(), state.held.plus(more));
         self.change(&mut state, lines, to, now)
     }
 
     pub(super) fn checkpoint(&self, hold: &Hold, so_far: Amounts, now: i64) {
+        let now = self.clock.read(now);
         let mut state = hold.0.lock();
         if state.phase == Phase::Held {
             state.checkpoint = so_far;
@@ -86,13 +95,11 @@ impl MemoryLedger {
     }
 
     pub(super) fn settle(&self, hold: &Hold, actual: &Amounts, now: i64) -> Settlement {
+        let now = self.clock.read(now);
         let mut state = hold.0.lock();
         match state.phase {
             Phase::Held => {
-                self.end(hold, &mut state, Phase::Settled);
-                self.each(state.unsettled(), now, |bound, cell| {
-                    cell.settle(bound, bound.measure(&state.held), bound.measure(actual), now);
-                });
+                self.charge(hold, &mut state, actual, now);
                 Settlement::Charged
             }
             Phase::Expired { at } => {
@@ -109,35 +116,35 @@ impl MemoryLedger {
     pub(super) fn release(&self, hold: &Hold) {
         let mut state = hold.0.lock();
         if state.phase == Phase::Held {
-            self.end(hold, &mut state, Phase::Released);
-            self.each(&state.lines, state.touched, |bound, cell| {
-                cell.give_back(bound, bound.measure(&state.held))
-            });
+            self.give_back(hold, &mut state);
         }
     }
 
-    /// Releases a hold of which nothing was used, and charges the checkpoint of another.
+    /// Of an expired hold the truth may still come, so nothing is settled here.
     pub(super) fn abandon(&self, hold: &Hold) {
-        let (used, touched) = {
-            let state = hold.0.lock();
-            (state.checkpoint, state.touched)
-        };
-        if used == Amounts::default() {
-            self.release(hold);
+        let mut state = hold.0.lock();
+        if state.phase != Phase::Held {
+            return;
+        }
+        if state.checkpoint == Amounts::default() {
+            self.give_back(hold, &mut state);
         } else {
-            self.settle(hold, &used, touched);
+            let (used, touched) = (state.checkpoint, state.touched);
+            self.charge(hold, &mut state, &used, touched);
         }
     }
 
     pub(super) fn standings(&self, lines: &[Line], now: i64) -> Vec<Standing> {
+        let now = self.clock.read(now);
         self.expire(now, SWEEP);
         self.shards.lock(lines, &[]).standings(lines, now)
     }
 
-    /// Expires every hold that is due and forgets every idle counter.
+    /// Expires every hold that is due, follows a clock that was set back, and forgets every idle counter.
     pub(super) fn sweep(&self, now: i64) {
+        self.clock.set(now);
         self.expire(now, usize::MAX);
-        self.shards.reclaim(now);
+        self.shards.sweep(now);
     }
 
     /// How many counters and live holds there are.
@@ -177,6 +184,20 @@ impl MemoryLedger {
         state.held = to;
         state.touch(now, self.ttl);
         Ok(())
+    }
+
+    fn charge(&self, hold: &Hold, state: &mut State, actual: &Amounts, now: i64) {
+        self.end(hold, state, Phase::Settled);
+        self.each(state.unsettled(), now, |bound, cell| {
+            cell.settle(bound, bound.measure(&state.held), bound.measure(actual), now);
+        });
+    }
+
+    fn give_back(&self, hold: &Hold, state: &mut State) {
+        self.end(hold, state, Phase::Released);
+        self.each(&state.lines, state.touched, |bound, cell| {
+            cell.give_back(bound, bound.measure(&state.held))
+        });
     }
 
     /// The one way out of `Held`.
@@ -261,3 +282,6 @@ impl Change<'_> {
         if self.lines.contains(line) { from.saturating_sub(line.limit.bound.measure(self.to)) } else { from }
     }
 }
+
+#[cfg(test)]
+mod tests;

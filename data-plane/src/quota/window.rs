@@ -32,6 +32,13 @@ pub enum Unit {
     Month,
 }
 
+/// What of a period can be compared without asking a calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cadence {
+    Every(Duration),
+    Each(Unit),
+}
+
 /// One period: from `start` until just before `end`, in µs since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
@@ -43,6 +50,13 @@ const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
 
 impl Period {
+    pub(super) fn cadence(&self) -> Cadence {
+        match self {
+            Self::Every(per) => Cadence::Every(*per),
+            Self::Calendar { unit, .. } => Cadence::Each(*unit),
+        }
+    }
+
     /// The period that `now` (µs since the Unix epoch) lies in.
     ///
     /// Outside the years that calendars cover, a calendar period falls back to its nominal length, so that a clock that

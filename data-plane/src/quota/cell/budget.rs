@@ -6,10 +6,8 @@
 
 use std::time::Duration;
 
-use super::{
-    super::window::{Period, Window},
-    Level, Wait,
-};
+use super::level::{Level, Wait};
+use crate::quota::window::{Cadence, Period, Window};
 
 /// How long a finished period is remembered, in µs, so that a clock that steps back cannot have it anew.
 const MEMORY: i64 = 2 * 3_600_000_000;
@@ -19,19 +17,22 @@ const MEMORY: i64 = 2 * 3_600_000_000;
 pub(in crate::quota) struct Budget {
     used: u128,
     held: u128,
+    cadence: Cadence,
     window: Window,
 }
 
 impl Budget {
-    pub(super) fn new(window: Window) -> Self {
-        Self { used: 0, held: 0, window }
+    pub(super) fn new(period: &Period, now: i64) -> Self {
+        Self { used: 0, held: 0, cadence: period.cadence(), window: period.window(now) }
     }
 
-    /// Starts afresh when the period is over. Another `period` of a new revision counts from then on.
+    /// Starts afresh when the period is over. Where a new revision changed its length, what was used counts in the new
+    /// period; a new time zone counts from the next period on.
     pub(super) fn advance(&mut self, period: &Period, now: i64) {
         if now >= self.window.end {
-            self.used = 0;
-            self.window = period.window(now);
+            *self = Self { held: self.held, ..Self::new(period, now) };
+        } else if self.cadence != period.cadence() {
+            *self = Self { held: self.held, used: self.used, ..Self::new(period, now) };
         }
     }
 

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use super::{Level, Wait};
+use super::level::{Level, Wait};
 
-/// A step back of the clock beyond this is a correction of the clock, not two threads overtaking each other.
-const STEP: i64 = 1_000_000;
+/// How far, in µs, a caller may be ahead of the clock that [`Meter::set_back`] is told: beyond it, the clock was set.
+const STEP: i64 = 2_000_000;
 
 /// The level of a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +30,9 @@ impl Meter {
         Self { level: 0, held: 0, limit, per: micros(per), as_of: now }
     }
 
-    /// Drains what was refilled until `now`, and goes on with the given limit: what was used stays used.
-    ///
-    /// A clock that steps back by more than a second is followed without draining, so that nobody's wait grows by the
-    /// size of the step; within a second the instant is clamped, since callers on several threads overtake each other
-    /// and following each of them would drain the same time twice.
+    /// Drains until `now`, and goes on with the given limit: what was used stays used.
     pub(super) fn advance(&mut self, limit: u64, per: Duration, now: i64) {
         self.catch_up(now);
-        if self.as_of.saturating_sub(now) > STEP {
-            self.as_of = now;
-        }
         let per = micros(per);
         if per != self.per {
             let units = self.level.div_ceil(u128::from(self.per));
@@ -53,10 +46,18 @@ impl Meter {
         }
     }
 
-    /// Drains until `now`, if that is later than before; for what must not move the meter's clock back.
+    /// Drains until `now`; an instant before the meter's own drains nothing and does not move it back, or a caller who
+    /// comes late would let the same time drain twice.
     pub(super) fn catch_up(&mut self, now: i64) {
         if now > self.as_of {
             self.level = self.level.saturating_sub(self.drained(now));
+            self.as_of = now;
+        }
+    }
+
+    /// Follows a clock that was set back, without draining: nobody waits for it to come round again.
+    pub(super) fn set_back(&mut self, now: i64) {
+        if self.as_of.saturating_sub(now) > STEP {
             self.as_of = now;
         }
     }

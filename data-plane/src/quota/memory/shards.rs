@@ -87,9 +87,12 @@ impl Shards {
         }
     }
 
-    pub(super) fn reclaim(&self, now: i64) {
+    /// Sets every counter to a clock that is sure of the time, and forgets those that are idle.
+    pub(super) fn sweep(&self, now: i64) {
         for shard in &self.0 {
-            shard.lock().reclaim(now);
+            let mut shard = shard.lock();
+            shard.cells.values_mut().for_each(|cell| cell.set_back(now));
+            shard.reclaim(now);
         }
     }
 

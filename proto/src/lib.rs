@@ -1,7 +1,8 @@
-//! The wire: definitions, generated code, validating conversions, one error-code table.
+#![doc = include_str!("../README.md")]
 
 pub mod code;
 pub mod convert;
+pub mod manifest;
 pub mod name;
 pub mod status;
 

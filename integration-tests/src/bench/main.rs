@@ -1,0 +1,35 @@
+//! The load bench: mock upstream, pass-through proxy and gateway side by side in one run, and one table at the end.
+//!
+//! Ratios to the pass-through are the result, absolute times are context; a run that lost a record, a token or a request is
+//! no result but a failure. Nothing is measured inside a process that is being measured: each party is its own process.
+
+mod evidence;
+mod figures;
+mod floors;
+mod load;
+mod options;
+mod report;
+mod rows;
+mod run;
+mod servers;
+mod subject;
+
+use std::process::ExitCode;
+
+use options::{Options, Role};
+
+fn main() -> ExitCode {
+    let outcome = Options::parse(std::env::args().skip(1)).and_then(|options| match options.role {
+        Role::Mock => servers::mock::main(),
+        Role::PassThrough => servers::pass_through::main(&options.upstream),
+        Role::GrpcPassThrough => servers::grpc_pass_through::main(&options.upstream),
+        Role::Table => run::main(&options),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

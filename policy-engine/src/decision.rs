@@ -98,6 +98,14 @@ impl Actions {
         }
     }
 
+    /// Makes every action at least as strict as another's.
+    pub(crate) fn unite(&mut self, other: &Actions) {
+        for (held, new) in self.entities.iter_mut().zip(&other.entities) {
+            *held = (*held).max(*new);
+        }
+        other.word_lists.iter().for_each(|(list, action)| self.tighten_words(*list, *action));
+    }
+
     /// Makes a word list's action at least as strict as `action`.
     pub fn tighten_words(&mut self, list: u32, action: MaskAction) {
         match self.word_lists.binary_search_by_key(&list, |(l, _)| *l) {

@@ -4,4 +4,24 @@ pub mod vocabulary;
 
 pub mod facts;
 
+pub mod project;
+
+pub mod rules;
+
+pub mod content;
+
+pub mod request;
+
 pub mod reason;
+
+pub mod snapshot;
+
+pub mod decision;
+
+pub mod compile;
+
+pub mod decide;
+
+pub use compile::{Fault, compile};
+pub use decide::{Entitled, decide, entitle};
+pub use project::{Scope, project};

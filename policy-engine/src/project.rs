@@ -30,7 +30,8 @@ pub struct Scope {
 pub fn project(facts: &Facts, scope: &Scope) -> Facts {
     let in_geo = |geos: &Geos| geos.is_empty() || geos.contains(&scope.geo);
     let tenants = keep(&facts.tenants, |_, t| in_geo(&t.geos));
-    let tenant_in = |id: &Id| id.tenant.as_ref().is_none_or(|t| tenants.contains_key(&Id::platform(t.clone())));
+    let tenant_in =
+        |id: &Id| id.tenant.as_ref().is_none_or(|t| tenants.contains_key(&Id::platform(t.clone())));
     let teams = keep(&facts.teams, |id, t| tenant_in(id) && in_geo(&t.geos));
     let team_in = |tenant: &Option<Name>, team: &Name| teams.contains_key(&sibling(tenant, team));
     let principals = edit(&facts.principals, |id, p| {
@@ -69,14 +70,27 @@ pub fn project(facts: &Facts, scope: &Scope) -> Facts {
             && team_in(&tenant, &k.team)
             && principals.contains_key(&Id { tenant, name: k.principal.clone() })
     });
-    let out = Facts { tenants, teams, principals, roles, grants, providers, endpoints, licences, models, keys, ..Facts::default() };
+    let out = Facts {
+        tenants,
+        teams,
+        principals,
+        roles,
+        grants,
+        providers,
+        endpoints,
+        licences,
+        models,
+        keys,
+        ..Facts::default()
+    };
     project_rulebook(facts, scope, out)
 }
 
 /// The kinds that only refer and are never referred to.
 fn project_rulebook(facts: &Facts, scope: &Scope, mut out: Facts) -> Facts {
     let in_geo = |geos: &Geos| geos.is_empty() || geos.contains(&scope.geo);
-    let tenant_in = |id: &Id| id.tenant.as_ref().is_none_or(|t| out.tenants.contains_key(&Id::platform(t.clone())));
+    let tenant_in =
+        |id: &Id| id.tenant.as_ref().is_none_or(|t| out.tenants.contains_key(&Id::platform(t.clone())));
     let team_in = |tenant: &Option<Name>, team: &Name| out.teams.contains_key(&sibling(tenant, team));
     let acceptances = keep(&facts.acceptances, |id, a| {
         in_geo(&a.geos)
@@ -139,11 +153,17 @@ fn kept<T>(all: &BTreeMap<Id, T>, kept: &BTreeMap<Id, T>, tenant: &Option<Name>,
     resolve(all, tenant, name).is_some_and(|id| kept.contains_key(&id))
 }
 
-fn keep<K: Ord + Clone, T>(all: &BTreeMap<K, Arc<T>>, wanted: impl Fn(&K, &T) -> bool) -> BTreeMap<K, Arc<T>> {
+fn keep<K: Ord + Clone, T>(
+    all: &BTreeMap<K, Arc<T>>,
+    wanted: impl Fn(&K, &T) -> bool,
+) -> BTreeMap<K, Arc<T>> {
     all.iter().filter(|(id, t)| wanted(id, t)).map(|(id, t)| (id.clone(), t.clone())).collect()
 }
 
-fn edit<T>(all: &BTreeMap<Id, Arc<T>>, edited: impl Fn(&Id, &Arc<T>) -> Option<Arc<T>>) -> BTreeMap<Id, Arc<T>> {
+fn edit<T>(
+    all: &BTreeMap<Id, Arc<T>>,
+    edited: impl Fn(&Id, &Arc<T>) -> Option<Arc<T>>,
+) -> BTreeMap<Id, Arc<T>> {
     all.iter().filter_map(|(id, t)| Some((id.clone(), edited(id, t)?))).collect()
 }
 

@@ -3,3 +3,5 @@
 pub mod condition;
 pub mod geo;
 pub mod roles;
+#[cfg(feature = "casbin")]
+pub mod roles_casbin;

@@ -3,21 +3,22 @@
 //! Law: immutable once built; every position in a row is valid in the same snapshot, because `compile` made both.
 //! Absent on purpose: anything that changes per request, and any credential.
 
-mod content;
-mod rows;
+pub(crate) mod content;
+pub(crate) mod rows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use content::{ContentView, WordList};
 pub use rows::{
-    EndpointRow, KeyRow, LicenceRow, LimitRow, ModelRow, PrincipalRow, ProviderRow, RuleRow, TeamRow, TenantRow,
+    EndpointRow, KeyRow, LicenceRow, LimitRow, ModelRow, PrincipalRow, ProviderRow, RuleRow, TeamRow,
+    TenantRow,
 };
 
 use crate::decision::{EndpointIx, LimitIx, ModelIx, RuleIx};
 use crate::request::Caller;
-use crate::rules::condition::{Attribute, Interner, Symbol};
-use crate::rules::roles::RoleIndex;
+use crate::rules::condition::{Attribute, Interner, Members, Symbol};
+use crate::rules::roles::{RoleIndex, RoleSetIx};
 use crate::vocabulary::{Action, Geo, Name, Operation};
 
 /// Number of copy-on-write shards the keys lie in, so that a change touches one.
@@ -37,6 +38,11 @@ pub struct Header {
 pub struct CompiledSnapshot {
     pub(crate) header: Header,
     pub(crate) symbols: Interner,
+    pub(crate) geo_symbol: Option<Symbol>,
+    /// The symbols of the operations, in the order of [`Operation::ALL`].
+    pub(crate) operation_symbols: Vec<Symbol>,
+    /// The names of the roles in each role set.
+    pub(crate) role_symbols: Vec<Box<[Symbol]>>,
     pub(crate) tenants: Vec<TenantRow>,
     pub(crate) teams: Vec<TeamRow>,
     pub(crate) principals: Vec<PrincipalRow>,
@@ -70,6 +76,13 @@ pub(crate) struct RuleTable {
     pub(crate) unanchored: Vec<u32>,
     /// Some rule asks for data classes, so that content must be read before deciding.
     pub(crate) asks_for_content: bool,
+}
+
+impl RuleTable {
+    /// Whether any rule is filed under this attribute.
+    pub(crate) fn files(&self, attribute: Attribute) -> bool {
+        self.when_unknown.contains_key(&attribute)
+    }
 }
 
 /// Limits under the narrowest part of their scope.
@@ -185,7 +198,8 @@ impl CompiledSnapshot {
 
     /// Whether a caller may know of a model: by a `view` grant or an `infer` grant for any operation.
     pub(crate) fn may_see(&self, caller: Caller, model: ModelIx) -> bool {
-        let may = |action, operation| self.roles.permits(caller.role_set, action, operation, model.0);
+        let may =
+            |action, operation| self.roles.permits(caller.role_set, action, operation, model.position());
         self.within_narrowing(caller, model)
             && Operation::ALL.iter().any(|op| may(Action::View, *op) || may(Action::Infer, *op))
     }
@@ -193,7 +207,15 @@ impl CompiledSnapshot {
     /// Whether a caller may use a model for an operation, as far as roles and the key go.
     pub fn may_infer(&self, caller: Caller, operation: Operation, model: ModelIx) -> bool {
         self.within_narrowing(caller, model)
-            && self.roles.permits(caller.role_set, Action::Infer, operation, model.0)
+            && self.roles.permits(caller.role_set, Action::Infer, operation, model.position())
+    }
+
+    pub(crate) fn role_symbols(&self, set: RoleSetIx) -> Members<'_> {
+        self.role_symbols.get(set.position()).map_or(Members::Unknown, |symbols| Members::Known(symbols))
+    }
+
+    pub(crate) fn operation_symbol(&self, operation: Operation) -> Option<Symbol> {
+        self.operation_symbols.get(operation as usize).copied()
     }
 
     pub(crate) fn within_narrowing(&self, caller: Caller, model: ModelIx) -> bool {
@@ -205,9 +227,9 @@ impl CompiledSnapshot {
 
 /// The shard a key lies in; FNV-1a, so that it is the same on every machine.
 pub(crate) fn shard_of(public_id: &str) -> usize {
-    let hash = public_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = public_id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
     (hash % KEY_SHARDS as u64) as usize
 }
 

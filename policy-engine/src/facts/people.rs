@@ -119,7 +119,7 @@ pub struct Role {
 }
 
 /// Who receives a grant.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GrantSubject {
     /// Everybody in a team.
     Team(Name),

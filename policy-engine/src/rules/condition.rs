@@ -30,19 +30,13 @@ mod symbol;
 mod token;
 mod value;
 
-pub use anchor::{Anchor, anchor};
+pub use anchor::Anchor;
 pub use attribute::{Attribute, Flag, Set, Text};
-pub use fault::{ConditionError, ConditionFault};
+pub use fault::{ConditionError, ConditionFault, MAX_BYTES, MAX_DEPTH};
 pub use symbol::{Interner, Symbol};
 pub use value::{Attributes, Caller, EndpointSide, Members, ModelSide, RequestSide, Truth, Value};
 
 use program::Node;
-
-/// The longest condition, in bytes.
-pub const MAX_BYTES: usize = 4096;
-
-/// The deepest nesting of parentheses, lists, negations and chained comparisons.
-pub const MAX_DEPTH: usize = 64;
 
 /// A condition that has been checked; it can no longer fail.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +63,11 @@ impl Condition {
     /// Whether it holds, by Kleene's three-valued logic. Allocates nothing.
     pub fn evaluate(&self, attributes: &Attributes<'_>) -> Truth {
         self.root.evaluate(attributes)
+    }
+
+    /// What it needs in order to hold, with the fewest values, if there is such a thing.
+    pub fn anchor(&self) -> Option<Anchor> {
+        anchor::anchor(&self.root)
     }
 
     /// Whether the answer can depend on this attribute.

@@ -28,7 +28,6 @@ pub struct WordList {
 /// A guardrail, as far as it concerns one view.
 #[derive(Debug)]
 pub(crate) struct GuardrailRow {
-    pub(crate) id: Id,
     /// The models it is for, as bits; `None` is all.
     pub(crate) model_bits: Option<Box<[u64]>>,
     /// The teams it is for; empty is all.

@@ -9,7 +9,8 @@ use crate::rules::condition::{Condition, Symbol};
 use crate::rules::geo::RegionSet;
 use crate::rules::roles::RoleSetIx;
 use crate::vocabulary::{
-    Adapter, Currency, Effect, Id, Instant, Layer, Mode, Name, OnStoreLoss, Operation, PrincipalType, RoutePolicy,
+    Adapter, Currency, Effect, Id, Instant, Layer, Mode, Name, OnStoreLoss, Operation, PrincipalType,
+    RoutePolicy,
 };
 
 /// An API key as a node knows it.

@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::attribute::Attribute;
+use super::attribute::{Attribute, Set, Text};
 use super::program::{Atom, Node};
 use super::symbol::Symbol;
-use super::{Condition, Set, Text};
 
 /// An attribute that has to have one of these values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +18,9 @@ pub struct Anchor {
     pub values: Vec<Symbol>,
 }
 
-/// The anchor of a condition with the fewest values, if it has one.
-pub fn anchor(condition: &Condition) -> Option<Anchor> {
-    let fewest = needs(&condition.root).into_iter().min_by_key(|(_, values)| values.len());
+/// The anchor with the fewest values, if there is one.
+pub(super) fn anchor(root: &Node) -> Option<Anchor> {
+    let fewest = needs(root).into_iter().min_by_key(|(_, values)| values.len());
     fewest.map(|(attribute, values)| Anchor { attribute, values })
 }
 

@@ -2,6 +2,12 @@
 
 use thiserror::Error;
 
+/// The longest condition, in bytes.
+pub const MAX_BYTES: usize = 4096;
+
+/// The deepest nesting of parentheses, lists, negations and chained comparisons.
+pub const MAX_DEPTH: usize = 64;
+
 /// A fault at a place of the text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("at byte {start}: {fault}")]
@@ -17,11 +23,11 @@ pub struct ConditionError {
 /// What is wrong with a condition.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConditionFault {
-    /// Longer than [`super::MAX_BYTES`].
-    #[error("a condition is at most {} bytes long", super::MAX_BYTES)]
+    /// Longer than [`MAX_BYTES`].
+    #[error("a condition is at most {} bytes long", MAX_BYTES)]
     TooLong,
-    /// Deeper than [`super::MAX_DEPTH`].
-    #[error("a condition nests at most {} levels", super::MAX_DEPTH)]
+    /// Deeper than [`MAX_DEPTH`].
+    #[error("a condition nests at most {} levels", MAX_DEPTH)]
     TooDeep,
     /// A character that begins nothing.
     #[error("`{0}` begins nothing in a condition")]

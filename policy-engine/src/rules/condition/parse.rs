@@ -3,9 +3,8 @@
 //! Law: the depth is counted before every step down, so that no text can exhaust the stack.
 
 use super::ast::{Expression, Relation, Shape, Span};
-use super::fault::{ConditionError, ConditionFault};
+use super::fault::{ConditionError, ConditionFault, MAX_BYTES, MAX_DEPTH};
 use super::token::{Token, Tokens};
-use super::{MAX_BYTES, MAX_DEPTH};
 
 /// Words that CEL keeps for itself.
 const RESERVED: [&str; 19] = [

@@ -152,7 +152,7 @@ fn anchors_are_what_must_be_true() {
     for (text, expected) in cases {
         let mut interner = Interner::default();
         let condition = Condition::compile(text, &mut interner).expect(text);
-        let found = anchor(&condition);
+        let found = condition.anchor();
         let shown = found.as_ref().map(|anchor| {
             let values: Vec<&str> =
                 anchor.values.iter().map(|s| interner.text(*s).expect("interned")).collect();

@@ -1,0 +1,93 @@
+//! The sync stream: brings each node the policy of its scope, and hears what became of it.
+//!
+//! Law: who and where a node is comes from its certificate alone. At most one snapshot is unanswered per node, and the
+//! latest one wins: a slow node skips revisions, it never holds up another. What a node refused is not sent to it again on
+//! the same stream.
+//! Absent on purpose: what a policy says, deltas and rollout.
+
+mod line;
+mod peer;
+mod secrets;
+mod session;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use policy_engine::vocabulary::Geo;
+use proto::sync::sync_server::Sync as SyncRpc;
+use proto::sync::{ControlMessage, NodeMessage};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::nodes::Nodes;
+use crate::publish::Publisher;
+
+pub use peer::{PeerError, node_of};
+
+use line::Line;
+
+/// How many whole snapshots are sent at a time, over all nodes.
+const SENDING: usize = 32;
+
+/// How long sending one may take, once its turn has come.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The service behind the sync port.
+#[derive(Debug, Clone)]
+pub struct SyncService {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    publisher: Publisher,
+    nodes: Arc<Nodes>,
+    heartbeat: Duration,
+    sending: Semaphore,
+    /// One line of snapshots a geo, made when its first node comes.
+    lines: Mutex<HashMap<Geo, watch::Receiver<Option<Arc<Line>>>>>,
+    stop: CancellationToken,
+}
+
+impl SyncService {
+    /// A service that follows a publisher until `stop`.
+    pub fn new(publisher: Publisher, nodes: Arc<Nodes>, heartbeat: Duration, stop: CancellationToken) -> Self {
+        let (sending, lines) = (Semaphore::new(SENDING), Mutex::default());
+        Self { shared: Arc::new(Shared { publisher, nodes, heartbeat, sending, lines, stop }) }
+    }
+}
+
+impl Shared {
+    /// The line of a geo.
+    fn line(&self, geo: &Geo) -> watch::Receiver<Option<Arc<Line>>> {
+        let mut lines = self.lines.lock();
+        if let Some(line) = lines.get(geo) {
+            return line.clone();
+        }
+        let line = line::follow(self.publisher.clone(), geo.clone(), self.stop.clone());
+        lines.insert(geo.clone(), line.clone());
+        line
+    }
+}
+
+#[tonic::async_trait]
+impl SyncRpc for SyncService {
+    type SyncStream = Pin<Box<dyn Stream<Item = Result<ControlMessage, Status>> + Send>>;
+
+    async fn sync(&self, request: Request<Streaming<NodeMessage>>) -> Result<Response<Self::SyncStream>, Status> {
+        let certificates = request.peer_certs();
+        let leaf = certificates.as_ref().and_then(|all| all.first());
+        let node = leaf.ok_or(PeerError::Missing).and_then(|der| node_of(der));
+        let node = node.map_err(|error| Status::permission_denied(error.to_string()))?;
+        let (say, sayings) = mpsc::channel(8);
+        let shared = self.shared.clone();
+        tokio::spawn(session::run(shared, node, request.into_inner(), say));
+        Ok(Response::new(Box::pin(ReceiverStream::new(sayings))))
+    }
+}

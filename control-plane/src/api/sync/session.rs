@@ -1,0 +1,211 @@
+//! One node's stream, from its Hello to its end.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use policy_engine::vocabulary::Instant;
+use proto::sync::control_message::Message as Saying;
+use proto::sync::node_message::Message as Said;
+use proto::sync::{
+    Chunk, ControlMessage, Heartbeat, Hello, Nack, NodeMessage, SnapshotBegin, SnapshotEnd, Version, Welcome,
+};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tonic::{Status, Streaming};
+use uuid::Uuid;
+
+use super::line::{Bundle, Encoded, Line};
+use super::{SEND_TIMEOUT, Shared, secrets};
+use crate::clock;
+use crate::nodes::{NodeId, NodeNack};
+
+type Say = mpsc::Sender<Result<ControlMessage, Status>>;
+
+/// Serves one node until either side ends the stream.
+pub(super) async fn run(shared: Arc<Shared>, node: NodeId, mut said: Streaming<NodeMessage>, say: Say) {
+    let hello = match said.message().await {
+        Ok(Some(NodeMessage { message: Some(Said::Hello(hello)) })) => hello,
+        _ => {
+            let _ = say.send(Err(Status::invalid_argument("a stream begins with a Hello"))).await;
+            return;
+        }
+    };
+    let session = Uuid::now_v7().to_string();
+    tracing::info!(geo = %node.geo, node = %node.name, session, build = hello.build, "a node follows");
+    shared.nodes.note(&node, |view| {
+        view.streams += 1;
+        view.build = hello.build.clone();
+        view.boot_id = hello.boot_id.clone();
+        view.connected_at = clock::now();
+        note_applied(view, hello.applied.as_ref());
+    });
+    let mut stream = Session { shared: shared.clone(), node: node.clone(), say, sent: Sent::new(hello) };
+    let ended = stream.serve(&session, &mut said).await;
+    if let Err(status) = ended {
+        let _ = stream.say.send(Err(status)).await;
+    }
+    shared.nodes.note(&node, |view| view.streams = view.streams.saturating_sub(1));
+    tracing::info!(geo = %node.geo, node = %node.name, session, "a node's stream ended");
+}
+
+struct Session {
+    shared: Arc<Shared>,
+    node: NodeId,
+    say: Say,
+    sent: Sent,
+}
+
+/// What was said to the node so far.
+struct Sent {
+    public_key: Bytes,
+    /// The digest the node enforces, was last sent, or last refused: not to be sent (again).
+    settled: Bytes,
+    awaiting: Option<u64>,
+    nonce: u64,
+    secrets_seq: u64,
+    secrets: Option<Arc<Bundle>>,
+}
+
+impl Sent {
+    fn new(hello: Hello) -> Self {
+        Self {
+            public_key: hello.hpke_public_key,
+            settled: hello.applied.map(|v| v.digest).unwrap_or_default(),
+            awaiting: None,
+            nonce: 0,
+            secrets_seq: 0,
+            secrets: None,
+        }
+    }
+}
+
+impl Session {
+    async fn serve(&mut self, session: &str, said: &mut Streaming<NodeMessage>) -> Result<(), Status> {
+        let interval = self.shared.heartbeat;
+        let heartbeat_interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
+        let server_time = Some(proto::convert::timestamp(Instant(clock::now())));
+        self.say(Saying::Welcome(Welcome { session: session.to_owned(), server_time, heartbeat_interval_ms })).await?;
+        let mut line = self.shared.line(&self.node.geo);
+        let mut heartbeat = tokio::time::interval(interval);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let newest = line.borrow_and_update().clone();
+            if let Some(newest) = &newest {
+                self.bring(newest).await?;
+            }
+            tokio::select! {
+                () = self.shared.stop.cancelled() => {
+                    return Err(Status::unavailable("the control plane is shutting down"));
+                }
+                changed = line.changed() => if changed.is_err() { return Ok(()) },
+                _ = heartbeat.tick() => if let Some(newest) = &newest { self.beat(newest).await? },
+                message = said.message() => match message? {
+                    Some(message) => self.hear(message),
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Sends what the node does not have yet: secrets first, then the snapshot, unless one is unanswered.
+    async fn bring(&mut self, line: &Line) -> Result<(), Status> {
+        let known = self.sent.secrets.as_ref().is_some_and(|s| s.encoded == line.secrets.encoded);
+        if !known {
+            self.sent.secrets_seq += 1;
+            let sealed = secrets::seal(&line.secrets, self.sent.secrets_seq, &self.node, &self.sent.public_key)
+                .map_err(|_| Status::invalid_argument("secrets can't be sealed to the node's key"))?;
+            self.say(Saying::Secrets(sealed)).await?;
+            self.sent.secrets = Some(line.secrets.clone());
+        }
+        if self.sent.awaiting.is_some() || self.sent.settled == line.snapshot.version.digest {
+            return Ok(());
+        }
+        let shared = self.shared.clone();
+        let _turn = shared.sending.acquire().await.map_err(|_| Status::unavailable("shutting down"))?;
+        let sending = tokio::time::timeout(SEND_TIMEOUT, self.send(&line.snapshot)).await;
+        sending.map_err(|_| Status::deadline_exceeded("the node reads too slowly"))?
+    }
+
+    async fn send(&mut self, snapshot: &Encoded) -> Result<(), Status> {
+        self.sent.nonce += 1;
+        let nonce = self.sent.nonce;
+        self.sent.awaiting = Some(nonce);
+        self.sent.settled = snapshot.version.digest.clone();
+        self.say(Saying::SnapshotBegin(SnapshotBegin {
+            nonce,
+            envelope: snapshot.envelope.clone(),
+            total_bytes: snapshot.total_bytes,
+            chunk_count: u32::try_from(snapshot.chunks.len()).unwrap_or(u32::MAX),
+        }))
+        .await?;
+        for (index, data) in (0_u32..).zip(&snapshot.chunks) {
+            self.say(Saying::Chunk(Chunk { index, data: data.clone() })).await?;
+        }
+        self.say(Saying::SnapshotEnd(SnapshotEnd { sha256: snapshot.sha256.clone() })).await
+    }
+
+    async fn beat(&self, line: &Line) -> Result<(), Status> {
+        let now = proto::convert::timestamp(Instant(clock::now()));
+        self.say(Saying::Heartbeat(Heartbeat {
+            server_time: Some(now),
+            head_revision: line.head_revision,
+            confirmed_at: Some(proto::convert::timestamp(Instant(line.confirmed_at))),
+        }))
+        .await
+    }
+
+    async fn say(&self, saying: Saying) -> Result<(), Status> {
+        let message = Ok(ControlMessage { message: Some(saying) });
+        self.say.send(message).await.map_err(|_| Status::cancelled("the node went away"))
+    }
+
+    fn hear(&mut self, message: NodeMessage) {
+        let now = clock::now();
+        match message.message {
+            Some(Said::Ack(ack)) => {
+                if self.sent.awaiting == Some(ack.nonce) {
+                    self.sent.awaiting = None;
+                }
+                self.shared.nodes.note(&self.node, |view| {
+                    view.seen_at = now;
+                    note_applied(view, ack.applied.as_ref());
+                });
+                tracing::info!(geo = %self.node.geo, node = %self.node.name, apply_us = ack.apply_us,
+                    revision = ack.applied.map_or(0, |v| v.revision), persisted = ack.persisted, "a node enforces");
+            }
+            Some(Said::Nack(nack)) => self.refused(nack, now),
+            Some(Said::Status(status)) => self.shared.nodes.note(&self.node, |view| {
+                view.seen_at = now;
+                note_applied(view, status.applied.as_ref());
+            }),
+            Some(Said::Hello(_)) | None => self.shared.nodes.note(&self.node, |view| view.seen_at = now),
+        }
+    }
+
+    fn refused(&mut self, nack: Nack, now: i64) {
+        if self.sent.awaiting == Some(nack.nonce) {
+            self.sent.awaiting = None;
+        }
+        let code = nack.code().as_str_name().trim_start_matches("NACK_CODE_").to_owned();
+        tracing::error!(geo = %self.node.geo, node = %self.node.name, code, revision = nack.revision,
+            resource = nack.resource, detail = nack.detail, "a node refuses a snapshot");
+        self.shared.nodes.note(&self.node, |view| {
+            view.seen_at = now;
+            note_applied(view, nack.running.as_ref());
+            view.last_nack = Some(NodeNack {
+                code,
+                revision: nack.revision,
+                resource: nack.resource,
+                detail: nack.detail,
+                at: now,
+            });
+        });
+    }
+}
+
+fn note_applied(view: &mut crate::nodes::NodeView, applied: Option<&Version>) {
+    if let Some(version) = applied {
+        view.applied_revision = version.revision;
+        view.applied_digest = version.digest.to_vec();
+    }
+}

@@ -1,0 +1,21 @@
+//! How policy reaches this node: received, verified, compiled, kept on disk, swapped in; whatever fails, the old one serves on.
+//!
+//! Law: a snapshot is enforced whole or not at all, within an epoch the revision never goes back, and nothing received is
+//! trusted before it was verified: a file on disk is treated like a message from the wire.
+//! Absent on purpose: what a request does with the policy (`pipeline`), and signatures (they verify here once there are some).
+
+mod assemble;
+mod disk;
+mod identity;
+mod last_known_good;
+mod secrets;
+mod state;
+mod verify;
+mod watch;
+
+pub(crate) use identity::NodeKey;
+pub(crate) use last_known_good::LastKnownGood;
+pub(crate) use secrets::Secrets;
+pub(crate) use state::{PolicyState, Version};
+pub(crate) use verify::Verified;
+pub(crate) use watch::{Control, Install, watch};

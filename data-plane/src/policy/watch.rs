@@ -1,0 +1,313 @@
+//! The stream from the control plane: kept open, followed, and taken up again with full-jitter back-off.
+//!
+//! Law: whatever happens here, what is enforced goes on being enforced. A refused snapshot is answered by a Nack with a
+//! reason its author can read, and never tried again by itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use policy_engine::snapshot::CompiledSnapshot;
+use policy_engine::vocabulary::Geo;
+use prost::Message;
+use proto::sync::control_message::Message as Said;
+use proto::sync::node_message::Message as Saying;
+use proto::sync::sync_client::SyncClient;
+use proto::sync::{Ack, Heartbeat, Hello, Nack, NodeMessage, Secrets as Sealed, SnapshotEnd, Status as NodeStatus};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+
+use super::assemble::Assembly;
+use super::identity::NodeKey;
+use super::last_known_good::{Kept, LastKnownGood};
+use super::secrets::Secrets;
+use super::state::{PolicyState, Version};
+use super::verify::{Refusal, SCHEMA, Verified, verify};
+
+/// The first and the longest pause before another attempt; each is drawn between zero and the current ceiling.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// A stream that lived this long was healthy: the next pause begins at the shortest again.
+const HEALTHY: Duration = Duration::from_secs(60);
+
+/// What makes a verified snapshot the one in force.
+pub(crate) trait Install: Send + Sync + 'static {
+    /// Builds everything a request needs and swaps it in; an error leaves the old in force. May block: it is called off the
+    /// request path.
+    fn install(&self, snapshot: Arc<CompiledSnapshot>, version: &Version, secrets: &Secrets) -> Result<(), String>;
+
+    /// Requests in flight, for the node's status.
+    fn inflight(&self) -> u64;
+}
+
+/// Where the control plane is, and who this node is.
+pub(crate) struct Control {
+    /// The sync port, with the node's TLS identity.
+    pub(crate) endpoint: Endpoint,
+    /// The geo, as the node's certificate has it.
+    pub(crate) geo: Geo,
+    /// The SPIFFE id of the node's certificate.
+    pub(crate) spiffe_id: String,
+    /// A new one with each start.
+    pub(crate) boot_id: String,
+    /// What opens sealed secrets.
+    pub(crate) key: NodeKey,
+    /// Where policies are kept.
+    pub(crate) kept: LastKnownGood,
+}
+
+#[derive(Debug, Error)]
+enum Ended {
+    #[error("the control plane can't be reached")]
+    Connect(#[from] tonic::transport::Error),
+    #[error("the control plane ended the stream")]
+    Refused(#[from] tonic::Status),
+    #[error("nothing was heard for three heartbeats")]
+    Silence,
+    #[error("the control plane closed the stream")]
+    Closed,
+}
+
+/// Restores what is on disk, then follows the control plane until `stop`.
+pub(crate) async fn watch<N: Install>(control: Control, node: Arc<N>, state: Arc<PolicyState>, stop: CancellationToken) {
+    let mut follower = Follower::new(control, node, state);
+    follower.restore().await;
+    let mut ceiling = BACK_OFF.0;
+    while !stop.is_cancelled() {
+        let began = Instant::now();
+        let ended = tokio::select! {
+            () = stop.cancelled() => return,
+            ended = follower.session() => ended,
+        };
+        follower.state.set_connected(false);
+        let Err(reason) = ended else { return };
+        tracing::warn!(reason = %reason, cause = ?std::error::Error::source(&reason).map(ToString::to_string),
+            "the stream to the control plane ended; policy stays as it is");
+        if began.elapsed() >= HEALTHY {
+            ceiling = BACK_OFF.0;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(jitter(ceiling)) => {}
+        }
+        ceiling = (ceiling * 2).min(BACK_OFF.1);
+    }
+}
+
+/// A length drawn evenly between zero and `ceiling`; all of it where there is no randomness.
+fn jitter(ceiling: Duration) -> Duration {
+    let mut random = [0_u8; 4];
+    match aws_lc_rs::rand::fill(&mut random) {
+        Ok(()) => ceiling.mul_f64(f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX)),
+        Err(_) => ceiling,
+    }
+}
+
+struct Follower<N> {
+    control: Arc<Control>,
+    node: Arc<N>,
+    state: Arc<PolicyState>,
+    secrets: Arc<Secrets>,
+    sealed: Option<Sealed>,
+    running: Option<Arc<CompiledSnapshot>>,
+}
+
+impl<N: Install> Follower<N> {
+    fn new(control: Control, node: Arc<N>, state: Arc<PolicyState>) -> Self {
+        let control = Arc::new(control);
+        Self { control, node, state, secrets: Arc::default(), sealed: None, running: None }
+    }
+
+    /// Enforces the newest kept policy that verifies.
+    async fn restore(&mut self) {
+        for kept in self.control.kept.load() {
+            if !kept.secrets.is_empty() {
+                match Sealed::decode(kept.secrets.clone()) {
+                    Ok(sealed) => self.open(sealed),
+                    Err(error) => tracing::error!(%error, "kept secrets do not decode"),
+                }
+            }
+            match self.apply(kept.envelope, kept.contents).await {
+                Ok(version) => {
+                    tracing::info!(revision = version.revision, "policy restored from disk");
+                    return;
+                }
+                Err(refusal) => tracing::error!(code = ?refusal.code, detail = refusal.detail, "a kept policy is not used"),
+            }
+        }
+    }
+
+    /// One stream, from Hello to its end; `Ok` is never returned.
+    async fn session(&mut self) -> Result<(), Ended> {
+        let channel: Channel = self.control.endpoint.connect().await?;
+        let (say, sayings) = mpsc::channel(16);
+        let hello = self.hello();
+        let _ = say.send(message(Saying::Hello(hello))).await;
+        let mut stream = SyncClient::new(channel).sync(ReceiverStream::new(sayings)).await?.into_inner();
+        let (mut assembly, mut silence) = (None, Duration::from_secs(15));
+        loop {
+            let said = match tokio::time::timeout(silence, stream.message()).await {
+                Err(_) => return Err(Ended::Silence),
+                Ok(said) => said?.ok_or(Ended::Closed)?,
+            };
+            match said.message {
+                Some(Said::Welcome(welcome)) => {
+                    silence = Duration::from_millis(u64::from(welcome.heartbeat_interval_ms.clamp(100, 60_000)) * 3);
+                    self.state.set_connected(true);
+                    tracing::info!(session = welcome.session, "following the control plane");
+                }
+                Some(Said::Heartbeat(heartbeat)) => self.heard(&heartbeat, &say),
+                Some(Said::Secrets(sealed)) => self.renew(sealed).await,
+                Some(Said::SnapshotBegin(begin)) => {
+                    let nonce = begin.nonce;
+                    assembly = match Assembly::begin(begin) {
+                        Ok(assembly) => Some(assembly),
+                        Err(refusal) => {
+                            self.answer(&say, self.nack(nonce, 0, refusal)).await;
+                            None
+                        }
+                    };
+                }
+                Some(Said::Chunk(chunk)) => {
+                    if let Some(Err(refusal)) = assembly.as_mut().map(|a| a.add(&chunk)) {
+                        let nonce = assembly.take().map_or(0, |a| a.nonce);
+                        self.answer(&say, self.nack(nonce, 0, refusal)).await;
+                    }
+                }
+                Some(Said::SnapshotEnd(end)) => {
+                    if let Some(assembly) = assembly.take() {
+                        let answer = self.complete(assembly, &end).await;
+                        self.answer(&say, answer).await;
+                    }
+                }
+                None => tracing::warn!("the control plane said something this build does not know"),
+            }
+        }
+    }
+
+    async fn answer(&self, say: &mpsc::Sender<NodeMessage>, answer: Saying) {
+        // A closed channel means the stream ended; its next message will say so.
+        let _ = say.send(message(answer)).await;
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            build: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: self.control.boot_id.clone(),
+            schema: SCHEMA,
+            hpke_public_key: self.control.key.public().to_vec().into(),
+            applied: self.state.applied().map(|v| v.to_wire()),
+            node_class: String::new(),
+        }
+    }
+
+    fn heard(&self, heartbeat: &Heartbeat, say: &mpsc::Sender<NodeMessage>) {
+        let age = self.state.confirmed_age().unwrap_or_default();
+        let theirs = heartbeat.server_time.as_ref().and_then(proto::convert::instant_micros);
+        let ours = jiff::Timestamp::now().as_microsecond();
+        self.state.heard(theirs.map_or(0, |t| (ours - t) / 1000));
+        let status = NodeStatus {
+            applied: self.state.applied().map(|v| v.to_wire()),
+            confirmed_age_ms: (age * 1000.0) as u64,
+            inflight: self.node.inflight(),
+            clock_offset_ms: self.state.clock_offset_ms(),
+        };
+        // Lossy on purpose: a status report must never hold back a snapshot.
+        let _ = say.try_send(message(Saying::Status(status)));
+    }
+
+    fn open(&mut self, sealed: Sealed) {
+        match Secrets::open(&sealed, &self.control.key, &self.control.spiffe_id) {
+            Ok(secrets) => {
+                self.secrets = Arc::new(secrets);
+                self.sealed = Some(sealed);
+            }
+            Err(error) => tracing::error!(%error, "secrets were not taken over"),
+        }
+    }
+
+    /// New secrets take effect at once, with the snapshot that is in force.
+    async fn renew(&mut self, sealed: Sealed) {
+        self.open(sealed);
+        let (Some(snapshot), Some(version)) = (self.running.clone(), self.state.applied()) else { return };
+        let (node, secrets) = (self.node.clone(), self.secrets.clone());
+        let done = tokio::task::spawn_blocking(move || node.install(snapshot, &version, &secrets)).await;
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(error, "new secrets were not put in force"),
+            Err(error) => tracing::error!(%error, "new secrets were not put in force"),
+        }
+    }
+
+    async fn complete(&mut self, assembly: Assembly, end: &SnapshotEnd) -> Saying {
+        let began = Instant::now();
+        let nonce = assembly.nonce;
+        if let Err(refusal) = assembly.end(end) {
+            return self.nack(nonce, 0, refusal);
+        }
+        let (_, envelope, contents) = assembly.into_parts();
+        match self.apply(envelope.clone(), contents.clone()).await {
+            Ok(version) => {
+                let apply_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                let persisted = self.persist(envelope, contents).await;
+                tracing::info!(revision = version.revision, apply_us, persisted, "policy enforced");
+                Saying::Ack(Ack { nonce, applied: Some(version.to_wire()), apply_us, persisted })
+            }
+            Err(refusal) => {
+                let revision = proto::sync::Envelope::decode(envelope).map_or(0, |e| e.revision);
+                self.nack(nonce, revision, refusal)
+            }
+        }
+    }
+
+    /// Verifies, compiles, builds and swaps, off the threads that serve requests.
+    async fn apply(&mut self, envelope: bytes::Bytes, contents: bytes::Bytes) -> Result<Version, Refusal> {
+        let (geo, running) = (self.control.geo.clone(), self.state.applied());
+        let (node, secrets) = (self.node.clone(), self.secrets.clone());
+        let work = move || {
+            let Verified { version, snapshot } = verify(&envelope, &contents, &geo, running.as_deref())?;
+            let snapshot = Arc::new(snapshot);
+            node.install(snapshot.clone(), &version, &secrets)
+                .map_err(|error| Refusal::of(proto::sync::NackCode::Validation, error))?;
+            Ok((version, snapshot))
+        };
+        let panicked = |_| Refusal::of(proto::sync::NackCode::Validation, "building it failed in a way that is a bug");
+        let (version, snapshot) = tokio::task::spawn_blocking(work).await.map_err(panicked)??;
+        self.running = Some(snapshot);
+        self.state.set_applied(version.clone());
+        Ok(version)
+    }
+
+    async fn persist(&self, envelope: bytes::Bytes, contents: bytes::Bytes) -> bool {
+        let kept_policies = self.control.kept.clone();
+        let secrets = self.sealed.as_ref().map(|s| s.encode_to_vec()).unwrap_or_default().into();
+        let kept = Kept { envelope, contents, secrets };
+        let done = tokio::task::spawn_blocking(move || kept_policies.keep(&kept)).await;
+        match done {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the policy is enforced but not kept on disk");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn nack(&self, nonce: u64, revision: i64, refusal: Refusal) -> Saying {
+        tracing::error!(code = ?refusal.code, resource = refusal.resource, detail = refusal.detail, "a snapshot is refused");
+        Saying::Nack(Nack {
+            nonce,
+            revision,
+            code: refusal.code.into(),
+            resource: refusal.resource,
+            detail: refusal.detail,
+            running: self.state.applied().map(|v| v.to_wire()),
+        })
+    }
+}
+
+fn message(saying: Saying) -> NodeMessage {
+    NodeMessage { message: Some(saying) }
+}

@@ -1,0 +1,227 @@
+//! Providers, endpoints, licences, and models with their routes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::people::People;
+use super::{Build, Positions};
+use crate::facts::{Endpoint, Model, Provider, Terms};
+use crate::rules::condition::Symbol;
+use crate::rules::geo;
+use crate::snapshot::rows::{EndpointSymbols, ModelSymbols, TargetRow};
+use crate::snapshot::{EndpointRow, LicenceRow, ModelRow, ProviderRow};
+use crate::vocabulary::{Adapter, Id, Kind, Name};
+
+/// The registry's tables while they are built.
+pub(super) struct Registry {
+    pub(super) providers: Vec<ProviderRow>,
+    pub(super) endpoints: Vec<EndpointRow>,
+    pub(super) licences: Vec<LicenceRow>,
+    pub(super) models: Vec<ModelRow>,
+    pub(super) model_names: HashMap<Box<str>, u32>,
+    pub(super) tenant_model_names: HashMap<u32, HashMap<Box<str>, u32>>,
+}
+
+pub(super) fn compile(build: &mut Build<'_>, people: &People) -> Registry {
+    let providers = compile_providers(build, people);
+    let endpoints = compile_endpoints(build, people, &providers);
+    let licences = compile_licences(build, people);
+    let mut registry = Registry {
+        providers,
+        endpoints,
+        licences,
+        models: Vec::new(),
+        model_names: HashMap::new(),
+        tenant_model_names: HashMap::new(),
+    };
+    compile_models(build, people, &mut registry);
+    registry
+}
+
+fn compile_providers(build: &mut Build<'_>, people: &People) -> Vec<ProviderRow> {
+    let mut rows = Vec::with_capacity(build.facts.providers.len());
+    for (id, provider) in &build.facts.providers {
+        people.owner_of(build, Kind::Provider, id);
+        if provider.adapter != Adapter::Simulated && provider.base_url.is_empty() {
+            let message = format!("the adapter `{}` needs a base URL", provider.adapter);
+            build.fault((Kind::Provider, id), "spec.baseUrl", "missing", message);
+        }
+        rows.push(ProviderRow {
+            id: id.clone(),
+            adapter: provider.adapter,
+            base_url: provider.base_url.clone(),
+            credential: provider.credential.clone(),
+        });
+    }
+    rows
+}
+
+fn compile_endpoints(build: &mut Build<'_>, people: &People, providers: &[ProviderRow]) -> Vec<EndpointRow> {
+    let facts = build.facts;
+    let positions = Positions::of(providers.iter().map(|p| &p.id));
+    let mut rows = Vec::with_capacity(facts.endpoints.len());
+    for (id, endpoint) in &facts.endpoints {
+        let at = (Kind::Endpoint, id);
+        people.owner_of(build, Kind::Endpoint, id);
+        let Some(provider) = positions.resolve(&id.tenant, &endpoint.provider) else {
+            build.missing(at, "spec.provider", (Kind::Provider, endpoint.provider.as_str()));
+            continue;
+        };
+        let processing = build.regions(at, "spec.processingRegions", &endpoint.processing_regions);
+        build.regions(at, "spec.storageRegions", &endpoint.storage_regions);
+        let vendor = providers.get(provider as usize).and_then(|p| facts.providers.get(&p.id));
+        rows.push(EndpointRow {
+            id: id.clone(),
+            upstream_model: Arc::from(endpoint.upstream_model.as_str()),
+            timeouts: endpoint.timeouts,
+            provider,
+            processing,
+            symbols: endpoint_symbols(build, id, endpoint, vendor.map(|v| &**v)),
+        });
+    }
+    rows
+}
+
+fn endpoint_symbols(
+    build: &mut Build<'_>,
+    id: &Id,
+    endpoint: &Endpoint,
+    vendor: Option<&Provider>,
+) -> EndpointSymbols {
+    let own = endpoint.terms;
+    let theirs = vendor.map(|v| v.terms).unwrap_or_default();
+    EndpointSymbols {
+        name: build.symbols.symbol(id.name.as_str()),
+        provider: build.symbols.symbol(endpoint.provider.as_str()),
+        processing: places(build, &endpoint.processing_regions),
+        storage: places(build, &endpoint.storage_regions),
+        terms: Terms {
+            trains_on_data: own.trains_on_data.or(theirs.trains_on_data),
+            dpa: own.dpa.or(theirs.dpa),
+            baa: own.baa.or(theirs.baa),
+            zero_retention: own.zero_retention.or(theirs.zero_retention),
+        },
+    }
+}
+
+/// Every name that shares a place with one of these; `None` where nothing is named, which is unknown.
+fn places(build: &mut Build<'_>, names: &[Name]) -> Option<Box<[Symbol]>> {
+    let sets = names.iter().filter_map(|name| geo::resolve(name.as_str()));
+    let all = sets.reduce(|a, b| a.union(&b))?;
+    let mut symbols: Vec<Symbol> =
+        geo::names_overlapping(&all).iter().map(|name| build.symbols.symbol(name)).collect();
+    symbols.sort_unstable();
+    symbols.dedup();
+    Some(symbols.into_boxed_slice())
+}
+
+fn compile_licences(build: &mut Build<'_>, people: &People) -> Vec<LicenceRow> {
+    let facts = build.facts;
+    let mut rows = Vec::with_capacity(facts.licences.len());
+    for (id, licence) in &facts.licences {
+        let at = (Kind::Licence, id);
+        people.owner_of(build, Kind::Licence, id);
+        if let (Some(from), Some(until)) = (licence.term.from, licence.term.until)
+            && until <= from
+        {
+            build.fault(at, "spec.term.to", "conflict", "the term ends before it begins".to_owned());
+        }
+        let include = build.regions(at, "spec.territory.include", &licence.territory.include);
+        let exclude = build.regions(at, "spec.territory.exclude", &licence.territory.exclude);
+        rows.push(LicenceRow {
+            id: id.clone(),
+            term: licence.term,
+            attribution: licence.attribution.as_deref().map(Arc::from),
+            include,
+            exclude,
+            prohibited: licence.prohibited.clone().into_boxed_slice(),
+            permitted: licence.permitted.clone().into_boxed_slice(),
+            acceptance: licence.acceptance,
+        });
+    }
+    let positions = Positions::of(rows.iter().map(|l| &l.id));
+    for (id, acceptance) in &facts.acceptances {
+        let at = (Kind::LicenceAcceptance, id);
+        if positions.resolve(&id.tenant, &acceptance.licence).is_none() {
+            build.missing(at, "spec.licence", (Kind::Licence, acceptance.licence.as_str()));
+        }
+        let team = Id { tenant: id.tenant.clone(), name: acceptance.team.clone() };
+        if !facts.teams.contains_key(&team) {
+            build.missing(at, "spec.team", (Kind::Team, acceptance.team.as_str()));
+        }
+    }
+    rows
+}
+
+fn compile_models(build: &mut Build<'_>, people: &People, registry: &mut Registry) {
+    let endpoints = Positions::of(registry.endpoints.iter().map(|e| &e.id));
+    let licences = Positions::of(registry.licences.iter().map(|l| &l.id));
+    for (at, (id, model)) in build.facts.models.iter().enumerate() {
+        let tenant = people.owner_of(build, Kind::Model, id);
+        let licence = model.licence.as_ref().and_then(|l| {
+            let found = licences.resolve(&id.tenant, l);
+            if found.is_none() {
+                build.missing((Kind::Model, id), "spec.licence", (Kind::Licence, l.as_str()));
+            }
+            found
+        });
+        let targets = compile_route(build, (id, model), &endpoints);
+        let row = ModelRow {
+            id: id.clone(),
+            card: Arc::new(model.card.clone()),
+            aliases: model.aliases.clone(),
+            policy: model.route.policy,
+            licence_name: model.licence.clone(),
+            tenant,
+            licence,
+            targets,
+            symbols: ModelSymbols {
+                name: build.symbols.symbol(id.name.as_str()),
+                licence: model.licence.as_ref().map(|l| build.symbols.symbol(l.as_str())),
+                risk_class: model.card.risk_class.as_ref().map(|r| build.symbols.symbol(r)),
+                operations: build.symbols.members(model.card.operations.iter().map(|o| o.as_str())),
+            },
+            operations: model.card.operations.iter().fold(0, |set, op| set | 1 << *op as u8),
+        };
+        name_model(build, registry, &row, at as u32);
+        registry.models.push(row);
+    }
+}
+
+fn compile_route(build: &mut Build<'_>, model: (&Id, &Model), endpoints: &Positions) -> Box<[TargetRow]> {
+    let (id, model) = model;
+    let mut targets = Vec::new();
+    for (g, group) in model.route.groups.iter().enumerate() {
+        for (t, target) in group.iter().enumerate() {
+            let field = format!("spec.route.groups[{g}][{t}].endpoint");
+            match endpoints.resolve(&id.tenant, &target.endpoint) {
+                Some(at) if targets.iter().any(|x: &TargetRow| x.endpoint == at) => {
+                    let message = format!("the route names `{}` twice", target.endpoint);
+                    build.fault((Kind::Model, id), field, "duplicate", message);
+                }
+                Some(at) => {
+                    let prices = Box::default();
+                    targets.push(TargetRow { endpoint: at, group: g as u32, weight: target.weight, prices });
+                }
+                None => build.missing((Kind::Model, id), field, (Kind::Endpoint, target.endpoint.as_str())),
+            }
+        }
+    }
+    targets.into_boxed_slice()
+}
+
+/// Enters a model's name and aliases; a name that already means another model of the same owner is a fault.
+fn name_model(build: &mut Build<'_>, registry: &mut Registry, row: &ModelRow, at: u32) {
+    let names = match row.tenant {
+        Some(tenant) => registry.tenant_model_names.entry(tenant).or_default(),
+        None => &mut registry.model_names,
+    };
+    let aliases = row.aliases.iter().enumerate().map(|(n, a)| (format!("spec.aliases[{n}]"), a.as_str()));
+    for (field, name) in std::iter::once(("metadata.name".to_owned(), row.id.name.as_str())).chain(aliases) {
+        let taken = names.insert(Box::from(name), at).is_some_and(|other| other != at);
+        if taken {
+            let message = format!("`{name}` already names another model");
+            build.fault((Kind::Model, &row.id), field, "duplicate", message);
+        }
+    }
+}

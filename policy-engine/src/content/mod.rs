@@ -10,5 +10,5 @@ pub mod stream;
 mod validate;
 
 pub use detect::{CompileError, Detectors, Finding, WORD_LABEL, What, WordList};
-pub use mask::{Blocked, Masker, Policy};
+pub use mask::{Blocked, Masker};
 pub use stream::HoldBack;

@@ -3,24 +3,25 @@
 //! Law: the findings are those of the whole text, in the same order, each reported as soon as it cannot change.
 
 use super::window::{End, LEFT, Window};
-use super::{Detectors, Finding};
+use super::{Detectors, Finding, Kinds};
 use crate::content::normalise::Folded;
 
 /// Folded text is trimmed to its left context when that much can go.
 const SLACK: usize = 1024;
 
 /// Where a scan stands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::content) struct Feed {
+    kinds: Kinds,
     folded: Folded,
     /// View offset of the first start that is not decided.
     from: usize,
 }
 
 impl Feed {
-    /// Room for pieces of that many bytes.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { folded: Folded::with_capacity(bytes + SLACK), from: 0 }
+    /// Nothing has been read; only findings of these kinds are looked for.
+    pub(in crate::content) fn new(kinds: Kinds) -> Self {
+        Self { kinds, folded: Folded::default(), from: 0 }
     }
 
     /// Takes the next piece; appends what has become certain, in offsets of the whole text.
@@ -44,7 +45,8 @@ impl Feed {
 
     fn scan(&mut self, detectors: &Detectors, end: End, findings: &mut Vec<Finding>) {
         let kept = findings.len();
-        self.from = detectors.scan_window(&Window::new(self.folded.text(), end), self.from, findings);
+        self.from =
+            detectors.scan_window(self.kinds, &Window::new(self.folded.text(), end), self.from, findings);
         for finding in findings.iter_mut().skip(kept) {
             finding.start = self.folded.start_of(finding.start);
             finding.end = self.folded.end_of(finding.end);

@@ -19,7 +19,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::vocabulary::Entity;
+use crate::decision::Actions;
+use crate::vocabulary::{Entity, MaskAction};
 use context::Context;
 pub(super) use feed::Feed;
 use number::Number;
@@ -27,7 +28,7 @@ use window::{End, Window};
 use words::Words;
 
 /// Lists in one set.
-const MAX_LISTS: usize = 64;
+const MAX_LISTS: u32 = 4_096;
 /// Words and phrases in one set, all lists together.
 const MAX_WORDS: usize = 50_000;
 /// Bytes of them, once folded, all lists together.
@@ -40,8 +41,8 @@ const PIECE: usize = 8 * 1024;
 pub enum What {
     /// Personal data of that type.
     Entity(Entity),
-    /// A word of the list at that place in [`Detectors::lists`].
-    Word(u16),
+    /// A word of the list at that place in what the set was compiled from.
+    Word(u32),
 }
 
 impl What {
@@ -77,7 +78,7 @@ pub struct Finding {
 /// Words and phrases to find, whole and in any case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WordList {
-    /// The caller's name for it.
+    /// The caller's name for it, for errors.
     pub id: String,
     /// The words; at most 200 bytes each once folded.
     pub words: Vec<String>,
@@ -86,31 +87,63 @@ pub struct WordList {
 /// Why a set of detectors could not be built.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CompileError {
-    /// More lists than 64.
-    #[error("{0} word lists, at most 64 are possible")]
-    TooManyLists(usize),
+    /// More lists than 4,096.
+    #[error("there are more than 4096 word lists")]
+    TooManyLists,
     /// More words than 50,000, or more text in them than 1 MiB.
-    #[error("word lists hold too much: at most 50000 words and 1 MiB of text are possible")]
+    #[error("the word lists together hold more than 50000 words or 1 MiB of text")]
     TooManyWords,
     /// A word longer than 200 bytes.
-    #[error("word `{0}...` of list `{1}` is longer than 200 bytes")]
-    WordTooLong(String, String),
+    #[error("the word of list `{list}` that starts `{start}` is longer than 200 bytes")]
+    WordTooLong {
+        /// The list.
+        list: String,
+        /// The word's first 32 characters.
+        start: String,
+    },
     /// A word without a visible character.
-    #[error("list `{0}` has a word without a visible character")]
-    BlankWord(String),
+    #[error("a word of list `{list}` has no visible character")]
+    BlankWord {
+        /// The list.
+        list: String,
+    },
+}
+
+/// The kinds of finding a scan is after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kinds {
+    entities: u32,
+    words: bool,
+}
+
+impl Kinds {
+    /// Those with an action that `wanted` says yes to.
+    pub(super) fn of(actions: &Actions, wanted: impl Fn(MaskAction) -> bool) -> Self {
+        let is_wanted = |entity: &&Entity| actions.on(**entity).is_some_and(&wanted);
+        let entities = Entity::ALL.iter().filter(is_wanted).fold(0, |set, entity| set | entity.bit());
+        Self { entities, words: actions.word_lists.iter().any(|(_, action)| wanted(*action)) }
+    }
+
+    /// Whether there is nothing to look for.
+    pub(super) fn is_empty(self) -> bool {
+        self.entities == 0 && !self.words
+    }
+
+    fn has(self, entity: Entity) -> bool {
+        self.entities & entity.bit() != 0
+    }
 }
 
 /// What to look for: immutable, shared by every request of a snapshot.
 #[derive(Debug)]
 pub struct Detectors {
-    entities: u32,
-    lists: Vec<String>,
+    kinds: Kinds,
     words: Words,
     context: Context,
 }
 
 impl Detectors {
-    /// Builds the set.
+    /// Builds the set; [`What::Word`] names a list by its place in `lists`.
     ///
     /// # Errors
     /// When the lists exceed a limit, or a word could never be found.
@@ -118,14 +151,12 @@ impl Detectors {
         entities: impl IntoIterator<Item = Entity>,
         lists: impl IntoIterator<Item = WordList>,
     ) -> Result<Self, CompileError> {
-        let entities = entities.into_iter().fold(0, |set, entity| set | entity.bit());
-        let mut made = Self { entities, lists: Vec::new(), words: Words::new(), context: Context::new() };
+        let mut tree = Words::new();
         let (mut count, mut bytes) = (0, 0);
-        for list in lists {
-            let Some(index) = u16::try_from(made.lists.len()).ok().filter(|n| usize::from(*n) < MAX_LISTS)
-            else {
-                return Err(CompileError::TooManyLists(MAX_LISTS + 1));
-            };
+        for (list, place) in lists.into_iter().zip(0_u32..) {
+            if place >= MAX_LISTS {
+                return Err(CompileError::TooManyLists);
+            }
             for word in &list.words {
                 let pattern = words::pattern_of(word);
                 (count, bytes) = (count + 1, bytes + pattern.len());
@@ -133,39 +164,32 @@ impl Detectors {
                     return Err(CompileError::TooManyWords);
                 }
                 if words::is_blank(&pattern) {
-                    return Err(CompileError::BlankWord(list.id));
+                    return Err(CompileError::BlankWord { list: list.id });
                 }
                 if pattern.len() > words::PATTERN {
-                    return Err(CompileError::WordTooLong(word.chars().take(32).collect(), list.id));
+                    return Err(CompileError::WordTooLong {
+                        list: list.id,
+                        start: word.chars().take(32).collect(),
+                    });
                 }
-                made.words.insert(&pattern, index);
+                tree.insert(&pattern, place);
             }
-            made.lists.push(list.id);
         }
-        Ok(made)
-    }
-
-    /// The ids of the word lists, in the order findings name them.
-    pub fn lists(&self) -> &[String] {
-        &self.lists
-    }
-
-    /// Whether nothing can be found.
-    pub fn is_empty(&self) -> bool {
-        self.entities == 0 && self.words.is_empty()
+        let entities = entities.into_iter().fold(0, |set, entity| set | entity.bit());
+        Ok(Self { kinds: Kinds { entities, words: !tree.is_empty() }, words: tree, context: Context::new() })
     }
 
     /// Appends everything found in a whole text, by start, longer first. Findings may overlap: `mask` resolves that.
     pub fn scan(&self, text: &str, findings: &mut Vec<Finding>) {
-        if self.is_empty() {
+        let kinds = self.kinds;
+        if kinds.is_empty() {
             return;
         }
         if text.is_ascii() {
-            let window = Window::new(text, End::Known);
-            self.scan_window(&window, 0, findings);
+            self.scan_window(kinds, &Window::new(text, End::Known), 0, findings);
             return;
         }
-        let mut feed = Feed::with_capacity(text.len().min(PIECE));
+        let mut feed = Feed::new(kinds);
         let mut rest = text;
         while !rest.is_empty() {
             let (piece, tail) = rest.split_at(rest.floor_char_boundary(PIECE));
@@ -175,19 +199,21 @@ impl Detectors {
         feed.finish(self, findings);
     }
 
-    fn finds(&self, entity: Entity) -> bool {
-        self.entities & entity.bit() != 0
-    }
-
     /// Appends, in order, every finding of the window that starts at or after `from` and before the first undecided candidate,
     /// and gives where that one starts; the window's end when there is none.
-    fn scan_window(&self, window: &Window<'_>, from: usize, findings: &mut Vec<Finding>) -> usize {
+    fn scan_window(
+        &self,
+        kinds: Kinds,
+        window: &Window<'_>,
+        from: usize,
+        findings: &mut Vec<Finding>,
+    ) -> usize {
         let kept = findings.len();
         let mut live = window.len();
-        if self.entities != 0 {
-            live = live.min(self.scan_entities(window, from, findings));
+        if kinds.entities != 0 {
+            live = live.min(self.scan_entities(kinds, window, from, findings));
         }
-        if !self.words.is_empty() {
+        if kinds.words {
             let mut report = |list, start, end| findings.push(Finding { what: What::Word(list), start, end });
             live = live.min(self.words.find(window, from, &mut report).unwrap_or(live));
         }
@@ -205,8 +231,14 @@ impl Detectors {
         live
     }
 
-    fn scan_entities(&self, window: &Window<'_>, from: usize, findings: &mut Vec<Finding>) -> usize {
-        let mut live = if window.is_open() { self.live_tail(window) } else { window.len() };
+    fn scan_entities(
+        &self,
+        kinds: Kinds,
+        window: &Window<'_>,
+        from: usize,
+        findings: &mut Vec<Finding>,
+    ) -> usize {
+        let mut live = if window.is_open() { live_tail(kinds, window) } else { window.len() };
         let mut index = from;
         while let Some(trigger) = next_trigger(window.bytes(), index) {
             let mut judge = |start: usize, verdict: Option<Option<Finding>>| match verdict {
@@ -215,7 +247,7 @@ impl Detectors {
             };
             index = trigger + 1;
             if window.bytes().get(trigger) == Some(&b'@') {
-                if self.finds(Entity::Email) {
+                if kinds.has(Entity::Email) {
                     let start = email::local_start(window, trigger);
                     judge(
                         start,
@@ -228,7 +260,7 @@ impl Detectors {
                 continue;
             }
             if !window.before(trigger).is_some_and(|b| b.is_ascii_digit()) {
-                self.judge_number(window, trigger, &mut judge);
+                self.judge_number(kinds, window, trigger, &mut judge);
             }
             index += window
                 .bytes()
@@ -240,13 +272,14 @@ impl Detectors {
 
     fn judge_number(
         &self,
+        kinds: Kinds,
         window: &Window<'_>,
         first: usize,
         judge: &mut impl FnMut(usize, Option<Option<Finding>>),
     ) {
         let before = window.char_before(first);
         if before.is_some_and(|c| c.is_ascii_alphabetic()) {
-            if self.finds(Entity::InternationalBankAccountNumber)
+            if kinds.has(Entity::InternationalBankAccountNumber)
                 && let Some(start) = iban::start_before(window, first)
             {
                 judge(
@@ -264,7 +297,7 @@ impl Detectors {
             return;
         }
         if before.is_some_and(window::is_spaced_word)
-            || !(self.finds(Entity::CreditDebitCardNumber) || self.finds(Entity::Phone))
+            || !(kinds.has(Entity::CreditDebitCardNumber) || kinds.has(Entity::Phone))
         {
             return;
         }
@@ -273,7 +306,7 @@ impl Detectors {
             signed,
             window.decide(|window| {
                 let number = Number::read(window, first);
-                if self.finds(Entity::CreditDebitCardNumber)
+                if kinds.has(Entity::CreditDebitCardNumber)
                     && let Some(end) = card::end_of_card(window, first, &number)
                 {
                     return Some(Finding {
@@ -282,7 +315,7 @@ impl Detectors {
                         end,
                     });
                 }
-                if !self.finds(Entity::Phone) {
+                if !kinds.has(Entity::Phone) {
                     return None;
                 }
                 let (start, end) = phone::find_phone(window, &self.context, first, &number)?;
@@ -290,21 +323,21 @@ impl Detectors {
             }),
         );
     }
+}
 
-    /// Where a candidate may start whose anchor (an `@`, a digit) has not arrived.
-    fn live_tail(&self, window: &Window<'_>) -> usize {
-        let mut live = window.len();
-        if self.finds(Entity::Email) {
-            live = live.min(email::local_start(window, window.len()));
-        }
-        if self.finds(Entity::Phone) {
-            live = live.min(phone::live_tail(window).unwrap_or(live));
-        }
-        if self.finds(Entity::InternationalBankAccountNumber) {
-            live = live.min(iban::live_tail(window).unwrap_or(live));
-        }
-        live
+/// Where a candidate may start whose anchor (an `@`, a digit) has not arrived.
+fn live_tail(kinds: Kinds, window: &Window<'_>) -> usize {
+    let mut live = window.len();
+    if kinds.has(Entity::Email) {
+        live = live.min(email::local_start(window, window.len()));
     }
+    if kinds.has(Entity::Phone) {
+        live = live.min(phone::live_tail(window).unwrap_or(live));
+    }
+    if kinds.has(Entity::InternationalBankAccountNumber) {
+        live = live.min(iban::live_tail(window).unwrap_or(live));
+    }
+    live
 }
 
 /// The next digit or `@`. Text without either is passed over in blocks.

@@ -62,7 +62,7 @@ pub(super) fn find_phone(
     let closes = chosen.iter().any(|group| group.join == Join::Close);
     let start =
         if bracket && !closes { signed + usize::from(window.at(signed) == Some(b'(')) } else { signed };
-    let total = chosen.iter().map(|group| group.length).sum();
+    let total: usize = chosen.iter().map(|group| group.length).sum();
     let digits = number.digits().get(..total)?;
     let form = form_of(chosen, digits, plus, bracket && closes)?;
     let end = with_extension(window, chosen.last()?.end, form);
@@ -75,8 +75,16 @@ pub(super) fn find_phone(
         .is_some_and(|c| matches!(c, '#' | '$' | '€' | '£' | '¥' | '%' | '^' | '~' | '*'));
     let listed =
         window.before(start) == Some(b',') && window.before(start - 1).is_some_and(|b| b.is_ascii_digit());
+    // A piece, or one too short for most countries, must be named closely.
+    let near = if total < 7 {
+        3
+    } else if form == Form::Piece {
+        6
+    } else {
+        usize::MAX
+    };
     let spoken = || match context.before(window, start) {
-        Lean::Phone(distance) => (form > Form::Piece || distance < 6, true),
+        Lean::Phone(distance) => (distance < near, true),
         Lean::Other(distance) => (false, distance > 3),
         Lean::Silent => (false, true),
     };

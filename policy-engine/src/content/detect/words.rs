@@ -24,7 +24,7 @@ struct Node {
     /// Sorted by byte.
     edges: Vec<(u8, u32)>,
     /// Lists with a pattern that ends here.
-    lists: Vec<u16>,
+    lists: Vec<u32>,
 }
 
 /// A pattern as matched: folded, lower-cased, runs of space as one.
@@ -44,7 +44,7 @@ impl Words {
     }
 
     /// Adds a pattern made by [`pattern_of`].
-    pub(super) fn insert(&mut self, pattern: &str, list: u16) {
+    pub(super) fn insert(&mut self, pattern: &str, list: u32) {
         let mut at = 0;
         for byte in pattern.bytes() {
             let fresh = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
@@ -79,7 +79,7 @@ impl Words {
         &self,
         window: &Window<'_>,
         from: usize,
-        found: &mut impl FnMut(u16, usize, usize),
+        found: &mut impl FnMut(u32, usize, usize),
     ) -> Option<usize> {
         let bytes = window.bytes();
         let mut inside = window.char_before(from).is_some_and(is_spaced_word);
@@ -102,7 +102,7 @@ impl Words {
         None
     }
 
-    fn walk(&self, window: &Window<'_>, start: usize, found: &mut impl FnMut(u16, usize, usize)) {
+    fn walk(&self, window: &Window<'_>, start: usize, found: &mut impl FnMut(u32, usize, usize)) {
         let (mut at, mut index) = (0, start);
         while let Some(node) = self.nodes.get(at) {
             if !node.lists.is_empty() && ends_word(window, index) {

@@ -13,43 +13,20 @@ use thiserror::Error;
 
 use super::detect::{Finding, WORD_LABEL, What};
 use super::normalise::folded_lower;
+use crate::decision::Actions;
 use crate::vocabulary::{Entity, MaskAction};
 
-/// What to do with each kind of finding; what is not named is only reported.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Policy {
-    actions: BTreeMap<What, MaskAction>,
-}
-
-impl Policy {
-    /// Sets the action for a kind of finding; the stricter one stays.
-    pub fn set(&mut self, what: What, action: MaskAction) {
-        let known = self.actions.entry(what).or_insert(action);
-        *known = action.max(*known);
-    }
-
-    /// The action for a kind of finding.
-    pub fn action(&self, what: What) -> MaskAction {
-        self.actions.get(&what).copied().unwrap_or(MaskAction::Detect)
-    }
-
-    /// Whether no finding changes anything.
-    pub fn only_reports(&self) -> bool {
-        self.actions.values().all(|action| *action == MaskAction::Detect)
-    }
-
-    /// The first finding that must not pass at all.
-    pub fn blocked<'a>(&self, findings: impl IntoIterator<Item = &'a Finding>) -> Option<Finding> {
-        findings.into_iter().copied().find(|finding| self.action(finding.what) == MaskAction::Block)
+/// What happens to a kind of finding; nothing when it is of no interest.
+pub(super) fn action(actions: &Actions, what: What) -> Option<MaskAction> {
+    match what {
+        What::Entity(entity) => actions.on(entity),
+        What::Word(list) => actions.on_words(list),
     }
 }
 
-impl FromIterator<(What, MaskAction)> for Policy {
-    fn from_iter<I: IntoIterator<Item = (What, MaskAction)>>(actions: I) -> Self {
-        let mut policy = Self::default();
-        actions.into_iter().for_each(|(what, action)| policy.set(what, action));
-        policy
-    }
+/// The first finding that must not pass at all.
+pub fn blocked(findings: &[Finding], actions: &Actions) -> Option<Finding> {
+    findings.iter().copied().find(|finding| action(actions, finding.what) == Some(MaskAction::Block))
 }
 
 /// A text holds something that must not pass.
@@ -127,25 +104,25 @@ fn same_value(what: What, value: &str) -> String {
     }
 }
 
-/// A whole text with its findings (as [`super::Detectors::scan`] gave them) replaced; borrowed when nothing is.
+/// A whole text with its findings (as [`super::Detectors::scan`] gave them) replaced as `actions` say; borrowed when none is.
 ///
 /// # Errors
 /// When a finding is to be blocked.
 pub fn apply<'t>(
     text: &'t str,
     findings: &[Finding],
-    policy: &Policy,
+    actions: &Actions,
     masker: &mut Masker,
 ) -> Result<Cow<'t, str>, Blocked> {
-    if let Some(blocked) = policy.blocked(findings) {
-        return Err(Blocked { what: blocked.what });
+    if let Some(finding) = blocked(findings, actions) {
+        return Err(Blocked { what: finding.what });
     }
-    if findings.iter().all(|finding| policy.action(finding.what) == MaskAction::Detect) {
+    if findings.iter().all(|finding| action(actions, finding.what) != Some(MaskAction::Mask)) {
         return Ok(Cow::Borrowed(text));
     }
     let mut out = String::with_capacity(text.len());
     let mut weave = Weave::default();
-    weave.replace(&Stretch { text, at: 0 }, findings, policy, (masker, &mut out))?;
+    weave.replace(&Stretch { text, at: 0 }, findings, actions, (masker, &mut out))?;
     weave.pass(&Stretch { text, at: 0 }, text.len(), &mut out);
     Ok(Cow::Owned(out))
 }
@@ -180,22 +157,22 @@ impl Weave {
         &mut self,
         stretch: &Stretch<'_>,
         findings: &[Finding],
-        policy: &Policy,
+        actions: &Actions,
         (masker, out): (&mut Masker, &mut String),
     ) -> Result<(), Blocked> {
         for finding in findings {
-            match policy.action(finding.what) {
-                MaskAction::Detect => {}
-                MaskAction::Block => {
+            match action(actions, finding.what) {
+                None | Some(MaskAction::Detect) => {}
+                Some(MaskAction::Block) => {
                     self.pass(stretch, finding.start, out);
                     return Err(Blocked { what: finding.what });
                 }
-                MaskAction::Mask if finding.end > self.written => {
+                Some(MaskAction::Mask) if finding.end > self.written => {
                     self.pass(stretch, finding.start, out);
                     masker.placeholder(finding.what, stretch.slice(finding.start, finding.end), out);
                     self.written = finding.end;
                 }
-                MaskAction::Mask => {}
+                Some(MaskAction::Mask) => {}
             }
         }
         Ok(())

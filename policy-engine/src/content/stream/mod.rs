@@ -7,8 +7,10 @@
 
 use std::sync::Arc;
 
-use super::detect::{Detectors, Feed, Finding, What};
-use super::mask::{Blocked, Masker, Policy, Stretch, Weave};
+use super::detect::{Detectors, Feed, Finding, Kinds, What};
+use super::mask::{self, Blocked, Masker, Stretch, Weave};
+use crate::decision::Actions;
+use crate::vocabulary::MaskAction;
 
 /// Folded bytes that can be held at most: the longest address, pattern or number with what is read behind it. Each may carry up
 /// to sixteen invisible characters.
@@ -21,8 +23,11 @@ const SLACK: usize = 1024;
 #[derive(Debug)]
 pub struct HoldBack {
     detectors: Arc<Detectors>,
-    policy: Arc<Policy>,
-    feed: Feed,
+    actions: Arc<Actions>,
+    /// Looks for what is masked or blocked; its undecided text is held.
+    acting: Feed,
+    /// Looks for what is only reported, and holds nothing.
+    reporting: Option<Feed>,
     weave: Weave,
     /// The raw text from `at` on.
     raw: String,
@@ -33,12 +38,15 @@ pub struct HoldBack {
 }
 
 impl HoldBack {
-    /// Nothing has arrived.
-    pub fn new(detectors: Arc<Detectors>, policy: Arc<Policy>) -> Self {
+    /// Nothing has arrived. Kinds of findings without an action are not looked for.
+    pub fn new(detectors: Arc<Detectors>, actions: Arc<Actions>) -> Self {
+        let acting = Kinds::of(&actions, |action| action != MaskAction::Detect);
+        let reporting = Kinds::of(&actions, |action| action == MaskAction::Detect);
         Self {
             detectors,
-            policy,
-            feed: Feed::default(),
+            actions,
+            acting: Feed::new(acting),
+            reporting: (!reporting.is_empty()).then(|| Feed::new(reporting)),
             weave: Weave::default(),
             raw: String::new(),
             at: 0,
@@ -78,43 +86,58 @@ impl HoldBack {
         if let Some(blocked) = self.blocked {
             return Err(blocked);
         }
+        self.report(delta);
         self.fresh.clear();
         match delta {
             Some(delta) => {
                 self.raw.push_str(delta);
-                self.feed.push(&self.detectors, delta, &mut self.fresh);
+                self.acting.push(&self.detectors, delta, &mut self.fresh);
             }
-            None => self.feed.finish(&self.detectors, &mut self.fresh),
+            None => self.acting.finish(&self.detectors, &mut self.fresh),
         }
-        self.count_fresh();
+        let acts =
+            |what| mask::action(&self.actions, what).is_some_and(|action| action != MaskAction::Detect);
+        self.fresh.retain(|finding| acts(finding.what));
+        count(&mut self.tally, &self.fresh);
         let stretch = Stretch { text: &self.raw, at: self.at };
-        if let Err(blocked) = self.weave.replace(&stretch, &self.fresh, &self.policy, (masker, out)) {
+        if let Err(blocked) = self.weave.replace(&stretch, &self.fresh, &self.actions, (masker, out)) {
             self.blocked = Some(blocked);
             self.raw = String::new();
             return Err(blocked);
         }
-        let free = if self.policy.only_reports() { self.at + self.raw.len() } else { self.feed.decided() };
-        self.weave.pass(&stretch, free, out);
+        self.weave.pass(&stretch, self.acting.decided(), out);
         self.drop_written();
         Ok(())
     }
 
-    fn count_fresh(&mut self) {
-        for finding in &self.fresh {
-            match self.tally.iter_mut().find(|(what, _)| *what == finding.what) {
-                Some((_, count)) => *count = count.saturating_add(1),
-                None => self.tally.push((finding.what, 1)),
-            }
+    /// Counts what is only reported.
+    fn report(&mut self, delta: Option<&str>) {
+        let Some(feed) = &mut self.reporting else { return };
+        self.fresh.clear();
+        match delta {
+            Some(delta) => feed.push(&self.detectors, delta, &mut self.fresh),
+            None => feed.finish(&self.detectors, &mut self.fresh),
         }
+        self.fresh.retain(|finding| mask::action(&self.actions, finding.what) == Some(MaskAction::Detect));
+        count(&mut self.tally, &self.fresh);
     }
 
     /// INVARIANT: a finding still to come starts at or after what is decided, and its text is needed whole.
     fn drop_written(&mut self) {
-        let needed = self.weave.written().min(self.feed.decided());
+        let needed = self.weave.written().min(self.acting.decided());
         let gone = needed.saturating_sub(self.at);
         if gone == self.raw.len() || gone > SLACK {
             self.raw.drain(..gone);
             self.at = needed;
+        }
+    }
+}
+
+fn count(tally: &mut Vec<(What, u32)>, findings: &[Finding]) {
+    for finding in findings {
+        match tally.iter_mut().find(|(what, _)| *what == finding.what) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => tally.push((finding.what, 1)),
         }
     }
 }

@@ -16,7 +16,9 @@ pub(super) fn answer(asked: &Asked) -> Canned {
     let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
     match (&asked.method, path) {
         (&Method::GET, "/v1/models") => document(&models()),
-        (&Method::POST, "/v1/chat/completions") if member(&body, "stream") == &Value::Bool(true) => stream(&body),
+        (&Method::POST, "/v1/chat/completions") if member(&body, "stream") == &Value::Bool(true) => {
+            stream(&body)
+        }
         (&Method::POST, "/v1/chat/completions") => document(&completion(&body)),
         (&Method::POST, "/v1/embeddings") => document(&embeddings(&body)),
         _ => Canned::json(

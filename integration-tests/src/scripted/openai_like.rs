@@ -176,20 +176,21 @@ struct Desk {
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, desk: Arc<Desk>) {
-    drop(stream.set_nodelay(true));
+    stream.set_nodelay(true).ok();
     let service = service_fn(move |request| {
         let desk = Arc::clone(&desk);
         async move { Ok::<_, Infallible>(desk.answer(request).await) }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
     // How a connection ended is the client's business; the story asks for what it needs.
-    drop(match acceptor {
+    let ended = match acceptor {
         None => builder.serve_connection(TokioIo::new(stream), service).await,
         Some(acceptor) => match acceptor.accept(stream).await {
             Ok(stream) => builder.serve_connection(TokioIo::new(stream), service).await,
             Err(_) => return,
         },
-    });
+    };
+    ended.ok();
 }
 
 impl Desk {
@@ -200,7 +201,7 @@ impl Desk {
         let asked = Asked { method: head.method, path, version: head.version, headers: head.headers, body };
         let queued = self.queue.lock().await.pop_front();
         let canned = queued.unwrap_or_else(|| echoed::answer(&asked));
-        drop(self.asks.send(asked));
+        self.asks.send(asked).ok();
         self.give(canned)
     }
 
@@ -227,13 +228,17 @@ async fn play(
             Piece::Wait(gate) => {
                 tokio::select! {
                     () = gate.pass() => continue,
-                    () = sender.closed() => return drop(gives_up.send(())),
+                    () = sender.closed() => {
+                        gives_up.send(()).ok();
+                        return;
+                    }
                 }
             }
         };
         let broken = frame.is_err();
         if sender.send(frame).await.is_err() {
-            return drop(gives_up.send(()));
+            gives_up.send(()).ok();
+            return;
         }
         if broken {
             return;

@@ -107,7 +107,9 @@ impl Script {
             }
             Err(error) => Err(error),
         };
-        tell(&told, if played.is_ok() { Seen::Done } else { Seen::Closed(Instant::now()) });
+        if played.is_err() {
+            tell(&told, Seen::Closed(Instant::now()));
+        }
     }
 }
 
@@ -167,12 +169,16 @@ impl Stage {
                 }
                 Step::Wait(gate) => self.watching(gate.pass()).await?,
                 Step::Hang => self.watching(std::future::pending::<()>()).await?,
-                Step::Reset => return self.peer.tcp().set_zero_linger(),
+                Step::Reset => {
+                    tell(&self.told, Seen::Done);
+                    return self.peer.tcp().set_zero_linger();
+                }
             }
         }
-        // A close while unread bytes lie in the buffer would be a reset.
+        tell(&self.told, Seen::Done);
+        // Closing outright while unread bytes lie in the buffer would be a reset.
         self.peer.both().shutdown().await?;
-        self.watching(std::future::pending::<()>()).await.or(Ok(()))
+        self.watching(std::future::pending::<()>()).await
     }
 
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -212,7 +218,7 @@ impl Stage {
 
 /// The story may have lost interest in a connection; then nobody needs to be told.
 fn tell(told: &Teller, seen: Seen) {
-    drop(told.send(seen));
+    told.send(seen).ok();
 }
 
 /// The request at the start of `read` and its length on the wire, once all of it is there.

@@ -30,6 +30,8 @@ mod tls;
 #[cfg(test)]
 mod scripted;
 
+pub(crate) use secret::Secret;
+
 use std::fmt;
 
 use call::{Answer, Call};

@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// `retry-after-ms` (OpenAI, Azure), else `retry-after` in seconds or as a date (RFC 9110, 10.2.3).
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let millis = text("retry-after-ms").and_then(|text| seconds(text)).map(|millis| millis / 1000.0);
+    let millis = text("retry-after-ms").and_then(seconds).map(|millis| millis / 1000.0);
     let after = text(header::RETRY_AFTER.as_str());
     let wait = millis.or_else(|| after.and_then(seconds)).or_else(|| after.and_then(until))?;
     Some(Duration::from_secs_f64(wait.min(LONGEST.as_secs_f64())))

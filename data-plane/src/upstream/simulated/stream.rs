@@ -113,7 +113,7 @@ impl Script {
             let stage = ready!(self.timer.poll_expired(cx));
             return self.fail(Kind::Timeout(stage));
         }
-        if let Poll::Pending = self.poll_pause(cx) {
+        if self.poll_pause(cx).is_pending() {
             let stage = ready!(self.timer.poll_expired(cx));
             return self.fail(Kind::Timeout(stage));
         }

@@ -56,6 +56,7 @@ pub(crate) fn sources() -> anyhow::Result<Vec<Source>> {
             }
         }
     }
+    ensure!(found.len() >= CRATES.len(), "only {} source files were found", found.len());
     Ok(found)
 }
 
@@ -63,12 +64,17 @@ pub(crate) fn sources() -> anyhow::Result<Vec<Source>> {
 pub(crate) fn edges() -> anyhow::Result<Vec<Edge>> {
     let arguments = ["metadata", "--offline", "--no-deps", "--format-version", "1"];
     let metadata: serde_json::Value = serde_json::from_str(&cargo(&arguments)?)?;
+    let list = |value: &serde_json::Value, name: &str| {
+        value.get(name).and_then(serde_json::Value::as_array).cloned()
+    };
+    let name =
+        |value: &serde_json::Value| value.get("name").and_then(serde_json::Value::as_str).map(str::to_owned);
     let mut edges = Vec::new();
-    for package in metadata["packages"].as_array().context("metadata lists packages")? {
-        let from = package["name"].as_str().context("a package has a name")?;
-        for dependency in package["dependencies"].as_array().context("a package lists dependencies")? {
-            let to = dependency["name"].as_str().context("a dependency has a name")?;
-            edges.push(Edge { from: from.to_owned(), to: to.to_owned() });
+    for package in list(&metadata, "packages").context("metadata lists packages")? {
+        let from = name(&package).context("a package has a name")?;
+        for dependency in list(&package, "dependencies").context("a package lists dependencies")? {
+            edges
+                .push(Edge { from: from.clone(), to: name(&dependency).context("a dependency has a name")? });
         }
     }
     ensure!(!edges.is_empty(), "cargo metadata listed no dependency");

@@ -66,14 +66,17 @@ pub(crate) fn impure(source: &Source) -> Vec<String> {
     faults
 }
 
-/// Casbin outside `policy-engine/src/rules/roles*`.
+/// The casbin crate outside `policy-engine/src/rules/roles*`; a field or a module may be called so.
 pub(crate) fn names_casbin(source: &Source) -> Vec<String> {
-    let named = |token: &&Token| token.text == "casbin";
-    let faults = source
-        .code
-        .iter()
-        .filter(named)
-        .map(|token| source.fault(token.line, "casbin is named outside roles"));
+    let imported =
+        |pair: &&[Token]| matches!(pair, [using, name] if using.text == "use" && name.text == "casbin");
+    let imports =
+        source.code.windows(2).filter(imported).filter_map(|pair| pair.last()).map(|token| token.line);
+    let paths = words::paths(&source.code).into_iter().filter(|(path, _)| path.starts_with("casbin::"));
+    let mut lines: Vec<usize> = imports.chain(paths.map(|(_, line)| line)).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    let faults = lines.into_iter().map(|line| source.fault(line, "casbin is named outside roles"));
     if source.roles() { Vec::new() } else { faults.collect() }
 }
 
@@ -89,26 +92,21 @@ pub(crate) fn too_long(source: &Source) -> Vec<String> {
     vec![source.fault(1, &format!("{} lines without tests, at most {most}", source.length))]
 }
 
-/// Files that do not open with their module doc (a crate may open with its README instead).
+/// Files that do not open with their module doc (a crate may open with its README, and tests with the first test).
 pub(crate) fn undocumented(source: &Source) -> Vec<String> {
+    if source.is_test() {
+        return Vec::new();
+    }
     let first = source.text.lines().next().unwrap_or_default();
     let opens = first.starts_with("//!") || first.starts_with("#![doc");
     if opens { Vec::new() } else { vec![source.fault(1, "does not open with `//!`")] }
 }
 
-const EMPTY_TYPES: &[&str] = &[
-    "Manager",
-    "Helper",
-    "Helpers",
-    "Util",
-    "Utils",
-    "Handler",
-    "Processor",
-    "Data",
-    "Info",
-    "Common",
-    "Misc",
-];
+/// Empty wherever they stand in a name.
+const EMPTY_TYPES: &[&str] =
+    &["Manager", "Helper", "Helpers", "Util", "Utils", "Handler", "Processor", "Common", "Misc"];
+/// Empty where they are what the name is of: a `DataClass` is a class, a `KeyData` is nothing.
+const EMPTY_ENDS: &[&str] = &["Data", "Info"];
 const EMPTY_MODULES: &[&str] = &["common", "util", "utils", "helper", "helpers", "misc", "shared"];
 
 /// Types and modules whose names say nothing about the domain.
@@ -117,8 +115,10 @@ pub(crate) fn empty_names(source: &Source) -> Vec<String> {
     for pair in source.code.windows(2) {
         let [keyword, name] = pair else { continue };
         let empty = match keyword.text.as_str() {
-            "struct" | "enum" | "trait" | "type" | "union" => {
-                humps(&name.text).iter().any(|hump| EMPTY_TYPES.contains(&hump.as_str()))
+            "struct" | "enum" | "trait" => {
+                let humps = humps(&name.text);
+                let end = humps.last().is_some_and(|hump| EMPTY_ENDS.contains(&hump.as_str()));
+                end || humps.iter().any(|hump| EMPTY_TYPES.contains(&hump.as_str()))
             }
             "mod" => EMPTY_MODULES.contains(&name.text.as_str()),
             _ => false,
@@ -175,8 +175,9 @@ mod tests {
 
     #[test]
     fn casbin_elsewhere_is_seen() {
-        let text = "use casbin::Enforcer; #[cfg(feature = \"casbin\")] mod x; // casbin";
-        assert_eq!(names_casbin(&source("policy-engine/src/decide.rs", text)).len(), 1);
+        let text = "use casbin::Enforcer;\n#[cfg(feature = \"casbin\")] mod x; // casbin::\nfn f() { casbin::g() }\n\
+                    struct A { casbin: bool }\nuse casbin;";
+        assert_eq!(names_casbin(&source("policy-engine/src/decide.rs", text)).len(), 3);
         assert!(names_casbin(&source("policy-engine/src/rules/roles/oracle.rs", text)).is_empty());
     }
 
@@ -193,6 +194,7 @@ mod tests {
     #[test]
     fn a_silent_file_is_seen() {
         assert_eq!(undocumented(&source("cli/src/get.rs", "use x;\n//! late")).len(), 1);
+        assert!(undocumented(&source("cli/src/get/tests.rs", "use x;")).is_empty());
         assert!(undocumented(&source("cli/src/get.rs", "//! what it is for\n")).is_empty());
         assert!(
             undocumented(&source("cli/src/lib.rs", "#![doc = include_str!(\"../README.md\")]\n")).is_empty()
@@ -201,7 +203,7 @@ mod tests {
 
     #[test]
     fn empty_words_are_seen() {
-        let text = "struct KeyManager; enum RouteInfo {} trait Handler {} mod util; type Metadata = (); fn info() {}";
+        let text = "struct KeyManager; enum RouteInfo {} trait Handler {} mod util; struct Metadata; enum DataClass {}";
         assert_eq!(empty_names(&source("cli/src/get.rs", text)).len(), 4);
     }
 }

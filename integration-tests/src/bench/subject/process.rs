@@ -62,7 +62,7 @@ impl Process {
     ///
     /// # Errors
     /// The child is gone.
-    pub(crate) fn processor_time(&self) -> anyhow::Result<ProcessorTime> {
+    pub(crate) fn processor_time(&self) -> anyhow::Result<CpuTime> {
         let directory = format!("/proc/{}/task", self.child.id());
         let mut threads = HashMap::new();
         for entry in fs::read_dir(&directory).with_context(|| directory.clone())? {
@@ -73,7 +73,7 @@ impl Process {
                 threads.insert(name, first_number(&text).unwrap_or_default());
             }
         }
-        Ok(ProcessorTime { threads })
+        Ok(CpuTime { threads })
     }
 
     /// Resident memory now and at most so far.
@@ -103,13 +103,13 @@ impl Drop for Process {
 }
 
 /// Nanoseconds on a processor, by thread: finer than the kernel's clock ticks.
-pub(crate) struct ProcessorTime {
+pub(crate) struct CpuTime {
     threads: HashMap<String, u64>,
 }
 
-impl ProcessorTime {
+impl CpuTime {
     /// Nanoseconds since `earlier`. What a thread did that ended in between is lost, so servers keep theirs.
-    pub(crate) fn since(&self, earlier: &ProcessorTime) -> u64 {
+    pub(crate) fn since(&self, earlier: &CpuTime) -> u64 {
         let before = |name: &String| earlier.threads.get(name).copied().unwrap_or_default();
         self.threads.iter().map(|(name, time)| time.saturating_sub(before(name))).sum()
     }
@@ -126,7 +126,7 @@ mod tests {
             .args(["-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo listening here:1; read x"]);
         let (process, address) = Process::listening(command).unwrap();
         assert_eq!(address, "here:1");
-        let used = process.processor_time().unwrap().since(&ProcessorTime { threads: HashMap::new() });
+        let used = process.processor_time().unwrap().since(&CpuTime { threads: HashMap::new() });
         let memory = process.memory().unwrap();
         assert!(used > 1_000_000, "{used}");
         assert!(memory.now > 100_000 && memory.peak >= memory.now, "{memory:?}");

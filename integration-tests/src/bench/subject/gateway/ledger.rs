@@ -1,43 +1,53 @@
 //! How the gateway's records and metrics are read: one JSON object a line, and Prometheus text.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::evidence::Sums;
 
-const INPUT: &str = "/usage/input_tokens";
-const OUTPUT: &str = "/usage/output_tokens";
-const FINDINGS: &str = "/findings";
-
-/// Sums over every `*.jsonl` below the state directory.
-///
-/// # Errors
-/// A file cannot be read, or a line is no JSON.
-pub(crate) fn records(state: &Path) -> anyhow::Result<Sums> {
-    let mut sums = Sums::default();
-    for file in files(state)? {
-        for line in BufReader::new(fs::File::open(file)?).lines() {
-            let record: Value = serde_json::from_str(&line?)?;
-            let number = |pointer: &str| record.pointer(pointer).map_or(0, amount);
-            sums.requests += 1;
-            sums.input_tokens += number(INPUT);
-            sums.output_tokens += number(OUTPUT);
-            sums.findings += number(FINDINGS);
-        }
-    }
-    Ok(sums)
+/// What the bench reads of a record.
+#[derive(Deserialize)]
+struct Record {
+    usage: Tokens,
+    found: Found,
 }
 
-/// A number, or how many there are.
-fn amount(value: &Value) -> u64 {
-    match value {
-        Value::Array(values) => values.len() as u64,
-        Value::Object(counts) => counts.values().map(amount).sum(),
-        value => value.as_u64().unwrap_or_default(),
+#[derive(Deserialize)]
+struct Tokens {
+    input: u64,
+    output: u64,
+}
+
+/// Data classes and how often each was found.
+#[derive(Deserialize)]
+struct Found {
+    input: HashMap<String, u64>,
+    output: HashMap<String, u64>,
+}
+
+/// Sums over the whole lines of every `*.jsonl` below the state directory; a line that is still being written is left out.
+///
+/// # Errors
+/// A file cannot be read, or a line is no record.
+pub(crate) fn records(state: &Path) -> anyhow::Result<Sums> {
+    let (mut sums, mut line) = (Sums::default(), Vec::new());
+    for file in files(state)? {
+        let mut reader = BufReader::new(fs::File::open(file)?);
+        while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+            let Record { usage, found } = serde_json::from_slice(&line)?;
+            sums.requests += 1;
+            sums.input_tokens += usage.input;
+            sums.output_tokens += usage.output;
+            sums.findings += found.input.values().chain(found.output.values()).sum::<u64>();
+            line.clear();
+        }
+        line.clear();
     }
+    Ok(sums)
 }
 
 fn files(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -84,13 +94,19 @@ mod tests {
     fn records_are_summed_over_files() {
         let state = tempfile::tempdir().unwrap();
         fs::create_dir(state.path().join("outbox")).unwrap();
-        let line = r#"{"usage":{"input_tokens":3,"output_tokens":2},"findings":{"EMAIL":2}}"#;
-        fs::write(state.path().join("outbox/1.jsonl"), format!("{line}\n{line}\n")).unwrap();
-        fs::write(state.path().join("2.jsonl"), "{\"findings\":[\"a\"]}\n").unwrap();
+        let line = |input: u64| {
+            let found = r#"{"input":{"EMAIL":2},"output":{"PHONE":1}}"#;
+            format!(
+                r#"{{"door":"grpc","usage":{{"input":{input},"output":2,"provenance":"vendor"}},"found":{found}}}"#
+            )
+        };
+        let torn = line(9).split_off(10);
+        fs::write(state.path().join("outbox/1.jsonl"), format!("{}\n{}\n{torn}", line(3), line(4))).unwrap();
+        fs::write(state.path().join("2.jsonl"), format!("{}\n", line(5))).unwrap();
         fs::write(state.path().join("other.json"), "no").unwrap();
-        let expected = Sums { requests: 3, input_tokens: 6, output_tokens: 4, findings: 5 };
+        let expected = Sums { requests: 3, input_tokens: 12, output_tokens: 6, findings: 9 };
         assert_eq!(records(state.path()).unwrap(), expected);
-        fs::write(state.path().join("3.jsonl"), "torn\n").unwrap();
+        fs::write(state.path().join("3.jsonl"), "no record\n").unwrap();
         assert!(records(state.path()).is_err());
     }
 

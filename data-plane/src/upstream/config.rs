@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest;
+
 use super::{address::AddressPolicy, secret::Secret, simulated::pace::Pace};
 
 /// One callable deployment, as the snapshot's compiler hands it over.
@@ -92,6 +94,17 @@ impl EndpointConfig {
             addresses: AddressPolicy::default(),
             extra_roots: None,
         }
+    }
+
+    /// A digest of everything in here, the credential included: equal digests, equal endpoints.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let mut context = digest::Context::new(&digest::SHA256);
+        // INVARIANT: `Debug` is derived and prints every field but the credential, so new fields are covered.
+        context.update(format!("{self:?}").as_bytes());
+        context.update(self.credential.as_ref().map_or("", Secret::reveal).as_bytes());
+        let mut fingerprint = [0; 32];
+        fingerprint.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
+        fingerprint
     }
 }
 

@@ -32,7 +32,7 @@ mod scripted;
 
 pub(crate) use secret::Secret;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use call::{Answer, Call};
 use config::{Adapter, EndpointConfig, Fault};
@@ -45,6 +45,8 @@ pub(crate) struct Upstream {
     name: String,
     model: String,
     max_event_bytes: usize,
+    /// Of the configuration it was built from.
+    fingerprint: [u8; 32],
     provider: Provider,
 }
 
@@ -67,8 +69,18 @@ impl Upstream {
             name: config.name.clone(),
             model: config.upstream_model.clone(),
             max_event_bytes: config.caps.max_event_bytes,
+            fingerprint: config.fingerprint(),
             provider,
         })
+    }
+
+    /// The same way as before if nothing about the endpoint changed, so that a new revision keeps the open connections;
+    /// else a new one. `before` is what the last revision had for this endpoint.
+    pub(crate) fn renew(config: &EndpointConfig, before: Option<&Arc<Self>>) -> Result<Arc<Self>, Fault> {
+        match before.filter(|before| before.fingerprint == config.fingerprint()) {
+            Some(before) => Ok(Arc::clone(before)),
+            None => Self::build(config).map(Arc::new),
+        }
     }
 
     /// The endpoint's name.
@@ -108,5 +120,32 @@ impl fmt::Debug for Upstream {
             .field("name", &self.name)
             .field("model", &self.model)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unchanged_endpoint_keeps_its_connections() {
+        let config = scripted::endpoint(8000);
+        let before = Upstream::renew(&config, None).unwrap();
+        assert!(Arc::ptr_eq(&before, &Upstream::renew(&config, Some(&before)).unwrap()));
+
+        type Change = fn(&mut EndpointConfig);
+        let changes: [Change; 5] = [
+            |config| config.credential = Some(Secret::new("another credential".to_owned())),
+            |config| config.credential = None,
+            |config| config.base_url.push('x'),
+            |config| config.caps.max_event_bytes += 1,
+            |config| config.addresses.allowed.push("10.0.0.0/8".parse().unwrap()),
+        ];
+        for change in changes {
+            let mut config = scripted::endpoint(8000);
+            change(&mut config);
+            let after = Upstream::renew(&config, Some(&before)).unwrap();
+            assert!(!Arc::ptr_eq(&before, &after), "{config:?}");
+        }
     }
 }

@@ -35,7 +35,9 @@ pub(super) fn is_issued(digits: &[u8]) -> bool {
         22..=27 => {
             (length == 16 && (2200..=2720).contains(&four)) || ((17..=19).contains(&length) && four <= 2204)
         }
-        60 | 62 | 64 | 65 | 81 | 82 => (16..=19).contains(&length),
+        60 => (16..=19).contains(&length) && matches!(four, 6011 | 6060..=6085),
+        62 | 65 | 81 | 82 => (16..=19).contains(&length),
+        64 => (16..=19).contains(&length) && four >= 6440,
         50 | 56..=58 | 63 | 67 => {
             (13..=19).contains(&length)
                 && matches!(four, 5018 | 5020 | 5038 | 5061 | 5078..=5085 | 5612 | 5893 | 6304 | 6390 | 6759..=6763)

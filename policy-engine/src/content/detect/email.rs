@@ -15,6 +15,9 @@ const LABEL: usize = 63;
 /// Top labels that name a picture's scale (`icon@2x.png`), not a host.
 const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "gif", "webp", "svg"];
 
+/// A local part that is a program's on every host that has it (`git@github.com:org/repository`).
+const PROGRAM: &str = "git";
+
 /// The start of the local part that an `@` at `at` would have; `at` itself when it has none.
 pub(super) fn local_start(window: &Window<'_>, at: usize) -> usize {
     let bytes = window.bytes();
@@ -43,7 +46,8 @@ pub(super) fn local_start(window: &Window<'_>, at: usize) -> usize {
 
 /// The address around the `@` at `at`, given where its local part starts: the offset of its end.
 pub(super) fn end_of_address(window: &Window<'_>, start: usize, at: usize) -> Option<usize> {
-    (start < at).then(|| end_of_domain(window, at + 1)).flatten()
+    let is_program = window.slice(start, at).eq_ignore_ascii_case(PROGRAM);
+    (start < at && !is_program).then(|| end_of_domain(window, at + 1)).flatten()
 }
 
 fn end_of_domain(window: &Window<'_>, from: usize) -> Option<usize> {

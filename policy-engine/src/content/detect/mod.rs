@@ -11,6 +11,8 @@ mod feed;
 mod iban;
 mod number;
 mod phone;
+#[cfg(test)]
+mod tests;
 mod window;
 mod words;
 

@@ -161,7 +161,7 @@ pub(super) fn runs_on(window: &Window<'_>, end: usize) -> bool {
     let Some(after) = window.char_at(end) else { return false };
     match after {
         '-' | '.' | '/' | '\\' => window.char_at(end + 1).is_some_and(is_spaced_word),
-        ':' | ',' => window.at(end + 1).is_some_and(|b| b.is_ascii_digit()),
+        ':' => window.at(end + 1).is_some_and(|b| b.is_ascii_digit()),
         '@' | '%' | '=' => true,
         c => is_spaced_word(c),
     }

@@ -58,6 +58,7 @@ pub(super) fn find_phone(
     let plus = window.slice(signed, first).contains('+');
     let bracket = window.slice(signed, first).contains('(');
     let touch = touch_before(window, signed);
+    let touch = if follows_country_code(window, signed) { Touch::Part } else { touch };
     let chosen = choose(number, touch, plus || bracket)?;
     let closes = chosen.iter().any(|group| group.join == Join::Close);
     let start =
@@ -70,18 +71,12 @@ pub(super) fn find_phone(
     if runs_on(window, end) && !named {
         return None;
     }
-    let marked = window
-        .char_before(start)
-        .is_some_and(|c| matches!(c, '#' | '$' | '€' | '£' | '¥' | '%' | '^' | '~' | '*'));
-    let listed =
-        window.before(start) == Some(b',') && window.before(start - 1).is_some_and(|b| b.is_ascii_digit());
+    let marked = window.char_before(start).is_some_and(|c| "#$€£¥%^~*".contains(c));
     // A piece, or one too short for most countries, must be named closely.
-    let near = if total < 7 {
-        3
-    } else if form == Form::Piece {
-        6
-    } else {
-        usize::MAX
+    let near = match form {
+        _ if total < 7 => 3,
+        Form::Piece => 6,
+        _ => usize::MAX,
     };
     let spoken = || match context.before(window, start) {
         Lean::Phone(distance) => (distance < near, true),
@@ -91,9 +86,30 @@ pub(super) fn find_phone(
     let accepted = match form {
         Form::International => true,
         Form::Typical => named || (!marked && spoken().1),
-        Form::Loose | Form::Piece => !listed && !marked && (named || spoken().0),
+        Form::Loose | Form::Piece => !marked && !is_listed(window, start, end) && (named || spoken().0),
     };
     accepted.then_some((start, end))
+}
+
+/// Whether a comma joins it to digits on either side: a list of values, or the thousands of an amount.
+fn is_listed(window: &Window<'_>, start: usize, end: usize) -> bool {
+    let is_digit = |b: u8| b.is_ascii_digit();
+    let left = window.before(start) == Some(b',') && window.before(start - 1).is_some_and(is_digit);
+    left || (window.at(end) == Some(b',') && window.at(end + 1).is_some_and(is_digit))
+}
+
+/// Whether a country code and a space stand before, so that the number started there.
+fn follows_country_code(window: &Window<'_>, start: usize) -> bool {
+    let back = |from: usize, most: usize, is: fn(u8) -> bool| {
+        from - (0..most.min(from)).take_while(|n| window.before(from - n).is_some_and(is)).count()
+    };
+    let end = back(start, 2, |b| b == b' ');
+    let code = back(end, 5, |b| b.is_ascii_digit());
+    let digits = window.slice(code, end);
+    end < start
+        && (digits == "1"
+            || digits.starts_with("00")
+            || (!digits.is_empty() && window.before(code) == Some(b'+')))
 }
 
 /// The groups that are one number: all that were read, or, where several numbers stand in a row, the first in North American
@@ -140,9 +156,11 @@ fn american_length(groups: &[Group]) -> Option<usize> {
 fn form_of(groups: &[Group], digits: &[u8], plus: bool, bracketed: bool) -> Option<Form> {
     let total = digits.len();
     let first = groups.first()?;
+    if !is_bracketed_well(groups) {
+        return None;
+    }
     if plus {
-        let plausible = (8..=15).contains(&total) && validate::calling_code(digits).is_some();
-        return plausible.then_some(Form::International);
+        return is_international(digits).then_some(Form::International);
     }
     if groups.len() == 1 {
         return (7..=13).contains(&total).then_some(Form::Piece);
@@ -154,28 +172,50 @@ fn form_of(groups: &[Group], digits: &[u8], plus: bool, bracketed: bool) -> Opti
     {
         return None;
     }
-    let abroad = digits.starts_with(&[0, 0]);
-    if abroad
-        && validate::calling_code(digits.get(2..)?).is_some_and(|code| first.length == code + 2)
-        && (10..=17).contains(&total)
-    {
+    let code = digits.strip_prefix(&[0, 0]).and_then(validate::calling_code);
+    let apart = |code: usize| {
+        first.length == code + 2 || (first.length == 2 && groups.get(1).is_some_and(|g| g.length == code))
+    };
+    if code.is_some_and(apart) && (10..=17).contains(&total) {
         return Some(Form::International);
     }
     let area = bracketed && (2..=5).contains(&first.length) && (8..=12).contains(&total) && !is_year(digits);
     let american = american_length(groups) == Some(groups.len()) && matches!(total, 10 | 11);
-    let trunk = digits.first() == Some(&0)
-        && !abroad
-        && (2..=5).contains(&first.length)
-        && (2..=6).contains(&groups.len())
-        && (9..=12).contains(&total)
-        && groups
-            .iter()
-            .skip(2)
-            .all(|group| matches!(group.join, Join::Space | Join::Dash | Join::Dot) && group.length >= 2);
-    if area || american || trunk {
+    if area || american || has_trunk(groups, digits) {
         return Some(Form::Typical);
     }
     (6..=15).contains(&total).then_some(Form::Loose)
+}
+
+/// An assigned calling code and a length that E.164, or North America, allows.
+fn is_international(digits: &[u8]) -> bool {
+    match (validate::calling_code(digits), digits.first()) {
+        (Some(_), Some(1)) => digits.len() == 11,
+        (Some(_), _) => (8..=15).contains(&digits.len()),
+        (None, _) => false,
+    }
+}
+
+/// A trunk `0` and the area in one group, then one to five others. Pairs are French, and exactly five: others are bytes.
+fn has_trunk(groups: &[Group], digits: &[u8]) -> bool {
+    let total = digits.len();
+    let pairs = groups.iter().all(|group| group.length == 2);
+    matches!(digits, [0, 1..=9, ..])
+        && groups.first().is_some_and(|first| (2..=5).contains(&first.length))
+        && (2..=6).contains(&groups.len())
+        && if pairs { total == 10 } else { (9..=12).contains(&total) }
+        && groups
+            .iter()
+            .skip(2)
+            .all(|group| matches!(group.join, Join::Space | Join::Dash | Join::Dot) && group.length >= 2)
+}
+
+/// What opens, after a country code, closes after one group.
+fn is_bracketed_well(groups: &[Group]) -> bool {
+    let opened = groups.iter().position(|group| group.join == Join::Open);
+    let closed = |at: usize| groups.get(at + 1).is_some_and(|group| group.join == Join::Close);
+    let closes = groups.iter().filter(|group| group.join == Join::Close).count();
+    opened.is_none_or(|at| at == 1 && closed(at)) && closes <= 1
 }
 
 fn value(digits: &[u8]) -> u32 {

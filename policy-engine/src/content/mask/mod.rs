@@ -5,6 +5,9 @@
 //! nothing found is ever left standing. Findings that are only reported shadow none that are masked.
 //! Absent on purpose: putting values back, and deciding which action holds.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

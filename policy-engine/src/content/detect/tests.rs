@@ -1,0 +1,305 @@
+//! What is found and what is not, type by type; and that the work is linear.
+
+use super::window::{End, Window};
+use super::{CompileError, Detectors, Finding, What, WordList};
+use crate::vocabulary::Entity;
+
+fn found(text: &str) -> Vec<(&'static str, &str)> {
+    let list = WordList {
+        id: "projects".into(),
+        words: vec!["Project Falcon".into(), "falcon".into(), "机密".into()],
+    };
+    let detectors = Detectors::compile(Entity::ALL.iter().copied(), [list]).unwrap();
+    let mut findings = Vec::new();
+    detectors.scan(text, &mut findings);
+    findings.iter().map(|finding| (finding.what.label(), &text[finding.start..finding.end])).collect()
+}
+
+fn only(entity: Entity, text: &str) -> Option<&str> {
+    match found(text).as_slice() {
+        [] => None,
+        [(label, value)] if *label == entity.as_str() => Some(value),
+        other => panic!("{other:?} in {text:?}"),
+    }
+}
+
+#[test]
+fn addresses() {
+    for (text, address) in [
+        ("write to bob@example.com.", "bob@example.com"),
+        ("<Bob.O'Brien+tag@mail.example.co.uk>", "Bob.O'Brien+tag@mail.example.co.uk"),
+        ("mailto:a_b%c@x-y.org?subject=hi", "a_b%c@x-y.org"),
+        ("wait..bob@example.com--thanks", "bob@example.com"),
+        ("bob@example.com.", "bob@example.com"),
+        ("почта: иван@почта.рф, да", "иван@почта.рф"),
+        ("我的邮箱是bob@example.com谢谢", "bob@example.com"),
+        ("x@y.xn--p1ai", "x@y.xn--p1ai"),
+        ("„bob@example.com“", "bob@example.com"),
+        ("bob@example.com2 a@b.example.com.2024", "a@b.example.com"),
+    ] {
+        assert_eq!(only(Entity::Email, text), Some(address), "{text}");
+    }
+    for text in [
+        "@decorator",
+        "a @ b",
+        "icon@2x.png",
+        "user@localhost",
+        "pkg@1.2.3",
+        "a@.com",
+        "a@b",
+        "git@github.com:o/r",
+        "@@@",
+    ] {
+        assert_eq!(only(Entity::Email, text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_local_part_longer_than_allowed_is_masked_in_its_end() {
+    let text = format!("{}@example.com", "x".repeat(70));
+    assert_eq!(only(Entity::Email, &text), text.get(6..));
+}
+
+#[test]
+fn cards() {
+    for (text, card) in [
+        ("card 4111111111111111.", "4111111111111111"),
+        ("#4111-1111-1111-1111,", "4111-1111-1111-1111"),
+        ("4111 1111 1111 1111 12/27 123", "4111 1111 1111 1111"),
+        ("amex 3782 822463 10005", "3782 822463 10005"),
+        ("4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1"),
+        ("４１１１ １１１１ １１１１ １１１１", "４１１１ １１１１ １１１１ １１１１"),
+        ("4111111111111111 12345678901", "4111111111111111"),
+    ] {
+        assert_eq!(only(Entity::CreditDebitCardNumber, text), Some(card), "{text}");
+    }
+    for text in [
+        "4111111111111112",
+        "0.4111111111111111",
+        "a4111111111111111",
+        "41111111111111110000000",
+        "1234567812345670",
+        "1700000000000 1700000000001",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "4111.1111-1111 1111",
+        "4111111111111111a",
+    ] {
+        assert_eq!(only(Entity::CreditDebitCardNumber, text), None, "{text}");
+    }
+}
+
+#[test]
+fn bank_accounts() {
+    for (text, iban) in [
+        ("pay DE89 3704 0044 0532 0130 00 now", "DE89 3704 0044 0532 0130 00"),
+        ("gb29nwbk60161331926819", "gb29nwbk60161331926819"),
+        ("IBAN:BE68539007547034;", "BE68539007547034"),
+        ("my IBAN is GB29NWBK60161331926818", "GB29NWBK60161331926818"),
+        ("NO93-8601-1117-947", "NO93-8601-1117-947"),
+    ] {
+        assert_eq!(only(Entity::InternationalBankAccountNumber, text), Some(iban), "{text}");
+    }
+    for text in [
+        "GB29NWBK60161331926818",
+        "XGB29NWBK60161331926819",
+        "GB29NWBK601613319268190",
+        "DE12 items",
+        "US12345678901234567890",
+    ] {
+        assert_eq!(only(Entity::InternationalBankAccountNumber, text), None, "{text}");
+    }
+}
+
+#[test]
+fn telephones_by_form() {
+    for phone in [
+        "+1 (415) 555-2671",
+        "+14155552671",
+        "(415) 555-2671",
+        "415-555-2671",
+        "415.555.2671",
+        "1-800-555-1234",
+        "+44 (0)20 7946 0958",
+        "+44 20 7946 0958",
+        "0044 20 7946 0958",
+        "00 33 1 23 45 67 89",
+        "020 7946 0958",
+        "01.23.45.67.89",
+        "01 23 45 67 89",
+        "030/12345678",
+        "+91 98765 43210",
+        "+86 138 0013 8000",
+        "090-1234-5678",
+        "+81 90-1234-5678",
+        "+33123456789",
+        "+49 (0) 89 1234567",
+        "(978)645-9740x11144",
+        "978-645-9740 ext. 12",
+        "(11) 4706-6184",
+        "001-668-040-8670x1711",
+    ] {
+        for text in
+            [phone.to_owned(), format!("see {phone}, or"), format!("tel:{phone}"), format!("\"{phone}\"")]
+        {
+            assert_eq!(only(Entity::Phone, &text), Some(phone), "{text}");
+        }
+    }
+    assert_eq!(found("415-555-2671 415-555-2672").len(), 2);
+    assert_eq!(found("415-555-2671, 415-555-2672,42").len(), 2);
+}
+
+#[test]
+fn telephones_by_what_is_said() {
+    for (text, phone) in [
+        ("my number is 4155552671", "4155552671"),
+        ("call me at 415 555 2671", "415 555 2671"),
+        ("Phone: 5551234", "5551234"),
+        ("Téléphone : 12 34 56 78", "12 34 56 78"),
+        ("我的电话是13800138000", "13800138000"),
+        ("телефон 495 123 45 67", "495 123 45 67"),
+        ("96 228011 office", "96 228011"),
+        ("2813882583-Fax", "2813882583"),
+        ("order 12, phone 481 7531", "481 7531"),
+    ] {
+        assert_eq!(only(Entity::Phone, text), Some(phone), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_telephone() {
+    for text in [
+        "at 1700000000",
+        "ts=1700000000123",
+        "order 1234567890",
+        "call on 2024-05-12 10:30",
+        "call 12/31/1999",
+        "ping 192.168.1.10",
+        "3.14159265",
+        "1,234,567,890",
+        "SSN 273-11-2517",
+        "ISBN 978-0-306-40615-7",
+        "zip 12345-6789",
+        "v1.2.3.4",
+        "0x12345678",
+        "37.7749, -122.4194",
+        "RFC 5321 4.1.2",
+        "100 000 000",
+        "2019-2024",
+        "10:00-18:00",
+        "call id 12345678",
+        "$415-555-2671",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "## 2.7.0 (2024-11-30)",
+        "+10000-01-01",
+        "02 04 01 23 45 67",
+        "a 1 b 2 c 3",
+        "order number 415-555-2671",
+        "/images/415-555-2671/x",
+        "AB-415-555-2671",
+        "415-555-2671:8080",
+        "phone 10:30:45",
+        "call 42 times",
+        "a taxi to 14 3684 Court Street",
+        "in 1999 2000 2001",
+        "+99 12345678",
+        "0000000000",
+    ] {
+        assert_eq!(only(Entity::Phone, text), None, "{text}");
+    }
+}
+
+#[test]
+fn words_are_whole_and_of_any_case() {
+    assert_eq!(found("Falcons"), []);
+    assert_eq!(found("x_falcon"), []);
+    assert_eq!(found("PROJECT  falcon!"), [("WORD", "PROJECT  falcon"), ("WORD", "falcon")]);
+    assert_eq!(found("这是机密文件"), [("WORD", "机密")]);
+}
+
+#[test]
+fn case_88_what_a_reader_sees_is_found_however_it_is_written() {
+    let spaced = |text: &str, with: &str| text.chars().map(|c| format!("{c}{with}")).collect::<String>();
+    let wide = |text: &str| {
+        text.chars()
+            .map(|c| char::from_u32(u32::from(c) + 0xfee0).filter(|_| c.is_ascii_graphic()).unwrap_or(c))
+            .collect::<String>()
+    };
+    for (label, value) in [
+        ("EMAIL", "bob@example.com"),
+        ("CREDIT_DEBIT_CARD_NUMBER", "4111 1111 1111 1111"),
+        ("INTERNATIONAL_BANK_ACCOUNT_NUMBER", "GB29NWBK60161331926819"),
+        ("PHONE", "+44 20 7946 0958"),
+        ("WORD", "falcon"),
+    ] {
+        let written = [
+            spaced(value, "\u{200b}"),
+            spaced(value, "\u{2060}\u{feff}"),
+            spaced(value, "\u{ad}"),
+            wide(value),
+            format!("\u{202e}{value}\u{202c}"),
+            format!("\u{2067}{value}\u{2069}"),
+            spaced(value, "\u{e0041}"),
+            spaced(value, "\u{301}"),
+            value.replace('o', "о").replace('a', "а").replace('e', "е").replace('c', "с"),
+            value.replace(' ', "\u{a0}"),
+            value.replace('-', "\u{2011}"),
+            value.to_uppercase(),
+        ];
+        for text in written {
+            let labels: Vec<_> =
+                found(&format!("so {text} it is")).into_iter().map(|(label, _)| label).collect();
+            assert_eq!(labels, [label], "{}", text.escape_unicode());
+        }
+    }
+}
+
+#[test]
+fn lists_that_could_not_work_are_refused() {
+    let compile =
+        |words: Vec<String>| Detectors::compile([], [WordList { id: "l".into(), words }]).unwrap_err();
+    assert_eq!(compile(vec!["\u{200b}".into()]), CompileError::BlankWord { list: "l".into() });
+    assert!(matches!(compile(vec!["x".repeat(201)]), CompileError::WordTooLong { .. }));
+    assert_eq!(compile(vec!["x".into(); 50_001]), CompileError::TooManyWords);
+    let lists = (0..4_097).map(|_| WordList { id: String::new(), words: Vec::new() });
+    assert_eq!(Detectors::compile([], lists).unwrap_err(), CompileError::TooManyLists);
+}
+
+/// case_93: what is counted is bytes read by detectors, which no machine makes slower.
+#[test]
+fn case_93_a_megabyte_of_anything_is_read_a_bounded_number_of_times() {
+    let words =
+        ["aaaaaaaaaaaaaaaaaaaab", "a a a a a a a a a a a b", "1 1 1 1 1 1 1 2"].map(String::from).to_vec();
+    let detectors =
+        Detectors::compile(Entity::ALL.iter().copied(), [WordList { id: String::new(), words }]).unwrap();
+    for (unit, bound) in [
+        ("a", 2),
+        ("1", 4),
+        ("@", 4),
+        ("a@", 220),
+        ("a.", 2),
+        ("1 ", 220),
+        ("1-", 220),
+        ("+", 2),
+        ("(", 2),
+        ("4111 ", 120),
+        ("a a@a.aa ", 220),
+        ("GB29 ", 120),
+        ("call 1 ", 120),
+        ("phone 123 456 789 ", 60),
+        ("0", 4),
+        ("00 ", 220),
+        ("(1)", 220),
+        ("a ", 60),
+        ("aaaaa ", 20),
+        ("12-34-56-78 phone x ", 60),
+        ("a.a@a.", 220),
+    ] {
+        let text = unit.repeat((1 << 20) / unit.len());
+        let window = Window::new(&text, End::Known);
+        let mut findings: Vec<Finding> = Vec::new();
+        detectors.scan_window(detectors.kinds, &window, 0, &mut findings);
+        let per_byte = window.reads.get() / text.len() as u64;
+        assert!(per_byte <= bound, "{per_byte} reads a byte of {unit:?}, at most {bound}");
+        assert!(findings.iter().all(|finding| finding.what != What::Entity(Entity::CreditDebitCardNumber)));
+    }
+}

@@ -2,9 +2,10 @@
 //!
 //! Law: every address is checked at the moment it is dialled, so a name that changes its mind gains nothing; refused
 //! addresses are skipped, and when none is left nothing is dialled. Deliberately absent: proxies, redirects, caching of
-//! name answers (each new connection asks again, so that DNS changes are followed).
+//! name answers (each new connection asks again, so that changes are followed).
 
 use std::{
+    collections::HashMap,
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
@@ -16,6 +17,7 @@ use std::{
 
 use http::{Uri, uri::Scheme};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::{
@@ -36,7 +38,12 @@ struct Rules {
     tls: Arc<ClientConfig>,
     within: Duration,
     names: Names,
+    /// The addresses dialled, and how many answers running each has been missing from.
+    dialled: Mutex<HashMap<SocketAddr, u32>>,
 }
+
+/// An address in use that was missing from so many answers running has left its name; one answer may be a part only.
+const MISSING: u32 = 2;
 
 /// Where addresses come from.
 pub(crate) enum Names {
@@ -80,7 +87,26 @@ impl Connector {
         within: Duration,
         names: Names,
     ) -> Self {
-        Self(Arc::new(Rules { policy, tls, within, names }))
+        Self(Arc::new(Rules { policy, tls, within, names, dialled: Mutex::default() }))
+    }
+
+    /// Whether the host of `uri` is a name, which may move, and not an address.
+    pub(crate) fn needs_resolving(uri: &Uri) -> bool {
+        bare_host(uri.host().unwrap_or_default()).parse::<IpAddr>().is_err()
+    }
+
+    /// Asks for the host of `uri` again: whether an address that was dialled has left it. What has moved is then
+    /// forgotten, so that it is told once. A failing resolver says nothing.
+    pub(crate) async fn has_moved(&self, uri: &Uri) -> bool {
+        let (host, port) = (bare_host(uri.host().unwrap_or_default()), port(uri));
+        let Ok(answer) = self.0.resolve(host, port).await else { return false };
+        let mut dialled = self.0.dialled.lock();
+        for (address, missing) in dialled.iter_mut() {
+            *missing = if answer.contains(address) { 0 } else { missing.saturating_add(1) };
+        }
+        let before = dialled.len();
+        dialled.retain(|_, missing| *missing < MISSING);
+        dialled.len() < before
     }
 }
 
@@ -106,8 +132,7 @@ impl Rules {
     async fn open(&self, uri: &Uri) -> Result<Link, Unconnected> {
         let host = bare_host(uri.host().unwrap_or_default());
         let secure = uri.scheme() != Some(&Scheme::HTTP);
-        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let addresses = self.resolve(host, port).await?;
+        let addresses = self.resolve(host, port(uri)).await?;
         let stream = self.dial(&addresses).await?;
         if !secure {
             return Ok(Link::plain(stream));
@@ -139,6 +164,7 @@ impl Rules {
             match timeout_at(now + share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     stream.set_nodelay(true).map_err(Unconnected::Dial)?;
+                    self.dialled.lock().insert(*address, 0);
                     return Ok(stream);
                 }
                 Ok(Err(error)) => failure = Unconnected::Dial(error),
@@ -147,6 +173,10 @@ impl Rules {
         }
         Err(failure)
     }
+}
+
+fn port(uri: &Uri) -> u16 {
+    uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 })
 }
 
 #[cfg(test)]

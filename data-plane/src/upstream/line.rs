@@ -3,16 +3,12 @@
 //! Law: redirects are not followed, encodings other than identity are refused, a status other than 2xx is an error, and
 //! only allow-listed headers pass. Deliberately absent: paths, credentials' place in a request and bodies (the vendors').
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Request, Response, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioTimer},
-};
 use tokio::time::Instant;
 
 use super::{
@@ -28,24 +24,12 @@ use super::{
     secret::Secret,
     timer::Timer,
     tls,
+    way::Way,
 };
-
-/// Idle connections are closed before vendors' own 60 s limits do it under our hands.
-const POOL_IDLE: Duration = Duration::from_secs(55);
-/// Idle connections kept for one endpoint.
-const POOL_SIZE: usize = 256;
-/// HTTP/2 receive windows: what one stream, and one connection, may send ahead of its reader.
-const H2_STREAM_WINDOW: u32 = 256 * 1024;
-const H2_CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-/// HTTP/2: a connection on which a ping stays unanswered this long is dead.
-const H2_PING_EVERY: Duration = Duration::from_secs(20);
-const H2_PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most a response head may weigh, in bytes (HTTP/1.1: with the read buffer behind it).
-const HEAD_BYTES: usize = 64 * 1024;
 
 /// One endpoint's way out.
 pub(crate) struct Line {
-    client: Client<Connector, Full<Bytes>>,
+    way: Way,
     timeouts: Timeouts,
     caps: Caps,
     credential: Option<Arc<Secret>>,
@@ -61,32 +45,16 @@ pub(crate) enum Form {
 }
 
 impl Line {
-    /// The pool and the rules for an endpoint; `credential` is looked for in what comes back.
-    pub(crate) fn build(config: &EndpointConfig, credential: Option<Arc<Secret>>) -> Result<Self, Fault> {
+    /// The pool and the rules for an endpoint at `base`; `credential` is looked for in what comes back.
+    pub(crate) fn build(
+        config: &EndpointConfig,
+        base: &Uri,
+        credential: Option<Arc<Secret>>,
+    ) -> Result<Self, Fault> {
         let tls = tls::client(config.extra_roots.as_deref())?;
         let connector = Connector::new(config.addresses.clone(), tls, config.timeouts.connect);
-        Ok(Self::with_connector(connector, config, credential))
-    }
-
-    fn with_connector(
-        connector: Connector,
-        config: &EndpointConfig,
-        credential: Option<Arc<Secret>>,
-    ) -> Self {
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_SIZE)
-            .http1_max_buf_size(HEAD_BYTES)
-            .http2_initial_stream_window_size(H2_STREAM_WINDOW)
-            .http2_initial_connection_window_size(H2_CONNECTION_WINDOW)
-            .http2_max_send_buf_size(HEAD_BYTES)
-            .http2_max_header_list_size(16 * 1024)
-            .http2_keep_alive_interval(H2_PING_EVERY)
-            .http2_keep_alive_timeout(H2_PING_TIMEOUT)
-            .build(connector);
-        Self { client, timeouts: config.timeouts, caps: config.caps, credential }
+        let way = Way::new(connector, base);
+        Ok(Self { way, timeouts: config.timeouts, caps: config.caps, credential })
     }
 
     /// One exchange. Dropping the future, or the events it gives, cancels it.
@@ -97,7 +65,7 @@ impl Line {
         deadline: Option<Instant>,
     ) -> Result<Answer, UpstreamError> {
         let mut timer = Timer::start(&self.timeouts, deadline);
-        let response = timer.watch(self.client.request(request)).await;
+        let response = timer.watch(self.way.pool(timer.started()).request(request)).await;
         let response = response.map_err(timed_out)?.map_err(failure::of_call)?;
         if !response.status().is_success() {
             return Err(self.refusal(response, timer).await);

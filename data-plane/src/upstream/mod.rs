@@ -3,7 +3,7 @@
 //! Law: whatever goes wrong at a vendor is a value with a kind, and nothing a vendor sends passes unbounded, undated or
 //! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
 //!
-//! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader line` ·
+//! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` ·
 //! `events call` · `openai simulated` · this file. `sse` splits what `events` gives and needs nothing.
 
 pub(crate) mod address;
@@ -26,6 +26,7 @@ mod retry_after;
 mod target;
 mod timer;
 mod tls;
+mod way;
 
 #[cfg(test)]
 mod scripted;

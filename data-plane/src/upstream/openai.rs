@@ -36,11 +36,12 @@ impl OpenAi {
     pub(crate) fn build(config: &EndpointConfig) -> Result<Self, Fault> {
         let target = Target::parse(&config.base_url, &config.addresses)?;
         let credential = config.credential.as_ref().map(|secret| Secret::new(secret.reveal().to_owned()));
+        let chat = target.join("/chat/completions")?;
         Ok(Self {
-            chat: target.join("/chat/completions")?,
             embeddings: target.join("/embeddings")?,
             headers: headers(config.credential.as_ref())?,
-            line: Line::build(config, credential.map(Arc::new))?,
+            line: Line::build(config, &chat, credential.map(Arc::new))?,
+            chat,
         })
     }
 

@@ -21,6 +21,7 @@ pub(crate) struct Timer {
     /// When the wait that is going on becomes too long.
     due: Due,
     idle: Duration,
+    started: Instant,
     total: Instant,
 }
 
@@ -42,8 +43,14 @@ impl Timer {
             sleep: Box::pin(sleep_until(first.min(total))),
             due: Due::FirstByte(first),
             idle: timeouts.idle,
+            started: now,
             total,
         }
+    }
+
+    /// When the call started.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
     }
 
     /// Something came: the first-byte stage is over and the gap starts anew. Says if the whole took too long.

@@ -1,0 +1,110 @@
+//! Certificates made: the authority's own, the sync port's, a node's.
+//!
+//! Law: every key is new, ECDSA over P-256, and never used for two certificates. A certificate begins an hour before it is
+//! made, so that a peer whose clock is slow takes it.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rcgen::string::Ia5String;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use zeroize::Zeroizing;
+
+use super::CaError;
+use super::files::{self, Paths};
+
+/// How far in the past a certificate begins.
+const SKEW: Duration = Duration::from_secs(60 * 60);
+
+/// A certificate and its private key.
+pub struct Issued {
+    /// PEM of the certificate.
+    pub certificate_pem: String,
+    /// PEM of its private key (PKCS#8); wiped from memory when dropped.
+    pub key_pem: Zeroizing<String>,
+}
+
+impl Issued {
+    /// Writes both into a directory as `(stem).pem` and `(stem).key`, each whole or not at all, readable by the owner alone.
+    pub fn write(&self, dir: &Path, stem: &str) -> Result<Paths, CaError> {
+        files::create_dir(dir)?;
+        let paths =
+            Paths { certificate: dir.join(format!("{stem}.pem")), key: dir.join(format!("{stem}.key")) };
+        files::write_private(&paths.key, self.key_pem.as_bytes())?;
+        files::write_private(&paths.certificate, self.certificate_pem.as_bytes())?;
+        Ok(paths)
+    }
+}
+
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Issued").field("certificate_pem", &self.certificate_pem).finish_non_exhaustive()
+    }
+}
+
+/// A new authority: its certificate and its key, PEM.
+pub(super) fn authority(valid: Duration) -> Result<(String, Zeroizing<String>), CaError> {
+    let mut params = named("chancery authority", valid)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let key = KeyPair::generate()?;
+    let certificate = params.self_signed(&key)?;
+    Ok((certificate.pem(), Zeroizing::new(key.serialize_pem())))
+}
+
+/// A server certificate under host names and addresses.
+pub(super) fn server(
+    issuer: &Issuer<'static, KeyPair>,
+    hosts: &[String],
+    valid: Duration,
+) -> Result<Issued, CaError> {
+    let mut params = named("chancery control plane", valid)?;
+    params.subject_alt_names = hosts.iter().map(|host| san(host)).collect::<Result<_, _>>()?;
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    sign(issuer, params)
+}
+
+/// A client certificate with a SPIFFE id as its one name.
+pub(super) fn node(
+    issuer: &Issuer<'static, KeyPair>,
+    spiffe_id: &str,
+    valid: Duration,
+) -> Result<Issued, CaError> {
+    let mut params = named("chancery node", valid)?;
+    params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(spiffe_id)?)];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    sign(issuer, params)
+}
+
+fn sign(issuer: &Issuer<'static, KeyPair>, mut params: CertificateParams) -> Result<Issued, CaError> {
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate()?;
+    let certificate = params.signed_by(&key, issuer)?;
+    Ok(Issued { certificate_pem: certificate.pem(), key_pem: Zeroizing::new(key.serialize_pem()) })
+}
+
+fn named(common_name: &str, valid: Duration) -> Result<CertificateParams, CaError> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + now.saturating_sub(SKEW);
+    params.not_after = epoch + now.saturating_add(valid);
+    Ok(params)
+}
+
+fn san(host: &str) -> Result<SanType, CaError> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(SanType::IpAddress(address));
+    }
+    rustls_pki_types::DnsName::try_from(host)
+        .map_err(|_| CaError::Host(host.escape_default().to_string()))?;
+    Ok(SanType::DnsName(Ia5String::try_from(host)?))
+}

@@ -1,3 +1,20 @@
 //! Owns the facts, publishes revisions.
 
+pub mod actor;
+pub mod api;
+pub mod authoriser;
+pub mod ca;
+pub mod clock;
+pub mod descriptors;
+pub mod error;
+pub mod explain;
+pub mod govern;
+pub mod issue;
+pub mod keyring;
+pub mod manifest;
+pub mod nodes;
+pub mod publish;
+pub mod registry;
+pub mod seal;
 pub mod store;
+pub mod vault;

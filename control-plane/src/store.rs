@@ -18,8 +18,8 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqlSafeStr};
 
-pub use audit::{Chain, LoggedEvent, chained};
-pub use commit::{Batch, Event, Written};
+pub use audit::{Chain, Event, LoggedEvent, chained};
+pub use commit::{Batch, Written};
 pub use history::{ChangeRow, RevisionRow, ScopeRow};
 pub use page::Page;
 pub use sealed::ScopeKeyRow;

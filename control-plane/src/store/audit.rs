@@ -5,7 +5,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use sqlx::{Row, SqliteConnection};
 
-use super::{Digest, Page, Store, StoreError, commit::Event, digest};
+use super::{Digest, Page, Store, StoreError, digest};
 
 /// An event as logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,16 @@ pub struct LoggedEvent {
     pub prev_hash: Digest,
     /// Its own hash.
     pub hash: Digest,
+}
+
+/// One event to log; its body is encoded when its place in the log is known.
+pub struct Event<'a> {
+    /// When it happened, in microseconds since the Unix epoch.
+    pub created_at: i64,
+    /// The revision it published; 0: none.
+    pub revision: i64,
+    /// Gives the encoded `AuditEvent` for a sequence number.
+    pub body: Box<dyn Fn(i64) -> Vec<u8> + Send + Sync + 'a>,
 }
 
 /// The end of the log.

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::{Chain, Digest, Head, Store, StoreError, audit};
+use super::{Chain, Digest, Event, Head, Store, StoreError, audit};
 
 /// Rows of one statement; six values each stay well below SQLite's 32,766.
 const ROWS: usize = 1_000;
@@ -26,16 +26,6 @@ pub struct Written {
     pub created_at: i64,
     /// Whether a version of it is in force that this one ends.
     pub replaces: bool,
-}
-
-/// One event to log; its body is encoded when its place in the log is known.
-pub struct Event<'a> {
-    /// When it happened, in microseconds since the Unix epoch.
-    pub created_at: i64,
-    /// The revision it published; 0: none.
-    pub revision: i64,
-    /// Gives the encoded `AuditEvent` for a sequence number.
-    pub body: Box<dyn Fn(i64) -> Vec<u8> + Send + Sync + 'a>,
 }
 
 /// Everything one act changes.

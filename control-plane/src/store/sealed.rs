@@ -22,13 +22,10 @@ impl Store {
         rows.iter().map(|row| Ok((row.try_get("public_id")?, row.try_get("sealed_digest")?))).collect()
     }
 
-    /// A sealed vendor credential.
-    pub async fn credential(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let row = sqlx::query("SELECT sealed FROM sealed_credential WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await?;
-        row.map(|row| Ok(row.try_get("sealed")?)).transpose()
+    /// Every sealed vendor credential, by id.
+    pub async fn credentials(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let rows = sqlx::query("SELECT id, sealed FROM sealed_credential").fetch_all(&self.reader).await?;
+        rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("sealed")?))).collect()
     }
 
     /// Every scope key, oldest first.

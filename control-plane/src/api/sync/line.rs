@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use policy_engine::facts::Facts;
 use policy_engine::vocabulary::{Geo, Id, Kind};
@@ -125,7 +125,8 @@ fn sealed_reference(now: &Published, id: &Id) -> Option<String> {
 /// Encodes a scope's facts, or gives back what was encoded before where the content is the same.
 fn encode(facts: &Facts, geo: &Geo, now: &Published, before: Option<&Arc<Encoded>>) -> Arc<Encoded> {
     let mut resources = proto::convert::resources(facts);
-    let manifest = manifest_digest(&mut resources);
+    let scope = proto::sync::Scope { geo: geo.to_string(), node_class: String::new() };
+    let manifest = seal(&scope, &mut resources);
     if let Some(before) = before.filter(|b| b.version.digest == manifest && b.version.epoch == now.head.epoch) {
         return before.clone();
     }
@@ -133,7 +134,7 @@ fn encode(facts: &Facts, geo: &Geo, now: &Published, before: Option<&Arc<Encoded
         schema: SCHEMA,
         epoch: now.head.epoch,
         revision: now.head.revision,
-        scope: Some(proto::sync::Scope { geo: geo.to_string(), node_class: String::new() }),
+        scope: Some(scope),
         digest: manifest.clone(),
         prev_digest: before.map(|b| b.version.digest.clone()).unwrap_or_default(),
         issued_at: Some(proto::convert::timestamp(policy_engine::vocabulary::Instant(clock::now()))),
@@ -153,21 +154,10 @@ fn encode(facts: &Facts, geo: &Geo, now: &Published, before: Option<&Arc<Encoded
     })
 }
 
-/// Fills in each resource's digest and gives the manifest's: SHA-256 over `chancery/manifest/v1` and, for each resource in
-/// order, its kind and name behind their lengths (32 bits, big-endian) and the SHA-256 of its body. A node has the same
-/// definition.
-fn manifest_digest(resources: &mut [Resource]) -> Bytes {
-    let mut manifest = Context::new(&SHA256);
-    manifest.update(b"chancery/manifest/v1");
-    for resource in resources {
-        let body = digest(&SHA256, &resource.body);
-        for part in [&resource.kind, &resource.name] {
-            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-            manifest.update(&length.to_be_bytes());
-            manifest.update(part.as_bytes());
-        }
-        manifest.update(body.as_ref());
-        resource.digest = body.as_ref().to_vec().into();
+/// Fills in each resource's digest and gives the manifest's.
+fn seal(scope: &proto::sync::Scope, resources: &mut [Resource]) -> Bytes {
+    for resource in resources.iter_mut() {
+        resource.digest = digest(&SHA256, &resource.body).as_ref().to_vec().into();
     }
-    manifest.finish().as_ref().to_vec().into()
+    digest(&SHA256, &proto::manifest::canonical(scope, resources)).as_ref().to_vec().into()
 }

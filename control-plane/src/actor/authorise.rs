@@ -1,0 +1,64 @@
+//! Whether an actor may do something with what is in force, and what it is told where it may not.
+
+use policy_engine::rules::roles::{Access, Domain};
+use policy_engine::vocabulary::{Action, Id, Kind, Name};
+use proto::code::ErrorCode;
+use proto::name::Collection;
+use proto::status::Refusal;
+
+use super::Actor;
+use crate::publish::Published;
+
+impl Published {
+    /// Whether the actor may do this with a kind of resource of a tenant, or with `None` of the platform.
+    pub fn permits(&self, actor: &Actor, action: Action, kind: Kind, tenant: Option<&Name>) -> bool {
+        self.permits_plural(actor, action, Collection::of(kind).plural, tenant)
+    }
+
+    /// The same for a collection that is no kind, such as `revisions`.
+    pub fn permits_plural(&self, actor: &Actor, action: Action, plural: &str, tenant: Option<&Name>) -> bool {
+        match actor {
+            Actor::Platform(_) => true,
+            Actor::Principal { tenant: own, principal, .. } => {
+                let caller = Id::of(own.clone(), principal.clone());
+                let domain = tenant.map_or(Domain::Platform, |tenant| Domain::Tenant(tenant.clone()));
+                self.authoriser.permits(&self.facts, &caller, &domain, &Access::Admin { action, kind: plural })
+            }
+        }
+    }
+
+    /// Refuses what is not permitted: another tenant's things as if they were not there, else as forbidden.
+    pub fn demand(&self, actor: &Actor, action: Action, kind: Kind, tenant: Option<&Name>) -> Result<(), Refusal> {
+        self.demand_plural(actor, action, Collection::of(kind).plural, tenant)
+    }
+
+    /// The same for a collection that is no kind.
+    pub fn demand_plural(
+        &self,
+        actor: &Actor,
+        action: Action,
+        plural: &str,
+        tenant: Option<&Name>,
+    ) -> Result<(), Refusal> {
+        if self.permits_plural(actor, action, plural, tenant) {
+            return Ok(());
+        }
+        match (actor, tenant) {
+            (Actor::Principal { tenant: own, .. }, Some(tenant)) if own != tenant => Err(absent()),
+            _ => Err(Refusal::new(
+                ErrorCode::PermissionDenied,
+                format!("no grant allows `{action}` on `{plural}` here"),
+            )),
+        }
+    }
+}
+
+/// What is told about a thing that is not there, and about one whose existence is not the caller's to know.
+pub(crate) fn absent() -> Refusal {
+    Refusal::new(ErrorCode::NotFound, "there is no such resource")
+}
+
+/// Whose permission decides: a tenant belongs to itself.
+pub(crate) fn owner(kind: Kind, id: &Id) -> Option<&Name> {
+    if kind == Kind::Tenant { Some(&id.name) } else { id.tenant.as_ref() }
+}

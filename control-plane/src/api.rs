@@ -1,0 +1,3 @@
+//! The doors of the control plane: parse, call, answer.
+
+pub mod admin;

@@ -1,0 +1,93 @@
+//! The admin API over gRPC: one service a kind, and those that work on all.
+//!
+//! Law: every call is authenticated, then authorised by Casbin in the domain of what it is about, and every write is one
+//! publication. Absent on purpose: REST, which calls these.
+
+mod audit;
+mod call;
+mod keys;
+mod mask;
+mod nodes;
+mod page;
+mod policy;
+mod revisions;
+mod services;
+mod standard;
+
+use proto::admin::audit_service_server::AuditServiceServer;
+use proto::admin::endpoints_service_server::EndpointsServiceServer;
+use proto::admin::grants_service_server::GrantsServiceServer;
+use proto::admin::guardrails_service_server::GuardrailsServiceServer;
+use proto::admin::keys_service_server::KeysServiceServer;
+use proto::admin::licence_acceptances_service_server::LicenceAcceptancesServiceServer;
+use proto::admin::licences_service_server::LicencesServiceServer;
+use proto::admin::limits_service_server::LimitsServiceServer;
+use proto::admin::models_service_server::ModelsServiceServer;
+use proto::admin::nodes_service_server::NodesServiceServer;
+use proto::admin::policy_service_server::PolicyServiceServer;
+use proto::admin::prices_service_server::PricesServiceServer;
+use proto::admin::principals_service_server::PrincipalsServiceServer;
+use proto::admin::providers_service_server::ProvidersServiceServer;
+use proto::admin::revisions_service_server::RevisionsServiceServer;
+use proto::admin::roles_service_server::RolesServiceServer;
+use proto::admin::rules_service_server::RulesServiceServer;
+use proto::admin::teams_service_server::TeamsServiceServer;
+use proto::admin::tenants_service_server::TenantsServiceServer;
+use tonic::service::Routes;
+
+use crate::actor::Authenticator;
+use crate::nodes::NodeRegistry;
+use crate::publish::Publisher;
+
+/// The admin API. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    publisher: Publisher,
+    authenticator: Authenticator,
+    nodes: NodeRegistry,
+}
+
+/// Bytes of one message at most: a directory of declarative files is one.
+const MESSAGE_BYTES: usize = 32 << 20;
+
+impl Admin {
+    /// The admin API over a publisher, for the callers an authenticator knows.
+    pub fn new(publisher: Publisher, authenticator: Authenticator, nodes: NodeRegistry) -> Self {
+        Self { publisher, authenticator, nodes }
+    }
+
+    /// Every service of it, to be served.
+    pub fn routes(&self) -> Routes {
+        macro_rules! served {
+            ($($server:ident),* $(,)?) => {{
+                let mut routes = Routes::builder();
+                $(routes.add_service($server::new(self.clone()).max_decoding_message_size(MESSAGE_BYTES));)*
+                routes.routes()
+            }};
+        }
+        served!(
+            TenantsServiceServer,
+            TeamsServiceServer,
+            PrincipalsServiceServer,
+            RolesServiceServer,
+            GrantsServiceServer,
+            ProvidersServiceServer,
+            EndpointsServiceServer,
+            ModelsServiceServer,
+            LimitsServiceServer,
+            RulesServiceServer,
+            LicencesServiceServer,
+            LicenceAcceptancesServiceServer,
+            GuardrailsServiceServer,
+            PricesServiceServer,
+            KeysServiceServer,
+            RevisionsServiceServer,
+            AuditServiceServer,
+            NodesServiceServer,
+            PolicyServiceServer,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! What works on all resources together: apply, export, explain.
+
+use policy_engine::vocabulary::{Action, Instant, Kind, Name, Operation};
+use proto::admin::policy_service_server::PolicyService;
+use proto::admin::{ApplyRequest, ApplyResponse, ExplainRequest, ExplainResponse, ExportRequest, ExportResponse};
+use proto::name::{parse_as, parse_parent};
+use proto::status::Refusal;
+use tonic::{Request, Response, Status};
+
+use super::Admin;
+use super::call::Call;
+use super::standard::mode;
+use crate::actor::absent;
+use crate::clock;
+use crate::explain::{Imagined, explain};
+use crate::manifest::{self, Selection};
+
+#[tonic::async_trait]
+impl PolicyService for Admin {
+    async fn apply(&self, request: Request<ApplyRequest>) -> Result<Response<ApplyResponse>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Apply", request)?;
+        let how = (call.act(String::new()), mode(asked.dry_run));
+        let applied = manifest::apply(&self.publisher, &call.actor, how, &asked.files).await;
+        self.answer(&call, applied).await
+    }
+
+    async fn export(&self, request: Request<ExportRequest>) -> Result<Response<ExportResponse>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Export", request)?;
+        let exported = self.exported(&call, &asked);
+        self.answer(&call, exported).await
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Explain", request)?;
+        let explained = self.explained(&call, &asked).await;
+        self.answer(&call, explained).await
+    }
+}
+
+impl Admin {
+    fn exported(&self, call: &Call, asked: &ExportRequest) -> Result<ExportResponse, Refusal> {
+        let tenant = parse_parent(&asked.parent).map_err(|e| Refusal::field("parent", e.to_string()))?;
+        let kinds = asked.kinds.iter().map(|kind| kind.parse::<Kind>());
+        let kinds = kinds.collect::<Result<_, _>>().map_err(|e| Refusal::field("kinds", e))?;
+        let published = self.publisher.current();
+        let text = manifest::export(&published, &call.actor, &Selection { tenant, kinds });
+        if text.is_empty() && !asked.parent.is_empty() {
+            return Err(absent());
+        }
+        Ok(ExportResponse { text, revision: published.head.revision })
+    }
+
+    async fn explained(&self, call: &Call, asked: &ExplainRequest) -> Result<ExplainResponse, Refusal> {
+        let imagined = imagined(asked)?;
+        let current = self.publisher.current();
+        current.demand(&call.actor, Action::Read, Kind::Principal, Some(&imagined.tenant))?;
+        if asked.revision == 0 || asked.revision == current.head.revision {
+            return explain(current.facts.clone(), current.revision(), imagined).await;
+        }
+        let then = self.publisher.at(asked.revision).await?.ok_or_else(|| Refusal::field("revision", "was never published"))?;
+        explain(then.facts.clone(), then.revision(), imagined).await
+    }
+}
+
+/// Reads what is imagined; a field that is missing or no such word is named.
+fn imagined(asked: &ExplainRequest) -> Result<Imagined, Refusal> {
+    let wrong = |field: &str, e: &dyn std::fmt::Display| Refusal::field(field, e.to_string());
+    let named = |field: &str, text: &str| Name::new(text).map_err(|e| wrong(field, &e));
+    let id = parse_as(Kind::Principal, &asked.principal).map_err(|e| wrong("principal", &e))?;
+    let tenant = id.tenant.ok_or_else(|| Refusal::field("principal", "is not of a tenant"))?;
+    if asked.model.is_empty() {
+        return Err(Refusal::field("model", "is missing"));
+    }
+    let operation = match asked.operation.as_str() {
+        "" => Operation::Chat,
+        word => word.parse().map_err(|e| wrong("operation", &e))?,
+    };
+    let instant = match &asked.instant {
+        None => Instant(clock::now()),
+        Some(time) => {
+            proto::convert::instant(time).ok_or_else(|| Refusal::field("instant", "is not an instant"))?
+        }
+    };
+    let residency = asked.subject_residency.iter().map(|place| named("subjectResidency", place));
+    Ok(Imagined {
+        tenant,
+        principal: id.name,
+        team: if asked.team.is_empty() { None } else { Some(named("team", &asked.team)?) },
+        model: asked.model.clone(),
+        operation,
+        geo: named("geo", &asked.geo)?,
+        instant,
+        purpose: Some(asked.purpose.clone()).filter(|purpose| !purpose.is_empty()),
+        classes: asked.data_classes.clone(),
+        residency: residency.collect::<Result<_, _>>()?,
+    })
+}

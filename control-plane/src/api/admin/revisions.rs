@@ -1,0 +1,107 @@
+//! Revisions over the admin API: what was published, newest first.
+
+use policy_engine::vocabulary::{Action, Id, Kind, Name};
+use proto::admin::revisions_service_server::RevisionsService;
+use proto::admin::{
+    GetRevisionRequest, ListRevisionsRequest, ListRevisionsResponse, ResourceChange, Revision, ScopeDigest,
+};
+use proto::name;
+use proto::status::Refusal;
+use tonic::{Request, Response, Status};
+
+use super::call::Call;
+use super::{Admin, page};
+use crate::actor::absent;
+use crate::clock;
+use crate::publish::Effect;
+use crate::registry::hex;
+use crate::store::{ChangeRow, Page, RevisionRow};
+
+/// The list, as page tokens know it and as permissions name it.
+const LIST: &str = "revisions";
+
+#[tonic::async_trait]
+impl RevisionsService for Admin {
+    async fn get_revision(&self, request: Request<GetRevisionRequest>) -> Result<Response<Revision>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.RevisionsService/GetRevision", request)?;
+        let found = self.revision(&call, &asked.name).await;
+        self.answer(&call, found).await
+    }
+
+    async fn list_revisions(
+        &self,
+        request: Request<ListRevisionsRequest>,
+    ) -> Result<Response<ListRevisionsResponse>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.RevisionsService/ListRevisions", request)?;
+        let found = self.revisions(&call, &asked).await;
+        self.answer(&call, found).await
+    }
+}
+
+impl Admin {
+    async fn revision(&self, call: &Call, name: &str) -> Result<Revision, Refusal> {
+        let number = numbered(name, LIST)?;
+        self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
+        let page = Page { before: number.checked_add(1), size: 1 };
+        let found = self.publisher.store().revisions(page).await?;
+        let row = found.into_iter().find(|row| row.revision == number).ok_or_else(absent)?;
+        self.whole(row).await
+    }
+
+    async fn revisions(&self, call: &Call, asked: &ListRevisionsRequest) -> Result<ListRevisionsResponse, Refusal> {
+        self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
+        let size = page::size(asked.page_size)?;
+        let sealer = self.publisher.vault().sealer();
+        let before = page::place(sealer, LIST, &asked.page_token)?.and_then(|place| place.parse().ok());
+        let rows = self.publisher.store().revisions(Page { before, size: i64::try_from(size).unwrap_or(1) }).await?;
+        let last = rows.last().map(|row| row.revision).filter(|last| *last > 1 && rows.len() == size);
+        let next_page_token = last.map(|last| page::token(sealer, LIST, &last.to_string())).unwrap_or_default();
+        let mut revisions = Vec::with_capacity(rows.len());
+        for row in rows {
+            revisions.push(self.whole(row).await?);
+        }
+        Ok(ListRevisionsResponse { revisions, next_page_token })
+    }
+
+    async fn whole(&self, row: RevisionRow) -> Result<Revision, Refusal> {
+        let store = self.publisher.store();
+        let changes = store.changes(row.revision).await?;
+        let scopes = store.scopes(row.revision).await?;
+        let mut changes: Vec<ResourceChange> = changes.iter().filter_map(changed).collect();
+        changes.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Revision {
+            name: format!("{LIST}/{}", row.revision),
+            revision: row.revision,
+            epoch: row.epoch,
+            create_time: Some(clock::timestamp(row.created_at)),
+            actor: row.actor,
+            action: row.action,
+            changes,
+            scopes: scopes
+                .into_iter()
+                .map(|scope| ScopeDigest {
+                    geo: scope.geo,
+                    node_class: scope.node_class,
+                    digest: hex(&scope.digest),
+                })
+                .collect(),
+        })
+    }
+}
+
+fn changed(row: &ChangeRow) -> Option<ResourceChange> {
+    let kind: Kind = row.kind.parse().ok()?;
+    let id = Id { tenant: Name::new(&row.tenant).ok(), name: Name::new(&row.name).ok()? };
+    let effect = match (row.had, row.has) {
+        (false, _) => Effect::Created,
+        (true, true) => Effect::Updated,
+        (true, false) => Effect::Deleted,
+    };
+    Some(ResourceChange { kind: row.kind.clone(), name: name::format(kind, &id), change: effect.as_str().to_owned() })
+}
+
+/// Reads a name that is a list and a number, such as `revisions/7`.
+pub(super) fn numbered(name: &str, list: &str) -> Result<i64, Refusal> {
+    let number = name.split_once('/').filter(|(first, _)| *first == list).and_then(|(_, number)| number.parse().ok());
+    number.filter(|n| *n > 0).ok_or_else(|| Refusal::field("name", format!("is not of the form `{list}/(number)`")))
+}

@@ -1,0 +1,274 @@
+//! What is governed: one file a noun, each saying what is special to it; what all nouns share is here.
+//!
+//! Law: a resource is stored as the deterministic encoding of its message without what only the output has; it becomes a
+//! fact by the same conversion that a node uses.
+
+mod endpoints;
+mod grants;
+mod guardrails;
+pub mod keys;
+mod licence_acceptances;
+mod licences;
+mod limits;
+mod models;
+mod prices;
+mod principals;
+mod providers;
+mod roles;
+mod rules;
+mod teams;
+mod tenants;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use policy_engine::compile::Fault;
+use policy_engine::facts::{self, Facts};
+use policy_engine::vocabulary::{Id, Kind};
+use prost::Message;
+use proto::convert::{Faults, Problem};
+
+use crate::registry::Stored;
+use crate::vault::Vault;
+
+/// Labels a resource may have at most.
+const MAX_LABELS: usize = 64;
+
+/// A message that is a governed resource.
+pub trait Noun: Message + Default + Clone + 'static {
+    /// Its kind.
+    const KIND: Kind;
+
+    /// The AIP name and the etag it came with.
+    fn named(&self) -> (&str, &str);
+
+    /// Its labels.
+    fn labels(&self) -> &BTreeMap<String, String>;
+
+    /// Sets the name, and with `stored` what only the output has; without, clears that.
+    fn dress(&mut self, id: &Id, stored: Option<&Stored>);
+
+    /// Whether anything is declared about it.
+    fn declares(&self) -> bool;
+
+    /// Puts the fact it declares among the facts.
+    fn learn(&self, id: &Id, facts: &mut Facts) -> Result<(), Faults>;
+
+    /// Takes its fact out of the facts.
+    fn forget(id: &Id, facts: &mut Facts);
+
+    /// What goes with it when it is removed: of keys that refer to it, those that were revoked.
+    fn takes_along(_id: &Id, _facts: &Facts) -> Vec<Id> {
+        Vec::new()
+    }
+
+    /// What is special to the noun before it is stored, such as sealing a secret.
+    fn prepare(&mut self, _preparing: &mut Preparing<'_>) -> Result<(), Faults> {
+        Ok(())
+    }
+}
+
+/// What a noun may use, and leave, on its way into the store.
+#[derive(Debug)]
+pub struct Preparing<'a> {
+    /// What is in force under this name.
+    pub before: Option<&'a Stored>,
+    /// The sealed credentials.
+    pub vault: &'a Vault,
+    /// Credentials sealed on the way, by id; they are kept in the transaction that stores the resource.
+    pub sealed: Vec<(String, Vec<u8>)>,
+}
+
+/// A resource as it is stored, and what was sealed on the way.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) bytes: Bytes,
+    pub(crate) sealed: Vec<(String, Vec<u8>)>,
+}
+
+/// Brings a received message into the form that is stored.
+pub(crate) fn prepare<M: Noun>(
+    mut message: M,
+    id: &Id,
+    before: Option<&Stored>,
+    vault: &Vault,
+) -> Result<Prepared, Vec<Fault>> {
+    message.dress(id, None);
+    let mut faults = label_faults(M::KIND, id, message.labels());
+    if !message.declares() {
+        faults.push(fault(M::KIND, id, "spec", "missing", "is missing".to_owned()));
+    }
+    let mut preparing = Preparing { before, vault, sealed: Vec::new() };
+    if let Err(found) = message.prepare(&mut preparing) {
+        faults.extend(wire_faults(M::KIND, id, &found));
+    }
+    let sealed = preparing.sealed;
+    if faults.is_empty() { Ok(Prepared { bytes: message.encode_to_vec().into(), sealed }) } else { Err(faults) }
+}
+
+/// A stored resource as a caller reads it.
+pub(crate) fn present<M: Noun>(id: &Id, stored: &Stored) -> Option<M> {
+    let mut message = M::decode(stored.bytes.clone()).ok()?;
+    message.dress(id, Some(stored));
+    Some(message)
+}
+
+/// Puts the fact that stored bytes of a kind declare among the facts.
+pub(crate) fn learn(kind: Kind, id: &Id, bytes: &Bytes, facts: &mut Facts) -> Result<(), Vec<Fault>> {
+    by_kind!(kind, learn_as(id, bytes, facts))
+}
+
+/// Takes the fact of a resource out of the facts.
+pub(crate) fn forget(kind: Kind, id: &Id, facts: &mut Facts) {
+    by_kind!(kind, forget_as(id, facts));
+}
+
+/// Brings an encoded message of a kind into the form that is stored.
+pub(crate) fn prepare_encoded(
+    kind: Kind,
+    encoded: &[u8],
+    id: &Id,
+    before: Option<&Stored>,
+    vault: &Vault,
+) -> Result<Prepared, Vec<Fault>> {
+    by_kind!(kind, prepare_as(encoded, id, before, vault))
+}
+
+fn learn_as<M: Noun>(id: &Id, bytes: &Bytes, facts: &mut Facts) -> Result<(), Vec<Fault>> {
+    let message = M::decode(bytes.clone())
+        .map_err(|_| vec![fault(M::KIND, id, "", "invalid", "its stored bytes are not such a message".to_owned())])?;
+    message.learn(id, facts).map_err(|found| wire_faults(M::KIND, id, &found))
+}
+
+fn forget_as<M: Noun>(id: &Id, facts: &mut Facts) {
+    M::forget(id, facts);
+}
+
+fn prepare_as<M: Noun>(
+    encoded: &[u8],
+    id: &Id,
+    before: Option<&Stored>,
+    vault: &Vault,
+) -> Result<Prepared, Vec<Fault>> {
+    let message = M::decode(encoded)
+        .map_err(|_| vec![fault(M::KIND, id, "", "invalid", "it is not such a message".to_owned())])?;
+    prepare(message, id, before, vault)
+}
+
+/// The revoked keys that satisfy a condition.
+fn revoked_keys(facts: &Facts, refers: impl Fn(&facts::Key) -> bool) -> Vec<Id> {
+    let keys = facts.keys.iter().filter(|(_, key)| key.revoked && refers(key));
+    keys.map(|(public_id, key)| Id::of(key.tenant.clone(), public_id.clone())).collect()
+}
+
+fn label_faults(kind: Kind, id: &Id, labels: &BTreeMap<String, String>) -> Vec<Fault> {
+    let field = |key: &str| format!("metadata.labels.{key}");
+    let mut faults = Vec::new();
+    if labels.len() > MAX_LABELS {
+        faults.push(fault(kind, id, "metadata.labels", "invalid", format!("has more than {MAX_LABELS} members")));
+    }
+    for (key, value) in labels {
+        let shown: String = key.chars().take(64).flat_map(char::escape_default).collect();
+        if key.is_empty() || key.len() > 128 || key.chars().any(char::is_control) {
+            let message = format!("`{shown}` is not a label's key of 1 to 128 bytes");
+            faults.push(fault(kind, id, &field(&shown), "invalid", message));
+        }
+        if value.len() > 256 || value.chars().any(char::is_control) {
+            let message = "the value is longer than 256 bytes or has control characters".to_owned();
+            faults.push(fault(kind, id, &field(&shown), "invalid", message));
+        }
+    }
+    faults
+}
+
+fn wire_faults(kind: Kind, id: &Id, found: &Faults) -> Vec<Fault> {
+    let each = found.0.iter().map(|f| {
+        let code = if matches!(f.problem, Problem::Missing) { "missing" } else { "invalid" };
+        fault(kind, id, &f.field.to_string(), code, f.problem.to_string())
+    });
+    each.collect()
+}
+
+fn fault(kind: Kind, id: &Id, field: &str, code: &'static str, message: String) -> Fault {
+    Fault { kind, id: id.clone(), field: field.to_owned(), code, message }
+}
+
+/// Calls a generic function for the message of a kind.
+macro_rules! by_kind {
+    ($kind:expr, $call:ident($($arg:expr),*)) => {
+        match $kind {
+            Kind::Tenant => $call::<proto::admin::Tenant>($($arg),*),
+            Kind::Team => $call::<proto::admin::Team>($($arg),*),
+            Kind::Principal => $call::<proto::admin::Principal>($($arg),*),
+            Kind::Role => $call::<proto::admin::Role>($($arg),*),
+            Kind::Grant => $call::<proto::admin::Grant>($($arg),*),
+            Kind::Provider => $call::<proto::admin::Provider>($($arg),*),
+            Kind::Endpoint => $call::<proto::admin::Endpoint>($($arg),*),
+            Kind::Licence => $call::<proto::admin::Licence>($($arg),*),
+            Kind::LicenceAcceptance => $call::<proto::admin::LicenceAcceptance>($($arg),*),
+            Kind::Model => $call::<proto::admin::Model>($($arg),*),
+            Kind::Limit => $call::<proto::admin::Limit>($($arg),*),
+            Kind::Rule => $call::<proto::admin::Rule>($($arg),*),
+            Kind::Guardrail => $call::<proto::admin::Guardrail>($($arg),*),
+            Kind::Price => $call::<proto::admin::Price>($($arg),*),
+            Kind::Key => $call::<proto::admin::Key>($($arg),*),
+        }
+    };
+}
+use by_kind;
+
+/// What every noun's envelope has, read and written; the noun's own part stands in braces.
+macro_rules! envelope {
+    ($kind:ident { $($own:tt)* }) => {
+        const KIND: policy_engine::vocabulary::Kind = policy_engine::vocabulary::Kind::$kind;
+
+        fn named(&self) -> (&str, &str) {
+            (&self.name, &self.etag)
+        }
+
+        fn labels(&self) -> &std::collections::BTreeMap<String, String> {
+            &self.labels
+        }
+
+        fn dress(&mut self, id: &policy_engine::vocabulary::Id, stored: Option<&crate::registry::Stored>) {
+            self.name = proto::name::format(Self::KIND, id);
+            self.etag = stored.map(crate::registry::Stored::etag).unwrap_or_default();
+            self.create_time = stored.map(|s| crate::clock::timestamp(s.created_at));
+            self.update_time = stored.map(|s| crate::clock::timestamp(s.updated_at));
+            self.revision = stored.map_or(0, |s| s.revision);
+        }
+
+        fn declares(&self) -> bool {
+            self.spec.is_some()
+        }
+
+        $($own)*
+    };
+}
+use envelope;
+
+/// The envelope of a noun whose fact lies in a shelf of its own, by id.
+macro_rules! governed {
+    ($kind:ident in $shelf:ident { $($own:tt)* }) => {
+        impl crate::govern::Noun for proto::admin::$kind {
+            crate::govern::envelope!($kind {
+                fn learn(
+                    &self,
+                    id: &policy_engine::vocabulary::Id,
+                    facts: &mut policy_engine::facts::Facts,
+                ) -> Result<(), proto::convert::Faults> {
+                    let fact = policy_engine::facts::$kind::try_from(self)?;
+                    facts.$shelf.insert(id.clone(), std::sync::Arc::new(fact));
+                    Ok(())
+                }
+
+                fn forget(id: &policy_engine::vocabulary::Id, facts: &mut policy_engine::facts::Facts) {
+                    facts.$shelf.remove(id);
+                }
+
+                $($own)*
+            });
+        }
+    };
+}
+use governed;

@@ -1,0 +1,5 @@
+//! Endpoints: one callable deployment each.
+
+use crate::govern::governed;
+
+governed!(Endpoint in endpoints {});

@@ -1,0 +1,5 @@
+//! Grants, which become Casbin lines.
+
+use crate::govern::governed;
+
+governed!(Grant in grants {});

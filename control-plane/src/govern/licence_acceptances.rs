@@ -1,0 +1,5 @@
+//! Acceptances of licences by teams.
+
+use crate::govern::governed;
+
+governed!(LicenceAcceptance in acceptances {});

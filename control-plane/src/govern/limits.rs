@@ -1,0 +1,5 @@
+//! Limits on requests, tokens, money, concurrency and seats.
+
+use crate::govern::governed;
+
+governed!(Limit in limits {});

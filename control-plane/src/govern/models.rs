@@ -1,0 +1,5 @@
+//! Models with their routes and cards.
+
+use crate::govern::governed;
+
+governed!(Model in models {});

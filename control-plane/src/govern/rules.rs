@@ -1,0 +1,5 @@
+//! Compliance rules. Their conditions are checked where they are compiled.
+
+use crate::govern::governed;
+
+governed!(Rule in rules {});

@@ -1,0 +1,159 @@
+//! What is known of API keys' secrets: the SHA-256 of each, and from it the MACs each geo is given.
+//!
+//! Law: digests live sealed in the store and open in this process's memory alone; a geo's MACs are under a key of its
+//! own, so that what is stolen in one geo is worth nothing in another.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use parking_lot::RwLock;
+use policy_engine::facts::{Facts, Key};
+use policy_engine::vocabulary::{Geo, Name};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::clock;
+use crate::error::ChangeError;
+use crate::registry::hex;
+use crate::seal::{SealError, Sealer, Use, random};
+use crate::store::{Digest, ScopeKeyRow, Store, StoreError};
+
+/// A geo's key, to be sealed for its nodes.
+#[derive(Clone)]
+pub struct ScopeKey {
+    /// Its id, which every key fact it made names.
+    pub id: String,
+    /// The key: 32 bytes.
+    pub secret: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for ScopeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScopeKey({})", self.id)
+    }
+}
+
+/// Why the ring can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// The store can't be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret does not open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// A key fact as it was, and as it is with its MAC: made again only when the fact changed.
+type Made = HashMap<Name, (Arc<Key>, Arc<Key>)>;
+
+/// The digests of all keys, and each geo's key.
+pub struct KeyRing {
+    sealer: Arc<Sealer>,
+    digests: RwLock<HashMap<Name, Digest>>,
+    scopes: RwLock<HashMap<Geo, ScopeKey>>,
+    made: RwLock<HashMap<Geo, Made>>,
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRing({} keys)", self.digests.read().len())
+    }
+}
+
+impl KeyRing {
+    /// Opens what the store holds.
+    pub(crate) async fn open(store: &Store, sealer: Arc<Sealer>) -> Result<Self, RingError> {
+        let mut digests = HashMap::new();
+        for (public_id, sealed) in store.key_digests().await? {
+            let opened = sealer.open(Use::KeyDigest(&public_id), &sealed)?;
+            let digest: Digest = opened.as_slice().try_into().map_err(|_| SealError::Opened)?;
+            let name = Name::new(&public_id).map_err(|_| SealError::Opened)?;
+            digests.insert(name, digest);
+        }
+        let mut scopes = HashMap::new();
+        for ScopeKeyRow { id, geo, sealed } in store.scope_keys().await? {
+            let secret = sealer.open(Use::ScopeKey(&id), &sealed)?;
+            let geo = Name::new(&geo).map_err(|_| SealError::Opened)?;
+            scopes.insert(geo, ScopeKey { id, secret });
+        }
+        Ok(Self {
+            sealer,
+            digests: RwLock::new(digests),
+            scopes: RwLock::new(scopes),
+            made: RwLock::new(HashMap::new()),
+        })
+    }
+
+    /// Whether this is the digest of the secret of this key; in constant time, and an unknown id costs the same.
+    pub fn verifies(&self, public_id: &Name, digest: &Digest) -> bool {
+        let known = self.digests.read().get(public_id).copied();
+        let same = known.unwrap_or_default().ct_eq(digest);
+        known.is_some() && same.into()
+    }
+
+    /// Digests of new keys, sealed for the store.
+    pub(crate) fn seal(&self, keys: &[(Name, Digest)]) -> Result<Vec<(String, Vec<u8>)>, ChangeError> {
+        let sealed = keys.iter().map(|(id, digest)| {
+            Ok((id.to_string(), self.sealer.seal(Use::KeyDigest(id.as_str()), digest)?))
+        });
+        sealed.collect()
+    }
+
+    /// Makes digests known that the store has taken.
+    pub(crate) fn keep(&self, keys: Vec<(Name, Digest)>) {
+        self.digests.write().extend(keys);
+    }
+
+    /// The key of a geo; it is made, and kept, when it is first asked for.
+    pub async fn scope_key(&self, store: &Store, geo: &Geo) -> Result<ScopeKey, RingError> {
+        if let Some(key) = self.scopes.read().get(geo) {
+            return Ok(key.clone());
+        }
+        let id = format!("k-{}", hex(random::<8>()?.as_slice()));
+        let secret = Zeroizing::new(random::<32>()?.to_vec());
+        let sealed = self.sealer.seal(Use::ScopeKey(&id), &secret)?;
+        store.keep_scope_key(&ScopeKeyRow { id: id.clone(), geo: geo.to_string(), sealed }, clock::now()).await?;
+        // Two callers may both have made one: the store's latest is what the next start would use.
+        let latest = store.scope_keys().await?.into_iter().rfind(|row| row.geo == geo.as_str());
+        let key = match latest {
+            Some(row) => {
+                let secret = self.sealer.open(Use::ScopeKey(&row.id), &row.sealed)?;
+                ScopeKey { id: row.id, secret }
+            }
+            None => ScopeKey { id, secret },
+        };
+        Ok(self.scopes.write().entry(geo.clone()).or_insert(key).clone())
+    }
+
+    /// The facts of keys with their MACs for a geo; only what changed since the last call is made again.
+    pub fn scoped_keys(&self, geo: &Geo, scope: &ScopeKey, facts: &Facts) -> BTreeMap<Name, Arc<Key>> {
+        let hmac = hmac::Key::new(hmac::HMAC_SHA256, &scope.secret);
+        let digests = self.digests.read();
+        let mut made = self.made.write();
+        let before = made.remove(geo).unwrap_or_default();
+        let mut after = Made::with_capacity(facts.keys.len());
+        let mut keys = BTreeMap::new();
+        for (public_id, fact) in &facts.keys {
+            let held = before.get(public_id).filter(|(from, to)| Arc::ptr_eq(from, fact) && to.scope_key == scope.id);
+            let scoped = match held {
+                Some((_, scoped)) => scoped.clone(),
+                None => match digests.get(public_id) {
+                    Some(digest) => Arc::new(with_mac(fact, &hmac, digest, &scope.id)),
+                    None => continue,
+                },
+            };
+            after.insert(public_id.clone(), (fact.clone(), scoped.clone()));
+            keys.insert(public_id.clone(), scoped);
+        }
+        made.insert(geo.clone(), after);
+        keys
+    }
+}
+
+fn with_mac(fact: &Key, hmac: &hmac::Key, digest: &Digest, scope_key: &str) -> Key {
+    let mac = hmac::sign(hmac, digest).as_ref().try_into().unwrap_or_default();
+    Key { mac, scope_key: scope_key.to_owned(), ..fact.clone() }
+}

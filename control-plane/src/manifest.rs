@@ -1,0 +1,14 @@
+//! Declarative files: read with the line of everything, applied whole or not at all, and written back.
+
+mod apply;
+mod bind;
+mod document;
+mod export;
+mod render;
+mod yaml;
+
+pub use apply::apply;
+pub use export::{Selection, export};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Declarative files made so: all documents in one publication, every fault with its file and line, or nothing.
+
+use std::collections::HashMap;
+
+use policy_engine::compile;
+use policy_engine::vocabulary::{Action, Id, Kind};
+use proto::admin::{ApplyResponse, Fault, ResourceChange, SourceFile};
+use proto::name;
+use proto::status::Refusal;
+
+use super::document::{self, Document};
+use crate::actor::{Actor, owner};
+use crate::error::ChangeError;
+use crate::govern;
+use crate::publish::{Act, Change, Effects, Mode, Outcome, Plan, Published, Publisher};
+use crate::vault::Vault;
+
+/// Applies files, or tries to; faults are an answer, a refusal is for who may not.
+pub async fn apply(
+    publisher: &Publisher,
+    actor: &Actor,
+    (act, mode): (Act, Mode),
+    files: &[SourceFile],
+) -> Result<ApplyResponse, Refusal> {
+    let (mut documents, faults) = document::read(files);
+    documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
+    let current = publisher.current();
+    for document in &documents {
+        current.demand(actor, Action::Write, document.kind, owner(document.kind, &document.id))?;
+    }
+    if !faults.is_empty() {
+        return Ok(faulty(faults));
+    }
+    let places: HashMap<(Kind, Id), usize> =
+        documents.iter().enumerate().map(|(at, d)| ((d.kind, d.id.clone()), at)).collect();
+    let documents = std::sync::Arc::new(documents);
+    let declared = documents.clone();
+    let planned = move |published: &Published, vault: &Vault| plan(published, vault, &declared);
+    match publisher.publish(act, mode, planned).await {
+        Ok(outcome) => Ok(done(&outcome)),
+        Err(ChangeError::Faults(found)) => {
+            let placed = found.into_iter().map(|fault| {
+                let at = places.get(&(fault.kind, fault.id.clone()));
+                place(fault, at.and_then(|at| documents.get(*at)))
+            });
+            Ok(faulty(placed.collect()))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn plan(published: &Published, vault: &Vault, documents: &[Document]) -> Result<Plan, ChangeError> {
+    let (mut plan, mut faults) = (Plan::default(), Vec::new());
+    for document in documents {
+        let before = published.registry.get(document.kind, &document.id).map(AsRef::as_ref);
+        match govern::prepare_encoded(document.kind, &document.encoded, &document.id, before, vault) {
+            Ok(prepared) => {
+                plan.credentials.extend(prepared.sealed);
+                let after = Some(prepared.bytes);
+                plan.changes.push(Change { kind: document.kind, id: document.id.clone(), after });
+            }
+            Err(found) => faults.extend(found),
+        }
+    }
+    if faults.is_empty() { Ok(plan) } else { Err(ChangeError::Faults(faults)) }
+}
+
+/// A fault where its author wrote it; a fault of something no file declares has no place, only a name.
+fn place(fault: compile::Fault, document: Option<&Document>) -> Fault {
+    match document {
+        Some(document) => document.fault(&fault.field, fault.message),
+        None => Fault {
+            path: String::new(),
+            line: 0,
+            field: fault.field,
+            message: fault.message,
+            kind: fault.kind.to_string(),
+            name: name::format(fault.kind, &fault.id),
+        },
+    }
+}
+
+fn faulty(mut faults: Vec<Fault>) -> ApplyResponse {
+    faults.sort_by(|a, b| (&a.path, a.line, &a.field).cmp(&(&b.path, b.line, &b.field)));
+    ApplyResponse { changes: Vec::new(), faults, revision: 0 }
+}
+
+fn done(outcome: &Outcome) -> ApplyResponse {
+    let revision = if outcome.changed { outcome.published.head.revision } else { 0 };
+    ApplyResponse { changes: changes(&outcome.effects), faults: Vec::new(), revision }
+}
+
+fn changes(effects: &Effects) -> Vec<ResourceChange> {
+    let change = |(kind, id, effect): &(Kind, Id, crate::publish::Effect)| ResourceChange {
+        kind: kind.to_string(),
+        name: name::format(*kind, id),
+        change: effect.as_str().to_owned(),
+    };
+    effects.iter().map(change).collect()
+}

@@ -1,0 +1,238 @@
+//! A YAML document as the resource it declares: its envelope read, its spec bound to the kind's message.
+
+use policy_engine::vocabulary::{Id, Kind, Name};
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, MessageDescriptor, Value as Field};
+use proto::admin::{Fault, SourceFile};
+use proto::name::{self, Collection};
+
+use super::bind::{Binder, Lines, Misfit};
+use super::yaml::{self, Entry, Node, Value, shown};
+use crate::descriptors;
+
+/// The only version of the declarative form.
+pub(crate) const API_VERSION: &str = "chancery/v1";
+
+/// A resource as a file declares it.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) path: String,
+    pub(crate) line: u32,
+    pub(crate) kind: Kind,
+    pub(crate) id: Id,
+    /// The encoded message of the kind.
+    pub(crate) encoded: Vec<u8>,
+    pub(crate) lines: Lines,
+}
+
+impl Document {
+    /// A fault of this document, under its author's path and with its line.
+    pub(crate) fn fault(&self, field: &str, message: String) -> Fault {
+        let (field, line) = self.lines.find(field).unwrap_or_else(|| (field.to_owned(), self.line));
+        Fault {
+            path: self.path.clone(),
+            line,
+            field,
+            message,
+            kind: self.kind.to_string(),
+            name: name::format(self.kind, &self.id),
+        }
+    }
+}
+
+/// Reads every document of every file; with any fault, what could be read is given too, to find the others' faults.
+pub(crate) fn read(files: &[SourceFile]) -> (Vec<Document>, Vec<Fault>) {
+    let (mut documents, mut faults) = (Vec::new(), Vec::new());
+    for file in files {
+        match yaml::documents(&file.text) {
+            Ok(nodes) => {
+                for node in &nodes {
+                    match Reading::new(node).document(&file.path) {
+                        Ok(document) => documents.push(document),
+                        Err(found) => faults.extend(found.into_iter().map(|f| Fault { path: file.path.clone(), ..f })),
+                    }
+                }
+            }
+            Err(error) => faults.push(Fault {
+                path: file.path.clone(),
+                line: error.line,
+                message: error.message,
+                ..Fault::default()
+            }),
+        }
+    }
+    faults.extend(twice(&documents));
+    (documents, faults)
+}
+
+/// A fault for every document that declares what another has declared.
+fn twice(documents: &[Document]) -> Vec<Fault> {
+    let mut first = std::collections::HashMap::new();
+    let mut faults = Vec::new();
+    for document in documents {
+        match first.get(&(document.kind, &document.id)) {
+            None => drop(first.insert((document.kind, &document.id), (&document.path, document.line))),
+            Some((path, line)) => {
+                faults.push(document.fault("metadata.name", format!("is declared before, in {path}:{line}")));
+            }
+        }
+    }
+    faults
+}
+
+/// A document being read.
+struct Reading<'n> {
+    node: &'n Node,
+    binder: Binder,
+    kind: Option<Kind>,
+    name: Option<Name>,
+    tenant: Option<Name>,
+}
+
+impl<'n> Reading<'n> {
+    fn new(node: &'n Node) -> Self {
+        Self { node, binder: Binder::default(), kind: None, name: None, tenant: None }
+    }
+
+    fn document(mut self, path: &str) -> Result<Document, Vec<Fault>> {
+        let bound = self.bind();
+        let id = self.name.clone().map(|name| Id { tenant: self.tenant.clone(), name });
+        if !self.binder.faults.is_empty() {
+            return Err(self.faults(id.as_ref()));
+        }
+        match (bound, self.kind, id) {
+            (Some(message), Some(kind), Some(id)) => Ok(Document {
+                path: path.to_owned(),
+                line: self.node.line,
+                kind,
+                id,
+                encoded: message.encode_to_vec(),
+                lines: self.binder.lines,
+            }),
+            (_, _, id) => Err(self.faults(id.as_ref())),
+        }
+    }
+
+    fn bind(&mut self) -> Option<DynamicMessage> {
+        let node = self.node;
+        let Value::Map(entries) = &node.value else {
+            self.binder.fault(node.line, "", format!("a resource is a mapping, not {}", node.what()));
+            return None;
+        };
+        for entry in entries {
+            if !matches!(entry.key.as_str(), "apiVersion" | "kind" | "metadata" | "spec") {
+                let message = format!("unknown field `{}`; known are apiVersion, kind, metadata, spec", shown(&entry.key));
+                self.binder.fault(entry.line, &shown(&entry.key), message);
+            }
+        }
+        match self.text(entries, "apiVersion") {
+            Some((line, text)) if text != API_VERSION => {
+                self.binder.fault(line, "apiVersion", format!("`{}` is not `{API_VERSION}`", shown(&text)));
+            }
+            _ => {}
+        }
+        let (line, kind) = self.text(entries, "kind")?;
+        let Some(kind) = kind.parse().ok().filter(|kind| *kind != Kind::Key) else {
+            let message = match kind.as_str() {
+                "Key" => "API keys are made by a call, because a secret comes back once".to_owned(),
+                _ => format!("`{}` is not a kind", shown(&kind)),
+            };
+            self.binder.fault(line, "kind", message);
+            return None;
+        };
+        self.kind = Some(kind);
+        let message = descriptors::message(kind)?;
+        let mut into = DynamicMessage::new(message.clone());
+        self.metadata(entries, kind, &message, &mut into);
+        self.spec(entries, &message, &mut into);
+        Some(into)
+    }
+
+    fn metadata(&mut self, entries: &[Entry], kind: Kind, message: &MessageDescriptor, into: &mut DynamicMessage) {
+        let Some(found) = entries.iter().find(|e| e.key == "metadata") else {
+            return self.binder.fault(self.node.line, "metadata", "is missing".to_owned());
+        };
+        let Value::Map(fields) = &found.value.value else {
+            let message = format!("a mapping was expected, not {}", found.value.what());
+            return self.binder.fault(found.value.line, "metadata", message);
+        };
+        let mut has_name = false;
+        for entry in fields {
+            let field = format!("metadata.{}", shown(&entry.key));
+            match (entry.key.as_str(), &entry.value.value) {
+                ("name", Value::Scalar { text, .. }) => {
+                    has_name = true;
+                    self.name = self.name_of(&entry.value, &field, text);
+                }
+                ("tenant", _) if entry.value.is_null() => {}
+                ("tenant", Value::Scalar { text, .. }) => self.tenant = self.name_of(&entry.value, &field, text),
+                ("name" | "tenant", _) => {
+                    let message = format!("a text was expected, not {}", entry.value.what());
+                    self.binder.fault(entry.line, &field, message);
+                }
+                ("labels", _) => {
+                    if let Some(labels) = message.get_field_by_name("labels") {
+                        self.binder.field(&field, &entry.value, &labels, into);
+                    }
+                }
+                (other, _) => {
+                    let message = format!("unknown field `{}`; known are name, tenant, labels", shown(other));
+                    self.binder.fault(entry.line, &field, message);
+                }
+            }
+        }
+        if !has_name {
+            self.binder.fault(found.line, "metadata.name", "is missing".to_owned());
+        }
+        let collection = Collection::of(kind);
+        if !collection.may_belong_to(self.tenant.as_ref()) {
+            let place = if self.tenant.is_some() { "to the platform, not to a tenant" } else { "to a tenant" };
+            self.binder.fault(found.line, "metadata.tenant", format!("a {kind} belongs {place}"));
+        }
+        if let Some(name) = &self.name {
+            let id = Id { tenant: self.tenant.clone(), name: name.clone() };
+            into.set_field_by_name("name", Field::String(name::format(kind, &id)));
+        }
+    }
+
+    fn spec(&mut self, entries: &[Entry], message: &MessageDescriptor, into: &mut DynamicMessage) {
+        let Some(field) = message.get_field_by_name("spec") else { return };
+        match entries.iter().find(|e| e.key == "spec") {
+            Some(found) => self.binder.field("spec", &found.value, &field, into),
+            None => self.binder.fault(self.node.line, "spec", "is missing".to_owned()),
+        }
+    }
+
+    fn text(&mut self, entries: &[Entry], key: &str) -> Option<(u32, String)> {
+        match entries.iter().find(|e| e.key == key).map(|e| (&e.value.value, e.value.line)) {
+            Some((Value::Scalar { text, .. }, line)) => Some((line, text.clone())),
+            Some((_, line)) => {
+                self.binder.fault(line, key, "a text was expected".to_owned());
+                None
+            }
+            None => {
+                self.binder.fault(self.node.line, key, "is missing".to_owned());
+                None
+            }
+        }
+    }
+
+    fn name_of(&mut self, node: &Node, field: &str, text: &str) -> Option<Name> {
+        self.binder.lines.note(field, node.line);
+        Name::new(text).map_err(|error| self.binder.fault(node.line, field, error.to_string())).ok()
+    }
+
+    fn faults(self, id: Option<&Id>) -> Vec<Fault> {
+        let kind = self.kind;
+        let name = kind.zip(id).map(|(kind, id)| name::format(kind, id)).unwrap_or_default();
+        let fault = |Misfit { line, field, message }| Fault {
+            path: String::new(),
+            line,
+            field,
+            message,
+            kind: kind.map(|kind| kind.to_string()).unwrap_or_default(),
+            name: name.clone(),
+        };
+        self.binder.faults.into_iter().map(fault).collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! Declarative files end to end: into a real store and back.
+
+use proto::admin::{ApplyResponse, SourceFile};
+
+use super::*;
+use crate::actor::Actor;
+use crate::publish::tests::{Fixture, fixture};
+use crate::publish::{Act, Mode};
+use policy_engine::vocabulary::Kind;
+
+const WHOLE: &str = include_str!("tests/whole.yaml");
+
+fn root() -> Actor {
+    Actor::Platform("test".into())
+}
+
+async fn applied(fixture: &Fixture, mode: Mode, texts: &[&str]) -> ApplyResponse {
+    let files: Vec<SourceFile> = texts
+        .iter()
+        .enumerate()
+        .map(|(n, text)| SourceFile { path: format!("{n}.yaml"), text: (*text).to_owned() })
+        .collect();
+    apply(&fixture.publisher, &root(), (Act::of_system("test"), mode), &files).await.unwrap()
+}
+
+fn words(answer: &ApplyResponse) -> Vec<&str> {
+    answer.changes.iter().map(|c| c.change.as_str()).collect()
+}
+
+fn faults(answer: &ApplyResponse) -> Vec<String> {
+    answer.faults.iter().map(|f| format!("{}:{} {} {}", f.path, f.line, f.field, f.message)).collect()
+}
+
+#[tokio::test]
+async fn one_of_every_kind_is_applied_and_its_export_changes_nothing() {
+    let fixture = fixture().await;
+    let tried = applied(&fixture, Mode::Try, &[WHOLE]).await;
+    assert_eq!(faults(&tried), Vec::<String>::new());
+    assert_eq!((tried.revision, fixture.publisher.current().head.revision), (0, 0));
+    let first = applied(&fixture, Mode::Commit, &[WHOLE]).await;
+    assert_eq!(first.revision, 1);
+    assert!(words(&first).iter().all(|w| *w == "created"), "{:?}", words(&first));
+    let kinds: std::collections::BTreeSet<&str> = first.changes.iter().map(|c| c.kind.as_str()).collect();
+    assert_eq!(kinds.len(), Kind::ALL.len() - 1, "the fixture has one of every kind but keys");
+
+    let again = applied(&fixture, Mode::Commit, &[WHOLE]).await;
+    assert!(words(&again).iter().all(|w| *w == "unchanged"));
+    assert_eq!((again.revision, fixture.publisher.current().head.revision), (0, 1));
+
+    let text = export(&fixture.publisher.current(), &root(), &Selection::default());
+    let back = applied(&fixture, Mode::Commit, &[&text]).await;
+    assert_eq!(faults(&back), Vec::<String>::new());
+    assert!(words(&back).iter().all(|w| *w == "unchanged"), "{text}");
+    assert_eq!(back.changes.len(), first.changes.len());
+    insta::assert_snapshot!("export", text);
+}
+
+#[tokio::test]
+async fn every_fault_is_reported_where_it_was_written_and_nothing_is_applied() {
+    let fixture = fixture().await;
+    let structural = "apiVersion: chancery/v1\nkind: Teem\nmetadata: {name: a}\nspec: {}\n---\napiVersion: chancery/v2\nkind: Tenant\nmetadata: {name: acme, tenant: x, colour: red}\nspec:\n  displayname: Acme\n  geos: eu\n---\nkind: Key\n---\n- 1\n";
+    let twice = "apiVersion: chancery/v1\nkind: Tenant\nmetadata: {name: a}\nspec: {currency: USD}\n---\napiVersion: chancery/v1\nkind: Tenant\nmetadata: {name: a}\nspec: {currency: USD}\n";
+    let answer = applied(&fixture, Mode::Commit, &[structural, twice, "a: [", WHOLE]).await;
+    insta::assert_snapshot!("structural_faults", faults(&answer).join("\n"));
+    assert!(answer.changes.is_empty());
+    assert_eq!(fixture.publisher.current().head.revision, 0);
+}
+
+#[tokio::test]
+async fn faults_of_values_and_references_name_the_line_of_the_value() {
+    let fixture = fixture().await;
+    let values = "apiVersion: chancery/v1\nkind: Model\nmetadata: {name: m}\nspec:\n  card: {operations: [sing]}\n  route:\n    groups:\n      - [{endpoint: a/b}]\n      - targets:\n          - {endpoint: e, weight: 0}\n";
+    let answer = applied(&fixture, Mode::Commit, &[values]).await;
+    insta::assert_snapshot!("value_faults", faults(&answer).join("\n"));
+    let references = values.replace("sing", "chat").replace("a/b", "gone").replace(", weight: 0", "");
+    let answer = applied(&fixture, Mode::Commit, &[&references]).await;
+    insta::assert_snapshot!("reference_faults", faults(&answer).join("\n"));
+    assert_eq!(fixture.publisher.current().head.revision, 0);
+}
+
+#[tokio::test]
+async fn a_secret_is_sealed_and_in_no_export() {
+    let fixture = fixture().await;
+    let secret = "sk-live-0123456789";
+    let file = format!(
+        "apiVersion: chancery/v1\nkind: Provider\nmetadata: {{name: p}}\nspec: {{adapter: openai, baseUrl: 'https://x.test/v1', credential: {{value: {secret}}}}}\n"
+    );
+    assert_eq!(words(&applied(&fixture, Mode::Commit, &[&file]).await), ["created"]);
+    assert_eq!(words(&applied(&fixture, Mode::Commit, &[&file]).await), ["unchanged"], "the same secret");
+    let other = file.replace(secret, "sk-live-other");
+    assert_eq!(words(&applied(&fixture, Mode::Commit, &[&other]).await), ["updated"], "another secret");
+    let text = export(&fixture.publisher.current(), &root(), &Selection::default());
+    assert!(!text.contains("sk-live") && text.contains("sealed: cred-"), "{text}");
+    assert_eq!(words(&applied(&fixture, Mode::Commit, &[&text]).await), ["unchanged"]);
+    let unknown = text.replace("cred-", "cred-x");
+    assert!(faults(&applied(&fixture, Mode::Commit, &[&unknown]).await).concat().contains("0.yaml:9 spec.credential.sealed"));
+    let raw = std::fs::read(fixture.dir.path().join("store.db")).unwrap();
+    let wal = std::fs::read(fixture.dir.path().join("store.db-wal")).unwrap_or_default();
+    assert!(![raw, wal].concat().windows(7).any(|w| w == b"sk-live"), "no plaintext on disk");
+}

@@ -1,0 +1,236 @@
+//! Publishing: one act's changes become a revision, or nothing of them does.
+//!
+//! Law: there is one writer. What an act changes is judged by the same `compile` a node runs before a transaction begins;
+//! the transaction then allocates the revision only where the head still is where the act was judged; what others see
+//! changes after the commit and never before. An act that changes nothing makes no revision.
+//! A publication runs to its end even when its caller has gone: memory and store never part.
+
+mod audit;
+mod load;
+mod plan;
+
+use std::sync::Arc;
+
+use policy_engine::compile::compile;
+use policy_engine::facts::Facts;
+use policy_engine::snapshot::{CompiledSnapshot, Header};
+use tokio::sync::{Mutex, watch};
+
+use crate::authoriser::Authoriser;
+use crate::clock;
+use crate::error::ChangeError;
+use crate::keyring::KeyRing;
+use crate::registry::Registry;
+use crate::seal::Sealer;
+use crate::store::{Batch, Digest, Head, Page, Store, Written};
+use crate::vault::Vault;
+
+pub use audit::Act;
+pub use load::OpenError;
+pub use plan::{Change, Effect, Effects, Plan};
+use plan::Applied;
+
+/// One version of everything a request is judged by.
+#[derive(Debug)]
+pub struct Published {
+    /// Its place in history.
+    pub head: Head,
+    /// SHA-256 over every resource in force.
+    pub digest: Digest,
+    /// Every resource in force, as stored.
+    pub registry: Registry,
+    /// The same as facts; the MACs of keys are zero until they are made for a scope.
+    pub facts: Arc<Facts>,
+    /// The facts, compiled without projection.
+    pub compiled: Arc<CompiledSnapshot>,
+    /// Who may do what to them.
+    pub authoriser: Arc<Authoriser>,
+}
+
+/// What came of an act.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What is in force now; the revision it was before where nothing changed or it was only tried.
+    pub published: Arc<Published>,
+    /// Every resource as the act leaves it, or would leave it.
+    pub registry: Registry,
+    /// What became, or would become, of each resource of the plan.
+    pub effects: Effects,
+    /// A revision was made.
+    pub changed: bool,
+}
+
+/// Whether an act is done or only tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is done.
+    Commit,
+    /// It is judged, and nothing changes.
+    Try,
+}
+
+/// The one writer, and what it published last. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    vault: Vault,
+    ring: KeyRing,
+    writing: Mutex<()>,
+    current: watch::Sender<Arc<Published>>,
+}
+
+impl Publisher {
+    /// Opens a store: what is in force is read and compiled; a store that does not compile is refused, with every fault.
+    pub async fn open(store: Store, sealer: Arc<Sealer>) -> Result<Self, OpenError> {
+        let published = load::published(&store).await?;
+        let ring = KeyRing::open(&store, sealer.clone()).await?;
+        let vault = Vault::new(sealer, store.credentials().await?.into_iter().collect());
+        let (current, _) = watch::channel(Arc::new(published));
+        let shared = Shared { store, vault, ring, writing: Mutex::new(()), current };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// What is in force now.
+    pub fn current(&self) -> Arc<Published> {
+        self.shared.current.borrow().clone()
+    }
+
+    /// What is in force, and every change of it; a slow reader sees the latest, not each.
+    pub fn watch(&self) -> watch::Receiver<Arc<Published>> {
+        self.shared.current.subscribe()
+    }
+
+    /// The store behind it, for history.
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// The sealed credentials.
+    pub fn vault(&self) -> &Vault {
+        &self.shared.vault
+    }
+
+    /// What is known of API keys' secrets.
+    pub fn ring(&self) -> &KeyRing {
+        &self.shared.ring
+    }
+
+    /// Does, or tries, what `plan` makes of what is in force when its turn has come.
+    pub async fn publish<P>(&self, act: Act, mode: Mode, plan: P) -> Result<Outcome, ChangeError>
+    where
+        P: FnOnce(&Published, &Vault) -> Result<Plan, ChangeError> + Send + 'static,
+    {
+        let shared = self.shared.clone();
+        let task = tokio::spawn(async move { shared.publish(&act, mode, plan).await });
+        task.await.map_err(|_| ChangeError::Broken)?
+    }
+
+    /// What was in force at a revision; `None` where it was never published.
+    pub async fn at(&self, revision: i64) -> Result<Option<Published>, ChangeError> {
+        let page = Page { before: revision.checked_add(1), size: 1 };
+        let found = self.shared.store.revisions(page).await?;
+        let Some(row) = found.into_iter().find(|row| row.revision == revision) else { return Ok(None) };
+        let head = Head { revision, epoch: row.epoch };
+        match load::at_revision(&self.shared.store, head).await {
+            Ok(published) => Ok(Some(published)),
+            Err(OpenError::Faults(faults)) => Err(faults),
+            Err(OpenError::Store(error)) => Err(error.into()),
+            Err(OpenError::Ring(_)) => Err(ChangeError::Broken),
+        }
+    }
+
+    /// Logs an act that was refused.
+    pub async fn log_refusal(&self, act: &Act, outcome: &str) -> Result<(), ChangeError> {
+        Ok(self.shared.store.log(&audit::refusal(act, outcome, clock::now())).await?)
+    }
+}
+
+impl Shared {
+    async fn publish<P>(&self, act: &Act, mode: Mode, plan: P) -> Result<Outcome, ChangeError>
+    where
+        P: FnOnce(&Published, &Vault) -> Result<Plan, ChangeError> + Send,
+    {
+        let _turn = self.writing.lock().await;
+        let base = self.current.borrow().clone();
+        let plan = plan(&base, &self.vault)?;
+        let now = clock::now();
+        let applied = plan::apply(&base, &plan, now)?;
+        if applied.written.is_empty() {
+            let Applied { registry, effects, .. } = applied;
+            return Ok(Outcome { published: base, registry, effects, changed: false });
+        }
+        let Applied { facts, registry, written, effects } = applied;
+        let compiled = judge(facts, base.head.revision.saturating_add(1)).await?;
+        if mode == Mode::Try {
+            return Ok(Outcome { published: base, registry, effects, changed: false });
+        }
+        let digest = registry.digest();
+        let head = self.commit(act, &base, &plan, (&written, digest, now)).await?;
+        self.ring.keep(plan.keys);
+        self.vault.keep(&plan.credentials);
+        let Judged { facts, compiled } = compiled;
+        let authoriser = base.authoriser.after(&base.registry, &registry, &facts);
+        let published =
+            Arc::new(Published { head, digest, registry: registry.clone(), facts, compiled, authoriser });
+        self.current.send_replace(published.clone());
+        Ok(Outcome { published, registry, effects, changed: true })
+    }
+
+    async fn commit(
+        &self,
+        act: &Act,
+        base: &Published,
+        plan: &Plan,
+        (written, digest, now): (&[Written], Digest, i64),
+    ) -> Result<Head, ChangeError> {
+        let changes = audit::changes(base, written);
+        let revision = base.head.revision.saturating_add(1);
+        let events = audit::events(act, &changes, revision, now);
+        let keys = self.ring.seal(&plan.keys)?;
+        let batch = Batch {
+            base: base.head,
+            digest,
+            actor: &act.actor,
+            action: &act.action,
+            now,
+            written,
+            events: &events,
+            keys: &keys,
+            credentials: &plan.credentials,
+        };
+        let (head, _) = self.store.commit(&batch).await?;
+        Ok(head)
+    }
+}
+
+/// Facts with the snapshot they compile to.
+struct Judged {
+    facts: Arc<Facts>,
+    compiled: Arc<CompiledSnapshot>,
+}
+
+/// Compiles facts off the runtime's own threads.
+async fn judge(facts: Facts, revision: i64) -> Result<Judged, ChangeError> {
+    let facts = Arc::new(facts);
+    let header = Header { revision: u64::try_from(revision).unwrap_or_default(), geo: None };
+    let task = tokio::task::spawn_blocking(move || {
+        let compiled = compile(&facts, header).map_err(ChangeError::Faults)?;
+        Ok(Judged { facts, compiled: Arc::new(compiled) })
+    });
+    task.await.map_err(|_| ChangeError::Broken)?
+}
+
+impl Published {
+    /// The revision, as everything that serves requests counts it.
+    pub fn revision(&self) -> u64 {
+        u64::try_from(self.head.revision).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,99 @@
+//! Audit events of acts: who, what, on which resources, with the digests before and after.
+
+use policy_engine::vocabulary::{Id, Kind, Name};
+use prost::Message as _;
+use proto::admin::{AuditEvent, AuditedChange};
+use proto::name;
+
+use super::Published;
+use crate::clock;
+use crate::registry::hex;
+use crate::store::{Event, Written};
+
+/// Changes one event names at most; an act with more is logged as several.
+const CHANGES: usize = 1_000;
+
+/// Who acts, and by what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Act {
+    /// AIP name of the principal; `system` for the control plane itself.
+    pub actor: String,
+    /// Public id of the API key the actor used; empty where none was.
+    pub key_id: String,
+    /// The call, such as `chancery.admin.v1.TeamsService/CreateTeam`.
+    pub action: String,
+    /// AIP name of what is acted upon; empty where it is not one resource.
+    pub resource: String,
+    /// The request's id.
+    pub request_id: String,
+}
+
+impl Act {
+    /// An act of the control plane itself.
+    pub fn of_system(action: &str) -> Self {
+        Self { actor: "system".to_owned(), action: action.to_owned(), ..Self::default() }
+    }
+
+    fn event(&self, outcome: &str, revision: i64, now: i64) -> AuditEvent {
+        AuditEvent {
+            name: String::new(),
+            sequence: 0,
+            create_time: Some(clock::timestamp(now)),
+            actor: self.actor.clone(),
+            key_id: self.key_id.clone(),
+            action: self.action.clone(),
+            resource: self.resource.clone(),
+            outcome: outcome.to_owned(),
+            revision,
+            changes: Vec::new(),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
+/// What an act did to each resource, in the order of names.
+pub(super) fn changes(base: &Published, written: &[Written]) -> Vec<AuditedChange> {
+    let mut all: Vec<AuditedChange> = written.iter().filter_map(|w| change(base, w)).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+fn change(base: &Published, written: &Written) -> Option<AuditedChange> {
+    let kind: Kind = written.kind.parse().ok()?;
+    let id = Id { tenant: Name::new(&written.tenant).ok(), name: Name::new(&written.name).ok()? };
+    let before = base.registry.get(kind, &id);
+    let change = match (before.is_some(), written.after.is_some()) {
+        (false, _) => "created",
+        (true, true) => "updated",
+        (true, false) => "deleted",
+    };
+    Some(AuditedChange {
+        name: name::format(kind, &id),
+        change: change.to_owned(),
+        before_digest: before.map(|stored| hex(&stored.digest)).unwrap_or_default(),
+        after_digest: written.after.as_ref().map(|(digest, _)| hex(digest)).unwrap_or_default(),
+    })
+}
+
+/// The events of an act that published a revision.
+pub(super) fn events<'a>(act: &'a Act, changes: &'a [AuditedChange], revision: i64, now: i64) -> Vec<Event<'a>> {
+    changes
+        .chunks(CHANGES)
+        .map(|part| Event {
+            created_at: now,
+            revision,
+            body: Box::new(move |seq| {
+                encoded(AuditEvent { changes: part.to_vec(), ..act.event("ok", revision, now) }, seq)
+            }),
+        })
+        .collect()
+}
+
+/// The event of an act that was refused.
+pub(super) fn refusal<'a>(act: &'a Act, outcome: &'a str, now: i64) -> Event<'a> {
+    Event { created_at: now, revision: 0, body: Box::new(move |seq| encoded(act.event(outcome, 0, now), seq)) }
+}
+
+fn encoded(event: AuditEvent, seq: i64) -> Vec<u8> {
+    AuditEvent { name: format!("auditEvents/{seq}"), sequence: seq, ..event }.encode_to_vec()
+}

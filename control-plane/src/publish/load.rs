@@ -1,0 +1,72 @@
+//! What is in force, read from a store: facts are rebuilt from the stored bytes and compiled.
+
+use std::sync::Arc;
+
+use policy_engine::compile::Fault;
+use policy_engine::facts::Facts;
+use policy_engine::vocabulary::{Id, Kind, Name};
+
+use super::{Judged, Published, judge};
+use crate::authoriser::Authoriser;
+use crate::error::ChangeError;
+use crate::govern;
+use crate::keyring::RingError;
+use crate::registry::{Registry, Stored};
+use crate::store::{Head, ResourceRow, Store, StoreError};
+
+/// Why a store can't be served from.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its secrets can't be read or do not open.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// What it holds does not compile.
+    #[error("the store does not compile: {0}")]
+    Faults(ChangeError),
+}
+
+/// What is in force at the head.
+pub(super) async fn published(store: &Store) -> Result<Published, OpenError> {
+    let head = store.head().await?;
+    assembled(head, store.in_force().await?).await
+}
+
+/// Everything that was in force at a revision, compiled as it was then.
+pub(crate) async fn at_revision(store: &Store, head: Head) -> Result<Published, OpenError> {
+    assembled(head, store.in_force_at(head.revision).await?).await
+}
+
+async fn assembled(head: Head, rows: Vec<ResourceRow>) -> Result<Published, OpenError> {
+    let mut registry = Registry::default();
+    let mut facts = Facts::default();
+    let mut faults: Vec<Fault> = Vec::new();
+    for row in rows {
+        let (kind, id) = identity(&row)?;
+        if let Err(found) = govern::learn(kind, &id, &row.bytes, &mut facts) {
+            faults.extend(found);
+        }
+        let ResourceRow { bytes, digest, created_at, updated_at, revision, .. } = row;
+        registry.put(kind, id, Arc::new(Stored { bytes, digest, created_at, updated_at, revision }));
+    }
+    if !faults.is_empty() {
+        return Err(OpenError::Faults(ChangeError::Faults(faults)));
+    }
+    let Judged { facts, compiled } = judge(facts, head.revision).await.map_err(OpenError::Faults)?;
+    let authoriser = Arc::new(Authoriser::new(&facts));
+    let digest = registry.digest();
+    Ok(Published { head, digest, registry, facts, compiled, authoriser })
+}
+
+fn identity(row: &ResourceRow) -> Result<(Kind, Id), StoreError> {
+    let corrupt = || StoreError::Corrupt(format!("a resource of no kind or name: {} `{}`", row.kind, row.name));
+    let kind: Kind = row.kind.parse().map_err(|_| corrupt())?;
+    let name = Name::new(&row.name).map_err(|_| corrupt())?;
+    let tenant = match row.tenant.as_str() {
+        "" => None,
+        tenant => Some(Name::new(tenant).map_err(|_| corrupt())?),
+    };
+    Ok((kind, Id { tenant, name }))
+}

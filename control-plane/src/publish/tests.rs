@@ -1,0 +1,158 @@
+//! Publishing: atomic, judged, audited, and the same after opening again.
+
+use bytes::Bytes;
+use policy_engine::vocabulary::{Id, Kind};
+use proto::admin::{AuditEvent, Endpoint, EndpointSpec, Provider, ProviderSpec, Tenant, TenantSpec};
+use prost::Message;
+
+use super::*;
+use crate::govern;
+use crate::store::{Page, chained};
+
+pub(crate) struct Fixture {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) publisher: Publisher,
+}
+
+pub(crate) async fn opened(dir: &std::path::Path) -> Result<Publisher, OpenError> {
+    let store = Store::open(&dir.join("store.db")).await?;
+    Publisher::open(store, Arc::new(Sealer::new(&[7; 32]).unwrap())).await
+}
+
+pub(crate) async fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let publisher = opened(dir.path()).await.unwrap();
+    Fixture { dir, publisher }
+}
+
+fn id(name: &str) -> Id {
+    Id::platform(name.parse().unwrap())
+}
+
+fn tenant(name: &str, display: &str) -> (Kind, Id, Option<Bytes>) {
+    let spec = TenantSpec { display_name: display.into(), currency: "USD".into(), ..Default::default() };
+    (Kind::Tenant, id(name), Some(Tenant { spec: Some(spec), ..Default::default() }.encode_to_vec().into()))
+}
+
+fn endpoint(name: &str, provider: &str) -> (Kind, Id, Option<Bytes>) {
+    let spec = EndpointSpec { provider: provider.into(), upstream_model: "m".into(), ..Default::default() };
+    (Kind::Endpoint, id(name), Some(Endpoint { spec: Some(spec), ..Default::default() }.encode_to_vec().into()))
+}
+
+fn provider(name: &str) -> (Kind, Id, Option<Bytes>) {
+    let spec = ProviderSpec { adapter: "simulated".into(), ..Default::default() };
+    (Kind::Provider, id(name), Some(Provider { spec: Some(spec), ..Default::default() }.encode_to_vec().into()))
+}
+
+async fn publish(publisher: &Publisher, wanted: Vec<(Kind, Id, Option<Bytes>)>) -> Result<Outcome, ChangeError> {
+    let plan = move |published: &Published, vault: &Vault| {
+        let mut plan = Plan::default();
+        for (kind, id, bytes) in wanted {
+            let before = published.registry.get(kind, &id).map(AsRef::as_ref);
+            let after = match bytes {
+                Some(bytes) => {
+                    Some(govern::prepare_encoded(kind, &bytes, &id, before, vault).map_err(ChangeError::Faults)?.bytes)
+                }
+                None => None,
+            };
+            plan.changes.push(Change { kind, id, after });
+        }
+        Ok(plan)
+    };
+    publisher.publish(Act::of_system("test"), Mode::Commit, plan).await
+}
+
+async fn events(publisher: &Publisher) -> Vec<AuditEvent> {
+    let mut logged = publisher.store().events(Page { before: None, size: 100 }).await.unwrap();
+    logged.reverse();
+    let mut prev = [0; 32];
+    for event in &logged {
+        assert_eq!(event.hash, chained(&prev, &event.body));
+        prev = event.hash;
+    }
+    logged.iter().map(|event| AuditEvent::decode(event.body.as_slice()).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_change_is_published_with_its_event_and_seen_by_watchers() {
+    let Fixture { publisher, .. } = &fixture().await;
+    let mut watch = publisher.watch();
+    let outcome = publish(publisher, vec![tenant("acme", "Acme")]).await.unwrap();
+    assert!(outcome.changed && watch.has_changed().unwrap());
+    let seen = watch.borrow_and_update().clone();
+    assert_eq!((seen.head.revision, seen.digest), (1, outcome.published.digest));
+    assert_eq!(seen.facts.tenants[&id("acme")].display_name, "Acme");
+    let events = events(publisher).await;
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].revision, events[0].outcome.as_str()), (1, "ok"));
+    assert_eq!((events[0].changes[0].name.as_str(), events[0].changes[0].change.as_str()), ("tenants/acme", "created"));
+}
+
+#[tokio::test]
+async fn what_changes_nothing_makes_no_revision() {
+    let Fixture { publisher, .. } = &fixture().await;
+    publish(publisher, vec![tenant("acme", "Acme")]).await.unwrap();
+    let again = publish(publisher, vec![tenant("acme", "Acme"), (Kind::Tenant, id("none"), None)]).await.unwrap();
+    assert!(!again.changed);
+    assert!(again.effects.iter().all(|(_, _, effect)| *effect == Effect::Unchanged));
+    assert_eq!((publisher.current().head.revision, events(publisher).await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_fault_leaves_nothing_and_every_fault_is_told() {
+    let Fixture { publisher, .. } = &fixture().await;
+    publish(publisher, vec![provider("p"), endpoint("e", "p")]).await.unwrap();
+    let before = publisher.current();
+    let bad = vec![tenant("new", "New"), endpoint("x", "gone"), endpoint("y", "away")];
+    let Err(ChangeError::Faults(faults)) = publish(publisher, bad).await else { panic!("published") };
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    let referenced = publish(publisher, vec![(Kind::Provider, id("p"), None)]).await;
+    assert!(matches!(referenced, Err(ChangeError::Faults(f)) if f[0].id == id("e")));
+    assert!(Arc::ptr_eq(&before, &publisher.current()));
+    assert_eq!(publisher.store().head().await.unwrap(), before.head);
+    assert_eq!(events(publisher).await.len(), 1);
+}
+
+#[tokio::test]
+async fn after_opening_again_everything_is_as_it_was() {
+    let fixture = fixture().await;
+    publish(&fixture.publisher, vec![provider("p"), endpoint("e", "p"), tenant("acme", "Acme")]).await.unwrap();
+    publish(&fixture.publisher, vec![(Kind::Endpoint, id("e"), None)]).await.unwrap();
+    let before = fixture.publisher.current();
+    fixture.publisher.store().close().await;
+    let again = opened(fixture.dir.path()).await.unwrap().current();
+    assert_eq!((again.head, again.digest), (before.head, before.digest));
+    assert_eq!(again.facts, before.facts);
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_compile_is_refused_with_what_is_wrong() {
+    let fixture = fixture().await;
+    publish(&fixture.publisher, vec![provider("p"), endpoint("e", "p")]).await.unwrap();
+    // Somebody edits the store behind our back: the provider ends, the endpoint that needs it stays.
+    fixture.publisher.store().close().await;
+    let path = fixture.dir.path().join("store.db");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    sqlx::query("UPDATE resource_version SET until_revision = 1 WHERE kind = 'Provider'").execute(&pool).await.unwrap();
+    pool.close().await;
+    let error = opened(fixture.dir.path()).await.unwrap_err().to_string();
+    assert!(error.contains("endpoints/e") && error.contains("spec.provider"), "{error}");
+}
+
+#[tokio::test]
+async fn publications_at_once_are_serial_and_none_is_lost() {
+    let Fixture { publisher, .. } = &fixture().await;
+    let all: Vec<_> = (0..20)
+        .map(|n| {
+            let publisher = publisher.clone();
+            tokio::spawn(async move { publish(&publisher, vec![tenant(&format!("t{n}"), "T")]).await.unwrap() })
+        })
+        .collect();
+    let mut revisions = Vec::new();
+    for task in all {
+        revisions.push(task.await.unwrap().published.head.revision);
+    }
+    revisions.sort_unstable();
+    assert_eq!(revisions, (1..=20).collect::<Vec<_>>());
+    assert_eq!(publisher.current().facts.tenants.len(), 20);
+}

@@ -1,3 +1,4 @@
 //! The doors of the control plane: parse, call, answer.
 
 pub mod admin;
+pub mod sync;

@@ -25,10 +25,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::nodes::Nodes;
+use crate::nodes::NodeRegistry;
 use crate::publish::Publisher;
 
-pub use peer::{PeerError, node_of};
+pub use peer::{NodeId, PeerError, node_of};
 
 use line::Line;
 
@@ -47,7 +47,7 @@ pub struct SyncService {
 #[derive(Debug)]
 struct Shared {
     publisher: Publisher,
-    nodes: Arc<Nodes>,
+    nodes: NodeRegistry,
     heartbeat: Duration,
     sending: Semaphore,
     /// One line of snapshots a geo, made when its first node comes.
@@ -57,7 +57,12 @@ struct Shared {
 
 impl SyncService {
     /// A service that follows a publisher until `stop`.
-    pub fn new(publisher: Publisher, nodes: Arc<Nodes>, heartbeat: Duration, stop: CancellationToken) -> Self {
+    pub fn new(
+        publisher: Publisher,
+        nodes: NodeRegistry,
+        heartbeat: Duration,
+        stop: CancellationToken,
+    ) -> Self {
         let (sending, lines) = (Semaphore::new(SENDING), Mutex::default());
         Self { shared: Arc::new(Shared { publisher, nodes, heartbeat, sending, lines, stop }) }
     }
@@ -80,7 +85,10 @@ impl Shared {
 impl SyncRpc for SyncService {
     type SyncStream = Pin<Box<dyn Stream<Item = Result<ControlMessage, Status>> + Send>>;
 
-    async fn sync(&self, request: Request<Streaming<NodeMessage>>) -> Result<Response<Self::SyncStream>, Status> {
+    async fn sync(
+        &self,
+        request: Request<Streaming<NodeMessage>>,
+    ) -> Result<Response<Self::SyncStream>, Status> {
         let certificates = request.peer_certs();
         let leaf = certificates.as_ref().and_then(|all| all.first());
         let node = leaf.ok_or(PeerError::Missing).and_then(|der| node_of(der));

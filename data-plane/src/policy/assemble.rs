@@ -68,7 +68,9 @@ impl Assembly {
         }
         match digest(&SHA256, &self.contents).as_ref() == &end.sha256[..] {
             true => Ok(()),
-            false => Err(Refusal::of(NackCode::DigestMismatch, "the chunks' digest is not the announced one")),
+            false => {
+                Err(Refusal::of(NackCode::DigestMismatch, "the chunks' digest is not the announced one"))
+            }
         }
     }
 

@@ -74,7 +74,12 @@ impl NodeKey {
     }
 
     /// Opens what was sealed to this node under its SPIFFE id.
-    pub(crate) fn open_sealed(&self, encapsulated: &[u8], ciphertext: &[u8], spiffe_id: &str) -> Result<Vec<u8>, KeyError> {
+    pub(crate) fn open_sealed(
+        &self,
+        encapsulated: &[u8],
+        ciphertext: &[u8],
+        spiffe_id: &str,
+    ) -> Result<Vec<u8>, KeyError> {
         let encapsulated = EncapsulatedSecret(encapsulated.to_vec());
         SUITE
             .open(&encapsulated, INFO, spiffe_id.as_bytes(), ciphertext, &self.private)

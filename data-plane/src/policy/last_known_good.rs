@@ -53,8 +53,10 @@ impl LastKnownGood {
     pub(crate) fn keep(&self, kept: &Kept) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         let mut seal = Context::new(&SHA256);
-        let lengths: Vec<[u8; 8]> =
-            [&kept.envelope, &kept.contents, &kept.secrets].iter().map(|p| (p.len() as u64).to_be_bytes()).collect();
+        let lengths: Vec<[u8; 8]> = [&kept.envelope, &kept.contents, &kept.secrets]
+            .iter()
+            .map(|p| (p.len() as u64).to_be_bytes())
+            .collect();
         let mut parts: Vec<&[u8]> = vec![MAGIC];
         for (length, part) in lengths.iter().zip([&kept.envelope, &kept.contents, &kept.secrets]) {
             parts.push(length);

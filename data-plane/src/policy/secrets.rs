@@ -36,10 +36,13 @@ pub(crate) enum SecretsError {
 impl Secrets {
     /// Opens a sealed message.
     pub(crate) fn open(sealed: &Sealed, key: &NodeKey, spiffe_id: &str) -> Result<Self, SecretsError> {
-        let opened = Zeroizing::new(key.open_sealed(&sealed.encapsulated_key, &sealed.ciphertext, spiffe_id)?);
+        let opened =
+            Zeroizing::new(key.open_sealed(&sealed.encapsulated_key, &sealed.ciphertext, spiffe_id)?);
         let bundle = SecretBundle::decode(opened.as_slice())?;
-        let scope_keys = bundle.scope_keys.into_iter().map(|k| (k.id, Zeroizing::new(k.key.to_vec()))).collect();
-        let credentials = bundle.credentials.into_iter().map(|c| (c.provider, Secret::new(c.value))).collect();
+        let scope_keys =
+            bundle.scope_keys.into_iter().map(|k| (k.id, Zeroizing::new(k.key.to_vec()))).collect();
+        let credentials =
+            bundle.credentials.into_iter().map(|c| (c.provider, Secret::new(c.value))).collect();
         Ok(Self { scope_keys, credentials })
     }
 }

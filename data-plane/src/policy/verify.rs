@@ -3,12 +3,12 @@
 //! Law: every resource has the digest it is announced with, the manifest of them has the digest of the envelope, the scope
 //! is this node's own, and what compiles here is judged by the same function as in the control plane.
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 use policy_engine::facts::Facts;
 use policy_engine::snapshot::{CompiledSnapshot, Header};
 use policy_engine::vocabulary::Geo;
 use prost::Message;
-use proto::sync::{Envelope, NackCode, Resource, SnapshotContents};
+use proto::sync::{Envelope, NackCode, Resource, Scope, SnapshotContents};
 
 use super::state::Version;
 
@@ -55,18 +55,21 @@ pub(crate) fn verify(
     geo: &Geo,
     running: Option<&Version>,
 ) -> Result<Verified, Refusal> {
-    let version = check_envelope(envelope, geo, running)?;
+    let (version, scope) = check_envelope(envelope, geo, running)?;
     let contents = SnapshotContents::decode(contents)
         .map_err(|error| Refusal::of(NackCode::Validation, format!("the contents do not decode: {error}")))?;
     if contents.resources.len() > MAX_RESOURCES {
         let detail = format!("{} resources are more than {MAX_RESOURCES}", contents.resources.len());
         return Err(Refusal::of(NackCode::LimitExceeded, detail));
     }
-    if manifest_digest(&contents.resources)? != version.digest {
+    if manifest_digest(&scope, &contents.resources)? != version.digest {
         return Err(Refusal::of(NackCode::DigestMismatch, "the manifest's digest is not the announced one"));
     }
     if contents.resources.is_empty() && running.is_some() {
-        return Err(Refusal::of(NackCode::EmptyRefused, "it holds nothing, and what is enforced holds something"));
+        return Err(Refusal::of(
+            NackCode::EmptyRefused,
+            "it holds nothing, and what is enforced holds something",
+        ));
     }
     let mut facts = Facts::default();
     for resource in &contents.resources {
@@ -91,16 +94,17 @@ fn first_fault(faults: &[policy_engine::Fault]) -> Refusal {
     }
 }
 
-fn check_envelope(bytes: &[u8], geo: &Geo, running: Option<&Version>) -> Result<Version, Refusal> {
-    let envelope = Envelope::decode(bytes)
-        .map_err(|error| Refusal::of(NackCode::Validation, format!("the envelope does not decode: {error}")))?;
+fn check_envelope(bytes: &[u8], geo: &Geo, running: Option<&Version>) -> Result<(Version, Scope), Refusal> {
+    let envelope = Envelope::decode(bytes).map_err(|error| {
+        Refusal::of(NackCode::Validation, format!("the envelope does not decode: {error}"))
+    })?;
     if envelope.schema != SCHEMA {
         let detail = format!("form {} is not form {SCHEMA}, which this build understands", envelope.schema);
         return Err(Refusal::of(NackCode::SchemaUnsupported, detail));
     }
-    let theirs = envelope.scope.map(|scope| scope.geo).unwrap_or_default();
-    if theirs != geo.as_str() {
-        let detail = format!("it is for `{}`, this node is in `{geo}`", theirs.escape_default());
+    let scope = envelope.scope.unwrap_or_default();
+    if scope.geo != geo.as_str() {
+        let detail = format!("it is for `{}`, this node is in `{geo}`", scope.geo.escape_default());
         return Err(Refusal::of(NackCode::WrongGeo, detail));
     }
     let digest = <[u8; 32]>::try_from(&envelope.digest[..])
@@ -110,35 +114,36 @@ fn check_envelope(bytes: &[u8], geo: &Geo, running: Option<&Version>) -> Result<
     match running.filter(|r| older(r)) {
         Some(r) => Err(Refusal::of(
             NackCode::StaleRevision,
-            format!("revision {} of epoch {} is older than {} of {}", version.revision, version.epoch, r.revision, r.epoch),
+            format!(
+                "revision {} of epoch {} is older than {} of {}",
+                version.revision, version.epoch, r.revision, r.epoch
+            ),
         )),
-        None => Ok(version),
+        None => Ok((version, scope)),
     }
 }
 
-/// SHA-256 over `chancery/manifest/v1` and, for each resource in order, its kind and name behind their lengths (32 bits,
-/// big-endian) and the SHA-256 of its body. The control plane has the same definition.
-fn manifest_digest(resources: &[Resource]) -> Result<[u8; 32], Refusal> {
-    let mut manifest = Context::new(&SHA256);
-    manifest.update(b"chancery/manifest/v1");
+/// The digest of the manifest, after each resource was held against its own and all against their order.
+fn manifest_digest(scope: &Scope, resources: &[Resource]) -> Result<[u8; 32], Refusal> {
     let mut before: Option<(&str, &str)> = None;
     for resource in resources {
-        let body = digest(&SHA256, &resource.body);
-        if body.as_ref() != &resource.digest[..] {
-            return Err(Refusal::at(resource, NackCode::DigestMismatch, "the body's digest is not the announced one"));
+        if digest(&SHA256, &resource.body).as_ref() != &resource.digest[..] {
+            return Err(Refusal::at(
+                resource,
+                NackCode::DigestMismatch,
+                "the body's digest is not the announced one",
+            ));
         }
         let here = (resource.kind.as_str(), resource.name.as_str());
         if before.is_some_and(|b| b >= here) {
-            return Err(Refusal::at(resource, NackCode::Validation, "resources are out of order or there twice"));
+            return Err(Refusal::at(
+                resource,
+                NackCode::Validation,
+                "resources are out of order or there twice",
+            ));
         }
         before = Some(here);
-        for part in [here.0, here.1] {
-            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-            manifest.update(&length.to_be_bytes());
-            manifest.update(part.as_bytes());
-        }
-        manifest.update(body.as_ref());
     }
-    let digest = manifest.finish();
-    <[u8; 32]>::try_from(digest.as_ref()).map_err(|_| Refusal::of(NackCode::DigestMismatch, "no digest"))
+    let manifest = digest(&SHA256, &proto::manifest::canonical(scope, resources));
+    <[u8; 32]>::try_from(manifest.as_ref()).map_err(|_| Refusal::of(NackCode::DigestMismatch, "no digest"))
 }

@@ -12,7 +12,9 @@ use prost::Message;
 use proto::sync::control_message::Message as Said;
 use proto::sync::node_message::Message as Saying;
 use proto::sync::sync_client::SyncClient;
-use proto::sync::{Ack, Heartbeat, Hello, Nack, NodeMessage, Secrets as Sealed, SnapshotEnd, Status as NodeStatus};
+use proto::sync::{
+    Ack, Heartbeat, Hello, Nack, NodeMessage, Secrets as Sealed, SnapshotEnd, Status as NodeStatus,
+};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -36,7 +38,12 @@ const HEALTHY: Duration = Duration::from_secs(60);
 pub(crate) trait Install: Send + Sync + 'static {
     /// Builds everything a request needs and swaps it in; an error leaves the old in force. May block: it is called off the
     /// request path.
-    fn install(&self, snapshot: Arc<CompiledSnapshot>, version: &Version, secrets: &Secrets) -> Result<(), String>;
+    fn install(
+        &self,
+        snapshot: Arc<CompiledSnapshot>,
+        version: &Version,
+        secrets: &Secrets,
+    ) -> Result<(), String>;
 
     /// Requests in flight, for the node's status.
     fn inflight(&self) -> u64;
@@ -71,7 +78,12 @@ enum Ended {
 }
 
 /// Restores what is on disk, then follows the control plane until `stop`.
-pub(crate) async fn watch<N: Install>(control: Control, node: Arc<N>, state: Arc<PolicyState>, stop: CancellationToken) {
+pub(crate) async fn watch<N: Install>(
+    control: Control,
+    node: Arc<N>,
+    state: Arc<PolicyState>,
+    stop: CancellationToken,
+) {
     let mut follower = Follower::new(control, node, state);
     follower.restore().await;
     let mut ceiling = BACK_OFF.0;
@@ -134,7 +146,9 @@ impl<N: Install> Follower<N> {
                     tracing::info!(revision = version.revision, "policy restored from disk");
                     return;
                 }
-                Err(refusal) => tracing::error!(code = ?refusal.code, detail = refusal.detail, "a kept policy is not used"),
+                Err(refusal) => {
+                    tracing::error!(code = ?refusal.code, detail = refusal.detail, "a kept policy is not used")
+                }
             }
         }
     }
@@ -154,7 +168,9 @@ impl<N: Install> Follower<N> {
             };
             match said.message {
                 Some(Said::Welcome(welcome)) => {
-                    silence = Duration::from_millis(u64::from(welcome.heartbeat_interval_ms.clamp(100, 60_000)) * 3);
+                    silence = Duration::from_millis(
+                        u64::from(welcome.heartbeat_interval_ms.clamp(100, 60_000)) * 3,
+                    );
                     self.state.set_connected(true);
                     tracing::info!(session = welcome.session, "following the control plane");
                 }
@@ -205,9 +221,9 @@ impl<N: Install> Follower<N> {
 
     fn heard(&self, heartbeat: &Heartbeat, say: &mpsc::Sender<NodeMessage>) {
         let age = self.state.confirmed_age().unwrap_or_default();
-        let theirs = heartbeat.server_time.as_ref().and_then(proto::convert::instant_micros);
+        let theirs = heartbeat.server_time.as_ref().and_then(proto::convert::instant);
         let ours = jiff::Timestamp::now().as_microsecond();
-        self.state.heard(theirs.map_or(0, |t| (ours - t) / 1000));
+        self.state.heard(theirs.map_or(0, |t| (ours - t.0) / 1000));
         let status = NodeStatus {
             applied: self.state.applied().map(|v| v.to_wire()),
             confirmed_age_ms: (age * 1000.0) as u64,
@@ -273,7 +289,8 @@ impl<N: Install> Follower<N> {
                 .map_err(|error| Refusal::of(proto::sync::NackCode::Validation, error))?;
             Ok((version, snapshot))
         };
-        let panicked = |_| Refusal::of(proto::sync::NackCode::Validation, "building it failed in a way that is a bug");
+        let panicked =
+            |_| Refusal::of(proto::sync::NackCode::Validation, "building it failed in a way that is a bug");
         let (version, snapshot) = tokio::task::spawn_blocking(work).await.map_err(panicked)??;
         self.running = Some(snapshot);
         self.state.set_applied(version.clone());

@@ -45,7 +45,7 @@ pub(super) struct Encoded {
     pub(super) envelope: Bytes,
     pub(super) chunks: Vec<Bytes>,
     pub(super) total_bytes: u64,
-    pub(super) sha256: Bytes,
+    pub(super) sha256: Vec<u8>,
 }
 
 /// An encoded `SecretBundle`.
@@ -60,7 +60,11 @@ impl std::fmt::Debug for Bundle {
 }
 
 /// Follows a publisher for one geo until `stop`; `None` until the first line is made.
-pub(super) fn follow(publisher: Publisher, geo: Geo, stop: CancellationToken) -> watch::Receiver<Option<Arc<Line>>> {
+pub(super) fn follow(
+    publisher: Publisher,
+    geo: Geo,
+    stop: CancellationToken,
+) -> watch::Receiver<Option<Arc<Line>>> {
     let (tell, told) = watch::channel(None);
     tokio::spawn(async move {
         let mut published = publisher.watch();
@@ -72,7 +76,9 @@ pub(super) fn follow(publisher: Publisher, geo: Geo, stop: CancellationToken) ->
                     last = Some(Arc::new(line));
                     tell.send_replace(last.clone());
                 }
-                Err(error) => tracing::error!(%geo, %error, "a snapshot can't be made; nodes keep what they have"),
+                Err(error) => {
+                    tracing::error!(%geo, %error, "a snapshot can't be made; nodes keep what they have")
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -83,7 +89,12 @@ pub(super) fn follow(publisher: Publisher, geo: Geo, stop: CancellationToken) ->
     told
 }
 
-async fn make(publisher: &Publisher, geo: &Geo, now: &Arc<Published>, last: Option<&Line>) -> anyhow::Result<Line> {
+async fn make(
+    publisher: &Publisher,
+    geo: &Geo,
+    now: &Arc<Published>,
+    last: Option<&Line>,
+) -> anyhow::Result<Line> {
     let scope_key = publisher.ring().scope_key(publisher.store(), geo).await?;
     let (publisher, geo, now) = (publisher.clone(), geo.clone(), now.clone());
     let before = last.map(|l| l.snapshot.clone());
@@ -92,7 +103,8 @@ async fn make(publisher: &Publisher, geo: &Geo, now: &Arc<Published>, last: Opti
         let keys = publisher.ring().scoped_keys(&geo, &scope_key, &projected);
         let facts = Facts { keys, ..projected };
         let key = ScopeKey { id: scope_key.id.clone(), key: scope_key.secret.to_vec().into() };
-        let bundle = SecretBundle { scope_keys: vec![key], credentials: credentials(&publisher, &now, &facts)? };
+        let bundle =
+            SecretBundle { scope_keys: vec![key], credentials: credentials(&publisher, &now, &facts)? };
         let secrets = Arc::new(Bundle { encoded: Zeroizing::new(bundle.encode_to_vec()) });
         let snapshot = encode(&facts, &geo, &now, before.as_ref());
         Ok(Line { head_revision: now.head.revision, confirmed_at: clock::now(), snapshot, secrets })
@@ -101,7 +113,11 @@ async fn make(publisher: &Publisher, geo: &Geo, now: &Arc<Published>, last: Opti
 }
 
 /// The sealed credentials of the providers in scope, opened.
-fn credentials(publisher: &Publisher, now: &Published, facts: &Facts) -> anyhow::Result<Vec<VendorCredential>> {
+fn credentials(
+    publisher: &Publisher,
+    now: &Published,
+    facts: &Facts,
+) -> anyhow::Result<Vec<VendorCredential>> {
     let mut opened = Vec::new();
     for id in facts.providers.keys() {
         let Some(reference) = sealed_reference(now, id) else { continue };
@@ -127,7 +143,8 @@ fn encode(facts: &Facts, geo: &Geo, now: &Published, before: Option<&Arc<Encoded
     let mut resources = proto::convert::resources(facts);
     let scope = proto::sync::Scope { geo: geo.to_string(), node_class: String::new() };
     let manifest = seal(&scope, &mut resources);
-    if let Some(before) = before.filter(|b| b.version.digest == manifest && b.version.epoch == now.head.epoch) {
+    if let Some(before) = before.filter(|b| b.version.digest == manifest && b.version.epoch == now.head.epoch)
+    {
         return before.clone();
     }
     let envelope = Envelope {
@@ -150,14 +167,14 @@ fn encode(facts: &Facts, geo: &Geo, now: &Published, before: Option<&Arc<Encoded
         envelope: envelope.encode_to_vec().into(),
         chunks,
         total_bytes: contents.len() as u64,
-        sha256: digest(&SHA256, &contents).as_ref().to_vec().into(),
+        sha256: digest(&SHA256, &contents).as_ref().to_vec(),
     })
 }
 
 /// Fills in each resource's digest and gives the manifest's.
-fn seal(scope: &proto::sync::Scope, resources: &mut [Resource]) -> Bytes {
+fn seal(scope: &proto::sync::Scope, resources: &mut [Resource]) -> Vec<u8> {
     for resource in resources.iter_mut() {
-        resource.digest = digest(&SHA256, &resource.body).as_ref().to_vec().into();
+        resource.digest = digest(&SHA256, &resource.body).as_ref().to_vec();
     }
-    digest(&SHA256, &proto::manifest::canonical(scope, resources)).as_ref().to_vec().into()
+    digest(&SHA256, &proto::manifest::canonical(scope, resources)).as_ref().to_vec()
 }

@@ -1,13 +1,20 @@
 //! Which node a certificate is of.
 
-use policy_engine::vocabulary::Name;
+use policy_engine::vocabulary::{Geo, Name};
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 
-use crate::nodes::NodeId;
-
 /// The trust domain of node certificates.
 const PREFIX: &str = "spiffe://chancery/geo/";
+
+/// Which node: by its certificate, not by what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeId {
+    /// Where it runs.
+    pub geo: Geo,
+    /// Its name, unique within the geo.
+    pub name: Name,
+}
 
 /// Why a certificate is not a node's.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

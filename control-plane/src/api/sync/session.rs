@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use policy_engine::vocabulary::Instant;
+use prost_types::Timestamp;
+use proto::admin::{Node, NodeNack};
 use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{
@@ -15,9 +16,10 @@ use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use super::line::{Bundle, Encoded, Line};
+use super::peer::NodeId;
 use super::{SEND_TIMEOUT, Shared, secrets};
 use crate::clock;
-use crate::nodes::{NodeId, NodeNack};
+use crate::registry::hex;
 
 type Say = mpsc::Sender<Result<ControlMessage, Status>>;
 
@@ -32,19 +34,26 @@ pub(super) async fn run(shared: Arc<Shared>, node: NodeId, mut said: Streaming<N
     };
     let session = Uuid::now_v7().to_string();
     tracing::info!(geo = %node.geo, node = %node.name, session, build = hello.build, "a node follows");
-    shared.nodes.note(&node, |view| {
-        view.streams += 1;
+    shared.nodes.update(&node.geo, &node.name, |view| {
+        view.state = "connected".to_owned();
         view.build = hello.build.clone();
         view.boot_id = hello.boot_id.clone();
-        view.connected_at = clock::now();
-        note_applied(view, hello.applied.as_ref());
+        view.node_class = hello.node_class.clone();
+        view.connect_time = Some(now());
+        seen(view, hello.applied.as_ref());
     });
     let mut stream = Session { shared: shared.clone(), node: node.clone(), say, sent: Sent::new(hello) };
+    let boot_id = stream.sent.boot_id.clone();
     let ended = stream.serve(&session, &mut said).await;
     if let Err(status) = ended {
         let _ = stream.say.send(Err(status)).await;
     }
-    shared.nodes.note(&node, |view| view.streams = view.streams.saturating_sub(1));
+    // A newer stream of a restarted node may have begun before the end of this one was noticed.
+    shared.nodes.update(&node.geo, &node.name, |view| {
+        if view.boot_id == boot_id {
+            view.state = "disconnected".to_owned();
+        }
+    });
     tracing::info!(geo = %node.geo, node = %node.name, session, "a node's stream ended");
 }
 
@@ -57,9 +66,10 @@ struct Session {
 
 /// What was said to the node so far.
 struct Sent {
-    public_key: Bytes,
+    boot_id: String,
+    public_key: Vec<u8>,
     /// The digest the node enforces, was last sent, or last refused: not to be sent (again).
-    settled: Bytes,
+    settled: Vec<u8>,
     awaiting: Option<u64>,
     nonce: u64,
     secrets_seq: u64,
@@ -69,6 +79,7 @@ struct Sent {
 impl Sent {
     fn new(hello: Hello) -> Self {
         Self {
+            boot_id: hello.boot_id,
             public_key: hello.hpke_public_key,
             settled: hello.applied.map(|v| v.digest).unwrap_or_default(),
             awaiting: None,
@@ -83,8 +94,9 @@ impl Session {
     async fn serve(&mut self, session: &str, said: &mut Streaming<NodeMessage>) -> Result<(), Status> {
         let interval = self.shared.heartbeat;
         let heartbeat_interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
-        let server_time = Some(proto::convert::timestamp(Instant(clock::now())));
-        self.say(Saying::Welcome(Welcome { session: session.to_owned(), server_time, heartbeat_interval_ms })).await?;
+        let welcome =
+            Welcome { session: session.to_owned(), server_time: Some(now()), heartbeat_interval_ms };
+        self.say(Saying::Welcome(welcome)).await?;
         let mut line = self.shared.line(&self.node.geo);
         let mut heartbeat = tokio::time::interval(interval);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -112,8 +124,9 @@ impl Session {
         let known = self.sent.secrets.as_ref().is_some_and(|s| s.encoded == line.secrets.encoded);
         if !known {
             self.sent.secrets_seq += 1;
-            let sealed = secrets::seal(&line.secrets, self.sent.secrets_seq, &self.node, &self.sent.public_key)
-                .map_err(|_| Status::invalid_argument("secrets can't be sealed to the node's key"))?;
+            let sealed =
+                secrets::seal(&line.secrets, self.sent.secrets_seq, &self.node, &self.sent.public_key)
+                    .map_err(|_| Status::invalid_argument("secrets can't be sealed to the node's key"))?;
             self.say(Saying::Secrets(sealed)).await?;
             self.sent.secrets = Some(line.secrets.clone());
         }
@@ -145,9 +158,8 @@ impl Session {
     }
 
     async fn beat(&self, line: &Line) -> Result<(), Status> {
-        let now = proto::convert::timestamp(Instant(clock::now()));
         self.say(Saying::Heartbeat(Heartbeat {
-            server_time: Some(now),
+            server_time: Some(now()),
             head_revision: line.head_revision,
             confirmed_at: Some(proto::convert::timestamp(Instant(line.confirmed_at))),
         }))
@@ -160,52 +172,53 @@ impl Session {
     }
 
     fn hear(&mut self, message: NodeMessage) {
-        let now = clock::now();
+        let NodeId { geo, name } = &self.node;
         match message.message {
             Some(Said::Ack(ack)) => {
                 if self.sent.awaiting == Some(ack.nonce) {
                     self.sent.awaiting = None;
                 }
-                self.shared.nodes.note(&self.node, |view| {
-                    view.seen_at = now;
-                    note_applied(view, ack.applied.as_ref());
-                });
-                tracing::info!(geo = %self.node.geo, node = %self.node.name, apply_us = ack.apply_us,
-                    revision = ack.applied.map_or(0, |v| v.revision), persisted = ack.persisted, "a node enforces");
+                self.shared.nodes.update(geo, name, |view| seen(view, ack.applied.as_ref()));
+                tracing::info!(%geo, node = %name, apply_us = ack.apply_us, persisted = ack.persisted,
+                    revision = ack.applied.map_or(0, |v| v.revision), "a node enforces");
             }
-            Some(Said::Nack(nack)) => self.refused(nack, now),
-            Some(Said::Status(status)) => self.shared.nodes.note(&self.node, |view| {
-                view.seen_at = now;
-                note_applied(view, status.applied.as_ref());
-            }),
-            Some(Said::Hello(_)) | None => self.shared.nodes.note(&self.node, |view| view.seen_at = now),
+            Some(Said::Nack(nack)) => self.refused(nack),
+            Some(Said::Status(status)) => {
+                self.shared.nodes.update(geo, name, |view| seen(view, status.applied.as_ref()));
+            }
+            Some(Said::Hello(_)) | None => self.shared.nodes.update(geo, name, |view| seen(view, None)),
         }
     }
 
-    fn refused(&mut self, nack: Nack, now: i64) {
+    fn refused(&mut self, nack: Nack) {
         if self.sent.awaiting == Some(nack.nonce) {
             self.sent.awaiting = None;
         }
+        let NodeId { geo, name } = &self.node;
         let code = nack.code().as_str_name().trim_start_matches("NACK_CODE_").to_owned();
-        tracing::error!(geo = %self.node.geo, node = %self.node.name, code, revision = nack.revision,
-            resource = nack.resource, detail = nack.detail, "a node refuses a snapshot");
-        self.shared.nodes.note(&self.node, |view| {
-            view.seen_at = now;
-            note_applied(view, nack.running.as_ref());
+        tracing::error!(%geo, node = %name, code, revision = nack.revision, resource = nack.resource,
+            detail = nack.detail, "a node refuses a snapshot");
+        self.shared.nodes.update(geo, name, |view| {
+            seen(view, nack.running.as_ref());
             view.last_nack = Some(NodeNack {
                 code,
                 revision: nack.revision,
                 resource: nack.resource,
                 detail: nack.detail,
-                at: now,
+                create_time: Some(now()),
             });
         });
     }
 }
 
-fn note_applied(view: &mut crate::nodes::NodeView, applied: Option<&Version>) {
+fn now() -> Timestamp {
+    proto::convert::timestamp(Instant(clock::now()))
+}
+
+fn seen(view: &mut Node, applied: Option<&Version>) {
+    view.last_seen_time = Some(now());
     if let Some(version) = applied {
         view.applied_revision = version.revision;
-        view.applied_digest = version.digest.to_vec();
+        view.applied_digest = hex(&version.digest);
     }
 }

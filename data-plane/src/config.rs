@@ -1,0 +1,252 @@
+//! What a data plane is told when it starts: one typed struct, read once, from a TOML file and the environment over it.
+//!
+//! Law: an unknown key is an error, and so is a value that can't be meant; nothing falls back silently to a default.
+//! Every key can be given as `CHANCERY__<SECTION>__<KEY>`. `deploy/config/data-plane.toml` lists every key with its default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use thiserror::Error;
+
+/// Everything a data plane is told.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where it listens.
+    #[serde(default)]
+    pub listen: Listen,
+    /// Where policy comes from.
+    pub control: Control,
+    /// What it keeps on disk.
+    #[serde(default)]
+    pub state: State,
+    /// Which upstream addresses it may dial.
+    #[serde(default)]
+    pub upstream: Upstream,
+    /// How much it takes.
+    #[serde(default)]
+    pub bounds: Bounds,
+    /// How it ends.
+    #[serde(default)]
+    pub drain: Drain,
+    /// What it tells about itself.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+}
+
+/// Where it listens; port 0 picks a free one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// REST and gRPC inference; default `127.0.0.1:8080`.
+    pub inference: SocketAddr,
+    /// `/livez`, `/readyz`, `/metrics`; default `127.0.0.1:8081`.
+    pub ops: SocketAddr,
+    /// PEM certificate chain of the inference port; without it the port speaks plain text.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM private key of `tls_certificate`.
+    pub tls_key: Option<PathBuf>,
+}
+
+/// Where policy comes from, and this node's certificate.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Control {
+    /// The control plane's sync port, such as `https://control.internal:7071`.
+    pub url: String,
+    /// PEM certificates of the authority that signs both sides.
+    pub ca: PathBuf,
+    /// PEM certificate of this node; its SPIFFE id says geo and name.
+    pub certificate: PathBuf,
+    /// PEM private key of `certificate`.
+    pub key: PathBuf,
+}
+
+/// What it keeps on disk.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// The directory; default `.chancery/node`.
+    pub dir: PathBuf,
+    /// Records that may wait to be written; default 16384.
+    pub outbox_places: usize,
+    /// Bytes at which the outbox begins a new file; default 67108864.
+    pub outbox_file_bytes: u64,
+}
+
+/// Which upstream addresses it may dial, beyond public ones.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upstream {
+    /// Networks that are not public and may be dialled; default none.
+    pub allowed_networks: Vec<IpNet>,
+    /// This machine's own addresses may be dialled: for development only; default false.
+    pub allow_loopback: bool,
+    /// PEM certificates trusted beside the public roots.
+    pub extra_roots: Option<PathBuf>,
+}
+
+/// How much it takes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bounds {
+    /// The largest request body, in bytes; default 33554432.
+    pub body_bytes: usize,
+    /// Bytes of request bodies held at the same time; default 268435456.
+    pub buffered_bytes: usize,
+    /// Seconds a request may take in all; default 600.
+    pub request_seconds: u64,
+    /// Connections open at the same time; default 10000.
+    pub connections: usize,
+    /// Seconds a connection may take to send its request's headers; default 15.
+    pub header_seconds: u64,
+    /// Requests in flight over all connections; more are answered 503; default 4096.
+    pub requests: usize,
+}
+
+/// How it ends.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drain {
+    /// Seconds that requests in flight are given after a signal to end; default 30.
+    pub seconds: u64,
+    /// Seconds during which it still takes requests but says it is not ready; default 0.
+    pub grace_seconds: u64,
+}
+
+/// What it tells about itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// Log filter in the syntax of `RUST_LOG`; default `info`.
+    pub log: String,
+    /// OTLP gRPC endpoint of traces, such as `http://127.0.0.1:4317`; default none.
+    pub otlp_endpoint: Option<String>,
+    /// The share of requests that are traced when the caller did not decide, 0 to 1; default 1.
+    pub trace_ratio: f64,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self { inference: local(8080), ops: local(8081), tls_certificate: None, tls_key: None }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { dir: PathBuf::from(".chancery/node"), outbox_places: 16_384, outbox_file_bytes: 64 << 20 }
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            body_bytes: 32 << 20,
+            buffered_bytes: 256 << 20,
+            request_seconds: 600,
+            connections: 10_000,
+            header_seconds: 15,
+            requests: 4096,
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { seconds: 30, grace_seconds: 0 }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { log: "info".to_owned(), otlp_endpoint: None, trace_ratio: 1.0 }
+    }
+}
+
+/// Why a configuration is not one.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("the configuration `{path}` can't be read")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not TOML, or a key is unknown or of the wrong type.
+    #[error("the configuration is wrong: {0}")]
+    Parse(#[from] toml::de::Error),
+}
+
+impl Config {
+    /// Reads a file and lays `CHANCERY__SECTION__KEY` variables over it.
+    pub fn read(
+        path: &std::path::Path,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.display().to_string(), source })?;
+        Self::parse(&text, variables)
+    }
+
+    /// The same from text.
+    pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let mut table: toml::Table = text.parse()?;
+        for (name, value) in variables {
+            let Some(path) = name.strip_prefix("CHANCERY__") else { continue };
+            let Some((section, key)) = path.split_once("__") else { continue };
+            let section =
+                table.entry(section.to_ascii_lowercase()).or_insert_with(|| toml::Table::new().into());
+            if let Some(section) = section.as_table_mut() {
+                section.insert(key.to_ascii_lowercase(), value_of(&value));
+            }
+        }
+        Ok(table.try_into()?)
+    }
+}
+
+/// A variable's text as the TOML value it reads as, else as a string.
+fn value_of(text: &str) -> toml::Value {
+    let parsed: Result<toml::Table, _> = format!("value = {text}").parse();
+    let value = parsed.ok().and_then(|mut table| table.remove("value"));
+    value.unwrap_or_else(|| toml::Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "[control]\nurl = 'https://c:7071'\nca = 'ca'\ncertificate = 'c'\nkey = 'k'\n";
+
+    #[test]
+    fn variables_win_and_unknown_keys_are_refused() {
+        let variables = [
+            ("CHANCERY__LISTEN__INFERENCE", "127.0.0.1:0"),
+            ("CHANCERY__BOUNDS__BODY_BYTES", "1024"),
+            ("CHANCERY__TELEMETRY__LOG", "debug"),
+            ("CHANCERY_ADMIN_TOKEN", "not a key of ours"),
+        ];
+        let variables = || variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let config = Config::parse(LEAST, variables()).unwrap();
+        assert_eq!(config.listen.inference.port(), 0);
+        assert_eq!(config.bounds.body_bytes, 1024);
+        assert_eq!(config.telemetry.log, "debug");
+        let unknown = format!("{LEAST}\n[listen]\ninferense = '127.0.0.1:1'\n");
+        assert!(Config::parse(&unknown, std::iter::empty()).unwrap_err().to_string().contains("inferense"));
+        assert!(Config::parse("[listen]\n", std::iter::empty()).is_err(), "a node without a control plane");
+    }
+
+    #[test]
+    fn every_key_of_the_commented_file_is_read_and_is_the_default() {
+        let file = include_str!("../../deploy/config/data-plane.toml");
+        let commented = Config::parse(file, std::iter::empty()).unwrap();
+        let least = Config::parse(LEAST, std::iter::empty()).unwrap();
+        assert_eq!(commented.listen.inference, least.listen.inference);
+        assert_eq!(commented.bounds.body_bytes, least.bounds.body_bytes);
+        assert_eq!(commented.drain.seconds, least.drain.seconds);
+    }
+}

@@ -1,0 +1,155 @@
+//! Putting a verified snapshot in force: every endpoint's way upstream is prepared, then one pointer is swapped.
+//!
+//! Law: what can't be prepared is an endpoint without a way, which answers as one that can't be reached; it never holds
+//! back the policy of all others. Requests in flight keep the runtime they began with.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use policy_engine::facts::{Credential, Timeouts as Stated};
+use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
+use policy_engine::vocabulary::{self, Id, Kind};
+
+use crate::node::Node;
+use crate::policy::{Install, Secrets, Version};
+use crate::runtime::{Parts, Runtime};
+use crate::upstream::Upstream;
+use crate::upstream::address::AddressPolicy;
+use crate::upstream::config::{Adapter, Caps, EndpointConfig, Timeouts};
+use crate::upstream::secret::Secret;
+use crate::upstream::simulated::pace::Pace;
+
+/// Builds runtimes for a node.
+pub(crate) struct Installer {
+    pub(crate) node: Arc<Node>,
+    pub(crate) addresses: AddressPolicy,
+    pub(crate) extra_roots: Option<String>,
+    /// The ways upstream that are in use, each with what it was built from: an unchanged one keeps its connections.
+    pub(crate) built: Mutex<BTreeMap<Id, (Plan, Arc<Upstream>)>>,
+}
+
+/// What a way upstream is built from.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Plan {
+    adapter: vocabulary::Adapter,
+    base_url: String,
+    upstream_model: Arc<str>,
+    timeouts: Stated,
+    credential: Option<String>,
+}
+
+impl Install for Installer {
+    fn install(
+        &self,
+        snapshot: Arc<CompiledSnapshot>,
+        version: &Version,
+        secrets: &Secrets,
+    ) -> Result<(), String> {
+        let upstreams = self.upstreams(&snapshot, secrets);
+        let scope_keys = secrets.scope_keys.iter().filter_map(|(id, key)| {
+            Some((Arc::from(id.as_str()), <[u8; 32]>::try_from(key.as_slice()).ok()?))
+        });
+        let parts =
+            Parts { snapshot, geo: self.node.geo.clone(), upstreams, scope_keys: scope_keys.collect() };
+        let before = self.node.runtime.load_full();
+        let runtime = Runtime::new(parts, before.as_deref());
+        tracing::debug!(revision = version.revision, "a runtime is swapped in");
+        self.node.runtime.store(Some(Arc::new(runtime)));
+        Ok(())
+    }
+
+    fn inflight(&self) -> u64 {
+        let runtime = self.node.runtime.load();
+        let endpoints = runtime.as_ref().map_or(&[][..], |r| r.endpoints());
+        endpoints.iter().map(|e| u64::from(e.vitals.busy())).sum()
+    }
+}
+
+impl Installer {
+    fn upstreams(&self, snapshot: &CompiledSnapshot, secrets: &Secrets) -> Vec<Option<Arc<Upstream>>> {
+        let mut built = self.built.lock();
+        let mut next = BTreeMap::new();
+        let all = snapshot.endpoints().map(|(_, row)| {
+            let provider = snapshot.provider_of(row)?;
+            let plan = plan(row, provider, secrets);
+            let kept = built.remove(&row.id).filter(|(was, _)| *was == plan).map(|(_, upstream)| upstream);
+            let upstream = match kept {
+                Some(upstream) => upstream,
+                None => Arc::new(self.build(row, &plan)?),
+            };
+            next.insert(row.id.clone(), (plan, upstream.clone()));
+            Some(upstream)
+        });
+        let all = all.collect();
+        *built = next;
+        all
+    }
+
+    fn build(&self, row: &EndpointRow, plan: &Plan) -> Option<Upstream> {
+        let adapter = match plan.adapter {
+            vocabulary::Adapter::OpenAi => Adapter::OpenAi,
+            vocabulary::Adapter::Simulated => Adapter::Simulated(Pace::default()),
+        };
+        let config = EndpointConfig {
+            name: row.id.name.to_string(),
+            adapter,
+            base_url: plan.base_url.clone(),
+            upstream_model: plan.upstream_model.to_string(),
+            credential: plan.credential.clone().map(Secret::new),
+            timeouts: timeouts(&plan.timeouts),
+            caps: Caps::default(),
+            addresses: self.addresses.clone(),
+            extra_roots: self.extra_roots.clone(),
+        };
+        match Upstream::build(&config) {
+            Ok(upstream) => Some(upstream),
+            Err(fault) => {
+                tracing::error!(endpoint = %row.id, %fault, "an endpoint can't be prepared and will not be reached");
+                None
+            }
+        }
+    }
+}
+
+fn plan(row: &EndpointRow, provider: &ProviderRow, secrets: &Secrets) -> Plan {
+    Plan {
+        adapter: provider.adapter,
+        base_url: provider.base_url.clone(),
+        upstream_model: row.upstream_model.clone(),
+        timeouts: row.timeouts,
+        credential: credential(provider, secrets),
+    }
+}
+
+/// A provider's credential from where it is said to be; one that is not there is told to the operator, and the vendor will
+/// refuse the call.
+fn credential(provider: &ProviderRow, secrets: &Secrets) -> Option<String> {
+    let found = match provider.credential.as_ref()? {
+        Credential::Env(name) => env::var(name).ok(),
+        Credential::File(path) => std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned()),
+        Credential::Sealed => {
+            let name = proto::name::format(Kind::Provider, &provider.id);
+            secrets.credentials.get(&name).map(|secret| secret.reveal().to_owned())
+        }
+    };
+    if found.is_none() {
+        tracing::error!(provider = %provider.id, "the credential is not where the registry says it is");
+    }
+    found
+}
+
+fn timeouts(stated: &Stated) -> Timeouts {
+    let or = |stated: Option<vocabulary::Duration>, default: Duration| {
+        stated.map_or(default, |d| Duration::from_micros(u64::try_from(d.0).unwrap_or(0)))
+    };
+    let default = Timeouts::default();
+    Timeouts {
+        connect: or(stated.connect, default.connect),
+        first_byte: or(stated.first_byte, default.first_byte),
+        idle: or(stated.idle, default.idle),
+        total: or(stated.total, default.total),
+    }
+}

@@ -1,0 +1,243 @@
+//! Counters and gauges of the node, in Prometheus' text form.
+//!
+//! Law: every label has a bounded set of values: models and endpoints are the registry's own names, never what a caller
+//! wrote; no principal, key or prompt is a label.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use parking_lot::RwLock;
+use policy_engine::vocabulary::Id;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::node::Node;
+use crate::policy::PolicyState;
+use crate::record::{Observer, Record};
+
+/// Upper bounds of durations, in seconds.
+const SECONDS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Requests {
+    door: &'static str,
+    operation: &'static str,
+    model: String,
+    endpoint: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Tokens {
+    model: String,
+    r#type: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Coded {
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Findings {
+    direction: &'static str,
+    r#type: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Costs {
+    model: String,
+    currency: String,
+}
+
+/// The counters one kind of request moves, found once and kept: looking a label up costs more than counting.
+#[derive(Debug, Clone)]
+struct Bound {
+    requests: Counter,
+    input: Counter,
+    output: Counter,
+}
+
+type BoundKey = (&'static str, &'static str, Option<Id>, Option<Id>, &'static str);
+
+/// Every metric of a node.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Requests, Counter>,
+    refusals: Family<Coded, Counter>,
+    tokens: Family<Tokens, Counter>,
+    costs: Family<Costs, Counter>,
+    findings: Family<Findings, Counter>,
+    duration: Histogram,
+    first_byte: Histogram,
+    unrecorded: Counter,
+    written: Gauge,
+    lost: Gauge,
+    waiting: Gauge,
+    revision: Gauge,
+    connected: Gauge,
+    confirmed_age: Gauge<f64, AtomicU64>,
+    bound: RwLock<std::collections::HashMap<BoundKey, Bound>>,
+}
+
+impl Metrics {
+    /// Metrics that all stand at zero.
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("chancery");
+        let metrics = Self {
+            requests: Family::default(),
+            refusals: Family::default(),
+            tokens: Family::default(),
+            costs: Family::default(),
+            findings: Family::default(),
+            duration: Histogram::new(SECONDS),
+            first_byte: Histogram::new(SECONDS),
+            unrecorded: Counter::default(),
+            written: Gauge::default(),
+            lost: Gauge::default(),
+            waiting: Gauge::default(),
+            revision: Gauge::default(),
+            connected: Gauge::default(),
+            confirmed_age: Gauge::default(),
+            bound: RwLock::default(),
+            registry: Registry::default(),
+        };
+        let r = &mut registry;
+        r.register("requests", "Requests that ended, by how", metrics.requests.clone());
+        r.register("refusals", "Requests that were refused or failed, by code", metrics.refusals.clone());
+        r.register("tokens", "Tokens used, input and output", metrics.tokens.clone());
+        r.register(
+            "cost_nano_units",
+            "Cost in thousand-millionths of a unit of its currency",
+            metrics.costs.clone(),
+        );
+        r.register("findings", "Findings in what was sent and answered, by type", metrics.findings.clone());
+        r.register_with_unit(
+            "request_duration",
+            "From received to ended",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
+        r.register_with_unit(
+            "first_byte",
+            "From received to the answer's first byte",
+            Unit::Seconds,
+            metrics.first_byte.clone(),
+        );
+        r.register("unrecorded_requests", "Requests that could not be recorded", metrics.unrecorded.clone());
+        r.register(
+            "records_written",
+            "Records the outbox has written since the start",
+            metrics.written.clone(),
+        );
+        r.register("records_lost", "Records that had no place since the start", metrics.lost.clone());
+        r.register("records_waiting", "Places of the outbox that are taken", metrics.waiting.clone());
+        r.register("policy_revision", "The revision in force; 0 is none", metrics.revision.clone());
+        r.register(
+            "policy_connected",
+            "1 while a stream to the control plane is open",
+            metrics.connected.clone(),
+        );
+        r.register_with_unit(
+            "policy_confirmed_age",
+            "Since the last heartbeat of the control plane; -1 before the first",
+            Unit::Seconds,
+            metrics.confirmed_age.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+
+    /// The whole text of `/metrics`.
+    pub(crate) fn render(&self, node: &Node, policy: &PolicyState) -> String {
+        let (written, lost) = node.outbox.tally();
+        self.written.set(i64::try_from(written).unwrap_or(i64::MAX));
+        self.lost.set(i64::try_from(lost).unwrap_or(i64::MAX));
+        self.waiting.set(i64::try_from(node.outbox.waiting()).unwrap_or(i64::MAX));
+        self.revision.set(policy.applied().map_or(0, |v| v.revision));
+        self.connected.set(i64::from(policy.connected()));
+        self.confirmed_age.set(policy.confirmed_age().unwrap_or(-1.0));
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            tracing::error!("metrics can't be written as text");
+        }
+        text
+    }
+
+    fn bind(&self, record: &Record) -> Bound {
+        let name = |id: &Option<Id>| id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let tokens =
+            |r#type| self.tokens.get_or_create(&Tokens { model: name(&record.model), r#type }).clone();
+        let labels = Requests {
+            door: record.door.as_str(),
+            operation: record.operation.as_str(),
+            model: name(&record.model),
+            endpoint: name(&record.endpoint),
+            outcome: record.outcome.as_str(),
+        };
+        let requests = self.requests.get_or_create(&labels).clone();
+        Bound { requests, input: tokens("input"), output: tokens("output") }
+    }
+
+    fn bound(&self, record: &Record) -> Bound {
+        let key: BoundKey = (
+            record.door.as_str(),
+            record.operation.as_str(),
+            record.model.clone(),
+            record.endpoint.clone(),
+            record.outcome.as_str(),
+        );
+        if let Some(bound) = self.bound.read().get(&key) {
+            return bound.clone();
+        }
+        let bound = self.bind(record);
+        self.bound.write().insert(key, bound.clone());
+        bound
+    }
+}
+
+impl Observer for Metrics {
+    fn ended(&self, record: &Record, recorded: bool) {
+        let bound = self.bound(record);
+        bound.requests.inc();
+        bound.input.inc_by(record.usage.amounts.input);
+        bound.output.inc_by(record.usage.amounts.output);
+        self.duration.observe(record.latency_us as f64 / 1e6);
+        if let Some(first) = record.first_byte_us {
+            self.first_byte.observe(first as f64 / 1e6);
+        }
+        if let Some(code) = record.code {
+            self.refusals.get_or_create(&Coded { code }).inc();
+        }
+        for (direction, found) in [("input", &record.found_input), ("output", &record.found_output)] {
+            for (r#type, count) in found {
+                self.findings.get_or_create(&Findings { direction, r#type }).inc_by(u64::from(*count));
+            }
+        }
+        if let Some(cost) = record.cost.filter(|c| c.nanos > 0) {
+            let model = record.model.as_ref().map(ToString::to_string).unwrap_or_default();
+            let labels = Costs { model, currency: cost.currency.to_string() };
+            self.costs.get_or_create(&labels).inc_by(cost.nanos.unsigned_abs());
+        }
+        if !recorded {
+            self.unrecorded.inc();
+        }
+    }
+}
+
+/// Several observers as one.
+pub(crate) struct Both<A, B>(pub(crate) Arc<A>, pub(crate) Option<Arc<B>>);
+
+impl<A: Observer, B: Observer> Observer for Both<A, B> {
+    fn ended(&self, record: &Record, recorded: bool) {
+        self.0.ended(record, recorded);
+        if let Some(second) = &self.1 {
+            second.ended(record, recorded);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What the node tells about itself: JSON logs on standard error, and traces where a collector is configured.
+//!
+//! Law: a telemetry sink that is down or slow costs a request nothing; spans are made from records, off the request's way.
+//! Absent on purpose: metrics (`metrics`), and any content of prompts or answers.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::trace::{SpanBuilder, SpanKind, Status, Tracer, TracerProvider};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+
+use crate::config::Telemetry;
+use crate::record::{Observer, Outcome, Record};
+
+/// Traces on their way to a collector.
+pub(crate) struct Traces {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+}
+
+impl Traces {
+    /// Traces for the configured collector; `None` without one.
+    pub(crate) fn start(config: &Telemetry, geo: &str) -> anyhow::Result<Option<Arc<Self>>> {
+        let Some(endpoint) = config.otlp_endpoint.as_deref().filter(|e| !e.is_empty()) else {
+            return Ok(None);
+        };
+        let exporter = SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint)
+            .with_timeout(Duration::from_secs(5))
+            .build()?;
+        let resource = Resource::builder()
+            .with_service_name("chancery-data-plane")
+            .with_attribute(KeyValue::new("chancery.geo", geo.to_owned()))
+            .build();
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.trace_ratio))))
+            .with_resource(resource)
+            .build();
+        let tracer = provider.tracer("chancery");
+        Ok(Some(Arc::new(Self { provider, tracer })))
+    }
+
+    /// Sends what is still here. May block for as long as the collector's timeout.
+    pub(crate) fn flush(&self) {
+        if let Err(error) = self.provider.shutdown() {
+            tracing::warn!(%error, "the last traces did not reach the collector");
+        }
+    }
+}
+
+impl Observer for Traces {
+    fn ended(&self, record: &Record, _recorded: bool) {
+        let end = SystemTime::now();
+        let start = end.checked_sub(Duration::from_micros(record.latency_us)).unwrap_or(end);
+        let model = record.model.as_ref().map(|id| id.name.to_string()).unwrap_or_default();
+        let operation = record.operation.as_str();
+        let mut attributes = vec![
+            KeyValue::new(
+                "gen_ai.operation.name",
+                if operation == "embed" { "embeddings" } else { operation },
+            ),
+            KeyValue::new("gen_ai.request.model", model.clone()),
+            KeyValue::new("gen_ai.provider.name", "chancery"),
+            KeyValue::new("gen_ai.usage.input_tokens", saturating(record.usage.amounts.input)),
+            KeyValue::new("gen_ai.usage.output_tokens", saturating(record.usage.amounts.output)),
+            KeyValue::new("chancery.request_id", record.id.to_string()),
+            KeyValue::new("chancery.revision", saturating(record.revision)),
+            KeyValue::new("chancery.outcome", record.outcome.as_str()),
+            KeyValue::new("chancery.door", record.door.as_str()),
+            KeyValue::new("http.response.status_code", i64::from(record.status)),
+        ];
+        if let Some(endpoint) = &record.endpoint {
+            attributes.push(KeyValue::new("chancery.endpoint", endpoint.name.to_string()));
+        }
+        if let Some(code) = record.code {
+            attributes.push(KeyValue::new("error.type", code));
+        }
+        let builder = SpanBuilder::from_name(format!("{operation} {model}"))
+            .with_kind(SpanKind::Server)
+            .with_start_time(start)
+            .with_attributes(attributes);
+        let mut span = self.tracer.build_with_context(builder, &Context::new());
+        if !matches!(record.outcome, Outcome::Answered | Outcome::Refused) {
+            opentelemetry::trace::Span::set_status(&mut span, Status::error(record.outcome.as_str()));
+        }
+        opentelemetry::trace::Span::end_with_timestamp(&mut span, end);
+    }
+}
+
+fn saturating(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -6,13 +6,10 @@ use super::number::{Group, Join, Number, Touch, touch_before};
 use super::window::{Window, is_spaced_word};
 use crate::content::validate;
 
-/// The end of the card number among the first groups of `number`, which starts at `start`.
-pub(super) fn end_of_card(window: &Window<'_>, start: usize, number: &Number) -> Option<usize> {
-    let touch = touch_before(window, start);
-    if matches!(touch, Touch::Part | Touch::Joined { by_space: false }) {
-        return None;
-    }
-    let in_row = touch != Touch::Free && follows_group_of_four(window, start);
+/// The end of the card number that the first groups of a number make.
+pub(super) fn end_of_card(window: &Window<'_>, number: &Number) -> Option<usize> {
+    let touch = number.touch;
+    let in_row = touch != Touch::Free && follows_group_of_four(window, number.start);
     let groups = number.groups();
     (1..=groups.len()).rev().find_map(|count| {
         let chosen = groups.get(..count)?;

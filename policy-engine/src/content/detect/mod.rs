@@ -11,12 +11,12 @@ mod feed;
 mod iban;
 mod number;
 mod phone;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod window;
 mod words;
 
-use std::cmp::Reverse;
 use std::fmt;
 
 use thiserror::Error;
@@ -25,7 +25,8 @@ use crate::decision::Actions;
 use crate::vocabulary::{Entity, MaskAction};
 use context::Context;
 pub(super) use feed::Feed;
-use number::Number;
+#[cfg(test)]
+pub(super) use window::READS;
 use window::{End, Window};
 use words::Words;
 
@@ -131,7 +132,7 @@ impl Kinds {
         self.entities == 0 && !self.words
     }
 
-    fn has(self, entity: Entity) -> bool {
+    pub(super) fn has(self, entity: Entity) -> bool {
         self.entities & entity.bit() != 0
     }
 }
@@ -200,157 +201,4 @@ impl Detectors {
         }
         feed.finish(self, findings);
     }
-
-    /// Appends, in order, every finding of the window that starts at or after `from` and before the first undecided candidate,
-    /// and gives where that one starts; the window's end when there is none.
-    fn scan_window(
-        &self,
-        kinds: Kinds,
-        window: &Window<'_>,
-        from: usize,
-        findings: &mut Vec<Finding>,
-    ) -> usize {
-        let kept = findings.len();
-        let mut live = window.len();
-        if kinds.entities != 0 {
-            live = live.min(self.scan_entities(kinds, window, from, findings));
-        }
-        if kinds.words {
-            let mut report = |list, start, end| findings.push(Finding { what: What::Word(list), start, end });
-            live = live.min(self.words.find(window, from, &mut report).unwrap_or(live));
-        }
-        let mut index = kept;
-        while let Some(finding) = findings.get(index) {
-            if finding.start < live && finding.start >= from {
-                index += 1;
-            } else {
-                findings.swap_remove(index);
-            }
-        }
-        if let Some(fresh) = findings.get_mut(kept..) {
-            fresh.sort_unstable_by_key(|finding| (finding.start, Reverse(finding.end), finding.what));
-        }
-        live
-    }
-
-    fn scan_entities(
-        &self,
-        kinds: Kinds,
-        window: &Window<'_>,
-        from: usize,
-        findings: &mut Vec<Finding>,
-    ) -> usize {
-        let mut live = if window.is_open() { live_tail(kinds, window) } else { window.len() };
-        let mut index = from;
-        while let Some(trigger) = next_trigger(window.bytes(), index) {
-            let mut judge = |start: usize, verdict: Option<Option<Finding>>| match verdict {
-                Some(finding) => findings.extend(finding),
-                None => live = live.min(start),
-            };
-            index = trigger + 1;
-            if window.bytes().get(trigger) == Some(&b'@') {
-                if kinds.has(Entity::Email) {
-                    let start = email::local_start(window, trigger);
-                    judge(
-                        start,
-                        window.decide(|window| {
-                            let end = email::end_of_address(window, start, trigger)?;
-                            Some(Finding { what: What::Entity(Entity::Email), start, end })
-                        }),
-                    );
-                }
-                continue;
-            }
-            if !window.before(trigger).is_some_and(|b| b.is_ascii_digit()) {
-                self.judge_number(kinds, window, trigger, &mut judge);
-            }
-            index += window
-                .bytes()
-                .get(index..)
-                .map_or(0, |rest| rest.iter().take_while(|b| b.is_ascii_digit()).count());
-        }
-        live
-    }
-
-    fn judge_number(
-        &self,
-        kinds: Kinds,
-        window: &Window<'_>,
-        first: usize,
-        judge: &mut impl FnMut(usize, Option<Option<Finding>>),
-    ) {
-        let before = window.char_before(first);
-        if before.is_some_and(|c| c.is_ascii_alphabetic()) {
-            if kinds.has(Entity::InternationalBankAccountNumber)
-                && let Some(start) = iban::start_before(window, first)
-            {
-                judge(
-                    start,
-                    window.decide(|window| {
-                        let end = iban::end_of_iban(window, start)?;
-                        Some(Finding {
-                            what: What::Entity(Entity::InternationalBankAccountNumber),
-                            start,
-                            end,
-                        })
-                    }),
-                );
-            }
-            return;
-        }
-        if before.is_some_and(window::is_spaced_word)
-            || !(kinds.has(Entity::CreditDebitCardNumber) || kinds.has(Entity::Phone))
-        {
-            return;
-        }
-        let signed = phone::start_of_phone(window, first);
-        judge(
-            signed,
-            window.decide(|window| {
-                let number = Number::read(window, first);
-                if kinds.has(Entity::CreditDebitCardNumber)
-                    && let Some(end) = card::end_of_card(window, first, &number)
-                {
-                    return Some(Finding {
-                        what: What::Entity(Entity::CreditDebitCardNumber),
-                        start: first,
-                        end,
-                    });
-                }
-                if !kinds.has(Entity::Phone) {
-                    return None;
-                }
-                let (start, end) = phone::find_phone(window, &self.context, first, &number)?;
-                Some(Finding { what: What::Entity(Entity::Phone), start, end })
-            }),
-        );
-    }
-}
-
-/// Where a candidate may start whose anchor (an `@`, a digit) has not arrived.
-fn live_tail(kinds: Kinds, window: &Window<'_>) -> usize {
-    let mut live = window.len();
-    if kinds.has(Entity::Email) {
-        live = live.min(email::local_start(window, window.len()));
-    }
-    if kinds.has(Entity::Phone) {
-        live = live.min(phone::live_tail(window).unwrap_or(live));
-    }
-    if kinds.has(Entity::InternationalBankAccountNumber) {
-        live = live.min(iban::live_tail(window).unwrap_or(live));
-    }
-    live
-}
-
-/// The next digit or `@`. Text without either is passed over in blocks.
-fn next_trigger(bytes: &[u8], from: usize) -> Option<usize> {
-    let is_trigger = |b: &u8| b.is_ascii_digit() || *b == b'@';
-    let mut rest = bytes.get(from..)?;
-    while let Some((block, tail)) = rest.split_first_chunk::<32>() {
-        if block.iter().fold(false, |hit, b| hit | is_trigger(b)) {
-            break;
-        }
-        rest = tail;
-    }
-    rest.iter().position(is_trigger).map(|at| bytes.len() - rest.len() + at)
 }

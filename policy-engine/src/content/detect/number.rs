@@ -38,18 +38,24 @@ pub(super) struct Number {
     groups: [Group; DIGITS],
     total: usize,
     count: usize,
+    /// Offset of its first digit.
+    pub(super) start: usize,
+    /// How it stands to the text before it.
+    pub(super) touch: Touch,
     /// How a group follows that was not read, because it would hold more digits than are read.
     pub(super) beyond: Option<Join>,
 }
 
 impl Number {
     /// Reads the number whose first digit is at `start`.
-    pub(super) fn read(window: &Window<'_>, start: usize) -> Self {
+    pub(super) fn read(window: &Window<'_>, start: usize, touch: Touch) -> Self {
         let mut number = Self {
             digits: [0; DIGITS],
             groups: [Group::default(); DIGITS],
             total: 0,
             count: 0,
+            start,
+            touch,
             beyond: None,
         };
         let (mut index, mut join) = (start, Join::Start);

@@ -47,19 +47,19 @@ pub(super) fn live_tail(window: &Window<'_>) -> Option<usize> {
     (start < window.len()).then_some(start)
 }
 
-/// The telephone number whose first digit is at `first`: where it starts and ends.
+/// The telephone number that a number is, given where its signs start: where it starts itself, and where it ends.
 pub(super) fn find_phone(
     window: &Window<'_>,
     context: &Context,
-    first: usize,
+    signed: usize,
     number: &Number,
 ) -> Option<(usize, usize)> {
-    let signed = start_of_phone(window, first);
-    let plus = window.slice(signed, first).contains('+');
-    let bracket = window.slice(signed, first).contains('(');
-    let touch = touch_before(window, signed);
-    let touch = if follows_country_code(window, signed) { Touch::Part } else { touch };
-    let chosen = choose(number, touch, plus || bracket)?;
+    let signs = window.slice(signed, number.start);
+    let (plus, bracket) = (signs.contains('+'), signs.contains('('));
+    if follows_country_code(window, signed) {
+        return None;
+    }
+    let chosen = choose(number, plus || bracket)?;
     let closes = chosen.iter().any(|group| group.join == Join::Close);
     let start =
         if bracket && !closes { signed + usize::from(window.at(signed) == Some(b'(')) } else { signed };
@@ -114,10 +114,10 @@ fn follows_country_code(window: &Window<'_>, start: usize) -> bool {
 
 /// The groups that are one number: all that were read, or, where several numbers stand in a row, the first in North American
 /// grouping. A number that something joined precedes must show by its own signs or grouping that it starts here.
-fn choose(number: &Number, touch: Touch, signed: bool) -> Option<&[Group]> {
+fn choose(number: &Number, signed: bool) -> Option<&[Group]> {
     let groups = number.groups();
     let american = american_length(groups);
-    let starts = match touch {
+    let starts = match number.touch {
         Touch::Part => false,
         Touch::Free => true,
         Touch::Joined { by_space } => by_space && (signed || american.is_some()),

@@ -23,20 +23,12 @@ pub(in crate::content) struct Window<'a> {
     text: &'a str,
     open: bool,
     short: Cell<bool>,
-    #[cfg(test)]
-    pub(in crate::content) reads: Cell<u64>,
 }
 
 impl<'a> Window<'a> {
     /// A text as far as it is there.
     pub(in crate::content) fn new(text: &'a str, end: End) -> Self {
-        Self {
-            text,
-            open: end == End::Open,
-            short: Cell::new(false),
-            #[cfg(test)]
-            reads: Cell::new(0),
-        }
+        Self { text, open: end == End::Open, short: Cell::new(false) }
     }
 
     pub(super) fn bytes(&self) -> &'a [u8] {
@@ -107,12 +99,18 @@ impl<'a> Window<'a> {
 
     #[cfg(test)]
     fn count(&self) {
-        self.reads.set(self.reads.get() + 1);
+        READS.set(READS.get() + 1);
     }
 
     #[cfg(not(test))]
     #[inline(always)]
     fn count(&self) {}
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Reads of any window by this thread, for tests of how much work is done.
+    pub(in crate::content) static READS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Whether a character is part of a word written with spaces around it.

@@ -5,6 +5,9 @@
 //! Nothing raw is let go on any failure: a blocked stream stays blocked. One state serves one channel of one choice.
 //! Absent on purpose: the events the text travels in, and keeping a held connection awake.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use super::detect::{Detectors, Feed, Finding, Kinds, What};

@@ -1,0 +1,143 @@
+//! The one scan: from trigger to trigger (a digit, an `@`, a word's start), each candidate judged once by who it may belong to.
+//!
+//! Law: what a trigger's candidate is depends on the text around it alone, and a candidate starts at or before its trigger;
+//! so what is reported before the first undecided start is final.
+
+use std::cmp::Reverse;
+
+use super::number::{Number, Touch, touch_before};
+use super::window::{Window, is_spaced_word};
+use super::{Detectors, Finding, Kinds, What, card, email, iban, phone};
+use crate::vocabulary::Entity;
+
+impl Detectors {
+    /// Appends, in order, every finding of the window that starts at or after `from` and before the first undecided candidate,
+    /// and gives where that one starts; the window's end when there is none.
+    pub(super) fn scan_window(
+        &self,
+        kinds: Kinds,
+        window: &Window<'_>,
+        from: usize,
+        findings: &mut Vec<Finding>,
+    ) -> usize {
+        let kept = findings.len();
+        let mut live = window.len();
+        if kinds.entities != 0 {
+            live = live.min(self.scan_entities(kinds, window, from, findings));
+        }
+        if kinds.words {
+            let mut report = |list, start, end| findings.push(Finding { what: What::Word(list), start, end });
+            live = live.min(self.words.find(window, from, &mut report).unwrap_or(live));
+        }
+        let mut index = kept;
+        while let Some(finding) = findings.get(index) {
+            if finding.start < live && finding.start >= from {
+                index += 1;
+            } else {
+                findings.swap_remove(index);
+            }
+        }
+        if let Some(fresh) = findings.get_mut(kept..) {
+            fresh.sort_unstable_by_key(|finding| (finding.start, Reverse(finding.end), finding.what));
+        }
+        live
+    }
+
+    fn scan_entities(
+        &self,
+        kinds: Kinds,
+        window: &Window<'_>,
+        from: usize,
+        findings: &mut Vec<Finding>,
+    ) -> usize {
+        let mut live = if window.is_open() { live_tail(kinds, window) } else { window.len() };
+        let mut index = from;
+        while let Some(trigger) = next_trigger(window.bytes(), index) {
+            let candidate = self.candidate_at(kinds, window, trigger);
+            if let Some(start) = candidate {
+                match window.decide(|window| self.judge(kinds, window, (start, trigger))) {
+                    Some(finding) => findings.extend(finding),
+                    None => live = live.min(start),
+                }
+            }
+            index = trigger + 1;
+            if window.bytes().get(trigger) != Some(&b'@') {
+                let rest = window.bytes().get(index..).unwrap_or_default();
+                index += rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            }
+        }
+        live
+    }
+
+    /// Where a candidate with that trigger would start; nothing where what stands before rules one out.
+    fn candidate_at(&self, kinds: Kinds, window: &Window<'_>, trigger: usize) -> Option<usize> {
+        if window.bytes().get(trigger) == Some(&b'@') {
+            return kinds.has(Entity::Email).then(|| email::local_start(window, trigger));
+        }
+        match window.char_before(trigger) {
+            Some(digit) if digit.is_ascii_digit() => None,
+            Some(letter)
+                if letter.is_ascii_alphabetic() && kinds.has(Entity::InternationalBankAccountNumber) =>
+            {
+                iban::start_before(window, trigger)
+            }
+            Some(letter) if is_spaced_word(letter) => None,
+            _ if kinds.has(Entity::CreditDebitCardNumber) || kinds.has(Entity::Phone) => {
+                Some(phone::start_of_phone(window, trigger))
+            }
+            _ => None,
+        }
+    }
+
+    fn judge(&self, kinds: Kinds, window: &Window<'_>, (start, trigger): (usize, usize)) -> Option<Finding> {
+        let finding = |entity, start, end| Finding { what: What::Entity(entity), start, end };
+        if window.bytes().get(trigger) == Some(&b'@') {
+            return email::end_of_address(window, start, trigger)
+                .map(|end| finding(Entity::Email, start, end));
+        }
+        if window.before(trigger).is_some_and(|byte| byte.is_ascii_alphabetic()) {
+            let end = iban::end_of_iban(window, start)?;
+            return Some(finding(Entity::InternationalBankAccountNumber, start, end));
+        }
+        let touch = touch_before(window, start);
+        if matches!(touch, Touch::Part | Touch::Joined { by_space: false }) {
+            return None;
+        }
+        let number = Number::read(window, trigger, touch);
+        let card = || card::end_of_card(window, &number);
+        if let Some(end) = kinds.has(Entity::CreditDebitCardNumber).then(card).flatten() {
+            return Some(finding(Entity::CreditDebitCardNumber, trigger, end));
+        }
+        let phone = || phone::find_phone(window, &self.context, start, &number);
+        let (start, end) = kinds.has(Entity::Phone).then(phone).flatten()?;
+        Some(finding(Entity::Phone, start, end))
+    }
+}
+
+/// Where a candidate may start whose trigger has not arrived.
+fn live_tail(kinds: Kinds, window: &Window<'_>) -> usize {
+    let mut live = window.len();
+    if kinds.has(Entity::Email) {
+        live = live.min(email::local_start(window, window.len()));
+    }
+    if kinds.has(Entity::Phone) {
+        live = live.min(phone::live_tail(window).unwrap_or(live));
+    }
+    if kinds.has(Entity::InternationalBankAccountNumber) {
+        live = live.min(iban::live_tail(window).unwrap_or(live));
+    }
+    live
+}
+
+/// The next digit or `@`. Text without either is passed over in blocks.
+fn next_trigger(bytes: &[u8], from: usize) -> Option<usize> {
+    let is_trigger = |b: &u8| b.is_ascii_digit() || *b == b'@';
+    let mut rest = bytes.get(from..)?;
+    while let Some((block, tail)) = rest.split_first_chunk::<32>() {
+        if block.iter().fold(false, |hit, b| hit | is_trigger(b)) {
+            break;
+        }
+        rest = tail;
+    }
+    rest.iter().position(is_trigger).map(|at| bytes.len() - rest.len() + at)
+}

@@ -1,5 +1,56 @@
-//! The sentence.
+//! The sentence: authenticate, entitle, inspect, decide, reserve, dispatch, screen; settle and record are the account's.
+//!
+//! Law: every door says it, whole and in this order; each verb takes what the one before gave, so none can be left out; the
+//! revision is taken once, here. Deliberately absent: the forms of doors (`ingress`) and of vendors (`upstream`).
 
+mod account;
+mod answer;
+mod authenticate;
+mod decide;
+mod dispatch;
+mod entitle;
+mod estimate;
+mod exchange;
+mod inspect;
 mod outline;
 mod patch;
-mod tape;
+pub(crate) mod received;
+mod reply;
+mod reserve;
+mod screen;
+pub(crate) mod stream;
+pub(crate) mod tape;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+use std::sync::Arc;
+
+pub(crate) use authenticate::identify;
+pub(crate) use exchange::{Exchange, turn_away};
+pub(crate) use reply::{Body, Head, Rate, Reply};
+
+use crate::{error::Rejection, node::Node};
+use received::Received;
+
+/// Answers a request, or refuses it.
+pub(crate) async fn serve(node: &Arc<Node>, received: Received) -> Reply {
+    let Some(runtime) = node.runtime.load_full() else {
+        return turn_away(node, &received.arrival, Rejection::unready());
+    };
+    let head = Head::of(&received.arrival, &runtime);
+    let mut exchange = Exchange::open(node, &runtime, &received.arrival);
+    let screened = sentence(&mut exchange, received).await;
+    exchange.account.close(screened.as_ref().err());
+    head.reply(screened)
+}
+
+async fn sentence(exchange: &mut Exchange<'_>, received: Received) -> Result<screen::Screened, Rejection> {
+    let identified = authenticate::authenticate(exchange, received)?;
+    let entitled = entitle::entitle(exchange, identified)?;
+    let inspected = inspect::inspect(exchange, entitled).await?;
+    let permitted = decide::decide(exchange, inspected)?;
+    let reserved = reserve::reserve(exchange, permitted).await?;
+    let answering = dispatch::dispatch(exchange, reserved).await?;
+    screen::screen(exchange, answering)
+}

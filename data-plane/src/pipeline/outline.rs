@@ -35,6 +35,8 @@ pub(crate) struct Outline {
     pub(crate) usage: UsageOption,
     /// The most tokens of each answer, as asked for.
     pub(crate) max_tokens: Option<u64>,
+    /// Answers to be given.
+    pub(crate) choices: u64,
     /// Answers to be paid for: `n`, or `best_of` where that is more.
     pub(crate) answers: u64,
     /// Tools that the vendor runs by itself and that reach outside, by type.
@@ -75,7 +77,7 @@ impl Outline {
     pub(crate) fn read(tape: &mut Tape, body: &[u8], operation: Operation) -> Result<Self, BodyFault> {
         tape.read(body)?;
         let Some(root) = tape.root(body) else { return Err(BodyFault::wrong("", "an object")) };
-        let mut outline = Self { answers: 1, ..Self::default() };
+        let mut outline = Self { choices: 1, answers: 1, ..Self::default() };
         match operation {
             Operation::Chat => chat::read(&mut outline, root)?,
             Operation::Embed => embed::read(&mut outline, root)?,

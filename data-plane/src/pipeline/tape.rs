@@ -87,6 +87,11 @@ pub(crate) enum Fault {
 }
 
 impl Tape {
+    /// A tape with room for the values of a common text of this many bytes.
+    pub(crate) fn for_text(bytes: usize) -> Self {
+        Self { nodes: Vec::with_capacity((bytes / 16).clamp(16, 4096)), open: Vec::with_capacity(8) }
+    }
+
     /// Reads `bytes`, replacing what was read before. After an error the tape is empty.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let result = scan::scan(self, bytes);

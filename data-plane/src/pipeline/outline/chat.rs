@@ -40,6 +40,9 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
             name @ ("n" | "best_of") => {
                 let n = whole(name, value, 1..=ANSWERS, "a whole number from 1 to 128")?;
                 outline.answers = outline.answers.max(n.unwrap_or(1));
+                if name == "n" {
+                    outline.choices = n.unwrap_or(1);
+                }
             }
             "tools" => tools::read(outline, value)?,
             name => {

@@ -1,4 +1,4 @@
-//! JSON strings: finding their ends, reading and writing their escapes, and telling where a decoded byte was written.
+//! JSON strings: finding their ends, reading and writing their escapes.
 //!
 //! Law: what `unescape` is given has passed the scan, so it never fails; what `escape` writes passes it.
 
@@ -72,23 +72,6 @@ pub(crate) fn unescape(inner: &str) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// Where the byte `decoded` of the unescaped text begins within `inner`; the end of `inner` for what lies beyond.
-pub(crate) fn written_at(inner: &str, decoded: usize) -> usize {
-    let (mut written, mut passed) = (0, 0);
-    while passed < decoded {
-        let rest = inner.get(written..).unwrap_or_default();
-        let plain = rest.find('\\').unwrap_or(rest.len());
-        if passed + plain >= decoded {
-            return written + (decoded - passed);
-        }
-        let escape = rest.get(plain..).unwrap_or_default();
-        let Some((char, length)) = read_escape(escape.as_bytes()) else { return inner.len() };
-        passed += plain + char.len_utf8();
-        written += plain + length;
-    }
-    written
 }
 
 /// Writes `text` as the inside of a JSON string.

@@ -1,0 +1,128 @@
+//! One refusal, whatever the reason and whichever the door: what it says, and how the request is recorded for it.
+//!
+//! Law: every failure of a request becomes a [`Rejection`] here and nowhere else, so that all doors tell the same. Nothing in it
+//! names a host, a credential or another tenant. Deliberately absent: the forms of the doors (`ingress`).
+
+use std::time::Duration;
+
+use policy_engine::decision::Denial;
+use proto::code::{ErrorCode, Retry};
+use proto::status::{ReachedLimit, Refusal};
+
+use crate::quota;
+use crate::record::Outcome;
+use crate::upstream::error::{Kind, Stage, UpstreamError};
+
+/// A refusal on its way to the caller. Boxed: it is rare, and everything else should be small.
+#[derive(Debug, Clone)]
+pub(crate) struct Rejection {
+    /// What it says.
+    pub(crate) refusal: Box<Refusal>,
+    /// How the request is recorded.
+    pub(crate) outcome: Outcome,
+}
+
+impl Rejection {
+    /// A refusal of ours, with a line for the caller.
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { refusal: Box::new(Refusal::new(code, message)), outcome: Outcome::Refused }
+    }
+
+    /// A refusal for one wrong field; an empty path is the request as a whole.
+    pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
+        Self { refusal: Box::new(Refusal::field(field, message)), outcome: Outcome::Refused }
+    }
+
+    /// There is no policy to judge by yet.
+    pub(crate) fn unready() -> Self {
+        Self::new(ErrorCode::PolicyUnavailable, "this node has no policy yet")
+    }
+
+    /// The policy said no.
+    pub(crate) fn denied(denial: &Denial) -> Self {
+        Self { refusal: Box::new(Refusal::denied(&denial.reasons)), outcome: Outcome::Refused }
+    }
+
+    /// The answer held something that policy blocks.
+    pub(crate) fn blocked(label: &str) -> Self {
+        let line = format!("the answer was ended because it held content of type {label} that policy blocks");
+        Self { outcome: Outcome::Blocked, ..Self::new(ErrorCode::ContentBlocked, line) }
+    }
+
+    /// A limit said no.
+    pub(crate) fn limited(refusal: &quota::Refusal) -> Self {
+        let code = match refusal.kind {
+            quota::RefusalKind::Rate => ErrorCode::RateLimitExceeded,
+            quota::RefusalKind::Concurrency => ErrorCode::ConcurrencyLimitExceeded,
+            quota::RefusalKind::Budget => ErrorCode::InsufficientQuota,
+        };
+        let limit = refusal.limit.id.as_str();
+        let line = match refusal.retry_after {
+            Some(_) => format!("the limit `{limit}` is reached"),
+            None => format!("the request alone is more than the limit `{limit}` allows"),
+        };
+        let mut rejection = Self::new(code, line);
+        let message = format!("{} left", refusal.remaining);
+        rejection.refusal.limits.push(ReachedLimit { limit: limit.to_owned(), message });
+        rejection.refusal.retry_after = refusal.retry_after;
+        rejection
+    }
+
+    /// A vendor gave no answer, or not all of it. `told` is what of its own words may be passed on.
+    pub(crate) fn upstream(error: &UpstreamError, told: Option<String>) -> Self {
+        let code = match &error.kind {
+            Kind::Timeout(Stage::Connect | Stage::FirstByte | Stage::Idle | Stage::Total) => ErrorCode::UpstreamTimeout,
+            Kind::Cancelled => ErrorCode::Cancelled,
+            Kind::Status(refusal) => match refusal.status.as_u16() {
+                401 | 403 => ErrorCode::UpstreamCredential,
+                429 => ErrorCode::UpstreamRateLimited,
+                408 => ErrorCode::UpstreamTimeout,
+                400 | 404 | 413 | 422 => ErrorCode::UpstreamRejected,
+                _ => ErrorCode::UpstreamError,
+            },
+            Kind::Connect | Kind::Tls | Kind::AddressRefused | Kind::Reset | Kind::Protocol | Kind::TooLarge => {
+                ErrorCode::UpstreamError
+            }
+        };
+        let line = match told {
+            Some(told) => format!("{error}: {told}"),
+            None => error.to_string(),
+        };
+        let mut rejection = Self { outcome: Outcome::Failed, ..Self::new(code, line) };
+        if let Kind::Status(refusal) = &error.kind {
+            let unsaid = (code == ErrorCode::UpstreamRateLimited).then_some(Duration::from_secs(1));
+            rejection.refusal.retry_after = refusal.retry_after.or(unsaid);
+        }
+        rejection
+    }
+
+    /// The caller's own deadline passed.
+    pub(crate) fn late() -> Self {
+        let rejection = Self::new(ErrorCode::DeadlineExceeded, "the deadline of the request passed");
+        Self { outcome: Outcome::Failed, ..rejection }
+    }
+
+    /// The same, of an answer that had begun.
+    pub(crate) fn midway(self) -> Self {
+        let outcome = if self.outcome == Outcome::Failed { Outcome::Cut } else { self.outcome };
+        Self { outcome, ..self }
+    }
+
+    /// The code.
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.refusal.code
+    }
+
+    /// How long the caller is asked to wait, in whole seconds and at least one, where waiting helps.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        let asked = self.refusal.retry_after.map(round_up);
+        match self.code().row().retry {
+            Retry::After | Retry::Backoff => asked,
+            Retry::Never => None,
+        }
+    }
+}
+
+fn round_up(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}

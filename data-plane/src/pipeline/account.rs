@@ -1,0 +1,269 @@
+//! The one guard of a request: it settles what was used and records how it ended, exactly once, however it ends.
+//!
+//! Law: nothing else settles or records. It takes its place in the outbox when it is opened, so its `Drop` is synchronous and
+//! never finds the queue full. Dropped without an end it is a caller that went away. Deliberately absent: deciding anything.
+//!
+//! | how it ends | what is charged |
+//! |---|---|
+//! | before a vendor was called | nothing: the hold is released |
+//! | no vendor gave an answer | nothing but the request itself |
+//! | the caller went away, the answer was cut or blocked | what was produced |
+//! | answered | what the vendor says, if that is possible |
+
+mod entry;
+
+use std::sync::Arc;
+use std::time::Instant as Moment;
+
+use jiff::Timestamp;
+use policy_engine::decision::{Denial, Permit};
+use policy_engine::facts::Price;
+use policy_engine::vocabulary::{Id, Tokens};
+
+use super::entitle::Question;
+use super::estimate::{Estimate, amounts};
+use super::inspect::Tally;
+use super::received::Arrival;
+use super::usage::{Reported, Seen};
+use crate::error::Rejection;
+use crate::node::Node;
+use crate::quota::{Refusal, Reservation};
+use crate::record::outbox::Place;
+use crate::record::{Attempt, Outcome, Owner, Record, Usage};
+use crate::runtime::Runtime;
+use crate::runtime::vitals::InFlight;
+
+/// Text after which the hold is told how far the answer is: about 256 tokens.
+const CHECKPOINT: u64 = 1024;
+
+/// The guard of one request.
+pub(crate) struct Account {
+    node: Arc<Node>,
+    /// `None` once it ended.
+    open: Option<Box<Open>>,
+}
+
+/// What is known of a request that has not ended.
+struct Open {
+    record: Record,
+    place: Option<Place>,
+    must_audit: bool,
+    moment: Moment,
+    reservation: Option<Reservation>,
+    price: Option<Arc<Price>>,
+    /// A vendor was sent the request.
+    sent: bool,
+    in_flight: Option<InFlight>,
+    seen: Seen,
+    reported: Option<Reported>,
+    told_bytes: u64,
+}
+
+impl Account {
+    /// Opens the account of a request, and takes its place in the outbox.
+    pub(crate) fn open(node: &Arc<Node>, revision: u64, arrival: &Arrival) -> Self {
+        let open = Open {
+            record: entry::begin(node, revision, arrival),
+            place: node.outbox.place(),
+            must_audit: false,
+            moment: arrival.moment,
+            reservation: None,
+            price: None,
+            sent: false,
+            in_flight: None,
+            seen: Seen { estimate: Estimate { input: 0, output: 0 }, output_bytes: 0, window: None },
+            reported: None,
+            told_bytes: 0,
+        };
+        Self { node: node.clone(), open: Some(Box::new(open)) }
+    }
+
+    fn note(&mut self, write: impl FnOnce(&mut Open)) {
+        if let Some(open) = self.open.as_deref_mut() {
+            write(open);
+        }
+    }
+
+    /// Whose it is, and whether that tenant demands a record.
+    pub(crate) fn identified(&mut self, owner: Owner, must_audit: bool) {
+        self.note(|open| {
+            open.record.owner = Some(owner);
+            open.must_audit = must_audit;
+        });
+    }
+
+    /// What was asked.
+    pub(crate) fn asked(&mut self, question: &Question) {
+        self.note(|open| {
+            let declared = question.arrival.declared.as_ref().ok();
+            open.record.stream = question.outline.stream;
+            open.record.model_asked = Some(question.outline.model.as_str().into());
+            open.record.purpose = declared.and_then(|declared| declared.purpose.clone());
+        });
+    }
+
+    /// Which model was meant.
+    pub(crate) fn entitled(&mut self, model: &Id) {
+        self.note(|open| open.record.model = Some(model.clone()));
+    }
+
+    /// What was found in what was sent.
+    pub(crate) fn found_input(&mut self, tally: Tally) {
+        self.note(|open| open.record.found_input = tally.0);
+    }
+
+    /// What was found in the answer.
+    pub(crate) fn found_output(&mut self, tally: Tally) {
+        self.note(|open| open.record.found_output = tally.0);
+    }
+
+    /// The policy said no.
+    pub(crate) fn denied(&mut self, denial: &Denial, runtime: &Runtime) {
+        self.note(|open| entry::deny(&mut open.record, denial, runtime));
+    }
+
+    /// The policy said yes, on these terms.
+    pub(crate) fn permitted(&mut self, permit: &Permit, runtime: &Runtime) {
+        self.note(|open| {
+            let card = runtime.snapshot.model(permit.model).map(|model| &model.card);
+            open.seen.window = card.and_then(|card| card.context_window).map(|Tokens(n)| Tokens(n));
+            entry::permit(&mut open.record, permit, runtime);
+        });
+    }
+
+    /// What it may use at most.
+    pub(crate) fn estimated(&mut self, estimate: Estimate) {
+        self.note(|open| open.seen.estimate = estimate);
+    }
+
+    /// Whether it may go on with the record it can have.
+    pub(crate) fn may_go_unrecorded(&self) -> bool {
+        let recordable = |open: &Open| open.place.is_some() && !self.node.outbox.is_failing();
+        self.open.as_deref().is_none_or(|open| !open.must_audit || recordable(open))
+    }
+
+    /// What is held for it.
+    pub(crate) fn reserved(&mut self, reservation: Reservation) {
+        self.note(|open| open.reservation = Some(reservation));
+    }
+
+    /// What is held for it, if anything.
+    pub(crate) fn reservation(&self) -> Option<&Reservation> {
+        self.open.as_deref().and_then(|open| open.reservation.as_ref())
+    }
+
+    /// A vendor is called.
+    pub(crate) fn sent(&mut self, endpoint: &Id, price: Option<Arc<Price>>, in_flight: InFlight) {
+        self.note(|open| {
+            open.sent = true;
+            open.price = price;
+            open.in_flight = Some(in_flight);
+            open.record.endpoint = Some(endpoint.clone());
+            open.record.attempts.push(Attempt { endpoint: endpoint.clone(), failure: None });
+        });
+    }
+
+    /// The vendor called last gave no answer.
+    pub(crate) fn failed(&mut self, why: &dyn std::fmt::Display) {
+        self.note(|open| {
+            open.in_flight = None;
+            if let Some(attempt) = open.record.attempts.last_mut() {
+                attempt.failure = Some(why.to_string());
+            }
+        });
+    }
+
+    /// The vendor began to answer.
+    pub(crate) fn answered(&mut self, upstream_request_id: Option<Box<str>>) {
+        self.note(|open| {
+            open.record.upstream_request_id = upstream_request_id;
+            open.record.first_byte_us = Some(micros(open.moment));
+        });
+    }
+
+    /// Text of the answer came, unescaped bytes of it; now and then the hold is told.
+    pub(crate) fn produced(&mut self, bytes: usize) {
+        let node = &self.node;
+        let Some(open) = self.open.as_deref_mut() else { return };
+        open.seen.output_bytes = open.seen.output_bytes.saturating_add(bytes as u64);
+        if open.seen.output_bytes.saturating_sub(open.told_bytes) >= CHECKPOINT {
+            open.told_bytes = open.seen.output_bytes;
+            let so_far = amounts(open.seen.guess().amounts, open.price.as_deref());
+            if let Some(reservation) = &open.reservation {
+                reservation.checkpoint(so_far, timestamp(node));
+            }
+        }
+    }
+
+    /// The vendor said what was used.
+    pub(crate) fn reported(&mut self, reported: Reported) {
+        self.note(|open| open.reported = Some(reported));
+    }
+
+    /// Now, for the ledger.
+    pub(crate) fn now(&self) -> Timestamp {
+        timestamp(&self.node)
+    }
+
+    /// What was used, as far as it is known.
+    pub(crate) fn usage(&self) -> Usage {
+        self.open.as_deref().map_or_else(Usage::default, |open| open.seen.judge(open.reported))
+    }
+
+    /// It ended: well, or with a refusal. After it was handed over, or a second time, nothing happens.
+    pub(crate) fn close(&mut self, refused: Option<&Rejection>) {
+        let Some(open) = self.open.take() else { return };
+        match refused {
+            None => open.end(&self.node, Outcome::Answered, None),
+            Some(rejection) => open.end(&self.node, rejection.outcome, Some(&rejection.refusal)),
+        }
+    }
+
+    /// The account for whoever goes on with the request; what is left here is closed.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        Self { node: self.node.clone(), open: self.open.take() }
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.end(&self.node, Outcome::Cancelled, None);
+        }
+    }
+}
+
+impl Open {
+    fn end(self, node: &Node, outcome: Outcome, refusal: Option<&proto::status::Refusal>) {
+        let Self { mut record, place, reservation, price, seen, reported, moment, sent, .. } = self;
+        let usage = match outcome {
+            Outcome::Answered | Outcome::Cut | Outcome::Blocked => seen.judge(reported),
+            Outcome::Cancelled if sent => seen.judge(reported),
+            Outcome::Refused | Outcome::Failed | Outcome::Cancelled => Usage::default(),
+        };
+        record.usage = usage;
+        record.cost = price.as_ref().map(|price| price.cost(usage.amounts));
+        entry::end(&mut record, outcome, refusal);
+        record.latency_us = micros(moment);
+        match reservation {
+            Some(held) if sent => {
+                held.settle(amounts(usage.amounts, price.as_deref()), timestamp(node));
+            }
+            Some(held) => held.release(),
+            None => {}
+        }
+        node.observer.ended(&record, place.is_some());
+        match place {
+            Some(place) => place.fill(record),
+            None => node.outbox.note_lost(),
+        }
+    }
+}
+
+fn timestamp(node: &Node) -> Timestamp {
+    Timestamp::from_microsecond(node.clock.now().0).unwrap_or_default()
+}
+
+fn micros(since: Moment) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,92 @@
+//! An answer that has begun, and what of a whole one is read.
+//!
+//! Law: what is not the JSON the dialect promises is no answer, and never goes on as text. A vendor's own words about an error
+//! are screened like an answer, for they echo prompts. Deliberately absent: changing anything.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use policy_engine::content::mask::apply;
+use policy_engine::content::Masker;
+
+use super::decide::Permitted;
+use super::tape::{Kind as Form, Tape, Value};
+use crate::runtime::Endpoint;
+use crate::upstream::error::{Kind, UpstreamError};
+use crate::upstream::events::EventStream;
+
+/// The most of a vendor's own words that is passed on, in characters.
+const WORDS: usize = 512;
+
+/// A request that an endpoint began to answer.
+pub(crate) struct Answering<'s> {
+    /// The request, and its terms.
+    pub(crate) permitted: Permitted<'s>,
+    /// The answer.
+    pub(crate) begun: Begun,
+    /// Who answers.
+    pub(crate) endpoint: &'s Endpoint,
+}
+
+/// An answer, as far as it has come.
+pub(crate) enum Begun {
+    /// All of it, and JSON.
+    Whole {
+        /// The vendor's headers.
+        headers: HeaderMap,
+        /// The body.
+        bytes: Bytes,
+        /// The positions of its values.
+        tape: Tape,
+    },
+    /// The first of its events.
+    Events {
+        /// The vendor's headers.
+        headers: HeaderMap,
+        /// The first bytes.
+        first: Bytes,
+        /// The rest.
+        events: EventStream,
+    },
+}
+
+impl Begun {
+    /// The vendor's own id of the request, cut to 128 visible characters.
+    pub(crate) fn upstream_request_id(&self) -> Option<Box<str>> {
+        let (Self::Whole { headers, .. } | Self::Events { headers, .. }) = self;
+        let id = headers.get("x-request-id").or_else(|| headers.get("request-id"))?.to_str().ok()?;
+        Some(id.chars().filter(char::is_ascii_graphic).take(128).collect::<String>().into())
+    }
+}
+
+/// Checks a whole answer: an object, and not an error under a good status.
+pub(crate) fn check_whole(tape: &mut Tape, bytes: &[u8]) -> Result<(), UpstreamError> {
+    let wrong = |what: &'static str| UpstreamError::caused(Kind::Protocol, what);
+    tape.read(bytes).map_err(|malformed| UpstreamError::caused(Kind::Protocol, malformed.fault))?;
+    let root = tape.root(bytes).ok_or_else(|| wrong("the answer is empty"))?;
+    if root.kind() != Form::Object {
+        return Err(wrong("the answer is not an object"));
+    }
+    if is_error(root) {
+        return Err(wrong("the answer is an error under a good status"));
+    }
+    Ok(())
+}
+
+/// Whether an answer or a chunk is the dialect's error object.
+pub(crate) fn is_error(root: Value<'_>) -> bool {
+    root.get("error").is_some_and(|error| error.kind() != Form::Null) && root.get("choices").is_none()
+}
+
+/// What a vendor says about a request it refused, screened; `None` where it says nothing that may be passed on.
+pub(crate) fn vendor_words(body: &[u8], permitted: &Permitted<'_>) -> Option<String> {
+    let mut tape = Tape::default();
+    tape.read(body).ok()?;
+    let error = tape.root(body)?.get("error")?;
+    let message = if error.kind() == Form::String { error } else { error.get("message")? };
+    let words: String = message.text().chars().filter(|c| !c.is_control()).take(WORDS).collect();
+    let Some(view) = permitted.entitled.entitled.inspect else { return Some(words).filter(|w| !w.is_empty()) };
+    let mut findings = Vec::new();
+    view.detectors.scan(&words, &mut findings);
+    let masked = apply(&words, &findings, &permitted.permit.output, &mut Masker::new()).ok()?;
+    Some(masked.into_owned()).filter(|words| !words.is_empty())
+}

@@ -1,0 +1,100 @@
+//! Whether it may go ahead, on which terms, and what of it is masked.
+//!
+//! Law: decided by `policy_engine::decide` alone; the changes to the body are worked out once, whichever candidates are tried.
+//! Placeholders keep clear of those the caller wrote itself. Deliberately absent: opinions.
+
+use policy_engine::content::mask::apply;
+use policy_engine::content::Masker;
+use policy_engine::decision::{Decision, Denial, Permit};
+use policy_engine::reason::{Reason, ReasonCode};
+use policy_engine::request::Found;
+
+use super::Exchange;
+use super::entitle::Entitled;
+use super::inspect::{Inspected, Marked, decoded};
+use super::outline::{UsageOption, Written};
+use super::patch::Patches;
+use super::tape::text::escape;
+use crate::error::Rejection;
+
+/// A request that may go ahead.
+pub(crate) struct Permitted<'s> {
+    /// The request.
+    pub(crate) entitled: Entitled<'s>,
+    /// What was found in it.
+    pub(crate) found: Found,
+    /// The terms.
+    pub(crate) permit: Permit,
+    /// What is changed in the body whoever it goes to.
+    pub(crate) patches: Patches,
+    /// The numbering of placeholders, which the answer goes on with.
+    pub(crate) masker: Masker,
+}
+
+/// Asks the policy, and works out the changes it demands.
+pub(crate) fn decide<'s>(exchange: &mut Exchange<'s>, inspected: Inspected<'s>) -> Result<Permitted<'s>, Rejection> {
+    let Inspected { entitled, found, marked } = inspected;
+    let snapshot = &exchange.runtime.snapshot;
+    let permit = match policy_engine::decide(&entitled.question.request(), &entitled.entitled, &found, snapshot) {
+        Decision::Allow(permit) => permit,
+        Decision::Deny(denial) => {
+            exchange.account.denied(&denial, exchange.runtime);
+            return Err(Rejection::denied(&denial));
+        }
+    };
+    exchange.account.permitted(&permit, exchange.runtime);
+    let mut permitted = Permitted { entitled, found, permit, patches: Patches::default(), masker: Masker::new() };
+    permitted.mask(&marked)?;
+    permitted.ask_usage();
+    Ok(permitted)
+}
+
+impl Permitted<'_> {
+    fn mask(&mut self, marked: &[Marked]) -> Result<(), Rejection> {
+        if self.permit.input.is_empty() && self.permit.output.is_empty() {
+            return Ok(());
+        }
+        let (body, actions) = (&self.entitled.body, &self.permit.input);
+        for at in &self.entitled.question.outline.texts {
+            self.masker.reserve(&decoded(body, at));
+        }
+        for Marked { at, findings } in marked {
+            let text = decoded(body, at);
+            let masked = apply(&text, findings, actions, &mut self.masker);
+            // `decide` has refused what is blocked; a policy that says otherwise here is refused all the same.
+            let masked = masked.map_err(|_| Rejection::denied(&Denial::of(Reason::plain(ReasonCode::ContentBlocked))))?;
+            if masked != text {
+                self.patches.add(at.clone(), quoted(&masked));
+            }
+        }
+        Ok(())
+    }
+
+    /// Usage is always asked for on streams, and shown only to who asked for it.
+    fn ask_usage(&mut self) {
+        let outline = &self.entitled.question.outline;
+        if !outline.stream {
+            return;
+        }
+        match &outline.usage {
+            UsageOption::Asked => {}
+            UsageOption::Absent(at) => {
+                self.patches.add(*at..*at, &br#""stream_options":{"include_usage":true},"#[..]);
+            }
+            UsageOption::Beside(at) => self.patches.add(*at..*at, &br#""include_usage":true,"#[..]),
+            UsageOption::Instead(at, Written::Options) => {
+                self.patches.add(at.clone(), &br#"{"include_usage":true}"#[..]);
+            }
+            UsageOption::Instead(at, Written::Value) => self.patches.add(at.clone(), &b"true"[..]),
+        }
+    }
+}
+
+/// A text as a JSON string.
+pub(crate) fn quoted(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    out.push(b'"');
+    escape(text, &mut out);
+    out.push(b'"');
+    out
+}

@@ -1,0 +1,136 @@
+//! The request goes out: a loop of attempts over the permit's candidates.
+//!
+//! Law: another candidate is tried only if nothing of an answer was delivered and the failure is a passing one; each attempt
+//! holds its own limits before it is sent, and a vendor's refusal of our credential is never shown as the caller's.
+//! Deliberately absent: choosing who may be tried (the permit's) and reading the answer beyond its beginning.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use policy_engine::decision::Candidate;
+use proto::code::ErrorCode;
+
+use super::Exchange;
+use super::answer::{Answering, Begun, check_whole};
+use super::reserve::{Reserved, share};
+use super::tape::Tape;
+use crate::error::Rejection;
+use crate::runtime::Endpoint;
+use crate::upstream::call::{Answer, AnswerBody, Call};
+use crate::upstream::error::{Kind, Stage, UpstreamError};
+
+/// Why an attempt gave no answer.
+enum Missed {
+    /// The vendor failed.
+    Upstream(UpstreamError),
+    /// The candidate's own limits refuse.
+    Limited(Rejection),
+}
+
+/// Calls the candidates in their order until one begins to answer.
+pub(crate) async fn dispatch<'s>(
+    exchange: &mut Exchange<'s>,
+    reserved: Reserved<'s>,
+) -> Result<Answering<'s>, Rejection> {
+    let candidates = reserved.permitted.permit.candidates.clone();
+    let mut refusal = None;
+    for (turn, candidate) in candidates.iter().enumerate() {
+        let Some(endpoint) = exchange.runtime.endpoint(candidate.endpoint) else { continue };
+        match attempt(exchange, &reserved, (turn, candidate), endpoint).await {
+            Ok(begun) => return Ok(Answering { permitted: reserved.permitted, begun, endpoint }),
+            Err(Missed::Limited(rejection)) => refusal = refusal.or(Some(rejection)),
+            Err(Missed::Upstream(error)) => {
+                exchange.account.failed(&error);
+                let rejection = rejection(&error, &reserved);
+                if !error.retryable() || rejection.code() == ErrorCode::DeadlineExceeded {
+                    return Err(rejection);
+                }
+                refusal = Some(rejection);
+            }
+        }
+    }
+    Err(refusal.unwrap_or_else(|| Rejection::new(ErrorCode::NoEndpoint, "the model has no endpoint in this geo")))
+}
+
+async fn attempt<'s>(
+    exchange: &mut Exchange<'s>,
+    reserved: &Reserved<'s>,
+    (turn, candidate): (usize, &Candidate),
+    endpoint: &'s Endpoint,
+) -> Result<Begun, Missed> {
+    if turn > 0 {
+        let (lines, amounts) = share(exchange.runtime, &reserved.permitted, candidate, reserved.estimate);
+        if let Some(reservation) = exchange.account.reservation() {
+            let adjusted = reservation.adjust(lines, amounts, exchange.account.now()).await;
+            adjusted.map_err(|refusal| Missed::Limited(Rejection::limited(&refusal)))?;
+        }
+    }
+    let call = call(reserved, endpoint);
+    exchange.account.sent(&endpoint.id, candidate.price.clone(), endpoint.vitals.begin());
+    let Some(upstream) = &endpoint.upstream else {
+        return Err(Missed::Upstream(UpstreamError::new(Kind::Connect)));
+    };
+    let started = std::time::Instant::now();
+    let answer = upstream.call(call).await.map_err(Missed::Upstream)?;
+    let begun = begin(answer).await.map_err(Missed::Upstream)?;
+    endpoint.vitals.measured(started.elapsed());
+    exchange.account.answered(begun.upstream_request_id());
+    Ok(begun)
+}
+
+fn call(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Call {
+    let question = &reserved.permitted.entitled.question;
+    let arrival = &question.arrival;
+    Call {
+        operation: arrival.operation,
+        body: body(reserved, endpoint),
+        stream: question.outline.stream,
+        request_id: arrival.id_header.clone(),
+        traceparent: arrival.traceparent.clone(),
+        deadline: Some(arrival.deadline),
+    }
+}
+
+/// The caller's own body, with this endpoint's name of the model and what the permit demands.
+fn body(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Bytes {
+    let entitled = &reserved.permitted.entitled;
+    let at = &entitled.question.outline.model_at;
+    if entitled.body.get(at.clone()) == Some(&*endpoint.model_json) {
+        return reserved.permitted.patches.apply(&entitled.body);
+    }
+    let mut patches = reserved.permitted.patches.clone();
+    patches.add(at.clone(), endpoint.model_json.to_vec());
+    patches.apply(&entitled.body)
+}
+
+/// Waits for the first of the answer, so that a stream that breaks before it can still be another's.
+async fn begin(answer: Answer) -> Result<Begun, UpstreamError> {
+    let Answer { headers, body, .. } = answer;
+    match body {
+        AnswerBody::Whole(bytes) => {
+            let mut tape = Tape::for_text(bytes.len());
+            check_whole(&mut tape, &bytes)?;
+            Ok(Begun::Whole { headers, bytes, tape })
+        }
+        AnswerBody::Events(mut events) => match poll_fn(|cx| events.poll_piece(cx)).await {
+            Some(Ok(first)) => Ok(Begun::Events { headers, first, events }),
+            Some(Err(error)) => Err(error),
+            None => Err(UpstreamError::new(Kind::Protocol)),
+        },
+    }
+}
+
+/// What the caller is told of a vendor's failure: of the vendor's own words only those about the request, screened like an answer.
+fn rejection(error: &UpstreamError, reserved: &Reserved<'_>) -> Rejection {
+    let arrival = &reserved.permitted.entitled.question.arrival;
+    if matches!(error.kind, Kind::Timeout(Stage::Total)) && arrival.own_deadline {
+        return Rejection::late();
+    }
+    let told = match &error.kind {
+        Kind::Status(refusal) if matches!(refusal.status.as_u16(), 400 | 404 | 413 | 422) => {
+            super::answer::vendor_words(&refusal.body, &reserved.permitted)
+        }
+        _ => None,
+    };
+    Rejection::upstream(error, told)
+}

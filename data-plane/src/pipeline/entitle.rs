@@ -1,0 +1,79 @@
+//! Whether this caller may use this model for this at all.
+//!
+//! Law: decided by `policy_engine::entitle` alone, before any content is looked at; the body is understood here because it
+//! names the model. Deliberately absent: opinions.
+
+use bytes::Bytes;
+use policy_engine::request::{Caller, Request};
+
+use super::Exchange;
+use super::authenticate::Identified;
+use super::outline::{BodyFault, Outline};
+use super::received::Arrival;
+use super::tape::Tape;
+use crate::error::Rejection;
+use crate::node::Buffered;
+
+/// What the policy is asked about, kept for as long as it may be asked again.
+pub(crate) struct Question {
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// The key's public id.
+    pub(crate) key: Box<str>,
+    /// The head of the request.
+    pub(crate) arrival: Arrival,
+    /// The body, understood.
+    pub(crate) outline: Outline,
+}
+
+/// A request that may use its model.
+pub(crate) struct Entitled<'s> {
+    /// What was asked.
+    pub(crate) question: Question,
+    /// The body as received.
+    pub(crate) body: Bytes,
+    /// The part of the byte budget it takes.
+    pub(crate) buffered: Option<Buffered>,
+    /// What the policy said.
+    pub(crate) entitled: policy_engine::Entitled<'s>,
+}
+
+/// Understands the body and asks the policy.
+pub(crate) fn entitle<'s>(exchange: &mut Exchange<'s>, identified: Identified) -> Result<Entitled<'s>, Rejection> {
+    let Identified { received, caller, key } = identified;
+    let mut tape = Tape::for_text(received.body.len());
+    let operation = received.arrival.operation;
+    let outline = Outline::read(&mut tape, &received.body, operation).map_err(|fault| refuse(&fault))?;
+    let question = Question { caller, key, arrival: received.arrival, outline };
+    exchange.account.asked(&question);
+    let asked = policy_engine::entitle(&question.request(), &exchange.runtime.snapshot);
+    let entitled = asked.map_err(|denial| {
+        exchange.account.denied(&denial, exchange.runtime);
+        Rejection::denied(&denial)
+    })?;
+    exchange.account.entitled(&entitled.row.id);
+    Ok(Entitled { question, body: received.body, buffered: received.buffered, entitled })
+}
+
+impl Question {
+    /// The question as the policy reads it.
+    pub(crate) fn request(&self) -> Request<'_> {
+        let (declared, none) = (self.arrival.declared.as_ref().ok(), <&[String]>::default());
+        Request {
+            caller: self.caller,
+            model: &self.outline.model,
+            operation: self.arrival.operation,
+            stream: self.outline.stream,
+            purpose: declared.and_then(|d| d.purpose.as_deref()),
+            declared_jurisdictions: declared.map_or(&[], |d| &d.jurisdictions),
+            declared_classes: declared.map_or(none, |d| &d.classes),
+            egress_tools: &self.outline.egress_tools,
+            instant: self.arrival.at,
+            key: Some(&self.key),
+        }
+    }
+}
+
+fn refuse(fault: &BodyFault) -> Rejection {
+    Rejection::field(fault.field().unwrap_or_default(), fault.to_string())
+}

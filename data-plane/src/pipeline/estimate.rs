@@ -1,0 +1,68 @@
+//! What a request may use at most, before it is sent.
+//!
+//! Law: an upper bound, so that no number of concurrent requests walks through a limit; counted only where a limit asks. Output
+//! is bounded by what the caller asked for, else by what the model can give. Deliberately absent: a tokeniser.
+
+use policy_engine::facts::{Amounts, ModelCard, Price};
+
+use super::outline::Outline;
+use crate::quota;
+
+/// Output tokens of an answer where neither caller nor card bounds them.
+const OUTPUT: u64 = 4096;
+
+/// The most tokens that may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Estimate {
+    /// Input tokens.
+    pub(crate) input: u64,
+    /// Output tokens of all answers together.
+    pub(crate) output: u64,
+}
+
+impl Estimate {
+    /// The bound of a request to a model.
+    pub(crate) fn of(outline: &Outline, card: &ModelCard, answers: bool) -> Self {
+        let able = card.max_output_tokens.or(card.context_window).map(|tokens| tokens.0);
+        let each = match (outline.max_tokens, able) {
+            (Some(asked), Some(able)) => asked.min(able),
+            (asked, able) => asked.or(able).unwrap_or(OUTPUT),
+        };
+        let output = if answers { each.saturating_mul(outline.answers) } else { 0 };
+        Self { input: outline.input_bound(), output }
+    }
+
+    /// The same in the ledger's units, at a candidate's price.
+    pub(crate) fn amounts(self, price: Option<&Price>) -> quota::Amounts {
+        amounts(Amounts { input: self.input, output: self.output, ..Amounts::default() }, price)
+    }
+}
+
+/// Tokens in the ledger's units.
+pub(crate) fn amounts(used: Amounts, price: Option<&Price>) -> quota::Amounts {
+    let spend = price.map_or(0, |price| u128::try_from(price.cost(used).nanos).unwrap_or(0));
+    quota::Amounts { input_tokens: used.input, output_tokens: used.output, spend }
+}
+
+#[cfg(test)]
+mod tests {
+    use policy_engine::vocabulary::Tokens;
+
+    use super::*;
+
+    #[test]
+    fn output_is_bounded_by_caller_and_model_and_counted_for_every_answer() {
+        let card = |most: Option<u64>| ModelCard { max_output_tokens: most.map(Tokens), ..ModelCard::default() };
+        let asked = |max_tokens, answers| Outline { max_tokens, answers, ..Outline::default() };
+        for (outline, card, expected) in [
+            (asked(Some(10), 1), card(Some(100)), 10),
+            (asked(Some(1000), 1), card(Some(100)), 100),
+            (asked(None, 3), card(Some(100)), 300),
+            (asked(None, 2), card(None), 2 * OUTPUT),
+            (asked(Some(1 << 40), 128), card(None), 128 << 40),
+        ] {
+            assert_eq!(Estimate::of(&outline, &card, true).output, expected);
+            assert_eq!(Estimate::of(&outline, &card, false).output, 0);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What goes back to a door: a head that is the same for all of them, and a body in the OpenAI dialect or a refusal.
+//!
+//! Law: the head's values are headers already, most of them made once a revision. Deliberately absent: status lines, trailers
+//! and the forms of refusals.
+
+use bytes::Bytes;
+use http::HeaderValue;
+use policy_engine::decision::Permit;
+
+use super::received::Arrival;
+use super::screen::Screened;
+use super::stream::ScreenedStream;
+use crate::error::Rejection;
+use crate::node::Node;
+use crate::quota::{Bound, Measure, Standing};
+use crate::runtime::{Endpoint, Runtime};
+
+/// What a door sends back.
+pub(crate) struct Reply {
+    /// What is told in headers or metadata.
+    pub(crate) head: Head,
+    /// What is told in the body.
+    pub(crate) body: Result<Body, Rejection>,
+}
+
+/// A body in the OpenAI dialect.
+pub(crate) enum Body {
+    /// One JSON object.
+    Whole(Bytes),
+    /// Server-sent events; boxed, it holds the request's account.
+    Stream(Box<ScreenedStream>),
+}
+
+/// What is told of every request beside its body.
+pub(crate) struct Head {
+    /// `x-chancery-request-id`
+    pub(crate) request_id: HeaderValue,
+    /// `x-chancery-revision`
+    pub(crate) revision: Option<HeaderValue>,
+    /// `x-chancery-geo`
+    pub(crate) geo: HeaderValue,
+    /// `x-chancery-endpoint`
+    pub(crate) endpoint: Option<HeaderValue>,
+    /// `x-chancery-notice`, once each
+    pub(crate) notices: Vec<HeaderValue>,
+    /// `x-ratelimit-*-requests`
+    pub(crate) requests: Option<Rate>,
+    /// `x-ratelimit-*-tokens`
+    pub(crate) tokens: Option<Rate>,
+}
+
+/// How the tightest limit of a unit stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate {
+    /// What it allows in its window.
+    pub(crate) limit: u64,
+    /// What is left.
+    pub(crate) remaining: u64,
+    /// Until all of it is there again, in milliseconds.
+    pub(crate) reset_ms: u64,
+}
+
+impl Head {
+    /// The head of a request that is judged by a revision.
+    pub(crate) fn of(arrival: &Arrival, runtime: &Runtime) -> Self {
+        Self {
+            request_id: arrival.id_header.clone(),
+            revision: Some(runtime.revision_header.clone()),
+            geo: runtime.geo_header.clone(),
+            endpoint: None,
+            notices: Vec::new(),
+            requests: None,
+            tokens: None,
+        }
+    }
+
+    /// The head of a request that nothing judged.
+    pub(crate) fn bare(arrival: &Arrival, node: &Node) -> Self {
+        let runtime = node.runtime.load();
+        let geo = HeaderValue::from_str(node.geo.as_str()).unwrap_or(HeaderValue::from_static("-"));
+        Self {
+            request_id: arrival.id_header.clone(),
+            revision: runtime.as_ref().map(|runtime| runtime.revision_header.clone()),
+            geo,
+            endpoint: None,
+            notices: Vec::new(),
+            requests: None,
+            tokens: None,
+        }
+    }
+
+    /// The reply with what the sentence came to.
+    pub(crate) fn reply(mut self, screened: Result<Screened, Rejection>) -> Reply {
+        let body = match screened {
+            Ok(Screened { told, body }) => {
+                self.endpoint = Some(told.endpoint);
+                self.notices = told.notices;
+                (self.requests, self.tokens) = (told.requests, told.tokens);
+                Ok(body)
+            }
+            Err(mut rejection) => {
+                let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+                rejection.refusal.request_id = text(&self.request_id);
+                rejection.refusal.revision =
+                    self.revision.as_ref().and_then(|value| value.to_str().ok()).and_then(|v| v.parse().ok());
+                Err(rejection)
+            }
+        };
+        Reply { head: self, body }
+    }
+}
+
+/// What an answer adds to the head.
+pub(crate) struct Told {
+    endpoint: HeaderValue,
+    notices: Vec<HeaderValue>,
+    requests: Option<Rate>,
+    tokens: Option<Rate>,
+}
+
+impl Told {
+    /// What is told of an answer of this endpoint under these terms.
+    pub(crate) fn of(endpoint: &Endpoint, permit: &Permit, standings: &[Standing]) -> Self {
+        let rate = |of: fn(&Bound) -> bool| Standing::tightest(standings, of).map(Rate::of);
+        Self {
+            endpoint: endpoint.header.clone(),
+            notices: permit.notices.iter().filter_map(|text| visible(text)).collect(),
+            requests: rate(counts_requests),
+            tokens: rate(counts_tokens),
+        }
+    }
+}
+
+impl Rate {
+    fn of(standing: &Standing) -> Self {
+        let fit = |n: u128| u64::try_from(n).unwrap_or(u64::MAX);
+        Self {
+            limit: fit(standing.limit.bound.limit()),
+            remaining: fit(standing.remaining),
+            reset_ms: fit(standing.reset.as_millis()),
+        }
+    }
+}
+
+fn counts_requests(bound: &Bound) -> bool {
+    matches!(bound, Bound::Requests { .. } | Bound::Budget { of: Measure::Requests, .. })
+}
+
+fn counts_tokens(bound: &Bound) -> bool {
+    matches!(bound, Bound::Tokens { .. } | Bound::Budget { of: Measure::Tokens(_), .. })
+}
+
+/// A text as a header: what is not visible ASCII is percent-encoded (RFC 3986, 2.1).
+fn visible(text: &str) -> Option<HeaderValue> {
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'%') {
+        return HeaderValue::from_str(text).ok();
+    }
+    let mut out = Vec::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if (0x20..0x7f).contains(&byte) && byte != b'%' {
+            out.push(byte);
+        } else {
+            let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).map_or(b'0', |c| c.to_ascii_uppercase() as u8);
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+    HeaderValue::from_bytes(&out).ok()
+}

@@ -1,0 +1,67 @@
+//! All limits of the first candidate, all or nothing; and the order of the candidates.
+//!
+//! Law: nothing is sent without a place for its record where the tenant demands one, and without everything its limits ask for
+//! being held. Deliberately absent: which limits apply (the permit's), and counting (`quota`'s).
+
+mod order;
+
+use policy_engine::decision::Candidate;
+use policy_engine::vocabulary::Operation;
+use proto::code::ErrorCode;
+
+use super::Exchange;
+use super::decide::Permitted;
+use super::estimate::Estimate;
+use crate::error::Rejection;
+use crate::quota::{Amounts, Line, Reservation};
+use crate::runtime::{Counted, Runtime};
+
+/// A request that everything is held for.
+pub(crate) struct Reserved<'s> {
+    /// The request; its candidates stand in the order in which they are tried.
+    pub(crate) permitted: Permitted<'s>,
+    /// The most it may use.
+    pub(crate) estimate: Estimate,
+}
+
+/// Orders the candidates and holds what the first of them asks for.
+pub(crate) async fn reserve<'s>(
+    exchange: &mut Exchange<'s>,
+    mut permitted: Permitted<'s>,
+) -> Result<Reserved<'s>, Rejection> {
+    if !exchange.account.may_go_unrecorded() {
+        return Err(Rejection::new(ErrorCode::AuditUnavailable, "the decision cannot be recorded at the moment"));
+    }
+    let question = &permitted.entitled.question;
+    let chat = question.arrival.operation == Operation::Chat;
+    let estimate = Estimate::of(&question.outline, &permitted.entitled.entitled.row.card, chat);
+    order::order(&mut permitted.permit, exchange, &question.key);
+    exchange.account.estimated(estimate);
+    let first = permitted.permit.candidates.first();
+    let Some(first) = first else {
+        return Err(Rejection::new(ErrorCode::NoEndpoint, "the model has no endpoint in this geo"));
+    };
+    let (lines, amounts) = share(exchange.runtime, &permitted, first, estimate);
+    if !lines.is_empty() {
+        let now = exchange.account.now();
+        let held = Reservation::reserve(&exchange.node.ledger, lines, amounts, now).await;
+        let held = held.map_err(|refusal| Rejection::limited(&refusal))?;
+        exchange.account.reserved(held);
+    }
+    Ok(Reserved { permitted, estimate })
+}
+
+/// The lines and amounts of a candidate.
+pub(crate) fn share(
+    runtime: &Runtime,
+    permitted: &Permitted<'_>,
+    candidate: &Candidate,
+    estimate: Estimate,
+) -> (Vec<Line>, Amounts) {
+    let question = &permitted.entitled.question;
+    let limits = permitted.permit.limits.iter().chain(&candidate.limits);
+    let Some(identity) = runtime.snapshot.identity(question.caller) else { return Default::default() };
+    let counted = Counted { identity, key: &question.key };
+    let lines = limits.filter_map(|ix| runtime.limits().line(&runtime.snapshot, *ix, counted));
+    (lines.collect(), estimate.amounts(candidate.price.as_deref()))
+}

@@ -1,0 +1,213 @@
+//! An answer that goes on while it comes.
+//!
+//! Law: pulled by the caller, never ahead of it; what leaves is the same however the vendor's bytes were cut; nothing that was
+//! not understood or may not pass leaves, whatever goes wrong. Events that were read together leave together, as the very slices
+//! that came where nothing was changed. Dropping it cancels the vendor's call and ends the account. Deliberately absent: the
+//! form of an error at the door.
+//!
+//! | what comes | what leaves |
+//! |---|---|
+//! | an event that needs no change | its own bytes |
+//! | an event with held or masked text, or with usage nobody asked for | the same with that spliced |
+//! | comments, fields other than `data`, anything after `[DONE]` | nothing |
+//! | an end without `[DONE]` after every answer was finished | `[DONE]` |
+//! | any other end | what is held, masked; then the error |
+
+mod chunk;
+mod frame;
+mod lane;
+mod pace;
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::Exchange;
+use super::account::Account;
+use super::answer::is_error;
+use super::decide::Permitted;
+use super::screen::detectors;
+use super::tape::{Kind as Form, Tape};
+use super::usage::Reported;
+use crate::error::Rejection;
+use crate::runtime::Endpoint;
+use crate::upstream::error::{Delivered, Kind, UpstreamError};
+use crate::upstream::events::EventStream;
+use crate::upstream::sse::{Event, Splitter};
+use chunk::{Chunk, Finished};
+use frame::Frame;
+use lane::Lane;
+use pace::Pace;
+
+/// The largest event where an endpoint says nothing.
+const EVENT_BYTES: usize = 1024 * 1024;
+
+/// A stream of the OpenAI dialect's events, screened; after an error nothing follows.
+pub(crate) struct ScreenedStream {
+    /// `None` once nothing more is read.
+    events: Option<EventStream>,
+    splitter: Splitter,
+    tape: Tape,
+    lane: Lane,
+    frame: Frame,
+    shows_usage: bool,
+    finished: Finished,
+    account: Account,
+    pace: Pace,
+    /// How it ends, once that is known and all before it has left.
+    end: Option<Result<(), Rejection>>,
+}
+
+impl ScreenedStream {
+    /// Goes on with an answer of which the first bytes have come.
+    pub(crate) fn begin(
+        exchange: &mut Exchange<'_>,
+        permitted: Permitted<'_>,
+        (first, events, splitter): (Bytes, EventStream, Option<Splitter>),
+        endpoint: &Endpoint,
+    ) -> Self {
+        let shows_usage = permitted.entitled.question.outline.shows_usage();
+        let choices = permitted.entitled.question.outline.choices;
+        let lane = match detectors(&permitted) {
+            None => Lane::fast(),
+            Some(detectors) => Lane::inspected(detectors, permitted, exchange.runtime, &endpoint.id),
+        };
+        let mut stream = Self {
+            events: Some(events),
+            splitter: splitter.unwrap_or_else(|| Splitter::new(EVENT_BYTES)),
+            tape: Tape::default(),
+            lane,
+            frame: Frame::default(),
+            shows_usage,
+            finished: Finished::of(choices),
+            account: exchange.account.hand_over(),
+            pace: Pace::new(exchange.node.bounds.keep_alive),
+            end: None,
+        };
+        stream.take_piece(first);
+        stream
+    }
+
+    /// Takes everything that a piece completes.
+    fn take_piece(&mut self, piece: Bytes) {
+        self.frame.expect(&piece);
+        self.splitter.push(piece);
+        while self.end.is_none() {
+            match self.splitter.next_event() {
+                Ok(Some(event)) => self.take_event(&event),
+                Ok(None) => return,
+                Err(error) => self.break_off(&error),
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: &Event) {
+        let Some(data) = &event.data else { return };
+        if event.is_done() {
+            return self.complete();
+        }
+        if let Err(rejection) = self.take_chunk(event, data) {
+            self.stop(rejection);
+        }
+    }
+
+    fn take_chunk(&mut self, event: &Event, data: &Bytes) -> Result<(), Rejection> {
+        let broken = |cause: &'static str| Rejection::upstream(&UpstreamError::caused(Kind::Protocol, cause), None);
+        self.tape.read(data).map_err(|_| broken("an event is not JSON"))?;
+        let root = self.tape.root(data).filter(|root| root.kind() == Form::Object);
+        let Some(root) = root else { return Err(broken("an event is not an object")) };
+        if is_error(root) {
+            return Err(broken("the vendor ended with an error"));
+        }
+        let chunk = Chunk::read(root);
+        if let Some(reported) = chunk.usage.and_then(|(_, usage)| Reported::read(usage)) {
+            self.account.reported(reported);
+            if chunk.choices.is_empty() && !self.shows_usage {
+                return Ok(());
+            }
+        }
+        let produced = self.lane.take(&chunk, (event, data), (&mut self.frame, self.shows_usage))?;
+        self.account.produced(produced);
+        chunk.choices.iter().for_each(|choice| self.finished.note(choice));
+        Ok(())
+    }
+
+    /// The vendor is done: what is held leaves, then the end mark.
+    fn complete(&mut self) {
+        self.events = None;
+        match self.lane.flush(&mut self.frame) {
+            Ok(()) => {
+                self.frame.done();
+                self.end = Some(Ok(()));
+            }
+            Err(rejection) => self.end = Some(Err(rejection)),
+        }
+    }
+
+    /// The vendor's bytes ended.
+    fn run_out(&mut self) {
+        if let Some(event) = self.splitter.finish() {
+            self.take_event(&event);
+        }
+        if self.end.is_some() {
+            return;
+        }
+        if self.finished.all() {
+            self.complete();
+        } else {
+            self.break_off(&UpstreamError::new(Kind::Reset).after(Delivered::Something));
+        }
+    }
+
+    fn break_off(&mut self, error: &UpstreamError) {
+        self.account.failed(error);
+        self.stop(Rejection::upstream(error, None));
+    }
+
+    /// Nothing more is read; what is held leaves as far as it may, then the error.
+    fn stop(&mut self, rejection: Rejection) {
+        self.events = None;
+        // Of two reasons to end, the first is told.
+        let _ = self.lane.flush(&mut self.frame);
+        self.end = Some(Err(rejection.midway()));
+    }
+
+    fn close(&mut self, end: &Result<(), Rejection>) {
+        self.events = None;
+        self.account.found_output(self.lane.tally());
+        self.account.close(end.as_ref().err());
+    }
+}
+
+impl Stream for ScreenedStream {
+    type Item = Result<Bytes, Rejection>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let stream = self.get_mut();
+        loop {
+            if let Some(bytes) = stream.frame.take() {
+                stream.pace.moved();
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            if let Some(end) = stream.end.take() {
+                stream.close(&end);
+                return Poll::Ready(end.err().map(Err));
+            }
+            let Some(events) = stream.events.as_mut() else { return Poll::Ready(None) };
+            match events.poll_piece(cx) {
+                Poll::Ready(Some(Ok(piece))) => stream.take_piece(piece),
+                Poll::Ready(Some(Err(error))) => stream.break_off(&error),
+                Poll::Ready(None) => stream.run_out(),
+                Poll::Pending => {
+                    std::task::ready!(stream.pace.poll_silent(cx));
+                    stream.frame.comment();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! Every text of a stream through the hold-back.
+//!
+//! Law: what is held of a channel leaves before the chunk that ends its choice; a finding that blocks, or that the policy would
+//! not have permitted, ends the stream, and what stood before it has left. Deliberately absent: detecting.
+
+use std::sync::Arc;
+
+use policy_engine::content::mask::apply;
+use policy_engine::content::{Blocked, Detectors, Masker};
+use policy_engine::decision::Actions;
+use policy_engine::vocabulary::{Id, MaskAction};
+
+use super::super::super::decide::{Permitted, quoted};
+use super::super::super::inspect::Tally;
+use super::super::super::patch::Patches;
+use super::super::super::screen::Again;
+use super::super::super::tape::Kind;
+use super::super::chunk::{Choice, Chunk};
+use super::super::frame::Frame;
+use super::channel::Channels;
+use crate::error::Rejection;
+use crate::runtime::Runtime;
+use crate::upstream::error::{Kind as Failure, UpstreamError};
+
+/// Members of a chunk that are not a choice's and not text.
+const FRAME: [&str; 8] =
+    ["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"];
+
+/// Screens one stream.
+pub(super) struct Inspector {
+    detectors: Arc<Detectors>,
+    actions: Arc<Actions>,
+    masker: Masker,
+    channels: Channels,
+    /// Where a new finding may change the decision.
+    again: Option<Again>,
+    /// The beginning of a chunk of this answer, up to its choices.
+    opening: Vec<u8>,
+    /// What was found outside choices.
+    beside: Tally,
+    /// Text that may leave; kept for its room.
+    free: String,
+    /// Nothing leaves any more.
+    over: bool,
+}
+
+/// What becomes of a chunk.
+pub(super) enum Verdict {
+    /// It leaves, with its patches.
+    Leaves,
+    /// It brought nothing but text that is held.
+    Held,
+}
+
+impl Inspector {
+    /// Screens an answer to a request on its terms.
+    pub(super) fn new(
+        detectors: Arc<Detectors>,
+        permitted: Permitted<'_>,
+        runtime: Arc<Runtime>,
+        endpoint: Id,
+    ) -> Self {
+        let Permitted { entitled, found, permit, masker, .. } = permitted;
+        let again = Again { question: entitled.question, found, runtime, endpoint };
+        let again = permit.output_decides.then_some(again);
+        let actions = again.as_ref().map_or_else(|| permit.output.clone(), |again| again.foresee(&permit.output));
+        let actions = Arc::new(actions);
+        Self {
+            channels: Channels::new(detectors.clone(), actions.clone()),
+            detectors,
+            actions,
+            masker,
+            again,
+            opening: Vec::new(),
+            beside: Tally::default(),
+            free: String::new(),
+            over: false,
+        }
+    }
+
+    /// Screens a chunk: gives what becomes of it and the bytes of text it brought.
+    pub(super) fn take(
+        &mut self,
+        chunk: &Chunk<'_>,
+        patches: &mut Patches,
+        frame: &mut Frame,
+    ) -> Result<(Verdict, usize), Rejection> {
+        if self.opening.is_empty() {
+            self.open(chunk);
+        }
+        self.take_beside(chunk, patches)?;
+        let (mut produced, mut brought) = (0, chunk.choices.is_empty());
+        for choice in &chunk.choices {
+            let (text, leaves) = self.take_choice(choice, patches, frame)?;
+            produced += text;
+            brought |= leaves;
+        }
+        Ok((if brought { Verdict::Leaves } else { Verdict::Held }, produced))
+    }
+
+    /// Lets go of everything held.
+    pub(super) fn flush(&mut self, frame: &mut Frame) -> Result<(), Rejection> {
+        self.channels.places().try_for_each(|at| self.finish(at, frame))
+    }
+
+    /// What was found so far.
+    pub(super) fn tally(&self) -> Tally {
+        let mut tally = self.beside.clone();
+        for (what, count) in self.channels.iter().flat_map(|channel| channel.hold.found()) {
+            tally.add(*what, *count);
+        }
+        tally
+    }
+
+    /// Screens a choice: the bytes of text it brought, and whether anything of it has to leave.
+    fn take_choice(
+        &mut self,
+        choice: &Choice<'_>,
+        patches: &mut Patches,
+        frame: &mut Frame,
+    ) -> Result<(usize, bool), Rejection> {
+        let leaves = self.channels.leaves(choice.index, choice.value).ok_or_else(|| odd("too many kinds of text"))?;
+        let (mut produced, mut leave) = (0, leaves.structure || choice.ends || leaves.texts.is_empty());
+        for (place, leaf) in leaves.texts.iter().enumerate() {
+            let text = leaf.value.text();
+            produced += text.len();
+            self.free.clear();
+            self.advance(leaf.channel, Some(&text), frame)?;
+            let last = || leaves.texts.iter().skip(place + 1).all(|later| later.channel != leaf.channel);
+            if choice.ends && last() {
+                self.advance(leaf.channel, None, frame)?;
+            }
+            if self.free != *text {
+                patches.add(leaf.value.range(), quoted(&self.free));
+            }
+            leave |= text.is_empty() || !self.free.is_empty();
+        }
+        let ended = self.channels.places().filter(|_| choice.ends);
+        for at in ended {
+            if self.channels.get(at).is_some_and(|channel| channel.choice == choice.index) {
+                self.finish(at, frame)?;
+            }
+        }
+        if acts(&self.actions)
+            && let Some(logprobs) = choice.value.get("logprobs").filter(|l| l.kind() != Kind::Null)
+        {
+            patches.add(logprobs.range(), &b"null"[..]);
+        }
+        Ok((produced, leave))
+    }
+
+    /// What the vendor wrote beside the choices has no order that a client would join, so each string is a whole text.
+    fn take_beside(&mut self, chunk: &Chunk<'_>, patches: &mut Patches) -> Result<(), Rejection> {
+        let members = chunk.root.members().filter(|(key, _)| !FRAME.iter().any(|known| key.is(known)));
+        let leaves = members.flat_map(|(_, value)| value.leaves()).filter(|leaf| leaf.kind() == Kind::String);
+        let mut findings = Vec::new();
+        for leaf in leaves {
+            let text = leaf.text();
+            findings.clear();
+            self.detectors.scan(&text, &mut findings);
+            findings.iter().for_each(|finding| self.beside.add(finding.what, 1));
+            let masked = apply(&text, &findings, &self.actions, &mut self.masker);
+            let masked = masked.map_err(|blocked| self.end(Rejection::blocked(blocked.what.label())))?;
+            if masked != text {
+                patches.add(leaf.range(), quoted(&masked));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a channel: what it still holds leaves in a chunk of its own.
+    fn finish(&mut self, at: usize, frame: &mut Frame) -> Result<(), Rejection> {
+        if self.over {
+            return Ok(());
+        }
+        self.free.clear();
+        self.advance(at, None, frame)?;
+        self.let_go(at, frame);
+        Ok(())
+    }
+
+    /// Puts text into a channel, or ends it; what may leave is added to `free`.
+    fn advance(&mut self, at: usize, text: Option<&str>, frame: &mut Frame) -> Result<(), Rejection> {
+        let Some(channel) = self.channels.get(at) else { return Ok(()) };
+        let advanced = match text {
+            Some("") => return Ok(()),
+            Some(_) if channel.ended => return Err(self.end(odd("text after the end of its choice"))),
+            Some(text) => channel.hold.push(text, &mut self.masker, &mut self.free),
+            None if channel.ended => return Ok(()),
+            None => {
+                channel.ended = true;
+                channel.hold.finish(&mut self.masker, &mut self.free)
+            }
+        };
+        let judged = match advanced {
+            Ok(()) => self.ask_again(at),
+            Err(Blocked { what }) => {
+                self.let_go(at, frame);
+                Err(Rejection::blocked(what.label()))
+            }
+        };
+        judged.map_err(|rejection| {
+            self.filtered(at, frame);
+            self.end(rejection)
+        })
+    }
+
+    /// Where a channel holds a new kind of data: whether the policy still permits the answer.
+    fn ask_again(&mut self, at: usize) -> Result<(), Rejection> {
+        let (Some(channel), Some(again)) = (self.channels.get(at), &mut self.again) else { return Ok(()) };
+        let found = channel.hold.found();
+        if found.len() > std::mem::replace(&mut channel.asked, found.len()) {
+            again.ask(found.iter().map(|(what, _)| *what))?;
+        }
+        Ok(())
+    }
+
+    /// What is free leaves in a chunk of its own.
+    fn let_go(&mut self, at: usize, frame: &mut Frame) {
+        if let Some(channel) = self.channels.get(at).filter(|_| !self.free.is_empty()) {
+            frame.event(|out| {
+                out.extend_from_slice(&self.opening);
+                channel.write(&self.free, out);
+                out.extend_from_slice(b"]}");
+            });
+        }
+    }
+
+    /// The choice of a channel ends, filtered.
+    fn filtered(&mut self, at: usize, frame: &mut Frame) {
+        if let Some(channel) = self.channels.get(at) {
+            let choice = format!("{{\"index\":{},\"delta\":{{}},\"finish_reason\":\"content_filter\"}}]}}", channel.choice);
+            frame.event(|out| {
+                out.extend_from_slice(&self.opening);
+                out.extend_from_slice(choice.as_bytes());
+            });
+        }
+    }
+
+    /// Nothing is let go any more.
+    fn end(&mut self, rejection: Rejection) -> Rejection {
+        self.over = true;
+        rejection
+    }
+
+    /// Remembers how chunks of this answer begin.
+    fn open(&mut self, chunk: &Chunk<'_>) {
+        self.opening.push(b'{');
+        for name in ["id", "object", "created", "model"] {
+            if let Some(value) = chunk.root.get(name) {
+                self.opening.extend_from_slice(format!("\"{name}\":").as_bytes());
+                self.opening.extend_from_slice(value.raw());
+                self.opening.push(b',');
+            }
+        }
+        self.opening.extend_from_slice(b"\"choices\":[");
+    }
+}
+
+/// Whether any finding changes an answer.
+fn acts(actions: &Actions) -> bool {
+    let entities = actions.entities.iter().flatten();
+    entities.chain(actions.word_lists.iter().map(|(_, action)| action)).any(|action| *action != MaskAction::Detect)
+}
+
+fn odd(what: &'static str) -> Rejection {
+    Rejection::upstream(&UpstreamError::caused(Failure::Protocol, what), None)
+}

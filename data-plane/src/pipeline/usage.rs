@@ -1,0 +1,161 @@
+//! What a request used: what the vendor says, where that is possible, else what we saw.
+//!
+//! Law: a vendor's number is taken only if it is a whole number within what the request could use; a number that is not, or that
+//! denies text we saw, is replaced and the replacement is marked. Deliberately absent: prices.
+
+use policy_engine::facts::Amounts;
+use policy_engine::vocabulary::Tokens;
+
+use super::estimate::Estimate;
+use super::tape::{Kind, Value};
+use crate::record::{Provenance, Usage};
+
+/// Tokens beyond our own bound that a vendor may add to the input (its own instructions, tools' descriptions).
+const ADDED_INPUT: u64 = 65_536;
+
+/// Bytes of text of one token, on average, where we have to guess.
+const BYTES_A_TOKEN: u64 = 4;
+
+/// What a vendor reported; `None` where it is missing or not a whole number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Reported {
+    input: Option<u64>,
+    output: Option<u64>,
+    cached_input: Option<u64>,
+    reasoning: Option<u64>,
+    /// Something was there that is not a whole number.
+    absurd: bool,
+}
+
+/// What we saw ourselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The most the request may use.
+    pub(crate) estimate: Estimate,
+    /// Bytes of text in the answer so far, unescaped.
+    pub(crate) output_bytes: u64,
+    /// The model's context window.
+    pub(crate) window: Option<Tokens>,
+}
+
+impl Reported {
+    /// Reads the `usage` of an answer or of a chunk; `None` for `null`.
+    pub(crate) fn read(usage: Value<'_>) -> Option<Self> {
+        if usage.kind() != Kind::Object {
+            return (usage.kind() != Kind::Null).then_some(Self { absurd: true, ..Self::default() });
+        }
+        let mut reported = Self::default();
+        for (key, value) in usage.members() {
+            match key.text().as_ref() {
+                "prompt_tokens" | "input_tokens" => reported.input = reported.number(value),
+                "completion_tokens" | "output_tokens" => reported.output = reported.number(value),
+                "prompt_tokens_details" | "input_tokens_details" => {
+                    reported.cached_input = value.get("cached_tokens").and_then(|n| reported.number(n));
+                }
+                "completion_tokens_details" | "output_tokens_details" => {
+                    reported.reasoning = value.get("reasoning_tokens").and_then(|n| reported.number(n));
+                }
+                _ => {}
+            }
+        }
+        Some(reported)
+    }
+
+    fn number(&mut self, value: Value<'_>) -> Option<u64> {
+        let whole = value.whole();
+        self.absurd |= whole.is_none() && value.kind() != Kind::Null;
+        whole
+    }
+}
+
+impl Seen {
+    /// Our own guess of what was used.
+    pub(crate) fn guess(&self) -> Usage {
+        let input = self.estimate.input.saturating_mul(5).div_ceil(2 * BYTES_A_TOKEN);
+        let output = self.output_bytes.div_ceil(BYTES_A_TOKEN);
+        Usage { amounts: Amounts { input, output, ..Amounts::default() }, provenance: Provenance::Estimated }
+    }
+
+    /// What is charged, given what the vendor said.
+    pub(crate) fn judge(&self, reported: Option<Reported>) -> Usage {
+        let guess = self.guess();
+        let Some(reported) = reported else { return guess };
+        let denied = |said: u64, seen: u64| said == 0 && seen > 0;
+        let input = reported.input.filter(|said| !denied(*said, self.estimate.input));
+        let output = reported.output.filter(|said| !denied(*said, self.output_bytes));
+        let (Some(input), Some(output)) = (input, output) else {
+            let mixed = Amounts {
+                input: input.unwrap_or(guess.amounts.input).min(self.most_input()),
+                output: output.unwrap_or(guess.amounts.output).min(self.most_output()),
+                ..Amounts::default()
+            };
+            return Usage { amounts: mixed, provenance: Provenance::Estimated };
+        };
+        let amounts = Amounts {
+            input: input.min(self.most_input()),
+            cached_input: reported.cached_input.unwrap_or(0).min(input.min(self.most_input())),
+            output: output.min(self.most_output()),
+            reasoning: reported.reasoning.unwrap_or(0).min(output.min(self.most_output())),
+        };
+        let said = Amounts {
+            input,
+            cached_input: reported.cached_input.unwrap_or(0),
+            output,
+            reasoning: reported.reasoning.unwrap_or(0),
+        };
+        let provenance =
+            if said == amounts && !reported.absurd { Provenance::Vendor } else { Provenance::Clamped };
+        Usage { amounts, provenance }
+    }
+
+    fn most_input(&self) -> u64 {
+        let ours = self.estimate.input.saturating_mul(4).saturating_add(ADDED_INPUT);
+        self.window.map_or(ours, |window| ours.min(window.0.max(self.estimate.input)))
+    }
+
+    /// No vendor makes less than a byte of a token that is seen, and none gives more than was asked for.
+    fn most_output(&self) -> u64 {
+        self.estimate.output.max(self.output_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tape::Tape;
+    use super::*;
+
+    fn judge(usage: &str, output_bytes: u64) -> Usage {
+        let mut tape = Tape::default();
+        tape.read(usage.as_bytes()).unwrap();
+        let reported = Reported::read(tape.root(usage.as_bytes()).unwrap());
+        let estimate = Estimate { input: 40, output: 1000 };
+        Seen { estimate, output_bytes, window: Some(Tokens(8192)) }.judge(reported)
+    }
+
+    #[test]
+    fn case_34_a_vendor_that_lies_is_clamped_and_marked() {
+        let honest = r#"{"prompt_tokens":20,"completion_tokens":7,"total_tokens":27,
+            "prompt_tokens_details":{"cached_tokens":5},"completion_tokens_details":{"reasoning_tokens":2}}"#;
+        let usage = judge(honest, 28);
+        assert_eq!(usage.provenance, Provenance::Vendor);
+        assert_eq!(usage.amounts, Amounts { input: 20, cached_input: 5, output: 7, reasoning: 2 });
+        for (lie, provenance, input, output) in [
+            (r#"{"prompt_tokens":1000000000,"completion_tokens":7}"#, Provenance::Clamped, 8192, 7),
+            (r#"{"prompt_tokens":20,"completion_tokens":1000000000}"#, Provenance::Clamped, 20, 1000),
+            (r#"{"prompt_tokens":20,"completion_tokens":-7}"#, Provenance::Estimated, 20, 7),
+            (r#"{"prompt_tokens":"20","completion_tokens":7}"#, Provenance::Estimated, 25, 7),
+            (r#"{"prompt_tokens":20,"completion_tokens":0}"#, Provenance::Estimated, 20, 7),
+            (r#"{"prompt_tokens":0,"completion_tokens":0}"#, Provenance::Estimated, 25, 7),
+            (r#"{"prompt_tokens":20.5,"completion_tokens":7e0}"#, Provenance::Estimated, 25, 7),
+            (r#"{"prompt_tokens":20,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":99}}"#,
+             Provenance::Clamped, 20, 7),
+            (r#"{}"#, Provenance::Estimated, 25, 7),
+            (r#""many""#, Provenance::Estimated, 25, 7),
+            ("null", Provenance::Estimated, 25, 7),
+        ] {
+            let usage = judge(lie, 28);
+            assert_eq!((usage.provenance, usage.amounts.input, usage.amounts.output), (provenance, input, output), "{lie}");
+            assert!(usage.amounts.cached_input <= usage.amounts.input, "{lie}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What is written down of every request: one record each, with who, what, under which rules, how it ended, and what it used.
+//!
+//! Law: never a byte of a prompt or of an answer; findings are types and counts. A record holds names, never the snapshot
+//! they came from. Deliberately absent: deciding what is recorded (everything is) and writing it (`record::outbox`).
+
+mod file;
+mod line;
+pub mod outbox;
+
+use std::fmt;
+
+use policy_engine::decision::Actions;
+use policy_engine::facts::Amounts;
+use policy_engine::vocabulary::{Geo, Id, Instant, Money, Name, Operation};
+use uuid::Uuid;
+
+/// Names one request, on every surface and in every log; a UUIDv7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(pub Uuid);
+
+/// Where a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// The OpenAI dialect over HTTP.
+    OpenAi,
+    /// `chancery.inference.v1` over gRPC.
+    Grpc,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// With a whole answer.
+    Answered,
+    /// Refused by the house: a credential, a rule, a limit, a body that is wrong.
+    Refused,
+    /// No vendor gave an answer.
+    Failed,
+    /// The answer broke off after it had begun.
+    Cut,
+    /// The answer was ended because of what it held.
+    Blocked,
+    /// The caller went away.
+    Cancelled,
+}
+
+/// Where the numbers of a usage come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Provenance {
+    /// Nothing was used.
+    #[default]
+    None,
+    /// The vendor counted.
+    Vendor,
+    /// The vendor counted, and what it said was not possible: cut to what is.
+    Clamped,
+    /// We estimated: the vendor said nothing usable.
+    Estimated,
+}
+
+/// What a request used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tokens by class.
+    pub amounts: Amounts,
+    /// Who says so.
+    pub provenance: Provenance,
+}
+
+/// Whose a request is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The tenant.
+    pub tenant: Name,
+    /// The team the key acts in.
+    pub team: Name,
+    /// The principal.
+    pub principal: Name,
+    /// The key's public id.
+    pub key: Box<str>,
+}
+
+/// One call to a vendor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The endpoint.
+    pub endpoint: Id,
+    /// Why it gave no answer; `None` where it gave one or the request ended before it could.
+    pub failure: Option<String>,
+}
+
+/// What the policy said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ruling {
+    /// Rules that matched and acted.
+    pub matched: Vec<Id>,
+    /// Rules in shadow mode that would have denied.
+    pub shadow_denials: Vec<Id>,
+    /// What happens to findings in what was sent.
+    pub input: Actions,
+    /// What happens to findings in the answer.
+    pub output: Actions,
+    /// How many texts the caller was told.
+    pub notices: usize,
+    /// Nothing of it may be cached.
+    pub no_cache: bool,
+    /// Codes of the reasons of a denial, most telling first.
+    pub reasons: Vec<String>,
+    /// The limits that counted the request.
+    pub limits: Vec<Id>,
+}
+
+/// One request, ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The request.
+    pub id: RequestId,
+    /// When it was received.
+    pub received: Instant,
+    /// Where it came in.
+    pub door: Door,
+    /// What was asked for.
+    pub operation: Operation,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// Whose it is; `None` where the credential did not prove it.
+    pub owner: Option<Owner>,
+    /// The model as written; at most 256 bytes.
+    pub model_asked: Option<Box<str>>,
+    /// The model that was meant.
+    pub model: Option<Id>,
+    /// The endpoint that answered, or was tried last.
+    pub endpoint: Option<Id>,
+    /// Where this node runs.
+    pub geo: Geo,
+    /// The revision that judged it.
+    pub revision: u64,
+    /// The purpose the caller declared.
+    pub purpose: Option<Box<str>>,
+    /// Data classes found in what was sent, and how often.
+    pub found_input: Vec<(&'static str, u32)>,
+    /// Data classes found in the answer, and how often.
+    pub found_output: Vec<(&'static str, u32)>,
+    /// What the policy said.
+    pub ruling: Ruling,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The error code it was refused or ended with.
+    pub code: Option<&'static str>,
+    /// The HTTP status of the answer, or that its code stands for.
+    pub status: u16,
+    /// What it used.
+    pub usage: Usage,
+    /// What that cost; `None` where nothing has a price.
+    pub cost: Option<Money>,
+    /// From received to ended, in microseconds.
+    pub latency_us: u64,
+    /// From received to the first byte of the answer, in microseconds.
+    pub first_byte_us: Option<u64>,
+    /// The vendor's own id of the request.
+    pub upstream_request_id: Option<Box<str>>,
+    /// Every call to a vendor, in order.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Sees every record as it is made, on the thread of its request: for sums and metrics; it must not wait.
+pub trait Observer: Send + Sync {
+    /// A request ended. `recorded` is false where there was no place to write it down.
+    fn ended(&self, record: &Record, recorded: bool);
+}
+
+impl Observer for () {
+    fn ended(&self, _: &Record, _: bool) {}
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+macro_rules! spelled {
+    ($($name:ident { $($variant:ident = $text:literal),* })*) => {$(
+        impl $name {
+            /// The word on every surface.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text),* }
+            }
+        }
+    )*};
+}
+
+spelled! {
+    Door { OpenAi = "openai", Grpc = "grpc" }
+    Outcome {
+        Answered = "answered", Refused = "refused", Failed = "failed", Cut = "cut", Blocked = "blocked",
+        Cancelled = "cancelled"
+    }
+    Provenance { None = "none", Vendor = "vendor", Clamped = "clamped", Estimated = "estimated" }
+}

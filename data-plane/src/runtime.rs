@@ -1,0 +1,126 @@
+//! One revision, ready to be served: the snapshot with everything that is prepared from it, built off the request path.
+//!
+//! Law: immutable but for lazily made limits and the endpoints' vital signs; a request takes one and keeps it to its end.
+//! Deliberately absent: where snapshots come from (`policy`), and counters of any caller (`quota`).
+
+mod limits;
+pub(crate) mod vitals;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use http::HeaderValue;
+use policy_engine::decision::EndpointIx;
+use policy_engine::snapshot::CompiledSnapshot;
+use policy_engine::vocabulary::{Geo, Id};
+
+use crate::upstream::Upstream;
+use limits::Limits;
+pub(crate) use limits::{Counted, aip_name};
+use vitals::Vitals;
+
+/// What a runtime is made of.
+pub(crate) struct Parts {
+    /// The compiled facts.
+    pub(crate) snapshot: Arc<CompiledSnapshot>,
+    /// Where this node runs.
+    pub(crate) geo: Geo,
+    /// The way to each endpoint, by position; `None` where it could not be built.
+    pub(crate) upstreams: Vec<Option<Arc<Upstream>>>,
+    /// The scope keys the snapshot's key MACs were made with, by id.
+    pub(crate) scope_keys: Vec<(Arc<str>, [u8; 32])>,
+}
+
+/// One revision, ready to be served.
+pub(crate) struct Runtime {
+    /// The compiled facts.
+    pub(crate) snapshot: Arc<CompiledSnapshot>,
+    /// Where this node runs.
+    pub(crate) geo: Geo,
+    /// The revision, for `x-chancery-revision`.
+    pub(crate) revision_header: HeaderValue,
+    /// The geo, for `x-chancery-geo`.
+    pub(crate) geo_header: HeaderValue,
+    endpoints: Vec<Endpoint>,
+    scope_keys: HashMap<Arc<str>, hmac::Key>,
+    /// What an unknown key is compared under, so that it costs what a known one does.
+    decoy: hmac::Key,
+    limits: Limits,
+}
+
+/// What is prepared for one endpoint.
+pub(crate) struct Endpoint {
+    /// Its id.
+    pub(crate) id: Id,
+    /// The way there.
+    pub(crate) upstream: Option<Arc<Upstream>>,
+    /// Its name, for `x-chancery-endpoint`.
+    pub(crate) header: HeaderValue,
+    /// The model's name there as a JSON string, to be patched into bodies.
+    pub(crate) model_json: Arc<[u8]>,
+    /// How it is doing; goes on from runtime to runtime.
+    pub(crate) vitals: Arc<Vitals>,
+}
+
+impl Runtime {
+    /// Prepares a snapshot; vital signs go on from `before`.
+    pub(crate) fn new(parts: Parts, before: Option<&Self>) -> Self {
+        let Parts { snapshot, geo, mut upstreams, scope_keys } = parts;
+        let known: HashMap<&Id, &Arc<Vitals>> =
+            before.iter().flat_map(|b| &b.endpoints).map(|e| (&e.id, &e.vitals)).collect();
+        let endpoints = snapshot.endpoints().map(|(ix, row)| Endpoint {
+            id: row.id.clone(),
+            upstream: upstreams.get_mut(ix.position()).and_then(Option::take),
+            header: header(row.id.name.as_str()),
+            model_json: json_string(&row.upstream_model),
+            vitals: known.get(&row.id).map_or_else(Arc::default, |vitals| Arc::clone(vitals)),
+        });
+        let endpoints = endpoints.collect();
+        let keys = scope_keys.into_iter().map(|(id, key)| (id, hmac::Key::new(hmac::HMAC_SHA256, &key)));
+        Self {
+            revision_header: HeaderValue::from(snapshot.header().revision),
+            geo_header: header(geo.as_str()),
+            limits: Limits::of(&snapshot),
+            endpoints,
+            scope_keys: keys.collect(),
+            decoy: hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]),
+            snapshot,
+            geo,
+        }
+    }
+
+    /// The revision.
+    pub(crate) fn revision(&self) -> u64 {
+        self.snapshot.header().revision
+    }
+
+    /// What is prepared for an endpoint.
+    pub(crate) fn endpoint(&self, ix: EndpointIx) -> Option<&Endpoint> {
+        self.endpoints.get(ix.position())
+    }
+
+    /// All endpoints, in the order of their positions.
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The scope key of an id, or one that verifies nothing.
+    pub(crate) fn scope_key(&self, id: &str) -> &hmac::Key {
+        self.scope_keys.get(id).unwrap_or(&self.decoy)
+    }
+
+    /// The ledger's form of the snapshot's limits.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// A header of a name, whose letters all are allowed in one.
+fn header(name: &str) -> HeaderValue {
+    HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static("unnamed"))
+}
+
+fn json_string(text: &str) -> Arc<[u8]> {
+    serde_json::to_vec(text).unwrap_or_default().into()
+}

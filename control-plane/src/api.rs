@@ -1,4 +1,5 @@
 //! The doors of the control plane: parse, call, answer.
 
 pub mod admin;
+pub mod rest;
 pub mod sync;

@@ -30,8 +30,9 @@ impl fmt::Debug for Authoriser {
 impl Authoriser {
     /// The grants of these facts.
     pub fn new(facts: &Facts) -> Self {
-        let casbin = CasbinAuthoriser::new(facts)
-            .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "no grant can be read"));
+        let casbin = CasbinAuthoriser::new(facts).inspect_err(|error| {
+            tracing::error!(error = error as &dyn std::error::Error, "no grant can be read")
+        });
         Self { casbin: casbin.ok() }
     }
 
@@ -43,7 +44,9 @@ impl Authoriser {
 
     /// Whether a principal is allowed access in a domain.
     pub fn permits(&self, facts: &Facts, caller: &Id, domain: &Domain, access: &Access<'_>) -> bool {
-        let (Some(casbin), Some(principal)) = (&self.casbin, facts.principals.get(caller)) else { return false };
+        let (Some(casbin), Some(principal)) = (&self.casbin, facts.principals.get(caller)) else {
+            return false;
+        };
         casbin.enforce(domain, (caller, principal), access).unwrap_or_else(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "a grant could not be evaluated");
             false

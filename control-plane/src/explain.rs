@@ -60,16 +60,22 @@ struct Explaining<'a> {
 impl<'a> Explaining<'a> {
     fn new(all: &Facts, revision: u64, asked: &'a Imagined) -> Result<Self, Refusal> {
         let id = Id::of(asked.tenant.clone(), asked.principal.clone());
-        let known = all.principals.get(&id).ok_or_else(|| Refusal::field("principal", "there is no such principal"))?;
+        let known = all
+            .principals
+            .get(&id)
+            .ok_or_else(|| Refusal::field("principal", "there is no such principal"))?;
         let team = match (&asked.team, known.teams.as_slice()) {
             (Some(team), teams) if teams.contains(team) => team.clone(),
             (Some(_), _) => return Err(Refusal::field("team", "the principal is not in this team")),
             (None, [only]) => only.clone(),
-            (None, _) => return Err(Refusal::field("team", "the principal has not exactly one team: name it")),
+            (None, _) => {
+                return Err(Refusal::field("team", "the principal has not exactly one team: name it"));
+            }
         };
         let facts = project(all, &Scope { geo: asked.geo.clone() });
         let header = Header { revision, geo: Some(asked.geo.clone()) };
-        let snapshot = compile(&facts, header).map_err(|faults| Refusal::from(ChangeError::Faults(faults)))?;
+        let snapshot =
+            compile(&facts, header).map_err(|faults| Refusal::from(ChangeError::Faults(faults)))?;
         Ok(Self { asked, team, facts, snapshot })
     }
 
@@ -177,7 +183,11 @@ impl<'a> Explaining<'a> {
         for row in matched.iter().filter_map(|ix| self.snapshot.rule(*ix)) {
             let rule = self.facts.rules.get(&row.id);
             let acts = row.effect == Effect::Require && row.mode == Mode::Enforce;
-            for obligation in rule.filter(|_| acts).map(|rule| RuleSpec::from(rule.as_ref()).obligations).unwrap_or_default() {
+            for obligation in rule
+                .filter(|_| acts)
+                .map(|rule| RuleSpec::from(rule.as_ref()).obligations)
+                .unwrap_or_default()
+            {
                 if !all.contains(&obligation) {
                     all.push(obligation);
                 }
@@ -195,7 +205,11 @@ impl<'a> Explaining<'a> {
             .flat_map(|(group, targets)| targets.iter().map(move |target| (group, target)))
             .map(|(group, target)| {
                 let own = Id { tenant: tenant.clone(), name: target.endpoint.clone() };
-                let id = if self.facts.endpoints.contains_key(&own) { own } else { Id::platform(target.endpoint.clone()) };
+                let id = if self.facts.endpoints.contains_key(&own) {
+                    own
+                } else {
+                    Id::platform(target.endpoint.clone())
+                };
                 let about = reasons.iter().filter(|r| r.endpoint.as_ref() == Some(&id));
                 Candidate {
                     endpoint: name::format(Kind::Endpoint, &id),

@@ -103,7 +103,11 @@ pub(crate) fn prepare<M: Noun>(
         faults.extend(wire_faults(M::KIND, id, &found));
     }
     let sealed = preparing.sealed;
-    if faults.is_empty() { Ok(Prepared { bytes: message.encode_to_vec().into(), sealed }) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(Prepared { bytes: message.encode_to_vec().into(), sealed })
+    } else {
+        Err(faults)
+    }
 }
 
 /// A stored resource as a caller reads it.
@@ -135,8 +139,9 @@ pub(crate) fn prepare_encoded(
 }
 
 fn learn_as<M: Noun>(id: &Id, bytes: &Bytes, facts: &mut Facts) -> Result<(), Vec<Fault>> {
-    let message = M::decode(bytes.clone())
-        .map_err(|_| vec![fault(M::KIND, id, "", "invalid", "its stored bytes are not such a message".to_owned())])?;
+    let message = M::decode(bytes.clone()).map_err(|_| {
+        vec![fault(M::KIND, id, "", "invalid", "its stored bytes are not such a message".to_owned())]
+    })?;
     message.learn(id, facts).map_err(|found| wire_faults(M::KIND, id, &found))
 }
 
@@ -165,7 +170,13 @@ fn label_faults(kind: Kind, id: &Id, labels: &BTreeMap<String, String>) -> Vec<F
     let field = |key: &str| format!("metadata.labels.{key}");
     let mut faults = Vec::new();
     if labels.len() > MAX_LABELS {
-        faults.push(fault(kind, id, "metadata.labels", "invalid", format!("has more than {MAX_LABELS} members")));
+        faults.push(fault(
+            kind,
+            id,
+            "metadata.labels",
+            "invalid",
+            format!("has more than {MAX_LABELS} members"),
+        ));
     }
     for (key, value) in labels {
         let shown: String = key.chars().take(64).flat_map(char::escape_default).collect();

@@ -31,7 +31,11 @@ pub struct Issued {
 }
 
 /// Makes keys, all or none, in one revision, and gives each its secret, in the order they were wanted.
-pub async fn create(publisher: &Publisher, act: Act, wanted: Vec<Wanted>) -> Result<Vec<Issued>, ChangeError> {
+pub async fn create(
+    publisher: &Publisher,
+    act: Act,
+    wanted: Vec<Wanted>,
+) -> Result<Vec<Issued>, ChangeError> {
     let mut minted = Vec::with_capacity(wanted.len());
     for _ in &wanted {
         minted.push(keys::mint()?);

@@ -96,9 +96,9 @@ impl KeyRing {
 
     /// Digests of new keys, sealed for the store.
     pub(crate) fn seal(&self, keys: &[(Name, Digest)]) -> Result<Vec<(String, Vec<u8>)>, ChangeError> {
-        let sealed = keys.iter().map(|(id, digest)| {
-            Ok((id.to_string(), self.sealer.seal(Use::KeyDigest(id.as_str()), digest)?))
-        });
+        let sealed = keys
+            .iter()
+            .map(|(id, digest)| Ok((id.to_string(), self.sealer.seal(Use::KeyDigest(id.as_str()), digest)?)));
         sealed.collect()
     }
 
@@ -115,7 +115,9 @@ impl KeyRing {
         let id = format!("k-{}", hex(random::<8>()?.as_slice()));
         let secret = Zeroizing::new(random::<32>()?.to_vec());
         let sealed = self.sealer.seal(Use::ScopeKey(&id), &secret)?;
-        store.keep_scope_key(&ScopeKeyRow { id: id.clone(), geo: geo.to_string(), sealed }, clock::now()).await?;
+        store
+            .keep_scope_key(&ScopeKeyRow { id: id.clone(), geo: geo.to_string(), sealed }, clock::now())
+            .await?;
         // Two callers may both have made one: the store's latest is what the next start would use.
         let latest = store.scope_keys().await?.into_iter().rfind(|row| row.geo == geo.as_str());
         let key = match latest {
@@ -137,7 +139,9 @@ impl KeyRing {
         let mut after = Made::with_capacity(facts.keys.len());
         let mut keys = BTreeMap::new();
         for (public_id, fact) in &facts.keys {
-            let held = before.get(public_id).filter(|(from, to)| Arc::ptr_eq(from, fact) && to.scope_key == scope.id);
+            let held = before
+                .get(public_id)
+                .filter(|(from, to)| Arc::ptr_eq(from, fact) && to.scope_key == scope.id);
             let scoped = match held {
                 Some((_, scoped)) => scoped.clone(),
                 None => match digests.get(public_id) {

@@ -10,6 +10,7 @@ mod load;
 mod plan;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use policy_engine::compile::compile;
 use policy_engine::facts::Facts;
@@ -23,12 +24,13 @@ use crate::keyring::KeyRing;
 use crate::registry::Registry;
 use crate::seal::Sealer;
 use crate::store::{Batch, Digest, Head, Page, Store, Written};
+use crate::telemetry::Metrics;
 use crate::vault::Vault;
 
 pub use audit::Act;
 pub use load::OpenError;
-pub use plan::{Change, Effect, Effects, Plan};
 use plan::Applied;
+pub use plan::{Change, Effect, Effects, Plan};
 
 /// One version of everything a request is judged by.
 #[derive(Debug)]
@@ -80,6 +82,7 @@ struct Shared {
     store: Store,
     vault: Vault,
     ring: KeyRing,
+    metrics: Metrics,
     writing: Mutex<()>,
     current: watch::Sender<Arc<Published>>,
 }
@@ -91,7 +94,9 @@ impl Publisher {
         let ring = KeyRing::open(&store, sealer.clone()).await?;
         let vault = Vault::new(sealer, store.credentials().await?.into_iter().collect());
         let (current, _) = watch::channel(Arc::new(published));
-        let shared = Shared { store, vault, ring, writing: Mutex::new(()), current };
+        let metrics = Metrics::default();
+        let shared = Shared { store, vault, ring, metrics, writing: Mutex::new(()), current };
+        shared.measure();
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -120,13 +125,24 @@ impl Publisher {
         &self.shared.ring
     }
 
+    /// What is counted and measured.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
     /// Does, or tries, what `plan` makes of what is in force when its turn has come.
     pub async fn publish<P>(&self, act: Act, mode: Mode, plan: P) -> Result<Outcome, ChangeError>
     where
         P: FnOnce(&Published, &Vault) -> Result<Plan, ChangeError> + Send + 'static,
     {
         let shared = self.shared.clone();
-        let task = tokio::spawn(async move { shared.publish(&act, mode, plan).await });
+        let task = tokio::spawn(async move {
+            let result = shared.publish(&act, mode, plan).await;
+            if result.is_err() {
+                shared.metrics.refusals.inc();
+            }
+            result
+        });
         task.await.map_err(|_| ChangeError::Broken)?
     }
 
@@ -156,6 +172,7 @@ impl Shared {
         P: FnOnce(&Published, &Vault) -> Result<Plan, ChangeError> + Send,
     {
         let _turn = self.writing.lock().await;
+        let begun = Instant::now();
         let base = self.current.borrow().clone();
         let plan = plan(&base, &self.vault)?;
         let now = clock::now();
@@ -178,7 +195,16 @@ impl Shared {
         let published =
             Arc::new(Published { head, digest, registry: registry.clone(), facts, compiled, authoriser });
         self.current.send_replace(published.clone());
+        self.metrics.publications.inc();
+        self.metrics.duration.observe(begun.elapsed().as_secs_f64());
+        self.measure();
         Ok(Outcome { published, registry, effects, changed: true })
+    }
+
+    fn measure(&self) {
+        let current = self.current.borrow();
+        self.metrics.revision.set(current.head.revision);
+        self.metrics.api_keys.set(i64::try_from(current.facts.keys.len()).unwrap_or(i64::MAX));
     }
 
     async fn commit(

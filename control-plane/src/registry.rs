@@ -67,7 +67,7 @@ impl Registry {
     ) -> impl Iterator<Item = (&'r Id, &'r Arc<Stored>)> {
         let from = match after {
             Some(name) => Bound::Excluded(Id { tenant: tenant.cloned(), name }),
-            None => tenant.map_or(Bound::Unbounded, |tenant| first_of(tenant)),
+            None => tenant.map_or(Bound::Unbounded, first_of),
         };
         let shelf = self.shelves.get(&kind);
         shelf
@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn an_owners_things_are_listed_in_order_and_alone() {
-        let registry = with(&[("b", ""), ("a", ""), ("acme/0", ""), ("acme/z", ""), ("acm/x", ""), ("acmee/y", "")]);
+        let registry =
+            with(&[("b", ""), ("a", ""), ("acme/0", ""), ("acme/z", ""), ("acm/x", ""), ("acmee/y", "")]);
         let listed = |tenant: Option<&str>, after: Option<&str>| {
             let tenant: Option<Name> = tenant.map(|t| t.parse().unwrap());
             registry
@@ -193,7 +194,8 @@ mod tests {
     fn the_digest_is_of_names_and_bytes_and_a_copy_is_its_own() {
         let one = with(&[("a", "x"), ("b", "y")]);
         assert_eq!(one.digest(), with(&[("b", "y"), ("a", "x")]).digest());
-        for other in [with(&[("a", "y"), ("b", "x")]), with(&[("a", "x")]), with(&[("t/a", "x"), ("b", "y")])] {
+        for other in [with(&[("a", "y"), ("b", "x")]), with(&[("a", "x")]), with(&[("t/a", "x"), ("b", "y")])]
+        {
             assert_ne!(one.digest(), other.digest());
         }
         let before = one.digest();

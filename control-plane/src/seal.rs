@@ -75,7 +75,9 @@ impl Sealer {
     pub fn new(key: &[u8]) -> Result<Self, SealError> {
         let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"chancery/signing/v1");
         let signing = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
-        RandomizedNonceKey::new(&AES_256_GCM, key).map(|key| Self { key, signing }).map_err(|_| SealError::Key)
+        RandomizedNonceKey::new(&AES_256_GCM, key)
+            .map(|key| Self { key, signing })
+            .map_err(|_| SealError::Key)
     }
 
     /// A sealer under the key written as base64.
@@ -175,7 +177,10 @@ mod tests {
         let path = dir.path().join("master.key");
         let sealed = Sealer::from_file(&path).unwrap().seal(Use::ScopeKey("k"), b"x").unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(Sealer::from_file(&path).unwrap().open(Use::ScopeKey("k"), &sealed).unwrap().as_slice(), b"x");
+        assert_eq!(
+            Sealer::from_file(&path).unwrap().open(Use::ScopeKey("k"), &sealed).unwrap().as_slice(),
+            b"x"
+        );
         std::fs::write(&path, "short").unwrap();
         assert!(matches!(Sealer::from_file(&path), Err(SealError::Key)));
     }

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{Row, SqlSafeStr};
 
 pub use audit::{Chain, Event, LoggedEvent, chained};
@@ -107,7 +109,8 @@ impl Store {
 
     /// Where history stands.
     pub async fn head(&self) -> Result<Head, StoreError> {
-        let row = sqlx::query("SELECT revision, epoch FROM head WHERE id = 1").fetch_one(&self.reader).await?;
+        let row =
+            sqlx::query("SELECT revision, epoch FROM head WHERE id = 1").fetch_one(&self.reader).await?;
         Ok(Head { revision: row.try_get("revision")?, epoch: row.try_get("epoch")? })
     }
 
@@ -139,7 +142,13 @@ fn migrator() -> Migrator {
         MIGRATIONS
             .iter()
             .map(|(version, name, sql)| {
-                Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)
+                Migration::new(
+                    *version,
+                    Cow::Borrowed(name),
+                    MigrationType::Simple,
+                    sql.into_sql_str(),
+                    false,
+                )
             })
             .collect(),
     )

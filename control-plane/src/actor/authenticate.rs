@@ -43,7 +43,10 @@ impl Authenticator {
     /// Who calls with this metadata; says only what kind of credential is wrong, never whose.
     pub fn actor(&self, metadata: &MetadataMap) -> Result<Actor, Refusal> {
         let Some(token) = bearer(metadata) else {
-            return Err(Refusal::new(ErrorCode::MissingApiKey, "an admin token or API key is needed as a bearer token"));
+            return Err(Refusal::new(
+                ErrorCode::MissingApiKey,
+                "an admin token or API key is needed as a bearer token",
+            ));
         };
         if token.starts_with(PREFIX) { self.key(token) } else { self.token(token) }
     }
@@ -51,9 +54,10 @@ impl Authenticator {
     fn token(&self, token: &str) -> Result<Actor, Refusal> {
         let digest = token_digest(token);
         // Every token is compared, so that the time taken does not tell which one was nearly right.
-        let found = self.tokens.iter().fold(None, |found, known| {
-            if known.digest.ct_eq(&digest).into() { Some(known) } else { found }
-        });
+        let found = self
+            .tokens
+            .iter()
+            .fold(None, |found, known| if known.digest.ct_eq(&digest).into() { Some(known) } else { found });
         found.map(|known| Actor::Platform(known.name.clone())).ok_or_else(invalid)
     }
 
@@ -87,5 +91,7 @@ fn bearer(metadata: &MetadataMap) -> Option<&str> {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
-    bearer.or_else(|| metadata.get("x-api-key").and_then(|value| value.to_str().ok())).filter(|t| !t.is_empty())
+    bearer
+        .or_else(|| metadata.get("x-api-key").and_then(|value| value.to_str().ok()))
+        .filter(|t| !t.is_empty())
 }

@@ -22,13 +22,24 @@ impl Published {
             Actor::Principal { tenant: own, principal, .. } => {
                 let caller = Id::of(own.clone(), principal.clone());
                 let domain = tenant.map_or(Domain::Platform, |tenant| Domain::Tenant(tenant.clone()));
-                self.authoriser.permits(&self.facts, &caller, &domain, &Access::Admin { action, kind: plural })
+                self.authoriser.permits(
+                    &self.facts,
+                    &caller,
+                    &domain,
+                    &Access::Admin { action, kind: plural },
+                )
             }
         }
     }
 
     /// Refuses what is not permitted: another tenant's things as if they were not there, else as forbidden.
-    pub fn demand(&self, actor: &Actor, action: Action, kind: Kind, tenant: Option<&Name>) -> Result<(), Refusal> {
+    pub fn demand(
+        &self,
+        actor: &Actor,
+        action: Action,
+        kind: Kind,
+        tenant: Option<&Name>,
+    ) -> Result<(), Refusal> {
         self.demand_plural(actor, action, Collection::of(kind).plural, tenant)
     }
 

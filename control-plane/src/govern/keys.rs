@@ -99,7 +99,8 @@ fn fact(key: &Key, id: &Id) -> Result<facts::Key, Faults> {
         None => note(&mut faults, "expireTime", Problem::Invalid("is not an instant".to_owned())),
     });
     if id.tenant.as_ref().map_or("", Name::as_str) != spec.tenant {
-        let _none: Option<()> = note(&mut faults, "tenant", Problem::Invalid("is not the tenant of its name".to_owned()));
+        let _none: Option<()> =
+            note(&mut faults, "tenant", Problem::Invalid("is not the tenant of its name".to_owned()));
     }
     match (id.tenant.clone(), principal, team) {
         (Some(tenant), Some(principal), Some(team)) if faults.is_empty() => Ok(facts::Key {

@@ -1,9 +1,9 @@
 //! Providers. A secret given in the open is sealed on the way in and only named from then on.
 
-use proto::admin::credential::Source;
-use proto::admin::Credential;
-use proto::convert::{FieldFault, FieldPath, Faults, Problem, Step};
 use prost::Message as _;
+use proto::admin::Credential;
+use proto::admin::credential::Source;
+use proto::convert::{Faults, FieldFault, FieldPath, Problem, Step};
 use subtle::ConstantTimeEq as _;
 
 use super::{Preparing, governed};
@@ -45,9 +45,10 @@ pub(super) fn seal(
             credential.source = Some(Source::Sealed(id));
             Ok(())
         }
-        Some(Source::Sealed(id)) if !preparing.vault.has(&id) => {
-            Err(at("sealed", Problem::Invalid("names no credential that was given to this control plane".to_owned())))
-        }
+        Some(Source::Sealed(id)) if !preparing.vault.has(&id) => Err(at(
+            "sealed",
+            Problem::Invalid("names no credential that was given to this control plane".to_owned()),
+        )),
         other => {
             credential.source = other;
             Ok(())

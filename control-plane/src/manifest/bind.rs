@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind as FieldKind, MapKey, MessageDescriptor, Value as Field};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind as FieldKind, MapKey, MessageDescriptor, Value as Field,
+};
 
 use super::yaml::{Entry, Node, Value, shown};
 
@@ -114,7 +116,8 @@ impl Binder {
         for entry in entries {
             let Some(field) = to.get_field_by_json_name(&entry.key) else {
                 let known: Vec<String> = to.fields().map(|f| f.json_name().to_owned()).collect();
-                let message = format!("unknown field `{}`; known are {}", shown(&entry.key), known.join(", "));
+                let message =
+                    format!("unknown field `{}`; known are {}", shown(&entry.key), known.join(", "));
                 self.fault(entry.line, &at.field(&shown(&entry.key)).written, message);
                 continue;
             };
@@ -125,12 +128,12 @@ impl Binder {
             if entry.value.is_null() {
                 continue;
             }
-            if let Some(oneof) = field.containing_oneof().filter(|o| !o.is_synthetic()) {
-                if let Some(first) = chosen.insert(oneof.name().to_owned(), entry.key.clone()) {
-                    let message = format!("`{}` and `{first}` exclude each other", entry.key);
-                    self.fault(entry.line, &inner.written, message);
-                    continue;
-                }
+            if let Some(oneof) = field.containing_oneof().filter(|o| !o.is_synthetic())
+                && let Some(first) = chosen.insert(oneof.name().to_owned(), entry.key.clone())
+            {
+                let message = format!("`{}` and `{first}` exclude each other", entry.key);
+                self.fault(entry.line, &inner.written, message);
+                continue;
             }
             self.set(&inner, &entry.value, &field, into);
         }

@@ -49,7 +49,9 @@ pub(crate) fn read(files: &[SourceFile]) -> (Vec<Document>, Vec<Fault>) {
                 for node in &nodes {
                     match Reading::new(node).document(&file.path) {
                         Ok(document) => documents.push(document),
-                        Err(found) => faults.extend(found.into_iter().map(|f| Fault { path: file.path.clone(), ..f })),
+                        Err(found) => {
+                            faults.extend(found.into_iter().map(|f| Fault { path: file.path.clone(), ..f }))
+                        }
                     }
                 }
             }
@@ -121,7 +123,10 @@ impl<'n> Reading<'n> {
         };
         for entry in entries {
             if !matches!(entry.key.as_str(), "apiVersion" | "kind" | "metadata" | "spec") {
-                let message = format!("unknown field `{}`; known are apiVersion, kind, metadata, spec", shown(&entry.key));
+                let message = format!(
+                    "unknown field `{}`; known are apiVersion, kind, metadata, spec",
+                    shown(&entry.key)
+                );
                 self.binder.fault(entry.line, &shown(&entry.key), message);
             }
         }
@@ -148,7 +153,13 @@ impl<'n> Reading<'n> {
         Some(into)
     }
 
-    fn metadata(&mut self, entries: &[Entry], kind: Kind, message: &MessageDescriptor, into: &mut DynamicMessage) {
+    fn metadata(
+        &mut self,
+        entries: &[Entry],
+        kind: Kind,
+        message: &MessageDescriptor,
+        into: &mut DynamicMessage,
+    ) {
         let Some(found) = entries.iter().find(|e| e.key == "metadata") else {
             return self.binder.fault(self.node.line, "metadata", "is missing".to_owned());
         };
@@ -165,7 +176,9 @@ impl<'n> Reading<'n> {
                     self.name = self.name_of(&entry.value, &field, text);
                 }
                 ("tenant", _) if entry.value.is_null() => {}
-                ("tenant", Value::Scalar { text, .. }) => self.tenant = self.name_of(&entry.value, &field, text),
+                ("tenant", Value::Scalar { text, .. }) => {
+                    self.tenant = self.name_of(&entry.value, &field, text)
+                }
                 ("name" | "tenant", _) => {
                     let message = format!("a text was expected, not {}", entry.value.what());
                     self.binder.fault(entry.line, &field, message);
@@ -186,7 +199,8 @@ impl<'n> Reading<'n> {
         }
         let collection = Collection::of(kind);
         if !collection.may_belong_to(self.tenant.as_ref()) {
-            let place = if self.tenant.is_some() { "to the platform, not to a tenant" } else { "to a tenant" };
+            let place =
+                if self.tenant.is_some() { "to the platform, not to a tenant" } else { "to a tenant" };
             self.binder.fault(found.line, "metadata.tenant", format!("a {kind} belongs {place}"));
         }
         if let Some(name) = &self.name {

@@ -47,14 +47,21 @@ fn selected(kind: Kind, id: &Id, selection: &Selection) -> bool {
 }
 
 fn document(out: &mut String, kind: Kind, id: &Id, message: &DynamicMessage) {
-    let _infallible = write!(out, "apiVersion: {API_VERSION}\nkind: {kind}\nmetadata:\n  name: {}\n", render::text(id.name.as_str()));
+    let _infallible = write!(
+        out,
+        "apiVersion: {API_VERSION}\nkind: {kind}\nmetadata:\n  name: {}\n",
+        render::text(id.name.as_str())
+    );
     if let Some(tenant) = &id.tenant {
         let _infallible = writeln!(out, "  tenant: {}", render::text(tenant.as_str()));
     }
     let labels = message.get_field_by_name("labels");
     let labels = labels.as_deref().and_then(|value| value.as_map());
-    let mut pairs: Vec<(&str, &str)> =
-        labels.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?))).collect();
+    let mut pairs: Vec<(&str, &str)> = labels
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?)))
+        .collect();
     if !pairs.is_empty() {
         pairs.sort_unstable();
         out.push_str("  labels:\n");

@@ -75,8 +75,10 @@ fn flow(value: &Value) -> String {
             None => {
                 let mut set: Vec<(FieldDescriptor, &Value)> = message.fields().collect();
                 set.sort_by_key(|(field, _)| field.number());
-                let all: Vec<String> =
-                    set.iter().map(|(field, value)| format!("{}: {}", field.json_name(), flow(value))).collect();
+                let all: Vec<String> = set
+                    .iter()
+                    .map(|(field, value)| format!("{}: {}", field.json_name(), flow(value)))
+                    .collect();
                 format!("{{{}}}", all.join(", "))
             }
         },

@@ -93,7 +93,11 @@ async fn a_secret_is_sealed_and_in_no_export() {
     assert!(!text.contains("sk-live") && text.contains("sealed: cred-"), "{text}");
     assert_eq!(words(&applied(&fixture, Mode::Commit, &[&text]).await), ["unchanged"]);
     let unknown = text.replace("cred-", "cred-x");
-    assert!(faults(&applied(&fixture, Mode::Commit, &[&unknown]).await).concat().contains("0.yaml:9 spec.credential.sealed"));
+    assert!(
+        faults(&applied(&fixture, Mode::Commit, &[&unknown]).await)
+            .concat()
+            .contains("0.yaml:9 spec.credential.sealed")
+    );
     let raw = std::fs::read(fixture.dir.path().join("store.db")).unwrap();
     let wal = std::fs::read(fixture.dir.path().join("store.db-wal")).unwrap_or_default();
     assert!(![raw, wal].concat().windows(7).any(|w| w == b"sk-live"), "no plaintext on disk");

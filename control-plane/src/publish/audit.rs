@@ -76,7 +76,12 @@ fn change(base: &Published, written: &Written) -> Option<AuditedChange> {
 }
 
 /// The events of an act that published a revision.
-pub(super) fn events<'a>(act: &'a Act, changes: &'a [AuditedChange], revision: i64, now: i64) -> Vec<Event<'a>> {
+pub(super) fn events<'a>(
+    act: &'a Act,
+    changes: &'a [AuditedChange],
+    revision: i64,
+    now: i64,
+) -> Vec<Event<'a>> {
     changes
         .chunks(CHANGES)
         .map(|part| Event {
@@ -91,7 +96,11 @@ pub(super) fn events<'a>(act: &'a Act, changes: &'a [AuditedChange], revision: i
 
 /// The event of an act that was refused.
 pub(super) fn refusal<'a>(act: &'a Act, outcome: &'a str, now: i64) -> Event<'a> {
-    Event { created_at: now, revision: 0, body: Box::new(move |seq| encoded(act.event(outcome, 0, now), seq)) }
+    Event {
+        created_at: now,
+        revision: 0,
+        body: Box::new(move |seq| encoded(act.event(outcome, 0, now), seq)),
+    }
 }
 
 fn encoded(event: AuditEvent, seq: i64) -> Vec<u8> {

@@ -61,7 +61,8 @@ async fn assembled(head: Head, rows: Vec<ResourceRow>) -> Result<Published, Open
 }
 
 fn identity(row: &ResourceRow) -> Result<(Kind, Id), StoreError> {
-    let corrupt = || StoreError::Corrupt(format!("a resource of no kind or name: {} `{}`", row.kind, row.name));
+    let corrupt =
+        || StoreError::Corrupt(format!("a resource of no kind or name: {} `{}`", row.kind, row.name));
     let kind: Kind = row.kind.parse().map_err(|_| corrupt())?;
     let name = Name::new(&row.name).map_err(|_| corrupt())?;
     let tenant = match row.tenant.as_str() {

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use policy_engine::vocabulary::{Id, Kind};
-use proto::admin::{AuditEvent, Endpoint, EndpointSpec, Provider, ProviderSpec, Tenant, TenantSpec};
 use prost::Message;
+use proto::admin::{AuditEvent, Endpoint, EndpointSpec, Provider, ProviderSpec, Tenant, TenantSpec};
 
 use super::*;
 use crate::govern;
@@ -36,23 +36,36 @@ fn tenant(name: &str, display: &str) -> (Kind, Id, Option<Bytes>) {
 
 fn endpoint(name: &str, provider: &str) -> (Kind, Id, Option<Bytes>) {
     let spec = EndpointSpec { provider: provider.into(), upstream_model: "m".into(), ..Default::default() };
-    (Kind::Endpoint, id(name), Some(Endpoint { spec: Some(spec), ..Default::default() }.encode_to_vec().into()))
+    (
+        Kind::Endpoint,
+        id(name),
+        Some(Endpoint { spec: Some(spec), ..Default::default() }.encode_to_vec().into()),
+    )
 }
 
 fn provider(name: &str) -> (Kind, Id, Option<Bytes>) {
     let spec = ProviderSpec { adapter: "simulated".into(), ..Default::default() };
-    (Kind::Provider, id(name), Some(Provider { spec: Some(spec), ..Default::default() }.encode_to_vec().into()))
+    (
+        Kind::Provider,
+        id(name),
+        Some(Provider { spec: Some(spec), ..Default::default() }.encode_to_vec().into()),
+    )
 }
 
-async fn publish(publisher: &Publisher, wanted: Vec<(Kind, Id, Option<Bytes>)>) -> Result<Outcome, ChangeError> {
+async fn publish(
+    publisher: &Publisher,
+    wanted: Vec<(Kind, Id, Option<Bytes>)>,
+) -> Result<Outcome, ChangeError> {
     let plan = move |published: &Published, vault: &Vault| {
         let mut plan = Plan::default();
         for (kind, id, bytes) in wanted {
             let before = published.registry.get(kind, &id).map(AsRef::as_ref);
             let after = match bytes {
-                Some(bytes) => {
-                    Some(govern::prepare_encoded(kind, &bytes, &id, before, vault).map_err(ChangeError::Faults)?.bytes)
-                }
+                Some(bytes) => Some(
+                    govern::prepare_encoded(kind, &bytes, &id, before, vault)
+                        .map_err(ChangeError::Faults)?
+                        .bytes,
+                ),
                 None => None,
             };
             plan.changes.push(Change { kind, id, after });
@@ -85,14 +98,18 @@ async fn a_change_is_published_with_its_event_and_seen_by_watchers() {
     let events = events(publisher).await;
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].revision, events[0].outcome.as_str()), (1, "ok"));
-    assert_eq!((events[0].changes[0].name.as_str(), events[0].changes[0].change.as_str()), ("tenants/acme", "created"));
+    assert_eq!(
+        (events[0].changes[0].name.as_str(), events[0].changes[0].change.as_str()),
+        ("tenants/acme", "created")
+    );
 }
 
 #[tokio::test]
 async fn what_changes_nothing_makes_no_revision() {
     let Fixture { publisher, .. } = &fixture().await;
     publish(publisher, vec![tenant("acme", "Acme")]).await.unwrap();
-    let again = publish(publisher, vec![tenant("acme", "Acme"), (Kind::Tenant, id("none"), None)]).await.unwrap();
+    let again =
+        publish(publisher, vec![tenant("acme", "Acme"), (Kind::Tenant, id("none"), None)]).await.unwrap();
     assert!(!again.changed);
     assert!(again.effects.iter().all(|(_, _, effect)| *effect == Effect::Unchanged));
     assert_eq!((publisher.current().head.revision, events(publisher).await.len()), (1, 1));
@@ -116,7 +133,9 @@ async fn a_fault_leaves_nothing_and_every_fault_is_told() {
 #[tokio::test]
 async fn after_opening_again_everything_is_as_it_was() {
     let fixture = fixture().await;
-    publish(&fixture.publisher, vec![provider("p"), endpoint("e", "p"), tenant("acme", "Acme")]).await.unwrap();
+    publish(&fixture.publisher, vec![provider("p"), endpoint("e", "p"), tenant("acme", "Acme")])
+        .await
+        .unwrap();
     publish(&fixture.publisher, vec![(Kind::Endpoint, id("e"), None)]).await.unwrap();
     let before = fixture.publisher.current();
     fixture.publisher.store().close().await;
@@ -133,7 +152,10 @@ async fn a_store_that_does_not_compile_is_refused_with_what_is_wrong() {
     fixture.publisher.store().close().await;
     let path = fixture.dir.path().join("store.db");
     let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-    sqlx::query("UPDATE resource_version SET until_revision = 1 WHERE kind = 'Provider'").execute(&pool).await.unwrap();
+    sqlx::query("UPDATE resource_version SET until_revision = 1 WHERE kind = 'Provider'")
+        .execute(&pool)
+        .await
+        .unwrap();
     pool.close().await;
     let error = opened(fixture.dir.path()).await.unwrap_err().to_string();
     assert!(error.contains("endpoints/e") && error.contains("spec.provider"), "{error}");
@@ -145,7 +167,9 @@ async fn publications_at_once_are_serial_and_none_is_lost() {
     let all: Vec<_> = (0..20)
         .map(|n| {
             let publisher = publisher.clone();
-            tokio::spawn(async move { publish(&publisher, vec![tenant(&format!("t{n}"), "T")]).await.unwrap() })
+            tokio::spawn(
+                async move { publish(&publisher, vec![tenant(&format!("t{n}"), "T")]).await.unwrap() },
+            )
         })
         .collect();
     let mut revisions = Vec::new();

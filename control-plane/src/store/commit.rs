@@ -67,12 +67,22 @@ impl Store {
         insert_revision(&mut tx, batch, head).await?;
         insert_versions(&mut tx, batch, head).await?;
         for rows in batch.keys.chunks(ROWS) {
-            insert_sealed(&mut tx, "INSERT INTO api_key (public_id, sealed_digest, created_at) ", rows, batch.now)
-                .await?;
+            insert_sealed(
+                &mut tx,
+                "INSERT INTO api_key (public_id, sealed_digest, created_at) ",
+                rows,
+                batch.now,
+            )
+            .await?;
         }
         for rows in batch.credentials.chunks(ROWS) {
-            insert_sealed(&mut tx, "INSERT INTO sealed_credential (id, sealed, created_at) ", rows, batch.now)
-                .await?;
+            insert_sealed(
+                &mut tx,
+                "INSERT INTO sealed_credential (id, sealed, created_at) ",
+                rows,
+                batch.now,
+            )
+            .await?;
         }
         let chain = audit::append(&mut tx, batch.events).await?;
         tx.commit().await?;
@@ -113,8 +123,11 @@ async fn insert_versions(tx: &mut SqliteConnection, batch: &Batch<'_>, head: Hea
             return Err(StoreError::Corrupt(format!("no version in force of {} `{}`", old.kind, old.name)));
         }
     }
-    let new: Vec<(&Written, &Digest, &Bytes)> =
-        batch.written.iter().filter_map(|w| w.after.as_ref().map(|(digest, bytes)| (w, digest, bytes))).collect();
+    let new: Vec<(&Written, &Digest, &Bytes)> = batch
+        .written
+        .iter()
+        .filter_map(|w| w.after.as_ref().map(|(digest, bytes)| (w, digest, bytes)))
+        .collect();
     for rows in new.chunks(ROWS) {
         let mut blobs = QueryBuilder::<Sqlite>::new("INSERT INTO blob (digest, bytes) ");
         blobs.push_values(rows, |mut row, (_, digest, bytes)| {

@@ -18,7 +18,8 @@ pub struct ScopeKeyRow {
 impl Store {
     /// The sealed digest of every API key's secret, by public id.
     pub async fn key_digests(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let rows = sqlx::query("SELECT public_id, sealed_digest FROM api_key").fetch_all(&self.reader).await?;
+        let rows =
+            sqlx::query("SELECT public_id, sealed_digest FROM api_key").fetch_all(&self.reader).await?;
         rows.iter().map(|row| Ok((row.try_get("public_id")?, row.try_get("sealed_digest")?))).collect()
     }
 

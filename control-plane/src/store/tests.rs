@@ -37,12 +37,16 @@ async fn publish(store: &Store, written: &[Written], events: &[Event<'_>]) -> Re
 async fn a_version_is_in_force_until_the_next_one() {
     let (_dir, store) = fresh().await;
     assert_eq!(store.head().await.unwrap(), Head { revision: 0, epoch: 1 });
-    publish(&store, &[written("a", Some("one"), false), written("b", Some("two"), false)], &[]).await.unwrap();
+    publish(&store, &[written("a", Some("one"), false), written("b", Some("two"), false)], &[])
+        .await
+        .unwrap();
     publish(&store, &[written("a", Some("three"), true)], &[]).await.unwrap();
     publish(&store, &[written("b", None, true)], &[]).await.unwrap();
     let at = |rows: Vec<ResourceRow>| {
-        let mut all: Vec<String> =
-            rows.iter().map(|r| format!("{}={}@{}", r.name, String::from_utf8_lossy(&r.bytes), r.revision)).collect();
+        let mut all: Vec<String> = rows
+            .iter()
+            .map(|r| format!("{}={}@{}", r.name, String::from_utf8_lossy(&r.bytes), r.revision))
+            .collect();
         all.sort();
         all
     };
@@ -50,7 +54,10 @@ async fn a_version_is_in_force_until_the_next_one() {
     assert_eq!(at(store.in_force_at(1).await.unwrap()), ["a=one@1", "b=two@1"]);
     assert_eq!(at(store.in_force_at(2).await.unwrap()), ["a=three@2", "b=two@1"]);
     let changes = store.changes(2).await.unwrap();
-    assert_eq!(changes.iter().map(|c| (c.name.as_str(), c.had, c.has)).collect::<Vec<_>>(), [("a", true, true)]);
+    assert_eq!(
+        changes.iter().map(|c| (c.name.as_str(), c.had, c.has)).collect::<Vec<_>>(),
+        [("a", true, true)]
+    );
     let revisions = store.revisions(Page { before: Some(3), size: 1 }).await.unwrap();
     assert_eq!(revisions.iter().map(|r| r.revision).collect::<Vec<_>>(), [2]);
 }
@@ -108,7 +115,11 @@ async fn events_are_chained_and_cannot_be_changed() {
         "DELETE FROM blob",
     ] {
         let refused = sqlx::query(sql).execute(&store.writer).await.unwrap_err();
-        assert!(refused.to_string().contains("a version changes once") || refused.to_string().contains("append-only"), "{sql}: {refused}");
+        assert!(
+            refused.to_string().contains("a version changes once")
+                || refused.to_string().contains("append-only"),
+            "{sql}: {refused}"
+        );
     }
     assert_eq!(store.events(Page { before: None, size: 10 }).await.unwrap(), events);
 }

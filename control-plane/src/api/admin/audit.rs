@@ -46,14 +46,20 @@ impl Admin {
         read(&logged)
     }
 
-    async fn events(&self, call: &Call, asked: &ListAuditEventsRequest) -> Result<ListAuditEventsResponse, Refusal> {
+    async fn events(
+        &self,
+        call: &Call,
+        asked: &ListAuditEventsRequest,
+    ) -> Result<ListAuditEventsResponse, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
         let size = page::size(asked.page_size)?;
         let sealer = self.publisher.vault().sealer();
         let before = page::place(sealer, LIST, &asked.page_token)?.and_then(|place| place.parse().ok());
-        let logged = self.publisher.store().events(Page { before, size: i64::try_from(size).unwrap_or(1) }).await?;
+        let logged =
+            self.publisher.store().events(Page { before, size: i64::try_from(size).unwrap_or(1) }).await?;
         let last = logged.last().map(|event| event.seq).filter(|last| *last > 1 && logged.len() == size);
-        let next_page_token = last.map(|last| page::token(sealer, LIST, &last.to_string())).unwrap_or_default();
+        let next_page_token =
+            last.map(|last| page::token(sealer, LIST, &last.to_string())).unwrap_or_default();
         let audit_events = logged.iter().map(read).collect::<Result<_, _>>()?;
         Ok(ListAuditEventsResponse { audit_events, next_page_token })
     }

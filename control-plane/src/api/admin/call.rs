@@ -43,9 +43,10 @@ impl Admin {
     /// Recognises the caller and takes the request out of its envelope.
     pub(super) fn receive<T>(&self, action: &'static str, request: Request<T>) -> Result<(Call, T), Status> {
         let request_id = request_id(request.metadata());
-        let actor = self.authenticator.actor(request.metadata()).map_err(|refusal| {
-            Status::from(Refusal { request_id: Some(request_id.clone()), ..refusal })
-        })?;
+        let actor = self
+            .authenticator
+            .actor(request.metadata())
+            .map_err(|refusal| Status::from(Refusal { request_id: Some(request_id.clone()), ..refusal }))?;
         Ok((Call { actor, action, request_id }, request.into_inner()))
     }
 
@@ -68,9 +69,13 @@ impl Admin {
             }
             Err(refusal) => {
                 if refusal.code == ErrorCode::PermissionDenied {
-                    let logged = self.publisher.log_refusal(&call.act(String::new()), refusal.code.as_str()).await;
+                    let logged =
+                        self.publisher.log_refusal(&call.act(String::new()), refusal.code.as_str()).await;
                     if let Err(error) = logged {
-                        tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be logged");
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "a refusal could not be logged"
+                        );
                     }
                 }
                 let request_id = Some(call.request_id.clone());

@@ -3,7 +3,8 @@
 use policy_engine::vocabulary::{Action, Id, Kind, Name};
 use proto::admin::keys_service_server::KeysService;
 use proto::admin::{
-    CreateKeyRequest, CreateKeyResponse, GetKeyRequest, Key, ListKeysRequest, ListKeysResponse, RevokeKeyRequest,
+    CreateKeyRequest, CreateKeyResponse, GetKeyRequest, Key, ListKeysRequest, ListKeysResponse,
+    RevokeKeyRequest,
 };
 use proto::name::{self, parse_parent};
 use proto::status::Refusal;
@@ -17,7 +18,10 @@ use crate::issue::{self, Wanted};
 
 #[tonic::async_trait]
 impl KeysService for Admin {
-    async fn create_key(&self, request: Request<CreateKeyRequest>) -> Result<Response<CreateKeyResponse>, Status> {
+    async fn create_key(
+        &self,
+        request: Request<CreateKeyRequest>,
+    ) -> Result<Response<CreateKeyResponse>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.KeysService/CreateKey", request)?;
         let made = self.create_one(&call, asked).await;
         self.answer(&call, made).await
@@ -29,11 +33,15 @@ impl KeysService for Admin {
         self.answer(&call, found).await
     }
 
-    async fn list_keys(&self, request: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
+    async fn list_keys(
+        &self,
+        request: Request<ListKeysRequest>,
+    ) -> Result<Response<ListKeysResponse>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.KeysService/ListKeys", request)?;
         let listing = Listing { parent: asked.parent, size: asked.page_size, token: asked.page_token };
         let found = self.list::<Key>(&call, &listing);
-        self.answer(&call, found.map(|(keys, next_page_token)| ListKeysResponse { keys, next_page_token })).await
+        self.answer(&call, found.map(|(keys, next_page_token)| ListKeysResponse { keys, next_page_token }))
+            .await
     }
 
     async fn revoke_key(&self, request: Request<RevokeKeyRequest>) -> Result<Response<Key>, Status> {

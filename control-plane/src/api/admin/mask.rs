@@ -22,7 +22,10 @@ pub(super) fn masked(
         let known = matches!(steps.first(), Some(&"labels" | &"spec")) && exists(&after.descriptor(), &steps);
         if !known {
             let shown: String = path.chars().take(64).flat_map(char::escape_default).collect();
-            return Err(Refusal::field("updateMask", format!("`{shown}` names no field that can be changed")));
+            return Err(Refusal::field(
+                "updateMask",
+                format!("`{shown}` names no field that can be changed"),
+            ));
         }
         copy(&mut after, wanted, &steps);
     }
@@ -89,7 +92,10 @@ mod tests {
     fn only_what_is_named_changes() {
         let after = changed(&["spec.geos", "spec.terms.dpa"]).unwrap();
         let spec = after.spec.unwrap();
-        assert_eq!((spec.base_url.as_str(), spec.geos.as_slice()), ("https://a.test", ["us".to_owned(), "uk".to_owned()].as_slice()));
+        assert_eq!(
+            (spec.base_url.as_str(), spec.geos.as_slice()),
+            ("https://a.test", ["us".to_owned(), "uk".to_owned()].as_slice())
+        );
         assert_eq!((spec.terms.unwrap().dpa, spec.terms.unwrap().baa), (None, Some(false)));
         assert_eq!(after.labels.len(), 1);
         for whole in [&[][..], &["*"][..]] {
@@ -101,7 +107,9 @@ mod tests {
 
     #[test]
     fn what_names_no_field_is_refused() {
-        for bad in ["name", "etag", "spec.nothing", "spec.geos.x", "labels.a", "", "spec.base_url.x", "create_time"] {
+        for bad in
+            ["name", "etag", "spec.nothing", "spec.geos.x", "labels.a", "", "spec.base_url.x", "create_time"]
+        {
             assert!(changed(&[bad]).is_err(), "{bad}");
         }
     }

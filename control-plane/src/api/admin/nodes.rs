@@ -14,7 +14,10 @@ const LIST: &str = "nodes";
 
 #[tonic::async_trait]
 impl NodesService for Admin {
-    async fn list_nodes(&self, request: Request<ListNodesRequest>) -> Result<Response<ListNodesResponse>, Status> {
+    async fn list_nodes(
+        &self,
+        request: Request<ListNodesRequest>,
+    ) -> Result<Response<ListNodesResponse>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.NodesService/ListNodes", request)?;
         let found = self.nodes_page(&call, &asked);
         self.answer(&call, found).await

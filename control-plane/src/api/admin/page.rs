@@ -64,7 +64,11 @@ mod tests {
         assert_eq!(place(&sealer, "tenants/acme/teams", "").unwrap(), None);
         let mut changed = given.clone();
         changed.replace_range(2..3, if given.as_bytes()[2] == b'A' { "B" } else { "A" });
-        for (list, bad) in [("tenants/other/teams", given.as_str()), ("tenants/acme/teams", &changed), ("tenants/acme/teams", "x!")] {
+        for (list, bad) in [
+            ("tenants/other/teams", given.as_str()),
+            ("tenants/acme/teams", &changed),
+            ("tenants/acme/teams", "x!"),
+        ] {
             assert!(place(&sealer, list, bad).is_err(), "{list} {bad}");
         }
     }

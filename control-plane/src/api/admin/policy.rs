@@ -2,7 +2,9 @@
 
 use policy_engine::vocabulary::{Action, Instant, Kind, Name, Operation};
 use proto::admin::policy_service_server::PolicyService;
-use proto::admin::{ApplyRequest, ApplyResponse, ExplainRequest, ExplainResponse, ExportRequest, ExportResponse};
+use proto::admin::{
+    ApplyRequest, ApplyResponse, ExplainRequest, ExplainResponse, ExportRequest, ExportResponse,
+};
 use proto::name::{parse_as, parse_parent};
 use proto::status::Refusal;
 use tonic::{Request, Response, Status};
@@ -57,7 +59,11 @@ impl Admin {
         if asked.revision == 0 || asked.revision == current.head.revision {
             return explain(current.facts.clone(), current.revision(), imagined).await;
         }
-        let then = self.publisher.at(asked.revision).await?.ok_or_else(|| Refusal::field("revision", "was never published"))?;
+        let then = self
+            .publisher
+            .at(asked.revision)
+            .await?
+            .ok_or_else(|| Refusal::field("revision", "was never published"))?;
         explain(then.facts.clone(), then.revision(), imagined).await
     }
 }

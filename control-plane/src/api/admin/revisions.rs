@@ -48,14 +48,20 @@ impl Admin {
         self.whole(row).await
     }
 
-    async fn revisions(&self, call: &Call, asked: &ListRevisionsRequest) -> Result<ListRevisionsResponse, Refusal> {
+    async fn revisions(
+        &self,
+        call: &Call,
+        asked: &ListRevisionsRequest,
+    ) -> Result<ListRevisionsResponse, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
         let size = page::size(asked.page_size)?;
         let sealer = self.publisher.vault().sealer();
         let before = page::place(sealer, LIST, &asked.page_token)?.and_then(|place| place.parse().ok());
-        let rows = self.publisher.store().revisions(Page { before, size: i64::try_from(size).unwrap_or(1) }).await?;
+        let rows =
+            self.publisher.store().revisions(Page { before, size: i64::try_from(size).unwrap_or(1) }).await?;
         let last = rows.last().map(|row| row.revision).filter(|last| *last > 1 && rows.len() == size);
-        let next_page_token = last.map(|last| page::token(sealer, LIST, &last.to_string())).unwrap_or_default();
+        let next_page_token =
+            last.map(|last| page::token(sealer, LIST, &last.to_string())).unwrap_or_default();
         let mut revisions = Vec::with_capacity(rows.len());
         for row in rows {
             revisions.push(self.whole(row).await?);
@@ -97,11 +103,18 @@ fn changed(row: &ChangeRow) -> Option<ResourceChange> {
         (true, true) => Effect::Updated,
         (true, false) => Effect::Deleted,
     };
-    Some(ResourceChange { kind: row.kind.clone(), name: name::format(kind, &id), change: effect.as_str().to_owned() })
+    Some(ResourceChange {
+        kind: row.kind.clone(),
+        name: name::format(kind, &id),
+        change: effect.as_str().to_owned(),
+    })
 }
 
 /// Reads a name that is a list and a number, such as `revisions/7`.
 pub(super) fn numbered(name: &str, list: &str) -> Result<i64, Refusal> {
-    let number = name.split_once('/').filter(|(first, _)| *first == list).and_then(|(_, number)| number.parse().ok());
-    number.filter(|n| *n > 0).ok_or_else(|| Refusal::field("name", format!("is not of the form `{list}/(number)`")))
+    let number =
+        name.split_once('/').filter(|(first, _)| *first == list).and_then(|(_, number)| number.parse().ok());
+    number
+        .filter(|n| *n > 0)
+        .ok_or_else(|| Refusal::field("name", format!("is not of the form `{list}/(number)`")))
 }

@@ -19,13 +19,18 @@ macro_rules! service {
         #[tonic::async_trait]
         impl $trait for Admin {
             async fn $get(&self, request: Request<$get_request>) -> Result<Response<$message>, Status> {
-                let (call, asked) = self.receive(concat!("chancery.admin.v1.", $service, "/", $get_name), request)?;
+                let (call, asked) =
+                    self.receive(concat!("chancery.admin.v1.", $service, "/", $get_name), request)?;
                 let found = self.get(&call, &asked.name);
                 self.answer(&call, found).await
             }
 
-            async fn $list(&self, request: Request<$list_request>) -> Result<Response<$list_response>, Status> {
-                let (call, asked) = self.receive(concat!("chancery.admin.v1.", $service, "/", $list_name), request)?;
+            async fn $list(
+                &self,
+                request: Request<$list_request>,
+            ) -> Result<Response<$list_response>, Status> {
+                let (call, asked) =
+                    self.receive(concat!("chancery.admin.v1.", $service, "/", $list_name), request)?;
                 let parent: fn(&$list_request) -> String = $parent;
                 let listing =
                     Listing { parent: parent(&asked), size: asked.page_size, token: asked.page_token };
@@ -35,15 +40,18 @@ macro_rules! service {
             }
 
             async fn $create(&self, request: Request<$create_request>) -> Result<Response<$message>, Status> {
-                let (call, asked) = self.receive(concat!("chancery.admin.v1.", $service, "/", $create_name), request)?;
+                let (call, asked) =
+                    self.receive(concat!("chancery.admin.v1.", $service, "/", $create_name), request)?;
                 let parent: fn(&$create_request) -> String = $parent;
                 let (parent, mode) = (parent(&asked), mode(asked.validate_only));
-                let made = self.create(&call, Creation { parent, id: asked.$id, message: asked.$field, mode }).await;
+                let made =
+                    self.create(&call, Creation { parent, id: asked.$id, message: asked.$field, mode }).await;
                 self.answer(&call, made).await
             }
 
             async fn $update(&self, request: Request<$update_request>) -> Result<Response<$message>, Status> {
-                let (call, asked) = self.receive(concat!("chancery.admin.v1.", $service, "/", $update_name), request)?;
+                let (call, asked) =
+                    self.receive(concat!("chancery.admin.v1.", $service, "/", $update_name), request)?;
                 let mode = mode(asked.validate_only);
                 let (message, mask, allow_missing) = (asked.$field, asked.update_mask, asked.allow_missing);
                 let made = self.update(&call, Update { message, mask, allow_missing, mode }).await;
@@ -51,7 +59,8 @@ macro_rules! service {
             }
 
             async fn $delete(&self, request: Request<$delete_request>) -> Result<Response<()>, Status> {
-                let (call, asked) = self.receive(concat!("chancery.admin.v1.", $service, "/", $delete_name), request)?;
+                let (call, asked) =
+                    self.receive(concat!("chancery.admin.v1.", $service, "/", $delete_name), request)?;
                 let mode = mode(asked.validate_only);
                 let (name, etag, allow_missing) = (asked.name, asked.etag, asked.allow_missing);
                 let done = self.delete::<$message>(&call, Deletion { name, etag, allow_missing, mode }).await;

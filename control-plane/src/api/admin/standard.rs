@@ -69,7 +69,8 @@ impl Admin {
     /// Reads a page of them, and the token of the next.
     pub(super) fn list<M: Noun>(&self, call: &Call, asked: &Listing) -> Result<(Vec<M>, String), Refusal> {
         let collection = Collection::of(M::KIND);
-        let tenant = collection.parse_parent(&asked.parent).map_err(|e| Refusal::field("parent", e.to_string()))?;
+        let tenant =
+            collection.parse_parent(&asked.parent).map_err(|e| Refusal::field("parent", e.to_string()))?;
         let published = self.publisher.current();
         published.demand(&call.actor, Action::Read, M::KIND, tenant.as_ref())?;
         if let Some(tenant) = &tenant {
@@ -100,11 +101,11 @@ impl Admin {
         self.demand_write(call, M::KIND, &id)?;
         let message = asked.message.ok_or_else(|| Refusal::field(collection.singular, "is missing"))?;
         let place = id.clone();
-        let plan = move |published: &Published, vault: &Vault| {
-            match published.registry.get(M::KIND, &place) {
-                Some(_) => Err(Refusal::new(ErrorCode::AlreadyExists, "there is one of this name already").into()),
-                None => replaced(published, vault, &place, message),
+        let plan = move |published: &Published, vault: &Vault| match published.registry.get(M::KIND, &place) {
+            Some(_) => {
+                Err(Refusal::new(ErrorCode::AlreadyExists, "there is one of this name already").into())
             }
+            None => replaced(published, vault, &place, message),
         };
         self.published(call, &id, asked.mode, plan).await
     }
@@ -197,5 +198,6 @@ fn fresh(given: &str, present: &str) -> Result<(), Refusal> {
 }
 
 fn present<M: Noun>(id: &Id, stored: &crate::registry::Stored) -> Result<M, Refusal> {
-    govern::present(id, stored).ok_or_else(|| Refusal::new(ErrorCode::Internal, "what is stored can't be read"))
+    govern::present(id, stored)
+        .ok_or_else(|| Refusal::new(ErrorCode::Internal, "what is stored can't be read"))
 }

@@ -1,0 +1,354 @@
+//! The admin API, called in process: every answer and every refusal a caller can get.
+
+use std::sync::Arc;
+
+use policy_engine::vocabulary::Kind;
+use prost_types::FieldMask;
+use proto::admin::audit_service_server::AuditService;
+use proto::admin::keys_service_server::KeysService;
+use proto::admin::nodes_service_server::NodesService;
+use proto::admin::policy_service_server::PolicyService;
+use proto::admin::revisions_service_server::RevisionsService;
+use proto::admin::teams_service_server::TeamsService;
+use proto::admin::tenants_service_server::TenantsService;
+use proto::admin::*;
+use proto::code::ErrorCode;
+use proto::status::Refusal;
+use tonic::{Request, Status};
+
+use super::*;
+use crate::actor::{TokenDigest, token_digest};
+use crate::publish::tests::{Fixture, fixture};
+
+const TOKEN: &str = "root-token";
+const WORLD: &str = include_str!("tests/world.yaml");
+
+struct House {
+    admin: Admin,
+    _fixture: Fixture,
+}
+
+fn signed<T>(token: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
+}
+
+fn root<T>(message: T) -> Request<T> {
+    signed(TOKEN, message)
+}
+
+fn code<T: std::fmt::Debug>(answer: Result<T, Status>) -> ErrorCode {
+    Refusal::of_status(&answer.unwrap_err()).code
+}
+
+async fn house() -> House {
+    let fixture = fixture().await;
+    let token = TokenDigest { name: "root".into(), digest: token_digest(TOKEN) };
+    let authenticator = Authenticator::new(fixture.publisher.clone(), vec![token]);
+    let admin = Admin::new(fixture.publisher.clone(), authenticator, NodeRegistry::default());
+    let file = SourceFile { path: "world.yaml".into(), text: WORLD.into() };
+    let applied =
+        admin.apply(root(ApplyRequest { files: vec![file], dry_run: false })).await.unwrap().into_inner();
+    assert_eq!(applied.faults, vec![]);
+    House { admin, _fixture: fixture }
+}
+
+async fn key(admin: &Admin, tenant: &str, principal: &str, team: &str) -> CreateKeyResponse {
+    let spec = KeySpec { principal: principal.into(), team: team.into(), ..KeySpec::default() };
+    let key = Key { spec: Some(spec), ..Key::default() };
+    let request = CreateKeyRequest { parent: format!("tenants/{tenant}"), key: Some(key) };
+    admin.create_key(root(request)).await.unwrap().into_inner()
+}
+
+fn team(display: &str) -> Team {
+    let spec = TeamSpec { display_name: display.into(), ..TeamSpec::default() };
+    Team { spec: Some(spec), ..Team::default() }
+}
+
+async fn create(admin: &Admin, token: &str, id: &str, validate_only: bool) -> Result<Team, Status> {
+    let request = CreateTeamRequest {
+        parent: "tenants/acme".into(),
+        team_id: id.into(),
+        team: Some(team(id)),
+        validate_only,
+    };
+    admin.create_team(signed(token, request)).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn a_resource_is_made_read_changed_and_removed() {
+    let House { admin, .. } = &house().await;
+    let before = admin.publisher.current().head.revision;
+    let tried = create(admin, TOKEN, "ops", true).await.unwrap();
+    assert_eq!(
+        (tried.name.as_str(), admin.publisher.current().head.revision),
+        ("tenants/acme/teams/ops", before)
+    );
+    let made = create(admin, TOKEN, "ops", false).await.unwrap();
+    assert_eq!((made.revision, made.etag.is_empty()), (before + 1, false));
+    assert_eq!(code(create(admin, TOKEN, "ops", false).await), ErrorCode::AlreadyExists);
+    assert_eq!(code(create(admin, TOKEN, "a/b", false).await), ErrorCode::InvalidRequest);
+
+    let name = made.name.clone();
+    let read = admin.get_team(root(GetTeamRequest { name: name.clone() })).await.unwrap();
+    assert_eq!(read.metadata().get("x-chancery-revision").unwrap(), &(before + 1).to_string());
+    assert!(read.metadata().get("x-chancery-request-id").is_some());
+    assert_eq!(read.into_inner(), made);
+
+    let mask = FieldMask { paths: vec!["spec.jurisdictions".into()] };
+    let mut wanted = team("not masked");
+    wanted.name = name.clone();
+    wanted.etag = made.etag.clone();
+    wanted.spec.as_mut().unwrap().jurisdictions = vec!["EU".into()];
+    let update = |team: Team| UpdateTeamRequest {
+        team: Some(team),
+        update_mask: Some(mask.clone()),
+        ..Default::default()
+    };
+    let changed = admin.update_team(root(update(wanted.clone()))).await.unwrap().into_inner();
+    let spec = changed.spec.clone().unwrap();
+    assert_eq!((spec.display_name.as_str(), spec.jurisdictions.len()), ("ops", 1));
+    assert_eq!((changed.create_time, changed.revision), (made.create_time, before + 2));
+    wanted.spec.as_mut().unwrap().jurisdictions = vec!["US".into()];
+    assert_eq!(code(admin.update_team(root(update(wanted.clone()))).await), ErrorCode::EtagMismatch);
+    wanted.name = "tenants/acme/teams/none".into();
+    assert_eq!(code(admin.update_team(root(update(wanted.clone()))).await), ErrorCode::NotFound);
+    let upsert = UpdateTeamRequest { allow_missing: true, ..update(wanted) };
+    assert_eq!(admin.update_team(root(upsert)).await.unwrap().into_inner().name, "tenants/acme/teams/none");
+
+    let delete =
+        |etag: &str| DeleteTeamRequest { name: name.clone(), etag: etag.into(), ..Default::default() };
+    assert_eq!(code(admin.delete_team(root(delete("stale"))).await), ErrorCode::EtagMismatch);
+    admin.delete_team(root(delete(&changed.etag))).await.unwrap();
+    assert_eq!(code(admin.delete_team(root(delete(""))).await), ErrorCode::NotFound);
+    let again = DeleteTeamRequest { allow_missing: true, ..delete("") };
+    admin.delete_team(root(again)).await.unwrap();
+    assert_eq!(code(admin.get_team(root(GetTeamRequest { name })).await), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn faults_are_named_by_field_and_a_referenced_thing_stays() {
+    let House { admin, .. } = &house().await;
+    let mut bad = team("x");
+    bad.spec.as_mut().unwrap().geos = vec!["a/b".into()];
+    let request = CreateTeamRequest {
+        parent: "tenants/acme".into(),
+        team_id: "x".into(),
+        team: Some(bad),
+        validate_only: false,
+    };
+    let refusal = Refusal::of_status(&admin.create_team(root(request)).await.unwrap_err());
+    assert_eq!((refusal.code, refusal.fields[0].field.as_str()), (ErrorCode::InvalidRequest, "spec.geos[0]"));
+    let request = DeleteTeamRequest { name: "tenants/acme/teams/research".into(), ..Default::default() };
+    let refusal = Refusal::of_status(&admin.delete_team(root(request)).await.unwrap_err());
+    assert_eq!(refusal.code, ErrorCode::FailedPrecondition);
+    assert!(refusal.fields.iter().any(|f| f.field.contains("tenants/acme/")), "{refusal:?}");
+    let missing = CreateTenantRequest { tenant_id: "t".into(), tenant: None, validate_only: false };
+    assert_eq!(code(admin.create_tenant(root(missing)).await), ErrorCode::InvalidRequest);
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_and_a_changed_token_is_refused() {
+    let House { admin, .. } = &house().await;
+    for n in 0..5 {
+        create(admin, TOKEN, &format!("team{n}"), false).await.unwrap();
+    }
+    let (mut names, mut token) = (Vec::new(), String::new());
+    loop {
+        let request = ListTeamsRequest { parent: "tenants/acme".into(), page_size: 2, page_token: token };
+        let page = admin.list_teams(root(request)).await.unwrap().into_inner();
+        assert!(page.teams.len() <= 2);
+        names.extend(page.teams.into_iter().map(|team| team.name));
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+        let elsewhere =
+            ListTeamsRequest { parent: "tenants/other".into(), page_size: 2, page_token: token.clone() };
+        assert_eq!(code(admin.list_teams(root(elsewhere)).await), ErrorCode::InvalidRequest);
+    }
+    let mut sorted = names.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!((names.len(), &sorted), (7, &names));
+    let list = |parent: &str| ListTeamsRequest { parent: parent.into(), ..Default::default() };
+    assert_eq!(code(admin.list_teams(root(list("tenants/nobody"))).await), ErrorCode::NotFound);
+    assert_eq!(code(admin.list_teams(root(list(""))).await), ErrorCode::InvalidRequest);
+    assert_eq!(
+        admin.list_tenants(root(ListTenantsRequest::default())).await.unwrap().into_inner().tenants.len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn only_who_is_granted_it_may_and_others_things_are_not_there() {
+    let House { admin, .. } = &house().await;
+    let get = |name: &str| GetTeamRequest { name: name.into() };
+    assert_eq!(
+        code(admin.get_team(Request::new(get("tenants/acme/teams/research"))).await),
+        ErrorCode::MissingApiKey
+    );
+    for token in ["wrong", "chy_abc_def", "chy_"] {
+        assert_eq!(
+            code(admin.get_team(signed(token, get("tenants/acme/teams/research"))).await),
+            ErrorCode::InvalidApiKey
+        );
+    }
+    let boss = key(admin, "acme", "boss", "research").await.secret;
+    let ada = key(admin, "acme", "ada", "research").await.secret;
+    admin.get_team(signed(&boss, get("tenants/acme/teams/research"))).await.unwrap();
+    create(admin, &boss, "made-by-boss", false).await.unwrap();
+    assert_eq!(code(create(admin, &ada, "made-by-ada", false).await), ErrorCode::PermissionDenied);
+    assert_eq!(
+        code(admin.get_team(signed(&ada, get("tenants/acme/teams/research"))).await),
+        ErrorCode::PermissionDenied
+    );
+    for name in ["tenants/other/teams/research", "tenants/other/teams/none", "tenants/none/teams/x"] {
+        assert_eq!(code(admin.get_team(signed(&boss, get(name))).await), ErrorCode::NotFound, "{name}");
+    }
+    let platform = CreateTenantRequest {
+        tenant_id: "mine".into(),
+        tenant: Some(Tenant::default()),
+        validate_only: false,
+    };
+    assert_eq!(code(admin.create_tenant(signed(&boss, platform)).await), ErrorCode::NotFound);
+    assert_eq!(
+        code(admin.list_revisions(signed(&boss, Default::default())).await),
+        ErrorCode::PermissionDenied
+    );
+    let exported = admin.export(signed(&boss, ExportRequest::default())).await.unwrap().into_inner().text;
+    assert!(exported.contains("name: acme") && !exported.contains("other"), "{exported}");
+
+    let events = admin.list_audit_events(root(Default::default())).await.unwrap().into_inner().audit_events;
+    let refused: Vec<&AuditEvent> = events.iter().filter(|e| e.outcome == "permission_denied").collect();
+    assert!(refused.iter().any(|e| e.action.ends_with("TeamsService/CreateTeam")
+        && e.actor == "tenants/acme/principals/ada"
+        && !e.key_id.is_empty()));
+    let made = events.iter().find(|e| e.resource.ends_with("made-by-boss")).unwrap();
+    assert_eq!((made.actor.as_str(), made.outcome.as_str()), ("tenants/acme/principals/boss", "ok"));
+    let one = admin.get_audit_event(root(GetAuditEventRequest { name: made.name.clone() })).await.unwrap();
+    assert_eq!(&one.into_inner(), made);
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once_works_and_ends_when_it_is_revoked() {
+    let House { admin, .. } = &house().await;
+    let made = key(admin, "acme", "boss", "research").await;
+    let name = made.key.clone().unwrap().name;
+    let listed =
+        admin.list_keys(root(ListKeysRequest { parent: "tenants/acme".into(), ..Default::default() })).await;
+    assert_eq!(listed.unwrap().into_inner().keys, vec![made.key.clone().unwrap()]);
+    let read = admin.get_key(root(GetKeyRequest { name: name.clone() })).await.unwrap().into_inner();
+    assert!(!format!("{read:?}").contains(made.secret.rsplit('_').next().unwrap()));
+
+    let geo = "eu".parse().unwrap();
+    let ring = admin.publisher.ring();
+    let scope = ring.scope_key(admin.publisher.store(), &geo).await.unwrap();
+    let scoped = |admin: &Admin| ring.scoped_keys(&geo, &scope, &admin.publisher.current().facts);
+    let (public_id, digest) = crate::govern::keys::presented(&made.secret).unwrap();
+    let expected = aws_lc_rs::hmac::sign(
+        &aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &scope.secret),
+        &digest,
+    );
+    let first = scoped(admin);
+    assert_eq!((first[&public_id].mac.as_slice(), first[&public_id].revoked), (expected.as_ref(), false));
+    assert!(Arc::ptr_eq(&first[&public_id], &scoped(admin)[&public_id]), "made once");
+
+    for _ in 0..2 {
+        let revoked =
+            admin.revoke_key(root(RevokeKeyRequest { name: name.clone() })).await.unwrap().into_inner();
+        assert!(revoked.revoke_time.is_some());
+    }
+    assert!(scoped(admin)[&public_id].revoked);
+    let denied = admin.get_key(signed(&made.secret, GetKeyRequest { name: name.clone() })).await;
+    assert_eq!(code(denied), ErrorCode::KeyRevoked);
+    let unknown = RevokeKeyRequest { name: "tenants/acme/keys/none".into() };
+    assert_eq!(code(admin.revoke_key(root(unknown)).await), ErrorCode::NotFound);
+    let spec = KeySpec {
+        tenant: "acme".into(),
+        principal: "nobody".into(),
+        team: "research".into(),
+        ..Default::default()
+    };
+    let request =
+        CreateKeyRequest { parent: String::new(), key: Some(Key { spec: Some(spec), ..Key::default() }) };
+    assert_eq!(code(admin.create_key(root(request)).await), ErrorCode::InvalidRequest);
+}
+
+#[tokio::test]
+async fn history_tells_what_each_revision_changed() {
+    let House { admin, .. } = &house().await;
+    create(admin, TOKEN, "ops", false).await.unwrap();
+    let list = ListRevisionsRequest { page_size: 1, ..Default::default() };
+    let page = admin.list_revisions(root(list)).await.unwrap().into_inner();
+    let newest = page.revisions[0].clone();
+    assert_eq!((newest.changes.len(), newest.changes[0].name.as_str()), (1, "tenants/acme/teams/ops"));
+    assert_eq!((newest.actor.as_str(), newest.changes[0].change.as_str()), ("platform/root", "created"));
+    let next = ListRevisionsRequest { page_size: 1, page_token: page.next_page_token };
+    let first = admin.list_revisions(root(next)).await.unwrap().into_inner();
+    assert_eq!((first.revisions[0].revision, first.next_page_token.as_str()), (1, ""));
+    let one = admin
+        .get_revision(root(GetRevisionRequest { name: newest.name.clone() }))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(one, newest);
+    assert_eq!(
+        code(admin.get_revision(root(GetRevisionRequest { name: "revisions/99".into() })).await),
+        ErrorCode::NotFound
+    );
+    assert!(admin.list_nodes(root(ListNodesRequest::default())).await.unwrap().into_inner().nodes.is_empty());
+}
+
+#[tokio::test]
+async fn a_decision_is_explained_by_the_revision_that_is_asked() {
+    let House { admin, .. } = &house().await;
+    let ask = |model: &str, geo: &str| ExplainRequest {
+        principal: "tenants/acme/principals/ada".into(),
+        model: model.into(),
+        geo: geo.into(),
+        ..Default::default()
+    };
+    let allowed = admin.explain(root(ask("fast", "eu"))).await.unwrap().into_inner();
+    assert_eq!(
+        (allowed.effect.as_str(), allowed.model.as_str()),
+        ("allow", "models/sim-fast"),
+        "{allowed:?}"
+    );
+    assert_eq!(allowed.matched_grants, ["tenants/acme/grants/research-chat"]);
+    assert_eq!(allowed.limits, ["tenants/acme/limits/rpm"]);
+    let open: Vec<(&str, bool)> =
+        allowed.candidates.iter().map(|c| (c.endpoint.as_str(), c.permitted)).collect();
+    assert_eq!(open, [("endpoints/sim-eu", true), ("endpoints/sim-us", false)]);
+    assert_eq!(allowed.candidates[1].reasons[0].code, "residency_unsatisfied");
+    assert_eq!(allowed.matched_rules[0].name, "rules/eu-residency");
+    assert_eq!(allowed.obligations[0].residency, ["EU"]);
+    let unknown = admin.explain(root(ask("gpt-9", "eu"))).await.unwrap().into_inner();
+    assert_eq!((unknown.effect.as_str(), unknown.reasons[0].code.as_str()), ("deny", "model_not_found"));
+
+    let rule = "apiVersion: chancery/v1\nkind: Rule\nmetadata: {name: no-chat}\nspec: {layer: organisation, effect: forbid, legalRef: Policy 7}\n";
+    let file = SourceFile { path: "r".into(), text: rule.into() };
+    admin.apply(root(ApplyRequest { files: vec![file], dry_run: false })).await.unwrap();
+    let denied = admin.explain(root(ask("fast", "eu"))).await.unwrap().into_inner();
+    let reason = &denied.reasons[0];
+    assert_eq!((denied.effect.as_str(), reason.code.as_str()), ("deny", "rule_forbids"));
+    assert_eq!((reason.resource.as_str(), reason.legal_ref.as_str()), ("rules/no-chat", "Policy 7"));
+    let then = ExplainRequest { revision: 1, ..ask("fast", "eu") };
+    assert_eq!(admin.explain(root(then)).await.unwrap().into_inner().effect, "allow");
+    for bad in [
+        ask("", "eu"),
+        ask("fast", ""),
+        ExplainRequest { team: "none".into(), ..ask("fast", "eu") },
+        ExplainRequest { revision: 99, ..ask("fast", "eu") },
+    ] {
+        assert_eq!(code(admin.explain(root(bad)).await), ErrorCode::InvalidRequest);
+    }
+}
+
+#[test]
+fn every_declared_service_is_served() {
+    let services = crate::descriptors::pool().services();
+    let declared = services.filter(|s| s.parent_file().package_name() == "chancery.admin.v1").count();
+    assert_eq!(declared, Kind::ALL.len() + 4, "one a kind, and revisions, audit, nodes, policy");
+}

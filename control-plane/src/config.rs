@@ -1,0 +1,260 @@
+//! What an operator may set, and what it is where nothing is set.
+//!
+//! A TOML file; every key also as `CHANCERY__<SECTION>__<KEY>` (keys without a section: `CHANCERY__<KEY>`), which wins.
+//! A key that is not known is an error, in the file and in the environment. Read once, without side effects.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use policy_engine::vocabulary::{Duration, SpanError};
+use serde::Deserialize;
+
+/// What begins the name of every variable that sets a key.
+const PREFIX: &str = "CHANCERY__";
+
+/// The configuration of a control plane.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the control plane keeps what is its own: `control-plane/` under this directory. Default `.chancery`.
+    pub state_dir: PathBuf,
+    /// The addresses it listens on.
+    pub listen: Listen,
+    /// Where facts and history are kept.
+    pub store: StoreConfig,
+    /// Who may administer it.
+    pub admin: AdminConfig,
+    /// How nodes are served.
+    pub sync: SyncConfig,
+}
+
+/// Addresses; port 0 picks a free one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Admin API, gRPC and REST, and the console. Default `127.0.0.1:7070`.
+    pub admin: SocketAddr,
+    /// Node sync: gRPC under mTLS. Default `127.0.0.1:7071`.
+    pub sync: SocketAddr,
+    /// `/livez`, `/readyz`, `/metrics`. Default `127.0.0.1:7079`.
+    pub ops: SocketAddr,
+}
+
+/// Where facts and history are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// The SQLite file. Default: `store.db` in the control plane's own directory.
+    pub path: Option<PathBuf>,
+}
+
+/// Who may administer the control plane, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminConfig {
+    /// Platform admin tokens. Default: one, made at the first start, whose token is then in `admin.token` of the control
+    /// plane's own directory, for its owner alone.
+    pub tokens: Vec<AdminToken>,
+    /// PEM file of the admin port's certificate chain. Default: none, and the port speaks plain HTTP.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file of its private key; given exactly when the certificate is.
+    pub tls_key: Option<PathBuf>,
+}
+
+/// A platform admin token, by its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminToken {
+    /// Under which name the audit log knows its holder.
+    pub name: String,
+    /// SHA-256 of the token, lower-case hexadecimal. The token itself should be 256 random bits.
+    pub sha256: String,
+}
+
+/// How nodes are served.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncConfig {
+    /// How often a node is told that its policy is still the newest. Default `2s`.
+    pub heartbeat: Length,
+    /// Host names and addresses in the sync port's certificate. Default `localhost`, `127.0.0.1` and `::1`.
+    pub hosts: Vec<String>,
+    /// How long open streams and calls may go on when the control plane stops. Default `5s`.
+    pub grace: Length,
+}
+
+/// A length of time, written `250ms`, `2s`, `10m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Length(pub std::time::Duration);
+
+/// Why a configuration is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("`{path}` can't be read")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or not of this form.
+    #[error("the configuration is not right")]
+    Form(#[source] toml::de::Error),
+    /// A variable does not name a key.
+    #[error("`{0}` names no key")]
+    Variable(String),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            state_dir: PathBuf::from(".chancery"),
+            listen: Listen::default(),
+            store: StoreConfig::default(),
+            admin: AdminConfig::default(),
+            sync: SyncConfig::default(),
+        }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self { admin: local(7070), sync: local(7071), ops: local(7079) }
+    }
+}
+
+impl Default for SyncConfig {
+    fn default() -> Self {
+        let seconds = |n| Length(std::time::Duration::from_secs(n));
+        let hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        Self { heartbeat: seconds(2), hosts, grace: seconds(5) }
+    }
+}
+
+impl TryFrom<String> for Length {
+    type Error = SpanError;
+    fn try_from(text: String) -> Result<Self, SpanError> {
+        let Duration(micros) = text.parse()?;
+        Ok(Self(std::time::Duration::from_micros(micros.unsigned_abs())))
+    }
+}
+
+impl Config {
+    /// Reads a file, if one is given, and lays the environment's variables over it.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let text = match file {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|source| ConfigError::File { path: path.to_owned(), source })?,
+            None => String::new(),
+        };
+        Self::parse(&text, environment)
+    }
+
+    /// Reads a text, and lays the environment's variables over it.
+    pub fn parse(
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table: toml::Table = text.parse().map_err(ConfigError::Form)?;
+        for (name, value) in environment {
+            if let Some(path) = name.strip_prefix(PREFIX) {
+                overlay(&mut table, path, &value).ok_or_else(|| ConfigError::Variable(name.clone()))?;
+            }
+        }
+        table.try_into().map_err(ConfigError::Form)
+    }
+
+    /// The control plane's own directory.
+    pub fn own_dir(&self) -> PathBuf {
+        self.state_dir.join("control-plane")
+    }
+
+    /// The SQLite file.
+    pub fn store_path(&self) -> PathBuf {
+        self.store.path.clone().unwrap_or_else(|| self.own_dir().join("store.db"))
+    }
+}
+
+/// Sets a key by the rest of a variable's name. A value that reads as TOML is that, any other is a text.
+fn overlay(table: &mut toml::Table, path: &str, value: &str) -> Option<()> {
+    let steps: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
+    let (key, sections) = steps.split_last()?;
+    if steps.iter().any(String::is_empty) {
+        return None;
+    }
+    let mut at = table;
+    for section in sections {
+        let entry = at.entry(section.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        at = entry.as_table_mut()?;
+    }
+    let read = format!("value = {value}").parse::<toml::Table>().ok();
+    let value =
+        read.and_then(|mut t| t.remove("value")).unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    at.insert(key.clone(), value);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::parse(text, environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+    }
+
+    #[test]
+    fn nothing_set_is_the_default_and_the_environment_wins() {
+        assert_eq!(parsed("", &[]).unwrap(), Config::default());
+        let text = "state_dir = \"/a\"\n[listen]\nadmin = \"0.0.0.0:1\"\n[sync]\nheartbeat = \"500ms\"\n";
+        let config = parsed(
+            text,
+            &[
+                ("CHANCERY__LISTEN__ADMIN", "127.0.0.1:0"),
+                ("CHANCERY__SYNC__HOSTS", "[\"cp.test\"]"),
+                ("PATH", "x"),
+            ],
+        )
+        .unwrap();
+        assert_eq!((config.state_dir.as_path(), config.listen.admin.port()), (Path::new("/a"), 0));
+        assert_eq!(config.sync.hosts, ["cp.test"]);
+        assert_eq!(config.sync.heartbeat.0.as_millis(), 500);
+        assert_eq!(config.listen.sync.port(), 7071);
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_error() {
+        assert!(parsed("[listen]\nadmn = \"0.0.0.0:1\"\n", &[]).is_err());
+        assert!(parsed("", &[("CHANCERY__LISTEN__ADMN", "0.0.0.0:1")]).is_err());
+        assert!(parsed("", &[("CHANCERY__", "x")]).is_err());
+        assert!(parsed("[sync]\nheartbeat = \"soon\"\n", &[]).is_err());
+    }
+
+    #[test]
+    fn the_documented_file_has_every_key_and_its_default() {
+        let documented = include_str!("../../deploy/config/control-plane.toml");
+        let spoken: String = documented
+            .lines()
+            .map(|line| match line.strip_prefix("#: ") {
+                Some(key) => format!("{key}\n"),
+                None => format!("{line}\n"),
+            })
+            .collect();
+        assert_eq!(parsed(&spoken, &[]).unwrap(), Config::default());
+        let source = include_str!("config.rs");
+        for line in source.lines().take_while(|line| !line.contains("why a configuration")) {
+            let field = line.strip_prefix("    pub ").and_then(|l| l.split_once(": "));
+            if let Some((key, _)) = field.filter(|(key, _)| !key.contains('(')) {
+                assert!(
+                    documented.contains(&format!("{key} = ")) || documented.contains(&format!("[{key}]")),
+                    "{key}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Wiring: ports, certificates, tokens, start and stop. No opinion of its own on anything that is governed.
+
+mod accept;
+mod ops;
+mod token;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use proto::sync::sync_server::SyncServer;
+use rustls::ServerConfig;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+
+use crate::actor::Authenticator;
+use crate::api::admin::Admin;
+use crate::api::sync::SyncService;
+use crate::ca::{Authority, LEAF_VALIDITY};
+use crate::config::Config;
+use crate::nodes::NodeRegistry;
+use crate::publish::Publisher;
+use crate::seal::{MASTER_KEY_VARIABLE, Sealer};
+use crate::store::Store;
+
+use accept::Port;
+
+/// Where a control plane listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// Admin API and console.
+    pub admin: SocketAddr,
+    /// Node sync.
+    pub sync: SocketAddr,
+    /// Liveness, readiness, metrics.
+    pub ops: SocketAddr,
+}
+
+/// A running control plane; it runs until it is [shut down](Self::shutdown) or dropped.
+#[derive(Debug)]
+pub struct ControlPlane {
+    addresses: Addresses,
+    publisher: Publisher,
+    authority: Arc<Authority>,
+    grace: Duration,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl ControlPlane {
+    /// Opens the store, binds every port and serves them.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let own = config.own_dir();
+        std::fs::create_dir_all(&own).with_context(|| format!("`{}` can't be made", own.display()))?;
+        let sealer = sealer(&own)?;
+        let path = config.store_path();
+        let store = Store::open(&path)
+            .await
+            .with_context(|| format!("the store `{}` can't be opened", path.display()))?;
+        let publisher = Publisher::open(store, Arc::new(sealer)).await?;
+        let tokens = token::configured(&config.admin, &own)?;
+        let authority = Arc::new(Authority::open_or_create(&own.join("ca"))?);
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let ports = Ports::bind(config).await?;
+        let addresses = ports.addresses()?;
+        let nodes = NodeRegistry::default();
+        let authenticator = Authenticator::new(publisher.clone(), tokens);
+        let admin = Admin::new(publisher.clone(), authenticator, nodes.clone());
+
+        let sync = SyncService::new(publisher.clone(), nodes, config.sync.heartbeat.0, stop.clone());
+        let identity = sync_tls(&authority, &config.sync.hosts)?;
+        let server = Server::builder()
+            .tls_config(identity)?
+            .http2_keepalive_interval(Some(Duration::from_secs(10)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .tcp_nodelay(true)
+            .add_service(SyncServer::new(sync));
+        let stopping = stop.clone();
+        tasks.spawn(async move {
+            let incoming = TcpListenerStream::new(ports.sync);
+            let served = server.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the sync port ended");
+            }
+        });
+        let tls = admin_tls(config)?;
+        let router = admin_router(&admin).await?;
+        tasks.spawn(accept::serve(Port { listener: ports.admin, tls, router, stop: stop.clone() }));
+        let router = ops::router(publisher.clone(), stop.clone());
+        tasks.spawn(accept::serve(Port { listener: ports.ops, tls: None, router, stop: stop.clone() }));
+        let grace = config.sync.grace.0;
+        Ok(Self { addresses, publisher, authority, grace, stop, tasks })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// What publishes, for whoever shares the process.
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// The authority that issues node certificates.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Stops listening, lets what runs end within the configured grace, and closes the store.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(self.grace, self.tasks.wait()).await.is_err() {
+            tracing::warn!("calls were cut off because they did not end in time");
+        }
+        self.publisher.store().close().await;
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Sockets that are bound before anything is served, so that a port that is taken is an error of the start.
+struct Ports {
+    admin: TcpListener,
+    sync: TcpListener,
+    ops: TcpListener,
+}
+
+impl Ports {
+    async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let bound = |address: SocketAddr| async move {
+            TcpListener::bind(address).await.with_context(|| format!("`{address}` can't be listened on"))
+        };
+        Ok(Self {
+            admin: bound(config.listen.admin).await?,
+            sync: bound(config.listen.sync).await?,
+            ops: bound(config.listen.ops).await?,
+        })
+    }
+
+    fn addresses(&self) -> anyhow::Result<Addresses> {
+        Ok(Addresses {
+            admin: self.admin.local_addr()?,
+            sync: self.sync.local_addr()?,
+            ops: self.ops.local_addr()?,
+        })
+    }
+}
+
+fn sealer(own: &Path) -> anyhow::Result<Sealer> {
+    match std::env::var(MASTER_KEY_VARIABLE) {
+        Ok(key) => {
+            Sealer::from_base64(&zeroize::Zeroizing::new(key)).context("the master key of the environment")
+        }
+        Err(_) => {
+            let path = own.join("master.key");
+            Sealer::from_file(&path).with_context(|| format!("the master key `{}`", path.display()))
+        }
+    }
+}
+
+/// The sync port's own certificate, and whom it trusts: the authority alone, certificates required.
+fn sync_tls(authority: &Authority, hosts: &[String]) -> anyhow::Result<ServerTlsConfig> {
+    let issued = authority.issue_server(hosts, LEAF_VALIDITY)?;
+    Ok(ServerTlsConfig::new()
+        .identity(Identity::from_pem(&issued.certificate_pem, issued.key_pem.as_bytes()))
+        .client_ca_root(Certificate::from_pem(authority.certificate_pem())))
+}
+
+fn admin_tls(config: &Config) -> anyhow::Result<Option<Arc<ServerConfig>>> {
+    let (certificate, key) = match (&config.admin.tls_certificate, &config.admin.tls_key) {
+        (None, None) => return Ok(None),
+        (Some(certificate), Some(key)) => (certificate, key),
+        _ => anyhow::bail!("`admin.tls_certificate` and `admin.tls_key` are given together or not at all"),
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Some(Arc::new(tls)))
+}
+
+/// gRPC with health and reflection, and everything else on the same port.
+async fn admin_router(admin: &Admin) -> anyhow::Result<axum::Router> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    let mut v1 = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+    let mut v1alpha = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+    for service in served() {
+        reporter.set_service_status(&service, tonic_health::ServingStatus::Serving).await;
+        v1 = v1.with_service_name(&service);
+        v1alpha = v1alpha.with_service_name(&service);
+    }
+    let routes = admin
+        .routes()
+        .add_service(health)
+        .add_service(v1.with_service_name("grpc.health.v1.Health").build_v1()?)
+        .add_service(v1alpha.with_service_name("grpc.health.v1.Health").build_v1alpha()?);
+    Ok(routes.prepare().into_axum_router().reset_fallback())
+}
+
+/// The services of the admin API, by their full names.
+fn served() -> Vec<String> {
+    let services = crate::descriptors::pool().services();
+    let admin = services.filter(|service| service.parent_file().package_name() == "chancery.admin.v1");
+    admin.map(|service| service.full_name().to_owned()).collect()
+}

@@ -1,0 +1,93 @@
+//! The accept loop of the admin and ops ports: HTTP/1.1 and HTTP/2 on one port, with TLS where it is configured.
+//!
+//! Law: a peer that is slow to shake hands or to send its headers holds up nobody; on stopping, what runs may end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long a TLS handshake, or a request's headers, may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A port to be served.
+pub(super) struct Port {
+    pub(super) listener: TcpListener,
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) router: Router,
+    pub(super) stop: CancellationToken,
+}
+
+/// Serves a port until it is told to stop; then waits for what runs.
+pub(super) async fn serve(port: Port) {
+    let Port { listener, tls, router, stop } = port;
+    let connections = TaskTracker::new();
+    let acceptor = tls.map(TlsAcceptor::from);
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) =
+            accepted.inspect_err(|error| tracing::warn!(%error, "a connection was not accepted"))
+        else {
+            // Out of file descriptors, mostly: others must close theirs first.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
+        connections.spawn(async move {
+            let _ = stream.set_nodelay(true);
+            match acceptor {
+                None => connection(stream, router, stop).await,
+                Some(acceptor) => encrypted(stream, &acceptor, router, stop).await,
+            }
+        });
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn encrypted(stream: TcpStream, acceptor: &TlsAcceptor, router: Router, stop: CancellationToken) {
+    match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => connection(stream, router, stop).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
+        Err(_) => tracing::debug!("a handshake took too long"),
+    }
+}
+
+async fn connection<S>(stream: S, router: Router, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100)
+        .max_header_list_size(16 << 10)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(PATIENCE);
+    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = %error, "a connection ended early");
+    }
+}

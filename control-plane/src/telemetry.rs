@@ -1,0 +1,61 @@
+//! What the control plane tells of itself: metrics, read from what is in force when they are asked for.
+//!
+//! Law: a metric is counted where the thing happens, or read; nothing here is a source of truth.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Upper bounds of the buckets of a publication's duration, in seconds.
+const SECONDS: [f64; 9] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+
+/// The metrics of a control plane.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// `chancery_control_revision`: the newest revision.
+    pub revision: Gauge<i64, AtomicI64>,
+    /// `chancery_control_api_keys`: API keys known, revoked ones included.
+    pub api_keys: Gauge<i64, AtomicI64>,
+    /// `chancery_control_publications_total`: revisions made since the start.
+    pub publications: Counter<u64, AtomicU64>,
+    /// `chancery_control_refusals_total`: changes that were refused since the start.
+    pub refusals: Counter<u64, AtomicU64>,
+    /// `chancery_control_publish_duration_seconds`: from the turn to write until it is seen.
+    pub duration: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("chancery_control");
+        let (revision, api_keys) = (Gauge::default(), Gauge::default());
+        let (publications, refusals) = (Counter::default(), Counter::default());
+        let duration = Histogram::new(SECONDS);
+        registry.register("revision", "The newest revision", revision.clone());
+        registry.register("api_keys", "API keys known, revoked ones included", api_keys.clone());
+        registry.register("publications", "Revisions made since the start", publications.clone());
+        registry.register("refusals", "Changes that were refused since the start", refusals.clone());
+        registry.register_with_unit(
+            "publish_duration",
+            "From the turn to write until it is seen",
+            Unit::Seconds,
+            duration.clone(),
+        );
+        Self { registry, revision, api_keys, publications, refusals, duration }
+    }
+}
+
+impl Metrics {
+    /// All of them in the OpenMetrics text form.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        match encode(&mut out, &self.registry) {
+            Ok(()) => out,
+            Err(_) => String::new(),
+        }
+    }
+}

@@ -120,8 +120,6 @@ pub struct Drain {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
-    /// Log filter in the syntax of `RUST_LOG`; default `info`.
-    pub log: String,
     /// OTLP gRPC endpoint of traces, such as `http://127.0.0.1:4317`; default none.
     pub otlp_endpoint: Option<String>,
     /// The share of requests that are traced when the caller did not decide, 0 to 1; default 1.
@@ -162,7 +160,7 @@ impl Default for Drain {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { log: "info".to_owned(), otlp_endpoint: None, trace_ratio: 1.0 }
+        Self { otlp_endpoint: None, trace_ratio: 1.0 }
     }
 }
 
@@ -227,14 +225,14 @@ mod tests {
         let variables = [
             ("CHANCERY__LISTEN__INFERENCE", "127.0.0.1:0"),
             ("CHANCERY__BOUNDS__BODY_BYTES", "1024"),
-            ("CHANCERY__TELEMETRY__LOG", "debug"),
+            ("CHANCERY__TELEMETRY__TRACE_RATIO", "0.5"),
             ("CHANCERY_ADMIN_TOKEN", "not a key of ours"),
         ];
         let variables = || variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let config = Config::parse(LEAST, variables()).unwrap();
         assert_eq!(config.listen.inference.port(), 0);
         assert_eq!(config.bounds.body_bytes, 1024);
-        assert_eq!(config.telemetry.log, "debug");
+        assert_eq!(config.telemetry.trace_ratio, 0.5);
         let unknown = format!("{LEAST}\n[listen]\ninferense = '127.0.0.1:1'\n");
         assert!(Config::parse(&unknown, std::iter::empty()).unwrap_err().to_string().contains("inferense"));
         assert!(Config::parse("[listen]\n", std::iter::empty()).is_err(), "a node without a control plane");

@@ -8,7 +8,6 @@ use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use policy_engine::facts::{Credential, Timeouts as Stated};
 use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
 use policy_engine::vocabulary::{self, Id, Kind};
@@ -27,18 +26,6 @@ pub(crate) struct Installer {
     pub(crate) node: Arc<Node>,
     pub(crate) addresses: AddressPolicy,
     pub(crate) extra_roots: Option<String>,
-    /// The ways upstream that are in use, each with what it was built from: an unchanged one keeps its connections.
-    pub(crate) built: Mutex<BTreeMap<Id, (Plan, Arc<Upstream>)>>,
-}
-
-/// What a way upstream is built from.
-#[derive(Clone, PartialEq)]
-pub(crate) struct Plan {
-    adapter: vocabulary::Adapter,
-    base_url: String,
-    upstream_model: Arc<str>,
-    timeouts: Stated,
-    credential: Option<String>,
 }
 
 impl Install for Installer {
@@ -70,57 +57,39 @@ impl Install for Installer {
 
 impl Installer {
     fn upstreams(&self, snapshot: &CompiledSnapshot, secrets: &Secrets) -> Vec<Option<Arc<Upstream>>> {
-        let mut built = self.built.lock();
-        let mut next = BTreeMap::new();
+        let before = self.node.runtime.load_full();
+        let before: BTreeMap<&Id, &Arc<Upstream>> = before
+            .iter()
+            .flat_map(|runtime| runtime.endpoints())
+            .filter_map(|endpoint| Some((&endpoint.id, endpoint.upstream.as_ref()?)))
+            .collect();
         let all = snapshot.endpoints().map(|(_, row)| {
-            let provider = snapshot.provider_of(row)?;
-            let plan = plan(row, provider, secrets);
-            let kept = built.remove(&row.id).filter(|(was, _)| *was == plan).map(|(_, upstream)| upstream);
-            let upstream = match kept {
-                Some(upstream) => upstream,
-                None => Arc::new(self.build(row, &plan)?),
-            };
-            next.insert(row.id.clone(), (plan, upstream.clone()));
-            Some(upstream)
+            let config = self.config(row, snapshot.provider_of(row)?, secrets);
+            Upstream::renew(&config, before.get(&row.id).copied())
+                .inspect_err(|fault| {
+                    tracing::error!(endpoint = %row.id, %fault, "an endpoint can't be prepared and will not be reached");
+                })
+                .ok()
         });
-        let all = all.collect();
-        *built = next;
-        all
+        all.collect()
     }
 
-    fn build(&self, row: &EndpointRow, plan: &Plan) -> Option<Upstream> {
-        let adapter = match plan.adapter {
+    fn config(&self, row: &EndpointRow, provider: &ProviderRow, secrets: &Secrets) -> EndpointConfig {
+        let adapter = match provider.adapter {
             vocabulary::Adapter::OpenAi => Adapter::OpenAi,
             vocabulary::Adapter::Simulated => Adapter::Simulated(Pace::default()),
         };
-        let config = EndpointConfig {
+        EndpointConfig {
             name: row.id.name.to_string(),
             adapter,
-            base_url: plan.base_url.clone(),
-            upstream_model: plan.upstream_model.to_string(),
-            credential: plan.credential.clone().map(Secret::new),
-            timeouts: timeouts(&plan.timeouts),
+            base_url: provider.base_url.clone(),
+            upstream_model: row.upstream_model.to_string(),
+            credential: credential(provider, secrets).map(Secret::new),
+            timeouts: timeouts(&row.timeouts),
             caps: Caps::default(),
             addresses: self.addresses.clone(),
             extra_roots: self.extra_roots.clone(),
-        };
-        match Upstream::build(&config) {
-            Ok(upstream) => Some(upstream),
-            Err(fault) => {
-                tracing::error!(endpoint = %row.id, %fault, "an endpoint can't be prepared and will not be reached");
-                None
-            }
         }
-    }
-}
-
-fn plan(row: &EndpointRow, provider: &ProviderRow, secrets: &Secrets) -> Plan {
-    Plan {
-        adapter: provider.adapter,
-        base_url: provider.base_url.clone(),
-        upstream_model: row.upstream_model.clone(),
-        timeouts: row.timeouts,
-        credential: credential(provider, secrets),
     }
 }
 

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -198,6 +197,5 @@ fn installer(config: &Config, node: Arc<Node>) -> anyhow::Result<Installer> {
         node,
         addresses: AddressPolicy { loopback, allowed: config.upstream.allowed_networks.clone() },
         extra_roots,
-        built: Mutex::default(),
     })
 }

@@ -1,0 +1,145 @@
+//! `chancery dev`, which is what `cargo run` does: the whole house on one machine, seeded, with keys to try it.
+//!
+//! Law: nothing here is a shortcut: policy is seeded through the same `apply`, and reaches two data planes over mutual TLS as
+//! it would anywhere. `dev.env` is there exactly while the house stands.
+//! Absent on purpose: anything that production would use; every credential made here is for this machine alone.
+
+mod environment;
+mod seed;
+mod upstreams;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use control_plane::ca::LEAF_VALIDITY;
+use control_plane::config as control;
+use control_plane::serve::ControlPlane;
+use data_plane::config as data;
+use data_plane::quota::Ledger;
+use data_plane::serve::DataPlane;
+
+use crate::output;
+use crate::roles::until_told_to_end;
+use environment::Urls;
+
+/// The geos of the two data planes.
+const GEOS: [&str; 2] = ["eu", "us"];
+
+/// Run everything on this machine: a control plane and two data planes, seeded with the quickstart.
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Where everything is kept.
+    #[arg(long, env = "CHANCERY_STATE_DIR", default_value = ".chancery")]
+    pub(crate) state_dir: PathBuf,
+    /// Base URL of an OpenAI-compatible server whose models are registered; may be repeated.
+    #[arg(long = "openai-compatible", value_name = "URL")]
+    pub(crate) openai_compatible: Vec<String>,
+    /// The regions real upstreams are said to process in.
+    #[arg(long, value_delimiter = ',', default_value = "EU,UK", value_name = "REGIONS")]
+    pub(crate) upstream_regions: Vec<String>,
+    /// Console, REST and gRPC admin.
+    #[arg(long, default_value = "127.0.0.1:7070")]
+    pub(crate) listen_control: SocketAddr,
+    /// Node sync.
+    #[arg(long, default_value = "127.0.0.1:7071")]
+    pub(crate) listen_sync: SocketAddr,
+    /// The control plane's health and metrics.
+    #[arg(long, default_value = "127.0.0.1:7079")]
+    pub(crate) listen_ops_control: SocketAddr,
+    /// Inference in `eu`.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) listen_eu: SocketAddr,
+    /// Health and metrics of `eu`.
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    pub(crate) listen_ops_eu: SocketAddr,
+    /// Inference in `us`.
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    pub(crate) listen_us: SocketAddr,
+    /// Health and metrics of `us`.
+    #[arg(long, default_value = "127.0.0.1:8091")]
+    pub(crate) listen_ops_us: SocketAddr,
+    /// Log filter in the syntax of `RUST_LOG`.
+    #[arg(long, default_value = "warn")]
+    pub(crate) log: String,
+}
+
+/// Runs everything until a signal.
+pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
+    crate::telemetry::logs(&dev.log);
+    let env_file = dev.state_dir.join("dev.env");
+    environment::remove(&env_file)?;
+    let config = control_config(&dev);
+    let control = ControlPlane::start(&config).await?;
+    let key = seed::seed(&control, &dev).await?;
+    let ledger = Ledger::memory();
+    let mut planes = Vec::with_capacity(GEOS.len());
+    for geo in GEOS {
+        let config = data_config(&dev, geo, &control)?;
+        let plane = DataPlane::start(config, Some(ledger.clone())).await;
+        planes.push(plane.with_context(|| format!("the data plane `{geo}`"))?);
+    }
+    for plane in &planes {
+        plane.enforces(1).await?;
+    }
+    let addresses: Vec<SocketAddr> = planes.iter().map(DataPlane::inference_address).collect();
+    let urls = Urls::of(control.addresses().admin, &addresses);
+    let token = environment::admin_token(&config.own_dir())?;
+    environment::write(&env_file, &urls, &token, &key)?;
+    announce(&urls, &env_file);
+    until_told_to_end().await;
+    environment::remove(&env_file)?;
+    for plane in planes {
+        plane.shutdown().await;
+    }
+    control.shutdown().await;
+    Ok(())
+}
+
+fn announce(urls: &Urls, env_file: &Path) {
+    output::line(&format!("control plane     {}", urls.control));
+    output::line(&format!("data plane eu     {}", urls.eu));
+    output::line(&format!("data plane us     {}", urls.us));
+    output::line(&format!("ready; for keys:  source {}", env_file.display()));
+}
+
+fn control_config(dev: &Dev) -> control::Config {
+    control::Config {
+        state_dir: dev.state_dir.clone(),
+        listen: control::Listen {
+            admin: dev.listen_control,
+            sync: dev.listen_sync,
+            ops: dev.listen_ops_control,
+        },
+        ..control::Config::default()
+    }
+}
+
+fn data_config(dev: &Dev, geo: &str, control: &ControlPlane) -> anyhow::Result<data::Config> {
+    let home = dev.state_dir.join(format!("node-{geo}"));
+    let (authority, name) = (control.authority(), format!("{geo}-1").parse()?);
+    let node = authority.issue_node(&geo.parse()?, &name, LEAF_VALIDITY)?.write(&home.join("tls"), "node")?;
+    let (inference, ops) =
+        if geo == "eu" { (dev.listen_eu, dev.listen_ops_eu) } else { (dev.listen_us, dev.listen_ops_us) };
+    Ok(data::Config {
+        listen: data::Listen { inference, ops, ..data::Listen::default() },
+        control: data::Control {
+            url: format!("https://{}", control.addresses().sync),
+            ca: authority.certificate_path(),
+            certificate: node.certificate,
+            key: node.key,
+        },
+        state: data::State { dir: home, ..data::State::default() },
+        // Loopback upstreams are for development, which this is.
+        upstream: data::Upstream { allow_loopback: true, ..data::Upstream::default() },
+        bounds: data::Bounds::default(),
+        drain: data::Drain { seconds: 5, ..data::Drain::default() },
+        telemetry: telemetry(),
+    })
+}
+
+fn telemetry() -> data::Telemetry {
+    let otlp_endpoint = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok();
+    data::Telemetry { otlp_endpoint, ..data::Telemetry::default() }
+}

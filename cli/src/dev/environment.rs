@@ -1,0 +1,65 @@
+//! `dev.env`: what a shell needs to use the house, there exactly while the house stands.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context;
+use control_plane::ca::write_private;
+
+/// Where everything is reached.
+#[derive(Debug)]
+pub(crate) struct Urls {
+    /// The control plane.
+    pub(crate) control: String,
+    /// The data plane in `eu`.
+    pub(crate) eu: String,
+    /// The data plane in `us`.
+    pub(crate) us: String,
+}
+
+impl Urls {
+    /// The URLs of bound addresses: the control plane's, then the data planes' in the order `eu`, `us`.
+    pub(super) fn of(control: SocketAddr, planes: &[SocketAddr]) -> Self {
+        let url = |address: Option<&SocketAddr>| address.map_or(String::new(), |a| format!("http://{a}"));
+        Self { control: url(Some(&control)), eu: url(planes.first()), us: url(planes.get(1)) }
+    }
+}
+
+/// Removes the file, if it is there.
+pub(super) fn remove(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("`{}` can't be removed", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the file, whole: each variable on a line of its own, then one line that exports them all.
+pub(super) fn write(path: &Path, urls: &Urls, token: &str, key: &str) -> anyhow::Result<()> {
+    let variables = [
+        ("CHANCERY_CONTROL_URL", urls.control.clone()),
+        ("CHANCERY_DATA_URL", urls.eu.clone()),
+        ("CHANCERY_DATA_URL_US", urls.us.clone()),
+        ("CHANCERY_ADMIN_TOKEN", token.to_owned()),
+        ("CHANCERY_API_KEY", key.to_owned()),
+        ("OPENAI_BASE_URL", format!("{}/v1", urls.eu)),
+        ("OPENAI_API_KEY", key.to_owned()),
+        ("ANTHROPIC_BASE_URL", urls.eu.clone()),
+        ("ANTHROPIC_API_KEY", key.to_owned()),
+    ];
+    let mut text: String = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let names: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
+    text.push_str(&format!("export {}\n", names.join(" ")));
+    write_private(path, text.as_bytes())?;
+    Ok(())
+}
+
+/// The platform admin token, as the control plane wrote it at its first start.
+pub(super) fn admin_token(own_dir: &Path) -> anyhow::Result<String> {
+    let path = own_dir.join("admin.token");
+    let token = fs::read_to_string(&path).with_context(|| format!("`{}` can't be read", path.display()))?;
+    Ok(token.trim().to_owned())
+}

@@ -1,0 +1,53 @@
+//! The roles: one process that is a control plane, or a data plane, until a signal says to end.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use control_plane::serve::ControlPlane;
+use data_plane::serve::DataPlane;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Where a role's configuration is.
+#[derive(Debug, Args)]
+pub(crate) struct Role {
+    /// The TOML file; `deploy/config` has one of each role with every key. `CHANCERY__SECTION__KEY` variables win over it.
+    #[arg(long)]
+    pub(crate) config: PathBuf,
+    /// Log filter in the syntax of `RUST_LOG`; logs are JSON lines on standard error.
+    #[arg(long, env = "CHANCERY_LOG", default_value = "info")]
+    pub(crate) log: String,
+}
+
+/// A control plane.
+pub(crate) async fn control_plane(role: Role) -> anyhow::Result<()> {
+    crate::telemetry::logs(&role.log);
+    let config = control_plane::config::Config::load(Some(&role.config), std::env::vars())?;
+    let plane = ControlPlane::start(&config).await?;
+    until_told_to_end().await;
+    plane.shutdown().await;
+    Ok(())
+}
+
+/// A data plane.
+pub(crate) async fn data_plane(role: Role) -> anyhow::Result<()> {
+    crate::telemetry::logs(&role.log);
+    let config = data_plane::config::Config::read(&role.config, std::env::vars())?;
+    let plane = DataPlane::start(config, None).await?;
+    until_told_to_end().await;
+    plane.shutdown().await;
+    Ok(())
+}
+
+/// Returns at SIGINT or SIGTERM; never, where neither can be listened to.
+pub(crate) async fn until_told_to_end() {
+    let told = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = told(SignalKind::interrupt()) => {}
+        () = told(SignalKind::terminate()) => {}
+    }
+}

@@ -49,3 +49,6 @@ pub use domain::{Access, Domain, Subject, subjects};
 pub use index::{RoleIndex, RoleSetIx};
 pub use lines::{Line, policy_lines};
 pub use matched::{MatchedGrant, matched_grants};
+
+#[cfg(test)]
+mod tests;

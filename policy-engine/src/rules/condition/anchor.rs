@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::attribute::{Attribute, Set, Text};
+use super::attribute::Attribute;
 use super::program::{Atom, Node};
 use super::symbol::Symbol;
 
@@ -18,9 +18,11 @@ pub struct Anchor {
     pub values: Vec<Symbol>,
 }
 
-/// The anchor with the fewest values, if there is one.
+/// The anchor with the fewest values, if there is one; one on the endpoint only if there is no other, since candidates
+/// are not known yet when rules are looked for.
 pub(super) fn anchor(root: &Node) -> Option<Anchor> {
-    let fewest = needs(root).into_iter().min_by_key(|(_, values)| values.len());
+    let late = |attribute: &Attribute| attribute.bit() & Attribute::ENDPOINT != 0;
+    let fewest = needs(root).into_iter().min_by_key(|(attribute, values)| (late(attribute), values.len()));
     fewest.map(|(attribute, values)| Anchor { attribute, values })
 }
 
@@ -61,18 +63,4 @@ fn either(left: Needs, mut right: Needs) -> Needs {
         }
     }
     sum
-}
-
-impl Attribute {
-    /// Whether an anchor on it can be looked up before the candidate endpoint and the content are known.
-    pub fn known_at_entry(self) -> bool {
-        let late = [
-            Attribute::Text(Text::EndpointName),
-            Attribute::Text(Text::EndpointProvider),
-            Attribute::Set(Set::EndpointProcessingRegions),
-            Attribute::Set(Set::EndpointStorageRegions),
-            Attribute::Set(Set::DataClasses),
-        ];
-        !matches!(self, Attribute::Flag(_)) && !late.contains(&self)
-    }
 }

@@ -139,7 +139,8 @@ fn conditions_know_what_they_depend_on() {
 
 #[test]
 fn anchors_are_what_must_be_true() {
-    let cases: [(&str, Option<(&str, &[&str])>); 8] = [
+    type Expected<'a> = Option<(&'a str, &'a [&'a str])>;
+    let cases: [(&str, Expected<'_>); 8] = [
         ("'EU' in subject.jurisdictions", Some(("subject.jurisdictions", &["EU"]))),
         ("caller.country in ['DE', 'FR']", Some(("caller.country", &["DE", "FR"]))),
         ("caller.country == 'DE' || caller.country == 'FR'", Some(("caller.country", &["DE", "FR"]))),

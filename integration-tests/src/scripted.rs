@@ -4,18 +4,22 @@
 //! would. Law: a story never sleeps; whatever it waits for it awaits here, and a wait that lasts [`PATIENCE`] fails.
 //! Deliberately absent: any use of the gateway's own code, so that both sides cannot share a mistake.
 
+mod canned;
 mod connection;
 mod echoed;
 mod identity;
 mod openai_like;
+mod patience;
 mod script;
 
+pub use canned::{Asked, Canned, Piece};
 pub use connection::{Connection, Sent};
 pub use identity::Identity;
-pub use openai_like::{Asked, Canned, OpenAiLike, Piece};
-pub use script::{Gate, Script};
+pub use openai_like::OpenAiLike;
+pub use patience::{Gate, PATIENCE};
+pub use script::Script;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result};
 use tokio::{
@@ -24,8 +28,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// How long a story waits for something that ought to happen.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+use patience::patiently;
 
 /// A server that follows one script a connection, the last script over and over.
 pub struct ScriptedUpstream {
@@ -73,7 +76,7 @@ impl ScriptedUpstream {
 
     /// The base URL of an endpoint of it; under TLS with the name on its certificate.
     pub fn base_url(&self) -> String {
-        base_url(self.address, self.identity.as_ref())
+        identity::base_url(self.address, self.identity.as_ref())
     }
 
     /// The PEM certificate a client must trust, if it speaks TLS.
@@ -96,19 +99,6 @@ impl Drop for ScriptedUpstream {
     fn drop(&mut self) {
         self.accepting.abort();
     }
-}
-
-fn base_url(address: SocketAddr, identity: Option<&Identity>) -> String {
-    match identity {
-        Some(identity) => format!("https://{}:{}/v1", identity.name(), address.port()),
-        None => format!("http://{address}/v1"),
-    }
-}
-
-/// What `work` gives, unless it takes longer than a story waits.
-async fn patiently<F: Future>(what: &str, work: F) -> Result<F::Output> {
-    let within = tokio::time::timeout(PATIENCE, work).await;
-    within.with_context(|| format!("{what} did not come within {} s", PATIENCE.as_secs()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use tokio::sync::mpsc;
 
-use super::patiently;
+use super::patience::patiently;
 
 /// One connection, as seen from the vendor's side.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::openai_like::{Asked, Canned, Piece};
+use super::canned::{Asked, Canned, Piece};
 
 /// The models it lists.
 const MODELS: [&str; 2] = ["echo-small", "echo-large"];

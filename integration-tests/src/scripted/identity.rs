@@ -3,7 +3,7 @@
 //! Law: made on the spot, trusted by nobody who was not given the root. Deliberately absent: chains; a certificate here
 //! signs itself.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
 use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivatePkcs8KeyDer};
@@ -52,5 +52,13 @@ impl Identity {
     /// The certificate as PEM, for a client to trust.
     pub fn root(&self) -> &str {
         &self.root
+    }
+}
+
+/// The base URL of an endpoint at `address`; under TLS with the name on its certificate.
+pub(super) fn base_url(address: SocketAddr, identity: Option<&Identity>) -> String {
+    match identity {
+        Some(identity) => format!("https://{}:{}/v1", identity.name(), address.port()),
+        None => format!("http://{address}/v1"),
     }
 }

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, convert::Infallible, io, net::SocketAddr, sync:
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{Request, Response};
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     body::{Frame, Incoming},
@@ -25,7 +25,12 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Gate, Identity, base_url, echoed, patiently};
+use super::{
+    canned::{Asked, Canned, Piece},
+    echoed,
+    identity::{Identity, base_url},
+    patience::patiently,
+};
 
 /// A running vendor.
 pub struct OpenAiLike {
@@ -35,71 +40,6 @@ pub struct OpenAiLike {
     asked: Mutex<mpsc::UnboundedReceiver<Asked>>,
     given_up: Mutex<mpsc::UnboundedReceiver<()>>,
     accepting: JoinHandle<()>,
-}
-
-/// A request the vendor got.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// The method.
-    pub method: Method,
-    /// The path, with the query.
-    pub path: String,
-    /// The HTTP version it came in.
-    pub version: Version,
-    /// All its headers.
-    pub headers: HeaderMap,
-    /// Its whole body.
-    pub body: Bytes,
-}
-
-impl Asked {
-    /// The body as JSON. Errors if it is none.
-    pub fn json(&self) -> Result<serde_json::Value> {
-        serde_json::from_slice(&self.body).context("the request's body is not JSON")
-    }
-}
-
-/// An answer the story wants given.
-#[derive(Clone)]
-pub struct Canned {
-    status: StatusCode,
-    headers: HeaderMap,
-    pieces: Vec<Piece>,
-}
-
-/// A part of an answer's body.
-#[derive(Clone)]
-pub enum Piece {
-    /// These bytes, sent at once.
-    Bytes(Bytes),
-    /// Silence until the story opens the gate.
-    Wait(Gate),
-    /// The connection, or the stream on it, is broken off.
-    Break,
-}
-
-impl Canned {
-    /// A JSON document.
-    pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self::of(status, "application/json", vec![Piece::Bytes(body.into())])
-    }
-
-    /// A stream of events, in these pieces.
-    pub fn events(pieces: Vec<Piece>) -> Self {
-        Self::of(StatusCode::OK, "text/event-stream", pieces)
-    }
-
-    /// The same with one more header.
-    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
-        self
-    }
-
-    pub(super) fn of(status: StatusCode, kind: &'static str, pieces: Vec<Piece>) -> Self {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        Self { status, headers, pieces }
-    }
 }
 
 impl OpenAiLike {

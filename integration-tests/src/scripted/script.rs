@@ -10,15 +10,13 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    sync::Semaphore,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::connection::{Seen, Sent, Teller};
-
-/// Holds a script back until the story opens it; each opening lets one script pass.
-#[derive(Clone)]
-pub struct Gate(Arc<Semaphore>);
+use super::{
+    connection::{Seen, Sent, Teller},
+    patience::Gate,
+};
 
 /// What to do with a connection.
 #[derive(Clone, Default)]
@@ -32,26 +30,6 @@ enum Step {
     Wait(Gate),
     Hang,
     Reset,
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(0)))
-    }
-}
-
-impl Gate {
-    /// Lets one script pass, now or when it comes.
-    pub fn open(&self) {
-        self.0.add_permits(1);
-    }
-
-    /// Waits until it was opened, and closes it again.
-    pub async fn pass(&self) {
-        if let Ok(permit) = self.0.acquire().await {
-            permit.forget();
-        }
-    }
 }
 
 impl Script {

@@ -3,6 +3,8 @@
 //! Law: unknown fields are ignored as OpenAI's compatible servers do; a field of the wrong type is the caller's error.
 //! Texts are borrowed from the body where JSON escapes permit. Deliberately absent: fields that change nothing here.
 
+mod inputs;
+
 use std::{borrow::Cow, fmt};
 
 use serde::{
@@ -10,6 +12,8 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+pub(super) use inputs::{Input, Inputs};
 
 /// `POST /chat/completions`.
 #[derive(Debug, Deserialize)]
@@ -117,19 +121,6 @@ pub(super) struct Embed<'a> {
     pub(super) dimensions: Option<usize>,
 }
 
-/// A string, strings, one text as token numbers, or several.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Inputs<'a>(pub(super) Vec<Input<'a>>);
-
-/// One text to embed.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Input<'a> {
-    /// As text.
-    Text(Cow<'a, str>),
-    /// As token numbers.
-    Tokens(Vec<u32>),
-}
-
 #[derive(Deserialize)]
 struct Part<'a> {
     #[serde(borrow, default)]
@@ -209,14 +200,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for ToolChoice<'a> {
         deserializer.deserialize_any(Choice)
     }
 }
-
-impl<'de: 'a, 'a> Deserialize<'de> for Inputs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        inputs::deserialize(deserializer)
-    }
-}
-
-mod inputs;
 
 #[cfg(test)]
 mod tests {

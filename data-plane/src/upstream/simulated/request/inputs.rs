@@ -9,10 +9,27 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 
-use super::{Input, Inputs};
+/// A string, strings, one text as token numbers, or several.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::upstream::simulated) struct Inputs<'a>(pub(in crate::upstream::simulated) Vec<Input<'a>>);
+
+/// One text to embed.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::upstream::simulated) enum Input<'a> {
+    /// As text.
+    Text(Cow<'a, str>),
+    /// As token numbers.
+    Tokens(Vec<u32>),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Inputs<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize(deserializer)
+    }
+}
 
 /// Reads all four forms.
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Inputs<'de>, D::Error> {
+fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Inputs<'de>, D::Error> {
     deserializer.deserialize_any(Outer)
 }
 

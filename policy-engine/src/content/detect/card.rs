@@ -2,7 +2,7 @@
 //!
 //! Law: the number stands free; digits of a longer number, a fraction or an identifier are no card, whatever their sum.
 
-use super::number::{Group, Join, Number, Touch, touch_before};
+use super::number::{Group, Join, Number, Touch};
 use super::window::{Window, is_spaced_word};
 use crate::content::validate;
 

@@ -24,6 +24,11 @@ impl Feed {
         Self { kinds, folded: Folded::default(), from: 0 }
     }
 
+    /// The same, with room for a piece of that many bytes.
+    pub(super) fn with_capacity(kinds: Kinds, bytes: usize) -> Self {
+        Self { kinds, folded: Folded::with_capacity(bytes + SLACK), from: 0 }
+    }
+
     /// Takes the next piece; appends what has become certain, in offsets of the whole text.
     pub(in crate::content) fn push(
         &mut self,

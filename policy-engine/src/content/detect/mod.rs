@@ -21,6 +21,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::normalise::is_plain;
 use crate::decision::Actions;
 use crate::vocabulary::{Entity, MaskAction};
 use context::Context;
@@ -182,6 +183,11 @@ impl Detectors {
         Ok(Self { kinds: Kinds { entities, words: !tree.is_empty() }, words: tree, context: Context::new() })
     }
 
+    /// Whether nothing can be found.
+    pub fn is_empty(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
     /// Appends everything found in a whole text, by start, longer first. Findings may overlap: `mask` resolves that.
     pub fn scan(&self, text: &str, findings: &mut Vec<Finding>) {
         let kinds = self.kinds;
@@ -192,7 +198,10 @@ impl Detectors {
             self.scan_window(kinds, &Window::new(text, End::Known), 0, findings);
             return;
         }
-        let mut feed = Feed::new(kinds);
+        if !kinds.words && is_plain(text) {
+            return;
+        }
+        let mut feed = Feed::with_capacity(kinds, text.len().min(PIECE));
         let mut rest = text;
         while !rest.is_empty() {
             let (piece, tail) = rest.split_at(rest.floor_char_boundary(PIECE));

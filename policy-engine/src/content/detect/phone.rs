@@ -14,7 +14,7 @@
 //! | one piece | `2546712361` | yes, near |
 
 use super::context::{Context, Lean, is_named_after};
-use super::number::{Group, Join, Number, Touch, runs_on, touch_before};
+use super::number::{Group, Join, Number, Touch, runs_on};
 use super::window::{Window, is_spaced_word};
 use crate::content::validate;
 

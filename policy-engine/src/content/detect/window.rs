@@ -76,6 +76,11 @@ impl<'a> Window<'a> {
         }
     }
 
+    /// Whether a character starts, or the text ends, at `index`.
+    pub(super) fn is_boundary(&self, index: usize) -> bool {
+        self.text.is_char_boundary(index)
+    }
+
     /// The text between two offsets, both character boundaries.
     pub(super) fn slice(&self, from: usize, to: usize) -> &'a str {
         self.text.get(from..to).unwrap_or_default()

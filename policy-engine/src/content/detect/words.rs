@@ -15,9 +15,12 @@ const SPACES: usize = 4;
 #[derive(Debug)]
 pub(super) struct Words {
     nodes: Vec<Node>,
-    /// Bytes that some pattern starts with.
-    first: [bool; 256],
+    /// Pairs of bytes that some pattern starts with, one bit each: most words of a text are passed over by this alone.
+    pairs: Box<[u64; PAIRS]>,
 }
+
+/// 256 × 256 bits.
+const PAIRS: usize = 1024;
 
 #[derive(Debug, Default)]
 struct Node {
@@ -35,7 +38,7 @@ pub(super) fn pattern_of(word: &str) -> String {
 impl Words {
     /// No patterns.
     pub(super) fn new() -> Self {
-        Self { nodes: vec![Node::default()], first: [false; 256] }
+        Self { nodes: vec![Node::default()], pairs: Box::new([0; PAIRS]) }
     }
 
     /// Whether there is nothing to find.
@@ -64,13 +67,23 @@ impl Words {
         {
             node.lists.push(list);
         }
-        if let Some(seen) = pattern.bytes().next().and_then(|byte| self.first.get_mut(usize::from(byte))) {
-            *seen = true;
+        let mut opening = pattern.bytes();
+        match (opening.next(), opening.next()) {
+            (Some(first), Some(second)) => self.note_pair(first, second),
+            (Some(first), None) => (0..=u8::MAX).for_each(|second| self.note_pair(first, second)),
+            (None, _) => {}
         }
     }
 
-    fn may_start(&self, byte: u8) -> bool {
-        self.first.get(usize::from(byte.to_ascii_lowercase())).copied().unwrap_or(false)
+    fn note_pair(&mut self, first: u8, second: u8) {
+        if let Some(bits) = self.pairs.get_mut(usize::from(first) * 4 + usize::from(second) / 64) {
+            *bits |= 1 << (second % 64);
+        }
+    }
+
+    fn is_pair(&self, first: u8, second: u8) -> bool {
+        let bits = self.pairs.get(usize::from(first) * 4 + usize::from(second) / 64);
+        bits.is_some_and(|bits| bits & (1 << (second % 64)) != 0)
     }
 
     /// Reports every whole pattern that starts at or after `from`, as (list, start, end); gives the start of the first one that
@@ -81,25 +94,21 @@ impl Words {
         from: usize,
         found: &mut impl FnMut(u32, usize, usize),
     ) -> Option<usize> {
-        let bytes = window.bytes();
-        let mut inside = window.char_before(from).is_some_and(is_spaced_word);
+        let rest = window.bytes().get(from..).unwrap_or_default();
+        let mut is_live = |index: usize| {
+            starts_word(window, index) && window.decide(|window| self.walk(window, index, found)).is_none()
+        };
         let mut index = from;
-        while let Some(byte) = bytes.get(index).copied() {
-            let (spaced, width) = if byte.is_ascii() {
-                (byte.is_ascii_alphanumeric() || byte == b'_', 1)
-            } else {
-                window.char_at(index).map_or((false, 1), |c| (is_spaced_word(c), c.len_utf8()))
-            };
-            if !(spaced && inside)
-                && self.may_start(byte)
-                && window.decide(|window| self.walk(window, index, found)).is_none()
-            {
+        let mut first = as_matched(*rest.first()?);
+        for byte in rest.iter().skip(1) {
+            let second = as_matched(*byte);
+            if self.is_pair(first, second) && is_live(index) {
                 return Some(index);
             }
-            inside = spaced;
-            index += width;
+            first = second;
+            index += 1;
         }
-        None
+        is_live(index).then_some(index)
     }
 
     fn walk(&self, window: &Window<'_>, start: usize, found: &mut impl FnMut(u32, usize, usize)) {
@@ -112,7 +121,7 @@ impl Words {
                 return;
             }
             let Some(byte) = window.at(index) else { return };
-            let byte = if byte.is_ascii_whitespace() { b' ' } else { byte.to_ascii_lowercase() };
+            let byte = as_matched(byte);
             let Ok(edge) = node.edges.binary_search_by_key(&byte, |edge| edge.0) else { return };
             at = node.edges.get(edge).map_or(usize::MAX, |edge| edge.1 as usize);
             index += 1;
@@ -122,6 +131,29 @@ impl Words {
             }
         }
     }
+}
+
+/// A byte as patterns spell it.
+fn as_matched(byte: u8) -> u8 {
+    const MATCHED: [u8; 256] = {
+        let mut table = [0; 256];
+        let mut byte = 0_u8;
+        while let Some(place) = table.split_at_mut(byte as usize).1.first_mut() {
+            *place = if byte.is_ascii_whitespace() { b' ' } else { byte.to_ascii_lowercase() };
+            if byte == u8::MAX {
+                break;
+            }
+            byte += 1;
+        }
+        table
+    };
+    MATCHED.get(usize::from(byte)).copied().unwrap_or(byte)
+}
+
+/// Whether a pattern may start at `index`, the first byte of a character or not.
+fn starts_word(window: &Window<'_>, index: usize) -> bool {
+    let inside = window.char_before(index).is_some_and(is_spaced_word);
+    window.is_boundary(index) && !(inside && window.char_at(index).is_some_and(is_spaced_word))
 }
 
 /// Whether a word may end before `end`.

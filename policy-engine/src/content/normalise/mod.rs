@@ -31,6 +31,16 @@ pub(super) struct Folded {
 }
 
 impl Folded {
+    /// Room for a text of that many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            starts: Vec::with_capacity(bytes),
+            extents: Vec::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
     /// The view.
     pub(super) fn text(&self) -> &str {
         &self.text
@@ -151,6 +161,13 @@ pub(super) fn fold(c: char, emit: &mut impl FnMut(char)) {
     });
 }
 
+/// Whether a text certainly folds to one without digits and without `@`; a quick look that may err to no.
+pub(super) fn is_plain(text: &str) -> bool {
+    let telling = |hit: bool, b: &u8| hit | b.is_ascii_digit() | (*b == b'@');
+    let ascii = text.as_bytes().chunks(64).all(|block| !block.iter().fold(false, telling));
+    ascii && text.chars().all(|c| c.is_ascii() || tables::is_plain(c))
+}
+
 /// A whole text folded and lower-cased, for comparing values and for patterns.
 pub(super) fn folded_lower(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -162,7 +179,7 @@ pub(super) fn folded_lower(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Folded, folded_lower};
+    use super::{Folded, fold, folded_lower, is_plain};
 
     #[test]
     fn a_reader_and_a_detector_see_the_same() {
@@ -195,6 +212,23 @@ mod tests {
             (0..4).map(|i| sent.get(folded.start_of(i)..folded.end_of(i + 1)).unwrap()).collect();
         assert_eq!(back, ["é", "１", "m\u{301}", "x"]);
         assert_eq!(folded.start_of(4), sent.len());
+    }
+
+    #[test]
+    fn what_is_called_plain_folds_to_no_trigger() {
+        let plain = (0x80..=0x10_ffff).filter_map(char::from_u32).filter(|c| super::tables::is_plain(*c));
+        let mut count = 0;
+        for c in plain {
+            count += 1;
+            fold(c, &mut |folded| assert!(!folded.is_ascii_digit() && folded != '@', "{c:?}"));
+        }
+        assert!(count > 30_000);
+        assert!(
+            is_plain("Le comité s’est réuni – voilà")
+                && !is_plain("réuni 1")
+                && !is_plain("a＠b")
+                && !is_plain("m²")
+        );
     }
 
     #[test]

@@ -56,6 +56,13 @@ pub(super) fn digit(c: char) -> Option<char> {
     char::from_digit(value, 10)
 }
 
+/// Whether a character is of the everyday ones that neither are nor fold to a digit or an `@`. Errs to no.
+pub(super) fn is_plain(c: char) -> bool {
+    matches!(c, '\u{a0}'..='\u{b1}' | '\u{b4}'..='\u{b8}' | '\u{ba}' | '\u{bb}' | '\u{bf}'..='\u{65f}' | '\u{2010}'..='\u{2027}'
+        | '\u{2030}'..='\u{205e}' | '\u{20ac}' | '\u{2190}'..='\u{21ff}' | '\u{3000}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}' | '\u{1f300}'..='\u{1faff}')
+}
+
 /// The Latin letters, lower case, that a lower-case letter or a punctuation mark is mistaken for.
 pub(super) fn look_alike(c: char) -> Option<&'static str> {
     Some(match c {

@@ -1,4 +1,4 @@
-//! Owns the facts, publishes revisions.
+#![doc = include_str!("../README.md")]
 
 pub mod actor;
 pub mod api;

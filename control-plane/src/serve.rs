@@ -10,6 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::extract::Request;
+use axum::response::Response;
+use proto::code::ErrorCode;
+use proto::status::Refusal;
 use proto::sync::sync_server::SyncServer;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
@@ -22,6 +26,7 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use crate::actor::Authenticator;
 use crate::api::admin::Admin;
+use crate::api::rest;
 use crate::api::sync::SyncService;
 use crate::ca::{Authority, LEAF_VALIDITY};
 use crate::config::Config;
@@ -216,7 +221,18 @@ async fn admin_router(admin: &Admin) -> anyhow::Result<axum::Router> {
         .add_service(health)
         .add_service(v1.with_service_name("grpc.health.v1.Health").build_v1()?)
         .add_service(v1alpha.with_service_name("grpc.health.v1.Health").build_v1alpha()?);
-    Ok(routes.prepare().into_axum_router().reset_fallback())
+    let grpc = routes.prepare().into_axum_router().reset_fallback();
+    Ok(grpc.merge(rest::router(admin.routes())).fallback(unknown))
+}
+
+/// The answer to what nothing here answers, in the form of who asks.
+async fn unknown(request: Request) -> Response {
+    let kind = request.headers().get(http::header::CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+        let refusal = Refusal::new(ErrorCode::Unimplemented, "there is no such call");
+        return tonic::Status::from(refusal).into_http();
+    }
+    rest::unknown(request).await
 }
 
 /// The services of the admin API, by their full names.
@@ -225,3 +241,6 @@ fn served() -> Vec<String> {
     let admin = services.filter(|service| service.parent_file().package_name() == "chancery.admin.v1");
     admin.map(|service| service.full_name().to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests;

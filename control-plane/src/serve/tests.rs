@@ -1,0 +1,120 @@
+//! The whole control plane on real sockets: every port, every door, and a second start.
+
+use proto::admin::tenants_service_client::TenantsServiceClient;
+use proto::admin::{CreateTenantRequest, GetTenantRequest, Tenant, TenantSpec};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tonic::metadata::MetadataValue;
+use tonic::transport::Channel;
+use tonic::{Code, Request};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+use super::*;
+
+async fn started(dir: &Path) -> ControlPlane {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen = crate::config::Listen { admin: any, sync: any, ops: any };
+    ControlPlane::start(&Config { state_dir: dir.to_owned(), listen, ..Config::default() }).await.unwrap()
+}
+
+fn token(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("control-plane/admin.token")).unwrap()
+}
+
+async fn channel(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+fn signed<T>(token: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let value: MetadataValue<_> = format!("Bearer {token}").parse().unwrap();
+    request.metadata_mut().insert("authorization", value);
+    request
+}
+
+async fn http(address: SocketAddr, head: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {head}\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_port_is_served_and_a_second_start_finds_what_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = started(dir.path()).await;
+    let Addresses { admin, sync, ops } = house.addresses();
+    let token = token(dir.path());
+
+    let mut tenants = TenantsServiceClient::new(channel(admin).await);
+    let spec = TenantSpec { display_name: "Acme".into(), currency: "USD".into(), ..TenantSpec::default() };
+    let tenant = Tenant { spec: Some(spec), ..Tenant::default() };
+    let create = CreateTenantRequest { tenant_id: "acme".into(), tenant: Some(tenant), validate_only: false };
+    assert_eq!(tenants.create_tenant(create.clone()).await.unwrap_err().code(), Code::Unauthenticated);
+    let made = tenants.create_tenant(signed(&token, create)).await.unwrap().into_inner();
+
+    let rest = http(admin, &format!("/v1/tenants/acme HTTP/1.1\r\nauthorization: Bearer {token}")).await;
+    assert!(rest.starts_with("HTTP/1.1 200") && rest.contains("\"displayName\""), "{rest}");
+    assert!(http(admin, "/v1/tenants/acme HTTP/1.1").await.starts_with("HTTP/1.1 401"));
+    assert!(http(admin, "/nothing HTTP/1.1").await.starts_with("HTTP/1.1 404"));
+    assert!(http(ops, "/livez HTTP/1.1").await.starts_with("HTTP/1.1 200"));
+    assert!(http(ops, "/readyz HTTP/1.1").await.starts_with("HTTP/1.1 200"));
+    let metrics = http(ops, "/metrics HTTP/1.1").await;
+    assert!(
+        metrics.contains("chancery_control_revision 1") && metrics.contains("publications_total 1"),
+        "{metrics}"
+    );
+    // Node sync speaks TLS and nothing else.
+    let mut plain = tokio::net::TcpStream::connect(sync).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+
+    house.shutdown().await;
+    let again = started(dir.path()).await;
+    let mut tenants = TenantsServiceClient::new(channel(again.addresses().admin).await);
+    let get = GetTenantRequest { name: "tenants/acme".into() };
+    assert_eq!(tenants.get_tenant(signed(&token, get)).await.unwrap().into_inner(), made);
+    again.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_reflection_and_unknown_calls_are_answered_as_grpc() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = started(dir.path()).await;
+    let channel = channel(house.addresses().admin).await;
+    let check = HealthCheckRequest { service: "chancery.admin.v1.PolicyService".into() };
+    let health = HealthClient::new(channel.clone()).check(check).await.unwrap().into_inner();
+    assert_eq!(health.status, 1);
+    let asked = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let asked = tokio_stream::once(asked);
+    let mut said = ServerReflectionClient::new(channel.clone())
+        .server_reflection_info(asked)
+        .await
+        .unwrap()
+        .into_inner();
+    let Some(MessageResponse::ListServicesResponse(list)) =
+        said.message().await.unwrap().unwrap().message_response
+    else {
+        panic!("no list")
+    };
+    let names: Vec<String> = list.service.into_iter().map(|s| s.name).collect();
+    for service in served() {
+        assert!(names.contains(&service), "{service} is not in {names:?}");
+    }
+    assert!(!names.iter().any(|name| name.contains("inference")), "{names:?}");
+    let mut unknown = proto::inference::inference_client::InferenceClient::new(channel);
+    let refused = unknown.list_models(proto::inference::ListModelsRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
+    house.shutdown().await;
+}

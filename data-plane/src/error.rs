@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use policy_engine::decision::Denial;
+use policy_engine::reason::ReasonCode;
 use proto::code::{ErrorCode, Retry};
 use proto::status::{ReachedLimit, Refusal};
 
@@ -36,6 +37,11 @@ impl Rejection {
     /// There is no policy to judge by yet.
     pub(crate) fn unready() -> Self {
         Self::new(ErrorCode::PolicyUnavailable, "this node has no policy yet")
+    }
+
+    /// No such model, or not this caller's to know.
+    pub(crate) fn unknown_model() -> Self {
+        Self::new(ErrorCode::ModelNotFound, ReasonCode::ModelNotFound.message())
     }
 
     /// The policy said no.

@@ -5,7 +5,7 @@
 
 mod file;
 mod line;
-pub mod outbox;
+pub(crate) mod outbox;
 
 use std::fmt;
 
@@ -16,11 +16,11 @@ use uuid::Uuid;
 
 /// Names one request, on every surface and in every log; a UUIDv7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RequestId(pub Uuid);
+pub(crate) struct RequestId(pub(crate) Uuid);
 
 /// Where a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Door {
+pub(crate) enum Door {
     /// The OpenAI dialect over HTTP.
     OpenAi,
     /// `chancery.inference.v1` over gRPC.
@@ -29,7 +29,7 @@ pub enum Door {
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// With a whole answer.
     Answered,
     /// Refused by the house: a credential, a rule, a limit, a body that is wrong.
@@ -46,7 +46,7 @@ pub enum Outcome {
 
 /// Where the numbers of a usage come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Provenance {
+pub(crate) enum Provenance {
     /// Nothing was used.
     #[default]
     None,
@@ -60,111 +60,111 @@ pub enum Provenance {
 
 /// What a request used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Tokens by class.
-    pub amounts: Amounts,
+    pub(crate) amounts: Amounts,
     /// Who says so.
-    pub provenance: Provenance,
+    pub(crate) provenance: Provenance,
 }
 
 /// Whose a request is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
+pub(crate) struct Owner {
     /// The tenant.
-    pub tenant: Name,
+    pub(crate) tenant: Name,
     /// The team the key acts in.
-    pub team: Name,
+    pub(crate) team: Name,
     /// The principal.
-    pub principal: Name,
+    pub(crate) principal: Name,
     /// The key's public id.
-    pub key: Box<str>,
+    pub(crate) key: Box<str>,
 }
 
 /// One call to a vendor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// The endpoint.
-    pub endpoint: Id,
+    pub(crate) endpoint: Id,
     /// Why it gave no answer; `None` where it gave one or the request ended before it could.
-    pub failure: Option<String>,
+    pub(crate) failure: Option<String>,
 }
 
 /// What the policy said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ruling {
+pub(crate) struct Ruling {
     /// Rules that matched and acted.
-    pub matched: Vec<Id>,
+    pub(crate) matched: Vec<Id>,
     /// Rules in shadow mode that would have denied.
-    pub shadow_denials: Vec<Id>,
+    pub(crate) shadow_denials: Vec<Id>,
     /// What happens to findings in what was sent.
-    pub input: Actions,
+    pub(crate) input: Actions,
     /// What happens to findings in the answer.
-    pub output: Actions,
+    pub(crate) output: Actions,
     /// How many texts the caller was told.
-    pub notices: usize,
+    pub(crate) notices: usize,
     /// Nothing of it may be cached.
-    pub no_cache: bool,
+    pub(crate) no_cache: bool,
     /// Codes of the reasons of a denial, most telling first.
-    pub reasons: Vec<String>,
+    pub(crate) reasons: Vec<String>,
     /// The limits that counted the request.
-    pub limits: Vec<Id>,
+    pub(crate) limits: Vec<Id>,
 }
 
 /// One request, ended.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Record {
+pub(crate) struct Record {
     /// The request.
-    pub id: RequestId,
+    pub(crate) id: RequestId,
     /// When it was received.
-    pub received: Instant,
+    pub(crate) received: Instant,
     /// Where it came in.
-    pub door: Door,
+    pub(crate) door: Door,
     /// What was asked for.
-    pub operation: Operation,
+    pub(crate) operation: Operation,
     /// Whether a stream was asked for.
-    pub stream: bool,
+    pub(crate) stream: bool,
     /// Whose it is; `None` where the credential did not prove it.
-    pub owner: Option<Owner>,
+    pub(crate) owner: Option<Owner>,
     /// The model as written; at most 256 bytes.
-    pub model_asked: Option<Box<str>>,
+    pub(crate) model_asked: Option<Box<str>>,
     /// The model that was meant.
-    pub model: Option<Id>,
+    pub(crate) model: Option<Id>,
     /// The endpoint that answered, or was tried last.
-    pub endpoint: Option<Id>,
+    pub(crate) endpoint: Option<Id>,
     /// Where this node runs.
-    pub geo: Geo,
+    pub(crate) geo: Geo,
     /// The revision that judged it.
-    pub revision: u64,
+    pub(crate) revision: u64,
     /// The purpose the caller declared.
-    pub purpose: Option<Box<str>>,
+    pub(crate) purpose: Option<Box<str>>,
     /// Data classes found in what was sent, and how often.
-    pub found_input: Vec<(&'static str, u32)>,
+    pub(crate) found_input: Vec<(&'static str, u32)>,
     /// Data classes found in the answer, and how often.
-    pub found_output: Vec<(&'static str, u32)>,
+    pub(crate) found_output: Vec<(&'static str, u32)>,
     /// What the policy said.
-    pub ruling: Ruling,
+    pub(crate) ruling: Ruling,
     /// How it ended.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// The error code it was refused or ended with.
-    pub code: Option<&'static str>,
+    pub(crate) code: Option<&'static str>,
     /// The HTTP status of the answer, or that its code stands for.
-    pub status: u16,
+    pub(crate) status: u16,
     /// What it used.
-    pub usage: Usage,
+    pub(crate) usage: Usage,
     /// What that cost; `None` where nothing has a price.
-    pub cost: Option<Money>,
+    pub(crate) cost: Option<Money>,
     /// From received to ended, in microseconds.
-    pub latency_us: u64,
+    pub(crate) latency_us: u64,
     /// From received to the first byte of the answer, in microseconds.
-    pub first_byte_us: Option<u64>,
+    pub(crate) first_byte_us: Option<u64>,
     /// The vendor's own id of the request.
-    pub upstream_request_id: Option<Box<str>>,
+    pub(crate) upstream_request_id: Option<Box<str>>,
     /// Every call to a vendor, in order.
-    pub attempts: Vec<Attempt>,
+    pub(crate) attempts: Vec<Attempt>,
 }
 
 /// Sees every record as it is made, on the thread of its request: for sums and metrics; it must not wait.
-pub trait Observer: Send + Sync {
+pub(crate) trait Observer: Send + Sync {
     /// A request ended. `recorded` is false where there was no place to write it down.
     fn ended(&self, record: &Record, recorded: bool);
 }
@@ -183,7 +183,7 @@ macro_rules! spelled {
     ($($name:ident { $($variant:ident = $text:literal),* })*) => {$(
         impl $name {
             /// The word on every surface.
-            pub const fn as_str(self) -> &'static str {
+            pub(crate) const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $text),* }
             }
         }

@@ -27,7 +27,7 @@ use super::received::Arrival;
 use super::usage::{Reported, Seen};
 use crate::error::Rejection;
 use crate::node::Node;
-use crate::quota::{Refusal, Reservation};
+use crate::quota::Reservation;
 use crate::record::outbox::Place;
 use crate::record::{Attempt, Outcome, Owner, Record, Usage};
 use crate::runtime::Runtime;

@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use bytes::Bytes;
 use policy_engine::decision::Candidate;
 use proto::code::ErrorCode;
+use tokio::time::Instant as Timepoint;
 
 use super::Exchange;
 use super::answer::{Answering, Begun, check_whole};
@@ -32,6 +33,10 @@ pub(crate) async fn dispatch<'s>(
     exchange: &mut Exchange<'s>,
     reserved: Reserved<'s>,
 ) -> Result<Answering<'s>, Rejection> {
+    let arrival = &reserved.permitted.entitled.question.arrival;
+    if arrival.own_deadline && arrival.deadline <= Timepoint::now() {
+        return Err(Rejection::late());
+    }
     let candidates = reserved.permitted.permit.candidates.clone();
     let mut refusal = None;
     for (turn, candidate) in candidates.iter().enumerate() {

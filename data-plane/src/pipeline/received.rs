@@ -104,7 +104,7 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
 /// The key as presented. Two different ones are nobody's; where several agree the first counts.
-fn credential(headers: &HeaderMap, query: Option<&str>) -> Result<HeaderValue, ErrorCode> {
+pub(crate) fn credential(headers: &HeaderMap, query: Option<&str>) -> Result<HeaderValue, ErrorCode> {
     if query.is_some_and(holds_key) {
         return Err(ErrorCode::InvalidApiKey);
     }

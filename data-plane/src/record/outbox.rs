@@ -18,13 +18,13 @@ use super::{Record, line};
 
 /// How the outbox is kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Records that may wait to be written; default 16,384.
-    pub places: usize,
+    pub(crate) places: usize,
     /// The size in bytes at which a new file is begun; default 64 MiB.
-    pub file_bytes: u64,
+    pub(crate) file_bytes: u64,
     /// How long records are gathered before they are written together; default 10 ms.
-    pub gather: Duration,
+    pub(crate) gather: Duration,
 }
 
 /// How long a disk that failed is left alone.
@@ -38,7 +38,7 @@ impl Default for Settings {
 
 /// Where records go.
 #[derive(Debug, Clone)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     queue: Sender<(Record, Taken)>,
     state: Arc<State>,
 }
@@ -54,7 +54,7 @@ struct State {
 
 /// The right to write one record; given back when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     queue: Sender<(Record, Taken)>,
     taken: Taken,
 }
@@ -64,14 +64,14 @@ struct Taken(Arc<State>);
 
 /// The writer's thread; it ends when every outbox and place is gone and everything is written.
 #[derive(Debug)]
-pub struct Writer(JoinHandle<()>);
+pub(crate) struct Writer(JoinHandle<()>);
 
 impl Outbox {
     /// An outbox in the files of `dir`, and its writer.
     ///
     /// # Errors
     /// When the directory or its latest file cannot be opened or repaired.
-    pub fn open(dir: &Path, settings: Settings) -> io::Result<(Self, Writer)> {
+    pub(crate) fn open(dir: &Path, settings: Settings) -> io::Result<(Self, Writer)> {
         let mut segments = Segments::open(dir, settings.file_bytes)?;
         let mut lines = Vec::new();
         Self::to(settings, move |records| {
@@ -86,7 +86,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When no thread can be had.
-    pub fn to(
+    pub(crate) fn to(
         settings: Settings,
         sink: impl FnMut(&[Record]) -> io::Result<()> + Send + 'static,
     ) -> io::Result<(Self, Writer)> {
@@ -105,36 +105,36 @@ impl Outbox {
     }
 
     /// Takes a place, or nothing where all are taken.
-    pub fn place(&self) -> Option<Place> {
+    pub(crate) fn place(&self) -> Option<Place> {
         let before = self.state.taken.fetch_add(1, Ordering::Relaxed);
         let taken = Taken(self.state.clone());
         (before < self.state.places).then(|| Place { queue: self.queue.clone(), taken })
     }
 
     /// Whether the last attempt to write failed. What is in the queue is kept and tried again.
-    pub fn is_failing(&self) -> bool {
+    pub(crate) fn is_failing(&self) -> bool {
         self.state.failing.load(Ordering::Relaxed)
     }
 
     /// Counts a record that had no place.
-    pub fn note_lost(&self) {
+    pub(crate) fn note_lost(&self) {
         self.state.lost.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many records were written, and how many were lost, since the start.
-    pub fn tally(&self) -> (u64, u64) {
+    pub(crate) fn tally(&self) -> (u64, u64) {
         (self.state.written.load(Ordering::Relaxed), self.state.lost.load(Ordering::Relaxed))
     }
 
     /// How many places are taken.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.state.taken.load(Ordering::Relaxed)
     }
 }
 
 impl Place {
     /// Puts the record in the queue.
-    pub fn fill(self, record: Record) {
+    pub(crate) fn fill(self, record: Record) {
         if let Err(mpsc::SendError((_, taken))) = self.queue.send((record, self.taken)) {
             taken.0.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -149,7 +149,7 @@ impl Drop for Taken {
 
 impl Writer {
     /// Waits until everything is written; every outbox and place must be gone, or this waits for them.
-    pub fn join(self) {
+    pub(crate) fn join(self) {
         if self.0.join().is_err() {
             tracing::error!("the outbox writer ended badly");
         }

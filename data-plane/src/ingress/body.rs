@@ -1,0 +1,122 @@
+//! What goes out of a door, whatever its form.
+//!
+//! Law: pulled by the connection; dropping it drops what makes it, and with it the vendor's call and the request's place.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+
+use super::layers::Place;
+use super::openai::rejection;
+use crate::pipeline::stream::ScreenedStream;
+
+/// The body of a response, and the place it holds until it has left.
+pub(crate) struct DoorBody {
+    form: Form,
+    place: Option<Place>,
+}
+
+enum Form {
+    /// All of it; `None` once it has left.
+    Whole(Option<Bytes>),
+    /// Server-sent events; `None` once they ended.
+    Events(Option<Box<ScreenedStream>>),
+    /// gRPC messages, and what its trailers tell beside the status.
+    Grpc(Box<(tonic::body::Body, HeaderMap)>),
+}
+
+impl DoorBody {
+    /// Nothing.
+    pub(super) fn empty() -> Self {
+        Self { form: Form::Whole(None), place: None }
+    }
+
+    /// All of it at once.
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        Self { form: Form::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())), place: None }
+    }
+
+    /// Events as they come.
+    pub(super) fn events(stream: Box<ScreenedStream>) -> Self {
+        Self { form: Form::Events(Some(stream)), place: None }
+    }
+
+    /// gRPC messages.
+    pub(super) fn grpc(body: tonic::body::Body, told: HeaderMap) -> Self {
+        Self { form: Form::Grpc(Box::new((body, told))), place: None }
+    }
+
+    /// The same, holding a place until it has left.
+    pub(super) fn holding(self, place: Place) -> Self {
+        Self { place: Some(place), ..self }
+    }
+}
+
+impl Body for DoorBody {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let body = self.get_mut();
+        let frame = match &mut body.form {
+            Form::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Form::Events(stream) => poll_events(stream, cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+            Form::Grpc(grpc) => {
+                let (messages, told) = grpc.as_mut();
+                Pin::new(messages).poll_frame(cx).map(|frame| frame.map(|frame| frame.map(|f| with_told(f, told))))
+            }
+        };
+        if matches!(frame, Poll::Ready(None)) {
+            body.place = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.form {
+            Form::Whole(bytes) => bytes.is_none(),
+            Form::Events(stream) => stream.is_none(),
+            Form::Grpc(grpc) => grpc.0.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.form {
+            Form::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Form::Events(_) => SizeHint::default(),
+            Form::Grpc(grpc) => grpc.0.size_hint(),
+        }
+    }
+}
+
+fn poll_events(stream: &mut Option<Box<ScreenedStream>>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    let Some(events) = stream else { return Poll::Ready(None) };
+    let next = std::task::ready!(futures_util::Stream::poll_next(Pin::new(events), cx));
+    Poll::Ready(match next {
+        Some(Ok(bytes)) => Some(bytes),
+        Some(Err(rejection)) => {
+            *stream = None;
+            Some(rejection::event(&rejection))
+        }
+        None => {
+            *stream = None;
+            None
+        }
+    })
+}
+
+fn with_told(frame: Frame<Bytes>, told: &mut HeaderMap) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            trailers.extend(std::mem::take(told));
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
+}

@@ -1,0 +1,121 @@
+//! Which models a caller may know of, and whether it may use them here and now.
+//!
+//! Law: asked of the policy exactly as a request would be, with nothing found in its content; so what is shown as available is
+//! refused only for what it holds, how much it is, or how its vendor fares. Deliberately absent: counters.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use policy_engine::decision::{Decision, Permit};
+use policy_engine::reason::Reason;
+use policy_engine::request::{Caller, Found, Request};
+use policy_engine::snapshot::ModelRow;
+use policy_engine::vocabulary::{Instant, Operation};
+
+use crate::error::Rejection;
+use crate::node::Node;
+use crate::pipeline::identify;
+use crate::pipeline::received::credential;
+use crate::runtime::Runtime;
+
+/// A model as a caller may use it.
+pub(super) struct Listed<'s> {
+    /// The model.
+    pub(super) row: &'s ModelRow,
+    /// What may be asked of it, content permitting, and on which terms.
+    pub(super) allowed: Vec<(Operation, Permit)>,
+    /// Why nothing may, where nothing may; the codes of the first operation.
+    pub(super) reasons: Vec<String>,
+}
+
+/// A proved caller and the revision it looks at.
+pub(super) struct Viewing {
+    runtime: Arc<Runtime>,
+    caller: Caller,
+    key: Box<str>,
+    now: Instant,
+}
+
+impl Viewing {
+    /// Proves who looks. Looking is no inference, so nothing is recorded.
+    pub(super) fn of(node: &Arc<Node>, headers: &HeaderMap, query: Option<&str>) -> Result<Self, Rejection> {
+        let runtime = node.runtime.load_full().ok_or_else(Rejection::unready)?;
+        let now = node.clock.now();
+        let (caller, key) = identify(&runtime, &credential(headers, query), now)?;
+        Ok(Self { runtime, caller, key, now })
+    }
+
+    /// The same, borrowed.
+    pub(super) fn viewer(&self) -> Viewer<'_> {
+        Viewer { runtime: &self.runtime, caller: self.caller, key: &self.key, now: self.now }
+    }
+}
+
+/// Who looks.
+#[derive(Clone, Copy)]
+pub(super) struct Viewer<'v> {
+    /// The revision it is shown.
+    pub(super) runtime: &'v Runtime,
+    /// The caller.
+    pub(super) caller: Caller,
+    /// Its key's public id.
+    pub(super) key: &'v str,
+    /// Now.
+    pub(super) now: Instant,
+}
+
+impl<'v> Viewer<'v> {
+    /// Every model it may know of, in the order of names.
+    pub(super) fn list(self) -> Vec<&'v ModelRow> {
+        let mut rows: Vec<_> = self.runtime.snapshot.visible_models(self.caller).map(|(_, row)| row).collect();
+        rows.sort_by(|a, b| a.id.name.cmp(&b.id.name));
+        rows.dedup_by(|a, b| a.id.name == b.id.name && a.id.tenant.is_none());
+        rows
+    }
+
+    /// The model of a name or alias, if it may know of it.
+    pub(super) fn find(self, name: &str) -> Option<&'v ModelRow> {
+        let snapshot = &self.runtime.snapshot;
+        let ix = snapshot.find_model(self.caller, name)?;
+        snapshot.visible_models(self.caller).find(|(seen, _)| *seen == ix).map(|(_, row)| row)
+    }
+
+    /// Whether it may use a model here and now.
+    pub(super) fn look(self, row: &'v ModelRow) -> Listed<'v> {
+        let (mut allowed, mut reasons) = (Vec::new(), Vec::new());
+        for operation in Operation::ALL.iter().copied().filter(|operation| row.serves(*operation)) {
+            match self.ask(row, operation) {
+                Ok(permit) => allowed.push((operation, permit)),
+                Err(why) if reasons.is_empty() => {
+                    reasons = why.iter().map(|reason| reason.code_text().to_owned()).collect();
+                }
+                Err(_) => {}
+            }
+        }
+        if !allowed.is_empty() {
+            reasons.clear();
+        }
+        Listed { row, allowed, reasons }
+    }
+
+    fn ask(self, row: &ModelRow, operation: Operation) -> Result<Permit, Vec<Reason>> {
+        let request = Request {
+            caller: self.caller,
+            model: row.id.name.as_str(),
+            operation,
+            stream: false,
+            purpose: None,
+            declared_jurisdictions: &[],
+            declared_classes: &[],
+            egress_tools: &[],
+            instant: self.now,
+            key: Some(self.key),
+        };
+        let snapshot = &self.runtime.snapshot;
+        let entitled = policy_engine::entitle(&request, snapshot).map_err(|denial| denial.reasons)?;
+        match policy_engine::decide(&request, &entitled, &Found::default(), snapshot) {
+            Decision::Allow(permit) => Ok(permit),
+            Decision::Deny(denial) => Err(denial.reasons),
+        }
+    }
+}

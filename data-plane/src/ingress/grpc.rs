@@ -1,0 +1,270 @@
+//! `chancery.inference.v1` over gRPC, with health and reflection beside it.
+//!
+//! Law: a message becomes the same request in the OpenAI dialect that an SDK would have sent, passes the same sentence, and its
+//! answer is read back; refusals are statuses with the same code, reasons and revision; what other doors tell in headers is
+//! initial metadata here, and trailing. Deliberately absent: a second pipeline.
+
+mod answer;
+mod ask;
+mod event;
+mod form;
+mod json;
+mod models;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use policy_engine::vocabulary::Operation;
+use proto::FILE_DESCRIPTOR_SET;
+use proto::code::ErrorCode;
+use proto::inference as wire;
+use proto::inference::inference_server::{Inference, InferenceServer};
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+use tower::Service as _;
+
+use super::body::DoorBody;
+use super::catalogue::Viewing;
+use super::headers;
+use super::layers::Panicked;
+use super::standing::counters;
+use crate::error::Rejection;
+use crate::node::Node;
+use crate::pipeline::received::{Arrival, Declared};
+use crate::pipeline::{self, Body, Reply};
+use crate::record::Door;
+use event::Events;
+
+/// The services of the door.
+pub(super) struct Routes {
+    inference: InferenceServer<GrpcDoor>,
+    others: tonic::service::Routes,
+}
+
+/// The services, for a node.
+pub(super) fn routes(node: &Arc<Node>) -> Routes {
+    let door = InferenceServer::new(GrpcDoor { node: node.clone() });
+    let inference = door
+        .max_decoding_message_size(node.bounds.body_bytes)
+        .max_encoding_message_size(usize::MAX);
+    let mut others = tonic::service::Routes::builder();
+    let (_, health) = tonic_health::server::health_reporter();
+    others.add_service(health);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name("chancery.inference.v1.Inference")
+            .with_service_name("grpc.health.v1.Health")
+    };
+    // The descriptors are ours and were compiled; without them only reflection would be missing.
+    if let Ok(service) = reflection().build_v1() {
+        others.add_service(service);
+    }
+    if let Ok(service) = reflection().build_v1alpha() {
+        others.add_service(service);
+    }
+    Routes { inference, others: others.routes() }
+}
+
+impl Routes {
+    /// Answers a call.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<DoorBody> {
+        let ours = request.uri().path().starts_with("/chancery.inference.v1.Inference/");
+        let response = if ours {
+            self.inference.clone().call(request).await.map_err(|never| match never {})
+        } else {
+            self.others.clone().call(request).await.map_err(|never| match never {})
+        };
+        let Ok(response) = response;
+        let told = response.headers().iter().filter(|(name, _)| headers::is_told(name));
+        let told: HeaderMap = told.map(|(name, value)| (name.clone(), value.clone())).collect();
+        response.map(|body| DoorBody::grpc(body, told))
+    }
+}
+
+/// More requests than there are places.
+pub(super) fn overloaded() -> Response<DoorBody> {
+    refused(&Rejection::new(ErrorCode::Overloaded, "this node serves as many requests as it may"))
+}
+
+/// A request panicked.
+pub(super) fn failed(_: Panicked) -> Response<DoorBody> {
+    refused(&Rejection::new(ErrorCode::Internal, "the request met a defect of ours"))
+}
+
+fn refused(rejection: &Rejection) -> Response<DoorBody> {
+    let response: Response<tonic::body::Body> = Status::from(&*rejection.refusal).into_http();
+    response.map(|body| DoorBody::grpc(body, HeaderMap::new()))
+}
+
+/// The door.
+pub(super) struct GrpcDoor {
+    node: Arc<Node>,
+}
+
+#[tonic::async_trait]
+impl Inference for GrpcDoor {
+    type ChatStreamStream = Events;
+
+    async fn chat(&self, request: tonic::Request<wire::ChatRequest>) -> Result<tonic::Response<wire::ChatResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let model = message.model.clone();
+        let asked = ask::chat(&message, ask::Form::Whole);
+        let (head, body) = self.infer((&metadata, Operation::Chat), asked, message.metadata).await?;
+        whole(body, head, |bytes| answer::chat(bytes, model))
+    }
+
+    async fn chat_stream(&self, request: tonic::Request<wire::ChatRequest>) -> Result<tonic::Response<Events>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let model = message.model.clone();
+        let asked = ask::chat(&message, ask::Form::Stream);
+        let (head, body) = self.infer((&metadata, Operation::Chat), asked, message.metadata).await?;
+        let Body::Stream(stream) = body else { return Err(odd_answer()) };
+        Ok(with_head(Events::of(stream, model), head))
+    }
+
+    async fn embed(&self, request: tonic::Request<wire::EmbedRequest>) -> Result<tonic::Response<wire::EmbedResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let model = message.model.clone();
+        let asked = ask::embed(&message);
+        let (head, body) = self.infer((&metadata, Operation::Embed), asked, message.metadata).await?;
+        whole(body, head, |bytes| answer::embed(bytes, model))
+    }
+
+    async fn list_models(
+        &self,
+        request: tonic::Request<wire::ListModelsRequest>,
+    ) -> Result<tonic::Response<wire::ListModelsResponse>, Status> {
+        let viewing = self.viewing(request.metadata())?;
+        models::list(viewing.viewer(), self.node.geo.as_str(), request.get_ref()).map(tonic::Response::new)
+    }
+
+    async fn get_model(&self, request: tonic::Request<wire::GetModelRequest>) -> Result<tonic::Response<wire::Model>, Status> {
+        let viewing = self.viewing(request.metadata())?;
+        let viewer = viewing.viewer();
+        let row = viewer.find(&request.get_ref().name).ok_or_else(|| status(&Rejection::unknown_model()))?;
+        Ok(tonic::Response::new(models::model(viewer.look(row), self.node.geo.as_str())))
+    }
+
+    async fn get_quota(
+        &self,
+        request: tonic::Request<wire::GetQuotaRequest>,
+    ) -> Result<tonic::Response<wire::GetQuotaResponse>, Status> {
+        let viewing = self.viewing(request.metadata())?;
+        let model = Some(request.get_ref().model.as_str()).filter(|name| !name.is_empty());
+        let counters = counters(&self.node, viewing.viewer(), model).await;
+        let counters = counters.ok_or_else(|| status(&Rejection::unknown_model()))?;
+        Ok(tonic::Response::new(models::quota(counters, self.node.geo.as_str(), self.node.clock.now())))
+    }
+}
+
+impl GrpcDoor {
+    /// The same sentence as every door's.
+    async fn infer(
+        &self,
+        (metadata, operation): (&MetadataMap, Operation),
+        asked: Result<Vec<u8>, Rejection>,
+        declared: Option<wire::RequestMetadata>,
+    ) -> Result<(pipeline::Head, Body), Status> {
+        let headers: &HeaderMap = metadata.as_ref();
+        let mut arrival = Arrival::read(&self.node, (Door::Grpc, operation), (headers, None), timeout(headers));
+        if let Some(declared) = declared {
+            arrival.declared = arrival.declared.and_then(|known| join(known, &declared));
+        }
+        let reply = match asked {
+            Ok(body) => {
+                let buffered = self.node.buffer(body.len());
+                let full = || Rejection::new(ErrorCode::Overloaded, "this node holds as many bodies as it may");
+                match buffered {
+                    Some(buffered) => pipeline::serve(&self.node, arrival.with(body.into(), Some(buffered))).await,
+                    None => pipeline::turn_away(&self.node, &arrival, full()),
+                }
+            }
+            Err(rejection) => pipeline::turn_away(&self.node, &arrival, rejection),
+        };
+        let Reply { head, body } = reply;
+        match body {
+            Ok(body) => Ok((head, body)),
+            Err(rejection) => {
+                let mut status = status(&rejection);
+                let mut told = HeaderMap::new();
+                headers::write(head, &mut told);
+                *status.metadata_mut() = merged(status.metadata(), told);
+                Err(status)
+            }
+        }
+    }
+
+    fn viewing(&self, metadata: &MetadataMap) -> Result<Viewing, Status> {
+        Viewing::of(&self.node, metadata.as_ref(), None).map_err(|rejection| status(&rejection))
+    }
+}
+
+fn join(mut known: Declared, declared: &wire::RequestMetadata) -> Result<Declared, Rejection> {
+    let purpose = Some(declared.purpose.as_str()).filter(|purpose| !purpose.is_empty());
+    let classes = declared.data_classes.iter().map(String::as_str).collect();
+    let subjects = declared.subject_residency.iter().map(String::as_str).collect();
+    known.join(Declared::of(purpose, classes, subjects)?)?;
+    Ok(known)
+}
+
+/// A whole answer, read back.
+fn whole<M>(
+    body: Body,
+    head: pipeline::Head,
+    read: impl FnOnce(&[u8]) -> Option<M>,
+) -> Result<tonic::Response<M>, Status> {
+    let Body::Whole(bytes) = body else { return Err(odd_answer()) };
+    let message = read(&bytes).ok_or_else(odd_answer)?;
+    Ok(with_head(message, head))
+}
+
+fn with_head<M>(message: M, head: pipeline::Head) -> tonic::Response<M> {
+    let mut told = HeaderMap::with_capacity(12);
+    headers::write(head, &mut told);
+    tonic::Response::from_parts(MetadataMap::from_headers(told), message, Default::default())
+}
+
+fn odd_answer() -> Status {
+    status(&Rejection::new(ErrorCode::UpstreamError, "the upstream answered out of protocol"))
+}
+
+/// A refusal as a status, with its code, reasons and revision in the details.
+fn status(rejection: &Rejection) -> Status {
+    let mut status = Status::from(&*rejection.refusal);
+    let mut told = HeaderMap::new();
+    headers::write_wait(rejection, &mut told);
+    if !told.is_empty() {
+        *status.metadata_mut() = merged(status.metadata(), told);
+    }
+    status
+}
+
+fn merged(metadata: &MetadataMap, told: HeaderMap) -> MetadataMap {
+    let mut headers = metadata.clone().into_headers();
+    headers.extend(told);
+    MetadataMap::from_headers(headers)
+}
+
+/// How long the caller waits (gRPC over HTTP/2: at most eight digits and a unit).
+fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let fits = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    let amount: u64 = digits.parse().ok().filter(|_| fits)?;
+    Some(match unit {
+        "H" => Duration::from_secs(amount.saturating_mul(3600)),
+        "M" => Duration::from_secs(amount.saturating_mul(60)),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

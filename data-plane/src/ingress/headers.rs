@@ -1,0 +1,66 @@
+//! What every reply tells beside its body, as headers or as gRPC metadata: the same names and the same values.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::error::Rejection;
+use crate::pipeline::{Head, Rate};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-chancery-request-id");
+const REVISION: HeaderName = HeaderName::from_static("x-chancery-revision");
+const GEO: HeaderName = HeaderName::from_static("x-chancery-geo");
+const ENDPOINT: HeaderName = HeaderName::from_static("x-chancery-endpoint");
+const NOTICE: HeaderName = HeaderName::from_static("x-chancery-notice");
+
+const REQUESTS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+];
+const TOKENS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+];
+
+/// Every name that is told, for copying them to where a protocol has a second place.
+pub(super) fn is_told(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-chancery-") || name.as_str().starts_with("x-ratelimit-")
+}
+
+/// Writes a head.
+pub(super) fn write(head: Head, out: &mut HeaderMap) {
+    out.insert(REQUEST_ID, head.request_id);
+    out.insert(GEO, head.geo);
+    if let Some(revision) = head.revision {
+        out.insert(REVISION, revision);
+    }
+    if let Some(endpoint) = head.endpoint {
+        out.insert(ENDPOINT, endpoint);
+    }
+    for notice in head.notices {
+        out.append(NOTICE, notice);
+    }
+    write_rate(REQUESTS, head.requests, out);
+    write_rate(TOKENS, head.tokens, out);
+}
+
+/// Writes how long to wait, where that helps.
+pub(super) fn write_wait(rejection: &Rejection, out: &mut HeaderMap) {
+    if let Some(seconds) = rejection.retry_after() {
+        out.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+fn write_rate(names: [HeaderName; 3], rate: Option<Rate>, out: &mut HeaderMap) {
+    let Some(rate) = rate else { return };
+    let [limit, remaining, reset] = names;
+    out.insert(limit, HeaderValue::from(rate.limit));
+    out.insert(remaining, HeaderValue::from(rate.remaining));
+    let text = match rate.reset_ms {
+        ms if ms < 1000 => format!("{ms}ms"),
+        ms => format!("{}s", ms.div_ceil(1000)),
+    };
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        out.insert(reset, value);
+    }
+}

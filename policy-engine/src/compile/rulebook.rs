@@ -2,29 +2,24 @@
 
 use std::sync::Arc;
 
-use super::Build;
+use super::build::Build;
 use super::people::People;
 use crate::facts::{Obligation, Rule};
-use crate::rules::condition::{Attribute, Condition, Text};
+use crate::rules::condition::Condition;
 use crate::snapshot::rows::Duties;
 use crate::snapshot::{RuleRow, RuleTable};
-use crate::vocabulary::{Effect, Id, Instant, Kind, Layer, MaskAction};
+use crate::vocabulary::{Effect, Entity, Id, Instant, Kind, Layer, MaskAction};
 
 /// The conditions of all rules, in the order of the rules; `None` where one has a fault.
 pub(super) fn lower(build: &mut Build<'_>) -> Vec<Option<Condition>> {
     let rules = build.facts.rules.iter();
-    let lowered = rules.map(|(id, rule)| {
-        if let Some(tenant) = &id.tenant {
-            build.symbols.intern(tenant.as_str());
-        }
-        match Condition::compile(&rule.when, &mut build.symbols) {
-            Ok(condition) => Some(condition),
-            Err(errors) => {
-                for error in errors {
-                    build.fault((Kind::Rule, id), "spec.when", "condition", error.to_string());
-                }
-                None
+    let lowered = rules.map(|(id, rule)| match Condition::compile(&rule.when, &mut build.symbols) {
+        Ok(condition) => Some(condition),
+        Err(errors) => {
+            for error in errors {
+                build.fault((Kind::Rule, id), "spec.when", "condition", error.to_string());
             }
+            None
         }
     });
     lowered.collect()
@@ -56,33 +51,35 @@ pub(super) fn compile(
             condition,
             duties,
         };
-        file(people, &mut table, row);
+        file(&mut table, row);
     }
     table
 }
 
-/// What a tenant's own rules are filed under.
-const TENANT: Attribute = Attribute::Text(Text::CallerTenant);
-
 /// Files a rule where a request that it may hold for will look.
-fn file(people: &People, table: &mut RuleTable, row: RuleRow) {
+fn file(table: &mut RuleTable, row: RuleRow) {
     let at = table.rows.len() as u32;
-    table.asks_for_content |= row.condition.mentions_data_classes() || !row.duties.actions.is_empty();
-    let tenant = row.tenant.and_then(|t| people.tenants.get(t as usize)).map(|t| t.symbol);
-    // A rule that counts unknown as a match is never filed under a value: an unknown attribute has none. It is filed under
-    // the attribute as well, and looked up there when the attribute is unknown.
-    match (tenant, row.condition.anchor()) {
-        (Some(tenant), _) => {
-            table.anchored.entry((TENANT, tenant)).or_default().push(at);
-            table.when_unknown.entry(TENANT).or_default();
-        }
-        (None, Some(found)) => {
+    let bucket = match row.tenant {
+        Some(tenant) => table.tenants.entry(tenant).or_default(),
+        None => &mut table.platform,
+    };
+    bucket.reads_classes |= row.condition.mentions_data_classes();
+    let acts_on = |entity: &&Entity| row.duties.actions.on(**entity).is_some();
+    bucket.acts_on |= Entity::ALL.iter().filter(acts_on).fold(0, |sum, entity| sum | entity.bit());
+    match row.condition.anchor() {
+        Some(found) => {
             for symbol in found.values {
-                table.anchored.entry((found.attribute, symbol)).or_default().push(at);
+                bucket.anchored.entry((found.attribute, symbol)).or_default().push(at);
             }
-            table.when_unknown.entry(found.attribute).or_default().push(at);
+            // An unknown attribute has no value to be found under, so the rules that count it as a match lie here too.
+            if row.or_unknown {
+                bucket.when_unknown.entry(found.attribute).or_default().push(at);
+            }
+            if !bucket.filed.contains(&found.attribute) {
+                bucket.filed.push(found.attribute);
+            }
         }
-        (None, None) => table.unanchored.push(at),
+        None => bucket.unanchored.push(at),
     }
     table.rows.push(row);
 }
@@ -92,6 +89,10 @@ fn check_effect(build: &mut Build<'_>, id: &Id, rule: &Rule) {
     if rule.effect != Effect::Require && !rule.obligations.is_empty() {
         let message = format!("a rule that `{}`s has no obligations; only `require` has", rule.effect);
         build.fault(at, "spec.obligations", "conflict", message);
+    }
+    if rule.effect != Effect::Require && rule.needs_permit {
+        let message = format!("a rule that `{}`s can't need a permit; only `require` can", rule.effect);
+        build.fault(at, "spec.needsPermit", "conflict", message);
     }
     if rule.effect == Effect::Require && rule.obligations.is_empty() && !rule.needs_permit {
         let message = "a rule that requires needs obligations or `needsPermit`".to_owned();
@@ -105,28 +106,43 @@ fn check_effect(build: &mut Build<'_>, id: &Id, rule: &Rule) {
 }
 
 fn duties(build: &mut Build<'_>, id: &Id, rule: &Rule) -> Duties {
+    let at = (Kind::Rule, id);
     let mut duties = Duties::default();
     let mut notices: Vec<Arc<str>> = Vec::new();
     for (n, obligation) in rule.obligations.iter().enumerate() {
+        let field = |word: &str| format!("spec.obligations[{n}].{word}");
         match obligation {
             Obligation::Residency(names) => {
-                let field = format!("spec.obligations[{n}].residency");
-                let allowed = build.regions((Kind::Rule, id), &field, names);
+                let allowed = build.regions(at, &field("residency"), names);
+                check_list(build, at, field("residency"), names);
                 duties.residency = match (duties.residency, allowed) {
                     (Some(a), Some(b)) => Some(a.intersect(&b)),
                     (held, allowed) => held.or(allowed),
                 };
             }
             Obligation::Mask(entities) => {
+                check_list(build, at, field("mask"), entities);
                 entities.iter().for_each(|e| duties.actions.tighten(*e, MaskAction::Mask));
             }
             Obligation::Block(entities) => {
+                check_list(build, at, field("block"), entities);
                 entities.iter().for_each(|e| duties.actions.tighten(*e, MaskAction::Block));
             }
             Obligation::Notice(text) => notices.push(Arc::from(text.as_str())),
             Obligation::NoCache => duties.no_cache = true,
         }
     }
+    if duties.residency.is_some_and(|allowed| allowed.is_empty()) {
+        let message = "no place is within all the regions it requires".to_owned();
+        build.fault(at, "spec.obligations", "conflict", message);
+    }
     duties.notices = notices.into_boxed_slice();
     duties
+}
+
+/// An obligation about nothing would be no obligation, and nobody writes one to have none.
+fn check_list<T>(build: &mut Build<'_>, at: (Kind, &Id), field: String, list: &[T]) {
+    if list.is_empty() {
+        build.fault(at, field, "missing", "an obligation names at least one".to_owned());
+    }
 }

@@ -1,5 +1,7 @@
 //! Guardrails: what is looked for, and what happens to it.
 
+use super::entitle::Entitled;
+use super::verdict::{Verdict, because};
 use crate::decision::{Actions, ModelIx};
 use crate::reason::{Reason, ReasonCode};
 use crate::request::{Found, Request};
@@ -7,17 +9,27 @@ use crate::snapshot::content::{CheckRow, GuardrailRow};
 use crate::snapshot::{CompiledSnapshot, ContentView};
 use crate::vocabulary::{Entity, MaskAction};
 
-use super::{Entitled, Verdict};
-
 /// The view to inspect with, where a guardrail or a rule may ask for something in this request.
 pub(super) fn to_inspect<'s>(
     request: &Request<'_>,
     snapshot: &'s CompiledSnapshot,
     model: ModelIx,
 ) -> Option<&'s ContentView> {
-    let view = snapshot.content(request.caller)?;
-    let applies = view.guardrails.iter().any(|g| g.applies(request.caller.team, model.0));
-    (applies || snapshot.rules.asks_for_content).then_some(&**view)
+    let caller = request.caller;
+    let view = snapshot.content(caller)?;
+    let applies = view.guardrails.iter().any(|g| g.applies(caller.team, model.0));
+    (applies || snapshot.rules.asks_for_content(caller.tenant)).then_some(&**view)
+}
+
+/// The guardrails that apply to a request.
+fn applying<'s>(
+    request: &Request<'_>,
+    model: ModelIx,
+    snapshot: &'s CompiledSnapshot,
+) -> impl Iterator<Item = &'s GuardrailRow> {
+    let (team, view) = (request.caller.team, snapshot.content(request.caller));
+    let guardrails = view.into_iter().flat_map(|view| &view.guardrails);
+    guardrails.filter(move |guardrail| guardrail.applies(team, model.0))
 }
 
 /// Unites the actions of every guardrail that applies.
@@ -25,11 +37,9 @@ pub(super) fn apply_guardrails(
     request: &Request<'_>,
     entitled: &Entitled<'_>,
     snapshot: &CompiledSnapshot,
-    verdict: &mut Verdict,
+    verdict: &mut Verdict<'_>,
 ) {
-    let Some(view) = snapshot.content(request.caller) else { return };
-    let applies = |g: &&GuardrailRow| g.applies(request.caller.team, entitled.model.0);
-    for guardrail in view.guardrails.iter().filter(applies) {
+    for guardrail in applying(request, entitled.model, snapshot) {
         tighten(&mut verdict.input, &guardrail.input);
         tighten(&mut verdict.output, &guardrail.output);
     }
@@ -44,17 +54,34 @@ fn tighten(actions: &mut Actions, checks: &[CheckRow]) {
     }
 }
 
-/// The reason for which the findings in what the caller sent refuse the request.
-pub(super) fn blocked(found: &Found, verdict: &Verdict, entitled: &Entitled<'_>) -> Option<Reason> {
-    let by_entity =
-        Entity::ALL.iter().any(|e| found.has(*e) && verdict.input.on(*e) == Some(MaskAction::Block));
-    if by_entity {
-        return Some(Reason::plain(ReasonCode::ContentBlocked));
+/// Whether anything that was found is blocked.
+pub(super) fn blocks(actions: &Actions, found: &Found) -> bool {
+    let blocked = |action: Option<MaskAction>| action == Some(MaskAction::Block);
+    Entity::ALL.iter().any(|e| found.has(*e) && blocked(actions.on(*e)))
+        || found.word_lists.iter().any(|list| blocked(actions.on_words(*list)))
+}
+
+/// The reasons for which the findings in what the caller sent refuse the request: each guardrail and rule that says so.
+pub(super) fn blocked(
+    request: &Request<'_>,
+    entitled: &Entitled<'_>,
+    found: &Found,
+    verdict: (&Verdict<'_>, &CompiledSnapshot),
+) -> Vec<Reason> {
+    let (verdict, snapshot) = verdict;
+    if !blocks(&verdict.input, found) {
+        return Vec::new();
     }
-    let blocks = |list: &&u32| verdict.input.on_words(**list) == Some(MaskAction::Block);
-    let list = found.word_lists.iter().find(blocks)?;
-    let source = entitled.inspect.and_then(|view| view.word_lists.get(*list as usize));
-    Some(source.map_or(Reason::plain(ReasonCode::ContentBlocked), |l| {
-        Reason::from(ReasonCode::ContentBlocked, &l.guardrail)
-    }))
+    let mut reasons = Vec::new();
+    for guardrail in applying(request, entitled.model, snapshot) {
+        let mut actions = Actions::default();
+        tighten(&mut actions, &guardrail.input);
+        if blocks(&actions, found) {
+            reasons.push(Reason::from(ReasonCode::ContentBlocked, &guardrail.id));
+        }
+    }
+    let rules = verdict.matched.iter().filter_map(|ix| snapshot.rule(*ix));
+    let blocking = rules.filter(|rule| blocks(&rule.duties.actions, found));
+    reasons.extend(blocking.map(|rule| because(ReasonCode::ContentBlocked, rule)));
+    reasons
 }

@@ -4,13 +4,14 @@ use crate::facts::Acceptance;
 use crate::reason::{Reason, ReasonCode};
 use crate::request::Request;
 use crate::rules::geo::RegionSet;
-use crate::snapshot::{CompiledSnapshot, LicenceRow, ModelRow};
+use crate::snapshot::{CompiledSnapshot, Identity, LicenceRow, ModelRow};
 
 pub(super) fn check(
     request: &Request<'_>,
     snapshot: &CompiledSnapshot,
-    model: &ModelRow,
+    asked: (&ModelRow, Identity<'_>),
 ) -> Result<(), Reason> {
+    let (model, identity) = asked;
     let Some(at) = model.licence else { return Ok(()) };
     let Some(licence) = snapshot.licences.get(at as usize) else {
         return Err(Reason::plain(ReasonCode::LicenceExpired));
@@ -22,9 +23,6 @@ pub(super) fn check(
     if licence.term.until.is_some_and(|until| request.instant >= until) {
         return denied(ReasonCode::LicenceExpired);
     }
-    let Some(identity) = snapshot.identity(request.caller) else {
-        return denied(ReasonCode::LicenceTerritory);
-    };
     if !covers(licence, identity.tenant.domicile) {
         return denied(ReasonCode::LicenceTerritory);
     }

@@ -1,53 +1,55 @@
 //! Which limits count a request, and whether what they count can be priced.
 
-use crate::decision::{Candidate, LimitIx};
+use super::entitle::Entitled;
+use super::verdict::Verdict;
+use crate::decision::{Candidate, LimitIx, ModelIx};
 use crate::facts::Bound;
 use crate::reason::{Reason, ReasonCode};
 use crate::request::Request;
-use crate::snapshot::{CompiledSnapshot, LimitRow};
+use crate::snapshot::{CompiledSnapshot, LimitRow, has_bit};
 
-use super::Entitled;
-
-/// Attaches to each candidate the limits of its own and returns the others; candidates that cannot be priced under a
-/// spend limit are dropped, and if none is left the request is refused.
+/// Attaches to each candidate the limits of its own and returns the others. A candidate that cannot be priced under a
+/// spend limit is dropped, and if none is left the request is refused.
 pub(super) fn attach(
     request: &Request<'_>,
     entitled: &Entitled<'_>,
     snapshot: &CompiledSnapshot,
-    mut candidates: Vec<Candidate>,
-) -> Result<(Vec<Candidate>, Vec<LimitIx>), Reason> {
-    let (mut shared, mut spend) = (Vec::new(), None);
+    chosen: (&mut Vec<Candidate>, &mut Verdict<'_>),
+) -> Result<Vec<LimitIx>, Reason> {
+    let (candidates, verdict) = chosen;
+    let mut shared = Vec::new();
+    let mut unpriced = |candidate: &Candidate, limit: &LimitRow| {
+        let endpoint = snapshot.endpoint(candidate.endpoint).map(|e| e.id.clone());
+        verdict.dropped.push(Reason { endpoint, ..Reason::from(ReasonCode::Unpriced, &limit.id) });
+    };
     for at in applicable(request, snapshot) {
         let Some(limit) = snapshot.limits.get(at as usize) else { continue };
-        if !fits(limit, request, entitled.model.0) {
+        if !fits(limit, request, entitled.model) {
             continue;
         }
+        let own = limit.is_per_candidate();
         let money = matches!(limit.bound, Bound::Spend(..));
-        if limit.is_per_candidate() {
-            candidates.retain_mut(|c| {
-                let counted = counts_candidate(limit, c, snapshot);
-                if counted {
-                    c.limits.push(LimitRow::position(at));
+        if own || money {
+            candidates.retain_mut(|candidate| {
+                let counted = counts_candidate(limit, candidate, snapshot);
+                if counted && money && candidate.price.is_none() {
+                    unpriced(candidate, limit);
+                    return false;
                 }
-                !(counted && money && c.price.is_none())
+                if counted && own {
+                    candidate.limits.push(LimitIx(at));
+                }
+                true
             });
-        } else {
-            if money {
-                spend.get_or_insert(&limit.id);
-            }
-            shared.push(LimitRow::position(at));
+        }
+        if !own {
+            shared.push(LimitIx(at));
         }
         if candidates.is_empty() {
             return Err(Reason::from(ReasonCode::Unpriced, &limit.id));
         }
     }
-    if let Some(limit) = spend {
-        candidates.retain(|c| c.price.is_some());
-        if candidates.is_empty() {
-            return Err(Reason::from(ReasonCode::Unpriced, limit));
-        }
-    }
-    Ok((candidates, shared))
+    Ok(shared)
 }
 
 /// Limits filed under any part of what the request is, ascending within each part.
@@ -64,16 +66,13 @@ fn applicable<'s>(request: &Request<'_>, snapshot: &'s CompiledSnapshot) -> impl
     parts.into_iter().flatten().flatten().copied()
 }
 
-fn fits(limit: &LimitRow, request: &Request<'_>, model: u32) -> bool {
+fn fits(limit: &LimitRow, request: &Request<'_>, model: ModelIx) -> bool {
     let (filter, caller) = (&limit.filter, request.caller);
     filter.tenant.is_none_or(|t| t == caller.tenant)
         && filter.team.is_none_or(|t| t == caller.team)
         && filter.principal.is_none_or(|p| p == caller.principal)
         && filter.key.as_deref().is_none_or(|k| request.key == Some(k))
-        && filter
-            .models
-            .as_deref()
-            .is_none_or(|b| b.get(model as usize / 64).is_some_and(|word| word & (1 << (model % 64)) != 0))
+        && filter.models.as_deref().is_none_or(|bits| has_bit(bits, model.position()))
 }
 
 fn counts_candidate(limit: &LimitRow, candidate: &Candidate, snapshot: &CompiledSnapshot) -> bool {

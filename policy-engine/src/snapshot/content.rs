@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::bits::has_bit;
 use crate::content::Detectors;
 use crate::vocabulary::{Entity, Id, MaskAction};
 
@@ -18,19 +19,21 @@ pub struct ContentView {
     pub(crate) guardrails: Vec<GuardrailRow>,
 }
 
-/// A word list's origin.
+/// A word list's origin. Guardrails with the same words share one list.
 #[derive(Debug, Clone)]
 pub struct WordList {
-    /// The guardrail.
+    /// The first guardrail with these words.
     pub guardrail: Id,
 }
 
 /// A guardrail, as far as it concerns one view.
 #[derive(Debug)]
 pub(crate) struct GuardrailRow {
+    pub(crate) id: Id,
     /// The models it is for, as bits; `None` is all.
     pub(crate) model_bits: Option<Box<[u64]>>,
-    /// The teams it is for; empty is all.
+    pub(crate) all_teams: bool,
+    /// The teams it is for, where it is not for all.
     pub(crate) teams: Vec<u32>,
     pub(crate) input: Vec<CheckRow>,
     pub(crate) output: Vec<CheckRow>,
@@ -46,7 +49,7 @@ pub(crate) struct CheckRow {
 
 impl GuardrailRow {
     pub(crate) fn applies(&self, team: u32, model: u32) -> bool {
-        let bit = |bits: &[u64]| bits.get(model as usize / 64).is_some_and(|w| w & (1 << (model % 64)) != 0);
-        (self.teams.is_empty() || self.teams.contains(&team)) && self.model_bits.as_deref().is_none_or(bit)
+        (self.all_teams || self.teams.contains(&team))
+            && self.model_bits.as_deref().is_none_or(|bits| has_bit(bits, model as usize))
     }
 }

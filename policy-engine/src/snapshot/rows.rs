@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::decision::{Actions, LimitIx};
+use crate::decision::Actions;
 use crate::facts::{Acceptance, Bound, Credential, Each, LicenceTerm, ModelCard, Price, Terms, Timeouts};
 use crate::request::Caller;
 use crate::rules::condition::{Condition, Symbol};
@@ -138,6 +138,8 @@ pub struct LicenceRow {
     pub(crate) prohibited: Box<[String]>,
     pub(crate) permitted: Box<[String]>,
     pub(crate) acceptance: Acceptance,
+    /// SHA-256 of the text that has to be accepted, in hexadecimal.
+    pub(crate) text_digest: Option<Box<str>>,
 }
 
 /// A model.
@@ -187,8 +189,16 @@ pub(crate) struct TargetRow {
     pub(crate) endpoint: u32,
     pub(crate) group: u32,
     pub(crate) weight: u32,
-    /// Prices here, the latest beginning first.
-    pub(crate) prices: Box<[Arc<Price>]>,
+    /// Prices here: the tenants' own first, then the endpoint's own, then the latest beginning.
+    pub(crate) prices: Box<[PriceRow]>,
+}
+
+/// A price on a target.
+#[derive(Debug, Clone)]
+pub(crate) struct PriceRow {
+    /// The tenant whose requests it prices; `None` is all.
+    pub(crate) owner: Option<u32>,
+    pub(crate) price: Arc<Price>,
 }
 
 /// A rule.
@@ -251,11 +261,6 @@ pub(crate) struct LimitFilter {
 }
 
 impl LimitRow {
-    /// The limit's position as a public one.
-    pub(crate) fn position(at: u32) -> LimitIx {
-        LimitIx(at)
-    }
-
     /// Whether it counts requests to single endpoints or providers only.
     pub(crate) fn is_per_candidate(&self) -> bool {
         self.filter.endpoint.is_some() || self.filter.provider.is_some()

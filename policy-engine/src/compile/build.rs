@@ -1,0 +1,153 @@
+//! What every part of the compilation shares: the facts, the faults found so far, and what names mean.
+//!
+//! Law: a name is resolved in one place, so that a reference means the same wherever it is written.
+
+use std::collections::HashMap;
+
+use crate::facts::{Facts, Geos, ModelGlob};
+use crate::rules::condition::{Interner, Symbol};
+use crate::rules::geo::{self, RegionSet};
+use crate::snapshot::areas_of;
+use crate::vocabulary::{Id, Kind, Name};
+
+/// What is wrong with one field of one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The kind of the resource.
+    pub kind: Kind,
+    /// The resource.
+    pub id: Id,
+    /// The field, as a path such as `spec.route.groups[0][1].endpoint`.
+    pub field: String,
+    /// A stable code: `unknown_reference`, `unknown_region`, `missing`, `duplicate`, `conflict`, `condition`, `currency`,
+    /// `detectors`.
+    pub code: &'static str,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// What every part of the compilation shares.
+pub(super) struct Build<'f> {
+    pub(super) facts: &'f Facts,
+    pub(super) faults: Vec<Fault>,
+    pub(super) symbols: Interner,
+    areas: HashMap<Name, Box<[Symbol]>>,
+}
+
+impl<'f> Build<'f> {
+    pub(super) fn new(facts: &'f Facts) -> Self {
+        Self { facts, faults: Vec::new(), symbols: Interner::default(), areas: HashMap::new() }
+    }
+
+    pub(super) fn fault(
+        &mut self,
+        at: (Kind, &Id),
+        field: impl Into<String>,
+        code: &'static str,
+        message: String,
+    ) {
+        self.faults.push(Fault { kind: at.0, id: at.1.clone(), field: field.into(), code, message });
+    }
+
+    /// Notes a reference to something that does not exist.
+    pub(super) fn missing(&mut self, at: (Kind, &Id), field: impl Into<String>, target: (Kind, &str)) {
+        let (kind, name) = target;
+        self.fault(at, field, "unknown_reference", format!("there is no {kind} `{name}` here"));
+    }
+
+    /// Resolves a place of the containment table, or notes that it knows none of that name.
+    pub(super) fn region(&mut self, at: (Kind, &Id), field: &str, name: &Name) -> Option<RegionSet> {
+        let set = geo::resolve(name.as_str());
+        if set.is_none() {
+            let message = format!("`{name}` is not a place of the region table of {}", geo::TABLE_AS_OF);
+            self.fault(at, field, "unknown_region", message);
+        }
+        set
+    }
+
+    /// The union of several places; `None` where none is named or one is unknown.
+    pub(super) fn regions(&mut self, at: (Kind, &Id), field: &str, names: &[Name]) -> Option<RegionSet> {
+        let numbered = names.iter().enumerate();
+        let sets: Vec<_> =
+            numbered.map(|(n, name)| self.region(at, &format!("{field}[{n}]"), name)).collect();
+        let sets: Option<Vec<_>> = sets.into_iter().collect();
+        sets?.into_iter().reduce(|a, b| a.union(&b))
+    }
+
+    /// The symbols of the legal areas that hold all of a place, ascending; none for a name the table does not know.
+    pub(super) fn areas(&mut self, name: &Name) -> &[Symbol] {
+        let symbols = &self.symbols;
+        self.areas
+            .entry(name.clone())
+            .or_insert_with(|| symbols.members(areas_of(name.as_str()).iter().copied()))
+    }
+}
+
+/// Positions by id, for references within a tenant that fall back to the platform.
+pub(super) struct Positions(HashMap<Id, u32>);
+
+impl Positions {
+    pub(super) fn of<'a>(ids: impl Iterator<Item = &'a Id>) -> Self {
+        Self(ids.zip(0..).map(|(id, at)| (id.clone(), at)).collect())
+    }
+
+    /// What a reference written in `tenant` means: the tenant's own thing, else the platform's.
+    pub(super) fn resolve(&self, tenant: &Option<Name>, name: &Name) -> Option<u32> {
+        let own = tenant.as_ref().and_then(|t| self.0.get(&Id::of(t.clone(), name.clone())));
+        own.or_else(|| self.0.get(&Id::platform(name.clone()))).copied()
+    }
+}
+
+/// Sets of models by the patterns that name them; a pattern is matched against the models once.
+pub(super) struct ModelSets<'m> {
+    models: &'m [Id],
+    by_name: HashMap<&'m str, Vec<usize>>,
+    by_pattern: HashMap<ModelGlob, Box<[u64]>>,
+}
+
+impl<'m> ModelSets<'m> {
+    pub(super) fn new(models: &'m [Id]) -> Self {
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, id) in models.iter().enumerate() {
+            by_name.entry(id.name.as_str()).or_default().push(at);
+        }
+        Self { models, by_name, by_pattern: HashMap::new() }
+    }
+
+    /// The models that any of the patterns fits, as bits over their positions.
+    pub(super) fn of(&mut self, patterns: &[ModelGlob]) -> Box<[u64]> {
+        let mut sum = vec![0_u64; self.models.len().div_ceil(64)];
+        for pattern in patterns {
+            if !pattern.as_str().contains('*') {
+                let named = self.by_name.get(pattern.as_str());
+                named.into_iter().flatten().for_each(|at| set_bit(&mut sum, *at));
+                continue;
+            }
+            let models = self.models;
+            let fitting = self.by_pattern.entry(pattern.clone()).or_insert_with(|| {
+                let fits = models.iter().enumerate().filter(|(_, id)| pattern.matches(id.name.as_str()));
+                bits(models.len(), fits.map(|(at, _)| at))
+            });
+            sum.iter_mut().zip(fitting.iter()).for_each(|(all, these)| *all |= these);
+        }
+        sum.into_boxed_slice()
+    }
+}
+
+/// A set of positions as bits.
+pub(super) fn bits(count: usize, set: impl Iterator<Item = usize>) -> Box<[u64]> {
+    let mut words = vec![0_u64; count.div_ceil(64)];
+    set.for_each(|at| set_bit(&mut words, at));
+    words.into_boxed_slice()
+}
+
+pub(super) fn set_bit(words: &mut [u64], at: usize) {
+    if let Some(word) = words.get_mut(at / 64) {
+        *word |= 1 << (at % 64);
+    }
+}
+
+/// Whether two resources can ever be in the same geo.
+pub(super) fn meet(a: &Geos, b: &Geos) -> bool {
+    a.is_empty() || b.is_empty() || a.iter().any(|geo| b.contains(geo))
+}

@@ -1,7 +1,42 @@
-//! What people read: the one place that writes to standard output.
+//! What people and programs read: the one place that writes to standard output and standard error.
+//!
+//! Law: who reads may stop reading (`| head`); that ends the program quietly, it is not a fault.
 
-/// Prints a line.
-#[expect(clippy::print_stdout, reason = "standard output is what a command-line program answers on")]
+pub(crate) mod table;
+pub(crate) mod yaml;
+
+use std::io::{self, Write as _};
+
+/// Prints a line on standard output.
 pub(crate) fn line(text: &str) {
-    println!("{text}");
+    text_as_is(&format!("{text}\n"));
+}
+
+/// Prints text on standard output as it is.
+pub(crate) fn text_as_is(text: &str) {
+    let mut out = io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Prints a line on standard error.
+pub(crate) fn complain(text: &str) {
+    let _nowhere_to_say_it = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// What a server or a file said, fit for a terminal: control characters escaped, so that it can't move the cursor.
+pub(crate) fn plain(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_not_commanded_by_what_it_shows() {
+        assert_eq!(plain("a\u{1b}[2Jb\r\n\tü"), "a\\u{1b}[2Jb\\r\\n\\tü");
+    }
 }

@@ -3,6 +3,9 @@
 pub mod config;
 mod accept;
 mod error;
+#[cfg(test)]
+mod house;
+mod ingress;
 mod install;
 mod metrics;
 mod node;
@@ -12,6 +15,7 @@ mod policy;
 pub mod quota;
 mod record;
 mod runtime;
+pub mod serve;
 mod telemetry;
 mod tls;
 mod upstream;

@@ -1,0 +1,181 @@
+//! The admin API over REST, as its own command line uses it.
+//!
+//! Law: the token goes to the control plane that was named and nowhere else: no redirect is followed, and it is in no
+//! argument, no message and no log. Absent on purpose: retries; who runs a verb sees what happened.
+
+mod refusal;
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Url};
+use serde_json::Value;
+use thiserror::Error;
+
+pub(crate) use refusal::Refused;
+
+/// Where the control plane is.
+const URL: &str = "CHANCERY_CONTROL_URL";
+
+/// The bearer token: an admin token, or an API key that may administer.
+const TOKEN: &str = "CHANCERY_ADMIN_TOKEN";
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why a call has no answer.
+#[derive(Debug, Error)]
+pub(crate) enum ClientError {
+    /// The environment does not say where or as whom.
+    #[error("`{0}` is not set; a running `chancery dev` gives it: source .chancery/dev.env")]
+    Environment(&'static str),
+    /// The environment does not name a control plane.
+    #[error("`{URL}` is not an http or https URL without a path")]
+    Url,
+    /// The token can't be sent.
+    #[error("`{TOKEN}` is not a token: it has blanks or characters beyond ASCII")]
+    Token,
+    /// Nothing answers there.
+    #[error("the control plane at {url} can't be reached: {why}")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why, down to its cause.
+        why: String,
+    },
+    /// Something answers there, but no control plane.
+    #[error("{url} did not answer as a control plane does: HTTP {status}")]
+    Stranger {
+        /// Where.
+        url: String,
+        /// What it said.
+        status: u16,
+    },
+    /// The control plane refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// An answer: its text as it came, and what it says.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    /// The body.
+    pub(crate) text: String,
+    /// The body, read.
+    pub(crate) json: Value,
+}
+
+/// A control plane, and as whom it is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    base: Url,
+    token: Token,
+    http: reqwest::Client,
+}
+
+#[derive(Clone)]
+struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Client {
+    /// As the environment says.
+    pub(crate) fn of_environment() -> Result<Self, ClientError> {
+        let given = |name: &'static str| {
+            std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ClientError::Environment(name))
+        };
+        Self::new(&given(URL)?, given(TOKEN)?)
+    }
+
+    fn new(url: &str, token: String) -> Result<Self, ClientError> {
+        let base = Url::parse(url).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.host().is_some()
+                && url.path() == "/"
+                && url.query().is_none()
+        });
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ClientError::Token);
+        }
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
+            .timeout(TIMEOUT)
+            .build();
+        let base = base.ok_or(ClientError::Url)?;
+        let http = http.map_err(|error| unreachable_at(&base, &error))?;
+        Ok(Self { base, token: Token(token), http })
+    }
+
+    /// Reads what is at a path below `/v1/`, such as `tenants/acme/teams`.
+    pub(crate) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Reply, ClientError> {
+        let mut url = self.url(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.send(self.http.request(Method::GET, url)).await
+    }
+
+    /// Calls what is at a path below `/v1/`, such as `policy:apply`.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Reply, ClientError> {
+        self.send(self.http.request(Method::POST, self.url(path)?).json(body)).await
+    }
+
+    /// Reads a list to its end, page by page.
+    pub(crate) async fn all(&self, path: &str, field: &str) -> Result<Vec<Value>, ClientError> {
+        let mut all = Vec::new();
+        let mut token = String::new();
+        loop {
+            let query = [("pageSize", "1000".to_owned()), ("pageToken", token)];
+            let mut page = self.get(path, &query).await?.json;
+            if let Some(Value::Array(items)) = page.get_mut(field).map(Value::take) {
+                all.extend(items);
+            }
+            token = page.get("nextPageToken").and_then(Value::as_str).unwrap_or_default().to_owned();
+            if token.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn url(&self, path: &str) -> Result<Url, ClientError> {
+        let mut url = self.base.clone();
+        url.path_segments_mut().map_err(|()| ClientError::Url)?.clear().push("v1").extend(path.split('/'));
+        Ok(url)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Reply, ClientError> {
+        let sent = request.bearer_auth(&self.token.0).send().await;
+        let response = sent.map_err(|error| unreachable_at(&self.base, &error))?;
+        let status = response.status();
+        let text = response.text().await.map_err(|error| unreachable_at(&self.base, &error))?;
+        let json = serde_json::from_str::<Value>(&text).ok();
+        match json {
+            Some(json) if status.is_success() => Ok(Reply { text, json }),
+            Some(json) => match Refused::read(status.as_u16(), &json) {
+                Some(refused) => Err(refused.into()),
+                None => Err(self.stranger(status.as_u16())),
+            },
+            None => Err(self.stranger(status.as_u16())),
+        }
+    }
+
+    fn stranger(&self, status: u16) -> ClientError {
+        ClientError::Stranger { url: self.base.to_string(), status }
+    }
+}
+
+/// What stands at the end of a chain of errors is what helps.
+fn unreachable_at(base: &Url, error: &dyn std::error::Error) -> ClientError {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    ClientError::Unreachable { url: base.to_string(), why: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

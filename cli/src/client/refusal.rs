@@ -1,0 +1,45 @@
+//! A refusal of the control plane, read from the shape of `google.rpc` errors in JSON.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::output::plain;
+
+/// What the control plane refused, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message} ({code})")]
+pub(crate) struct Refused {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The stable code, such as `etag_mismatch`.
+    pub(crate) code: String,
+    /// One line for people.
+    pub(crate) message: String,
+    /// Wrong fields, and what is wrong with them.
+    pub(crate) fields: Vec<(String, String)>,
+    /// The id under which the control plane's log knows the call.
+    pub(crate) request_id: Option<String>,
+}
+
+impl Refused {
+    /// Reads a body; `None` where it is not of that shape.
+    pub(super) fn read(status: u16, body: &Value) -> Option<Self> {
+        let error = body.get("error")?;
+        let message = plain(error.get("message")?.as_str()?);
+        let details = error.get("details").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let detail = |name: &str| {
+            let typed = format!("type.googleapis.com/google.rpc.{name}");
+            details.iter().find(move |detail| detail.get("@type").and_then(Value::as_str) == Some(&typed))
+        };
+        let info = detail("ErrorInfo");
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(plain);
+        let code = text(info.and_then(|info| info.get("reason"))).or_else(|| text(error.get("status")))?;
+        let violations = detail("BadRequest").and_then(|found| found.get("fieldViolations")?.as_array());
+        let field = |violation: &Value| {
+            Some((text(violation.get("field")).unwrap_or_default(), text(violation.get("description"))?))
+        };
+        let fields = violations.into_iter().flatten().filter_map(field).collect();
+        let request_id = text(info.and_then(|info| info.get("metadata")?.get("request_id")));
+        Some(Self { status, code, message, fields, request_id })
+    }
+}

@@ -1,0 +1,82 @@
+//! What can be asked of the binary.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{dev, roles, verbs};
+
+/// A gateway that governs generative AI and proves it.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+pub(crate) struct Chancery {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    dev: dev::Dev,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(dev::Dev),
+    /// Run a control plane.
+    ControlPlane(roles::Role),
+    /// Run a data plane.
+    DataPlane(roles::Role),
+    #[command(flatten)]
+    Verb(verbs::Verb),
+}
+
+const EXIT_CODES: &str = "\
+Without a command: dev. The admin verbs read CHANCERY_CONTROL_URL and CHANCERY_ADMIN_TOKEN.
+Exit codes of the admin verbs: 0 done; 1 not done: faults in the input, or refused; 2 wrong command line;
+3 incomplete environment, or no control plane answers; 4 not known to it, or not permitted.";
+
+/// Does what was asked.
+pub(crate) async fn run(asked: Chancery) -> anyhow::Result<ExitCode> {
+    match asked.command.unwrap_or(Command::Dev(asked.dev)) {
+        Command::Dev(dev) => dev::run(dev).await?,
+        Command::ControlPlane(role) => roles::control_plane(role).await?,
+        Command::DataPlane(role) => roles::data_plane(role).await?,
+        Command::Verb(verb) => return Ok(verbs::run(verb).await),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_verb_parses_and_is_described() {
+        let mut command = Chancery::command();
+        command.build();
+        command.clone().debug_assert();
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            assert!(verb.get_about().is_some(), "{}", verb.get_name());
+        }
+        for line in [
+            &["chancery"][..],
+            &["chancery", "apply", "-f", "-", "-f", "dir", "--dry-run", "-o", "json"],
+            &["chancery", "export", "--kinds", "Team,roles"],
+            &["chancery", "get", "models", "gpt-4o", "-o", "yaml"],
+            &["chancery", "keys", "create", "--tenant", "a", "--principal", "p", "--team", "t"],
+            &["chancery", "keys", "revoke", "k", "--tenant", "a"],
+            &["chancery", "explain", "--tenant", "a", "--principal", "p", "--model", "m", "--geo", "eu"],
+            &["chancery", "nodes", "issue", "--geo", "eu", "--node", "eu-1", "--out", "d"],
+            &["chancery", "revisions", "show", "7"],
+            &["chancery", "audit", "list"],
+        ] {
+            assert!(Chancery::try_parse_from(line).is_ok(), "{line:?}");
+        }
+        for line in [
+            &["chancery", "get", "nothing"][..],
+            &["chancery", "apply"],
+            &["chancery", "revisions", "show", "x"],
+        ] {
+            assert!(Chancery::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+}

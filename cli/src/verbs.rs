@@ -1,0 +1,100 @@
+//! The admin verbs: each asks the control plane over REST and shows what it said.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | not done: the input has faults, or the control plane refused it |
+//! | 2 | the command line is wrong |
+//! | 3 | the environment is incomplete, or no control plane answers |
+//! | 4 | the control plane does not know the caller, or the caller may not |
+//!
+//! Law: nothing is decided here; with `-o json` a verb prints what REST answered.
+
+mod apply;
+mod audit;
+mod explain;
+mod export;
+mod failure;
+mod field;
+mod get;
+mod keys;
+mod kind;
+mod nodes;
+mod revisions;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::client::{Client, Reply};
+use crate::output;
+use failure::Failure;
+
+/// The verbs. All but `nodes issue` need `CHANCERY_CONTROL_URL` and `CHANCERY_ADMIN_TOKEN`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Apply(apply::Apply),
+    Export(export::Export),
+    Get(get::Get),
+    Explain(explain::Explain),
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    #[command(subcommand)]
+    Nodes(nodes::Nodes),
+    #[command(subcommand)]
+    Revisions(revisions::Revisions),
+    #[command(subcommand)]
+    Audit(audit::Audit),
+}
+
+/// How an answer is shown.
+#[derive(Debug, Clone, Copy, Args)]
+struct Shown {
+    /// `json` prints what REST answered.
+    #[arg(short, long, value_enum, default_value_t = Form::Text, value_name = "FORM")]
+    output: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl Shown {
+    /// Prints an answer: as it came, or as `text` tells it.
+    fn print(self, reply: &Reply, text: impl FnOnce() -> String) {
+        match self.output {
+            Form::Json => output::line(reply.text.trim_end()),
+            Form::Text => output::text_as_is(&text()),
+        }
+    }
+}
+
+/// Runs a verb; what went wrong is on standard error, and its kind in the exit code.
+pub(crate) async fn run(verb: Verb) -> ExitCode {
+    match dispatch(verb).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.lines().iter().for_each(|line| output::complain(line));
+            failure.code()
+        }
+    }
+}
+
+async fn dispatch(verb: Verb) -> Result<(), Failure> {
+    if let Verb::Nodes(nodes::Nodes::Issue(issue)) = verb {
+        return nodes::issue(&issue);
+    }
+    let client = Client::of_environment()?;
+    match verb {
+        Verb::Apply(apply) => apply::run(&client, &apply).await,
+        Verb::Export(export) => export::run(&client, &export).await,
+        Verb::Get(get) => get::run(&client, &get).await,
+        Verb::Explain(explain) => explain::run(&client, &explain).await,
+        Verb::Keys(keys) => keys::run(&client, &keys).await,
+        Verb::Nodes(nodes) => nodes::run(&client, &nodes).await,
+        Verb::Revisions(revisions) => revisions::run(&client, &revisions).await,
+        Verb::Audit(audit) => audit::run(&client, &audit).await,
+    }
+}

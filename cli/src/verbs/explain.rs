@@ -1,0 +1,237 @@
+//! `explain`: why a request would be allowed or refused, told for people.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Shown;
+use super::failure::Failure;
+use super::field::{list, text};
+use crate::client::Client;
+use crate::output::plain;
+use crate::output::table::cell;
+
+/// Tell why a request would be allowed or refused, by the function that enforces.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The tenant of the principal.
+    #[arg(long)]
+    tenant: String,
+    /// The principal who asks.
+    #[arg(long)]
+    principal: String,
+    /// The team it acts in; may be left out where it has one.
+    #[arg(long)]
+    team: Option<String>,
+    /// Name or alias of the model that is asked for.
+    #[arg(long)]
+    model: String,
+    /// `chat` or `embed`.
+    #[arg(long, default_value = "chat")]
+    operation: String,
+    /// The geo of the node that is called; without it every geo that nodes were heard from.
+    #[arg(long)]
+    geo: Option<String>,
+    /// The purpose that is declared.
+    #[arg(long)]
+    purpose: Option<String>,
+    /// Data classes that would be found, such as EMAIL; with commas between, or repeated.
+    #[arg(long, value_delimiter = ',')]
+    data_classes: Vec<String>,
+    /// Where the data subjects live, as declared; with commas between, or repeated.
+    #[arg(long, value_delimiter = ',')]
+    subject_residency: Vec<String>,
+    /// When it is asked: a date (its first instant in UTC) or an instant; without it now.
+    #[arg(long, value_name = "DATE|INSTANT")]
+    at: Option<String>,
+    /// The revision to judge by; without it the newest.
+    #[arg(long)]
+    revision: Option<u64>,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Explains, one geo after the other.
+pub(super) async fn run(client: &Client, explain: &Explain) -> Result<(), Failure> {
+    let geos = match &explain.geo {
+        Some(geo) => BTreeSet::from([geo.clone()]),
+        None => known_geos(client).await?,
+    };
+    if geos.is_empty() {
+        return Err(Failure::Input(
+            "no node is known, so there is no geo to explain: name one with --geo".to_owned(),
+        ));
+    }
+    for (at, geo) in geos.iter().enumerate() {
+        let reply = client.post("policy:explain", &question(explain, geo)).await?;
+        let gap = if at == 0 { "" } else { "\n" };
+        explain.shown.print(&reply, || format!("{gap}{}", told(explain, geo, &reply.json)));
+    }
+    Ok(())
+}
+
+async fn known_geos(client: &Client) -> Result<BTreeSet<String>, Failure> {
+    let nodes = client.all("nodes", "nodes").await?;
+    Ok(nodes.iter().filter_map(|node| node.get("geo")?.as_str().map(str::to_owned)).collect())
+}
+
+/// A date as its first instant in UTC; anything else as it is, for the control plane to read.
+pub(super) fn instant(text: &str) -> String {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if digits && text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() }
+}
+
+fn question(explain: &Explain, geo: &str) -> Value {
+    let mut question = json!({
+        "principal": format!("tenants/{}/principals/{}", explain.tenant, explain.principal),
+        "model": explain.model,
+        "operation": explain.operation,
+        "geo": geo,
+        "dataClasses": explain.data_classes,
+        "subjectResidency": explain.subject_residency,
+    });
+    let further = [
+        ("team", explain.team.as_ref().map(|team| json!(team))),
+        ("purpose", explain.purpose.as_ref().map(|purpose| json!(purpose))),
+        ("instant", explain.at.as_ref().map(|at| json!(instant(at)))),
+        ("revision", explain.revision.map(|revision| json!(revision))),
+    ];
+    if let Some(fields) = question.as_object_mut() {
+        fields.extend(further.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    }
+    question
+}
+
+fn told(explain: &Explain, geo: &str, answer: &Value) -> String {
+    let effect = if text(answer, "effect") == "allow" { "ALLOWED" } else { "DENIED" };
+    let model =
+        Some(text(answer, "model")).filter(|name| !name.is_empty()).unwrap_or_else(|| plain(&explain.model));
+    let mut told = format!(
+        "{effect}  {} on {model} for {} of {} in geo {geo}\n  judged by revision {} at {}\n",
+        explain.operation,
+        explain.principal,
+        explain.tenant,
+        cell(answer.get("revision")),
+        cell(answer.get("instant")),
+    );
+    section(&mut told, "reasons", list(answer, "reasons").iter().map(reason));
+    section(
+        &mut told,
+        "grants that entitle",
+        list(answer, "matchedGrants").iter().map(|name| cell(Some(name))),
+    );
+    section(&mut told, "rules that had a say", list(answer, "matchedRules").iter().map(rule));
+    section(
+        &mut told,
+        "endpoints, in the order they would be tried",
+        list(answer, "candidates").iter().map(candidate),
+    );
+    section(&mut told, "obligations", list(answer, "obligations").iter().flat_map(obligations));
+    section(&mut told, "limits that count it", list(answer, "limits").iter().map(|name| cell(Some(name))));
+    told
+}
+
+fn section(told: &mut String, heading: &str, lines: impl Iterator<Item = String>) {
+    let mut lines = lines.peekable();
+    if lines.peek().is_some() {
+        told.push_str(&format!("{heading}\n"));
+        lines.for_each(|line| told.push_str(&format!("  {line}\n")));
+    }
+}
+
+/// `code: message (resource; legal reference)`.
+fn reason(reason: &Value) -> String {
+    let behind: Vec<String> = [text(reason, "resource"), text(reason, "legalRef")]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    let behind = if behind.is_empty() { String::new() } else { format!(" ({})", behind.join("; ")) };
+    format!("{}: {}{behind}", text(reason, "code"), text(reason, "message"))
+}
+
+fn rule(rule: &Value) -> String {
+    let unknown = rule.get("unknown").and_then(Value::as_bool).unwrap_or_default();
+    let unknown = if unknown { ", could not be evaluated: an attribute is unknown" } else { "" };
+    let shadow = if text(rule, "mode") == "shadow" { " (shadow: changed nothing)" } else { "" };
+    format!("{}: {}{shadow}{unknown}", text(rule, "name"), text(rule, "effect"))
+}
+
+fn candidate(candidate: &Value) -> String {
+    let kept = candidate.get("permitted").and_then(Value::as_bool).unwrap_or_default();
+    let group = candidate.get("group").and_then(Value::as_u64).unwrap_or_default();
+    let why: Vec<String> = list(candidate, "reasons").iter().map(reason).collect();
+    let why = if why.is_empty() { String::new() } else { format!(", {}", why.join(", ")) };
+    let state = if kept { "kept   " } else { "dropped" };
+    format!("{state}  {}  group {group}{why}", text(candidate, "endpoint"))
+}
+
+fn obligations(obligation: &Value) -> Vec<String> {
+    let fields = obligation.as_object().into_iter().flatten();
+    fields.map(|(field, value)| format!("{}: {}", plain(field), cell(Some(value)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        explain: Explain,
+    }
+
+    fn given(further: &[&str]) -> Explain {
+        let line = ["x", "--tenant", "acme", "--principal", "ada", "--model", "gpt-4o"];
+        Line::try_parse_from(line.iter().chain(further)).unwrap().explain
+    }
+
+    #[test]
+    fn only_what_is_given_is_asked() {
+        assert_eq!(
+            question(&given(&[]), "eu"),
+            json!({"principal": "tenants/acme/principals/ada", "model": "gpt-4o", "operation": "chat", "geo": "eu",
+                   "dataClasses": [], "subjectResidency": []})
+        );
+        let asked =
+            question(&given(&["--team", "r", "--at", "2026-01-31", "--data-classes", "EMAIL,PHONE"]), "us");
+        assert_eq!((&asked["team"], &asked["instant"]), (&json!("r"), &json!("2026-01-31T00:00:00Z")));
+        assert_eq!(asked["dataClasses"], json!(["EMAIL", "PHONE"]));
+        assert_eq!(instant("2026-01-31T10:00:00+01:00"), "2026-01-31T10:00:00+01:00");
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_every_reason_and_what_became_of_each_endpoint() {
+        let answer = json!({
+            "effect": "deny", "model": "models/gpt-4o", "revision": 7, "instant": "2026-01-31T12:00:00Z",
+            "reasons": [{"code": "residency_unsatisfied", "message": "no endpoint stays where it must",
+                         "resource": "rules/eu-residency", "legalRef": "GDPR Art. 44"}],
+            "matchedGrants": ["tenants/acme/grants/research-chat"],
+            "matchedRules": [{"name": "rules/eu-residency", "effect": "require", "mode": "enforce"},
+                             {"name": "rules/draft", "effect": "forbid", "mode": "shadow", "unknown": true}],
+            "candidates": [
+                {"endpoint": "endpoints/us", "reasons": [{"code": "residency_unsatisfied", "message": "US"}]},
+                {"endpoint": "endpoints/eu", "permitted": true, "group": 1}],
+            "obligations": [{"mask": ["EMAIL"], "noCache": true}],
+        });
+        assert_eq!(
+            told(&given(&[]), "eu", &answer),
+            "DENIED  chat on models/gpt-4o for ada of acme in geo eu\n  judged by revision 7 at 2026-01-31T12:00:00Z\n\
+             reasons\n  residency_unsatisfied: no endpoint stays where it must (rules/eu-residency; GDPR Art. 44)\n\
+             grants that entitle\n  tenants/acme/grants/research-chat\n\
+             rules that had a say\n  rules/eu-residency: require\n  \
+             rules/draft: forbid (shadow: changed nothing), could not be evaluated: an attribute is unknown\n\
+             endpoints, in the order they would be tried\n  \
+             dropped  endpoints/us  group 0, residency_unsatisfied: US\n  kept     endpoints/eu  group 1\n\
+             obligations\n  mask: EMAIL\n  noCache: true\n"
+        );
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out() {
+        let told = told(&given(&[]), "eu", &json!({"effect": "allow", "revision": 1}));
+        assert_eq!(told, "ALLOWED  chat on gpt-4o for ada of acme in geo eu\n  judged by revision 1 at -\n");
+    }
+}

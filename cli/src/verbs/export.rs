@@ -1,0 +1,41 @@
+//! `export`: every resource as the YAML that `apply` takes back without a change.
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::kind::KindName;
+use crate::client::Client;
+use crate::output;
+
+/// Write every resource as the YAML that `apply` takes back without a change.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Only the resources of this tenant.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Only these kinds, such as `Team`; with commas between, or repeated.
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    kinds: Vec<KindName>,
+    /// `json` prints what REST answered.
+    #[arg(short, long, value_enum, default_value_t = Form::Yaml, value_name = "FORM")]
+    output: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Yaml,
+    Json,
+}
+
+/// Exports.
+pub(super) async fn run(client: &Client, export: &Export) -> Result<(), Failure> {
+    let parent = export.tenant.as_ref().map(|tenant| format!("tenants/{tenant}")).unwrap_or_default();
+    let kinds: Vec<&str> = export.kinds.iter().map(|kind| kind.0.kind.as_str()).collect();
+    let reply = client.post("policy:export", &json!({ "parent": parent, "kinds": kinds })).await?;
+    match export.output {
+        Form::Json => output::line(reply.text.trim_end()),
+        Form::Yaml => output::text_as_is(reply.json.get("text").and_then(Value::as_str).unwrap_or_default()),
+    }
+    Ok(())
+}

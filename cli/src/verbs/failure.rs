@@ -1,0 +1,111 @@
+//! What can go wrong with a verb, and the exit code it ends with.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use control_plane::ca::CaError;
+use thiserror::Error;
+
+use crate::client::ClientError;
+
+/// Why a verb is not done.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    /// The control plane has not done it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The input has faults, which were told, each by itself.
+    #[error("nothing was applied: {0} faults")]
+    Faults(usize),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Input(String),
+    /// A file can't be read.
+    #[error("`{}` can't be read: {source}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A certificate can't be issued.
+    #[error("{}", chain(.0))]
+    Authority(#[from] CaError),
+}
+
+impl Failure {
+    /// What is told, a line each.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("error: {self}")];
+        if let Self::Client(ClientError::Refused(refused)) = self {
+            lines.extend(refused.fields.iter().map(|(field, message)| match field.as_str() {
+                "" => format!("  {message}"),
+                field => format!("  {field}: {message}"),
+            }));
+            if refused.status >= 500 {
+                lines.extend(refused.request_id.iter().map(|id| format!("  request id: {id}")));
+            }
+        }
+        lines
+    }
+
+    /// The exit code; the table is in the documentation of the verbs.
+    pub(super) fn code(&self) -> ExitCode {
+        ExitCode::from(self.number())
+    }
+
+    fn number(&self) -> u8 {
+        match self {
+            Self::Faults(_) | Self::File { .. } | Self::Authority(_) => 1,
+            Self::Input(_) => 2,
+            Self::Client(ClientError::Refused(refused)) => match refused.status {
+                401 | 403 => 4,
+                500.. => 3,
+                _ => 1,
+            },
+            Self::Client(_) => 3,
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Refused;
+
+    fn refused(status: u16) -> Failure {
+        let fields = vec![("spec.x".to_owned(), "is missing".to_owned())];
+        let (code, message) = ("invalid_request".to_owned(), "no".to_owned());
+        Failure::Client(Refused { status, code, message, fields, request_id: Some("r-1".to_owned()) }.into())
+    }
+
+    #[test]
+    fn the_exit_code_tells_what_to_look_at() {
+        let stranger = ClientError::Stranger { url: "http://a/".into(), status: 200 };
+        for (failure, code) in [
+            (Failure::Faults(2), 1),
+            (refused(400), 1),
+            (refused(404), 1),
+            (refused(409), 1),
+            (Failure::Input("no".into()), 2),
+            (Failure::Client(ClientError::Environment("X")), 3),
+            (Failure::Client(stranger), 3),
+            (refused(503), 3),
+            (refused(401), 4),
+            (refused(403), 4),
+        ] {
+            assert_eq!(failure.number(), code, "{failure}");
+        }
+    }
+
+    #[test]
+    fn wrong_fields_are_told_each_on_its_line() {
+        assert_eq!(refused(400).lines(), ["error: no (invalid_request)", "  spec.x: is missing"]);
+        assert_eq!(refused(500).lines().last().unwrap(), "  request id: r-1");
+    }
+}

@@ -1,0 +1,15 @@
+//! Fields of an answer that proto3 JSON leaves out where they are empty.
+
+use serde_json::Value;
+
+use crate::output::plain;
+
+/// The items of a list; none where it is left out.
+pub(super) fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {
+    value.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A text, fit for a terminal; empty where it is left out.
+pub(super) fn text(value: &Value, field: &str) -> String {
+    value.get(field).and_then(Value::as_str).map(plain).unwrap_or_default()
+}

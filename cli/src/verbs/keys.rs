@@ -1,0 +1,188 @@
+//! `keys`: API keys made, listed and revoked.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use super::{Form, Shown};
+use crate::client::Client;
+use crate::output::table::{cell, table};
+use crate::output::{self, plain};
+
+/// Make, list and revoke API keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a key. Its secret is shown now and never again.
+    Create(Create),
+    /// List keys, without their secrets.
+    List(List),
+    /// End a key for good, on every node.
+    Revoke(Revoke),
+}
+
+/// What a new key is for.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// The tenant of the principal.
+    #[arg(long)]
+    tenant: String,
+    /// The principal it acts for.
+    #[arg(long)]
+    principal: String,
+    /// The team it acts in.
+    #[arg(long)]
+    team: String,
+    /// The only models it may be used with, with `*` for any run of characters; with commas between, or repeated.
+    #[arg(long, value_delimiter = ',')]
+    models: Vec<String>,
+    /// The only geos it works in; with commas between, or repeated.
+    #[arg(long, value_delimiter = ',')]
+    geos: Vec<String>,
+    /// From when on it does not work: a date such as 2026-12-31 (its first instant in UTC), or an instant.
+    #[arg(long, value_name = "DATE|INSTANT")]
+    expires: Option<String>,
+    /// The name people read.
+    #[arg(long)]
+    display_name: Option<String>,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Whose keys are listed.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// The tenant; without it the platform's are meant.
+    #[arg(long)]
+    tenant: Option<String>,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Which key is ended.
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// Its public id, or its whole name such as `tenants/acme/keys/k1`.
+    key: String,
+    /// The tenant it belongs to, where only the id is given.
+    #[arg(long)]
+    tenant: Option<String>,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Does it.
+pub(super) async fn run(client: &Client, keys: &Keys) -> Result<(), Failure> {
+    match keys {
+        Keys::Create(create) => {
+            let path = collection(Some(&create.tenant));
+            let reply = client.post(&path, &json!({ "spec": spec(create) })).await?;
+            create.shown.print(&reply, || created(&reply.json));
+        }
+        Keys::List(list) => {
+            let all = client.all(&collection(list.tenant.as_deref()), "keys").await?;
+            match list.shown.output {
+                Form::Json => output::line(&json!({ "keys": all }).to_string()),
+                Form::Text => output::text_as_is(&listed(&all)),
+            }
+        }
+        Keys::Revoke(revoke) => {
+            let name = name(&revoke.key, revoke.tenant.as_deref()).map_err(Failure::Input)?;
+            let reply = client.post(&format!("{name}:revoke"), &json!({})).await?;
+            revoke
+                .shown
+                .print(&reply, || format!("revoked {name} at {}\n", cell(reply.json.get("revokeTime"))));
+        }
+    }
+    Ok(())
+}
+
+fn collection(tenant: Option<&str>) -> String {
+    tenant.map_or_else(|| "keys".to_owned(), |tenant| format!("tenants/{tenant}/keys"))
+}
+
+fn name(key: &str, tenant: Option<&str>) -> Result<String, String> {
+    match (key.contains('/'), tenant) {
+        _ if key.starts_with("chy_") => Err("a key is named by its public id, not by its secret".to_owned()),
+        (true, None) => Ok(key.to_owned()),
+        (true, Some(_)) => Err("the name already has its tenant: leave out --tenant".to_owned()),
+        (false, tenant) => Ok(format!("{}/{key}", collection(tenant))),
+    }
+}
+
+fn spec(create: &Create) -> Value {
+    let mut spec = Map::new();
+    let mut put = |key: &str, value: Value| spec.insert(key.to_owned(), value);
+    put("principal", create.principal.as_str().into());
+    put("team", create.team.as_str().into());
+    if !create.models.is_empty() {
+        put("models", create.models.clone().into());
+    }
+    if !create.geos.is_empty() {
+        put("geos", create.geos.clone().into());
+    }
+    if let Some(text) = &create.display_name {
+        put("displayName", text.as_str().into());
+    }
+    if let Some(text) = &create.expires {
+        put("expireTime", super::explain::instant(text).into());
+    }
+    Value::Object(spec)
+}
+
+fn created(answer: &Value) -> String {
+    let key = answer.get("key");
+    let name = cell(key.and_then(|key| key.get("name")));
+    let secret = answer.get("secret").and_then(Value::as_str).map(plain).unwrap_or_default();
+    let expires = key.and_then(|key| key.pointer("/spec/expireTime")).and_then(Value::as_str);
+    let expires = expires.map_or_else(|| "when it is revoked".to_owned(), plain);
+    format!(
+        "key      {name}\nexpires  {expires}\nsecret   {secret}\n\nThe secret is not kept and can't be shown again.\n"
+    )
+}
+
+fn listed(keys: &[Value]) -> String {
+    let row = |key: &Value| {
+        let spec = |field: &str| cell(key.pointer(&format!("/spec/{field}")));
+        let state = key.get("revokeTime").map_or("in force", |_| "revoked").to_owned();
+        vec![
+            cell(key.get("name")),
+            state,
+            spec("principal"),
+            spec("team"),
+            spec("models"),
+            spec("geos"),
+            spec("expireTime"),
+        ]
+    };
+    table(&["name", "state", "principal", "team", "models", "geos", "expires"], keys.iter().map(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_named_by_id_or_name_and_never_by_its_secret() {
+        assert_eq!(name("k1", Some("acme")).unwrap(), "tenants/acme/keys/k1");
+        assert_eq!(name("k1", None).unwrap(), "keys/k1");
+        assert_eq!(name("tenants/a/keys/k", None).unwrap(), "tenants/a/keys/k");
+        assert!(name("tenants/a/keys/k", Some("a")).is_err());
+        let refused = name("chy_abc_secret", None).unwrap_err();
+        assert!(!refused.contains("secret_") && !refused.contains("abc"), "{refused}");
+    }
+
+    #[test]
+    fn a_secret_is_shown_once_and_a_list_has_none() {
+        let answer = json!({"key": {"name": "tenants/a/keys/k", "spec": {"expireTime": "2026-12-31T00:00:00Z"}},
+            "secret": "chy_k_s"});
+        assert_eq!(
+            created(&answer),
+            "key      tenants/a/keys/k\nexpires  2026-12-31T00:00:00Z\nsecret   chy_k_s\n\n\
+             The secret is not kept and can't be shown again.\n"
+        );
+        let keys =
+            [json!({"name": "keys/k", "revokeTime": "2026-01-01T00:00:00Z", "spec": {"principal": "p"}})];
+        let shown = listed(&keys);
+        assert!(shown.lines().nth(1).unwrap().contains("revoked") && !shown.contains("secret"), "{shown}");
+    }
+}

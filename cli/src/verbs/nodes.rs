@@ -1,0 +1,141 @@
+//! `nodes`: who enforces what, and certificates for new ones.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use control_plane::ca::{Authority, LEAF_VALIDITY};
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::{Form, Shown};
+use crate::client::Client;
+use crate::output;
+use crate::output::table::{cell, table};
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
+
+/// See data-plane nodes, and issue certificates for new ones.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Nodes {
+    /// List the nodes that were heard from, and the revision each enforces.
+    List(List),
+    /// Issue a node's certificate, on the control plane's machine; the control plane need not run.
+    Issue(Issue),
+}
+
+/// How they are listed.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// For whom a certificate is, and where it goes.
+#[derive(Debug, Args)]
+pub(crate) struct Issue {
+    /// The geo the node runs in.
+    #[arg(long)]
+    geo: String,
+    /// The node's name, unique within the geo.
+    #[arg(long)]
+    node: String,
+    /// The control plane's state directory.
+    #[arg(long, env = "CHANCERY_STATE_DIR", default_value = ".chancery")]
+    state_dir: PathBuf,
+    /// The directory that gets `node.pem`, `node.key` and `ca.pem`.
+    #[arg(long)]
+    out: PathBuf,
+    /// Days the certificate is good for.
+    #[arg(long, default_value_t = LEAF_VALIDITY.as_secs() / DAY, value_parser = clap::value_parser!(u64).range(1..=3650))]
+    days: u64,
+}
+
+/// Asks the control plane.
+pub(super) async fn run(client: &Client, nodes: &Nodes) -> Result<(), Failure> {
+    match nodes {
+        Nodes::List(list) => {
+            let all = client.all("nodes", "nodes").await?;
+            match list.shown.output {
+                Form::Json => output::line(&json!({ "nodes": all }).to_string()),
+                Form::Text => output::text_as_is(&listed(&all)),
+            }
+            Ok(())
+        }
+        Nodes::Issue(asked) => issue(asked),
+    }
+}
+
+/// Issues a certificate by the authority in the state directory.
+pub(super) fn issue(asked: &Issue) -> Result<(), Failure> {
+    let name = |what: &str, text: &str| {
+        Failure::Input(format!("`{}` is not the name of a {what}", output::plain(text)))
+    };
+    let geo = asked.geo.parse().map_err(|_| name("geo", &asked.geo))?;
+    let node = asked.node.parse().map_err(|_| name("node", &asked.node))?;
+    let authority = Authority::open(&asked.state_dir.join("control-plane").join("ca"))?;
+    let valid = Duration::from_secs(asked.days.saturating_mul(DAY));
+    let paths = authority.issue_node(&geo, &node, valid)?.write(&asked.out, "node")?;
+    let trusted = asked.out.join("ca.pem");
+    control_plane::ca::write_private(&trusted, authority.certificate_pem().as_bytes())?;
+    let shown = [("certificate", &paths.certificate), ("key", &paths.key), ("ca", &trusted)];
+    output::line("[control]");
+    shown.iter().for_each(|(key, path)| output::line(&format!("{key} = {:?}", path.display().to_string())));
+    Ok(())
+}
+
+fn listed(nodes: &[Value]) -> String {
+    let row = |node: &Value| {
+        let field = |name: &str| cell(node.get(name));
+        let nack = node.get("lastNack").map_or_else(
+            || "-".to_owned(),
+            |nack| format!("{} at revision {}", cell(nack.get("code")), cell(nack.get("revision"))),
+        );
+        vec![
+            field("name"),
+            field("geo"),
+            field("state"),
+            field("appliedRevision"),
+            field("lastSeenTime"),
+            field("build"),
+            nack,
+        ]
+    };
+    table(&["name", "geo", "state", "revision", "last seen", "build", "last refusal"], nodes.iter().map(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nodes_refusal_is_seen_in_the_list() {
+        let nodes = [json!({"name": "nodes/eu-1", "geo": "eu", "state": "connected", "appliedRevision": 6,
+            "lastNack": {"code": "VALIDATION", "revision": 7}})];
+        let shown = listed(&nodes);
+        assert!(shown.lines().nth(1).unwrap().ends_with("VALIDATION at revision 7"), "{shown}");
+    }
+
+    #[test]
+    fn a_certificate_is_issued_by_the_authority_that_is_there_and_by_no_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let asked = |geo: &str| Issue {
+            geo: geo.to_owned(),
+            node: "eu-1".to_owned(),
+            state_dir: dir.path().to_owned(),
+            out: dir.path().join("out"),
+            days: 30,
+        };
+        assert!(matches!(issue(&asked("eu")), Err(Failure::Authority(_))));
+        assert!(!dir.path().join("control-plane").exists());
+
+        let authority = Authority::open_or_create(&dir.path().join("control-plane/ca")).unwrap();
+        assert!(matches!(issue(&asked("e u")), Err(Failure::Input(_))));
+        issue(&asked("eu")).unwrap();
+        let read = |name: &str| std::fs::read_to_string(dir.path().join("out").join(name)).unwrap();
+        assert_eq!(read("ca.pem"), authority.certificate_pem());
+        assert!(read("node.pem").starts_with("-----BEGIN CERTIFICATE-----"));
+        assert!(read("node.key").contains("PRIVATE KEY"));
+    }
+}

@@ -130,6 +130,7 @@ const FRAGMENTS: &[&str] = &[
     "0",
     "00",
     "[EMAIL_1]",
+    "and so on and so forth, as was said, ",
     "[",
     "\u{2011}",
     "\u{a0}",
@@ -262,4 +263,25 @@ fn detecting_only_alters_and_holds_nothing() {
         let counted: u32 = hold.found().iter().map(|(_, count)| count).sum();
         prop_assert_eq!(counted as usize, findings.len());
     });
+}
+
+#[test]
+fn what_was_said_long_before_counts_alike_in_a_stream() {
+    let (detectors, actions) = (detectors(), all(MaskAction::Mask));
+    let filler = "so it was and so it is ";
+    for distance in 0..6 {
+        let text = format!("{}phone {}96 228011 .", filler.repeat(40), filler.repeat(distance));
+        let expected = whole(&detectors, &actions, &text);
+        assert_eq!(expected.contains("[PHONE_1]"), distance < 4, "{distance}");
+        assert_eq!(streamed(&detectors, &actions, &chunks(&text, &[1])), expected);
+    }
+}
+
+#[test]
+fn what_is_looked_for_beside_it_changes_no_finding() {
+    let detectors = detectors();
+    let phones = actions(&[(Entity::Phone, MaskAction::Mask)], &[]);
+    let text = "call 4222222222222 or 481 7531 ";
+    assert_eq!(whole(&detectors, &phones, text), "call 4222222222222 or [PHONE_1] ");
+    assert_eq!(streamed(&detectors, &phones, &[text]), "call 4222222222222 or [PHONE_1] ");
 }

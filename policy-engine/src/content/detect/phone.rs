@@ -9,6 +9,7 @@
 //! | `00` and an assigned calling code, in groups | `001-668-040-8670` | no |
 //! | North American, in its own grouping | `(978) 645-9740`, `978-645-9740` | no |
 //! | bracketed area | `(11) 4706-6184` | no |
+//! | Russian and Chinese, in their own grouping | `8 (495) 123-45-67`, `138-0013-8000` | no |
 //! | trunk `0`, in groups | `0479 50 54 03`, `06-24312407` | no |
 //! | other groups | `481 7531`, `650 253 0000` | yes |
 //! | one piece | `2546712361` | yes, near |
@@ -159,8 +160,8 @@ fn form_of(groups: &[Group], digits: &[u8], plus: bool, bracketed: bool) -> Opti
     if !is_bracketed_well(groups) {
         return None;
     }
-    if plus {
-        return is_international(digits).then_some(Form::International);
+    if plus && is_international(digits) {
+        return Some(Form::International);
     }
     if groups.len() == 1 {
         return (7..=13).contains(&total).then_some(Form::Piece);
@@ -181,7 +182,7 @@ fn form_of(groups: &[Group], digits: &[u8], plus: bool, bracketed: bool) -> Opti
     }
     let area = bracketed && (2..=5).contains(&first.length) && (8..=12).contains(&total) && !is_year(digits);
     let american = american_length(groups) == Some(groups.len()) && matches!(total, 10 | 11);
-    if area || american || has_trunk(groups, digits) {
+    if !plus && (area || american || has_trunk(groups, digits) || is_eastern(groups, digits)) {
         return Some(Form::Typical);
     }
     (6..=15).contains(&total).then_some(Form::Loose)
@@ -194,6 +195,14 @@ fn is_international(digits: &[u8]) -> bool {
         (Some(_), _) => (8..=15).contains(&digits.len()),
         (None, _) => false,
     }
+}
+
+/// A bracketed area after one digit, as in Russia, or a Chinese mobile number in its own grouping.
+fn is_eastern(groups: &[Group], digits: &[u8]) -> bool {
+    let lengths = |expected: &[usize]| groups.iter().map(|group| group.length).eq(expected.iter().copied());
+    let area =
+        matches!(groups, [one, area, ..] if one.length == 1 && area.join == Join::Open && area.length > 2);
+    (area && matches!(digits.len(), 10..=12)) || (matches!(digits, [1, 3..=9, ..]) && lengths(&[3, 4, 4]))
 }
 
 /// A trunk `0` and the area in one group, then one to five others. Pairs are French, and exactly five: others are bytes.

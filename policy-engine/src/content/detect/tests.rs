@@ -137,6 +137,12 @@ fn telephones_by_form() {
         "978-645-9740 ext. 12",
         "(11) 4706-6184",
         "001-668-040-8670x1711",
+        "8 (495) 123-45-67",
+        "138 0013 8000",
+        "0171/1234567",
+        "07911 123456",
+        "044 668 18 00",
+        "+27-93 634.1096",
     ] {
         for text in
             [phone.to_owned(), format!("see {phone}, or"), format!("tel:{phone}"), format!("\"{phone}\"")]
@@ -159,6 +165,7 @@ fn telephones_by_what_is_said() {
         ("телефон 495 123 45 67", "495 123 45 67"),
         ("96 228011 office", "96 228011"),
         ("2813882583-Fax", "2813882583"),
+        ("reach us: +999 123 4567", "+999 123 4567"),
         ("order 12, phone 481 7531", "481 7531"),
     ] {
         assert_eq!(only(Entity::Phone, text), Some(phone), "{text}");

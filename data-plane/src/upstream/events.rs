@@ -1,6 +1,7 @@
 //! A vendor's events as raw bytes, whoever sends them.
 //!
-//! Law: pull-based; nothing is read ahead of the reader, and dropping the stream cancels the upstream call.
+//! Law: pull-based; nothing is read ahead of the reader, dropping the stream cancels the upstream call, retiring it after
+//! the end mark does not.
 //! Deliberately absent: splitting into events (`sse`), reading or changing them (the pipeline).
 
 use std::{
@@ -32,6 +33,15 @@ impl EventStream {
     /// Events from the simulated vendor.
     pub(crate) fn script(script: Script) -> Self {
         Self(Source::Script(Box::new(script)))
+    }
+
+    /// Ends a stream whose end mark came. Unlike dropping, which cancels the call and costs its HTTP/1.1 connection, this
+    /// keeps the connection for the next call. Must be called within the runtime.
+    pub(crate) fn retire(self) {
+        match self.0 {
+            Source::Wire(reader) => reader.retire(),
+            Source::Script(_) => {}
+        }
     }
 
     /// The next bytes; after an error or the end, `None` for ever.

@@ -7,6 +7,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -19,6 +20,11 @@ use super::{
     failure,
     timer::Timer,
 };
+
+/// What may still come after an answer's own end mark, in bytes.
+const AFTER_END: usize = 64 * 1024;
+/// And for how long.
+const AFTER_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// One answer's body while it comes in; dropping it cancels the call.
 #[derive(Debug)]
@@ -65,6 +71,17 @@ impl Reader {
         }
         let delivered = std::mem::replace(&mut self.delivered, Delivered::Something);
         Poll::Ready(Some(checked.map_err(|error| error.after(delivered))))
+    }
+
+    /// The answer is complete by its own account: what the framing still owes is read away on a task of its own, so that
+    /// an HTTP/1.1 connection can serve the next call. It is given up if that takes long or much comes.
+    pub(crate) fn retire(mut self) {
+        if self.body.is_none() {
+            return;
+        }
+        self.left = self.left.min(AFTER_END);
+        self.timer.hasten(AFTER_END_WITHIN);
+        tokio::spawn(async move { while let Some(Ok(_)) = poll_fn(|cx| self.poll_piece(cx)).await {} });
     }
 
     /// The whole answer. Nothing of it counts as delivered when it fails.

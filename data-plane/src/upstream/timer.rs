@@ -59,6 +59,11 @@ impl Timer {
         if Instant::now() >= self.total { Err(Stage::Total) } else { Ok(()) }
     }
 
+    /// From now on the call may take no longer than `within`.
+    pub(crate) fn hasten(&mut self, within: Duration) {
+        self.total = self.total.min(Instant::now() + within);
+    }
+
     /// To be polled while nothing comes: ready with the stage whose time ran out.
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Stage> {
         let (stage, due) = match self.due {

@@ -152,6 +152,47 @@ async fn case_33_dropping_the_events_cancels_the_vendor() {
 }
 
 #[tokio::test]
+async fn a_retired_stream_leaves_its_connection_to_the_next_call() {
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let (go, ready) = mpsc::unbounded_channel::<()>();
+    let ready = Arc::new(tokio::sync::Mutex::new(ready));
+    let dialled = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let port = serve(move |mut stream| {
+        let (told, ready) = (told.clone(), Arc::clone(&ready));
+        let first = dialled.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+        async move {
+            request(&mut stream).await;
+            if first {
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+                stream.write_all(format!("{head}e\r\ndata: [DONE]\n\n\r\n").as_bytes()).await.unwrap();
+                ready.lock().await.recv().await;
+                stream.write_all(b"0\r\n\r\n").await.unwrap();
+                request(&mut stream).await;
+                told.send(()).unwrap();
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}").await.unwrap();
+        }
+    })
+    .await;
+    let vendor = OpenAi::build(&endpoint(port)).unwrap();
+    let AnswerBody::Events(mut events) = vendor.call(call("{}", true)).await.unwrap().body else {
+        panic!("not a stream")
+    };
+    assert_eq!(events.next().await.unwrap().unwrap(), "data: [DONE]\n\n");
+    events.retire();
+    go.send(()).unwrap();
+    // Every other connection is closed by the server, so that only the first one can be used again.
+    let again = async {
+        while heard.try_recv().is_err() {
+            vendor.call(call("{}", false)).await.unwrap();
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), again)
+        .await
+        .expect("the connection is used again");
+}
+
+#[tokio::test]
 async fn case_33_dropping_the_call_before_its_head_cancels_too() {
     let (told, mut heard) = mpsc::unbounded_channel();
     let port = serve(move |mut stream| {

@@ -108,7 +108,7 @@ fn follows_country_code(window: &Window<'_>, start: usize) -> bool {
     let code = back(end, 5, |b| b.is_ascii_digit());
     let digits = window.slice(code, end);
     end < start
-        && (digits == "1"
+        && (matches!(digits, "1" | "7" | "8")
             || digits.starts_with("00")
             || (!digits.is_empty() && window.before(code) == Some(b'+')))
 }
@@ -185,7 +185,9 @@ fn form_of(groups: &[Group], digits: &[u8], plus: bool, bracketed: bool) -> Opti
     if !plus && (area || american || has_trunk(groups, digits) || is_eastern(groups, digits)) {
         return Some(Form::Typical);
     }
-    (6..=15).contains(&total).then_some(Form::Loose)
+    let dots = groups.iter().filter(|group| group.join == Join::Dot).count();
+    let mixed = dots > 0 && dots + 1 < groups.len();
+    (!mixed && (6..=15).contains(&total)).then_some(Form::Loose)
 }
 
 /// An assigned calling code and a length that E.164, or North America, allows.

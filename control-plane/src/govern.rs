@@ -71,6 +71,8 @@ pub trait Noun: Message + Default + Clone + 'static {
 /// What a noun may use, and leave, on its way into the store.
 #[derive(Debug)]
 pub struct Preparing<'a> {
+    /// Which one it is.
+    pub id: &'a Id,
     /// What is in force under this name.
     pub before: Option<&'a Stored>,
     /// The sealed credentials.
@@ -98,7 +100,7 @@ pub(crate) fn prepare<M: Noun>(
     if !message.declares() {
         faults.push(fault(M::KIND, id, "spec", "missing", "is missing".to_owned()));
     }
-    let mut preparing = Preparing { before, vault, sealed: Vec::new() };
+    let mut preparing = Preparing { id, before, vault, sealed: Vec::new() };
     if let Err(found) = message.prepare(&mut preparing) {
         faults.extend(wire_faults(M::KIND, id, &found));
     }

@@ -19,6 +19,7 @@ use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -90,7 +91,9 @@ impl ControlPlane {
             .add_service(SyncServer::new(sync));
         let stopping = stop.clone();
         tasks.spawn(async move {
-            let incoming = TcpListenerStream::new(ports.sync);
+            // tonic's own switch has no effect on connections it did not accept.
+            let incoming = TcpListenerStream::new(ports.sync)
+                .map(|accepted| accepted.inspect(|stream| drop(stream.set_nodelay(true))));
             let served = server.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the sync port ended");

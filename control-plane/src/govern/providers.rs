@@ -1,4 +1,7 @@
 //! Providers. A secret given in the open is sealed on the way in and only named from then on.
+//!
+//! Law: a tenant's provider brings its own secret. It may name neither what lies on a node, which is the platform's, nor a
+//! sealed credential that is not its own already: else who governs a tenant could send others' secrets where it likes.
 
 use prost::Message as _;
 use proto::admin::Credential;
@@ -45,6 +48,11 @@ pub(super) fn seal(
             credential.source = Some(Source::Sealed(id));
             Ok(())
         }
+        Some(Source::Env(_)) if preparing.id.tenant.is_some() => Err(at("env", of_the_platform())),
+        Some(Source::File(_)) if preparing.id.tenant.is_some() => Err(at("file", of_the_platform())),
+        Some(Source::Sealed(id)) if preparing.id.tenant.is_some() && named.as_ref() != Some(&id) => {
+            Err(at("sealed", Problem::Invalid("is not this provider's own".to_owned())))
+        }
         Some(Source::Sealed(id)) if !preparing.vault.has(&id) => Err(at(
             "sealed",
             Problem::Invalid("names no credential that was given to this control plane".to_owned()),
@@ -56,6 +64,10 @@ pub(super) fn seal(
     }
 }
 
+fn of_the_platform() -> Problem {
+    Problem::Invalid("is the platform's: a tenant's provider brings its own secret, as `value`".to_owned())
+}
+
 fn holds(preparing: &Preparing<'_>, id: &str, secret: &[u8]) -> bool {
     let held = preparing.vault.open(id).ok().flatten();
     held.is_some_and(|held| held.as_slice().ct_eq(secret).into())
@@ -64,4 +76,46 @@ fn holds(preparing: &Preparing<'_>, id: &str, secret: &[u8]) -> bool {
 fn at(field: &'static str, problem: Problem) -> Faults {
     let path = ["spec", "credential", field].map(Step::Field).to_vec();
     Faults(vec![FieldFault { field: FieldPath(path), problem }])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use policy_engine::vocabulary::Id;
+
+    use super::*;
+    use crate::seal::Sealer;
+    use crate::vault::Vault;
+
+    fn sealed(id: &Id, vault: &Vault, source: Source, before: Option<&str>) -> Result<Source, Faults> {
+        let mut preparing = Preparing { id, before: None, vault, sealed: Vec::new() };
+        let mut credential = Credential { source: Some(source) };
+        let before = before.map(|id| Credential { source: Some(Source::Sealed(id.to_owned())) });
+        seal(&mut credential, before.as_ref(), &mut preparing)?;
+        vault.keep(&preparing.sealed);
+        Ok(credential.source.unwrap())
+    }
+
+    #[test]
+    fn a_tenants_provider_reaches_no_secret_but_its_own() {
+        let vault = Vault::new(Arc::new(Sealer::new(&[7; 32]).unwrap()), HashMap::new());
+        let platform = Id::platform("p".parse().unwrap());
+        let tenants = Id::of("acme".parse().unwrap(), "p".parse().unwrap());
+        let Source::Sealed(own) = sealed(&tenants, &vault, Source::Value("sk-1".into()), None).unwrap()
+        else {
+            panic!()
+        };
+        for source in [Source::Env("OPENAI_API_KEY".into()), Source::File("/etc/key".into())] {
+            assert!(sealed(&platform, &vault, source.clone(), None).is_ok());
+            assert!(sealed(&tenants, &vault, source, None).is_err());
+        }
+        let named = Source::Sealed(own.clone());
+        assert!(sealed(&platform, &vault, named.clone(), None).is_ok());
+        assert!(sealed(&platform, &vault, Source::Sealed("cred-0".into()), None).is_err());
+        assert!(sealed(&tenants, &vault, named.clone(), None).is_err());
+        assert_eq!(sealed(&tenants, &vault, named, Some(&own)), Ok(Source::Sealed(own)));
+        assert!(sealed(&tenants, &vault, Source::Value(" ".into()), None).is_err());
+    }
 }

@@ -63,6 +63,18 @@ async fn a_version_is_in_force_until_the_next_one() {
 }
 
 #[tokio::test]
+async fn what_a_revision_is_for_a_scope_is_said_once() {
+    let (_dir, store) = fresh().await;
+    publish(&store, &[written("a", Some("one"), false)], &[]).await.unwrap();
+    let scope = |geo: &str, digest| ScopeRow { geo: geo.into(), node_class: String::new(), digest };
+    for row in [scope("us", [2; 32]), scope("eu", [1; 32]), scope("eu", [9; 32])] {
+        store.keep_scope(1, &row).await.unwrap();
+    }
+    assert_eq!(store.scopes(1).await.unwrap(), [scope("eu", [1; 32]), scope("us", [2; 32])]);
+    assert!(store.keep_scope(7, &scope("eu", [1; 32])).await.is_err(), "a revision that was never published");
+}
+
+#[tokio::test]
 async fn a_failed_commit_leaves_nothing() {
     let (_dir, store) = fresh().await;
     publish(&store, &[written("a", Some("one"), false)], &[event("first", 1)]).await.unwrap();

@@ -1,6 +1,9 @@
 //! One call: who makes it, under which id, and how it is answered and logged.
 //!
-//! Law: an answer carries the request's id and the revision, a refusal too; a write that is forbidden is logged.
+//! Law: an answer carries the request's id and the revision, a refusal too; a write to what is not the caller's to change,
+//! or not there, is logged.
+
+use std::sync::OnceLock;
 
 use prost::Message;
 use proto::code::ErrorCode;
@@ -24,9 +27,22 @@ pub(super) struct Call {
     /// The call's full name, such as `chancery.admin.v1.TeamsService/CreateTeam`.
     action: &'static str,
     request_id: String,
+    /// AIP name of what a write is about, as soon as it is known.
+    about: OnceLock<String>,
 }
 
 impl Call {
+    /// Notes what the call is about, for the log of refusals.
+    pub(super) fn concerns(&self, resource: String) {
+        let _first_word_stands = self.about.set(resource);
+    }
+
+    /// Whether the call would change something.
+    fn writes(&self) -> bool {
+        let method = self.action.rsplit('/').next().unwrap_or_default();
+        ["Create", "Update", "Delete", "Revoke", "Apply"].iter().any(|verb| method.starts_with(verb))
+    }
+
     /// The act of this call on a resource.
     pub(super) fn act(&self, resource: String) -> Act {
         Act {
@@ -47,7 +63,7 @@ impl Admin {
             .authenticator
             .actor(request.metadata())
             .map_err(|refusal| Status::from(Refusal { request_id: Some(request_id.clone()), ..refusal }))?;
-        Ok((Call { actor, action, request_id }, request.into_inner()))
+        Ok((Call { actor, action, request_id, about: OnceLock::new() }, request.into_inner()))
     }
 
     /// Answers a call.
@@ -68,19 +84,22 @@ impl Admin {
                 Ok(response)
             }
             Err(refusal) => {
-                if refusal.code == ErrorCode::PermissionDenied {
-                    let logged =
-                        self.publisher.log_refusal(&call.act(String::new()), refusal.code.as_str()).await;
-                    if let Err(error) = logged {
-                        tracing::error!(
-                            error = &error as &dyn std::error::Error,
-                            "a refusal could not be logged"
-                        );
-                    }
+                let hidden = matches!(refusal.code, ErrorCode::PermissionDenied | ErrorCode::NotFound);
+                if hidden && call.writes() {
+                    self.log_refusal(call, refusal.code).await;
                 }
                 let request_id = Some(call.request_id.clone());
                 Err(Refusal { request_id, revision: Some(revision), ..refusal }.into())
             }
+        }
+    }
+}
+
+impl Admin {
+    async fn log_refusal(&self, call: &Call, code: ErrorCode) {
+        let act = call.act(call.about.get().cloned().unwrap_or_default());
+        if let Err(error) = self.publisher.log_refusal(&act, code.as_str()).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be logged");
         }
     }
 }

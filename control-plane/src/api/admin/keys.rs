@@ -65,6 +65,7 @@ impl Admin {
             _ => {}
         }
         let tenant = Name::new(&spec.tenant).map_err(|e| Refusal::field("key.spec.tenant", e.to_string()))?;
+        call.concerns(format!("tenants/{tenant}/keys"));
         self.publisher.current().demand(&call.actor, Action::Write, Kind::Key, Some(&tenant))?;
         let wanted = Wanted { spec, labels: key.labels };
         let act = call.act(format!("tenants/{tenant}/keys"));
@@ -75,6 +76,7 @@ impl Admin {
 
     async fn revoke_one(&self, call: &Call, name: &str) -> Result<Key, Refusal> {
         let id: Id = name::parse_as(Kind::Key, name)?;
+        call.concerns(name.to_owned());
         self.publisher.current().demand(&call.actor, Action::Write, Kind::Key, id.tenant.as_ref())?;
         let revoked = issue::revoke(&self.publisher, call.act(name.to_owned()), &id).await;
         revoked.map_err(|error| error.told(Kind::Key, &id))?.ok_or_else(absent)

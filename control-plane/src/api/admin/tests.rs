@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use policy_engine::vocabulary::Kind;
+use policy_engine::vocabulary::{Action, Kind};
 use prost_types::FieldMask;
 use proto::admin::audit_service_server::AuditService;
 use proto::admin::keys_service_server::KeysService;
@@ -225,6 +225,11 @@ async fn only_who_is_granted_it_may_and_others_things_are_not_there() {
     assert!(refused.iter().any(|e| e.action.ends_with("TeamsService/CreateTeam")
         && e.actor == "tenants/acme/principals/ada"
         && !e.key_id.is_empty()));
+    let hidden = events.iter().find(|e| e.outcome == "not_found").unwrap();
+    assert_eq!(
+        (hidden.resource.as_str(), hidden.actor.as_str()),
+        ("tenants/mine", "tenants/acme/principals/boss")
+    );
     let made = events.iter().find(|e| e.resource.ends_with("made-by-boss")).unwrap();
     assert_eq!((made.actor.as_str(), made.outcome.as_str()), ("tenants/acme/principals/boss", "ok"));
     let one = admin.get_audit_event(root(GetAuditEventRequest { name: made.name.clone() })).await.unwrap();
@@ -344,6 +349,36 @@ async fn a_decision_is_explained_by_the_revision_that_is_asked() {
     ] {
         assert_eq!(code(admin.explain(root(bad)).await), ErrorCode::InvalidRequest);
     }
+}
+
+#[tokio::test]
+async fn who_may_do_what_is_as_it_was_reviewed() {
+    let House { admin, .. } = &house().await;
+    let published = admin.publisher.current();
+    let principal = |name: &str| crate::actor::Actor::Principal {
+        tenant: "acme".parse().unwrap(),
+        principal: name.parse().unwrap(),
+        team: "research".parse().unwrap(),
+        key_id: "k".parse().unwrap(),
+    };
+    let root = crate::actor::Actor::Platform("root".into());
+    let actors = [root, principal("boss"), principal("reader"), principal("ada"), principal("nobody")];
+    let (acme, other) = ("acme".parse().unwrap(), "other".parse().unwrap());
+    let kinds = proto::name::COLLECTIONS.iter().map(|c| c.plural).chain(proto::name::RECORDS);
+    let mut table =
+        String::from("kind: action | root boss reader ada nobody, each on the platform, acme, other\n");
+    for plural in kinds {
+        for action in [Action::Read, Action::Write, Action::Audit] {
+            let row = actors.iter().map(|actor| {
+                let domains = [None, Some(&acme), Some(&other)];
+                let may = domains
+                    .map(|d| if published.permits_plural(actor, action, plural, d) { '✔' } else { '✘' });
+                String::from_iter(may)
+            });
+            table.push_str(&format!("{plural}: {action} | {}\n", row.collect::<Vec<_>>().join(" ")));
+        }
+    }
+    insta::assert_snapshot!("who_may_do_what", table);
 }
 
 #[test]

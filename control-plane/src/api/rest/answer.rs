@@ -10,6 +10,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use proto::code::ErrorCode;
 use proto::status::{DOMAIN, Refusal};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::call::REQUEST_ID;
@@ -38,17 +39,27 @@ pub(super) fn refusal(refusal: &Refusal, allowed: Option<HeaderValue>) -> Respon
     if status == StatusCode::UNAUTHORIZED {
         told(header::WWW_AUTHENTICATE, Some(HeaderValue::from_static("Bearer")));
     }
-    json(status, body(refusal).to_string(), headers)
+    json(status, body(refusal).unwrap_or_default(), headers)
 }
 
-fn body(refusal: &Refusal) -> Value {
-    let row = refusal.code.row();
-    json!({ "error": {
-        "code": row.http.as_u16(),
-        "status": grpc_name(refusal.code),
-        "message": refusal.message,
-        "details": details(refusal),
-    }})
+/// The body of a refusal, its fields in the order in which people read them.
+#[derive(Serialize)]
+struct Told<'a> {
+    error: Status<'a>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    code: u16,
+    status: String,
+    message: &'a str,
+    details: Vec<Value>,
+}
+
+fn body(refusal: &Refusal) -> serde_json::Result<Vec<u8>> {
+    let (code, status) = (refusal.code.row().http.as_u16(), grpc_name(refusal.code));
+    let error = Status { code, status, message: &refusal.message, details: details(refusal) };
+    serde_json::to_vec(&Told { error })
 }
 
 fn details(refusal: &Refusal) -> Vec<Value> {

@@ -1,5 +1,7 @@
 //! The whole way of a request, over small services of our own that say what they were asked.
 
+mod served;
+
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use prost_types::FieldMask;

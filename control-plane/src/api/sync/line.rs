@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::clock;
 use crate::publish::{Published, Publisher};
+use crate::store::ScopeRow;
 
 /// The form of snapshots this build makes.
 const SCHEMA: u32 = 1;
@@ -73,6 +74,7 @@ pub(super) fn follow(
             let now = published.borrow_and_update().clone();
             match make(&publisher, &geo, &now, last.as_deref()).await {
                 Ok(line) => {
+                    remember(&publisher, &geo, &line).await;
                     last = Some(Arc::new(line));
                     tell.send_replace(last.clone());
                 }
@@ -87,6 +89,17 @@ pub(super) fn follow(
         }
     });
     told
+}
+
+/// Keeps in history what a revision is for the geo, before any node has it. A store that can't take it holds up no node.
+async fn remember(publisher: &Publisher, geo: &Geo, line: &Line) {
+    let Ok(digest) = line.snapshot.version.digest.to_vec().try_into() else { return };
+    let scope = ScopeRow { geo: geo.to_string(), node_class: String::new(), digest };
+    if line.head_revision > 0
+        && let Err(error) = publisher.store().keep_scope(line.head_revision, &scope).await
+    {
+        tracing::error!(%geo, %error, "history does not know what a revision is for a geo");
+    }
 }
 
 async fn make(

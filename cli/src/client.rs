@@ -124,21 +124,24 @@ impl Client {
         self.send(self.http.request(Method::POST, self.url(path)?).json(body)).await
     }
 
-    /// Reads a list to its end, page by page.
-    pub(crate) async fn all(&self, path: &str, field: &str) -> Result<Vec<Value>, ClientError> {
-        let mut all = Vec::new();
-        let mut token = String::new();
-        loop {
-            let query = [("pageSize", "1000".to_owned()), ("pageToken", token)];
-            let mut page = self.get(path, &query).await?.json;
-            if let Some(Value::Array(items)) = page.get_mut(field).map(Value::take) {
-                all.extend(items);
+    /// Reads a list to its end, page by page; several pages become one.
+    pub(crate) async fn all(&self, path: &str, field: &str) -> Result<Reply, ClientError> {
+        let size = ("pageSize", "1000".to_owned());
+        let mut whole = self.get(path, std::slice::from_ref(&size)).await?;
+        while let Some(token) = next(&whole.json) {
+            let mut page = self.get(path, &[size.clone(), ("pageToken", token)]).await?.json;
+            let next = page.get_mut("nextPageToken").map(Value::take);
+            let more = page.get_mut(field).map(Value::take);
+            if let (Some(Value::Array(all)), Some(Value::Array(more))) = (whole.json.get_mut(field), more) {
+                all.extend(more);
             }
-            token = page.get("nextPageToken").and_then(Value::as_str).unwrap_or_default().to_owned();
-            if token.is_empty() {
-                return Ok(all);
+            if let Some(fields) = whole.json.as_object_mut() {
+                fields.remove("nextPageToken");
+                fields.extend(next.map(|next| ("nextPageToken".to_owned(), next)));
             }
+            whole.text = whole.json.to_string();
         }
+        Ok(whole)
     }
 
     fn url(&self, path: &str) -> Result<Url, ClientError> {
@@ -166,6 +169,11 @@ impl Client {
     fn stranger(&self, status: u16) -> ClientError {
         ClientError::Stranger { url: self.base.to_string(), status }
     }
+}
+
+/// What asks for the page after a page.
+fn next(page: &Value) -> Option<String> {
+    page.get("nextPageToken").and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned)
 }
 
 /// What stands at the end of a chain of errors is what helps.

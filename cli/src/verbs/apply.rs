@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -21,6 +22,9 @@ pub(crate) struct Apply {
     /// Check and tell what would change, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Return only when every connected node enforces it; fails after this many seconds (30 if none are given).
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30")]
+    wait: Option<u64>,
     #[command(flatten)]
     shown: Shown,
 }
@@ -37,10 +41,35 @@ pub(super) async fn run(client: &Client, apply: &Apply) -> Result<(), Failure> {
         apply.shown.print(&reply, || summary(&reply.json, apply.dry_run));
     }
     if faults.is_empty() {
-        return Ok(());
+        let revision = reply.json.get("revision").and_then(Value::as_i64).unwrap_or_default();
+        return match apply.wait.filter(|_| revision > 0) {
+            Some(seconds) => enforced(client, revision, Duration::from_secs(seconds)).await,
+            None => Ok(()),
+        };
     }
     faults.iter().for_each(|fault| output::complain(&fault_line(fault)));
     Err(Failure::Faults(faults.len()))
+}
+
+/// Waits until every connected node is known to enforce a revision.
+async fn enforced(client: &Client, revision: i64, patience: Duration) -> Result<(), Failure> {
+    let until = Instant::now() + patience;
+    loop {
+        let reply = client.all("nodes", "nodes").await?;
+        let nodes = list(&reply.json, "nodes");
+        let behind = nodes.iter().filter(|node| {
+            let confirmed = node.get("confirmedRevision").and_then(Value::as_i64).unwrap_or_default();
+            text(node, "state") == "connected" && confirmed < revision
+        });
+        let behind: Vec<String> = behind.map(|node| text(node, "name")).collect();
+        if behind.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            return Err(Failure::NotEnforced { revision, nodes: behind.join(", ") });
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// The files at a path, with the paths under which faults name them.

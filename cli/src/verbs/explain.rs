@@ -72,8 +72,8 @@ pub(super) async fn run(client: &Client, explain: &Explain) -> Result<(), Failur
 }
 
 async fn known_geos(client: &Client) -> Result<BTreeSet<String>, Failure> {
-    let nodes = client.all("nodes", "nodes").await?;
-    Ok(nodes.iter().filter_map(|node| node.get("geo")?.as_str().map(str::to_owned)).collect())
+    let nodes = client.all("nodes", "nodes").await?.json;
+    Ok(list(&nodes, "nodes").iter().filter_map(|node| node.get("geo")?.as_str().map(str::to_owned)).collect())
 }
 
 /// A date as its first instant in UTC; anything else as it is, for the control plane to read.

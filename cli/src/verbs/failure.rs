@@ -28,6 +28,14 @@ pub(super) enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// It is done, but not every node follows yet.
+    #[error("revision {revision} is published, but not known to be enforced by {nodes}")]
+    NotEnforced {
+        /// The revision.
+        revision: i64,
+        /// The nodes, by name.
+        nodes: String,
+    },
     /// A certificate can't be issued.
     #[error("{}", chain(.0))]
     Authority(#[from] CaError),
@@ -38,10 +46,12 @@ impl Failure {
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("error: {self}")];
         if let Self::Client(ClientError::Refused(refused)) = self {
-            lines.extend(refused.fields.iter().map(|(field, message)| match field.as_str() {
-                "" => format!("  {message}"),
-                field => format!("  {field}: {message}"),
-            }));
+            let told = refused.fields.iter().map(|(field, message)| match field.as_str() {
+                "" => message.clone(),
+                field => format!("{field}: {message}"),
+            });
+            // The one line of a refusal for one field is that field's.
+            lines.extend(told.filter(|line| *line != refused.message).map(|line| format!("  {line}")));
             if refused.status >= 500 {
                 lines.extend(refused.request_id.iter().map(|id| format!("  request id: {id}")));
             }
@@ -56,7 +66,7 @@ impl Failure {
 
     fn number(&self) -> u8 {
         match self {
-            Self::Faults(_) | Self::File { .. } | Self::Authority(_) => 1,
+            Self::Faults(_) | Self::File { .. } | Self::NotEnforced { .. } | Self::Authority(_) => 1,
             Self::Input(_) => 2,
             Self::Client(ClientError::Refused(refused)) => match refused.status {
                 401 | 403 => 4,
@@ -84,6 +94,11 @@ mod tests {
         Failure::Client(Refused { status, code, message, fields, request_id: Some("r-1".to_owned()) }.into())
     }
 
+    fn the_refused(failure: Failure) -> Refused {
+        let Failure::Client(ClientError::Refused(refused)) = failure else { panic!("{failure}") };
+        refused
+    }
+
     #[test]
     fn the_exit_code_tells_what_to_look_at() {
         let stranger = ClientError::Stranger { url: "http://a/".into(), status: 200 };
@@ -106,6 +121,8 @@ mod tests {
     #[test]
     fn wrong_fields_are_told_each_on_its_line() {
         assert_eq!(refused(400).lines(), ["error: no (invalid_request)", "  spec.x: is missing"]);
+        let one = Refused { message: "spec.x: is missing".to_owned(), ..the_refused(refused(400)) };
+        assert_eq!(Failure::Client(one.into()).lines(), ["error: spec.x: is missing (invalid_request)"]);
         assert_eq!(refused(500).lines().last().unwrap(), "  request id: r-1");
     }
 }

@@ -1,9 +1,10 @@
 //! `get`: one resource, or all of a kind.
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::failure::Failure;
+use super::field::list;
 use super::kind::KindName;
 use crate::client::Client;
 use crate::output;
@@ -46,14 +47,15 @@ pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
             }
         }
         None => {
-            let all = client.all(&path, plural).await?;
+            let reply = client.all(&path, plural).await?;
+            let all = list(&reply.json, plural);
             match get.output {
-                Form::Json => format!("{}\n", json!({ (plural): all })),
+                Form::Json => format!("{}\n", reply.text.trim_end()),
                 Form::Yaml => {
                     let documents = all.iter().map(|resource| document(get.kind, &resource.to_string()));
                     documents.collect::<Result<Vec<_>, _>>()?.join("---\n")
                 }
-                Form::Table => rows(get.kind, &all),
+                Form::Table => rows(get.kind, all),
             }
         }
     };
@@ -85,6 +87,8 @@ fn rows(kind: KindName, resources: &[Value]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -3,11 +3,12 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::Shown;
 use super::failure::Failure;
-use super::{Form, Shown};
+use super::field::list;
 use crate::client::Client;
+use crate::output::plain;
 use crate::output::table::{cell, table};
-use crate::output::{self, plain};
 
 /// Make, list and revoke API keys.
 #[derive(Debug, Subcommand)]
@@ -78,12 +79,9 @@ pub(super) async fn run(client: &Client, keys: &Keys) -> Result<(), Failure> {
             let reply = client.post(&path, &json!({ "spec": spec(create) })).await?;
             create.shown.print(&reply, || created(&reply.json));
         }
-        Keys::List(list) => {
-            let all = client.all(&collection(list.tenant.as_deref()), "keys").await?;
-            match list.shown.output {
-                Form::Json => output::line(&json!({ "keys": all }).to_string()),
-                Form::Text => output::text_as_is(&listed(&all)),
-            }
+        Keys::List(asked) => {
+            let reply = client.all(&collection(asked.tenant.as_deref()), "keys").await?;
+            asked.shown.print(&reply, || listed(&reply.json));
         }
         Keys::Revoke(revoke) => {
             let name = name(&revoke.key, revoke.tenant.as_deref()).map_err(Failure::Input)?;
@@ -140,7 +138,7 @@ fn created(answer: &Value) -> String {
     )
 }
 
-fn listed(keys: &[Value]) -> String {
+fn listed(answer: &Value) -> String {
     let row = |key: &Value| {
         let spec = |field: &str| cell(key.pointer(&format!("/spec/{field}")));
         let state = key.get("revokeTime").map_or("in force", |_| "revoked").to_owned();
@@ -154,7 +152,10 @@ fn listed(keys: &[Value]) -> String {
             spec("expireTime"),
         ]
     };
-    table(&["name", "state", "principal", "team", "models", "geos", "expires"], keys.iter().map(row))
+    table(
+        &["name", "state", "principal", "team", "models", "geos", "expires"],
+        list(answer, "keys").iter().map(row),
+    )
 }
 
 #[cfg(test)]
@@ -182,7 +183,7 @@ mod tests {
         );
         let keys =
             [json!({"name": "keys/k", "revokeTime": "2026-01-01T00:00:00Z", "spec": {"principal": "p"}})];
-        let shown = listed(&keys);
+        let shown = listed(&json!({ "keys": keys }));
         assert!(shown.lines().nth(1).unwrap().contains("revoked") && !shown.contains("secret"), "{shown}");
     }
 }

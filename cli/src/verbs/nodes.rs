@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use control_plane::ca::{Authority, LEAF_VALIDITY};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::Shown;
 use super::failure::Failure;
-use super::{Form, Shown};
+use super::field::list;
 use crate::client::Client;
 use crate::output;
 use crate::output::table::{cell, table};
@@ -55,12 +56,9 @@ pub(crate) struct Issue {
 /// Asks the control plane.
 pub(super) async fn run(client: &Client, nodes: &Nodes) -> Result<(), Failure> {
     match nodes {
-        Nodes::List(list) => {
-            let all = client.all("nodes", "nodes").await?;
-            match list.shown.output {
-                Form::Json => output::line(&json!({ "nodes": all }).to_string()),
-                Form::Text => output::text_as_is(&listed(&all)),
-            }
+        Nodes::List(asked) => {
+            let reply = client.all("nodes", "nodes").await?;
+            asked.shown.print(&reply, || listed(&reply.json));
             Ok(())
         }
         Nodes::Issue(asked) => issue(asked),
@@ -85,7 +83,7 @@ pub(super) fn issue(asked: &Issue) -> Result<(), Failure> {
     Ok(())
 }
 
-fn listed(nodes: &[Value]) -> String {
+fn listed(answer: &Value) -> String {
     let row = |node: &Value| {
         let field = |name: &str| cell(node.get(name));
         let nack = node.get("lastNack").map_or_else(
@@ -102,18 +100,23 @@ fn listed(nodes: &[Value]) -> String {
             nack,
         ]
     };
-    table(&["name", "geo", "state", "revision", "last seen", "build", "last refusal"], nodes.iter().map(row))
+    table(
+        &["name", "geo", "state", "revision", "last seen", "build", "last refusal"],
+        list(answer, "nodes").iter().map(row),
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_nodes_refusal_is_seen_in_the_list() {
         let nodes = [json!({"name": "nodes/eu-1", "geo": "eu", "state": "connected", "appliedRevision": 6,
             "lastNack": {"code": "VALIDATION", "revision": 7}})];
-        let shown = listed(&nodes);
+        let shown = listed(&json!({ "nodes": nodes }));
         assert!(shown.lines().nth(1).unwrap().ends_with("VALIDATION at revision 7"), "{shown}");
     }
 

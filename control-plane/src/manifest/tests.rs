@@ -56,6 +56,18 @@ async fn one_of_every_kind_is_applied_and_its_export_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_quickstart_is_applied_and_its_export_changes_nothing() {
+    let fixture = fixture().await;
+    let first =
+        applied(&fixture, Mode::Commit, &[include_str!("../../../deploy/examples/quickstart.yaml")]).await;
+    assert_eq!((faults(&first), first.revision), (Vec::new(), 1));
+    let text = export(&fixture.publisher.current(), &root(), &Selection::default());
+    let back = applied(&fixture, Mode::Commit, &[&text]).await;
+    assert_eq!((faults(&back), back.changes.len()), (Vec::new(), first.changes.len()));
+    assert!(words(&back).iter().all(|w| *w == "unchanged"));
+}
+
+#[tokio::test]
 async fn every_fault_is_reported_where_it_was_written_and_nothing_is_applied() {
     let fixture = fixture().await;
     let structural = "apiVersion: chancery/v1\nkind: Teem\nmetadata: {name: a}\nspec: {}\n---\napiVersion: chancery/v2\nkind: Tenant\nmetadata: {name: acme, tenant: x, colour: red}\nspec:\n  displayname: Acme\n  geos: eu\n---\nkind: Key\n---\n- 1\n";

@@ -1,0 +1,59 @@
+//! The stories of the house, one binary so that they are linked once.
+//!
+//! A story takes a door and is told through both (`stories!`); what is not about asking models is a plain test. `parity` holds
+//! the count of that.
+
+/// Tells each of these through both doors, and compares what the house wrote down.
+#[cfg(test)]
+macro_rules! stories {
+    ($($story:ident),* $(,)?) => {
+        mod through_both_doors {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $story() {
+                    let told = integration_tests::scene::through_both_doors(super::$story);
+                    Box::pin(told).await.unwrap();
+                }
+            )*
+        }
+    };
+}
+
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod change;
+#[cfg(test)]
+mod fallback;
+#[cfg(test)]
+mod governance;
+#[cfg(test)]
+mod manifest;
+#[cfg(test)]
+mod once;
+#[cfg(test)]
+mod parity;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod python;
+#[cfg(test)]
+mod readme;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod survival;
+#[cfg(test)]
+mod telemetry;
+#[cfg(test)]
+mod unauthorised;
+#[cfg(test)]
+mod upstream;

@@ -1,0 +1,77 @@
+//! The README's code, run as a reader would run it: `integration_tests::readme` says which blocks and how.
+//!
+//! The house of the page is `chancery dev` on free ports; `chancery` on the path is the binary under test, and `dev.env` is
+//! read before the first block, so that the page's addresses are variables and not numbers.
+
+use std::{path::Path, process::Stdio};
+
+use anyhow::{Context, Result, ensure};
+use integration_tests::{household::binary, readme, wait::until};
+use tokio::process::Command;
+
+/// Runs a page's blocks in one shell beside a running `chancery dev`.
+async fn run(page: &str) -> Result<()> {
+    let blocks = readme::blocks(page);
+    ensure!(!blocks.is_empty(), "the page has no block that is run: mark them `sh test`");
+    let home = tempfile::tempdir()?;
+    let (binary, state) = (binary()?, home.path().join("state"));
+    let mut dev = Command::new(&binary);
+    dev.arg("dev").arg("--state-dir").arg(&state).kill_on_drop(true).stdin(Stdio::null());
+    for port in ["control", "sync", "eu", "us", "ops-control", "ops-eu", "ops-us"] {
+        dev.args([format!("--listen-{port}"), "127.0.0.1:0".to_owned()]);
+    }
+    for name in std::env::vars_os().map(|(name, _)| name) {
+        if name.to_string_lossy().starts_with("CHANCERY_") || name.to_string_lossy().starts_with("OPENAI_") {
+            dev.env_remove(name);
+        }
+    }
+    let log = std::fs::File::create(home.path().join("dev.log"))?;
+    let mut dev = dev.stdout(log.try_clone()?).stderr(log).spawn()?;
+    let file = state.join("dev.env");
+    until("dev.env", async || file.exists().then_some(()))
+        .await
+        .with_context(|| std::fs::read_to_string(home.path().join("dev.log")).unwrap_or_default())?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+    let script = format!("set -a\n. {}\nset +a\n{}", file.display(), readme::script(&blocks));
+    let mut shell = Command::new("sh");
+    let path = format!("{}:{}", binary.parent().context("a directory")?.display(), std::env::var("PATH")?);
+    let path = match std::env::var("CHANCERY_TEST_PYTHON") {
+        Ok(python) => format!("{}:{path}", Path::new(&python).parent().context("a directory")?.display()),
+        Err(_) => path,
+    };
+    shell
+        .arg("-c")
+        .arg(&script)
+        .current_dir(root)
+        .env("PATH", path)
+        .env("CHANCERY_STATE_DIR", &state)
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(std::time::Duration::from_secs(180), shell.output()).await??;
+    dev.kill().await?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let outputs = readme::outputs(&printed, blocks.len());
+    for (at, block) in blocks.iter().enumerate() {
+        let complaint = || format!("README.md:{}: {}", block.line, String::from_utf8_lossy(&output.stderr));
+        let output = outputs.get(at).with_context(complaint)?;
+        if let Some(expected) = &block.output {
+            readme::agrees(expected, output).with_context(|| format!("README.md:{}", block.line))?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_readme_does_what_it_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let page = std::fs::read_to_string(&path).expect("the house has a README.md");
+    run(&page).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_lies_is_seen() {
+    let lie = "```sh test\ncurl -sf \"$OPENAI_BASE_URL/models\" -H \"Authorization: Bearer $OPENAI_API_KEY\" | head -c 9\n```\n```text output\nno models\n```\n";
+    let fault = format!("{:#}", run(lie).await.unwrap_err());
+    assert!(fault.contains("{\"object\""), "{fault}");
+    let fails = "```sh test\ncurl -sf \"$OPENAI_BASE_URL/models\"\n```\n";
+    assert!(run(fails).await.is_err(), "a command that fails is not passed over");
+}

@@ -78,7 +78,6 @@ impl Rejection {
     pub(crate) fn upstream(error: &UpstreamError, told: Option<String>) -> Self {
         let code = match &error.kind {
             Kind::Timeout(Stage::Connect | Stage::FirstByte | Stage::Idle | Stage::Total) => ErrorCode::UpstreamTimeout,
-            Kind::Cancelled => ErrorCode::Cancelled,
             Kind::Status(refusal) => match refusal.status.as_u16() {
                 401 | 403 => ErrorCode::UpstreamCredential,
                 429 => ErrorCode::UpstreamRateLimited,

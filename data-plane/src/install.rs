@@ -83,7 +83,6 @@ impl Installer {
             name: row.id.name.to_string(),
             adapter,
             base_url: provider.base_url.clone(),
-            upstream_model: row.upstream_model.to_string(),
             credential: credential(provider, secrets).map(Secret::new),
             timeouts: timeouts(&row.timeouts),
             caps: Caps::default(),

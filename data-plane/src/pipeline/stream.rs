@@ -136,7 +136,9 @@ impl ScreenedStream {
 
     /// The vendor is done: what is held leaves, then the end mark.
     fn complete(&mut self) {
-        self.events = None;
+        if let Some(events) = self.events.take() {
+            events.retire();
+        }
         match self.lane.flush(&mut self.frame) {
             Ok(()) => {
                 self.frame.done();

@@ -4,7 +4,7 @@
 //! absent: who calls, which policy permitted it, and any reading of the body.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use policy_engine::vocabulary::Operation;
 use tokio::time::Instant;
 
@@ -30,8 +30,6 @@ pub(crate) struct Call {
 /// A vendor's 2xx answer; everything else is an `UpstreamError`.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// A 2xx status.
-    pub(crate) status: StatusCode,
     /// The headers of [`KEPT_HEADERS`] that the vendor sent.
     pub(crate) headers: HeaderMap,
     /// The body, whole or as it comes.

@@ -1,7 +1,8 @@
 //! What one endpoint needs to be called: where, as whom, how long, how much.
 //!
 //! Law: plain values, checked once when the endpoint is built; every fault says which field and why.
-//! Deliberately absent: prices, regions and flags of the endpoint, which rules read and the wire does not.
+//! Deliberately absent: the model's name there, which the pipeline patches into bodies; prices, regions and flags,
+//! which rules read.
 
 use std::time::Duration;
 
@@ -18,8 +19,6 @@ pub(crate) struct EndpointConfig {
     pub(crate) adapter: Adapter,
     /// `https://host[:port]/path`, without userinfo, query or fragment; unused by the simulated adapter.
     pub(crate) base_url: String,
-    /// The model name the vendor knows; the pipeline patches it into the body.
-    pub(crate) upstream_model: String,
     /// The bearer credential; none for servers that ask for none.
     pub(crate) credential: Option<Secret>,
     /// How long each stage may take.
@@ -81,21 +80,6 @@ pub(crate) enum Fault {
 }
 
 impl EndpointConfig {
-    /// An endpoint with every default: public addresses only, no credential, the timeouts and caps above.
-    pub(crate) fn new(name: &str, adapter: Adapter, base_url: &str, upstream_model: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            adapter,
-            base_url: base_url.to_owned(),
-            upstream_model: upstream_model.to_owned(),
-            credential: None,
-            timeouts: Timeouts::default(),
-            caps: Caps::default(),
-            addresses: AddressPolicy::default(),
-            extra_roots: None,
-        }
-    }
-
     /// A digest of everything in here, the credential included: equal digests, equal endpoints.
     pub(super) fn fingerprint(&self) -> [u8; 32] {
         let mut context = digest::Context::new(&digest::SHA256);

@@ -1,7 +1,7 @@
 //! Why a vendor call gave no answer, in words that may be shown to the caller.
 //!
 //! Law: `Display` names no host, address or credential; the source chain is for the operator. Deliberately absent:
-//! the decision to try another candidate (the pipeline's), status codes of our own doors (`proto`'s).
+//! cancellation (a call is given up by dropping it), the decision to try another candidate (the pipeline's), status codes of our own doors (`proto`'s).
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -48,9 +48,6 @@ pub(crate) enum Kind {
     /// A status other than 2xx; redirects are never followed.
     #[error("the upstream answered with status {}", .0.status.as_u16())]
     Status(Box<Refusal>),
-    /// The call was given up on our side before it ended.
-    #[error("the upstream call was cancelled")]
-    Cancelled,
 }
 
 /// A vendor's own error answer.
@@ -112,7 +109,7 @@ impl UpstreamError {
     /// |---|---|
     /// | connect, TLS, timeouts before the answer, reset, protocol | yes |
     /// | status 408, 429, 5xx except 501 | yes |
-    /// | any other status, address refused, too large, total time, cancelled | no |
+    /// | any other status, address refused, too large, total time | no |
     pub(crate) fn retryable(&self) -> bool {
         if self.delivered == Delivered::Something {
             return false;
@@ -121,13 +118,8 @@ impl UpstreamError {
             Kind::Connect | Kind::Tls | Kind::Reset | Kind::Protocol => true,
             Kind::Timeout(stage) => *stage != Stage::Total,
             Kind::Status(refusal) => passing(refusal.status),
-            Kind::AddressRefused | Kind::TooLarge | Kind::Cancelled => false,
+            Kind::AddressRefused | Kind::TooLarge => false,
         }
-    }
-
-    /// Whether the request can have reached the vendor, who may then have worked and will charge for it.
-    pub(crate) fn request_sent(&self) -> bool {
-        !matches!(self.kind, Kind::Connect | Kind::Tls | Kind::AddressRefused | Kind::Timeout(Stage::Connect))
     }
 }
 
@@ -192,7 +184,7 @@ mod tests {
     fn the_callers_words_never_repeat_the_cause() {
         let error = UpstreamError::caused(Kind::Connect, "tcp connect to 10.0.0.7:443 refused");
         assert_eq!(error.to_string(), "the upstream could not be reached");
-        assert!(error.source().is_some() && !error.request_sent());
+        assert!(error.source().is_some());
         assert_eq!(status(503).to_string(), "the upstream answered with status 503");
     }
 }

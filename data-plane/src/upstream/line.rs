@@ -98,7 +98,7 @@ impl Line {
         } else {
             AnswerBody::Whole(reader.whole(length).await?)
         };
-        Ok(Answer { status: head.status, headers, body })
+        Ok(Answer { headers, body })
     }
 
     async fn refusal(&self, response: Response<Incoming>, timer: Timer) -> UpstreamError {

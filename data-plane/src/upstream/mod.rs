@@ -41,10 +41,9 @@ use error::UpstreamError;
 use openai::OpenAi;
 use simulated::Simulated;
 
-/// One callable endpoint: its name, the vendor's name of the model, and the way there.
+/// One callable endpoint: its name and the way there.
 pub(crate) struct Upstream {
     name: String,
-    model: String,
     max_event_bytes: usize,
     /// Of the configuration it was built from.
     fingerprint: [u8; 32],
@@ -68,7 +67,6 @@ impl Upstream {
         };
         Ok(Self {
             name: config.name.clone(),
-            model: config.upstream_model.clone(),
             max_event_bytes: config.caps.max_event_bytes,
             fingerprint: config.fingerprint(),
             provider,
@@ -82,16 +80,6 @@ impl Upstream {
             Some(before) => Ok(Arc::clone(before)),
             None => Self::build(config).map(Arc::new),
         }
-    }
-
-    /// The endpoint's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The model's name at the vendor, to be patched into the body.
-    pub(crate) fn model(&self) -> &str {
-        &self.model
     }
 
     /// A splitter for this endpoint's events, with its cap.
@@ -117,10 +105,7 @@ impl Provider {
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream")
-            .field("name", &self.name)
-            .field("model", &self.model)
-            .finish_non_exhaustive()
+        f.debug_struct("Upstream").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

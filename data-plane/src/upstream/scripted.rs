@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     address::{AddressPolicy, Loopback},
     call::Call,
-    config::{Adapter, EndpointConfig},
+    config::{Adapter, Caps, EndpointConfig, Timeouts},
     secret::Secret,
 };
 
@@ -59,11 +59,16 @@ pub(super) async fn request<R: AsyncRead + Unpin>(stream: &mut R) -> (String, Ve
 
 /// An endpoint at `http://127.0.0.1:port/v1` with a credential.
 pub(super) fn endpoint(port: u16) -> EndpointConfig {
-    let mut config =
-        EndpointConfig::new("scripted", Adapter::OpenAi, &format!("http://127.0.0.1:{port}/v1"), "m");
-    config.addresses = AddressPolicy { loopback: Loopback::Permitted, allowed: Vec::new() };
-    config.credential = Some(Secret::new(KEY.to_owned()));
-    config
+    EndpointConfig {
+        name: "scripted".to_owned(),
+        adapter: Adapter::OpenAi,
+        base_url: format!("http://127.0.0.1:{port}/v1"),
+        credential: Some(Secret::new(KEY.to_owned())),
+        timeouts: Timeouts::default(),
+        caps: Caps::default(),
+        addresses: AddressPolicy { loopback: Loopback::Permitted, allowed: Vec::new() },
+        extra_roots: None,
+    }
 }
 
 /// A chat call.

@@ -67,6 +67,8 @@ struct Session {
 /// What was said to the node so far.
 struct Sent {
     boot_id: String,
+    /// The digest the node last said it enforces.
+    applied: Vec<u8>,
     public_key: Vec<u8>,
     /// The digest the node enforces, was last sent, or last refused: not to be sent (again).
     settled: Vec<u8>,
@@ -78,10 +80,12 @@ struct Sent {
 
 impl Sent {
     fn new(hello: Hello) -> Self {
+        let applied = hello.applied.map(|v| v.digest).unwrap_or_default();
         Self {
             boot_id: hello.boot_id,
+            applied: applied.clone(),
             public_key: hello.hpke_public_key,
-            settled: hello.applied.map(|v| v.digest).unwrap_or_default(),
+            settled: applied,
             awaiting: None,
             nonce: 0,
             secrets_seq: 0,
@@ -129,6 +133,10 @@ impl Session {
                     .map_err(|_| Status::invalid_argument("secrets can't be sealed to the node's key"))?;
             self.say(Saying::Secrets(sealed)).await?;
             self.sent.secrets = Some(line.secrets.clone());
+        }
+        if self.sent.applied == line.snapshot.version.digest {
+            let NodeId { geo, name } = &self.node;
+            self.shared.nodes.update(geo, name, |view| view.confirmed_revision = line.head_revision);
         }
         if self.sent.awaiting.is_some() || self.sent.settled == line.snapshot.version.digest {
             return Ok(());
@@ -179,6 +187,7 @@ impl Session {
                     self.sent.awaiting = None;
                 }
                 self.shared.nodes.update(geo, name, |view| seen(view, ack.applied.as_ref()));
+                self.sent.applied = ack.applied.as_ref().map(|v| v.digest.clone()).unwrap_or_default();
                 tracing::info!(%geo, node = %name, apply_us = ack.apply_us, persisted = ack.persisted,
                     revision = ack.applied.map_or(0, |v| v.revision), "a node enforces");
             }

@@ -36,8 +36,6 @@ pub(crate) struct Parts {
 pub(crate) struct Runtime {
     /// The compiled facts.
     pub(crate) snapshot: Arc<CompiledSnapshot>,
-    /// Where this node runs.
-    pub(crate) geo: Geo,
     /// The revision, for `x-chancery-revision`.
     pub(crate) revision_header: HeaderValue,
     /// The geo, for `x-chancery-geo`.
@@ -86,7 +84,6 @@ impl Runtime {
             scope_keys: keys.collect(),
             decoy: hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]),
             snapshot,
-            geo,
         }
     }
 

@@ -205,11 +205,6 @@ impl Account {
         timestamp(&self.node)
     }
 
-    /// What was used, as far as it is known.
-    pub(crate) fn usage(&self) -> Usage {
-        self.open.as_deref().map_or_else(Usage::default, |open| open.seen.judge(open.reported))
-    }
-
     /// It ended: well, or with a refusal. After it was handed over, or a second time, nothing happens.
     pub(crate) fn close(&mut self, refused: Option<&Rejection>) {
         let Some(open) = self.open.take() else { return };

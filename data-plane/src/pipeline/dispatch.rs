@@ -31,7 +31,7 @@ enum Missed {
 /// Calls the candidates in their order until one begins to answer.
 pub(crate) async fn dispatch<'s>(
     exchange: &mut Exchange<'s>,
-    reserved: Reserved<'s>,
+    mut reserved: Reserved<'s>,
 ) -> Result<Answering<'s>, Rejection> {
     let arrival = &reserved.permitted.entitled.question.arrival;
     if arrival.own_deadline && arrival.deadline <= Timepoint::now() {
@@ -42,7 +42,10 @@ pub(crate) async fn dispatch<'s>(
     for (turn, candidate) in candidates.iter().enumerate() {
         let Some(endpoint) = exchange.runtime.endpoint(candidate.endpoint) else { continue };
         match attempt(exchange, &reserved, (turn, candidate), endpoint).await {
-            Ok(begun) => return Ok(Answering { permitted: reserved.permitted, begun, endpoint }),
+            Ok(begun) => {
+                reserved.permitted.entitled.let_go();
+                return Ok(Answering { permitted: reserved.permitted, begun, endpoint });
+            }
             Err(Missed::Limited(rejection)) => refusal = refusal.or(Some(rejection)),
             Err(Missed::Upstream(error)) => {
                 exchange.account.failed(&error);

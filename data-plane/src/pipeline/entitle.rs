@@ -55,6 +55,14 @@ pub(crate) fn entitle<'s>(exchange: &mut Exchange<'s>, identified: Identified) -
     Ok(Entitled { question, body: received.body, buffered: received.buffered, entitled })
 }
 
+impl Entitled<'_> {
+    /// Lets go of the body, which nobody needs any more: an answer may take long.
+    pub(crate) fn let_go(&mut self) {
+        self.body = Bytes::new();
+        drop(self.buffered.take());
+    }
+}
+
 impl Question {
     /// The question as the policy reads it.
     pub(crate) fn request(&self) -> Request<'_> {

@@ -1,1 +1,258 @@
-//! The stream law.
+//! The stream law: however the vendor's bytes are cut, the same leaves, and its texts are the whole texts masked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use policy_engine::content::Masker;
+use policy_engine::content::mask::apply;
+use policy_engine::facts::{Check, Facts, Guardrail, Subject};
+use policy_engine::vocabulary::{Entity, MaskAction, Operation};
+use proptest::prelude::*;
+
+use super::super::answer::{Answering, Begun};
+use super::super::{authenticate, decide, dispatch, entitle, inspect, reserve};
+use super::*;
+use crate::house::{House, KEY, asking, bearer, world};
+use crate::record::Door;
+
+fn masking(facts: &mut Facts, action: MaskAction) {
+    let detect = vec![Entity::Email, Entity::CreditDebitCardNumber, Entity::InternationalBankAccountNumber];
+    let checks = vec![Check { detect, words: vec!["project zebra".into()], action }];
+    let guardrail = Guardrail { applies: Subject::default(), input: vec![], output: checks, geos: vec![] };
+    facts.guardrails.insert(world::id("guard"), Arc::new(guardrail));
+}
+
+/// A stream that has begun and to which nothing was fed yet.
+async fn opened(house: &House, more: &str) -> ScreenedStream {
+    let body = asking("fast", "hi", &format!(r#","stream":true{more}"#));
+    let received = house.request((Door::OpenAi, Operation::Chat), &bearer(KEY), &body);
+    let runtime = house.node.runtime.load_full().unwrap();
+    let mut exchange = Exchange::open(&house.node, &runtime, &received.arrival);
+    let identified = authenticate::authenticate(&mut exchange, received).map_err(drop).unwrap();
+    let entitled = entitle::entitle(&mut exchange, identified).map_err(drop).unwrap();
+    let inspected = inspect::inspect(&mut exchange, entitled).await.map_err(drop).unwrap();
+    let permitted = decide::decide(&mut exchange, inspected).map_err(drop).unwrap();
+    let reserved = reserve::reserve(&mut exchange, permitted).await.map_err(drop).unwrap();
+    let answering = dispatch::dispatch(&mut exchange, reserved).await.map_err(drop).unwrap();
+    let Answering { permitted, begun, endpoint } = answering;
+    let Begun::Events { events, .. } = begun else { panic!("a whole answer") };
+    ScreenedStream::begin(&mut exchange, permitted, (Bytes::new(), events, None), endpoint)
+}
+
+/// What leaves when these pieces come, and how it ends.
+fn fed<'p>(mut stream: ScreenedStream, pieces: impl IntoIterator<Item = &'p [u8]>) -> (String, Option<&'static str>) {
+    let mut out = Vec::new();
+    for piece in pieces {
+        if stream.end.is_none() {
+            stream.take_piece(Bytes::copy_from_slice(piece));
+        }
+        out.extend(stream.frame.take().into_iter().flatten());
+    }
+    if stream.end.is_none() {
+        stream.run_out();
+    }
+    out.extend(stream.frame.take().into_iter().flatten());
+    let end = stream.end.take().unwrap();
+    stream.close(&end);
+    (String::from_utf8(out).unwrap(), end.err().map(|rejection| rejection.code().as_str()))
+}
+
+fn chunk(choices: &str) -> String {
+    format!(r#"data: {{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{choices}],"usage":null}}"#) + "\n\n"
+}
+
+fn delta(index: usize, name: &str, text: &str) -> String {
+    let text = serde_json::to_string(text).unwrap();
+    chunk(&format!(r#"{{"index":{index},"delta":{{"{name}":{text}}},"finish_reason":null}}"#))
+}
+
+fn finish(index: usize) -> String {
+    chunk(&format!(r#"{{"index":{index},"delta":{{}},"finish_reason":"stop"}}"#))
+}
+
+const USAGE: &str =
+    "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":9,\"total_tokens\":12}}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+
+/// The texts of a stream, by choice and member of the delta.
+fn texts(stream: &str) -> BTreeMap<(u64, String), String> {
+    let mut texts = BTreeMap::<_, String>::new();
+    for data in stream.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).filter(|d| *d != "[DONE]") {
+        let chunk: serde_json::Value = serde_json::from_str(data).unwrap_or_else(|e| panic!("{e}: {data}"));
+        for choice in chunk["choices"].as_array().into_iter().flatten() {
+            for (name, text) in choice["delta"].as_object().into_iter().flatten() {
+                let place = (choice["index"].as_u64().unwrap(), name.clone());
+                texts.entry(place).or_default().push_str(text.as_str().unwrap_or_default());
+            }
+        }
+    }
+    texts
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+const PARTS: [&str; 12] = [
+    "ask bob@example.com, ", "card 4111 1111 1111 1111. ", "DE89370400440532013000 ", "plain words \u{2603} ", "\"q\\\" ",
+    "project zebra ", "a.b", "@", "x.org ", "41111", "11111111111 ", "[EMAIL_1] ",
+];
+
+prop_compose! {
+    fn said()(parts in proptest::collection::vec(0..PARTS.len(), 1..6)) -> String {
+        parts.into_iter().map(|at| PARTS[at]).collect()
+    }
+}
+
+/// Cuts a text into pieces at some of its characters.
+fn cut_text(text: &str, cuts: &[usize]) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let mut pieces = vec![];
+    let mut at = 0;
+    for cut in cuts {
+        let to = (at + cut).min(chars.len());
+        pieces.push(chars[at..to].iter().collect());
+        at = to;
+    }
+    pieces.push(chars[at..].iter().collect());
+    pieces
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn every_chunking_gives_the_same_and_texts_are_masked_as_wholes(
+        one in said(),
+        two in said(),
+        deltas in proptest::collection::vec(0_usize..9, 0..12),
+        bytes in proptest::collection::vec(1_usize..200, 0..40),
+        fast in any::<bool>(),
+        extra in prop_oneof![Just(""), Just(": comment\n\n"), Just("event: x\ndata: {\"choices\":[]}\n\n"), Just("\r\n")],
+        shows in any::<bool>(),
+    ) {
+        let house = House::new(|facts| if !fast { masking(facts, MaskAction::Mask) });
+        let more = if shows { r#","n":2,"stream_options":{"include_usage":true}"# } else { r#","n":2"# };
+        let (first, second) = (cut_text(&one, &deltas), cut_text(&two, &deltas));
+        let mut wire = chunk(r#"{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}"#);
+        for (a, b) in first.iter().zip(&second) {
+            wire += &delta(0, "content", a);
+            wire += extra;
+            wire += &delta(1, "reasoning_content", b);
+        }
+        wire = wire + &finish(0) + &finish(1) + USAGE + DONE;
+        let runtime = runtime();
+        let whole = runtime.block_on(async { fed(opened(&house, more).await, [wire.as_bytes()]) });
+        let (mut rest, mut pieces) = (wire.as_bytes(), vec![]);
+        for length in &bytes {
+            let (piece, tail) = rest.split_at((*length).min(rest.len()));
+            pieces.push(piece);
+            rest = tail;
+        }
+        pieces.push(rest);
+        let pieced = runtime.block_on(async { fed(opened(&house, more).await, pieces) });
+        prop_assert_eq!(&whole, &pieced);
+        prop_assert_eq!(whole.1, None);
+        prop_assert!(whole.0.ends_with(DONE) && (shows || !whole.0.contains("\"usage\":null")), "{}", whole.0);
+        prop_assert_eq!(whole.0.contains("prompt_tokens"), shows);
+        let texts = texts(&whole.0);
+        let got = |index: u64, name: &str| texts.get(&(index, name.to_owned())).cloned().unwrap_or_default();
+        if fast {
+            prop_assert_eq!(got(0, "content"), one);
+            prop_assert_eq!(got(1, "reasoning_content"), two);
+        } else {
+            // Numbers are given in the order in which values leave, so each text alone is compared up to its numbers.
+            prop_assert_eq!(unnumbered(&got(0, "content")), unnumbered(&masked(&house, &one)));
+            prop_assert_eq!(unnumbered(&got(1, "reasoning_content")), unnumbered(&masked(&house, &two)));
+        }
+    }
+}
+
+fn masked(house: &House, text: &str) -> String {
+    let runtime = house.node.runtime.load_full().unwrap();
+    let caller = runtime.snapshot.key("demo").unwrap().caller();
+    let view = runtime.snapshot.content(caller).unwrap();
+    let mut findings = vec![];
+    view.detectors.scan(text, &mut findings);
+    let mut actions = policy_engine::decision::Actions::default();
+    Entity::ALL.iter().for_each(|entity| actions.tighten(*entity, MaskAction::Mask));
+    actions.tighten_words(0, MaskAction::Mask);
+    apply(text, &findings, &actions, &mut Masker::new()).unwrap().into_owned()
+}
+
+fn unnumbered(text: &str) -> String {
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+#[test]
+fn the_fast_lane_forwards_the_bytes_that_came() {
+    let wire = [
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"bob@example.com\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        DONE,
+    ]
+    .concat();
+    let house = House::new(|_| ());
+    let (left, end) = runtime().block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
+    assert_eq!((left.as_str(), end), (wire.as_str(), None));
+}
+
+#[test]
+fn a_block_ends_the_stream_and_nothing_of_it_leaves() {
+    let house = House::new(|facts| masking(facts, MaskAction::Block));
+    let wire = delta(0, "content", "ask bo") + &delta(0, "content", "b@example.com now") + &finish(0) + DONE;
+    let (left, end) = runtime().block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
+    assert_eq!(end, Some("content_blocked"));
+    assert!(!left.contains("bo\"") && !left.contains("bob") && left.contains("content_filter"), "{left}");
+    assert_eq!(texts(&left)[&(0, "content".to_owned())], "ask ");
+    assert!(!left.contains("[DONE]"), "the end mark is the door's, after its error");
+}
+
+#[test]
+fn arguments_of_tools_are_texts_too_and_log_probabilities_go() {
+    let house = House::new(|facts| masking(facts, MaskAction::Mask));
+    let call = |text: &str| {
+        chunk(&format!(
+            r#"{{"index":0,"delta":{{"tool_calls":[{{"index":1,"function":{{"arguments":"{text}"}}}}]}},"logprobs":{{"content":[{{"token":"bob"}}]}},"finish_reason":null}}"#
+        ))
+    };
+    let wire = call("{\\\"to\\\":\\\"bob@exam") + &call("ple.com\\\"}") + &finish(0) + DONE;
+    let (left, end) = runtime().block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
+    assert_eq!(end, None);
+    assert!(!left.contains("bob") && left.contains("[EMAIL_1]"), "{left}");
+    let mut arguments = String::new();
+    for data in left.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).filter(|d| *d != "[DONE]") {
+        let chunk: serde_json::Value = serde_json::from_str(data).unwrap();
+        if let Some(call) = chunk["choices"][0]["delta"]["tool_calls"].get(0) {
+            assert_eq!(call["index"], 1);
+            arguments += call["function"]["arguments"].as_str().unwrap();
+        }
+    }
+    assert_eq!(arguments, "{\"to\":\"[EMAIL_1]\"}");
+}
+
+#[test]
+fn case_49_odd_streams_end_cleanly() {
+    let house = House::new(|_| ());
+    let text = delta(0, "content", "hi");
+    let (hi, end) = (text.as_str(), finish(0));
+    for (wire, code) in [
+        (format!("\u{feff}{hi}{end}{DONE}"), None),
+        (format!("{hi}{end}"), None),
+        (format!("{hi}{end}data: [DONE]"), None),
+        (format!("{hi}{end}{DONE}{hi}: after\n\n"), None),
+        (format!("{}{end}{DONE}", hi.replace('\n', "\r\n")), None),
+        (format!("{}{end}{DONE}", hi.replace("data: ", "data:")), None),
+        (hi.to_owned(), Some("upstream_error")),
+        (String::new(), Some("upstream_error")),
+        (format!("{hi}data: {{\"choices\":[{{\"index\":0\n\n{DONE}"), Some("upstream_error")),
+        (format!("{hi}data: NaN\n\n{DONE}"), Some("upstream_error")),
+        (format!("{hi}data: {{\"error\":{{\"message\":\"no\"}}}}\n\n{DONE}"), Some("upstream_error")),
+        (format!("{hi}{{\"error\":1}}"), Some("upstream_error")),
+    ] {
+        let (left, found) = runtime().block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
+        assert_eq!(found, code, "{wire:?}");
+        assert_eq!(left.matches(DONE).count(), usize::from(code.is_none()), "{wire:?} gave {left:?}");
+        assert!(!left.contains("after") && !left.contains("NaN") && !left.contains('\r'), "{left:?}");
+    }
+}

@@ -1,0 +1,129 @@
+//! What a permit demands happens: masks both ways, blocks, and second thoughts.
+
+use std::sync::Arc;
+
+use policy_engine::content::What;
+use policy_engine::decision::Actions;
+use policy_engine::facts::{Check, Facts, Guardrail, Rule, Subject};
+use policy_engine::request::Found;
+use policy_engine::vocabulary::{Effect, Entity, Id, Layer, MaskAction, Mode, Operation};
+
+use super::super::screen::Again;
+use super::super::{Exchange, authenticate, entitle};
+use crate::house::{House, KEY, asking, bearer, refused, whole, world};
+use crate::record::{Door, Outcome};
+
+fn check(entity: Entity, action: MaskAction) -> Check {
+    Check { detect: vec![entity], words: vec![], action }
+}
+
+pub(crate) fn guardrail(facts: &mut Facts, input: Vec<Check>, output: Vec<Check>) {
+    let guardrail = Guardrail { applies: Subject::default(), input, output, geos: vec![] };
+    facts.guardrails.insert(world::id("guard"), Arc::new(guardrail));
+}
+
+#[tokio::test]
+async fn what_is_masked_never_reaches_the_vendor() {
+    let house = House::new(|facts| guardrail(facts, vec![check(Entity::Email, MaskAction::Mask)], vec![]));
+    let answer = whole(house.chat(&asking("fast", "[[sim:repeat=from bob@example.com to [EMAIL_1]]]", "")).await);
+    let said = answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
+    assert!(!said.contains("bob@example.com") && said.contains("[EMAIL_2"), "{said}");
+    let [record] = house.records();
+    assert_eq!(record.found_input, [("EMAIL", 1)]);
+    house.close();
+}
+
+#[tokio::test]
+async fn what_is_masked_never_reaches_the_caller() {
+    let house = House::new(|facts| guardrail(facts, vec![], vec![check(Entity::Email, MaskAction::Mask)]));
+    let text = "[[sim:say=ask bob@example.com or bob@example.com]]";
+    let answer = whole(house.chat(&asking("fast", text, "")).await);
+    assert_eq!(answer["choices"][0]["message"]["content"], "ask [EMAIL_1] or [EMAIL_1]");
+    let [record] = house.records();
+    assert_eq!(record.found_output, [("EMAIL", 2)]);
+    house.close();
+}
+
+#[tokio::test]
+async fn what_is_blocked_is_refused_either_way() {
+    let house = House::new(|facts| {
+        let block = || vec![check(Entity::Email, MaskAction::Block)];
+        guardrail(facts, vec![], block());
+    });
+    let (code, status, message) = refused(house.chat(&asking("fast", "[[sim:say=ask bob@example.com]]", "")).await);
+    assert_eq!((code, status), ("content_blocked", 403));
+    assert!(!message.contains("bob"), "{message}");
+    let [record] = house.records();
+    assert_eq!(record.outcome, Outcome::Blocked);
+    assert!(record.usage.amounts.output > 0, "the vendor worked, and is paid");
+    house.close();
+    let house = House::new(|facts| guardrail(facts, vec![check(Entity::Email, MaskAction::Block)], vec![]));
+    assert_eq!(refused(house.chat(&asking("fast", "ask bob@example.com", "")).await).0, "content_blocked");
+    let [record] = house.records();
+    assert_eq!((record.outcome, record.attempts.len()), (Outcome::Refused, 0));
+    house.close();
+}
+
+#[tokio::test]
+async fn detecting_changes_nothing_and_is_recorded() {
+    let detect = || vec![check(Entity::Email, MaskAction::Detect)];
+    let house = House::new(|facts| guardrail(facts, detect(), detect()));
+    let answer = whole(house.chat(&asking("fast", "[[sim:say=ask bob@example.com]]", "")).await);
+    assert_eq!(answer["choices"][0]["message"]["content"], "ask bob@example.com");
+    let [record] = house.records();
+    assert_eq!((record.found_input.len(), record.found_output.len()), (1, 1));
+    house.close();
+}
+
+/// A question that a rule will forbid once an address is found.
+async fn forbidding() -> (House, Again) {
+    let house = House::new(|facts| {
+        let rule = Rule {
+            layer: Layer::Organisation,
+            effect: Effect::Forbid,
+            when: "\"EMAIL\" in data.classes".into(),
+            obligations: vec![],
+            reason_code: Some("no_addresses".into()),
+            legal_ref: None,
+            valid_from: None,
+            valid_to: None,
+            mode: Mode::Enforce,
+            or_unknown: None,
+            needs_permit: false,
+            geos: vec![],
+        };
+        facts.rules.insert(world::id("rule"), Arc::new(rule));
+        guardrail(facts, vec![], vec![check(Entity::Phone, MaskAction::Mask)]);
+    });
+    let runtime = house.node.runtime.load_full().unwrap();
+    let received = house.request((Door::OpenAi, Operation::Chat), &bearer(KEY), &asking("fast", "hi", ""));
+    let mut exchange = Exchange::open(&house.node, &runtime, &received.arrival);
+    let identified = authenticate::authenticate(&mut exchange, received).map_err(drop).unwrap();
+    let entitled = entitle::entitle(&mut exchange, identified).map_err(drop).unwrap();
+    let endpoint = Id::platform(world::name("sim-a"));
+    let again = Again { question: entitled.question, found: Found::default(), runtime: runtime.clone(), endpoint };
+    (house, again)
+}
+
+#[tokio::test]
+async fn an_answer_that_would_have_been_forbidden_is_not_given() {
+    let (house, mut again) = forbidding().await;
+    let phone = What::Entity(Entity::Phone);
+    assert!(again.ask([phone]).unwrap().is_some(), "new, and permitted");
+    assert!(again.ask([phone]).unwrap().is_none(), "not new");
+    let rejection = again.ask([What::Entity(Entity::Email)]).unwrap_err();
+    assert_eq!((rejection.code().as_str(), rejection.outcome), ("rule_forbids", Outcome::Blocked));
+    assert_eq!(rejection.refusal.reasons[0].code, "no_addresses");
+    assert_eq!(refused(house.chat(&asking("fast", "ask bob@example.com", "")).await).0, "rule_forbids");
+    whole(house.chat(&asking("fast", "[[sim:say=nothing]]", "")).await);
+}
+
+#[tokio::test]
+async fn a_stream_is_held_back_for_what_would_have_been_forbidden() {
+    let (_house, again) = forbidding().await;
+    let mut actions = Actions::default();
+    actions.tighten(Entity::Phone, MaskAction::Mask);
+    let foreseen = again.foresee(&actions);
+    assert_eq!(foreseen.on(Entity::Email), Some(MaskAction::Block));
+    assert_eq!(foreseen.on(Entity::Phone), Some(MaskAction::Mask));
+}

@@ -37,7 +37,9 @@ impl Score {
 }
 
 fn byte_offset(text: &str, characters: u64) -> usize {
-    text.char_indices().nth(usize::try_from(characters).unwrap()).map_or(text.len(), |(at, _)| at)
+    text.char_indices()
+        .nth(usize::try_from(characters).unwrap_or(usize::MAX))
+        .map_or(text.len(), |(at, _)| at)
 }
 
 fn is_same((a, b): (usize, usize), (c, d): (usize, usize)) -> bool {

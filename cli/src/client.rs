@@ -129,16 +129,8 @@ impl Client {
         let size = ("pageSize", "1000".to_owned());
         let mut whole = self.get(path, std::slice::from_ref(&size)).await?;
         while let Some(token) = next(&whole.json) {
-            let mut page = self.get(path, &[size.clone(), ("pageToken", token)]).await?.json;
-            let next = page.get_mut("nextPageToken").map(Value::take);
-            let more = page.get_mut(field).map(Value::take);
-            if let (Some(Value::Array(all)), Some(Value::Array(more))) = (whole.json.get_mut(field), more) {
-                all.extend(more);
-            }
-            if let Some(fields) = whole.json.as_object_mut() {
-                fields.remove("nextPageToken");
-                fields.extend(next.map(|next| ("nextPageToken".to_owned(), next)));
-            }
+            let page = self.get(path, &[size.clone(), ("pageToken", token)]).await?.json;
+            join(&mut whole.json, page, field);
             whole.text = whole.json.to_string();
         }
         Ok(whole)
@@ -174,6 +166,19 @@ impl Client {
 /// What asks for the page after a page.
 fn next(page: &Value) -> Option<String> {
     page.get("nextPageToken").and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned)
+}
+
+/// Puts a page after those before it.
+fn join(whole: &mut Value, mut page: Value, field: &str) {
+    let more = page.get_mut(field).map(Value::take);
+    let token = page.get_mut("nextPageToken").map_or(Value::Null, Value::take);
+    let Some(fields) = whole.as_object_mut() else { return };
+    let all = fields.entry(field).or_insert_with(|| Value::Array(Vec::new()));
+    if let (Value::Array(all), Some(Value::Array(more))) = (all, more) {
+        all.extend(more);
+    }
+    fields.insert("nextPageToken".to_owned(), token);
+    fields.retain(|_, value| !value.is_null());
 }
 
 /// What stands at the end of a chain of errors is what helps.

@@ -41,3 +41,17 @@ fn a_refusal_is_read_whole_and_anything_else_is_a_stranger() {
         assert_eq!(Refused::read(400, &other), None, "{other}");
     }
 }
+
+#[test]
+fn pages_become_one() {
+    let mut whole = json!({"teams": [1, 2], "nextPageToken": "a"});
+    assert_eq!(next(&whole).as_deref(), Some("a"));
+    join(&mut whole, json!({"teams": [3], "nextPageToken": "b"}), "teams");
+    assert_eq!(next(&whole).as_deref(), Some("b"));
+    join(&mut whole, json!({}), "teams");
+    assert_eq!((next(&whole), &whole), (None, &json!({"teams": [1, 2, 3]})));
+    let mut empty = json!({"nextPageToken": "a"});
+    join(&mut empty, json!({"teams": [1]}), "teams");
+    assert_eq!(empty, json!({"teams": [1]}));
+    assert_eq!(next(&json!({"nextPageToken": ""})), None);
+}

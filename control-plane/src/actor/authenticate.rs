@@ -91,7 +91,6 @@ fn bearer(metadata: &MetadataMap) -> Option<&str> {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
-    bearer
-        .or_else(|| metadata.get("x-api-key").and_then(|value| value.to_str().ok()))
-        .filter(|t| !t.is_empty())
+    let plain = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
+    bearer.or_else(|| plain("x-api-key")).or_else(|| plain("api-key")).filter(|t| !t.is_empty())
 }

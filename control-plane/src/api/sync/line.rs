@@ -115,7 +115,7 @@ async fn make(
         let projected = project(&now.facts, &Scope { geo: geo.clone() });
         let keys = publisher.ring().scoped_keys(&geo, &scope_key, &projected);
         let facts = Facts { keys, ..projected };
-        let key = ScopeKey { id: scope_key.id.clone(), key: scope_key.secret.to_vec().into() };
+        let key = ScopeKey { id: scope_key.id.clone(), key: scope_key.secret.to_vec() };
         let bundle =
             SecretBundle { scope_keys: vec![key], credentials: credentials(&publisher, &now, &facts)? };
         let secrets = Arc::new(Bundle { encoded: Zeroizing::new(bundle.encode_to_vec()) });

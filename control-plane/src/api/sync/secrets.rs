@@ -19,5 +19,5 @@ pub(super) fn seal(
 ) -> Result<Secrets, rustls::Error> {
     let to = HpkePublicKey(public_key.to_vec());
     let (encapsulated, ciphertext) = SUITE.seal(INFO, node.spiffe_id().as_bytes(), &bundle.encoded, &to)?;
-    Ok(Secrets { seq, encapsulated_key: encapsulated.0.into(), ciphertext: ciphertext.into() })
+    Ok(Secrets { seq, encapsulated_key: encapsulated.0, ciphertext })
 }

@@ -77,7 +77,9 @@ impl Rejection {
     /// A vendor gave no answer, or not all of it. `told` is what of its own words may be passed on.
     pub(crate) fn upstream(error: &UpstreamError, told: Option<String>) -> Self {
         let code = match &error.kind {
-            Kind::Timeout(Stage::Connect | Stage::FirstByte | Stage::Idle | Stage::Total) => ErrorCode::UpstreamTimeout,
+            Kind::Timeout(Stage::Connect | Stage::FirstByte | Stage::Idle | Stage::Total) => {
+                ErrorCode::UpstreamTimeout
+            }
             Kind::Status(refusal) => match refusal.status.as_u16() {
                 401 | 403 => ErrorCode::UpstreamCredential,
                 429 => ErrorCode::UpstreamRateLimited,
@@ -85,9 +87,12 @@ impl Rejection {
                 400 | 404 | 413 | 422 => ErrorCode::UpstreamRejected,
                 _ => ErrorCode::UpstreamError,
             },
-            Kind::Connect | Kind::Tls | Kind::AddressRefused | Kind::Reset | Kind::Protocol | Kind::TooLarge => {
-                ErrorCode::UpstreamError
-            }
+            Kind::Connect
+            | Kind::Tls
+            | Kind::AddressRefused
+            | Kind::Reset
+            | Kind::Protocol
+            | Kind::TooLarge => ErrorCode::UpstreamError,
         };
         let line = match told {
             Some(told) => format!("{error}: {told}"),

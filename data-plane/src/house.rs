@@ -104,7 +104,12 @@ impl House {
     }
 
     /// A request as a door would make it.
-    pub(crate) fn request(&self, (door, operation): (Door, Operation), headers: &HeaderMap, body: &str) -> Received {
+    pub(crate) fn request(
+        &self,
+        (door, operation): (Door, Operation),
+        headers: &HeaderMap,
+        body: &str,
+    ) -> Received {
         let arrival = Arrival::read(&self.node, (door, operation), (headers, None), None);
         arrival.with(Bytes::copy_from_slice(body.as_bytes()), None)
     }

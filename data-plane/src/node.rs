@@ -4,7 +4,9 @@
 //! Deliberately absent: ports, configuration and the way policy arrives.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+#[cfg(test)]
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
@@ -56,6 +58,7 @@ pub(crate) enum Clock {
     #[default]
     System,
     /// A test's, in microseconds since the Unix epoch.
+    #[cfg(test)]
     Fixed(Arc<AtomicI64>),
 }
 
@@ -78,7 +81,12 @@ impl Default for Bounds {
 
 impl Node {
     /// A node without policy yet.
-    pub(crate) fn new(geo: Geo, bounds: Bounds, (ledger, outbox): (Ledger, Outbox), observer: Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(
+        geo: Geo,
+        bounds: Bounds,
+        (ledger, outbox): (Ledger, Outbox),
+        observer: Arc<dyn Observer>,
+    ) -> Self {
         let (high, low) = Uuid::now_v7().as_u64_pair();
         Self {
             runtime: ArcSwapOption::empty(),
@@ -142,6 +150,7 @@ impl Clock {
                 let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
             }
+            #[cfg(test)]
             Self::Fixed(micros) => Instant(micros.load(Ordering::Relaxed)),
         }
     }

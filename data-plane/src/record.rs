@@ -115,6 +115,8 @@ pub(crate) struct Ruling {
 pub(crate) struct Record {
     /// The request.
     pub(crate) id: RequestId,
+    /// The trace it is part of, as W3C `traceparent` says it; for traces alone, it is not written down.
+    pub(crate) trace: Option<Box<str>>,
     /// When it was received.
     pub(crate) received: Instant,
     /// Where it came in.

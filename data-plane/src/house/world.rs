@@ -12,8 +12,8 @@
 use std::sync::Arc;
 
 use policy_engine::facts::{
-    Endpoint, Facts, Grant, GrantSubject, Key, Model, ModelCard, ModelGlob, Permission, Price, PricePerMillion,
-    Principal, Provider, Role, Route, RouteTarget, Team, Tenant, Terms, Timeouts,
+    Endpoint, Facts, Grant, GrantSubject, Key, Model, ModelCard, ModelGlob, Permission, Price,
+    PricePerMillion, Principal, Provider, Role, Route, RouteTarget, Team, Tenant, Terms, Timeouts,
 };
 use policy_engine::vocabulary::{Action, Adapter, Id, Name, Operation, PrincipalType, RoutePolicy, Tokens};
 
@@ -42,7 +42,11 @@ pub(crate) fn facts() -> Facts {
             endpoint: None,
             valid_from: None,
             currency: "USD".parse().unwrap(),
-            per_million: PricePerMillion { input: 1_000_000, output: 2_000_000, ..PricePerMillion::default() },
+            per_million: PricePerMillion {
+                input: 1_000_000,
+                output: 2_000_000,
+                ..PricePerMillion::default()
+            },
             geos: vec![],
         };
         facts.prices.insert(platform(model), Arc::new(price));
@@ -84,7 +88,8 @@ fn people(facts: &mut Facts) {
         geos: vec![],
     };
     facts.roles.insert(platform("user"), Arc::new(role));
-    let grant = Grant { role: name("user"), team: None, to: GrantSubject::Team(name("research")), geos: vec![] };
+    let grant =
+        Grant { role: name("user"), team: None, to: GrantSubject::Team(name("research")), geos: vec![] };
     facts.grants.insert(id("grant"), Arc::new(grant));
     for (key, secret) in [("demo", "secret"), ("old", "old"), ("lost", "lost")] {
         let key_of = Key {

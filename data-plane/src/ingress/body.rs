@@ -66,10 +66,14 @@ impl Body for DoorBody {
         let body = self.get_mut();
         let frame = match &mut body.form {
             Form::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Form::Events(stream) => poll_events(stream, cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+            Form::Events(stream) => {
+                poll_events(stream, cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
             Form::Grpc(grpc) => {
                 let (messages, told) = grpc.as_mut();
-                Pin::new(messages).poll_frame(cx).map(|frame| frame.map(|frame| frame.map(|f| with_told(f, told))))
+                Pin::new(messages)
+                    .poll_frame(cx)
+                    .map(|frame| frame.map(|frame| frame.map(|f| with_told(f, told))))
             }
         };
         if matches!(frame, Poll::Ready(None)) {

@@ -67,7 +67,8 @@ pub(super) struct Viewer<'v> {
 impl<'v> Viewer<'v> {
     /// Every model it may know of, in the order of names.
     pub(super) fn list(self) -> Vec<&'v ModelRow> {
-        let mut rows: Vec<_> = self.runtime.snapshot.visible_models(self.caller).map(|(_, row)| row).collect();
+        let mut rows: Vec<_> =
+            self.runtime.snapshot.visible_models(self.caller).map(|(_, row)| row).collect();
         rows.sort_by(|a, b| a.id.name.cmp(&b.id.name));
         rows.dedup_by(|a, b| a.id.name == b.id.name && a.id.tenant.is_none());
         rows

@@ -46,9 +46,8 @@ pub(super) struct Routes {
 /// The services, for a node.
 pub(super) fn routes(node: &Arc<Node>) -> Routes {
     let door = InferenceServer::new(GrpcDoor { node: node.clone() });
-    let inference = door
-        .max_decoding_message_size(node.bounds.body_bytes)
-        .max_encoding_message_size(usize::MAX);
+    let inference =
+        door.max_decoding_message_size(node.bounds.body_bytes).max_encoding_message_size(usize::MAX);
     let mut others = tonic::service::Routes::builder();
     let (_, health) = tonic_health::server::health_reporter();
     others.add_service(health);
@@ -109,7 +108,10 @@ pub(super) struct GrpcDoor {
 impl Inference for GrpcDoor {
     type ChatStreamStream = Events;
 
-    async fn chat(&self, request: tonic::Request<wire::ChatRequest>) -> Result<tonic::Response<wire::ChatResponse>, Status> {
+    async fn chat(
+        &self,
+        request: tonic::Request<wire::ChatRequest>,
+    ) -> Result<tonic::Response<wire::ChatResponse>, Status> {
         let (metadata, _, message) = request.into_parts();
         let model = message.model.clone();
         let asked = ask::chat(&message, ask::Form::Whole);
@@ -117,7 +119,10 @@ impl Inference for GrpcDoor {
         whole(body, head, |bytes| answer::chat(bytes, model))
     }
 
-    async fn chat_stream(&self, request: tonic::Request<wire::ChatRequest>) -> Result<tonic::Response<Events>, Status> {
+    async fn chat_stream(
+        &self,
+        request: tonic::Request<wire::ChatRequest>,
+    ) -> Result<tonic::Response<Events>, Status> {
         let (metadata, _, message) = request.into_parts();
         let model = message.model.clone();
         let asked = ask::chat(&message, ask::Form::Stream);
@@ -126,7 +131,10 @@ impl Inference for GrpcDoor {
         Ok(with_head(Events::of(stream, model), head))
     }
 
-    async fn embed(&self, request: tonic::Request<wire::EmbedRequest>) -> Result<tonic::Response<wire::EmbedResponse>, Status> {
+    async fn embed(
+        &self,
+        request: tonic::Request<wire::EmbedRequest>,
+    ) -> Result<tonic::Response<wire::EmbedResponse>, Status> {
         let (metadata, _, message) = request.into_parts();
         let model = message.model.clone();
         let asked = ask::embed(&message);
@@ -142,7 +150,10 @@ impl Inference for GrpcDoor {
         models::list(viewing.viewer(), self.node.geo.as_str(), request.get_ref()).map(tonic::Response::new)
     }
 
-    async fn get_model(&self, request: tonic::Request<wire::GetModelRequest>) -> Result<tonic::Response<wire::Model>, Status> {
+    async fn get_model(
+        &self,
+        request: tonic::Request<wire::GetModelRequest>,
+    ) -> Result<tonic::Response<wire::Model>, Status> {
         let viewing = self.viewing(request.metadata())?;
         let viewer = viewing.viewer();
         let row = viewer.find(&request.get_ref().name).ok_or_else(|| status(&Rejection::unknown_model()))?;
@@ -170,16 +181,20 @@ impl GrpcDoor {
         declared: Option<wire::RequestMetadata>,
     ) -> Result<(pipeline::Head, Body), Status> {
         let headers: &HeaderMap = metadata.as_ref();
-        let mut arrival = Arrival::read(&self.node, (Door::Grpc, operation), (headers, None), timeout(headers));
+        let mut arrival =
+            Arrival::read(&self.node, (Door::Grpc, operation), (headers, None), timeout(headers));
         if let Some(declared) = declared {
             arrival.declared = arrival.declared.and_then(|known| join(known, &declared));
         }
         let reply = match asked {
             Ok(body) => {
                 let buffered = self.node.buffer(body.len());
-                let full = || Rejection::new(ErrorCode::Overloaded, "this node holds as many bodies as it may");
+                let full =
+                    || Rejection::new(ErrorCode::Overloaded, "this node holds as many bodies as it may");
                 match buffered {
-                    Some(buffered) => pipeline::serve(&self.node, arrival.with(body.into(), Some(buffered))).await,
+                    Some(buffered) => {
+                        pipeline::serve(&self.node, arrival.with(body.into(), Some(buffered))).await
+                    }
                     None => pipeline::turn_away(&self.node, &arrival, full()),
                 }
             }
@@ -265,6 +280,3 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
         _ => return None,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -33,7 +33,10 @@ impl Places {
 pub(super) async fn contain<F: Future>(request: F) -> Result<F::Output, Panicked> {
     // What a request shares with others is behind locks that do not poison, or is counted in guards that a panic drops.
     AssertUnwindSafe(request).catch_unwind().await.map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         tracing::error!(panic = text.unwrap_or("of an unknown kind"), "a request panicked");
         Panicked
     })

@@ -27,8 +27,10 @@ use crate::node::Node;
 pub(crate) fn service(
     node: Arc<Node>,
     places: usize,
-) -> impl Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible, Future: Send> + Clone + Send + Sync
-{
+) -> impl Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync {
     let doors = Arc::new(Doors { grpc: grpc::routes(&node), places: Places::new(places), node });
     tower::service_fn(move |request| {
         let doors = doors.clone();
@@ -61,3 +63,6 @@ fn is_grpc(request: &Request<Incoming>) -> bool {
     let content_type = request.headers().get(header::CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,14 +83,19 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Resp
             response
         }
         (_, route) => {
-            let mut response = plain(&Rejection::new(ErrorCode::MethodNotAllowed, "the path is there, with other methods"));
+            let mut response =
+                plain(&Rejection::new(ErrorCode::MethodNotAllowed, "the path is there, with other methods"));
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(route.allowed()));
             response
         }
     }
 }
 
-async fn infer(node: &Arc<Node>, arrival: Arrival, (headers, body): (&HeaderMap, Incoming)) -> Response<DoorBody> {
+async fn infer(
+    node: &Arc<Node>,
+    arrival: Arrival,
+    (headers, body): (&HeaderMap, Incoming),
+) -> Response<DoorBody> {
     let reply = match intake::read(node, headers, body).await {
         Ok((body, buffered)) => pipeline::serve(node, arrival.with(body, buffered)).await,
         Err(rejection) => pipeline::turn_away(node, &arrival, rejection),
@@ -149,6 +154,3 @@ pub(super) fn overloaded() -> Response<DoorBody> {
 pub(super) fn failed(_: Panicked) -> Response<DoorBody> {
     plain(&Rejection::new(ErrorCode::Internal, "the request met a defect of ours"))
 }
-
-#[cfg(test)]
-mod tests;

@@ -18,7 +18,7 @@ use std::time::Instant as Moment;
 use jiff::Timestamp;
 use policy_engine::decision::{Denial, Permit};
 use policy_engine::facts::Price;
-use policy_engine::vocabulary::{Id, Tokens};
+use policy_engine::vocabulary::Id;
 
 use super::entitle::Question;
 use super::estimate::{Estimate, amounts};
@@ -126,7 +126,7 @@ impl Account {
     pub(crate) fn permitted(&mut self, permit: &Permit, runtime: &Runtime) {
         self.note(|open| {
             let card = runtime.snapshot.model(permit.model).map(|model| &model.card);
-            open.seen.window = card.and_then(|card| card.context_window).map(|Tokens(n)| Tokens(n));
+            open.seen.window = card.and_then(|card| card.context_window);
             entry::permit(&mut open.record, permit, runtime);
         });
     }
@@ -211,6 +211,14 @@ impl Account {
         match refused {
             None => open.end(&self.node, Outcome::Answered, None),
             Some(rejection) => open.end(&self.node, rejection.outcome, Some(&rejection.refusal)),
+        }
+    }
+
+    /// Puts the request's name and revision under a refusal that leaves after the head has.
+    pub(crate) fn sign(&self, rejection: &mut Rejection) {
+        if let Some(open) = self.open.as_deref() {
+            rejection.refusal.request_id = Some(open.record.id.to_string());
+            rejection.refusal.revision = Some(open.record.revision);
         }
     }
 

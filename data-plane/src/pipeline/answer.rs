@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use policy_engine::content::mask::apply;
 use policy_engine::content::Masker;
+use policy_engine::content::mask::apply;
 
 use super::decide::Permitted;
 use super::tape::{Kind as Form, Tape, Value};
@@ -58,7 +58,7 @@ impl Begun {
     }
 }
 
-/// Checks a whole answer: an object, and not an error under a good status.
+/// Checks a whole answer: an object with choices or vectors, and not an error under a good status.
 pub(crate) fn check_whole(tape: &mut Tape, bytes: &[u8]) -> Result<(), UpstreamError> {
     let wrong = |what: &'static str| UpstreamError::caused(Kind::Protocol, what);
     tape.read(bytes).map_err(|malformed| UpstreamError::caused(Kind::Protocol, malformed.fault))?;
@@ -69,7 +69,8 @@ pub(crate) fn check_whole(tape: &mut Tape, bytes: &[u8]) -> Result<(), UpstreamE
     if is_error(root) {
         return Err(wrong("the answer is an error under a good status"));
     }
-    Ok(())
+    let holds = |name| root.get(name).is_some_and(|list| list.kind() == Form::Array);
+    if holds("choices") || holds("data") { Ok(()) } else { Err(wrong("the answer holds no answer")) }
 }
 
 /// Whether an answer or a chunk is the dialect's error object.
@@ -84,7 +85,9 @@ pub(crate) fn vendor_words(body: &[u8], permitted: &Permitted<'_>) -> Option<Str
     let error = tape.root(body)?.get("error")?;
     let message = if error.kind() == Form::String { error } else { error.get("message")? };
     let words: String = message.text().chars().filter(|c| !c.is_control()).take(WORDS).collect();
-    let Some(view) = permitted.entitled.entitled.inspect else { return Some(words).filter(|w| !w.is_empty()) };
+    let Some(view) = permitted.entitled.entitled.inspect else {
+        return Some(words).filter(|w| !w.is_empty());
+    };
     let mut findings = Vec::new();
     view.detectors.scan(&words, &mut findings);
     let masked = apply(&words, &findings, &permitted.permit.output, &mut Masker::new()).ok()?;

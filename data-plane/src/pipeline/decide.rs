@@ -3,8 +3,8 @@
 //! Law: decided by `policy_engine::decide` alone; the changes to the body are worked out once, whichever candidates are tried.
 //! Placeholders keep clear of those the caller wrote itself. Deliberately absent: opinions.
 
-use policy_engine::content::mask::apply;
 use policy_engine::content::Masker;
+use policy_engine::content::mask::apply;
 use policy_engine::decision::{Decision, Denial, Permit};
 use policy_engine::reason::{Reason, ReasonCode};
 use policy_engine::request::Found;
@@ -32,18 +32,23 @@ pub(crate) struct Permitted<'s> {
 }
 
 /// Asks the policy, and works out the changes it demands.
-pub(crate) fn decide<'s>(exchange: &mut Exchange<'s>, inspected: Inspected<'s>) -> Result<Permitted<'s>, Rejection> {
+pub(crate) fn decide<'s>(
+    exchange: &mut Exchange<'s>,
+    inspected: Inspected<'s>,
+) -> Result<Permitted<'s>, Rejection> {
     let Inspected { entitled, found, marked } = inspected;
     let snapshot = &exchange.runtime.snapshot;
-    let permit = match policy_engine::decide(&entitled.question.request(), &entitled.entitled, &found, snapshot) {
-        Decision::Allow(permit) => permit,
-        Decision::Deny(denial) => {
-            exchange.account.denied(&denial, exchange.runtime);
-            return Err(Rejection::denied(&denial));
-        }
-    };
+    let permit =
+        match policy_engine::decide(&entitled.question.request(), &entitled.entitled, &found, snapshot) {
+            Decision::Allow(permit) => permit,
+            Decision::Deny(denial) => {
+                exchange.account.denied(&denial, exchange.runtime);
+                return Err(Rejection::denied(&denial));
+            }
+        };
     exchange.account.permitted(&permit, exchange.runtime);
-    let mut permitted = Permitted { entitled, found, permit, patches: Patches::default(), masker: Masker::new() };
+    let mut permitted =
+        Permitted { entitled, found, permit, patches: Patches::default(), masker: Masker::new() };
     permitted.mask(&marked)?;
     permitted.ask_usage();
     Ok(permitted)
@@ -62,7 +67,8 @@ impl Permitted<'_> {
             let text = decoded(body, at);
             let masked = apply(&text, findings, actions, &mut self.masker);
             // `decide` has refused what is blocked; a policy that says otherwise here is refused all the same.
-            let masked = masked.map_err(|_| Rejection::denied(&Denial::of(Reason::plain(ReasonCode::ContentBlocked))))?;
+            let masked = masked
+                .map_err(|_| Rejection::denied(&Denial::of(Reason::plain(ReasonCode::ContentBlocked))))?;
             if masked != text {
                 self.patches.add(at.clone(), quoted(&masked));
             }

@@ -57,7 +57,8 @@ pub(crate) async fn dispatch<'s>(
             }
         }
     }
-    Err(refusal.unwrap_or_else(|| Rejection::new(ErrorCode::NoEndpoint, "the model has no endpoint in this geo")))
+    Err(refusal
+        .unwrap_or_else(|| Rejection::new(ErrorCode::NoEndpoint, "the model has no endpoint in this geo")))
 }
 
 async fn attempt<'s>(

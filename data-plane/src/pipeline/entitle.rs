@@ -39,7 +39,10 @@ pub(crate) struct Entitled<'s> {
 }
 
 /// Understands the body and asks the policy.
-pub(crate) fn entitle<'s>(exchange: &mut Exchange<'s>, identified: Identified) -> Result<Entitled<'s>, Rejection> {
+pub(crate) fn entitle<'s>(
+    exchange: &mut Exchange<'s>,
+    identified: Identified,
+) -> Result<Entitled<'s>, Rejection> {
     let Identified { received, caller, key } = identified;
     let mut tape = Tape::for_text(received.body.len());
     let operation = received.arrival.operation;

@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn output_is_bounded_by_caller_and_model_and_counted_for_every_answer() {
-        let card = |most: Option<u64>| ModelCard { max_output_tokens: most.map(Tokens), ..ModelCard::default() };
+        let card =
+            |most: Option<u64>| ModelCard { max_output_tokens: most.map(Tokens), ..ModelCard::default() };
         let asked = |max_tokens, answers| Outline { max_tokens, answers, ..Outline::default() };
         for (outline, card, expected) in [
             (asked(Some(10), 1), card(Some(100)), 10),

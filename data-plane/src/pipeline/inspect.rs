@@ -52,7 +52,8 @@ pub(crate) async fn inspect<'s>(
     let marked = if large {
         let (detectors, body, taken) = (view.detectors.clone(), entitled.body.clone(), std::mem::take(texts));
         let work = tokio::task::spawn_blocking(move || (mark(&detectors, &body, &taken), taken));
-        let (marked, taken) = work.await.map_err(|_| Rejection::new(ErrorCode::Internal, "inspection failed"))?;
+        let (marked, taken) =
+            work.await.map_err(|_| Rejection::new(ErrorCode::Internal, "inspection failed"))?;
         *texts = taken;
         marked
     } else {

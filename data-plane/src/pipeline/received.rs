@@ -148,9 +148,14 @@ impl Declared {
     }
 
     /// Checks declarations, wherever they came from.
-    pub(crate) fn of(purpose: Option<&str>, classes: Vec<&str>, subjects: Vec<&str>) -> Result<Self, Rejection> {
+    pub(crate) fn of(
+        purpose: Option<&str>,
+        classes: Vec<&str>,
+        subjects: Vec<&str>,
+    ) -> Result<Self, Rejection> {
         let jurisdictions = subjects.iter().map(|name| {
-            Name::new(name).map_err(|error| Rejection::field("x-chancery-subject-jurisdiction", error.to_string()))
+            Name::new(name)
+                .map_err(|error| Rejection::field("x-chancery-subject-jurisdiction", error.to_string()))
         });
         let classes = classes.iter().map(|class| match Name::new(class) {
             Ok(_) => Ok((*class).to_owned()),
@@ -162,14 +167,21 @@ impl Declared {
             }
             purpose => purpose.map(Into::into),
         };
-        Ok(Self { purpose, classes: classes.collect::<Result<_, _>>()?, jurisdictions: jurisdictions.collect::<Result<_, _>>()? })
+        Ok(Self {
+            purpose,
+            classes: classes.collect::<Result<_, _>>()?,
+            jurisdictions: jurisdictions.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Takes in what was declared elsewhere too. Two purposes that differ contradict each other.
     pub(crate) fn join(&mut self, other: Self) -> Result<(), Rejection> {
         match (&self.purpose, other.purpose) {
             (Some(one), Some(two)) if *one != two => {
-                return Err(Rejection::field("metadata.purpose", "differs from the header of the same meaning"));
+                return Err(Rejection::field(
+                    "metadata.purpose",
+                    "differs from the header of the same meaning",
+                ));
             }
             (None, purpose) => self.purpose = purpose,
             _ => {}

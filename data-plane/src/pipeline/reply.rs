@@ -99,10 +99,9 @@ impl Head {
                 Ok(body)
             }
             Err(mut rejection) => {
-                let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-                rejection.refusal.request_id = text(&self.request_id);
-                rejection.refusal.revision =
-                    self.revision.as_ref().and_then(|value| value.to_str().ok()).and_then(|v| v.parse().ok());
+                let revision = self.revision.as_ref().and_then(|value| value.to_str().ok());
+                rejection.refusal.revision = revision.and_then(|revision| revision.parse().ok());
+                rejection.refusal.request_id = self.request_id.to_str().ok().map(str::to_owned);
                 Err(rejection)
             }
         };
@@ -160,7 +159,9 @@ fn visible(text: &str) -> Option<HeaderValue> {
         if (0x20..0x7f).contains(&byte) && byte != b'%' {
             out.push(byte);
         } else {
-            let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).map_or(b'0', |c| c.to_ascii_uppercase() as u8);
+            let digit = |nibble: u8| {
+                char::from_digit(u32::from(nibble), 16).map_or(b'0', |c| c.to_ascii_uppercase() as u8)
+            };
             out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
         }
     }

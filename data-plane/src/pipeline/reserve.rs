@@ -30,7 +30,10 @@ pub(crate) async fn reserve<'s>(
     mut permitted: Permitted<'s>,
 ) -> Result<Reserved<'s>, Rejection> {
     if !exchange.account.may_go_unrecorded() {
-        return Err(Rejection::new(ErrorCode::AuditUnavailable, "the decision cannot be recorded at the moment"));
+        return Err(Rejection::new(
+            ErrorCode::AuditUnavailable,
+            "the decision cannot be recorded at the moment",
+        ));
     }
     let question = &permitted.entitled.question;
     let chat = question.arrival.operation == Operation::Chat;

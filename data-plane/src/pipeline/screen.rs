@@ -36,7 +36,12 @@ pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> R
         }
         Begun::Events { first, events, .. } => {
             let splitter = endpoint.upstream.as_ref().map(|upstream| upstream.splitter());
-            Body::Stream(Box::new(ScreenedStream::begin(exchange, permitted, (first, events, splitter), endpoint)))
+            Body::Stream(Box::new(ScreenedStream::begin(
+                exchange,
+                permitted,
+                (first, events, splitter),
+                endpoint,
+            )))
         }
     };
     Ok(Screened { told, body })
@@ -48,4 +53,3 @@ pub(crate) fn detectors(permitted: &Permitted<'_>) -> Option<Arc<Detectors>> {
     let asked = !permitted.permit.output.is_empty() || permitted.permit.output_decides;
     asked.then(|| view.detectors.clone())
 }
-

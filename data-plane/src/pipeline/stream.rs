@@ -114,7 +114,8 @@ impl ScreenedStream {
     }
 
     fn take_chunk(&mut self, event: &Event, data: &Bytes) -> Result<(), Rejection> {
-        let broken = |cause: &'static str| Rejection::upstream(&UpstreamError::caused(Kind::Protocol, cause), None);
+        let broken =
+            |cause: &'static str| Rejection::upstream(&UpstreamError::caused(Kind::Protocol, cause), None);
         self.tape.read(data).map_err(|_| broken("an event is not JSON"))?;
         let root = self.tape.root(data).filter(|root| root.kind() == Form::Object);
         let Some(root) = root else { return Err(broken("an event is not an object")) };
@@ -193,7 +194,10 @@ impl Stream for ScreenedStream {
                 stream.pace.moved();
                 return Poll::Ready(Some(Ok(bytes)));
             }
-            if let Some(end) = stream.end.take() {
+            if let Some(mut end) = stream.end.take() {
+                if let Err(rejection) = &mut end {
+                    stream.account.sign(rejection);
+                }
                 stream.close(&end);
                 return Poll::Ready(end.err().map(Err));
             }

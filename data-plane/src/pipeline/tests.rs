@@ -43,7 +43,8 @@ async fn another_candidate_answers_where_the_first_cannot_be_reached() {
     assert_eq!(reply.head.endpoint.as_ref().unwrap(), "sim-b");
     whole(reply);
     let [record] = house.records();
-    let tried: Vec<_> = record.attempts.iter().map(|a| (a.endpoint.name.as_str(), a.failure.is_some())).collect();
+    let tried: Vec<_> =
+        record.attempts.iter().map(|a| (a.endpoint.name.as_str(), a.failure.is_some())).collect();
     assert_eq!(tried, [("down-a", true), ("sim-b", false)]);
     assert_eq!(record.endpoint.unwrap().name.as_str(), "sim-b");
     house.close();

@@ -147,14 +147,22 @@ mod tests {
             (r#"{"prompt_tokens":20,"completion_tokens":0}"#, Provenance::Estimated, 20, 7),
             (r#"{"prompt_tokens":0,"completion_tokens":0}"#, Provenance::Estimated, 25, 7),
             (r#"{"prompt_tokens":20.5,"completion_tokens":7e0}"#, Provenance::Estimated, 25, 7),
-            (r#"{"prompt_tokens":20,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":99}}"#,
-             Provenance::Clamped, 20, 7),
+            (
+                r#"{"prompt_tokens":20,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":99}}"#,
+                Provenance::Clamped,
+                20,
+                7,
+            ),
             (r#"{}"#, Provenance::Estimated, 25, 7),
             (r#""many""#, Provenance::Estimated, 25, 7),
             ("null", Provenance::Estimated, 25, 7),
         ] {
             let usage = judge(lie, 28);
-            assert_eq!((usage.provenance, usage.amounts.input, usage.amounts.output), (provenance, input, output), "{lie}");
+            assert_eq!(
+                (usage.provenance, usage.amounts.input, usage.amounts.output),
+                (provenance, input, output),
+                "{lie}"
+            );
             assert!(usage.amounts.cached_input <= usage.amounts.input, "{lie}");
         }
     }

@@ -40,7 +40,12 @@ impl Limits {
     }
 
     /// The line that counts a caller's request at a limit; `None` for what the ledger does not count.
-    pub(crate) fn line(&self, snapshot: &CompiledSnapshot, ix: LimitIx, counted: Counted<'_>) -> Option<Line> {
+    pub(crate) fn line(
+        &self,
+        snapshot: &CompiledSnapshot,
+        ix: LimitIx,
+        counted: Counted<'_>,
+    ) -> Option<Line> {
         let row = snapshot.limit(ix)?;
         let made = self.0.get(ix.position())?;
         let limit = made.get_or_init(|| {
@@ -105,7 +110,8 @@ fn length(micros: i64) -> Duration {
 }
 
 fn window(period: &Period, zone: &str) -> quota::Period {
-    let calendar = |unit| quota::Period::Calendar { unit, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC) };
+    let calendar =
+        |unit| quota::Period::Calendar { unit, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC) };
     match period {
         Period::Sliding(per) => quota::Period::Every(length(per.0)),
         Period::Day => calendar(Unit::Day),

@@ -6,7 +6,8 @@
 use prost_types::{Struct, Timestamp};
 use proto::inference::content_part::Part;
 use proto::inference::{
-    ChatResponse, Choice, ContentPart, EmbedResponse, Embedding, FinishReason, Message, Reasoning, Role, ToolCall,
+    ChatResponse, Choice, ContentPart, EmbedResponse, Embedding, FinishReason, Message, Reasoning, Role,
+    ToolCall,
 };
 
 use super::form;
@@ -29,7 +30,12 @@ pub(super) fn chat(bytes: &[u8], model: String) -> Option<ChatResponse> {
         id: text(root.get("id")),
         model,
         create_time: created(root),
-        choices: root.get("choices")?.elements().enumerate().map(|(at, choice)| choice_of(at, choice)).collect(),
+        choices: root
+            .get("choices")?
+            .elements()
+            .enumerate()
+            .map(|(at, choice)| choice_of(at, choice))
+            .collect(),
         usage: root.get("usage").filter(|usage| usage.kind() == Kind::Object).map(form::usage),
         extensions: (!extensions.fields.is_empty()).then_some(extensions),
     })
@@ -57,7 +63,8 @@ fn choice_of(at: usize, choice: Value<'_>) -> Choice {
 }
 
 fn message_of(message: Value<'_>) -> Message {
-    let said = |name: &str| message.get(name).map(|value| value.text().into_owned()).filter(|text| !text.is_empty());
+    let said =
+        |name: &str| message.get(name).map(|value| value.text().into_owned()).filter(|text| !text.is_empty());
     let reasoning = said("reasoning_content").or_else(|| said("reasoning"));
     let parts = [
         reasoning.map(|text| Part::Reasoning(Reasoning { text, signature: String::new() })),

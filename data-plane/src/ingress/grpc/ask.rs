@@ -5,12 +5,12 @@
 
 mod message;
 
+use prost_types::Struct;
 use proto::code::ErrorCode;
 use proto::inference::output_format::Format;
 use proto::inference::tool::Kind;
 use proto::inference::tool_choice::Choice;
 use proto::inference::{ChatRequest, EmbedRequest, OutputFormat, Tool, ToolChoice, ToolMode};
-use prost_types::Struct;
 
 use super::form;
 use super::json::{Json, NotFinite};
@@ -27,8 +27,21 @@ pub(super) enum Form {
 
 /// Names of the dialect that the message has fields for, or that the gateway sets.
 const CHAT_FIELDS: [&str; 15] = [
-    "model", "messages", "tools", "tool_choice", "parallel_tool_calls", "response_format", "stop", "seed",
-    "temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "stream", "stream_options",
+    "model",
+    "messages",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "stop",
+    "seed",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "n",
+    "stream",
+    "stream_options",
 ];
 const EMBED_FIELDS: [&str; 4] = ["model", "input", "dimensions", "encoding_format"];
 
@@ -110,7 +123,8 @@ fn tools(tools: &[Tool], json: &mut Json) -> Result<(), Rejection> {
                     }
                     if let Some(parameters) = &function.parameters {
                         let written = json.key("parameters").structure(parameters);
-                        fault = written.map_err(|NotFinite| not_finite(&format!("tools[{at}].function.parameters")));
+                        fault = written
+                            .map_err(|NotFinite| not_finite(&format!("tools[{at}].function.parameters")));
                     }
                     if let Some(strict) = function.strict {
                         json.key("strict").boolean(strict);

@@ -63,12 +63,17 @@ impl Events {
 
     fn take_chunk(&mut self, root: Value<'_>) {
         if let Some(model) = self.model.take() {
-            self.ready.push_back(Step::Start(StreamStart { id: text(root.get("id")), model, create_time: created(root) }));
+            self.ready.push_back(Step::Start(StreamStart {
+                id: text(root.get("id")),
+                model,
+                create_time: created(root),
+            }));
         }
         if let Some(usage) = root.get("usage").filter(|usage| usage.kind() == Kind::Object) {
             self.usage = Some(form::usage(usage));
         }
-        for (at, choice) in root.get("choices").into_iter().flat_map(|choices| choices.elements()).enumerate() {
+        for (at, choice) in root.get("choices").into_iter().flat_map(|choices| choices.elements()).enumerate()
+        {
             let index = choice.get("index").and_then(|index| index.whole()).unwrap_or(at as u64);
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             if let Some(delta) = choice.get("delta") {
@@ -82,7 +87,9 @@ impl Events {
     }
 
     fn take_delta(&mut self, index: u32, delta: Value<'_>) {
-        let said = |name: &str| delta.get(name).map(|value| value.text().into_owned()).filter(|text| !text.is_empty());
+        let said = |name: &str| {
+            delta.get(name).map(|value| value.text().into_owned()).filter(|text| !text.is_empty())
+        };
         let texts = [
             said("reasoning_content").or_else(|| said("reasoning")).map(Delta::Reasoning),
             said("content").map(Delta::Text),

@@ -20,14 +20,19 @@ const PAGE: usize = 100;
 const MOST: usize = 1000;
 
 /// A page of what a viewer may know of. A token is the name the page begins after.
-pub(super) fn list(viewer: Viewer<'_>, geo: &str, request: &ListModelsRequest) -> Result<ListModelsResponse, Status> {
+pub(super) fn list(
+    viewer: Viewer<'_>,
+    geo: &str,
+    request: &ListModelsRequest,
+) -> Result<ListModelsResponse, Status> {
     let wrong = |field: &str, line: &str| status(&Rejection::field(field, line));
     let size = match usize::try_from(request.page_size) {
         Err(_) => return Err(wrong("page_size", "must not be negative")),
         Ok(0) => PAGE,
         Ok(size) => size.min(MOST),
     };
-    let after = BASE64_URL_SAFE_NO_PAD.decode(&request.page_token).ok().and_then(|name| String::from_utf8(name).ok());
+    let after =
+        BASE64_URL_SAFE_NO_PAD.decode(&request.page_token).ok().and_then(|name| String::from_utf8(name).ok());
     let after = after.ok_or_else(|| wrong("page_token", "is not one this call has given"))?;
     let mut rows = viewer.list().into_iter().filter(|row| row.id.name.as_str() > after.as_str());
     let page: Vec<_> = rows.by_ref().take(size).collect();
@@ -42,7 +47,8 @@ pub(super) fn list(viewer: Viewer<'_>, geo: &str, request: &ListModelsRequest) -
 pub(super) fn model(listed: Listed<'_>, geo: &str) -> Model {
     let Listed { row, allowed, reasons } = listed;
     let card = &row.card;
-    let tokens = |tokens: Option<Tokens>| tokens.map_or(0, |tokens| u32::try_from(tokens.0).unwrap_or(u32::MAX));
+    let tokens =
+        |tokens: Option<Tokens>| tokens.map_or(0, |tokens| u32::try_from(tokens.0).unwrap_or(u32::MAX));
     Model {
         name: row.id.name.to_string(),
         aliases: row.aliases.clone(),

@@ -41,7 +41,11 @@ pub(super) async fn read(
     read.unwrap_or_else(|_| Err(gone("the body did not come in time")))
 }
 
-async fn gather(mut body: Incoming, most: usize, mut budget: Buffered) -> Result<(Bytes, Option<Buffered>), Rejection> {
+async fn gather(
+    mut body: Incoming,
+    most: usize,
+    mut budget: Buffered,
+) -> Result<(Bytes, Option<Buffered>), Rejection> {
     let mut reserved = usize::try_from(body.size_hint().lower()).unwrap_or(0);
     let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {

@@ -47,7 +47,12 @@ pub(super) fn list(node: &Arc<Node>, headers: &HeaderMap, query: Option<&str>) -
 }
 
 /// Shows one.
-pub(super) fn get(node: &Arc<Node>, headers: &HeaderMap, query: Option<&str>, name: &str) -> Response<DoorBody> {
+pub(super) fn get(
+    node: &Arc<Node>,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    name: &str,
+) -> Response<DoorBody> {
     let name = percent_decoded(name).unwrap_or_default();
     seen(node, headers, query, |viewer| {
         let row = viewer.find(&name)?;

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
-use proto::status::{DenialReason, Refusal, ReachedLimit, WrongField};
+use proto::status::{DenialReason, ReachedLimit, Refusal, WrongField};
 use serde::{Serialize, Serializer};
 
 use super::super::body::DoorBody;
@@ -50,7 +50,8 @@ struct Body<'r>(&'r Refusal);
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let refusal = self.0;
-        let param = refusal.fields.first().map(|wrong| wrong.field.as_str()).filter(|field| !field.is_empty());
+        let param =
+            refusal.fields.first().map(|wrong| wrong.field.as_str()).filter(|field| !field.is_empty());
         Shape {
             message: &refusal.message,
             r#type: refusal.code.row().openai,

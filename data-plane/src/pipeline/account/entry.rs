@@ -16,6 +16,7 @@ use crate::runtime::Runtime;
 pub(super) fn begin(node: &Node, revision: u64, arrival: &Arrival) -> Record {
     Record {
         id: arrival.id,
+        trace: arrival.traceparent.as_ref().and_then(|value| value.to_str().ok()).map(Into::into),
         received: arrival.at,
         door: arrival.door,
         operation: arrival.operation,

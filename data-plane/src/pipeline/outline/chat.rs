@@ -36,7 +36,9 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
             "stream" => outline.stream = boolean("stream", value)?.unwrap_or(false),
             "stream_options" => stream_options(outline, value)?,
             "max_tokens" => caps[0] = whole("max_tokens", value, 1..=MOST_TOKENS, TOKENS)?,
-            "max_completion_tokens" => caps[1] = whole("max_completion_tokens", value, 1..=MOST_TOKENS, TOKENS)?,
+            "max_completion_tokens" => {
+                caps[1] = whole("max_completion_tokens", value, 1..=MOST_TOKENS, TOKENS)?
+            }
             name @ ("n" | "best_of") => {
                 let n = whole(name, value, 1..=ANSWERS, "a whole number from 1 to 128")?;
                 outline.answers = outline.answers.max(n.unwrap_or(1));
@@ -120,8 +122,28 @@ fn leaves(outline: &mut Outline, key: Value<'_>, value: Value<'_>) {
 
 /// Names of members that are the dialect's own and therefore nobody's text.
 const NAMES: [&str; 24] = [
-    "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "top_logprobs", "response_format",
-    "metadata", "logit_bias", "audio", "prediction", "web_search_options", "stop", "user", "service_tier",
-    "reasoning_effort", "safety_identifier", "prompt_cache_key", "logprobs", "parallel_tool_calls", "store",
-    "tool_choice", "modalities", "verbosity",
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "top_logprobs",
+    "response_format",
+    "metadata",
+    "logit_bias",
+    "audio",
+    "prediction",
+    "web_search_options",
+    "stop",
+    "user",
+    "service_tier",
+    "reasoning_effort",
+    "safety_identifier",
+    "prompt_cache_key",
+    "logprobs",
+    "parallel_tool_calls",
+    "store",
+    "tool_choice",
+    "modalities",
+    "verbosity",
 ];

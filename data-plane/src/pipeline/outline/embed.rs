@@ -3,9 +3,9 @@
 //! Law: see the parent. The fields are those of OpenAI's reference for `POST /v1/embeddings`.
 
 use super::super::tape::{Kind, Value};
+use super::Outline;
 use super::chat::model;
 use super::field::{BodyFault, kind, whole};
-use super::Outline;
 
 /// The most texts of one request, as the dialect has it.
 const INPUTS: usize = 2048;

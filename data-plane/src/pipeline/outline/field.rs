@@ -54,7 +54,9 @@ impl BodyFault {
         match self {
             Self::Malformed { fault: Fault::Duplicate(name), .. } => Some(name),
             Self::Malformed { .. } => None,
-            Self::Missing(field) | Self::Invalid { field, .. } => Some(field).filter(|f| !f.is_empty()).map(|f| &**f),
+            Self::Missing(field) | Self::Invalid { field, .. } => {
+                Some(field).filter(|f| !f.is_empty()).map(|f| &**f)
+            }
         }
     }
 }
@@ -89,7 +91,11 @@ pub(super) fn whole(
 ) -> Result<Option<u64>, BodyFault> {
     match value.kind() {
         Kind::Null => Ok(None),
-        _ => value.whole().filter(|n| within.contains(n)).map(Some).ok_or_else(|| BodyFault::wrong(field, expected)),
+        _ => value
+            .whole()
+            .filter(|n| within.contains(n))
+            .map(Some)
+            .ok_or_else(|| BodyFault::wrong(field, expected)),
     }
 }
 
@@ -100,5 +106,9 @@ pub(super) fn kind(
     kinds: &[Kind],
     expected: &'static str,
 ) -> Result<(), BodyFault> {
-    if !given(value) || kinds.contains(&value.kind()) { Ok(()) } else { Err(BodyFault::wrong(field, expected)) }
+    if !given(value) || kinds.contains(&value.kind()) {
+        Ok(())
+    } else {
+        Err(BodyFault::wrong(field, expected))
+    }
 }

@@ -33,7 +33,18 @@ fn a_body_is_understood() {
     assert_eq!(outline.egress_tools, ["web_search_preview"]);
     assert_eq!(outline.media_bytes, r#""data:image/png;base64,AAAA""#.len());
     let texts = texts(&outline, body);
-    for text in ["u-1", "finds a user", "be brief", "look", "c1", r#"{\"q\":1}"#, "found", "new_field", "deep", "leaf"] {
+    for text in [
+        "u-1",
+        "finds a user",
+        "be brief",
+        "look",
+        "c1",
+        r#"{\"q\":1}"#,
+        "found",
+        "new_field",
+        "deep",
+        "leaf",
+    ] {
         assert!(texts.contains(&text), "{text} in {texts:?}");
     }
     for structure in ["user", "messages", "gpt", "type", "assistant"] {
@@ -48,7 +59,10 @@ fn usage_is_asked_for_in_the_right_place() {
     assert_eq!(usage(r#","stream_options":{"include_usage":true}"#), UsageOption::Asked);
     assert!(matches!(usage(r#","stream_options":null"#), UsageOption::Instead(_, Written::Options)));
     assert!(matches!(usage(r#","stream_options":{}"#), UsageOption::Instead(_, Written::Options)));
-    assert!(matches!(usage(r#","stream_options":{"include_usage":false}"#), UsageOption::Instead(_, Written::Value)));
+    assert!(matches!(
+        usage(r#","stream_options":{"include_usage":false}"#),
+        UsageOption::Instead(_, Written::Value)
+    ));
     assert!(matches!(usage(r#","stream_options":{"x":1}"#), UsageOption::Beside(_)));
 }
 
@@ -70,7 +84,8 @@ fn wrong_types_are_refused_by_name() {
         (r#"{"model":"m","messages":[{"role":"user"}]}"#.to_owned(), "messages[0].content"),
         (r#"{"model":"m","messages":[{"role":"user","content":null}]}"#.to_owned(), "messages[0].content"),
         (
-            r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","content":7}]}"#.to_owned(),
+            r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","content":7}]}"#
+                .to_owned(),
             "messages[1].content",
         ),
         (
@@ -89,7 +104,8 @@ fn wrong_types_are_refused_by_name() {
 
 #[test]
 fn case_35_caps_of_every_kind() {
-    for bad in ["-1", "0", "1.5", "1e3", "9223372036854775808", "18446744073709551616", "\"7\"", "[]", "true"] {
+    for bad in ["-1", "0", "1.5", "1e3", "9223372036854775808", "18446744073709551616", "\"7\"", "[]", "true"]
+    {
         for field in ["max_tokens", "max_completion_tokens"] {
             assert_eq!(refused(&format!(r#"{{"model":"m",{HI},"{field}":{bad}}}"#)), field, "{bad}");
         }

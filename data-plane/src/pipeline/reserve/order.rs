@@ -58,7 +58,8 @@ fn cost(candidate: &Candidate) -> u64 {
 /// FNV-1a of a key and a place, finished by a mixer so that near inputs lie far apart.
 fn hash(key: &str, place: usize) -> u64 {
     let bytes = key.bytes().chain(place.to_le_bytes());
-    let h = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
+    let h =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
     let h = (h ^ (h >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     h ^ (h >> 33)
 }

@@ -34,7 +34,10 @@ impl Again {
     ///
     /// # Errors
     /// When the policy now says no.
-    pub(crate) fn ask(&mut self, found: impl IntoIterator<Item = What>) -> Result<Option<Actions>, Rejection> {
+    pub(crate) fn ask(
+        &mut self,
+        found: impl IntoIterator<Item = What>,
+    ) -> Result<Option<Actions>, Rejection> {
         let mut new = false;
         for what in found {
             new |= note(&mut self.found, what);
@@ -48,7 +51,8 @@ impl Again {
     /// What the policy does to answers to a request in which this was found.
     fn judge(&self, found: &Found) -> Result<Actions, Rejection> {
         let (request, snapshot) = (self.question.request(), &self.runtime.snapshot);
-        let entitled = policy_engine::entitle(&request, snapshot).map_err(|denial| ended(Rejection::denied(&denial)))?;
+        let entitled =
+            policy_engine::entitle(&request, snapshot).map_err(|denial| ended(Rejection::denied(&denial)))?;
         match policy_engine::decide(&request, &entitled, found, snapshot) {
             Decision::Deny(denial) => Err(ended(Rejection::denied(&denial))),
             Decision::Allow(permit) => {

@@ -40,7 +40,10 @@ async fn opened(house: &House, more: &str) -> ScreenedStream {
 }
 
 /// What leaves when these pieces come, and how it ends.
-fn fed<'p>(mut stream: ScreenedStream, pieces: impl IntoIterator<Item = &'p [u8]>) -> (String, Option<&'static str>) {
+fn fed<'p>(
+    mut stream: ScreenedStream,
+    pieces: impl IntoIterator<Item = &'p [u8]>,
+) -> (String, Option<&'static str>) {
     let mut out = Vec::new();
     for piece in pieces {
         if stream.end.is_none() {
@@ -58,7 +61,9 @@ fn fed<'p>(mut stream: ScreenedStream, pieces: impl IntoIterator<Item = &'p [u8]
 }
 
 fn chunk(choices: &str) -> String {
-    format!(r#"data: {{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{choices}],"usage":null}}"#) + "\n\n"
+    format!(
+        r#"data: {{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{choices}],"usage":null}}"#
+    ) + "\n\n"
 }
 
 fn delta(index: usize, name: &str, text: &str) -> String {
@@ -70,14 +75,15 @@ fn finish(index: usize) -> String {
     chunk(&format!(r#"{{"index":{index},"delta":{{}},"finish_reason":"stop"}}"#))
 }
 
-const USAGE: &str =
-    "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":9,\"total_tokens\":12}}\n\n";
+const USAGE: &str = "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":9,\"total_tokens\":12}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 
 /// The texts of a stream, by choice and member of the delta.
 fn texts(stream: &str) -> BTreeMap<(u64, String), String> {
     let mut texts = BTreeMap::<_, String>::new();
-    for data in stream.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).filter(|d| *d != "[DONE]") {
+    for data in
+        stream.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).filter(|d| *d != "[DONE]")
+    {
         let chunk: serde_json::Value = serde_json::from_str(data).unwrap_or_else(|e| panic!("{e}: {data}"));
         for choice in chunk["choices"].as_array().into_iter().flatten() {
             for (name, text) in choice["delta"].as_object().into_iter().flatten() {
@@ -94,8 +100,18 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 const PARTS: [&str; 12] = [
-    "ask bob@example.com, ", "card 4111 1111 1111 1111. ", "DE89370400440532013000 ", "plain words \u{2603} ", "\"q\\\" ",
-    "project zebra ", "a.b", "@", "x.org ", "41111", "11111111111 ", "[EMAIL_1] ",
+    "ask bob@example.com, ",
+    "card 4111 1111 1111 1111. ",
+    "DE89370400440532013000 ",
+    "plain words \u{2603} ",
+    "\"q\\\" ",
+    "project zebra ",
+    "a.b",
+    "@",
+    "x.org ",
+    "41111",
+    "11111111111 ",
+    "[EMAIL_1] ",
 ];
 
 prop_compose! {
@@ -221,7 +237,8 @@ fn arguments_of_tools_are_texts_too_and_log_probabilities_go() {
     assert_eq!(end, None);
     assert!(!left.contains("bob") && left.contains("[EMAIL_1]"), "{left}");
     let mut arguments = String::new();
-    for data in left.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).filter(|d| *d != "[DONE]") {
+    for data in left.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).filter(|d| *d != "[DONE]")
+    {
         let chunk: serde_json::Value = serde_json::from_str(data).unwrap();
         if let Some(call) = chunk["choices"][0]["delta"]["tool_calls"].get(0) {
             assert_eq!(call["index"], 1);

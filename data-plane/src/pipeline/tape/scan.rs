@@ -171,7 +171,10 @@ impl Scan<'_> {
         let object = Value { tape: self.tape, text: self.bytes, at: container };
         let twice = if object.len() as u32 <= COMPARED {
             let names = || object.members().map(|(key, _)| key);
-            names().enumerate().find(|(at, key)| names().take(*at).any(|other| same(&other, key))).map(|(_, key)| key)
+            names()
+                .enumerate()
+                .find(|(at, key)| names().take(*at).any(|other| same(&other, key)))
+                .map(|(_, key)| key)
         } else {
             let mut seen = HashSet::with_capacity(object.len());
             object.members().map(|(key, _)| key).find(|key| !seen.insert(key.text()))

@@ -13,9 +13,34 @@ fn read(text: &[u8]) -> Result<Tape, Fault> {
 #[test]
 fn what_json_is_not() {
     let bad: [&[u8]; 28] = [
-        b"", b" ", b"{", b"}", b"[", b"[1,]", b"{\"a\":1,}", b"{\"a\"}", b"{a:1}", b"{\"a\":}", b"[1 2]", b"nul",
-        b"NaN", b"-Infinity", b"01", b"1.", b".5", b"1e", b"+1", b"- 1", b"\"\n\"", b"\"\\x\"", b"\"\\ud800\"",
-        b"\"\\udc00\\ud800\"", b"\"\\u12g4\"", b"\"open", b"{} {}", b"\xef\xbb\xbf{}",
+        b"",
+        b" ",
+        b"{",
+        b"}",
+        b"[",
+        b"[1,]",
+        b"{\"a\":1,}",
+        b"{\"a\"}",
+        b"{a:1}",
+        b"{\"a\":}",
+        b"[1 2]",
+        b"nul",
+        b"NaN",
+        b"-Infinity",
+        b"01",
+        b"1.",
+        b".5",
+        b"1e",
+        b"+1",
+        b"- 1",
+        b"\"\n\"",
+        b"\"\\x\"",
+        b"\"\\ud800\"",
+        b"\"\\udc00\\ud800\"",
+        b"\"\\u12g4\"",
+        b"\"open",
+        b"{} {}",
+        b"\xef\xbb\xbf{}",
     ];
     for text in bad {
         assert_eq!(read(text).map(drop), Err(Fault::Syntax), "{:?}", String::from_utf8_lossy(text));
@@ -119,9 +144,26 @@ impl<'de> Visitor<'de> for StrictVisitor {
 /// Texts near JSON: pieces of it in any order, so that about half of the short ones are valid.
 fn nearly_json() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just("{"), Just("}"), Just("["), Just("]"), Just(","), Just(":"), Just("\"a\""), Just("\"\\u0061\""),
-        Just("\"b\\n\""), Just("1"), Just("-0.5e-3"), Just("0"), Just("null"), Just("true"), Just(" "), Just("\\"),
-        Just("\"\\ud83d\\ude00\""), Just("\"\\ud83d\""), Just("\"é\""), Just("\u{1}"),
+        Just("{"),
+        Just("}"),
+        Just("["),
+        Just("]"),
+        Just(","),
+        Just(":"),
+        Just("\"a\""),
+        Just("\"\\u0061\""),
+        Just("\"b\\n\""),
+        Just("1"),
+        Just("-0.5e-3"),
+        Just("0"),
+        Just("null"),
+        Just("true"),
+        Just(" "),
+        Just("\\"),
+        Just("\"\\ud83d\\ude00\""),
+        Just("\"\\ud83d\""),
+        Just("\"é\""),
+        Just("\u{1}"),
     ];
     proptest::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
 }
@@ -136,8 +178,10 @@ fn valid_json() -> impl Strategy<Value = String> {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(|v| format!("[{}]", v.join(", "))),
             proptest::collection::vec((".{0,3}", inner), 0..6).prop_map(|members| {
-                let members: Vec<String> =
-                    members.iter().map(|(k, v)| format!("{}:{v}", serde_json::to_string(k).unwrap())).collect();
+                let members: Vec<String> = members
+                    .iter()
+                    .map(|(k, v)| format!("{}:{v}", serde_json::to_string(k).unwrap()))
+                    .collect();
                 format!("{{{}}}", members.join(","))
             }),
         ]

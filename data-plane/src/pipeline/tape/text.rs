@@ -12,7 +12,8 @@ pub(crate) fn next_special(bytes: &[u8], mut at: usize) -> usize {
     let below = |word: u64| word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
-        let found = zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\'))) | below(word);
+        let found =
+            zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\'))) | below(word);
         if found != 0 {
             return at + (found.trailing_zeros() / 8) as usize;
         }

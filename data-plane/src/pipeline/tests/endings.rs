@@ -63,7 +63,12 @@ async fn an_error_at_any_verb_is_one_record_and_one_settlement() {
                 ("authenticate", "chy_demo_wrong", good("hi"), Outcome::Refused),
                 ("entitle: body", KEY, "{".to_owned(), Outcome::Refused),
                 ("entitle", KEY, asking("seen", "hi", form), Outcome::Refused),
-                ("reserve", KEY, asking("fast", "hi", &format!(r#"{form},"n":128,"max_tokens":999999"#)), Outcome::Answered),
+                (
+                    "reserve",
+                    KEY,
+                    asking("fast", "hi", &format!(r#"{form},"n":128,"max_tokens":999999"#)),
+                    Outcome::Answered,
+                ),
                 ("dispatch", KEY, good("[[sim:error=500]]"), Outcome::Failed),
                 ("dispatch: nobody", KEY, asking("down", "hi", form), Outcome::Failed),
                 ("screen", KEY, good("[[sim:say=ask bob@example.com]]"), Outcome::Blocked),
@@ -95,7 +100,11 @@ async fn a_caller_that_leaves_while_the_vendor_works_is_one_record_and_one_settl
             }
             let record = only(house);
             assert_eq!((record.outcome, record.code), (Outcome::Cancelled, Some("cancelled")));
-            assert_eq!(record.usage.provenance, Provenance::Estimated, "a vendor that was called will charge");
+            assert_eq!(
+                record.usage.provenance,
+                Provenance::Estimated,
+                "a vendor that was called will charge"
+            );
         }
     }
 }
@@ -125,7 +134,9 @@ async fn a_vendor_that_breaks_off_at_any_event_is_one_record_and_one_clean_error
             let house = counted();
             let body = asking("fast", &format!("[[sim:cut={cut}]][[sim:chunk=1]]four"), FORMS[1]);
             let received = house.request((door, Operation::Chat), &bearer(KEY), &body);
-            let Ok(Body::Stream(stream)) = pipeline::serve(&house.node, received).await.body else { panic!("{cut}") };
+            let Ok(Body::Stream(stream)) = pipeline::serve(&house.node, received).await.body else {
+                panic!("{cut}")
+            };
             let frames: Vec<_> = stream.collect().await;
             let last = frames.last().unwrap();
             assert_eq!(last.as_ref().unwrap_err().code().as_str(), "upstream_error", "{cut}");
@@ -165,8 +176,10 @@ async fn what_is_settled_is_what_was_used() {
     let used = record.usage.amounts;
     let runtime = house.node.runtime.load_full().unwrap();
     let caller = runtime.snapshot.key("demo").unwrap().caller();
-    let counted = crate::runtime::Counted { identity: runtime.snapshot.identity(caller).unwrap(), key: "demo" };
-    let lines = runtime.snapshot.limits().filter_map(|(ix, _)| runtime.limits().line(&runtime.snapshot, ix, counted));
+    let counted =
+        crate::runtime::Counted { identity: runtime.snapshot.identity(caller).unwrap(), key: "demo" };
+    let lines =
+        runtime.snapshot.limits().filter_map(|(ix, _)| runtime.limits().line(&runtime.snapshot, ix, counted));
     let lines: Vec<_> = lines.collect();
     let now = jiff::Timestamp::from_microsecond(crate::house::NOW).unwrap();
     for standing in house.node.ledger.standings(&lines, now).await {

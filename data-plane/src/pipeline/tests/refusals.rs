@@ -68,7 +68,8 @@ async fn a_wrong_body_is_refused_by_the_name_of_its_field() {
     ] {
         let Err(rejection) = house.chat(body).await.body else { panic!("{body}") };
         assert_eq!(rejection.code().row().http.as_u16(), 400, "{body}");
-        let named = rejection.refusal.fields.first().map(|wrong| wrong.field.as_str()).filter(|f| !f.is_empty());
+        let named =
+            rejection.refusal.fields.first().map(|wrong| wrong.field.as_str()).filter(|f| !f.is_empty());
         assert_eq!(named, field, "{body}");
         assert_eq!(rejection.refusal.revision, Some(7));
         assert!(rejection.refusal.request_id.is_some());
@@ -119,7 +120,9 @@ async fn vendors_failures_are_told_apart() {
         assert_eq!((found, got), (code, status), "{model} {text}");
     }
     let records: [_; 8] = house.records();
-    assert!(records.iter().all(|record| record.outcome == Outcome::Failed && record.usage.amounts.input == 0));
+    assert!(
+        records.iter().all(|record| record.outcome == Outcome::Failed && record.usage.amounts.input == 0)
+    );
     house.close();
 }
 

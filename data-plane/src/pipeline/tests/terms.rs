@@ -25,7 +25,8 @@ pub(crate) fn guardrail(facts: &mut Facts, input: Vec<Check>, output: Vec<Check>
 #[tokio::test]
 async fn what_is_masked_never_reaches_the_vendor() {
     let house = House::new(|facts| guardrail(facts, vec![check(Entity::Email, MaskAction::Mask)], vec![]));
-    let answer = whole(house.chat(&asking("fast", "[[sim:repeat=from bob@example.com to [EMAIL_1]]]", "")).await);
+    let answer =
+        whole(house.chat(&asking("fast", "[[sim:repeat=from bob@example.com to [EMAIL_1]]]", "")).await);
     let said = answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
     assert!(!said.contains("bob@example.com") && said.contains("[EMAIL_2"), "{said}");
     let [record] = house.records();
@@ -50,7 +51,8 @@ async fn what_is_blocked_is_refused_either_way() {
         let block = || vec![check(Entity::Email, MaskAction::Block)];
         guardrail(facts, vec![], block());
     });
-    let (code, status, message) = refused(house.chat(&asking("fast", "[[sim:say=ask bob@example.com]]", "")).await);
+    let (code, status, message) =
+        refused(house.chat(&asking("fast", "[[sim:say=ask bob@example.com]]", "")).await);
     assert_eq!((code, status), ("content_blocked", 403));
     assert!(!message.contains("bob"), "{message}");
     let [record] = house.records();
@@ -101,7 +103,8 @@ async fn forbidding() -> (House, Again) {
     let identified = authenticate::authenticate(&mut exchange, received).map_err(drop).unwrap();
     let entitled = entitle::entitle(&mut exchange, identified).map_err(drop).unwrap();
     let endpoint = Id::platform(world::name("sim-a"));
-    let again = Again { question: entitled.question, found: Found::default(), runtime: runtime.clone(), endpoint };
+    let again =
+        Again { question: entitled.question, found: Found::default(), runtime: runtime.clone(), endpoint };
     (house, again)
 }
 

@@ -11,6 +11,7 @@ use crate::record::{Door, Outcome, RequestId, Ruling, Usage};
 pub(crate) fn record(number: u128) -> Record {
     Record {
         id: RequestId(Uuid::from_u128(number)),
+        trace: None,
         received: Instant(1_767_225_600_000_000),
         door: Door::OpenAi,
         operation: Operation::Chat,
@@ -56,7 +57,9 @@ fn every_record_with_a_place_is_written_once_as_one_line() {
     let text = std::fs::read_to_string(dir.path().join("0000000001.jsonl")).unwrap();
     let ids: std::collections::BTreeSet<String> = text
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["requestId"].as_str().unwrap().to_owned())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["requestId"].as_str().unwrap().to_owned()
+        })
         .collect();
     assert_eq!((text.lines().count(), ids.len()), (2000, 2000));
     let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
@@ -83,7 +86,8 @@ fn case_96_a_full_disk_loses_nothing_that_had_a_place() {
     let written = Arc::new(Mutex::new(Vec::new()));
     let (sink_failures, sink_written) = (failures.clone(), written.clone());
     let (outbox, writer) = Outbox::to(settings(10), move |records| {
-        let failing = sink_failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        let failing =
+            sink_failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
         if failing {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }

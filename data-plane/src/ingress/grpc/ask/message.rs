@@ -25,7 +25,8 @@ pub(super) fn write(messages: &[Message], json: &mut Json) -> Result<(), Rejecti
 
 fn one(message: &Message, path: &str, json: &mut Json) -> Result<(), Rejection> {
     let role = Role::try_from(message.role).unwrap_or(Role::Unspecified);
-    let word = form::role(role).ok_or_else(|| Rejection::field(&format!("{path}.role"), "no role is given"))?;
+    let word =
+        form::role(role).ok_or_else(|| Rejection::field(&format!("{path}.role"), "no role is given"))?;
     json.key("role").string(word);
     if !message.name.is_empty() {
         json.key("name").string(&message.name);
@@ -60,7 +61,10 @@ fn content(message: &Message, path: &str, json: &mut Json) -> Result<(), Rejecti
             None => return Err(Rejection::field(&path(), "no part is given")),
             Some(Part::Refusal(refusal)) => json.key("refusal").string(refusal),
             Some(Part::Reasoning(reasoning)) if !reasoning.signature.is_empty() => {
-                return Err(unsupported(format!("{}.reasoning.signature", path()), "the dialect of the vendor has no place for it"));
+                return Err(unsupported(
+                    format!("{}.reasoning.signature", path()),
+                    "the dialect of the vendor has no place for it",
+                ));
             }
             Some(Part::Reasoning(reasoning)) => json.key("reasoning_content").string(&reasoning.text),
             Some(part) => parts.push((at, part)),
@@ -102,7 +106,9 @@ fn write_part(part: &Part, json: &mut Json) {
 fn write_image(image: &Image, json: &mut Json) {
     match &image.source {
         Some(image::Source::Url(url)) => json.key("url").string(url),
-        Some(image::Source::Data(data)) => json.key("url").string(&data_url(&image.media_type, "image/png", data)),
+        Some(image::Source::Data(data)) => {
+            json.key("url").string(&data_url(&image.media_type, "image/png", data))
+        }
         None => json.key("url").string(""),
     }
     if !image.detail.is_empty() {

@@ -136,7 +136,18 @@ fn note_media(outline: &mut Outline, value: Value<'_>) {
 
 /// Keys and words of the dialect's own parts.
 const PARTS: [&str; 12] = [
-    "url", "detail", "auto", "low", "high", "data", "format", "wav", "mp3", "file_data", "file_id", "filename",
+    "url",
+    "detail",
+    "auto",
+    "low",
+    "high",
+    "data",
+    "format",
+    "wav",
+    "mp3",
+    "file_data",
+    "file_id",
+    "filename",
 ];
 
 /// A `data:` URL of something that is not text, or long base64 without one blank: nothing a text detector can read.

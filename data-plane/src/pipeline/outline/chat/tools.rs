@@ -70,6 +70,18 @@ fn note(outline: &mut Outline, tool: &str) {
 
 /// Words of the dialect and of JSON Schema: structure, nobody's text.
 const WORDS: [&str; 14] = [
-    "type", "function", "name", "description", "parameters", "strict", "object", "string", "number", "integer",
-    "boolean", "array", "properties", "required",
+    "type",
+    "function",
+    "name",
+    "description",
+    "parameters",
+    "strict",
+    "object",
+    "string",
+    "number",
+    "integer",
+    "boolean",
+    "array",
+    "properties",
+    "required",
 ];

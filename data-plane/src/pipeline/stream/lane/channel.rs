@@ -111,7 +111,13 @@ impl Channels {
             Passing::Index(index) => Step::Index(*index),
         };
         let hold = HoldBack::new(self.detectors.clone(), self.actions.clone());
-        self.all.push(Channel { choice, path: path.iter().map(step).collect(), hold, asked: 0, ended: false });
+        self.all.push(Channel {
+            choice,
+            path: path.iter().map(step).collect(),
+            hold,
+            asked: 0,
+            ended: false,
+        });
         (self.all.len() <= MOST).then(|| self.all.len() - 1)
     }
 }

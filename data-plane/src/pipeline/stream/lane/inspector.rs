@@ -63,7 +63,8 @@ impl Inspector {
         let Permitted { entitled, found, permit, masker, .. } = permitted;
         let again = Again { question: entitled.question, found, runtime, endpoint };
         let again = permit.output_decides.then_some(again);
-        let actions = again.as_ref().map_or_else(|| permit.output.clone(), |again| again.foresee(&permit.output));
+        let actions =
+            again.as_ref().map_or_else(|| permit.output.clone(), |again| again.foresee(&permit.output));
         let actions = Arc::new(actions);
         Self {
             channels: Channels::new(detectors.clone(), actions.clone()),
@@ -119,7 +120,8 @@ impl Inspector {
         patches: &mut Patches,
         frame: &mut Frame,
     ) -> Result<(usize, bool), Rejection> {
-        let leaves = self.channels.leaves(choice.index, choice.value).ok_or_else(|| odd("too many kinds of text"))?;
+        let leaves =
+            self.channels.leaves(choice.index, choice.value).ok_or_else(|| odd("too many kinds of text"))?;
         let (mut produced, mut leave) = (0, leaves.structure || choice.ends || leaves.texts.is_empty());
         for (place, leaf) in leaves.texts.iter().enumerate() {
             let text = leaf.value.text();
@@ -229,7 +231,10 @@ impl Inspector {
     /// The choice of a channel ends, filtered.
     fn filtered(&mut self, at: usize, frame: &mut Frame) {
         if let Some(channel) = self.channels.get(at) {
-            let choice = format!("{{\"index\":{},\"delta\":{{}},\"finish_reason\":\"content_filter\"}}]}}", channel.choice);
+            let choice = format!(
+                "{{\"index\":{},\"delta\":{{}},\"finish_reason\":\"content_filter\"}}]}}",
+                channel.choice
+            );
             frame.event(|out| {
                 out.extend_from_slice(&self.opening);
                 out.extend_from_slice(choice.as_bytes());
@@ -260,7 +265,9 @@ impl Inspector {
 /// Whether any finding changes an answer.
 fn acts(actions: &Actions) -> bool {
     let entities = actions.entities.iter().flatten();
-    entities.chain(actions.word_lists.iter().map(|(_, action)| action)).any(|action| *action != MaskAction::Detect)
+    entities
+        .chain(actions.word_lists.iter().map(|(_, action)| action))
+        .any(|action| *action != MaskAction::Detect)
 }
 
 fn odd(what: &'static str) -> Rejection {

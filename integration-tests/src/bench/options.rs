@@ -42,12 +42,13 @@ pub(crate) struct Options {
     /// Size of the large policy.
     pub(crate) keys: usize,
     pub(crate) models: usize,
+    pub(crate) rules: usize,
     /// Missed floors are a failure too.
     pub(crate) enforce: bool,
 }
 
 const USAGE: &str = "bench [--limit] [--seconds S] [--rounds N] [--only ROW] [--policy quickstart|large] [--keys N] \
-                     [--models N] [--enforce]";
+                     [--models N] [--rules N] [--enforce]";
 
 impl Options {
     /// Reads the words after the program's name.
@@ -65,6 +66,7 @@ impl Options {
             policy: String::new(),
             keys: 100_000,
             models: 1_000,
+            rules: 10_000,
             enforce: false,
         };
         let mut words = words;
@@ -91,6 +93,7 @@ impl Options {
             "--policy" => self.policy = value()?,
             "--keys" => self.keys = value()?.parse()?,
             "--models" => self.models = value()?.parse()?,
+            "--rules" => self.rules = value()?.parse()?,
             "--enforce" => self.enforce = true,
             _ => bail!("is not known"),
         }

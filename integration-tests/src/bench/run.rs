@@ -55,7 +55,7 @@ async fn bench(options: &Options, cores: Cores) -> anyhow::Result<()> {
 }
 
 fn policies(options: &Options) -> Vec<Policy> {
-    let large = Policy::Large { keys: options.keys, models: options.models };
+    let large = Policy::Large { keys: options.keys, models: options.models, rules: options.rules };
     let wanted = |policy: &Policy| options.policy.is_empty() || options.policy == policy.name();
     let all = match options.subjects {
         Subjects::Limit => vec![Policy::Quickstart],
@@ -155,7 +155,7 @@ impl Stage {
                 floors.extend(floors::memory(megabytes(idle.now), megabytes(loaded.peak)));
             }
             evidence.ledger = Some(gateway.ledger(evidence.gateway.requests).await?);
-            evidence.policy_bytes = gateway.policy_bytes().await?;
+            evidence.policy_bytes = gateway.policy_bytes()?;
         }
         report::floors(&floors)?;
         report::evidence(&evidence)?;

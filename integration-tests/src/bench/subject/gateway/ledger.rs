@@ -67,15 +67,10 @@ fn files(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
 pub(crate) fn metrics(text: &str) -> Sums {
     Sums {
         requests: sum(text, "chancery_requests_total", ""),
-        input_tokens: sum(text, "chancery_tokens_total", "direction=\"input\""),
-        output_tokens: sum(text, "chancery_tokens_total", "direction=\"output\""),
+        input_tokens: sum(text, "chancery_tokens_total", "type=\"input\""),
+        output_tokens: sum(text, "chancery_tokens_total", "type=\"output\""),
         findings: sum(text, "chancery_findings_total", ""),
     }
-}
-
-/// Size of the snapshot in force.
-pub(crate) fn policy_bytes(text: &str) -> u64 {
-    sum(text, "chancery_snapshot_bytes", "")
 }
 
 /// The sum of all series of one name whose labels contain `label`.
@@ -114,7 +109,7 @@ mod tests {
     fn counters_are_summed_over_labels() {
         let text = "# HELP chancery_requests_total\nchancery_requests_total{door=\"rest\"} 2\n\
                     chancery_requests_total{door=\"grpc\"} 3\nchancery_requests_total_other 9\n\
-                    chancery_tokens_total{direction=\"input\"} 7\nchancery_tokens_total{direction=\"output\"} 1\n";
+                    chancery_tokens_total{type=\"input\"} 7\nchancery_tokens_total{type=\"output\"} 1\n";
         let expected = Sums { requests: 5, input_tokens: 7, output_tokens: 1, findings: 0 };
         assert_eq!(metrics(text), expected);
     }

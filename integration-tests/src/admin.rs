@@ -104,7 +104,8 @@ pub fn name_of(method: &MethodDescriptor) -> String {
 }
 
 fn json(message: &DynamicMessage) -> Result<Value> {
-    let options = SerializeOptions::new();
+    // As REST spells them: one form everywhere.
+    let options = SerializeOptions::new().stringify_64_bit_integers(false);
     Ok(message.serialize_with_options(serde_json::value::Serializer, &options)?)
 }
 

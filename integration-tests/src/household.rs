@@ -32,12 +32,18 @@ pub struct Household {
     admin: SocketAddr,
     inference: Vec<SocketAddr>,
     ops: Vec<SocketAddr>,
+    level: &'static str,
     home: TempDir,
 }
 
 impl Household {
     /// Starts the three, with `more` lines in every data plane's configuration, and applies a policy.
     pub async fn start(policy: &str, more: &str) -> Result<Self> {
+        Self::at_level("info", policy, more).await
+    }
+
+    /// The same, with logs from this level on.
+    pub async fn at_level(level: &'static str, policy: &str, more: &str) -> Result<Self> {
         let home = tempfile::tempdir()?;
         let (admin, sync, ops) = (free()?, free()?, free()?);
         let kept = home.path().join("control");
@@ -45,9 +51,9 @@ impl Household {
         let file = home.path().join("control.toml");
         let listen = format!("[listen]\nadmin = \"{admin}\"\nsync = \"{sync}\"\nops = \"{ops}\"\n");
         std::fs::write(&file, format!("state_dir = \"{}\"\n{listen}", kept.display()))?;
-        let control = Process::start("control-plane", &file)?;
-        let mut house =
-            Self { control, planes: Vec::new(), admin, inference: Vec::new(), ops: Vec::new(), home };
+        let control = Process::start("control-plane", &file, level)?;
+        let (planes, inference) = (Vec::new(), Vec::new());
+        let mut house = Self { control, planes, admin, inference, ops: Vec::new(), level, home };
         house.administered(ops).await?;
         for geo in Geo::ALL {
             house.add_plane(geo, &authority, (sync, more))?;
@@ -77,7 +83,7 @@ impl Household {
             home.display(),
         );
         std::fs::write(&file, text)?;
-        self.planes.push(Process::start("data-plane", &file)?);
+        self.planes.push(Process::start("data-plane", &file, self.level)?);
         self.inference.push(inference);
         self.ops.push(ops);
         Ok(())
@@ -122,12 +128,14 @@ impl Household {
     /// Waits until a plane says on its ops port that it enforces a revision at least this new.
     pub async fn enforces(&self, geo: Geo, revision: i64) -> Result<()> {
         let url = format!("http://{}/readyz", self.ops.get(geo as usize).context("no such plane")?);
-        until(&format!("revision {revision} in {}", geo.name()), async || {
+        let what = format!("revision {revision} in {}", geo.name());
+        let enforced = until(&what, async || {
             let text = reqwest::get(&url).await.ok()?.error_for_status().ok()?.text().await.ok()?;
             let applied: i64 = text.trim().strip_prefix("ok, revision ")?.parse().ok()?;
             (applied >= revision).then_some(())
-        })
-        .await
+        });
+        let log = || self.planes.get(geo as usize).and_then(|plane| plane.log().ok()).unwrap_or_default();
+        enforced.await.with_context(|| log().lines().rev().take(20).collect::<Vec<_>>().join("\n"))
     }
 
     /// Where the admin API is.

@@ -16,13 +16,14 @@ use anyhow::{Context, Result, ensure};
 use control_plane::serve::ControlPlane;
 use data_plane::{config as data, quota::Ledger, serve::DataPlane};
 use proto::admin::{
-    ApplyRequest, ApplyResponse, CreateKeyRequest, Fault, Key, KeySpec, SourceFile,
-    keys_service_client::KeysServiceClient, policy_service_client::PolicyServiceClient,
+    ApplyRequest, ApplyResponse, CreateKeyRequest, Fault, Key, KeySpec, ListNodesRequest, SourceFile,
+    keys_service_client::KeysServiceClient, nodes_service_client::NodesServiceClient,
+    policy_service_client::PolicyServiceClient,
 };
 use tempfile::TempDir;
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
-use crate::wait::{until, within};
+use crate::wait::until;
 
 pub use planes::{Geo, control_config};
 pub use records::read as read_records;
@@ -87,12 +88,16 @@ impl Sandbox {
         Ok(client.apply(request).await?.into_inner())
     }
 
-    /// Waits until both planes enforce a revision.
+    /// Waits until both planes enforce a revision: what changes nothing in a geo is enforced there as it is.
     pub async fn enforced(&self, revision: i64) -> Result<()> {
-        for plane in &self.planes {
-            within("the revision in force", plane.enforces(revision)).await??;
-        }
-        Ok(())
+        let mut nodes = NodesServiceClient::new(self.admin_channel().await?);
+        until("the revision in force", async || {
+            let request = self.authorised(ListNodesRequest::default()).ok()?;
+            let known = nodes.list_nodes(request).await.ok()?.into_inner().nodes;
+            let there = known.iter().filter(|node| node.confirmed_revision >= revision).count();
+            (there >= self.planes.len()).then_some(())
+        })
+        .await
     }
 
     /// An API key of a principal of `acme` in a team, known to both planes.

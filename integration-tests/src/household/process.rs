@@ -20,6 +20,7 @@ pub struct Process {
     child: Child,
     role: &'static str,
     config: PathBuf,
+    level: &'static str,
 }
 
 /// The binary under test. Errors where there is none: a story of processes can't be told without it.
@@ -32,9 +33,9 @@ pub fn binary() -> Result<PathBuf> {
 }
 
 impl Process {
-    /// Starts a role with a configuration file; its log is beside the file.
-    pub fn start(role: &'static str, config: &Path) -> Result<Self> {
-        Ok(Self { child: spawn(role, config)?, role, config: config.to_owned() })
+    /// Starts a role with a configuration file; its log, from this level on, is beside the file.
+    pub fn start(role: &'static str, config: &Path, level: &'static str) -> Result<Self> {
+        Ok(Self { child: spawn((role, level), config)?, role, config: config.to_owned(), level })
     }
 
     /// Kills it at once, as a power cut would, and waits until it is gone.
@@ -59,7 +60,7 @@ impl Process {
     /// Starts it again, after it has ended, with what it kept.
     pub fn start_again(&mut self) -> Result<()> {
         ensure!(self.child.try_wait()?.is_some(), "{} is still running", self.role);
-        self.child = spawn(self.role, &self.config)?;
+        self.child = spawn((self.role, self.level), &self.config)?;
         Ok(())
     }
 
@@ -79,7 +80,7 @@ fn log_of(config: &Path) -> PathBuf {
     config.with_extension("log")
 }
 
-fn spawn(role: &str, config: &Path) -> Result<Child> {
+fn spawn((role, level): (&str, &str), config: &Path) -> Result<Child> {
     let log: File = OpenOptions::new().create(true).append(true).open(log_of(config))?;
     let mut command = Command::new(binary()?);
     command.arg(role).arg("--config").arg(config).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -89,5 +90,5 @@ fn spawn(role: &str, config: &Path) -> Result<Child> {
             command.env_remove(name);
         }
     }
-    command.spawn().with_context(|| format!("the role `{role}` can't be started"))
+    command.env("CHANCERY_LOG", level).spawn().with_context(|| format!("the role `{role}` can't be started"))
 }

@@ -55,6 +55,11 @@ impl Canned {
         Self::of(status, "application/json", vec![Piece::Bytes(body.into())])
     }
 
+    /// A JSON document, in these pieces.
+    pub fn json_in(pieces: Vec<Piece>) -> Self {
+        Self::of(StatusCode::OK, "application/json", pieces)
+    }
+
     /// A stream of events, in these pieces.
     pub fn events(pieces: Vec<Piece>) -> Self {
         Self::of(StatusCode::OK, "text/event-stream", pieces)

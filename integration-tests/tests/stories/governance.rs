@@ -9,7 +9,7 @@ use integration_tests::{
 };
 use serde_json::json;
 
-use crate::policy;
+use crate::{answer, policy};
 
 const MODEL: &str = "sim-mistral-large";
 
@@ -147,16 +147,22 @@ async fn personal_data_is_masked_before_it_leaves(door: Door) -> Result<Scene> {
 }
 
 async fn an_answer_is_masked_however_it_is_cut(door: Door) -> Result<Scene> {
-    let scene = Scene::quickstart(door).await?;
-    let said = "[[sim:say=reach bob.stone@example.net or pay 4111 1111 1111 1111 now]]";
-    let whole = scene.answered(&Ask::chat(MODEL, said)).await?;
+    let vendor = OpenAiLike::start().await?;
+    let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
+    let said = "reach bob.stone@example.net or pay 4111 1111 1111 1111 now";
+    vendor.answer_next(answer::whole(said)).await;
+    let whole = scene.answered(&Ask::chat("sim-story", "hello")).await?;
     assert!(!whole.text.contains("bob.stone") && !whole.text.contains("4111"), "{}", whole.text);
     assert!(whole.text.starts_with("reach ") && whole.text.ends_with(" now"), "{}", whole.text);
-    for chunk in [1, 2, 3, 7] {
-        let ask = Ask::chat(MODEL, &format!("{said}[[sim:chunk={chunk}]]")).streaming(true);
-        assert_eq!(scene.answered(&ask).await?.text, whole.text, "in pieces of {chunk}");
+    for length in [1, 2, 3, 7, 100] {
+        vendor.answer_next(answer::in_pieces(said, length)).await;
+        let streamed = scene.answered(&Ask::chat("sim-story", "hello").streaming(true)).await?;
+        assert_eq!(streamed.text, whole.text, "in pieces of {length}");
     }
-    assert_eq!(scene.last_record().await?["found"]["output"]["EMAIL"], 1);
+    for record in scene.house.records(Geo::Eu).await? {
+        let found = &record["found"]["output"];
+        assert_eq!((&found["EMAIL"], &found["CREDIT_DEBIT_CARD_NUMBER"]), (&json!(1), &json!(1)), "{record}");
+    }
     Ok(scene)
 }
 

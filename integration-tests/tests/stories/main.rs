@@ -22,6 +22,8 @@ macro_rules! stories {
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod answer;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod bad_input;

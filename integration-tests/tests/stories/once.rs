@@ -23,7 +23,7 @@ use integration_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::policy;
+use crate::{answer, policy};
 
 /// How a request ends.
 #[derive(Debug, Clone, Copy)]
@@ -57,37 +57,21 @@ metadata: {name: no-leaks}
 spec: {applies: {models: [\"*\"]}, output: [{words: [moonbase], action: block}]}
 ";
 
-fn whole(text: &str) -> Canned {
-    let usage = json!({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7});
-    let message = json!({"role": "assistant", "content": text});
-    let body = json!({
-        "id": "c", "object": "chat.completion", "created": 1, "model": "echo-small", "usage": usage,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-    });
-    Canned::json(StatusCode::OK, body.to_string())
-}
-
-fn event(text: &str) -> Piece {
-    let chunk = json!({
-        "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "echo-small",
-        "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": null}],
-    });
-    Piece::Bytes(format!("data: {chunk}\n\n").into())
-}
-
 /// What the vendor does in this row.
 fn scripted(verb: &str, end: End, stream: bool) -> Option<Canned> {
     let hang = || Piece::Wait(Gate::default());
     match (verb, end, stream) {
         ("dispatch", End::Error, _) => Some(Canned::json(StatusCode::INTERNAL_SERVER_ERROR, "{}")),
-        ("dispatch", End::Cancel, _) => Some(Canned::events(vec![hang()])),
-        ("dispatch", End::Cut, _) => Some(Canned::events(vec![Piece::Break])),
-        ("screen", End::Error, false) => Some(whole("the moonbase is here")),
+        ("dispatch", End::Cancel, false) => Some(Canned::json_in(vec![hang()])),
+        ("dispatch", End::Cancel, true) => Some(Canned::events(vec![hang()])),
+        ("dispatch", End::Cut, false) => Some(Canned::json_in(vec![Piece::Bytes("{".into()), Piece::Break])),
+        ("dispatch", End::Cut, true) => Some(Canned::events(vec![Piece::Break])),
+        ("screen", End::Error, false) => Some(answer::whole("the moonbase is here")),
         ("screen", End::Error, true) => {
-            Some(Canned::events(vec![event("well, "), event("the moonbase is here"), hang()]))
+            Some(Canned::events(vec![answer::event("well, "), answer::event("the moonbase is here"), hang()]))
         }
-        ("screen", End::Cancel, true) => Some(Canned::events(vec![event("so far and "), hang()])),
-        ("screen", End::Cut, true) => Some(Canned::events(vec![event("so far and "), Piece::Break])),
+        ("screen", End::Cancel, true) => Some(Canned::events(vec![answer::event("so far and "), hang()])),
+        ("screen", End::Cut, true) => Some(Canned::events(vec![answer::event("so far and "), Piece::Break])),
         _ => None,
     }
 }
@@ -142,7 +126,8 @@ async fn one_record_and_one_settlement_each(door: Door) -> Result<Scene> {
     let more = [
         policy::one_vendor(&vendor.base_url()),
         GUARD.to_owned(),
-        policy::limit("few-tokens", "tokens: 3000, per: 1h"),
+        policy::limit("few-requests", "requests: 1000, per: month"),
+        policy::limit("few-tokens", "tokens: 3000, per: month"),
     ];
     let scene = Scene::with(door, &more.concat()).await?;
     let mut played = 0;
@@ -194,7 +179,7 @@ async fn counted(scene: &Scene) -> Result<()> {
     assert_eq!(consumed("/acme-budget"), cost);
     // A request counts once a vendor was called for it.
     let sent = records.iter().filter(|record| record["attempts"] != json!([])).count();
-    assert_eq!(consumed("/research-requests"), sent as u64);
+    assert_eq!(consumed("/few-requests"), sent as u64);
     Ok(())
 }
 

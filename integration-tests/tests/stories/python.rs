@@ -31,7 +31,7 @@ async fn a_grpc_client_needs_an_address_and_a_key() {
         ("ADMIN_ADDRESS", admin.trim_start_matches("http://")),
         ("ADMIN_TOKEN", scene.house.token()),
     ];
-    let said = python::run("grpc_reflection.py", &variables).await.unwrap();
+    let said = python::run("grpc_by_reflection.py", &variables).await.unwrap();
     let count: usize = said.lines().last().unwrap().strip_prefix("requests: ").unwrap().parse().unwrap();
     (0..count).for_each(|_| scene.house.count(Geo::Eu));
     let records = scene.house.records(Geo::Eu).await.unwrap();

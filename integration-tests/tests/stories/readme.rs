@@ -1,7 +1,7 @@
 //! The README's code, run as a reader would run it: `integration_tests::readme` says which blocks and how.
 //!
 //! The house of the page is `chancery dev` on free ports; `chancery` on the path is the binary under test, and `dev.env` is
-//! read before the first block, so that the page's addresses are variables and not numbers.
+//! read by the page's own first block, so that its addresses are variables and not numbers.
 
 use std::{path::Path, process::Stdio};
 
@@ -14,9 +14,17 @@ async fn run(page: &str) -> Result<()> {
     let blocks = readme::blocks(page);
     ensure!(!blocks.is_empty(), "the page has no block that is run: mark them `sh test`");
     let home = tempfile::tempdir()?;
-    let (binary, state) = (binary()?, home.path().join("state"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+    // A clone as a reader has it, but for what is kept under the state directory.
+    for entry in std::fs::read_dir(root)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            std::os::unix::fs::symlink(entry.path(), home.path().join(entry.file_name()))?;
+        }
+    }
+    let binary = binary()?;
     let mut dev = Command::new(&binary);
-    dev.arg("dev").arg("--state-dir").arg(&state).kill_on_drop(true).stdin(Stdio::null());
+    dev.arg("dev").current_dir(home.path()).kill_on_drop(true).stdin(Stdio::null());
     for port in ["control", "sync", "eu", "us", "ops-control", "ops-eu", "ops-us"] {
         dev.args([format!("--listen-{port}"), "127.0.0.1:0".to_owned()]);
     }
@@ -27,25 +35,18 @@ async fn run(page: &str) -> Result<()> {
     }
     let log = std::fs::File::create(home.path().join("dev.log"))?;
     let mut dev = dev.stdout(log.try_clone()?).stderr(log).spawn()?;
-    let file = state.join("dev.env");
+    let file = home.path().join(".chancery/dev.env");
     until("dev.env", async || file.exists().then_some(()))
         .await
         .with_context(|| std::fs::read_to_string(home.path().join("dev.log")).unwrap_or_default())?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
-    let script = format!("set -a\n. {}\nset +a\n{}", file.display(), readme::script(&blocks));
+    let script = readme::script(&blocks);
     let mut shell = Command::new("sh");
     let path = format!("{}:{}", binary.parent().context("a directory")?.display(), std::env::var("PATH")?);
     let path = match std::env::var("CHANCERY_TEST_PYTHON") {
         Ok(python) => format!("{}:{path}", Path::new(&python).parent().context("a directory")?.display()),
         Err(_) => path,
     };
-    shell
-        .arg("-c")
-        .arg(&script)
-        .current_dir(root)
-        .env("PATH", path)
-        .env("CHANCERY_STATE_DIR", &state)
-        .kill_on_drop(true);
+    shell.arg("-c").arg(&script).current_dir(home.path()).env("PATH", path).kill_on_drop(true);
     let output = tokio::time::timeout(std::time::Duration::from_secs(180), shell.output()).await??;
     dev.kill().await?;
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -69,9 +70,9 @@ async fn the_readme_does_what_it_says() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_lies_is_seen() {
-    let lie = "```sh test\ncurl -sf \"$OPENAI_BASE_URL/models\" -H \"Authorization: Bearer $OPENAI_API_KEY\" | head -c 9\n```\n```text output\nno models\n```\n";
+    let lie = "```sh test\n. .chancery/dev.env\ncurl -sf \"$OPENAI_BASE_URL/models\" -H \"Authorization: Bearer $OPENAI_API_KEY\" | head -c 9\n```\n```text output\nno models\n```\n";
     let fault = format!("{:#}", run(lie).await.unwrap_err());
     assert!(fault.contains("{\"object\""), "{fault}");
-    let fails = "```sh test\ncurl -sf \"$OPENAI_BASE_URL/models\"\n```\n";
+    let fails = "```sh test\n. .chancery/dev.env\ncurl -sf \"$OPENAI_BASE_URL/models\"\n```\n";
     assert!(run(fails).await.is_err(), "a command that fails is not passed over");
 }

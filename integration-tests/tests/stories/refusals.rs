@@ -87,7 +87,7 @@ async fn a_revoked_key_is_dead_on_both_planes(door: Door) -> Result<Scene> {
     let admin = Anything::at(&scene.house.admin_url(), Some(scene.house.token())).await?;
     let revoked =
         admin.call("chancery.admin.v1.KeysService/RevokeKey", json!({"name": key.name})).await?.unwrap();
-    scene.house.enforced(revoked["revision"].as_str().unwrap().parse()?).await?;
+    scene.house.enforced(revoked["revision"].as_i64().unwrap()).await?;
     for geo in Geo::ALL {
         let refused = scene.ask_at(geo, &secret, &hello()).await?.unwrap_err();
         assert_eq!((refused.status, refused.code.as_str()), (401, "key_revoked"));
@@ -133,8 +133,7 @@ async fn what_may_be_seen_and_not_used_is_forbidden_and_what_may_not_be_seen_is_
         refused.message
     );
     let refused = scene.refused(&Ask::embed(MODEL, &["x"])).await?;
-    assert_eq!(refused.status, 403, "{refused:?}");
-    assert_eq!(refused.code, "operation_unsupported");
+    assert_eq!((refused.status, refused.code.as_str()), (400, "operation_unsupported"));
     Ok(scene)
 }
 

@@ -76,11 +76,9 @@ async fn everything_goes_wrong(house: &Household, vendor: &OpenAiLike, key: &str
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cases_77_and_82_no_secret_and_no_word_of_a_prompt_is_left_anywhere() {
     let (vendor, collector) = (OpenAiLike::start().await.unwrap(), Collector::start().await.unwrap());
-    let more = format!(
-        "[telemetry]\nlog = \"trace\"\notlp_endpoint = \"{}\"\n[upstream]\nallow_loopback = true\n",
-        collector.url()
-    );
-    let mut house = Household::start(QUICKSTART, &more).await.unwrap();
+    let more =
+        format!("[telemetry]\notlp_endpoint = \"{}\"\n[upstream]\nallow_loopback = true\n", collector.url());
+    let mut house = Household::at_level("trace", QUICKSTART, &more).await.unwrap();
     let credential = format!("adapter: openai, credential: {{value: {VENDOR}}}");
     let story = policy::one_vendor(&vendor.base_url()).replace("adapter: openai", &credential);
     let revision = house.apply(&story).await.unwrap();

@@ -11,27 +11,10 @@ use integration_tests::{
 };
 use serde_json::json;
 
-use crate::policy;
-
-fn chunk(text: &str) -> Piece {
-    let chunk = json!({
-        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "echo-small",
-        "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": null}],
-    });
-    Piece::Bytes(format!("data: {chunk}\n\n").into())
-}
-
-fn end() -> Piece {
-    let finish = json!({
-        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "echo-small",
-        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
-    });
-    let usage = json!({
-        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "echo-small", "choices": [],
-        "usage": {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9},
-    });
-    Piece::Bytes(format!("data: {finish}\n\ndata: {usage}\n\ndata: [DONE]\n\n").into())
-}
+use crate::{
+    answer::{end, event},
+    policy,
+};
 
 /// The next text of a stream.
 async fn text(going: &mut integration_tests::door::Going) -> Result<String> {
@@ -48,7 +31,7 @@ async fn the_first_event_comes_before_the_second_is_sent(door: Door) -> Result<S
     let vendor = OpenAiLike::start().await?;
     let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
     let gate = Gate::default();
-    let pieces = vec![chunk("first, "), Piece::Wait(gate.clone()), chunk("second"), end()];
+    let pieces = vec![event("first, "), Piece::Wait(gate.clone()), event("second"), end()];
     vendor.answer_next(Canned::events(pieces)).await;
     let mut going = scene.open(&Ask::chat("sim-story", "hello").streaming(true)).await?;
     assert_eq!(text(&mut going).await?, "first, ");
@@ -66,7 +49,7 @@ async fn case_33_a_caller_that_leaves_ends_the_vendors_work(door: Door) -> Resul
     let vendor = OpenAiLike::start().await?;
     let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
     vendor
-        .answer_next(Canned::events(vec![chunk("one two three "), Piece::Wait(Gate::default()), end()]))
+        .answer_next(Canned::events(vec![event("one two three "), Piece::Wait(Gate::default()), end()]))
         .await;
     let mut going = scene.open(&Ask::chat("sim-story", "hello").streaming(true)).await?;
     assert_eq!(text(&mut going).await?, "one two three ");
@@ -104,7 +87,7 @@ async fn a_caller_that_leaves_before_the_answer_ends_the_call(door: Door) -> Res
 async fn case_44_a_stream_that_breaks_off_says_so(door: Door) -> Result<Scene> {
     let vendor = OpenAiLike::start().await?;
     let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
-    vendor.answer_next(Canned::events(vec![chunk("as far as "), Piece::Break])).await;
+    vendor.answer_next(Canned::events(vec![event("as far as "), Piece::Break])).await;
     let refused = scene.refused(&Ask::chat("sim-story", "hello").streaming(true)).await?;
     assert_eq!(refused.code, "upstream_error", "{refused:?}");
     assert_eq!(refused.before.unwrap().text, "as far as ");
@@ -117,7 +100,7 @@ async fn case_44_a_stream_that_breaks_off_says_so(door: Door) -> Result<Scene> {
 async fn case_49_a_stream_that_ends_without_its_end_is_no_whole_answer(door: Door) -> Result<Scene> {
     let vendor = OpenAiLike::start().await?;
     let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
-    vendor.answer_next(Canned::events(vec![chunk("half an ")])).await;
+    vendor.answer_next(Canned::events(vec![event("half an ")])).await;
     let refused = scene.refused(&Ask::chat("sim-story", "hello").streaming(true)).await?;
     assert_eq!(refused.code, "upstream_error", "{refused:?}");
     assert_eq!(scene.last_record().await?["outcome"], "cut");
@@ -127,8 +110,8 @@ async fn case_49_a_stream_that_ends_without_its_end_is_no_whole_answer(door: Doo
 async fn case_49_odd_framing_of_events_is_understood(door: Door) -> Result<Scene> {
     let vendor = OpenAiLike::start().await?;
     let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
-    let Piece::Bytes(one) = chunk("odd, ") else { unreachable!() };
-    let Piece::Bytes(two) = chunk("and right") else { unreachable!() };
+    let Piece::Bytes(one) = event("odd, ") else { unreachable!() };
+    let Piece::Bytes(two) = event("and right") else { unreachable!() };
     let one = String::from_utf8(one.to_vec())?.replace("data: ", "data:").replace("\n\n", "\r\n\r\n");
     let cut = two.len() / 2;
     let pieces = vec![
@@ -152,7 +135,7 @@ async fn a_vendor_that_falls_silent_is_given_up(door: Door) -> Result<Scene> {
         policy::model("sim-story", &["story"])
     );
     let scene = Scene::with(door, &text).await?;
-    vendor.answer_next(Canned::events(vec![chunk("and then "), Piece::Wait(Gate::default())])).await;
+    vendor.answer_next(Canned::events(vec![event("and then "), Piece::Wait(Gate::default())])).await;
     let refused = scene.refused(&Ask::chat("sim-story", "hello").streaming(true)).await?;
     assert_eq!(refused.code, "upstream_timeout", "{refused:?}");
     within("the vendor's relief", vendor.given_up()).await??;

@@ -27,9 +27,16 @@ async fn case_72_no_rpc_is_done_for_who_may_not() {
     for (bearer, codes) in callers {
         let caller = Anything::at(&url, bearer).await.unwrap();
         for method in caller.declared(ADMIN) {
-            let refusal = caller.answers(&method, complete(&method)).await.unwrap();
-            let refusal = refusal.map_err(|refusal| refusal.code.as_str().to_owned());
-            let code = refusal.expect_err(&format!("{} was done for {bearer:?}", name_of(&method)));
+            let refusal = match caller.answers(&method, complete(&method)).await.unwrap() {
+                Err(refusal) => refusal,
+                // What is written out is what the caller may read; for Ada that is nothing.
+                Ok(answers) if method.name() == "Export" && bearer == Some(&scene.key) => {
+                    assert_eq!(answers[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["revision"]);
+                    continue;
+                }
+                Ok(_) => panic!("{} was done for {bearer:?}", name_of(&method)),
+            };
+            let code = refusal.code.as_str().to_owned();
             assert!(codes.contains(&code.as_str()), "{} for {bearer:?}: {code}", name_of(&method));
         }
         let all: BTreeSet<String> = caller.declared(ADMIN).iter().map(name_of).collect();
@@ -39,18 +46,21 @@ async fn case_72_no_rpc_is_done_for_who_may_not() {
 
 /// A request that would be served for somebody who may: it names things of the platform and of `acme`.
 fn complete(method: &prost_reflect::MethodDescriptor) -> Value {
+    if method.name() == "Explain" {
+        return body_of(&name_of(method));
+    }
     let mut message = json!({});
     for field in method.input().fields() {
         let value = match (field.name(), method.parent_service().name()) {
             ("name", service) => json!(named(service)),
             ("parent", service) if named(service).starts_with("tenants/acme/") => json!("tenants/acme"),
-            ("principal", "PolicyService") => json!("tenants/acme/principals/ada@example.org"),
             ("files", _) => {
                 json!([{"path": "a.yaml", "text": crate::policy::rule("x", "forbid", "true", "")}])
             }
             ("key", "KeysService") => {
                 json!({"spec": {"tenant": "acme", "principal": "ada@example.org", "team": "research"}})
             }
+            (name, _) if name.ends_with("_id") => json!("x"),
             (_, service) if method.name().starts_with("Update") && field.number() == 1 => {
                 json!({"name": named(service)})
             }
@@ -85,18 +95,43 @@ fn named(service: &str) -> &'static str {
     }
 }
 
+/// A body that says what must be known before anybody can be asked about it.
+fn body_of(rpc: &str) -> Value {
+    match rpc.rsplit('/').next() {
+        Some("CreateKey") => {
+            json!({"spec": {"tenant": "acme", "principal": "ada@example.org", "team": "research"}})
+        }
+        Some("Apply") => {
+            json!({"files": [{"path": "a.yaml", "text": crate::policy::rule("x", "forbid", "true", "")}]})
+        }
+        Some("Explain") => {
+            let principal = "tenants/acme/principals/ada@example.org";
+            json!({"principal": principal, "team": "research", "model": "sim-gpt-4o", "operation": "chat", "geo": "eu"})
+        }
+        _ => json!({}),
+    }
+}
+
+/// The parameter that chooses the id of what is made, where an RPC has one.
+fn chosen_id(caller: &Anything, rpc: &str) -> String {
+    let method = caller.declared(ADMIN).into_iter().find(|method| name_of(method) == rpc).unwrap();
+    let id = method.input().fields().find(|field| field.name().ends_with("_id"));
+    id.map_or(String::new(), |id| format!("?{}=x", id.json_name()))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_72_no_route_is_served_for_who_may_not() {
     let scene = Scene::quickstart(Door::Rest).await.unwrap();
     let base = scene.house.admin_url();
     let client = integration_tests::door::client().unwrap();
     let before = scene.house.control.as_ref().unwrap().publisher().current().revision();
+    let caller = Anything::at(&base, None).await.unwrap();
     let mut rpcs = BTreeSet::new();
     for route in routes() {
         rpcs.insert(route.rpc());
         for template in &route.templates {
             let path = template.with(|label| if label == "tenant" { "acme" } else { "1" }.to_owned());
-            let url = format!("{base}{path}");
+            let url = format!("{base}{path}{}", chosen_id(&caller, &route.rpc()));
             let callers = [
                 (None, &[401][..]),
                 (Some("not-a-token"), &[401]),
@@ -106,7 +141,7 @@ async fn case_72_no_route_is_served_for_who_may_not() {
             for (bearer, statuses) in callers {
                 let mut request = client.request(route.verb.clone(), &url);
                 if route.verb == "POST" || route.verb == "PATCH" {
-                    request = request.header("content-type", "application/json").body("{}");
+                    request = request.json(&body_of(&route.rpc()));
                 }
                 if let Some(bearer) = bearer {
                     request = request.bearer_auth(bearer);
@@ -114,12 +149,15 @@ async fn case_72_no_route_is_served_for_who_may_not() {
                 let answer = request.send().await.unwrap();
                 let status = answer.status().as_u16();
                 let body: Value = answer.json().await.unwrap();
+                if status == 200 && path == "/v1/policy:export" && bearer == Some(&scene.key) {
+                    assert!(body.get("text").is_none(), "{body}");
+                    continue;
+                }
                 assert!(statuses.contains(&status), "{} {path} for {bearer:?}: {status} {body}", route.verb);
                 assert_eq!(body["error"]["code"], status, "{} {path}: {body}", route.verb);
             }
         }
     }
-    let caller = Anything::at(&base, None).await.unwrap();
     let declared: BTreeSet<String> = caller.declared(ADMIN).iter().map(name_of).collect();
     assert_eq!(rpcs, declared, "every RPC has a route, and none has been forgotten here");
     assert_eq!(scene.house.control.as_ref().unwrap().publisher().current().revision(), before);

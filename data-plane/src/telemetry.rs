@@ -6,7 +6,10 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use opentelemetry::trace::{SpanBuilder, SpanKind, Status, Tracer, TracerProvider};
+use opentelemetry::trace::{
+    SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
+    TraceState, Tracer, TracerProvider,
+};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
@@ -84,7 +87,7 @@ impl Observer for Traces {
             .with_kind(SpanKind::Server)
             .with_start_time(start)
             .with_attributes(attributes);
-        let mut span = self.tracer.build_with_context(builder, &Context::new());
+        let mut span = self.tracer.build_with_context(builder, &parent(record.trace.as_deref()));
         if !matches!(record.outcome, Outcome::Answered | Outcome::Refused) {
             opentelemetry::trace::Span::set_status(&mut span, Status::error(record.outcome.as_str()));
         }
@@ -94,4 +97,45 @@ impl Observer for Traces {
 
 fn saturating(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The caller's own span, where it names one; it then decides whether ours is kept.
+fn parent(traceparent: Option<&str>) -> Context {
+    match traceparent.and_then(remote) {
+        Some(span) => Context::new().with_remote_span_context(span),
+        None => Context::new(),
+    }
+}
+
+/// Reads a `traceparent` (W3C Trace Context, level 1); a later version may have more fields behind these.
+fn remote(text: &str) -> Option<SpanContext> {
+    let mut fields = text.split('-');
+    let mut hex = |digits: usize| {
+        fields.next().filter(|f| f.len() == digits && f.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    let (version, trace, span, flags) = (hex(2)?, hex(32)?, hex(16)?, hex(2)?);
+    let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
+    let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
+    let context = SpanContext::new(trace, span, flags, true, TraceState::default());
+    (version != "ff" && context.is_valid()).then_some(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_span_is_read_or_there_is_none() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let context = remote(good).unwrap();
+        assert!(context.is_remote() && context.is_sampled());
+        assert_eq!(context.span_id().to_string(), "b7ad6b7169203331");
+        assert!(!remote(&good.replace("-01", "-00")).unwrap().is_sampled());
+        assert!(remote(&good.replacen("00", "cc", 1).replace("-01", "-01-more")).is_some());
+        for bad in ["", "00", &good.replacen("00", "ff", 1), &good.replace('a', "g"), &good[..50], "00-0-0-0"]
+        {
+            assert!(remote(bad).is_none(), "{bad}");
+        }
+        assert!(remote("00-00000000000000000000000000000000-b7ad6b7169203331-01").is_none());
+    }
 }

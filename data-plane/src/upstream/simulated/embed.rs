@@ -14,8 +14,11 @@ use super::{
     tokens, wire,
 };
 
-/// Dimensions where the caller names none.
+/// Dimensions where the caller names none and the model is none of [`USUAL`].
 const DIMENSIONS: usize = 256;
+/// What the models of this name give where the caller names no dimensions (OpenAI's guide to embeddings).
+const USUAL: [(&str, usize); 3] =
+    [("text-embedding-3-small", 1536), ("text-embedding-3-large", 3072), ("text-embedding-ada-002", 1536)];
 /// The most a caller may ask for: OpenAI's largest model gives 3072.
 const MOST_DIMENSIONS: usize = 3072;
 /// The most texts in one request (OpenAI's own bound).
@@ -52,7 +55,7 @@ enum Vector {
 /// The answer to `request`, or what is wrong with it.
 pub(super) fn answer(request: &Embed<'_>) -> Result<Bytes, &'static str> {
     let inputs = &request.input.0;
-    let dimensions = request.dimensions.unwrap_or(DIMENSIONS);
+    let dimensions = request.dimensions.unwrap_or_else(|| usual(&request.model));
     if inputs.is_empty() || inputs.len() > MOST_INPUTS {
         return Err("`input` must hold 1 to 2048 texts");
     }
@@ -76,6 +79,10 @@ pub(super) fn answer(request: &Embed<'_>) -> Result<Bytes, &'static str> {
         model: &request.model,
         usage: PromptUsage { prompt_tokens: usage.prompt_tokens, total_tokens: usage.total_tokens },
     }))
+}
+
+fn usual(model: &str) -> usize {
+    USUAL.iter().find(|(name, _)| *name == model).map_or(DIMENSIONS, |(_, dimensions)| *dimensions)
 }
 
 fn count(input: &Input<'_>) -> u64 {

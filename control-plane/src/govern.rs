@@ -129,15 +129,34 @@ pub(crate) fn forget(kind: Kind, id: &Id, facts: &mut Facts) {
     by_kind!(kind, forget_as(id, facts));
 }
 
+/// An encoded message of a kind, as it was received.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Raw<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) id: &'a Id,
+    pub(crate) encoded: &'a [u8],
+    /// What is in force under this name.
+    pub(crate) before: Option<&'a Stored>,
+}
+
 /// Brings an encoded message of a kind into the form that is stored.
-pub(crate) fn prepare_encoded(
-    kind: Kind,
-    encoded: &[u8],
-    id: &Id,
-    before: Option<&Stored>,
-    vault: &Vault,
-) -> Result<Prepared, Vec<Fault>> {
-    by_kind!(kind, prepare_as(encoded, id, before, vault))
+pub(crate) fn prepare_encoded(raw: Raw<'_>, vault: &Vault) -> Result<Prepared, Vec<Fault>> {
+    by_kind!(raw.kind, prepare_as(raw, vault))
+}
+
+/// Every fault an encoded message has by itself: of its preparation and of the fact it declares.
+pub(crate) fn faults_of(raw: Raw<'_>, vault: &Vault) -> Vec<Fault> {
+    let (bytes, mut faults) = match prepare_encoded(raw, vault) {
+        Ok(prepared) => (prepared.bytes, Vec::new()),
+        Err(faults) => (Bytes::copy_from_slice(raw.encoded), faults),
+    };
+    let declared = learn(raw.kind, raw.id, &bytes, &mut Facts::default()).err().unwrap_or_default();
+    for fault in declared {
+        if !faults.iter().any(|known| known.field == fault.field) {
+            faults.push(fault);
+        }
+    }
+    faults
 }
 
 fn learn_as<M: Noun>(id: &Id, bytes: &Bytes, facts: &mut Facts) -> Result<(), Vec<Fault>> {
@@ -151,15 +170,10 @@ fn forget_as<M: Noun>(id: &Id, facts: &mut Facts) {
     M::forget(id, facts);
 }
 
-fn prepare_as<M: Noun>(
-    encoded: &[u8],
-    id: &Id,
-    before: Option<&Stored>,
-    vault: &Vault,
-) -> Result<Prepared, Vec<Fault>> {
-    let message = M::decode(encoded)
-        .map_err(|_| vec![fault(M::KIND, id, "", "invalid", "it is not such a message".to_owned())])?;
-    prepare(message, id, before, vault)
+fn prepare_as<M: Noun>(raw: Raw<'_>, vault: &Vault) -> Result<Prepared, Vec<Fault>> {
+    let message = M::decode(raw.encoded)
+        .map_err(|_| vec![fault(M::KIND, raw.id, "", "invalid", "it is not such a message".to_owned())])?;
+    prepare(message, raw.id, raw.before, vault)
 }
 
 /// The revoked keys that satisfy a condition.

@@ -11,7 +11,7 @@ use proto::status::Refusal;
 use super::document::{self, Document};
 use crate::actor::{Actor, owner};
 use crate::error::ChangeError;
-use crate::govern;
+use crate::govern::{self, Raw};
 use crate::publish::{Act, Change, Effects, Mode, Outcome, Plan, Published, Publisher};
 use crate::vault::Vault;
 
@@ -22,13 +22,14 @@ pub async fn apply(
     (act, mode): (Act, Mode),
     files: &[SourceFile],
 ) -> Result<ApplyResponse, Refusal> {
-    let (mut documents, faults) = document::read(files);
+    let (mut documents, mut faults) = document::read(files);
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     let current = publisher.current();
     for document in &documents {
         current.demand(actor, Action::Write, document.kind, owner(document.kind, &document.id))?;
     }
     if !faults.is_empty() {
+        faults.extend(documents.iter().flat_map(|document| of_values(&current, publisher.vault(), document)));
         return Ok(faulty(faults));
     }
     let places: HashMap<(Kind, Id), usize> =
@@ -50,19 +51,33 @@ pub async fn apply(
 }
 
 fn plan(published: &Published, vault: &Vault, documents: &[Document]) -> Result<Plan, ChangeError> {
-    let (mut plan, mut faults) = (Plan::default(), Vec::new());
+    let mut plan = Plan::default();
     for document in documents {
-        let before = published.registry.get(document.kind, &document.id).map(AsRef::as_ref);
-        match govern::prepare_encoded(document.kind, &document.encoded, &document.id, before, vault) {
-            Ok(prepared) => {
-                plan.credentials.extend(prepared.sealed);
-                let after = Some(prepared.bytes);
-                plan.changes.push(Change { kind: document.kind, id: document.id.clone(), after });
-            }
-            Err(found) => faults.extend(found),
-        }
+        let Ok(prepared) = govern::prepare_encoded(raw(published, document), vault) else {
+            let all = documents.iter().flat_map(|each| govern::faults_of(raw(published, each), vault));
+            return Err(ChangeError::Faults(all.collect()));
+        };
+        plan.credentials.extend(prepared.sealed);
+        let after = Some(prepared.bytes);
+        plan.changes.push(Change { kind: document.kind, id: document.id.clone(), after });
     }
-    if faults.is_empty() { Ok(plan) } else { Err(ChangeError::Faults(faults)) }
+    Ok(plan)
+}
+
+/// The faults of a document's values, by themselves; what could not be bound has been told already.
+fn of_values(published: &Published, vault: &Vault, document: &Document) -> Vec<Fault> {
+    let found = govern::faults_of(raw(published, document), vault);
+    let placed = found.into_iter().map(|fault| place(fault, Some(document)));
+    placed.filter(|fault| !document.repeats(fault)).collect()
+}
+
+fn raw<'a>(published: &'a Published, document: &'a Document) -> Raw<'a> {
+    Raw {
+        kind: document.kind,
+        id: &document.id,
+        encoded: &document.encoded,
+        before: published.registry.get(document.kind, &document.id).map(AsRef::as_ref),
+    }
 }
 
 /// A fault where its author wrote it; a fault of something no file declares has no place, only a name.

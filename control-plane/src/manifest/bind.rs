@@ -158,8 +158,12 @@ impl Binder {
             self.fault(node.line, &at.written, format!("a list was expected, not {}", node.what()));
             return None;
         };
-        let items = items.iter().enumerate();
-        Some(Field::List(items.filter_map(|(i, item)| self.single(&at.item(i), item, &to.kind())).collect()))
+        let kind = to.kind();
+        // What could not be bound keeps its place, so that the others keep theirs.
+        let bound = items.iter().enumerate().map(|(i, item)| {
+            self.single(&at.item(i), item, &kind).unwrap_or_else(|| Field::default_value(&kind))
+        });
+        Some(Field::List(bound.collect()))
     }
 
     fn map(&mut self, at: &At, node: &Node, to: &FieldDescriptor) -> Option<Field> {

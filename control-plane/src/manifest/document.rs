@@ -20,9 +20,10 @@ pub(crate) struct Document {
     pub(crate) line: u32,
     pub(crate) kind: Kind,
     pub(crate) id: Id,
-    /// The encoded message of the kind.
+    /// The encoded message of the kind; without what could not be bound.
     pub(crate) encoded: Vec<u8>,
     pub(crate) lines: Lines,
+    misfits: Vec<Misfit>,
 }
 
 impl Document {
@@ -38,21 +39,27 @@ impl Document {
             name: name::format(self.kind, &self.id),
         }
     }
+
+    /// Whether a fault only repeats that what it is about could not be bound.
+    pub(crate) fn repeats(&self, fault: &Fault) -> bool {
+        let within = |misfit: &Misfit| {
+            let rest = fault.field.strip_prefix(misfit.field.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.misfits.iter().any(within)
+    }
 }
 
-/// Reads every document of every file; with any fault, what could be read is given too, to find the others' faults.
+/// Reads every document of every file; with any fault, whatever has a kind and a name is given too, to find its other faults.
 pub(crate) fn read(files: &[SourceFile]) -> (Vec<Document>, Vec<Fault>) {
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
     for file in files {
         match yaml::documents(&file.text) {
             Ok(nodes) => {
                 for node in &nodes {
-                    match Reading::new(node).document(&file.path) {
-                        Ok(document) => documents.push(document),
-                        Err(found) => {
-                            faults.extend(found.into_iter().map(|f| Fault { path: file.path.clone(), ..f }))
-                        }
-                    }
+                    let (document, found) = Reading::new(node).document(&file.path);
+                    documents.extend(document);
+                    faults.extend(found);
                 }
             }
             Err(error) => faults.push(Fault {
@@ -96,23 +103,23 @@ impl<'n> Reading<'n> {
         Self { node, binder: Binder::default(), kind: None, name: None, tenant: None }
     }
 
-    fn document(mut self, path: &str) -> Result<Document, Vec<Fault>> {
+    fn document(mut self, path: &str) -> (Option<Document>, Vec<Fault>) {
         let bound = self.bind();
         let id = self.name.clone().map(|name| Id { tenant: self.tenant.clone(), name });
-        if !self.binder.faults.is_empty() {
-            return Err(self.faults(id.as_ref()));
-        }
-        match (bound, self.kind, id) {
-            (Some(message), Some(kind), Some(id)) => Ok(Document {
+        let faults = self.faults(path, id.as_ref());
+        let document = match (bound, self.kind, id) {
+            (Some(message), Some(kind), Some(id)) => Some(Document {
                 path: path.to_owned(),
                 line: self.node.line,
                 kind,
                 id,
                 encoded: message.encode_to_vec(),
                 lines: self.binder.lines,
+                misfits: self.binder.faults,
             }),
-            (_, _, id) => Err(self.faults(id.as_ref())),
-        }
+            _ => None,
+        };
+        (document, faults)
     }
 
     fn bind(&mut self) -> Option<DynamicMessage> {
@@ -236,17 +243,17 @@ impl<'n> Reading<'n> {
         Name::new(text).map_err(|error| self.binder.fault(node.line, field, error.to_string())).ok()
     }
 
-    fn faults(self, id: Option<&Id>) -> Vec<Fault> {
+    fn faults(&self, path: &str, id: Option<&Id>) -> Vec<Fault> {
         let kind = self.kind;
         let name = kind.zip(id).map(|(kind, id)| name::format(kind, id)).unwrap_or_default();
-        let fault = |Misfit { line, field, message }| Fault {
-            path: String::new(),
-            line,
-            field,
-            message,
+        let fault = |misfit: &Misfit| Fault {
+            path: path.to_owned(),
+            line: misfit.line,
+            field: misfit.field.clone(),
+            message: misfit.message.clone(),
             kind: kind.map(|kind| kind.to_string()).unwrap_or_default(),
             name: name.clone(),
         };
-        self.binder.faults.into_iter().map(fault).collect()
+        self.binder.faults.iter().map(fault).collect()
     }
 }

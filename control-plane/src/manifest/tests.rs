@@ -91,6 +91,21 @@ async fn faults_of_values_and_references_name_the_line_of_the_value() {
 }
 
 #[tokio::test]
+async fn an_unknown_field_hides_no_other_fault_and_references_are_judged_once_all_converts() {
+    let fixture = fixture().await;
+    let rule = "apiVersion: chancery/v1\nkind: Rule\nmetadata: {name: r}\nspec:\n  effect: forbid\n  layer: x\n  colour: red\n  when: 'model.nmae =='\n  geos:\n    - {a: b}\n    - E U\n";
+    let grant = "apiVersion: chancery/v1\nkind: Grant\nmetadata: {name: g, tenant: gone}\nspec:\n  role: none\n  to: {team: nobody}\n";
+    let limit = "apiVersion: chancery/v1\nkind: Limit\nmetadata: {name: l}\nspec: {bound: {requests: 0}}\n";
+    let answer = applied(&fixture, Mode::Commit, &[rule, grant, limit]).await;
+    insta::assert_snapshot!("all_faults", faults(&answer).join("\n"));
+    let clean = rule.replace("  colour: red\n", "").replace("layer: x", "layer: regulation");
+    let clean = clean.split("  geos:").next().unwrap();
+    let answer = applied(&fixture, Mode::Commit, &[&clean, grant]).await;
+    insta::assert_snapshot!("references_once_all_converts", faults(&answer).join("\n"));
+    assert_eq!(fixture.publisher.current().head.revision, 0);
+}
+
+#[tokio::test]
 async fn a_secret_is_sealed_and_in_no_export() {
     let fixture = fixture().await;
     let secret = "sk-live-0123456789";

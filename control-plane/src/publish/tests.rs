@@ -62,7 +62,7 @@ async fn publish(
             let before = published.registry.get(kind, &id).map(AsRef::as_ref);
             let after = match bytes {
                 Some(bytes) => Some(
-                    govern::prepare_encoded(kind, &bytes, &id, before, vault)
+                    govern::prepare_encoded(govern::Raw { kind, id: &id, encoded: &bytes, before }, vault)
                         .map_err(ChangeError::Faults)?
                         .bytes,
                 ),

@@ -34,6 +34,19 @@ impl Rejection {
         Self { refusal: Box::new(Refusal::field(field, message)), outcome: Outcome::Refused }
     }
 
+    /// A field that is right but not served.
+    pub(crate) fn unsupported(field: &str, message: &str) -> Self {
+        let mut rejection = Self::field(field, message);
+        rejection.refusal.code = ErrorCode::Unsupported;
+        rejection
+    }
+
+    /// A defect of ours; the log has the rest.
+    pub(crate) fn defect() -> Self {
+        let rejection = Self::new(ErrorCode::Internal, "the request met a defect of ours");
+        Self { outcome: Outcome::Failed, ..rejection }
+    }
+
     /// There is no policy to judge by yet.
     pub(crate) fn unready() -> Self {
         Self::new(ErrorCode::PolicyUnavailable, "this node has no policy yet")

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
+use bytes::Bytes;
 use http::HeaderValue;
 use policy_engine::decision::EndpointIx;
 use policy_engine::snapshot::CompiledSnapshot;
@@ -56,7 +57,7 @@ pub(crate) struct Endpoint {
     /// Its name, for `x-chancery-endpoint`.
     pub(crate) header: HeaderValue,
     /// The model's name there as a JSON string, to be patched into bodies.
-    pub(crate) model_json: Arc<[u8]>,
+    pub(crate) model_json: Bytes,
     /// How it is doing; goes on from runtime to runtime.
     pub(crate) vitals: Arc<Vitals>,
 }
@@ -118,6 +119,6 @@ fn header(name: &str) -> HeaderValue {
     HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static("unnamed"))
 }
 
-fn json_string(text: &str) -> Arc<[u8]> {
+fn json_string(text: &str) -> Bytes {
     serde_json::to_vec(text).unwrap_or_default().into()
 }

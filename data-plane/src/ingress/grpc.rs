@@ -14,6 +14,7 @@ mod models;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use policy_engine::vocabulary::Operation;
@@ -49,7 +50,9 @@ pub(super) fn routes(node: &Arc<Node>) -> Routes {
     let inference =
         door.max_decoding_message_size(node.bounds.body_bytes).max_encoding_message_size(usize::MAX);
     let mut others = tonic::service::Routes::builder();
-    let (_, health) = tonic_health::server::health_reporter();
+    let (reporter, health) = tonic_health::server::health_reporter();
+    // Nobody else has the reporter, so this never waits.
+    let _ = reporter.set_serving::<InferenceServer<GrpcDoor>>().now_or_never();
     others.add_service(health);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -91,7 +94,7 @@ pub(super) fn overloaded() -> Response<DoorBody> {
 
 /// A request panicked.
 pub(super) fn failed(_: Panicked) -> Response<DoorBody> {
-    refused(&Rejection::new(ErrorCode::Internal, "the request met a defect of ours"))
+    refused(&Rejection::defect())
 }
 
 fn refused(rejection: &Rejection) -> Response<DoorBody> {

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use policy_engine::vocabulary::Operation;
-use proto::code::ErrorCode;
+use proto::code::{ErrorCode, Retry};
 
 use super::body::DoorBody;
 use super::headers;
@@ -96,7 +96,7 @@ async fn infer(
     arrival: Arrival,
     (headers, body): (&HeaderMap, Incoming),
 ) -> Response<DoorBody> {
-    let reply = match intake::read(node, headers, body).await {
+    let reply = match intake::read(node, &arrival, (headers, body)).await {
         Ok((body, buffered)) => pipeline::serve(node, arrival.with(body, buffered)).await,
         Err(rejection) => pipeline::turn_away(node, &arrival, rejection),
     };
@@ -107,7 +107,7 @@ fn respond(reply: Reply) -> Response<DoorBody> {
     let mut told = HeaderMap::with_capacity(16);
     headers::write(reply.head, &mut told);
     let body = match reply.body {
-        Err(rejection) => return rejection::response(&rejection, told),
+        Err(rejection) => return refuse(&rejection, told),
         Ok(Body::Whole(bytes)) => {
             told.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             DoorBody::whole(bytes)
@@ -124,6 +124,23 @@ fn respond(reply: Reply) -> Response<DoorBody> {
     response
 }
 
+/// A refusal as a response.
+fn refuse(rejection: &Rejection, mut told: HeaderMap) -> Response<DoorBody> {
+    headers::write_wait(rejection, &mut told);
+    told.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if rejection.code().row().http.as_u16() == 401 {
+        told.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    // The SDKs heed this header; where trying again is of no use they need not find that out by trying.
+    if rejection.retry_after().is_none() && rejection.code().row().retry == Retry::Never {
+        told.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    let mut response = Response::new(DoorBody::whole(rejection::json(&rejection.refusal).into()));
+    *response.status_mut() = rejection.code().row().http;
+    *response.headers_mut() = told;
+    response
+}
+
 /// A JSON object as a response.
 fn json(bytes: Vec<u8>) -> Response<DoorBody> {
     let mut response = Response::new(DoorBody::whole(Bytes::from(bytes)));
@@ -132,7 +149,7 @@ fn json(bytes: Vec<u8>) -> Response<DoorBody> {
 }
 
 fn plain(rejection: &Rejection) -> Response<DoorBody> {
-    rejection::response(rejection, HeaderMap::new())
+    refuse(rejection, HeaderMap::new())
 }
 
 /// The same headers, the length of the body included, and no body.
@@ -152,5 +169,5 @@ pub(super) fn overloaded() -> Response<DoorBody> {
 
 /// A request panicked.
 pub(super) fn failed(_: Panicked) -> Response<DoorBody> {
-    plain(&Rejection::new(ErrorCode::Internal, "the request met a defect of ours"))
+    plain(&Rejection::defect())
 }

@@ -1,7 +1,8 @@
 //! The one guard of a request: it settles what was used and records how it ended, exactly once, however it ends.
 //!
 //! Law: nothing else settles or records. It takes its place in the outbox when it is opened, so its `Drop` is synchronous and
-//! never finds the queue full. Dropped without an end it is a caller that went away. Deliberately absent: deciding anything.
+//! never finds the queue full. Dropped without an end it is a caller that went away, or a defect of ours. Deliberately absent:
+//! deciding anything.
 //!
 //! | how it ends | what is charged |
 //! |---|---|
@@ -230,7 +231,11 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        if let Some(open) = self.open.take() {
+        let Some(open) = self.open.take() else { return };
+        if std::thread::panicking() {
+            let defect = Rejection::defect();
+            open.end(&self.node, defect.outcome, Some(&defect.refusal));
+        } else {
             open.end(&self.node, Outcome::Cancelled, None);
         }
     }

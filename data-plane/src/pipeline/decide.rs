@@ -5,9 +5,10 @@
 
 use policy_engine::content::Masker;
 use policy_engine::content::mask::apply;
-use policy_engine::decision::{Decision, Denial, Permit};
+use policy_engine::decision::{Actions, Decision, Denial, Permit};
 use policy_engine::reason::{Reason, ReasonCode};
 use policy_engine::request::Found;
+use policy_engine::vocabulary::MaskAction;
 
 use super::Exchange;
 use super::entitle::Entitled;
@@ -47,6 +48,10 @@ pub(crate) fn decide<'s>(
             }
         };
     exchange.account.permitted(&permit, exchange.runtime);
+    if entitled.question.outline.token_numbers > 0 && (acts(&permit.input) || permit.output_decides) {
+        let line = "token numbers cannot be inspected, and policy demands it: send the text";
+        return Err(Rejection::unsupported("input", line));
+    }
     let mut permitted =
         Permitted { entitled, found, permit, patches: Patches::default(), masker: Masker::new() };
     permitted.mask(&marked)?;
@@ -94,6 +99,12 @@ impl Permitted<'_> {
             UsageOption::Instead(at, Written::Value) => self.patches.add(at.clone(), &b"true"[..]),
         }
     }
+}
+
+/// Whether any finding changes something.
+pub(crate) fn acts(actions: &Actions) -> bool {
+    let lists = actions.word_lists.iter().map(|(_, action)| action);
+    actions.entities.iter().flatten().chain(lists).any(|action| *action != MaskAction::Detect)
 }
 
 /// A text as a JSON string.

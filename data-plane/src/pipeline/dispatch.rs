@@ -37,9 +37,8 @@ pub(crate) async fn dispatch<'s>(
     if arrival.own_deadline && arrival.deadline <= Timepoint::now() {
         return Err(Rejection::late());
     }
-    let candidates = reserved.permitted.permit.candidates.clone();
     let mut refusal = None;
-    for (turn, candidate) in candidates.iter().enumerate() {
+    for (turn, candidate) in reserved.permitted.permit.candidates.iter().enumerate() {
         let Some(endpoint) = exchange.runtime.endpoint(candidate.endpoint) else { continue };
         match attempt(exchange, &reserved, (turn, candidate), endpoint).await {
             Ok(begun) => {
@@ -108,7 +107,7 @@ fn body(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Bytes {
         return reserved.permitted.patches.apply(&entitled.body);
     }
     let mut patches = reserved.permitted.patches.clone();
-    patches.add(at.clone(), endpoint.model_json.to_vec());
+    patches.add(at.clone(), endpoint.model_json.clone());
     patches.apply(&entitled.body)
 }
 

@@ -4,6 +4,7 @@
 //! revision is taken once, here. Deliberately absent: the forms of doors (`ingress`) and of vendors (`upstream`).
 
 mod account;
+mod again;
 mod answer;
 mod authenticate;
 mod decide;
@@ -45,7 +46,7 @@ pub(crate) async fn serve(node: &Arc<Node>, received: Received) -> Reply {
     head.reply(screened)
 }
 
-async fn sentence(exchange: &mut Exchange<'_>, received: Received) -> Result<screen::Screened, Rejection> {
+async fn sentence(exchange: &mut Exchange<'_>, received: Received) -> Result<reply::Screened, Rejection> {
     let identified = authenticate::authenticate(exchange, received)?;
     let entitled = entitle::entitle(exchange, identified)?;
     let inspected = inspect::inspect(exchange, entitled).await?;

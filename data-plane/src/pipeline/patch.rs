@@ -3,7 +3,6 @@
 //! Law: what no patch names stays as it was, byte for byte; patches never overlap. Deliberately absent: knowledge of what
 //! the text is.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -14,7 +13,7 @@ pub(crate) struct Patch {
     /// The place.
     pub(crate) at: Range<usize>,
     /// What stands there instead.
-    pub(crate) with: Cow<'static, [u8]>,
+    pub(crate) with: Bytes,
 }
 
 /// The changes to one text, in order of their places.
@@ -23,7 +22,7 @@ pub(crate) struct Patches(Vec<Patch>);
 
 impl Patches {
     /// Adds a change; one that overlaps another is dropped for the one that was there, which a caller never relies on.
-    pub(crate) fn add(&mut self, at: Range<usize>, with: impl Into<Cow<'static, [u8]>>) {
+    pub(crate) fn add(&mut self, at: Range<usize>, with: impl Into<Bytes>) {
         let place = self.0.partition_point(|patch| patch.at.start < at.start);
         let clear_before = place == 0 || self.0.get(place - 1).is_none_or(|before| before.at.end <= at.start);
         let clear_after = self.0.get(place).is_none_or(|after| at.end <= after.at.start);

@@ -8,7 +8,6 @@ use http::HeaderValue;
 use policy_engine::decision::Permit;
 
 use super::received::Arrival;
-use super::screen::Screened;
 use super::stream::ScreenedStream;
 use crate::error::Rejection;
 use crate::node::Node;
@@ -29,6 +28,14 @@ pub(crate) enum Body {
     Whole(Bytes),
     /// Server-sent events; boxed, it holds the request's account.
     Stream(Box<ScreenedStream>),
+}
+
+/// An answer that may go to the caller.
+pub(crate) struct Screened {
+    /// What is told in headers.
+    pub(crate) told: Told,
+    /// The answer.
+    pub(crate) body: Body,
 }
 
 /// What is told of every request beside its body.

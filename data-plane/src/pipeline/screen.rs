@@ -3,27 +3,13 @@
 //! Law: findings in an answer are decided like findings in a request; where nothing can apply, the bytes go on as they came. No
 //! string of an answer but its structure is left out. Deliberately absent: streams, which are screened as they come (`stream`).
 
-mod again;
 mod whole;
-
-use policy_engine::content::Detectors;
-use std::sync::Arc;
 
 use super::Exchange;
 use super::answer::{Answering, Begun};
-use super::decide::Permitted;
-use super::reply::{Body, Told};
+use super::reply::{Body, Screened, Told};
 use super::stream::ScreenedStream;
 use crate::error::Rejection;
-pub(crate) use again::Again;
-
-/// An answer that may go to the caller.
-pub(crate) struct Screened {
-    /// What is told in headers.
-    pub(crate) told: Told,
-    /// The answer.
-    pub(crate) body: Body,
-}
 
 /// Screens an answer, or sets up its screening.
 pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> Result<Screened, Rejection> {
@@ -45,11 +31,4 @@ pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> R
         }
     };
     Ok(Screened { told, body })
-}
-
-/// The detectors an answer must pass; `None` where no finding could change anything.
-pub(crate) fn detectors(permitted: &Permitted<'_>) -> Option<Arc<Detectors>> {
-    let view = permitted.entitled.entitled.inspect?;
-    let asked = !permitted.permit.output.is_empty() || permitted.permit.output_decides;
-    asked.then(|| view.detectors.clone())
 }

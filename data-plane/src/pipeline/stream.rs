@@ -26,9 +26,9 @@ use futures_util::Stream;
 
 use super::Exchange;
 use super::account::Account;
+use super::again::detectors;
 use super::answer::is_error;
 use super::decide::Permitted;
-use super::screen::detectors;
 use super::tape::{Kind as Form, Tape};
 use super::usage::Reported;
 use crate::error::Rejection;

@@ -6,7 +6,6 @@
 mod message;
 
 use prost_types::Struct;
-use proto::code::ErrorCode;
 use proto::inference::output_format::Format;
 use proto::inference::tool::Kind;
 use proto::inference::tool_choice::Choice;
@@ -187,11 +186,4 @@ fn extensions(extensions: Option<&Struct>, fields: &[&str], json: &mut Json) -> 
 
 fn not_finite(field: &str) -> Rejection {
     Rejection::field(field, "must be a finite number")
-}
-
-/// A field that the dialect has no place for.
-fn unsupported(field: String, message: &str) -> Rejection {
-    let mut rejection = Rejection::field(&field, message);
-    rejection.refusal.code = ErrorCode::Unsupported;
-    rejection
 }

@@ -15,7 +15,12 @@ use proto::code::ErrorCode;
 
 use crate::error::Rejection;
 use crate::node::{Buffered, Node};
+use crate::pipeline::identify;
+use crate::pipeline::received::Arrival;
 use crate::record::Outcome;
+
+/// Larger bodies are read only of callers who are proved first, so that nobody else can fill the budget.
+const EAGER: u64 = 64 * 1024;
 
 /// How long a body may take to come in.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The whole body and its part of the budget.
 pub(super) async fn read(
     node: &Arc<Node>,
-    headers: &HeaderMap,
-    body: Incoming,
+    arrival: &Arrival,
+    (headers, body): (&HeaderMap, Incoming),
 ) -> Result<(Bytes, Option<Buffered>), Rejection> {
     let encoded = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value.as_bytes() != b"identity");
     if encoded {
@@ -35,6 +40,10 @@ pub(super) async fn read(
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > most {
         return Err(too_large(most));
+    }
+    if body.size_hint().exact().is_none_or(|told| told > EAGER) {
+        let runtime = node.runtime.load_full().ok_or_else(Rejection::unready)?;
+        identify(&runtime, &arrival.credential, arrival.at)?;
     }
     let budget = node.buffer(told).ok_or_else(overloaded)?;
     let read = tokio::time::timeout(PATIENCE, gather(body, most, budget)).await;

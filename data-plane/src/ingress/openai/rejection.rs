@@ -1,32 +1,12 @@
-//! A refusal in the OpenAI dialect: as a response, and as the last event of a stream.
+//! A refusal in the OpenAI dialect: its error object, and as the last event of a stream.
 //!
 //! Law: the shape is OpenAI's (`error.message`, `type`, `param`, `code`), ours is beside it in `error.chancery`.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header};
 use proto::status::{DenialReason, ReachedLimit, Refusal, WrongField};
 use serde::{Serialize, Serializer};
 
-use super::super::body::DoorBody;
-use super::super::headers;
 use crate::error::Rejection;
-
-/// A refusal as a response.
-pub(super) fn response(rejection: &Rejection, mut told: HeaderMap) -> Response<DoorBody> {
-    headers::write_wait(rejection, &mut told);
-    told.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if rejection.code().row().http.as_u16() == 401 {
-        told.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    // The SDKs heed this header; where trying again is of no use they need not find that out by trying.
-    if rejection.retry_after().is_none() && rejection.code().row().retry == proto::code::Retry::Never {
-        told.insert("x-should-retry", HeaderValue::from_static("false"));
-    }
-    let mut response = Response::new(DoorBody::whole(json(&rejection.refusal).into()));
-    *response.status_mut() = rejection.code().row().http;
-    *response.headers_mut() = told;
-    response
-}
 
 /// A refusal as the last event of a stream, with the end mark.
 pub(crate) fn event(rejection: &Rejection) -> Bytes {
@@ -36,7 +16,8 @@ pub(crate) fn event(rejection: &Rejection) -> Bytes {
     out.into()
 }
 
-fn json(refusal: &Refusal) -> Vec<u8> {
+/// A refusal as an error object.
+pub(super) fn json(refusal: &Refusal) -> Vec<u8> {
     serde_json::to_vec(&Error { error: Body(refusal) }).unwrap_or_default()
 }
 

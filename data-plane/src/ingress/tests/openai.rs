@@ -123,7 +123,10 @@ async fn case_47_and_64_what_is_too_large_or_compressed_is_not_read() {
     let most = open.house.node.bounds.body_bytes;
     let got = open.post(CHAT, &"x".repeat(most + 1)).await;
     assert_eq!((got.status.as_u16(), got.code().as_str()), (413, "payload_too_large"));
-    let records: [_; 2] = open.house.records();
+    let large = "x".repeat(100_000);
+    let got = open.send((Method::POST, CHAT), &[("x-api-key", "chy_demo_wrong")], &large).await;
+    assert_eq!(got.status, 401, "a large body is read of a proved caller only");
+    let records: [_; 3] = open.house.records();
     assert!(records.iter().all(|record| record.code.is_some()));
 }
 

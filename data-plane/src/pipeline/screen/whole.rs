@@ -9,12 +9,12 @@ use policy_engine::decision::Actions;
 use policy_engine::vocabulary::{Id, Operation};
 
 use super::super::Exchange;
+use super::super::again::{Again, detectors};
 use super::super::decide::{Permitted, quoted};
 use super::super::inspect::Tally;
 use super::super::patch::Patches;
 use super::super::tape::{Kind, Tape, Value};
 use super::super::usage::Reported;
-use super::{Again, detectors};
 use crate::error::Rejection;
 
 /// Members whose strings are structure, at any level of an answer.

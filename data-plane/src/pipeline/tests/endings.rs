@@ -196,3 +196,17 @@ async fn what_is_settled_is_what_was_used() {
         assert_eq!(taken, expected, "{}", standing.limit.id);
     }
 }
+
+#[test]
+fn a_defect_of_ours_is_one_record_too() {
+    let house = counted();
+    let runtime = house.node.runtime.load_full().unwrap();
+    let received = house.request((Door::OpenAi, Operation::Chat), &bearer(KEY), "{}");
+    let defect = std::panic::AssertUnwindSafe(|| {
+        let _exchange = pipeline::Exchange::open(&house.node, &runtime, &received.arrival);
+        std::panic::resume_unwind(Box::new("a defect"));
+    });
+    assert!(std::panic::catch_unwind(defect).is_err());
+    let record = only(house);
+    assert_eq!((record.outcome, record.code), (Outcome::Failed, Some("internal_error")));
+}

@@ -8,9 +8,10 @@ use policy_engine::facts::{Check, Facts, Guardrail, Rule, Subject};
 use policy_engine::request::Found;
 use policy_engine::vocabulary::{Effect, Entity, Id, Layer, MaskAction, Mode, Operation};
 
-use super::super::screen::Again;
+use super::super::again::Again;
 use super::super::{Exchange, authenticate, entitle};
 use crate::house::{House, KEY, asking, bearer, refused, whole, world};
+use crate::pipeline;
 use crate::record::{Door, Outcome};
 
 fn check(entity: Entity, action: MaskAction) -> Check {
@@ -129,4 +130,23 @@ async fn a_stream_is_held_back_for_what_would_have_been_forbidden() {
     let foreseen = again.foresee(&actions);
     assert_eq!(foreseen.on(Entity::Email), Some(MaskAction::Block));
     assert_eq!(foreseen.on(Entity::Phone), Some(MaskAction::Mask));
+}
+
+#[tokio::test]
+async fn token_numbers_pass_only_where_nothing_must_be_looked_for() {
+    for (action, code) in
+        [(None, None), (Some(MaskAction::Detect), None), (Some(MaskAction::Mask), Some("unsupported"))]
+    {
+        let house = House::new(|facts| {
+            if let Some(action) = action {
+                guardrail(facts, vec![check(Entity::Email, action)], vec![]);
+            }
+        });
+        let body = r#"{"model":"embed","input":[[1,2],[3]]}"#;
+        let received = house.request((Door::OpenAi, Operation::Embed), &bearer(KEY), body);
+        let reply = pipeline::serve(&house.node, received).await;
+        let found = reply.body.err().map(|rejection| rejection.code().as_str());
+        assert_eq!(found, code, "{action:?}");
+        house.close();
+    }
 }

@@ -7,7 +7,6 @@ use proto::inference::{File, Image, Message, Role, ToolCall, file, image};
 
 use super::super::form;
 use super::super::json::Json;
-use super::unsupported;
 use crate::error::Rejection;
 
 /// Writes them as an array.
@@ -61,10 +60,8 @@ fn content(message: &Message, path: &str, json: &mut Json) -> Result<(), Rejecti
             None => return Err(Rejection::field(&path(), "no part is given")),
             Some(Part::Refusal(refusal)) => json.key("refusal").string(refusal),
             Some(Part::Reasoning(reasoning)) if !reasoning.signature.is_empty() => {
-                return Err(unsupported(
-                    format!("{}.reasoning.signature", path()),
-                    "the dialect of the vendor has no place for it",
-                ));
+                let field = format!("{}.reasoning.signature", path());
+                return Err(Rejection::unsupported(&field, "the dialect of the vendor has no place for it"));
             }
             Some(Part::Reasoning(reasoning)) => json.key("reasoning_content").string(&reasoning.text),
             Some(part) => parts.push((at, part)),

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use policy_engine::content::mask::apply;
 use policy_engine::content::{Blocked, Detectors, Masker};
 use policy_engine::decision::Actions;
-use policy_engine::vocabulary::{Id, MaskAction};
+use policy_engine::vocabulary::Id;
 
-use super::super::super::decide::{Permitted, quoted};
+use super::super::super::again::Again;
+use super::super::super::decide::{Permitted, acts, quoted};
 use super::super::super::inspect::Tally;
 use super::super::super::patch::Patches;
-use super::super::super::screen::Again;
 use super::super::super::tape::Kind;
 use super::super::chunk::{Choice, Chunk};
 use super::super::frame::Frame;
@@ -260,14 +260,6 @@ impl Inspector {
         }
         self.opening.extend_from_slice(b"\"choices\":[");
     }
-}
-
-/// Whether any finding changes an answer.
-fn acts(actions: &Actions) -> bool {
-    let entities = actions.entities.iter().flatten();
-    entities
-        .chain(actions.word_lists.iter().map(|(_, action)| action))
-        .any(|action| *action != MaskAction::Detect)
 }
 
 fn odd(what: &'static str) -> Rejection {

@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
-use policy_engine::content::What;
+use policy_engine::content::{Detectors, What};
 use policy_engine::decision::{Actions, Decision};
 use policy_engine::request::Found;
 use policy_engine::vocabulary::{Entity, Id, MaskAction};
 use proto::code::ErrorCode;
 
-use super::super::entitle::Question;
-use super::super::inspect::note;
+use super::decide::Permitted;
+use super::entitle::Question;
+use super::inspect::note;
 use crate::error::Rejection;
 use crate::record::Outcome;
 use crate::runtime::Runtime;
@@ -87,4 +88,11 @@ impl Again {
 
 fn ended(rejection: Rejection) -> Rejection {
     Rejection { outcome: Outcome::Blocked, ..rejection }
+}
+
+/// The detectors an answer must pass; `None` where no finding could change anything.
+pub(crate) fn detectors(permitted: &Permitted<'_>) -> Option<Arc<Detectors>> {
+    let view = permitted.entitled.entitled.inspect?;
+    let asked = !permitted.permit.output.is_empty() || permitted.permit.output_decides;
+    asked.then(|| view.detectors.clone())
 }

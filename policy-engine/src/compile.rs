@@ -68,6 +68,7 @@ pub fn compile(facts: &Facts, header: Header) -> Result<CompiledSnapshot, Vec<Fa
         roles,
         providers: registry.providers,
         endpoints: registry.endpoints,
+        sites: registry.sites,
         licences: registry.licences,
         models: registry.models,
         model_names: registry.model_names,

@@ -31,11 +31,12 @@ pub use entitle::{Entitled, entitle};
 
 use crate::decision::{Decision, Permit, RuleIx};
 use crate::request::{Found, Request};
-use crate::snapshot::{CompiledSnapshot, RuleRow};
+use crate::snapshot::CompiledSnapshot;
+use crate::snapshot::rows::Gate;
 use crate::vocabulary::{Effect, Mode};
 use candidates::{Choice, Offer};
 use context::{Context, Holds, Texts, side_of};
-use verdict::Verdict;
+use verdict::{Asked, Verdict};
 
 /// The second step: rules over caller, request, what was found, and each candidate endpoint.
 pub fn decide(
@@ -48,13 +49,15 @@ pub fn decide(
     let texts = Texts::of(request, entitled, found, snapshot);
     let context = Context::new(request, entitled, &texts, snapshot);
     let targets = entitled.row.targets.iter();
-    let places = targets.filter_map(|t| Some((t, snapshot.endpoints.get(t.endpoint as usize)?)));
-    let (places, sides): (Vec<_>, Vec<_>) = places.map(|(t, row)| ((t, row), side_of(row))).unzip();
+    let sites = targets.filter_map(|target| Some((target, snapshot.sites.get(target.endpoint as usize)?)));
+    let mut places = Vec::with_capacity(entitled.row.targets.len());
+    places.extend(sites);
+    let sides: Vec<_> = places.iter().map(|(_, site)| side_of(site)).collect();
     let asked = gather::gather(&context, &sides, tenant, snapshot);
-    let mut verdict = Verdict::default();
-    let rules = ask(request, &context, (&asked, snapshot), &mut verdict);
-    if !verdict.permitted && !rules.iter().any(|(_, rule)| may_permit(rule)) {
-        let missing = verdict.permits_missing();
+    let mut verdict = Verdict::of(&snapshot.rules, asked.len());
+    let rules = ask(request, &context, &asked, &mut verdict);
+    if !verdict.permitted && !rules.iter().any(|(_, gate)| may_permit(gate)) {
+        let missing: Vec<_> = verdict.permits_missing().collect();
         verdict.denials.extend(missing);
     }
     if !verdict.denials.is_empty() {
@@ -65,8 +68,8 @@ pub fn decide(
     if !blocked.is_empty() {
         return verdict.deny(blocked);
     }
-    let choice = Choice { request, context: &context, found, rules: &rules };
-    let offers = places.iter().zip(&sides).map(|((target, row), side)| Offer { target, row, side });
+    let choice = Choice { request, context: &context, found, snapshot, rules: &rules };
+    let offers = places.iter().zip(&sides).map(|((target, site), side)| Offer { target, site, side });
     let mut candidates = match choice.choose(offers, &mut verdict) {
         Ok(candidates) => candidates,
         Err(reasons) => return verdict.deny(reasons),
@@ -95,26 +98,26 @@ pub fn decide(
 }
 
 /// Asks every rule that is in force; those about endpoints are given back, to be asked of each.
-fn ask<'a>(
+fn ask<'s>(
     request: &Request<'_>,
     context: &Context<'_>,
-    rules: (&[u32], &'a CompiledSnapshot),
-    verdict: &mut Verdict<'a>,
-) -> Vec<(RuleIx, &'a RuleRow)> {
-    let (asked, snapshot) = rules;
+    asked: &[u32],
+    verdict: &mut Verdict<'s>,
+) -> Vec<Asked<'s>> {
     let mut about_endpoints = Vec::new();
     for at in asked {
-        let Some(rule) = snapshot.rules.rows.get(*at as usize) else { continue };
-        if request.instant < rule.valid_from || request.instant >= rule.valid_to {
+        let Some(gate) = verdict.rules.gates.get(*at as usize) else { continue };
+        if request.instant < gate.valid_from || request.instant >= gate.valid_to {
             continue;
         }
-        if rule.condition.mentions_endpoint() {
-            about_endpoints.push((RuleIx(*at), rule));
+        let rule = (RuleIx(*at), gate);
+        if gate.condition.mentions_endpoint() {
+            about_endpoints.push(rule);
             continue;
         }
-        match context.holds(rule, None) {
-            Holds::Known => verdict.take(RuleIx(*at), rule, true),
-            Holds::Undecided => verdict.take(RuleIx(*at), rule, false),
+        match context.holds(gate, None) {
+            Holds::Known => verdict.take(rule, true),
+            Holds::Undecided => verdict.take(rule, false),
             Holds::No => {}
         }
     }
@@ -122,6 +125,6 @@ fn ask<'a>(
 }
 
 /// Whether a rule about endpoints could give the permission that other rules demand.
-fn may_permit(rule: &RuleRow) -> bool {
-    rule.effect == Effect::Permit && rule.mode == Mode::Enforce
+fn may_permit(gate: &Gate) -> bool {
+    gate.effect == Effect::Permit && gate.mode == Mode::Enforce
 }

@@ -66,7 +66,7 @@ positions! {
 }
 
 /// What happens to findings of one direction.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Actions {
     /// By entity, in the order of [`Entity::ALL`]; `None` leaves a finding alone.
     pub entities: [Option<MaskAction>; Entity::ALL.len()],

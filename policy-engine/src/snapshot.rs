@@ -26,6 +26,7 @@ use crate::request::Caller;
 use crate::rules::condition::{Interner, Members, Symbol};
 use crate::rules::roles::{RoleIndex, RoleSetIx};
 use crate::vocabulary::{Action, Geo, Name, Operation};
+use rows::SiteRow;
 
 /// Number of copy-on-write shards the keys lie in, so that a change touches one.
 const KEY_SHARDS: usize = 256;
@@ -61,6 +62,8 @@ pub struct CompiledSnapshot {
     pub(crate) roles: RoleIndex,
     pub(crate) providers: Vec<ProviderRow>,
     pub(crate) endpoints: Vec<EndpointRow>,
+    /// What each endpoint is asked by, in the order of the endpoints.
+    pub(crate) sites: Vec<SiteRow>,
     pub(crate) licences: Vec<LicenceRow>,
     pub(crate) models: Vec<ModelRow>,
     /// Names and aliases of the platform's models, then of each tenant's own.

@@ -3,11 +3,13 @@
 //! Law: a name is resolved in one place, so that a reference means the same wherever it is written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::facts::{Facts, Geos, ModelGlob};
 use crate::rules::condition::{Interner, Symbol};
 use crate::rules::geo::{self, RegionSet};
 use crate::snapshot::areas_of;
+use crate::snapshot::rows::Places;
 use crate::vocabulary::{Id, Kind, Name};
 
 /// What is wrong with one field of one resource.
@@ -31,12 +33,19 @@ pub(super) struct Build<'f> {
     pub(super) facts: &'f Facts,
     pub(super) faults: Vec<Fault>,
     pub(super) symbols: Interner,
-    areas: HashMap<Name, Box<[Symbol]>>,
+    areas: HashMap<Vec<Name>, Arc<[Symbol]>>,
+    places: HashMap<Vec<Name>, Arc<Places>>,
 }
 
 impl<'f> Build<'f> {
     pub(super) fn new(facts: &'f Facts) -> Self {
-        Self { facts, faults: Vec::new(), symbols: Interner::default(), areas: HashMap::new() }
+        Self {
+            facts,
+            faults: Vec::new(),
+            symbols: Interner::default(),
+            areas: HashMap::new(),
+            places: HashMap::new(),
+        }
     }
 
     pub(super) fn fault(
@@ -74,12 +83,28 @@ impl<'f> Build<'f> {
         sets?.into_iter().reduce(|a, b| a.union(&b))
     }
 
-    /// The symbols of the legal areas that hold all of a place, ascending; none for a name the table does not know.
-    pub(super) fn areas(&mut self, name: &Name) -> &[Symbol] {
-        let symbols = &self.symbols;
-        self.areas
-            .entry(name.clone())
-            .or_insert_with(|| symbols.members(areas_of(name.as_str()).iter().copied()))
+    /// The symbols of the legal areas that hold all of one of these places, ascending; names the table does not know
+    /// give none. Asked twice, the same areas are shared.
+    pub(super) fn areas(&mut self, places: &[Name]) -> Arc<[Symbol]> {
+        if let Some(known) = self.areas.get(places) {
+            return known.clone();
+        }
+        let areas = places.iter().flat_map(|place| areas_of(place.as_str())).copied();
+        let areas: Arc<[Symbol]> = self.symbols.members(areas).into();
+        self.areas.insert(places.to_vec(), areas.clone());
+        areas
+    }
+
+    /// Several places together, shared like [`Build::areas`]; `None` where none is named, which is unknown.
+    pub(super) fn places(&mut self, at: (Kind, &Id), field: &str, names: &[Name]) -> Option<Arc<Places>> {
+        if let Some(known) = self.places.get(names) {
+            return Some(known.clone());
+        }
+        let set = self.regions(at, field, names)?;
+        let symbols = self.symbols.members(geo::names_overlapping(&set));
+        let places = Arc::new(Places { set, symbols });
+        self.places.insert(names.to_vec(), places.clone());
+        Some(places)
     }
 }
 

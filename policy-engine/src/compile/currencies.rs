@@ -15,7 +15,7 @@ impl Currencies {
         let mut priced: BTreeMap<(Option<u32>, Currency), Vec<u64>> = BTreeMap::new();
         let words = registry.models.len().div_ceil(64);
         for (at, model) in registry.models.iter().enumerate() {
-            for row in model.targets.iter().flat_map(|target| &target.prices) {
+            for row in model.targets.iter().flat_map(|target| target.prices.iter()) {
                 let owned = priced.entry((row.owner, row.price.currency)).or_insert_with(|| vec![0; words]);
                 set_bit(owned, at);
             }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::build::Build;
 use crate::facts::Principal;
-use crate::rules::condition::Symbol;
 use crate::rules::geo::{self, PlaceKind};
 use crate::rules::roles::{Domain, RoleIndex};
 use crate::snapshot::{PrincipalRow, TeamRow, TenantRow};
@@ -52,16 +51,14 @@ pub(super) fn compile(build: &mut Build<'_>) -> People {
 fn compile_teams(build: &mut Build<'_>, people: &mut People) {
     for (id, team) in &build.facts.teams {
         let Some(tenant) = people.tenant_of(build, Kind::Team, id) else { continue };
-        let mut areas = Vec::new();
         for (n, name) in team.jurisdictions.iter().enumerate() {
             build.region((Kind::Team, id), &format!("spec.jurisdictions[{n}]"), name);
-            areas.extend_from_slice(build.areas(name));
         }
         people.team_at.insert((tenant, id.name.clone()), people.teams.len() as u32);
         people.teams.push(TeamRow {
             name: id.name.clone(),
             symbol: [build.symbols.symbol(id.name.as_str())],
-            jurisdictions: sorted(areas),
+            jurisdictions: build.areas(&team.jurisdictions),
             accepted: Box::default(),
         });
     }
@@ -91,9 +88,8 @@ fn compile_principals(build: &mut Build<'_>, people: &mut People) {
 }
 
 fn principal_row(build: &mut Build<'_>, id: &Id, principal: &Principal) -> PrincipalRow {
-    let (mut jurisdictions, mut country, mut region) = (Vec::new(), None, None);
+    let (mut country, mut region) = (None, None);
     if let Some(residency) = &principal.residency {
-        jurisdictions.extend_from_slice(build.areas(residency));
         match geo::kind(residency.as_str()) {
             None => drop(build.region((Kind::Principal, id), "spec.residency", residency)),
             Some(PlaceKind::Country) => country = Some(residency.as_str()),
@@ -111,15 +107,9 @@ fn principal_row(build: &mut Build<'_>, id: &Id, principal: &Principal) -> Princ
         kind_symbol: build.symbols.symbol(principal.kind.as_str()),
         country: country.map(|c| build.symbols.symbol(c)),
         region: region.map(|r| build.symbols.symbol(r)),
-        jurisdictions: sorted(jurisdictions),
+        jurisdictions: build.areas(principal.residency.as_slice()),
         roles: Box::default(),
     }
-}
-
-fn sorted(mut symbols: Vec<Symbol>) -> Box<[Symbol]> {
-    symbols.sort_unstable();
-    symbols.dedup();
-    symbols.into_boxed_slice()
 }
 
 impl People {

@@ -56,9 +56,17 @@ pub(super) fn attach(build: &mut Build<'_>, people: &People, registry: &mut Regi
             let begins = p.row.price.valid_from.unwrap_or(Instant(i64::MIN));
             std::cmp::Reverse((p.row.owner.is_some(), p.endpoint.is_some(), begins))
         });
+        // Most models have no price of a single endpoint, and all their targets share one list.
+        let rows = |of: &dyn Fn(&Placed) -> bool| -> Arc<[PriceRow]> {
+            prices.iter().filter(|p| of(p)).map(|p| p.row.clone()).collect()
+        };
+        let shared = rows(&|placed| placed.endpoint.is_none());
         for target in &mut model.targets {
-            let here = prices.iter().filter(|p| p.endpoint.is_none_or(|e| e == target.endpoint));
-            target.prices = here.map(|p| p.row.clone()).collect();
+            let own = prices.iter().any(|p| p.endpoint == Some(target.endpoint));
+            target.prices = match own {
+                true => rows(&|placed| placed.endpoint.is_none_or(|e| e == target.endpoint)),
+                false => shared.clone(),
+            };
         }
     }
 }

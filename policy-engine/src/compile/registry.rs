@@ -7,16 +7,16 @@ use super::build::{Build, Positions};
 use super::licences;
 use super::people::People;
 use crate::facts::{Endpoint, Model, Provider, Terms};
-use crate::rules::condition::Symbol;
-use crate::rules::geo;
-use crate::snapshot::rows::{EndpointSymbols, ModelSymbols, TargetRow};
+use crate::snapshot::rows::{ModelSymbols, PriceRow, SiteRow, TargetRow};
 use crate::snapshot::{EndpointRow, LicenceRow, ModelRow, ProviderRow};
-use crate::vocabulary::{Adapter, Id, Kind, Name};
+use crate::vocabulary::{Adapter, Id, Kind};
 
 /// The registry's tables while they are built.
+#[derive(Default)]
 pub(super) struct Registry {
     pub(super) providers: Vec<ProviderRow>,
     pub(super) endpoints: Vec<EndpointRow>,
+    pub(super) sites: Vec<SiteRow>,
     pub(super) licences: Vec<LicenceRow>,
     pub(super) models: Vec<ModelRow>,
     pub(super) model_names: HashMap<Box<str>, u32>,
@@ -24,17 +24,12 @@ pub(super) struct Registry {
 }
 
 pub(super) fn compile(build: &mut Build<'_>, people: &People) -> Registry {
-    let providers = compile_providers(build, people);
-    let endpoints = compile_endpoints(build, people, &providers);
-    let licences = licences::compile(build, people);
     let mut registry = Registry {
-        providers,
-        endpoints,
-        licences,
-        models: Vec::new(),
-        model_names: HashMap::new(),
-        tenant_model_names: HashMap::new(),
+        providers: compile_providers(build, people),
+        licences: licences::compile(build, people),
+        ..Registry::default()
     };
+    compile_endpoints(build, people, &mut registry);
     compile_models(build, people, &mut registry);
     registry
 }
@@ -57,10 +52,9 @@ fn compile_providers(build: &mut Build<'_>, people: &People) -> Vec<ProviderRow>
     rows
 }
 
-fn compile_endpoints(build: &mut Build<'_>, people: &People, providers: &[ProviderRow]) -> Vec<EndpointRow> {
+fn compile_endpoints(build: &mut Build<'_>, people: &People, registry: &mut Registry) {
     let facts = build.facts;
-    let positions = Positions::of(providers.iter().map(|p| &p.id));
-    let mut rows = Vec::with_capacity(facts.endpoints.len());
+    let positions = Positions::of(registry.providers.iter().map(|p| &p.id));
     for (id, endpoint) in &facts.endpoints {
         let at = (Kind::Endpoint, id);
         people.owner_of(build, Kind::Endpoint, id);
@@ -68,54 +62,36 @@ fn compile_endpoints(build: &mut Build<'_>, people: &People, providers: &[Provid
         if provider.is_none() {
             build.missing(at, "spec.provider", (Kind::Provider, endpoint.provider.as_str()));
         }
-        // The row stays even so, or each route to it would be called a fault as well.
+        let vendor = provider.and_then(|p| registry.providers.get(p as usize));
+        let vendor = vendor.and_then(|row| facts.providers.get(&row.id));
+        // The row stays even without a provider, or each route to it would be called a fault as well.
         let provider = provider.unwrap_or(u32::MAX);
-        let processing = build.regions(at, "spec.processingRegions", &endpoint.processing_regions);
-        build.regions(at, "spec.storageRegions", &endpoint.storage_regions);
-        let vendor = providers.get(provider as usize).and_then(|p| facts.providers.get(&p.id));
-        rows.push(EndpointRow {
+        registry.endpoints.push(EndpointRow {
             id: id.clone(),
             upstream_model: Arc::from(endpoint.upstream_model.as_str()),
             timeouts: endpoint.timeouts,
             provider,
-            processing,
-            symbols: endpoint_symbols(build, id, endpoint, vendor.map(|v| &**v)),
+        });
+        registry.sites.push(SiteRow {
+            name: build.symbols.symbol(id.name.as_str()),
+            vendor: build.symbols.symbol(endpoint.provider.as_str()),
+            provider,
+            terms: terms(endpoint, vendor.map(|v| &**v)),
+            processing: build.places(at, "spec.processingRegions", &endpoint.processing_regions),
+            storage: build.places(at, "spec.storageRegions", &endpoint.storage_regions),
         });
     }
-    rows
 }
 
-fn endpoint_symbols(
-    build: &mut Build<'_>,
-    id: &Id,
-    endpoint: &Endpoint,
-    vendor: Option<&Provider>,
-) -> EndpointSymbols {
-    let own = endpoint.terms;
-    let theirs = vendor.map(|v| v.terms).unwrap_or_default();
-    EndpointSymbols {
-        name: build.symbols.symbol(id.name.as_str()),
-        provider: build.symbols.symbol(endpoint.provider.as_str()),
-        processing: places(build, &endpoint.processing_regions),
-        storage: places(build, &endpoint.storage_regions),
-        terms: Terms {
-            trains_on_data: own.trains_on_data.or(theirs.trains_on_data),
-            dpa: own.dpa.or(theirs.dpa),
-            baa: own.baa.or(theirs.baa),
-            zero_retention: own.zero_retention.or(theirs.zero_retention),
-        },
+/// The endpoint's own terms before its provider's, flag by flag.
+fn terms(endpoint: &Endpoint, vendor: Option<&Provider>) -> Terms {
+    let (own, theirs) = (endpoint.terms, vendor.map(|v| v.terms).unwrap_or_default());
+    Terms {
+        trains_on_data: own.trains_on_data.or(theirs.trains_on_data),
+        dpa: own.dpa.or(theirs.dpa),
+        baa: own.baa.or(theirs.baa),
+        zero_retention: own.zero_retention.or(theirs.zero_retention),
     }
-}
-
-/// Every name that shares a place with one of these; `None` where nothing is named, which is unknown.
-fn places(build: &mut Build<'_>, names: &[Name]) -> Option<Box<[Symbol]>> {
-    let sets = names.iter().filter_map(|name| geo::resolve(name.as_str()));
-    let all = sets.reduce(|a, b| a.union(&b))?;
-    let mut symbols: Vec<Symbol> =
-        geo::names_overlapping(&all).iter().map(|name| build.symbols.symbol(name)).collect();
-    symbols.sort_unstable();
-    symbols.dedup();
-    Some(symbols.into_boxed_slice())
 }
 
 fn compile_models(build: &mut Build<'_>, people: &People, registry: &mut Registry) {
@@ -165,7 +141,7 @@ fn compile_route(build: &mut Build<'_>, model: (&Id, &Model), endpoints: &Positi
                     build.fault((Kind::Model, id), field, "duplicate", message);
                 }
                 Some(at) => {
-                    let prices = Box::default();
+                    let prices: Arc<[PriceRow]> = Arc::default();
                     targets.push(TargetRow { endpoint: at, group: g as u32, weight: target.weight, prices });
                 }
                 None => build.missing((Kind::Model, id), field, (Kind::Endpoint, target.endpoint.as_str())),

@@ -1,13 +1,14 @@
 //! Rules: conditions lowered, obligations made ready, each rule filed under a value it cannot hold without.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::build::Build;
 use super::people::People;
 use crate::facts::{Obligation, Rule};
 use crate::rules::condition::Condition;
-use crate::snapshot::rows::Duties;
-use crate::snapshot::{RuleRow, RuleTable};
+use crate::snapshot::rows::{Duties, Gate};
+use crate::snapshot::{RuleBucket, RuleRow, RuleTable};
 use crate::vocabulary::{Effect, Entity, Id, Instant, Kind, Layer, MaskAction};
 
 /// The conditions of all rules, in the order of the rules; `None` where one has a fault.
@@ -31,57 +32,63 @@ pub(super) fn compile(
     conditions: Vec<Option<Condition>>,
 ) -> RuleTable {
     let mut table = RuleTable::default();
+    let mut known: HashMap<Duties, u32> = HashMap::new();
     for ((id, rule), condition) in build.facts.rules.iter().zip(conditions) {
         let tenant = people.owner_of(build, Kind::Rule, id);
         let duties = duties(build, id, rule);
         check_effect(build, id, rule);
         let Some(condition) = condition else { continue };
-        let row = RuleRow {
+        let bucket = match tenant {
+            Some(tenant) => table.tenants.entry(tenant).or_default(),
+            None => &mut table.platform,
+        };
+        let acts_on = |entity: &&Entity| duties.actions.on(**entity).is_some();
+        bucket.acts_on |= Entity::ALL.iter().filter(acts_on).fold(0, |sum, entity| sum | entity.bit());
+        let duties = *known.entry(duties).or_insert_with_key(|duties| {
+            table.duties.push(duties.clone());
+            (table.duties.len() - 1) as u32
+        });
+        let gate = Gate {
+            condition,
+            valid_from: rule.valid_from.unwrap_or(Instant(i64::MIN)),
+            valid_to: rule.valid_to.unwrap_or(Instant(i64::MAX)),
+            duties,
+            effect: rule.effect,
+            mode: rule.mode,
+            or_unknown: rule.or_unknown.unwrap_or(rule.layer == Layer::Regulation),
+            needs_permit: rule.needs_permit,
+        };
+        file(bucket, &gate, table.gates.len() as u32);
+        table.gates.push(gate);
+        table.rows.push(RuleRow {
             id: id.clone(),
             layer: rule.layer,
             effect: rule.effect,
             mode: rule.mode,
             legal_ref: rule.legal_ref.clone(),
             reason_code: rule.reason_code.clone(),
-            tenant,
-            or_unknown: rule.or_unknown.unwrap_or(rule.layer == Layer::Regulation),
-            needs_permit: rule.needs_permit,
-            valid_from: rule.valid_from.unwrap_or(Instant(i64::MIN)),
-            valid_to: rule.valid_to.unwrap_or(Instant(i64::MAX)),
-            condition,
-            duties,
-        };
-        file(&mut table, row);
+        });
     }
     table
 }
 
 /// Files a rule where a request that it may hold for will look.
-fn file(table: &mut RuleTable, row: RuleRow) {
-    let at = table.rows.len() as u32;
-    let bucket = match row.tenant {
-        Some(tenant) => table.tenants.entry(tenant).or_default(),
-        None => &mut table.platform,
+fn file(bucket: &mut RuleBucket, gate: &Gate, at: u32) {
+    bucket.reads_classes |= gate.condition.mentions_data_classes();
+    let Some(found) = gate.condition.anchor() else {
+        bucket.unanchored.push(at);
+        return;
     };
-    bucket.reads_classes |= row.condition.mentions_data_classes();
-    let acts_on = |entity: &&Entity| row.duties.actions.on(**entity).is_some();
-    bucket.acts_on |= Entity::ALL.iter().filter(acts_on).fold(0, |sum, entity| sum | entity.bit());
-    match row.condition.anchor() {
-        Some(found) => {
-            for symbol in found.values {
-                bucket.anchored.entry((found.attribute, symbol)).or_default().push(at);
-            }
-            // An unknown attribute has no value to be found under, so the rules that count it as a match lie here too.
-            if row.or_unknown {
-                bucket.when_unknown.entry(found.attribute).or_default().push(at);
-            }
-            if !bucket.filed.contains(&found.attribute) {
-                bucket.filed.push(found.attribute);
-            }
-        }
-        None => bucket.unanchored.push(at),
+    for symbol in found.values {
+        bucket.anchored.entry((found.attribute, symbol)).or_default().push(at);
     }
-    table.rows.push(row);
+    // An unknown attribute has no value to be found under, so the rules that count it as a match lie here too.
+    if gate.or_unknown {
+        bucket.when_unknown.entry(found.attribute).or_default().push(at);
+    }
+    if !bucket.filed.contains(&found.attribute) {
+        bucket.filed.push(found.attribute);
+    }
 }
 
 fn check_effect(build: &mut Build<'_>, id: &Id, rule: &Rule) {

@@ -4,60 +4,67 @@ use std::sync::Arc;
 
 use super::content;
 use super::context::{Context, Holds};
-use super::verdict::{Verdict, because, forbidden};
-use crate::decision::{Candidate, EndpointIx, RuleIx};
+use super::verdict::{Asked, Verdict};
+use crate::decision::{Candidate, EndpointIx};
 use crate::facts::Price;
 use crate::reason::{Reason, ReasonCode};
 use crate::request::{Found, Request};
 use crate::rules::condition::EndpointSide;
-use crate::snapshot::rows::{Duties, TargetRow};
-use crate::snapshot::{EndpointRow, RuleRow};
+use crate::snapshot::CompiledSnapshot;
+use crate::snapshot::rows::{SiteRow, TargetRow};
 use crate::vocabulary::{Effect, Mode};
 
 /// An endpoint of the route, as rules see it.
 pub(super) struct Offer<'a> {
     pub(super) target: &'a TargetRow,
-    pub(super) row: &'a EndpointRow,
+    pub(super) site: &'a SiteRow,
     pub(super) side: &'a EndpointSide<'a>,
 }
 
 /// What candidates are chosen by.
-pub(super) struct Choice<'a> {
+pub(super) struct Choice<'a, 's> {
     pub(super) request: &'a Request<'a>,
     pub(super) context: &'a Context<'a>,
     pub(super) found: &'a Found,
+    pub(super) snapshot: &'s CompiledSnapshot,
     /// The rules about endpoints that may hold for one of them.
-    pub(super) rules: &'a [(RuleIx, &'a RuleRow)],
+    pub(super) rules: &'a [Asked<'s>],
 }
 
-impl<'a> Choice<'a> {
+impl<'a, 's> Choice<'a, 's> {
     /// The endpoints that keep every promise, in the route's order; the others are noted with their reasons.
     pub(super) fn choose(
         &self,
-        offers: impl Iterator<Item = Offer<'a>>,
-        verdict: &mut Verdict<'a>,
+        offers: impl ExactSizeIterator<Item = Offer<'a>>,
+        verdict: &mut Verdict<'s>,
     ) -> Result<Vec<Candidate>, Vec<Reason>> {
         if verdict.residency.is_some_and(|allowed| allowed.is_empty()) {
-            return Err(conflict(&verdict.resident));
+            return Err(conflict(verdict, &verdict.resident));
         }
-        let (mut kept, mut duties) = (Vec::new(), Vec::new());
+        let mut kept = Vec::with_capacity(offers.len());
+        let mut required = Vec::with_capacity(self.rules.len());
+        let mut owed: Vec<Asked<'s>> = Vec::new();
         for offer in offers {
-            match self.judge(verdict, &offer) {
-                Ok(these) => {
-                    duties.extend(these);
-                    kept.push(Candidate {
-                        endpoint: EndpointIx(offer.target.endpoint),
-                        group: offer.target.group,
-                        weight: offer.target.weight,
-                        price: self.price_of(offer.target),
-                        limits: Vec::new(),
-                    });
-                }
-                Err(reasons) => {
-                    let about = |reason| Reason { endpoint: Some(offer.row.id.clone()), ..reason };
-                    verdict.dropped.extend(reasons.into_iter().map(about));
+            required.clear();
+            let faults = self.judge(verdict, &offer, &mut required);
+            if !faults.is_empty() {
+                let endpoint = self.snapshot.endpoint(EndpointIx(offer.target.endpoint)).map(|e| &e.id);
+                let about = |reason| Reason { endpoint: endpoint.cloned(), ..reason };
+                verdict.dropped.extend(faults.into_iter().map(about));
+                continue;
+            }
+            for rule in &required {
+                if !owed.iter().any(|(ix, _)| *ix == rule.0) {
+                    owed.push(*rule);
                 }
             }
+            kept.push(Candidate {
+                endpoint: EndpointIx(offer.target.endpoint),
+                group: offer.target.group,
+                weight: offer.target.weight,
+                price: self.price_of(offer.target),
+                limits: Vec::new(),
+            });
         }
         if kept.is_empty() {
             // Every endpoint fell for a reason of its own; the first one's code stands for all, and all stand behind it.
@@ -66,37 +73,48 @@ impl<'a> Choice<'a> {
             return Err(vec![first.unwrap_or(Reason::plain(ReasonCode::NoEndpoint))]);
         }
         // Kept for the whole permit: a fallback must not be looser than the endpoint it stands in for.
-        duties.into_iter().for_each(|duties| verdict.oblige(duties));
+        owed.into_iter().for_each(|(_, gate)| verdict.oblige(gate));
         Ok(kept)
     }
 
-    /// Whether one endpoint keeps the promises made so far and those that rules about endpoints add; gives what they add.
-    fn judge(&self, verdict: &mut Verdict<'a>, offer: &Offer<'a>) -> Result<Vec<&'a Duties>, Vec<Reason>> {
-        let (mut faults, mut required) = (Vec::new(), Vec::new());
+    /// What keeps a request from one endpoint: promises made so far, and those that rules about endpoints add. The rules
+    /// that add something are given in `required`.
+    fn judge(
+        &self,
+        verdict: &mut Verdict<'s>,
+        offer: &Offer<'a>,
+        required: &mut Vec<Asked<'s>>,
+    ) -> Vec<Reason> {
+        let mut faults = Vec::new();
         let mut permitted = verdict.permitted;
-        for (ix, rule) in self.rules {
-            let holds = self.context.holds(rule, Some(offer.side));
-            match (holds, rule.mode, rule.effect) {
+        for (ix, gate) in self.rules {
+            let holds = self.context.holds(gate, Some(offer.side));
+            match (holds, gate.mode, gate.effect) {
                 (Holds::No, ..) | (_, Mode::Shadow, Effect::Permit | Effect::Require) => continue,
                 (_, Mode::Shadow, Effect::Forbid) => {
                     verdict.note_shadow(*ix);
                     continue;
                 }
                 (_, Mode::Enforce, Effect::Permit) => permitted = true,
-                (_, Mode::Enforce, Effect::Forbid) => faults.push(forbidden(rule, holds == Holds::Known)),
-                (_, Mode::Enforce, Effect::Require) => required.push(*rule),
+                (_, Mode::Enforce, Effect::Forbid) => {
+                    faults.extend(verdict.forbidden(*ix, holds == Holds::Known));
+                }
+                (_, Mode::Enforce, Effect::Require) => required.push((*ix, gate)),
             }
             verdict.note_match(*ix);
         }
         if !permitted {
             faults.extend(verdict.permits_missing());
-            let needing = required.iter().filter(|rule| rule.needs_permit);
-            faults.extend(needing.map(|rule| because(ReasonCode::PermitMissing, rule)));
+            let needing = required.iter().filter(|(_, gate)| gate.needs_permit);
+            faults.extend(needing.filter_map(|(ix, _)| verdict.because(ReasonCode::PermitMissing, *ix)));
         }
-        faults.extend(unkept(verdict, &required, offer.row));
-        let blocking = required.iter().find(|rule| content::blocks(&rule.duties.actions, self.found));
-        faults.extend(blocking.map(|rule| because(ReasonCode::ContentBlocked, rule)));
-        if faults.is_empty() { Ok(required.iter().map(|rule| &rule.duties).collect()) } else { Err(faults) }
+        faults.extend(unkept(verdict, required, offer.site));
+        let blocks = |(_, gate): &&Asked<'_>| {
+            verdict.rules.duties(gate).is_some_and(|duties| content::blocks(&duties.actions, self.found))
+        };
+        let blocking = required.iter().find(blocks);
+        faults.extend(blocking.and_then(|(ix, _)| verdict.because(ReasonCode::ContentBlocked, *ix)));
+        faults
     }
 
     /// The price in force: the tenant's own before the platform's, the endpoint's own before the model's, the latest that
@@ -110,23 +128,27 @@ impl<'a> Choice<'a> {
 }
 
 /// The residency that an endpoint does not keep: every rule it breaks, or all that contradict each other.
-fn unkept(verdict: &Verdict<'_>, required: &[&RuleRow], endpoint: &EndpointRow) -> Vec<Reason> {
-    let demands = verdict.resident.iter().chain(required.iter());
-    let demanding: Vec<&RuleRow> = demands.copied().filter(|rule| rule.duties.residency.is_some()).collect();
-    let allowed = demanding.iter().filter_map(|rule| rule.duties.residency);
-    let Some(allowed) = allowed.reduce(|a, b| a.intersect(&b)) else { return Vec::new() };
-    if allowed.is_empty() {
-        return conflict(&demanding);
+fn unkept(verdict: &Verdict<'_>, required: &[Asked<'_>], site: &SiteRow) -> Vec<Reason> {
+    let more = required.iter().filter_map(|(_, gate)| verdict.residency_of(gate)).copied();
+    let allowed = verdict.residency.into_iter().chain(more).reduce(|a, b| a.intersect(&b));
+    let Some(allowed) = allowed else { return Vec::new() };
+    let processing = site.processing.as_ref().map(|places| &places.set);
+    if processing.is_some_and(|processing| processing.subset_of(&allowed)) {
+        return Vec::new();
     }
-    let kept = |rule: &&&RuleRow| {
-        let within = endpoint.processing.zip(rule.duties.residency);
-        within.is_some_and(|(processing, allowed)| processing.subset_of(&allowed))
-    };
-    let broken = demanding.iter().filter(|rule| !kept(rule));
-    broken.map(|rule| because(ReasonCode::ResidencyUnsatisfied, rule)).collect()
+    let demands = verdict.resident.iter().chain(required);
+    let demanding: Vec<Asked<'_>> =
+        demands.filter(|(_, gate)| verdict.residency_of(gate).is_some()).copied().collect();
+    if allowed.is_empty() {
+        return conflict(verdict, &demanding);
+    }
+    let kept =
+        |gate| processing.zip(verdict.residency_of(gate)).is_some_and(|(p, allowed)| p.subset_of(allowed));
+    let broken = demanding.iter().filter(|(_, gate)| !kept(gate));
+    broken.filter_map(|(ix, _)| verdict.because(ReasonCode::ResidencyUnsatisfied, *ix)).collect()
 }
 
 /// The rules that leave no place between them, each with its law.
-fn conflict(rules: &[&RuleRow]) -> Vec<Reason> {
-    rules.iter().map(|rule| because(ReasonCode::ObligationConflict, rule)).collect()
+fn conflict(verdict: &Verdict<'_>, rules: &[Asked<'_>]) -> Vec<Reason> {
+    rules.iter().filter_map(|(ix, _)| verdict.because(ReasonCode::ObligationConflict, *ix)).collect()
 }

@@ -1,7 +1,7 @@
 //! Guardrails: what is looked for, and what happens to it.
 
 use super::entitle::Entitled;
-use super::verdict::{Verdict, because};
+use super::verdict::Verdict;
 use crate::decision::{Actions, ModelIx};
 use crate::reason::{Reason, ReasonCode};
 use crate::request::{Found, Request};
@@ -80,8 +80,9 @@ pub(super) fn blocked(
             reasons.push(Reason::from(ReasonCode::ContentBlocked, &guardrail.id));
         }
     }
-    let rules = verdict.matched.iter().filter_map(|ix| snapshot.rule(*ix));
-    let blocking = rules.filter(|rule| blocks(&rule.duties.actions, found));
-    reasons.extend(blocking.map(|rule| because(ReasonCode::ContentBlocked, rule)));
+    let gates = verdict.matched.iter().filter_map(|ix| Some((*ix, snapshot.rules.gates.get(ix.position())?)));
+    let duties = gates.filter_map(|(ix, gate)| Some((ix, snapshot.rules.duties(gate)?)));
+    let blocking = duties.filter(|(_, duties)| blocks(&duties.actions, found));
+    reasons.extend(blocking.filter_map(|(ix, _)| verdict.because(ReasonCode::ContentBlocked, ix)));
     reasons
 }

@@ -3,12 +3,15 @@
 //! Law: what a caller declares can only make an answer stricter. A `forbid` or `require` holds if it does with the
 //! declaration or without it, a `permit` only if it does with and without.
 
+use std::sync::Arc;
+
 use super::entitle::Entitled;
 use crate::request::{Found, Request};
 use crate::rules::condition::{
     Attribute, Attributes, Caller, EndpointSide, Members, ModelSide, RequestSide, Set, Symbol, Truth, Value,
 };
-use crate::snapshot::{CompiledSnapshot, EndpointRow, Identity, RuleRow, areas_of};
+use crate::snapshot::rows::{Gate, Places, SiteRow};
+use crate::snapshot::{CompiledSnapshot, Identity, areas_of};
 use crate::vocabulary::{Effect, Entity};
 
 /// Texts of a request as symbols.
@@ -157,7 +160,7 @@ impl<'a> Context<'a> {
     }
 
     /// Whether a rule holds, of this candidate if it is about candidates.
-    pub(super) fn holds(&self, rule: &RuleRow, endpoint: Option<&EndpointSide<'_>>) -> Holds {
+    pub(super) fn holds(&self, rule: &Gate, endpoint: Option<&EndpointSide<'_>>) -> Holds {
         let sure = rule.condition.evaluate(&self.sure(endpoint));
         let declared = match self.declared(endpoint) {
             Some(attributes) if depends_on_word(rule) => rule.condition.evaluate(&attributes),
@@ -176,7 +179,7 @@ impl<'a> Context<'a> {
 }
 
 /// Whether a rule looks at anything a caller may declare.
-fn depends_on_word(rule: &RuleRow) -> bool {
+fn depends_on_word(rule: &Gate) -> bool {
     rule.condition.mentions_data_classes()
         || rule.condition.mentions(Attribute::Set(Set::SubjectJurisdictions))
 }
@@ -186,16 +189,18 @@ fn unless_empty(symbols: &[Symbol]) -> Members<'_> {
 }
 
 /// A candidate's attributes.
-pub(super) fn side_of(endpoint: &EndpointRow) -> EndpointSide<'_> {
-    let symbols = &endpoint.symbols;
+pub(super) fn side_of(site: &SiteRow) -> EndpointSide<'_> {
+    fn names(places: &Option<Arc<Places>>) -> Members<'_> {
+        places.as_ref().map_or(Members::Unknown, |places| Members::Known(&places.symbols))
+    }
     EndpointSide {
-        name: Value::Known(symbols.name),
-        provider: Value::Known(symbols.provider),
-        processing_regions: symbols.processing.as_deref().map_or(Members::Unknown, Members::Known),
-        storage_regions: symbols.storage.as_deref().map_or(Members::Unknown, Members::Known),
-        trains_on_data: Truth::of(symbols.terms.trains_on_data),
-        dpa: Truth::of(symbols.terms.dpa),
-        baa: Truth::of(symbols.terms.baa),
-        zero_retention: Truth::of(symbols.terms.zero_retention),
+        name: Value::Known(site.name),
+        provider: Value::Known(site.vendor),
+        processing_regions: names(&site.processing),
+        storage_regions: names(&site.storage),
+        trains_on_data: Truth::of(site.terms.trains_on_data),
+        dpa: Truth::of(site.terms.dpa),
+        baa: Truth::of(site.terms.baa),
+        zero_retention: Truth::of(site.terms.zero_retention),
     }
 }

@@ -76,7 +76,7 @@ fn fits(limit: &LimitRow, request: &Request<'_>, model: ModelIx) -> bool {
 }
 
 fn counts_candidate(limit: &LimitRow, candidate: &Candidate, snapshot: &CompiledSnapshot) -> bool {
-    let provider = snapshot.endpoint(candidate.endpoint).map(|e| e.provider);
+    let provider = || snapshot.sites.get(candidate.endpoint.position()).map(|site| site.provider);
     limit.filter.endpoint.is_none_or(|e| e as usize == candidate.endpoint.position())
-        && limit.filter.provider.is_none_or(|p| Some(p) == provider)
+        && limit.filter.provider.is_none_or(|p| Some(p) == provider())
 }

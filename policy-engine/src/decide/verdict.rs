@@ -5,21 +5,26 @@ use std::sync::Arc;
 use crate::decision::{Actions, Decision, Denial, RuleIx};
 use crate::reason::{Reason, ReasonCode};
 use crate::rules::geo::RegionSet;
-use crate::snapshot::RuleRow;
-use crate::snapshot::rows::Duties;
+use crate::snapshot::RuleTable;
+use crate::snapshot::rows::Gate;
 use crate::vocabulary::{Effect, Mode};
 
+/// A rule and what it is asked by.
+pub(super) type Asked<'s> = (RuleIx, &'s Gate);
+
 /// What the rules and guardrails have said so far.
-#[derive(Debug, Default)]
 pub(super) struct Verdict<'s> {
+    pub(super) rules: &'s RuleTable,
     pub(super) denials: Vec<Reason>,
     /// The `require`s that need a permit.
-    pub(super) unpermitted: Vec<&'s RuleRow>,
+    pub(super) unpermitted: Vec<RuleIx>,
     pub(super) permitted: bool,
     /// The intersection of every residency demanded.
     pub(super) residency: Option<RegionSet>,
     /// The rules that demanded residency, to name them when nothing satisfies it.
-    pub(super) resident: Vec<&'s RuleRow>,
+    pub(super) resident: Vec<Asked<'s>>,
+    /// The duties that were taken in, by position.
+    obliged: Vec<u32>,
     pub(super) input: Actions,
     pub(super) output: Actions,
     pub(super) notices: Vec<Arc<str>>,
@@ -30,6 +35,26 @@ pub(super) struct Verdict<'s> {
 }
 
 impl<'s> Verdict<'s> {
+    /// Nothing said yet, with room for what so many rules may say.
+    pub(super) fn of(rules: &'s RuleTable, count: usize) -> Self {
+        Self {
+            rules,
+            denials: Vec::new(),
+            unpermitted: Vec::new(),
+            permitted: false,
+            residency: None,
+            resident: Vec::new(),
+            obliged: Vec::with_capacity(8),
+            input: Actions::default(),
+            output: Actions::default(),
+            notices: Vec::new(),
+            no_cache: false,
+            matched: Vec::with_capacity(count),
+            shadow_denials: Vec::new(),
+            dropped: Vec::new(),
+        }
+    }
+
     /// A denial for every `forbid` that held, or else for these reasons, with what befell each endpoint behind them.
     pub(super) fn deny(self, reasons: impl IntoIterator<Item = Reason>) -> Decision {
         let mut all = self.denials;
@@ -39,32 +64,43 @@ impl<'s> Verdict<'s> {
     }
 
     /// Takes in a rule whose condition holds (`known`), or may hold for want of a fact.
-    pub(super) fn take(&mut self, ix: RuleIx, rule: &'s RuleRow, known: bool) {
-        if rule.mode == Mode::Shadow {
-            if rule.effect == Effect::Forbid {
+    pub(super) fn take(&mut self, rule: Asked<'s>, known: bool) {
+        let (ix, gate) = rule;
+        if gate.mode == Mode::Shadow {
+            if gate.effect == Effect::Forbid {
                 self.shadow_denials.push(ix);
             }
             return;
         }
         self.matched.push(ix);
-        match rule.effect {
-            Effect::Forbid => self.denials.push(forbidden(rule, known)),
+        match gate.effect {
+            Effect::Forbid => self.denials.extend(self.forbidden(ix, known)),
             Effect::Permit => self.permitted = true,
             Effect::Require => {
-                if rule.needs_permit {
-                    self.unpermitted.push(rule);
+                if gate.needs_permit {
+                    self.unpermitted.push(ix);
                 }
-                if let Some(allowed) = rule.duties.residency {
-                    self.residency = Some(self.residency.map_or(allowed, |held| held.intersect(&allowed)));
+                if let Some(allowed) = self.residency_of(gate) {
+                    self.residency = Some(self.residency.map_or(*allowed, |held| held.intersect(allowed)));
                     self.resident.push(rule);
                 }
-                self.oblige(&rule.duties);
+                self.oblige(gate);
             }
         }
     }
 
-    /// Keeps the duties that do not depend on where a request goes.
-    pub(super) fn oblige(&mut self, duties: &Duties) {
+    /// The places a rule limits processing to.
+    pub(super) fn residency_of(&self, gate: &Gate) -> Option<&'s RegionSet> {
+        self.rules.duties(gate)?.residency.as_ref()
+    }
+
+    /// Keeps a rule's duties that do not depend on where a request goes.
+    pub(super) fn oblige(&mut self, gate: &Gate) {
+        if self.obliged.contains(&gate.duties) {
+            return;
+        }
+        self.obliged.push(gate.duties);
+        let Some(duties) = self.rules.duties(gate) else { return };
         self.input.unite(&duties.actions);
         self.output.unite(&duties.actions);
         duties.notices.iter().for_each(|text| self.tell(text));
@@ -93,20 +129,22 @@ impl<'s> Verdict<'s> {
     }
 
     /// The reasons for which a request without a permit is refused.
-    pub(super) fn permits_missing(&self) -> Vec<Reason> {
-        self.unpermitted.iter().map(|rule| because(ReasonCode::PermitMissing, rule)).collect()
+    pub(super) fn permits_missing(&self) -> impl Iterator<Item = Reason> {
+        self.unpermitted.iter().filter_map(|ix| self.because(ReasonCode::PermitMissing, *ix))
     }
-}
 
-/// A reason that names its rule and the law behind it.
-pub(super) fn because(code: ReasonCode, rule: &RuleRow) -> Reason {
-    Reason {
-        custom_code: rule.reason_code.clone(),
-        legal_ref: rule.legal_ref.clone(),
-        ..Reason::from(code, &rule.id)
+    /// A reason that names its rule and the law behind it.
+    pub(super) fn because(&self, code: ReasonCode, ix: RuleIx) -> Option<Reason> {
+        let rule = self.rules.rows.get(ix.position())?;
+        Some(Reason {
+            custom_code: rule.reason_code.clone(),
+            legal_ref: rule.legal_ref.clone(),
+            ..Reason::from(code, &rule.id)
+        })
     }
-}
 
-pub(super) fn forbidden(rule: &RuleRow, known: bool) -> Reason {
-    because(if known { ReasonCode::RuleForbids } else { ReasonCode::RuleUndecided }, rule)
+    /// The reason of a `forbid` that holds, or may.
+    pub(super) fn forbidden(&self, ix: RuleIx, known: bool) -> Option<Reason> {
+        self.because(if known { ReasonCode::RuleForbids } else { ReasonCode::RuleUndecided }, ix)
+    }
 }

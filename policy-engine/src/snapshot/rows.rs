@@ -57,7 +57,7 @@ pub struct TeamRow {
     /// Its symbol, as the one-element set of the caller's teams.
     pub(crate) symbol: [Symbol; 1],
     /// The legal areas of its subjects, ascending.
-    pub(crate) jurisdictions: Box<[Symbol]>,
+    pub(crate) jurisdictions: Arc<[Symbol]>,
     /// The licences it has accepted, by position, ascending.
     pub(crate) accepted: Box<[u32]>,
 }
@@ -74,7 +74,7 @@ pub struct PrincipalRow {
     pub(crate) country: Option<Symbol>,
     pub(crate) region: Option<Symbol>,
     /// The legal areas its residency puts it under, ascending.
-    pub(crate) jurisdictions: Box<[Symbol]>,
+    pub(crate) jurisdictions: Arc<[Symbol]>,
     /// What it may do in each of its teams.
     pub(crate) roles: Box<[(u32, RoleSetIx)]>,
 }
@@ -108,20 +108,26 @@ pub struct EndpointRow {
     /// Its timeouts, where they are not the defaults.
     pub timeouts: Timeouts,
     pub(crate) provider: u32,
-    /// `None` is unknown, which satisfies no residency.
-    pub(crate) processing: Option<RegionSet>,
-    pub(crate) symbols: EndpointSymbols,
 }
 
-/// An endpoint's attributes, as conditions see them.
+/// What is asked of an endpoint for every request, apart from what is told of it, so that a decision reads one line of
+/// memory a candidate.
 #[derive(Debug, Clone)]
-pub(crate) struct EndpointSymbols {
+pub(crate) struct SiteRow {
     pub(crate) name: Symbol,
-    pub(crate) provider: Symbol,
-    /// Every group and place that holds all it may process in, ascending; `None` is unknown.
-    pub(crate) processing: Option<Box<[Symbol]>>,
-    pub(crate) storage: Option<Box<[Symbol]>>,
+    pub(crate) vendor: Symbol,
+    pub(crate) provider: u32,
     pub(crate) terms: Terms,
+    /// `None` is unknown, which satisfies no residency.
+    pub(crate) processing: Option<Arc<Places>>,
+    pub(crate) storage: Option<Arc<Places>>,
+}
+
+/// Places, as a set and as the names of everything that shares a place with it, ascending.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pub(crate) set: RegionSet,
+    pub(crate) symbols: Box<[Symbol]>,
 }
 
 /// A licence.
@@ -190,7 +196,7 @@ pub(crate) struct TargetRow {
     pub(crate) group: u32,
     pub(crate) weight: u32,
     /// Prices here: the tenants' own first, then the endpoint's own, then the latest beginning.
-    pub(crate) prices: Box<[PriceRow]>,
+    pub(crate) prices: Arc<[PriceRow]>,
 }
 
 /// A price on a target.
@@ -215,17 +221,25 @@ pub struct RuleRow {
     /// The law or policy it rests on.
     pub legal_ref: Option<String>,
     pub(crate) reason_code: Option<String>,
-    pub(crate) tenant: Option<u32>,
-    pub(crate) condition: Condition,
-    pub(crate) or_unknown: bool,
-    pub(crate) needs_permit: bool,
-    pub(crate) valid_from: Instant,
-    pub(crate) valid_to: Instant,
-    pub(crate) duties: Duties,
 }
 
-/// A rule's obligations, ready to be united with others.
-#[derive(Debug, Clone, Default)]
+/// What a rule is asked by for every request, apart from what is told of it; one line of memory.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+pub(crate) struct Gate {
+    pub(crate) condition: Condition,
+    pub(crate) valid_from: Instant,
+    pub(crate) valid_to: Instant,
+    /// Position of what it obliges to.
+    pub(crate) duties: u32,
+    pub(crate) effect: Effect,
+    pub(crate) mode: Mode,
+    pub(crate) or_unknown: bool,
+    pub(crate) needs_permit: bool,
+}
+
+/// A rule's obligations, ready to be united with others. Rules that oblige to the same share them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Duties {
     pub(crate) residency: Option<RegionSet>,
     pub(crate) actions: Actions,

@@ -6,13 +6,17 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::rows::RuleRow;
+use super::rows::{Duties, Gate, RuleRow};
 use crate::rules::condition::{Attribute, Symbol};
 
 /// All rules, and where to look for them.
 #[derive(Debug, Default)]
 pub(crate) struct RuleTable {
     pub(crate) rows: Vec<RuleRow>,
+    /// What each rule is asked by, in the order of the rows.
+    pub(crate) gates: Vec<Gate>,
+    /// What rules oblige to, each once.
+    pub(crate) duties: Vec<Duties>,
     /// The platform's, which concern everybody.
     pub(crate) platform: RuleBucket,
     /// Each tenant's own.
@@ -39,6 +43,11 @@ impl RuleTable {
     /// The buckets that concern a tenant.
     pub(crate) fn buckets(&self, tenant: u32) -> impl Iterator<Item = &RuleBucket> {
         std::iter::once(&self.platform).chain(self.tenants.get(&tenant))
+    }
+
+    /// What a rule obliges to.
+    pub(crate) fn duties(&self, gate: &Gate) -> Option<&Duties> {
+        self.duties.get(gate.duties as usize)
     }
 
     /// Whether the answer to a tenant's request can depend on the classes of data in it.

@@ -1,0 +1,495 @@
+//! The same answers by the plainest way: every fact is walked, nothing is indexed, nothing is remembered.
+//!
+//! Written from the documents, not from the engine: what is slow here is meant to be obvious.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use policy_engine::facts::{
+    Acceptance, Bound, Check, Endpoint, Facts, Licence, Limit, Model, Obligation, Price, Rule, Team,
+};
+use policy_engine::rules::condition::{
+    Attributes, Caller, Condition, EndpointSide, Interner, Members, ModelSide, RequestSide, Symbol, Truth,
+    Value,
+};
+use policy_engine::rules::geo::PlaceKind;
+use policy_engine::rules::geo::{RegionSet, jurisdictions_of, kind, names_overlapping, resolve};
+use policy_engine::rules::roles::{Access, Domain, matched_grants};
+use policy_engine::vocabulary::{Action, Effect, Entity, Id, Layer, MaskAction, Mode, Name, Operation};
+
+use super::ask::{Answer, PARTS, Question, Terms};
+use super::world::{WORDS, model_named, name};
+
+/// The answer to a question by these facts.
+pub(crate) fn answer(facts: &Facts, question: &Question) -> Answer {
+    match Asking::of(facts, question).and_then(|asking| asking.answer()) {
+        Ok(terms) => Answer::Allow(terms),
+        Err(code) => Answer::Deny(code.to_owned()),
+    }
+}
+
+struct Asking<'a> {
+    facts: &'a Facts,
+    question: &'a Question,
+    tenant: Name,
+    team_name: Name,
+    team: &'a Team,
+    principal: (Id, &'a policy_engine::facts::Principal),
+    model_id: Id,
+    model: &'a Model,
+    narrowed: bool,
+}
+
+/// A rule that holds: whether for certain.
+type Holding<'a> = (&'a Id, &'a Rule, bool);
+
+impl<'a> Asking<'a> {
+    fn of(facts: &'a Facts, question: &'a Question) -> Result<Self, &'static str> {
+        let (mut tenant, mut team_name) = (name(question.tenant), name(question.team));
+        let mut person = name(question.principal);
+        let mut patterns = &Vec::new();
+        if let Some(key) = question.key {
+            let key = facts.keys.get(key).ok_or("nobody")?;
+            (tenant, team_name, person) = (key.tenant.clone(), key.team.clone(), key.principal.clone());
+            patterns = &key.models;
+        }
+        let id = Id::of(tenant.clone(), person);
+        let principal = facts.principals.get(&id).ok_or("nobody")?;
+        let team = facts.teams.get(&Id::of(tenant.clone(), team_name.clone())).ok_or("nobody")?;
+        let wanted = model_named(&facts.models, &Some(tenant.clone()), &name(question.model));
+        let model_id = wanted.ok_or("model_not_found")?;
+        let narrowed = !patterns.is_empty() && !patterns.iter().any(|p| p.matches(model_id.name.as_str()));
+        let model = &facts.models[&model_id];
+        Ok(Self {
+            facts,
+            question,
+            tenant,
+            team_name,
+            team,
+            principal: (id, principal),
+            model_id,
+            model,
+            narrowed,
+        })
+    }
+
+    fn answer(&self) -> Result<Terms, &'static str> {
+        self.entitle()?;
+        let holding = self.holding(None);
+        let enforced = |effect: Effect| {
+            let acts = move |(_, rule, _): &&Holding<'a>| rule.effect == effect && rule.mode == Mode::Enforce;
+            holding.iter().filter(acts).copied().collect::<Vec<_>>()
+        };
+        if let Some((_, _, certain)) = enforced(Effect::Forbid).first() {
+            return Err(if *certain { "rule_forbids" } else { "rule_undecided" });
+        }
+        let required = enforced(Effect::Require);
+        let permitted = !enforced(Effect::Permit).is_empty();
+        let demanded = required.iter().any(|(_, rule, _)| rule.needs_permit);
+        let mentions =
+            |(id, rule): (&&'a Id, &&'a Rule)| self.in_force(id, rule) && self.is_about_endpoints(rule);
+        let rules: Vec<(&Id, &Rule)> = self.facts.rules.iter().map(|(id, rule)| (id, &**rule)).collect();
+        let could_permit = rules.iter().any(|(id, rule)| {
+            rule.effect == Effect::Permit && rule.mode == Mode::Enforce && mentions((id, rule))
+        });
+        if demanded && !permitted && !could_permit {
+            return Err("permit_missing");
+        }
+        let mut terms = Terms::default();
+        required.iter().for_each(|(_, rule, _)| oblige(&mut terms, rule));
+        self.guard(&mut terms);
+        if self.holds_blocked(&terms.input) {
+            return Err("content_blocked");
+        }
+        if intersection(&required).is_some_and(|allowed| allowed.is_empty()) {
+            return Err("obligation_conflict");
+        }
+        note(&mut terms, &holding);
+        self.candidates(&required, (permitted, demanded), &mut terms)?;
+        self.limit(&mut terms)?;
+        let licence = self.licence().and_then(|(_, licence)| licence.attribution.clone());
+        terms.notices.extend(licence);
+        Ok(terms)
+    }
+
+    fn entitle(&self) -> Result<(), &'static str> {
+        let domain = Domain::Team(self.tenant.clone(), self.team_name.clone());
+        let may = |action| {
+            let access = Access::Model { action, operation: Operation::Chat, model: &self.model_id };
+            !matched_grants(self.facts, &domain, (&self.principal.0, self.principal.1), &access).is_empty()
+        };
+        match (may(Action::Infer), may(Action::View)) {
+            (false, false) => return Err("model_not_found"),
+            _ if self.narrowed => return Err("key_scope"),
+            (false, true) => return Err("not_entitled"),
+            (true, _) => {}
+        }
+        let Some((id, licence)) = self.licence() else { return Ok(()) };
+        let now = self.question.instant;
+        if licence.term.from.is_some_and(|from| now < from) {
+            return Err("licence_not_started");
+        }
+        if licence.term.until.is_some_and(|until| now >= until) {
+            return Err("licence_expired");
+        }
+        let (include, exclude) = (sum(&licence.territory.include), sum(&licence.territory.exclude));
+        let home = self.facts.tenants[&Id::platform(self.tenant.clone())].domicile.as_ref();
+        let home = home.and_then(|home| resolve(home.as_str()));
+        let covered = match home {
+            None => include.is_none() && exclude.is_none(),
+            Some(home) => {
+                include.is_none_or(|i| home.subset_of(&i)) && exclude.is_none_or(|e| !home.overlaps(&e))
+            }
+        };
+        if !covered {
+            return Err("licence_territory");
+        }
+        if self.question.purpose.is_some_and(|p| licence.prohibited.iter().any(|x| x == p)) {
+            return Err("licence_purpose");
+        }
+        let accepts = |(owner, a): (&Id, &Arc<policy_engine::facts::LicenceAcceptance>)| {
+            let own = Id { tenant: owner.tenant.clone(), name: a.licence.clone() };
+            let meant =
+                if self.facts.licences.contains_key(&own) { own } else { Id::platform(a.licence.clone()) };
+            let same_text = licence.text_digest.is_none() || licence.text_digest == a.text_digest;
+            owner.tenant.as_ref() == Some(&self.tenant)
+                && a.team == self.team_name
+                && meant == id
+                && same_text
+        };
+        if licence.acceptance == Acceptance::Required && !self.facts.acceptances.iter().any(accepts) {
+            return Err("licence_not_accepted");
+        }
+        Ok(())
+    }
+
+    fn licence(&self) -> Option<(Id, &'a Licence)> {
+        let wanted = self.model.licence.as_ref()?;
+        let own = Id { tenant: self.model_id.tenant.clone(), name: wanted.clone() };
+        let id = [own, Id::platform(wanted.clone())]
+            .into_iter()
+            .find(|id| self.facts.licences.contains_key(id))?;
+        let licence = self.facts.licences.get(&id)?;
+        Some((id, licence))
+    }
+
+    fn in_force(&self, id: &Id, rule: &Rule) -> bool {
+        let now = self.question.instant;
+        id.tenant.as_ref().is_none_or(|owner| *owner == self.tenant)
+            && rule.valid_from.is_none_or(|from| from <= now)
+            && rule.valid_to.is_none_or(|to| now < to)
+    }
+
+    fn is_about_endpoints(&self, rule: &Rule) -> bool {
+        Condition::compile(&rule.when, &mut Interner::default()).unwrap().mentions_endpoint()
+    }
+
+    /// Every rule in force that holds: those about endpoints for this one, or the others if there is none.
+    fn holding(&self, endpoint: Option<(&Id, &Endpoint)>) -> Vec<Holding<'a>> {
+        let mut interner = Interner::default();
+        let rules: Vec<_> = self.facts.rules.iter().map(|(id, rule)| (id, &**rule)).collect();
+        let conditions: Vec<Condition> =
+            rules.iter().map(|(_, rule)| Condition::compile(&rule.when, &mut interner).unwrap()).collect();
+        let mut holding = Vec::new();
+        for ((id, rule), condition) in rules.into_iter().zip(conditions) {
+            if !self.in_force(id, rule) || condition.mentions_endpoint() != endpoint.is_some() {
+                continue;
+            }
+            let plain = self.evaluate(&condition, &interner, endpoint, false);
+            let believed = self.evaluate(&condition, &interner, endpoint, true);
+            let matches_unknown = rule.or_unknown.unwrap_or(rule.layer == Layer::Regulation);
+            let (any_true, all_true) = (
+                plain == Truth::True || believed == Truth::True,
+                plain == Truth::True && believed == Truth::True,
+            );
+            let unknown = plain == Truth::Unknown || believed == Truth::Unknown;
+            match rule.effect {
+                Effect::Permit if all_true => holding.push((id, rule, true)),
+                Effect::Forbid | Effect::Require if any_true => holding.push((id, rule, true)),
+                Effect::Forbid | Effect::Require if unknown && matches_unknown => {
+                    holding.push((id, rule, false))
+                }
+                _ => {}
+            }
+        }
+        holding
+    }
+
+    fn evaluate(
+        &self,
+        condition: &Condition,
+        interner: &Interner,
+        endpoint: Option<(&Id, &Endpoint)>,
+        believe: bool,
+    ) -> Truth {
+        let q = self.question;
+        let symbol = |text: &str| Value::Known(interner.symbol(text));
+        fn members(interner: &Interner, texts: Vec<&str>) -> Box<[Symbol]> {
+            interner.members(texts)
+        }
+        let residency = self.principal.1.residency.as_ref().map(Name::as_str);
+        let declared = q.areas.iter().filter(|_| believe);
+        let places = self.team.jurisdictions.iter().chain(declared).map(Name::as_str).chain(residency);
+        let jurisdictions = members(interner, places.flat_map(jurisdictions_of).collect());
+        let found = q.content.iter().filter_map(|part| PARTS[*part].1).map(Entity::as_str);
+        let mut classes: Vec<&str> = found.collect();
+        classes.extend(q.classes.iter().filter(|_| believe).map(String::as_str));
+        let classes = members(interner, classes);
+        let domain = Domain::Team(self.tenant.clone(), self.team_name.clone());
+        let roles = roles_of(self.facts, &domain, &self.principal.0);
+        let (roles, teams) = (
+            members(interner, roles.iter().map(String::as_str).collect()),
+            members(interner, vec![self.team_name.as_str()]),
+        );
+        let operations = members(interner, self.model.card.operations.iter().map(|o| o.as_str()).collect());
+        let country = residency.filter(|r| kind(r) == Some(PlaceKind::Country));
+        let caller = Caller {
+            tenant: symbol(self.tenant.as_str()),
+            principal: symbol(self.principal.0.name.as_str()),
+            kind: symbol(self.principal.1.kind.as_str()),
+            country: country.map_or(Value::Unknown, symbol),
+            region: Value::Unknown,
+            teams: Members::Known(&teams),
+            roles: Members::Known(&roles),
+        };
+        let model = ModelSide {
+            name: symbol(self.model_id.name.as_str()),
+            licence: self.model.licence.as_ref().map_or(Value::Absent, |l| symbol(l.as_str())),
+            risk_class: self.model.card.risk_class.as_deref().map_or(Value::Unknown, symbol),
+            operations: Members::Known(&operations),
+        };
+        let request = RequestSide {
+            geo: symbol("eu"),
+            purpose: q.purpose.map_or(Value::Absent, symbol),
+            operation: symbol("chat"),
+            stream: Truth::from(q.stream),
+            jurisdictions: if jurisdictions.is_empty() {
+                Members::Unknown
+            } else {
+                Members::Known(&jurisdictions)
+            },
+            data_classes: Members::Known(&classes),
+            egress_tools: Members::Known(&[]),
+        };
+        let regions = endpoint.and_then(|(_, e)| sum(&e.processing_regions));
+        let regions = regions.map(|regions| members(interner, names_overlapping(&regions)));
+        let side = endpoint.map(|(id, e)| self.side(id, e, regions.as_deref(), interner));
+        condition.evaluate(&Attributes {
+            caller: &caller,
+            model: &model,
+            request: &request,
+            endpoint: side.as_ref(),
+        })
+    }
+
+    fn side<'s>(
+        &self,
+        id: &Id,
+        endpoint: &Endpoint,
+        regions: Option<&'s [Symbol]>,
+        interner: &Interner,
+    ) -> EndpointSide<'s> {
+        let (own, vendor) =
+            (endpoint.terms, self.facts.providers[&Id::platform(endpoint.provider.clone())].terms);
+        EndpointSide {
+            name: Value::Known(interner.symbol(id.name.as_str())),
+            provider: Value::Known(interner.symbol(endpoint.provider.as_str())),
+            processing_regions: regions.map_or(Members::Unknown, Members::Known),
+            trains_on_data: Truth::of(own.trains_on_data.or(vendor.trains_on_data)),
+            dpa: Truth::of(own.dpa.or(vendor.dpa)),
+            ..EndpointSide::default()
+        }
+    }
+
+    fn guard(&self, terms: &mut Terms) {
+        for (id, guardrail) in &self.facts.guardrails {
+            let (models, teams) = (&guardrail.applies.models, &guardrail.applies.teams);
+            let mine = id.tenant.as_ref().is_none_or(|owner| *owner == self.tenant)
+                && (models.is_empty() || models.iter().any(|m| m.matches(self.model_id.name.as_str())))
+                && (teams.is_empty() || teams.contains(&self.team_name));
+            if mine {
+                guardrail.input.iter().for_each(|check| tighten(&mut terms.input, check));
+                guardrail.output.iter().for_each(|check| tighten(&mut terms.output, check));
+            }
+        }
+    }
+
+    fn holds_blocked(&self, actions: &BTreeMap<String, MaskAction>) -> bool {
+        let blocked = |what: &str| actions.get(what) == Some(&MaskAction::Block);
+        self.question.content.iter().any(|part| match PARTS[*part] {
+            (_, Some(entity)) => blocked(entity.as_str()),
+            (word, None) => blocked(word),
+        })
+    }
+
+    fn candidates(
+        &self,
+        required: &[Holding<'a>],
+        permits: (bool, bool),
+        terms: &mut Terms,
+    ) -> Result<(), &'static str> {
+        let (permitted, demanded) = permits;
+        let (mut first, mut kept) = (None, Vec::new());
+        for target in self.model.route.groups.iter().flatten() {
+            let id = Id::platform(target.endpoint.clone());
+            let Some(endpoint) = self.facts.endpoints.get(&id) else { continue };
+            let holding = self.holding(Some((&id, endpoint)));
+            note(terms, &holding);
+            let acting: Vec<_> =
+                holding.iter().filter(|(_, r, _)| r.mode == Mode::Enforce).copied().collect();
+            let forbid = acting.iter().find(|(_, rule, _)| rule.effect == Effect::Forbid);
+            let permitted = permitted || acting.iter().any(|(_, rule, _)| rule.effect == Effect::Permit);
+            let mine: Vec<_> =
+                acting.iter().filter(|(_, r, _)| r.effect == Effect::Require).copied().collect();
+            let demanded = demanded || mine.iter().any(|(_, rule, _)| rule.needs_permit);
+            let all: Vec<_> = required.iter().chain(&mine).copied().collect();
+            let processing = sum(&endpoint.processing_regions);
+            let mut own = Terms::default();
+            mine.iter().for_each(|(_, rule, _)| oblige(&mut own, rule));
+            let fault = match intersection(&all) {
+                _ if forbid.is_some() => {
+                    forbid.map(|(_, _, certain)| if *certain { "rule_forbids" } else { "rule_undecided" })
+                }
+                _ if demanded && !permitted => Some("permit_missing"),
+                Some(allowed) if allowed.is_empty() => Some("obligation_conflict"),
+                Some(allowed) if !processing.is_some_and(|p| p.subset_of(&allowed)) => {
+                    Some("residency_unsatisfied")
+                }
+                _ if self.holds_blocked(&own.input) => Some("content_blocked"),
+                _ => None,
+            };
+            match fault {
+                Some(fault) => drop(first.get_or_insert(fault)),
+                None => {
+                    kept.extend(mine);
+                    terms.candidates.insert(id.clone(), (self.price(&id), Default::default()));
+                }
+            }
+        }
+        kept.iter().for_each(|(_, rule, _)| oblige(terms, rule));
+        if terms.candidates.is_empty() { Err(first.unwrap_or("no_endpoint")) } else { Ok(()) }
+    }
+
+    /// The price in force: own before the platform's, of the endpoint before of the model, the latest that has begun.
+    fn price(&self, endpoint: &Id) -> Option<i64> {
+        let prices = self.facts.prices.iter().filter(|(id, price)| {
+            id.tenant.as_ref().is_none_or(|owner| *owner == self.tenant)
+                && model_named(&self.facts.models, &id.tenant, &price.model).as_ref() == Some(&self.model_id)
+                && price.endpoint.as_ref().is_none_or(|e| *e == endpoint.name)
+                && price.valid_from.is_none_or(|from| from <= self.question.instant)
+        });
+        let rank = |(id, price): &(&Id, &Arc<Price>)| {
+            (id.tenant.is_some(), price.endpoint.is_some(), price.valid_from.map_or(i64::MIN, |from| from.0))
+        };
+        prices.max_by_key(rank).map(|(_, price)| price.per_million.input)
+    }
+
+    fn limit(&self, terms: &mut Terms) -> Result<(), &'static str> {
+        let mine: Vec<(&Id, &Limit)> = self
+            .facts
+            .limits
+            .iter()
+            .map(|(id, limit)| (id, &**limit))
+            .filter(|(id, l)| self.counts(id, l))
+            .collect();
+        for (id, limit) in mine {
+            let scope = &limit.scope;
+            let per_candidate = scope.endpoint.is_some() || scope.provider.is_some();
+            if !per_candidate {
+                terms.limits.insert(id.clone());
+            }
+            let facts = self.facts;
+            terms.candidates.retain(|endpoint, (price, limits)| {
+                let counted = scope.endpoint.as_ref().is_none_or(|e| *e == endpoint.name)
+                    && scope.provider.as_ref().is_none_or(|p| *p == facts.endpoints[endpoint].provider);
+                if counted && per_candidate {
+                    limits.insert(id.clone());
+                }
+                !(counted && matches!(limit.bound, Bound::Spend(..)) && price.is_none())
+            });
+        }
+        if terms.candidates.is_empty() { Err("unpriced_model") } else { Ok(()) }
+    }
+
+    fn counts(&self, id: &Id, limit: &Limit) -> bool {
+        let scope = &limit.scope;
+        id.tenant.as_ref().is_none_or(|owner| *owner == self.tenant)
+            && scope.team.as_ref().is_none_or(|team| *team == self.team_name)
+            && scope.principal.as_ref().is_none_or(|who| *who == self.principal.0.name)
+            && scope.key.as_ref().is_none_or(|key| self.question.key == Some(key.as_str()))
+            && scope.model.as_ref().is_none_or(|model| model.matches(self.model_id.name.as_str()))
+    }
+}
+
+/// The names of the roles somebody holds in a domain.
+fn roles_of(facts: &Facts, domain: &Domain, principal: &Id) -> Vec<String> {
+    use policy_engine::facts::GrantSubject;
+    let Domain::Team(tenant, team) = domain else { return Vec::new() };
+    let teams = &facts.principals[principal].teams;
+    let grants = facts.grants.iter().filter(|(id, grant)| {
+        id.tenant.as_ref() == Some(tenant)
+            && grant.team.as_ref().is_none_or(|held| held == team)
+            && match &grant.to {
+                GrantSubject::Team(of) => teams.contains(of),
+                GrantSubject::Principal(who) => *who == principal.name,
+                GrantSubject::Group(_) => false,
+            }
+    });
+    grants.map(|(_, grant)| grant.role.to_string()).collect()
+}
+
+fn sum(places: &[Name]) -> Option<RegionSet> {
+    places.iter().filter_map(|place| resolve(place.as_str())).reduce(|a, b| a.union(&b))
+}
+
+/// The places within all that rules demand.
+fn intersection(rules: &[Holding<'_>]) -> Option<RegionSet> {
+    let demands = rules.iter().flat_map(|(_, rule, _)| &rule.obligations).filter_map(|o| match o {
+        Obligation::Residency(places) => sum(places),
+        _ => None,
+    });
+    demands.reduce(|a, b| a.intersect(&b))
+}
+
+fn note(terms: &mut Terms, holding: &[Holding<'_>]) {
+    for (id, rule, _) in holding {
+        match (rule.mode, rule.effect) {
+            (Mode::Enforce, _) => drop(terms.matched.insert((*id).clone())),
+            (Mode::Shadow, Effect::Forbid) => drop(terms.shadow.insert((*id).clone())),
+            (Mode::Shadow, _) => {}
+        }
+    }
+}
+
+fn at_least(actions: &mut BTreeMap<String, MaskAction>, what: &str, action: MaskAction) {
+    let held = actions.entry(what.to_owned()).or_insert(action);
+    *held = (*held).max(action);
+}
+
+fn oblige(terms: &mut Terms, rule: &Rule) {
+    for obligation in &rule.obligations {
+        let (entities, action) = match obligation {
+            Obligation::Mask(entities) => (entities, MaskAction::Mask),
+            Obligation::Block(entities) => (entities, MaskAction::Block),
+            Obligation::Notice(text) => {
+                terms.notices.insert(text.clone());
+                continue;
+            }
+            Obligation::NoCache => {
+                terms.no_cache = true;
+                continue;
+            }
+            Obligation::Residency(_) => continue,
+        };
+        for entity in entities {
+            at_least(&mut terms.input, entity.as_str(), action);
+            at_least(&mut terms.output, entity.as_str(), action);
+        }
+    }
+}
+
+fn tighten(actions: &mut BTreeMap<String, MaskAction>, check: &Check) {
+    check.detect.iter().for_each(|entity| at_least(actions, entity.as_str(), check.action));
+    let named = WORDS.iter().filter(|word| check.words.iter().any(|w| w == *word));
+    named.for_each(|word| at_least(actions, word, check.action));
+}

@@ -68,7 +68,8 @@ impl House {
         })
         .unwrap();
         let geo = "eu".parse().unwrap();
-        let mut node = Node::new(geo, Bounds::default(), (Ledger::memory(), outbox), seen.clone());
+        let bounds = Bounds { keep_alive: Duration::from_millis(20), ..Bounds::default() };
+        let mut node = Node::new(geo, bounds, (Ledger::memory(), outbox), seen.clone());
         let clock = Arc::new(AtomicI64::new(NOW));
         node.clock = Clock::Fixed(clock.clone());
         let house = Self { node: Arc::new(node), clock, written, seen, writer: Mutex::new(Some(writer)) };

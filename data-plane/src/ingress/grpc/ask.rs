@@ -187,3 +187,6 @@ fn extensions(extensions: Option<&Struct>, fields: &[&str], json: &mut Json) -> 
 fn not_finite(field: &str) -> Rejection {
     Rejection::field(field, "must be a finite number")
 }
+
+#[cfg(test)]
+mod tests;

@@ -273,3 +273,19 @@ fn case_49_odd_streams_end_cleanly() {
         assert!(!left.contains("after") && !left.contains("NaN") && !left.contains('\r'), "{left:?}");
     }
 }
+
+#[tokio::test]
+async fn a_silent_stream_says_that_it_goes_on() {
+    let house = House::new(|_| ());
+    let body = asking("fast", "[[sim:pace=70ms]][[sim:say=one]]", r#","stream":true"#);
+    let received = house.request((Door::OpenAi, Operation::Chat), &bearer(KEY), &body);
+    let Ok(crate::pipeline::Body::Stream(stream)) = crate::pipeline::serve(&house.node, received).await.body
+    else {
+        panic!()
+    };
+    let frames: Vec<_> = futures_util::StreamExt::collect(stream).await;
+    let text: String =
+        frames.iter().map(|frame| String::from_utf8_lossy(frame.as_ref().unwrap()).into_owned()).collect();
+    assert!(text.contains(": keep-alive\n\n") && text.ends_with(DONE), "{text}");
+    house.close();
+}

@@ -30,6 +30,8 @@ pub struct Caller {
     pub url: String,
     /// The API key; `None` sends none.
     pub key: Option<String>,
+    /// PEM certificates that are trusted, where the URL is `https`.
+    pub roots: Option<String>,
     /// Which way in.
     pub door: Door,
 }
@@ -50,7 +52,7 @@ impl Door {
 impl Caller {
     /// A caller at a door of a data plane.
     pub fn at(door: Door, url: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { url: url.into(), key: Some(key.into()), door }
+        Self { url: url.into(), key: Some(key.into()), roots: None, door }
     }
 
     /// Asks, and hears the whole of the answer, or why there is none. Errors only where the house does not speak its
@@ -62,24 +64,24 @@ impl Caller {
                 Err(refused) => Ok(Err(refused)),
             };
         }
-        crate::wait::within("an answer", async {
+        let asking = async {
             match self.door {
                 Door::Rest => rest::ask(self, ask).await,
                 Door::Grpc => grpc::ask(self, ask).await,
             }
-        })
-        .await?
+        };
+        crate::wait::within("an answer", Box::pin(asking)).await?
     }
 
     /// Asks for a stream, and hears its beginning.
     pub async fn open(&self, ask: &Ask) -> Result<Result<Going, Refused>> {
-        crate::wait::within("the beginning of a stream", async {
+        let opening = async {
             Ok(match self.door {
                 Door::Rest => rest::open(self, ask).await?.map(|events| Going::Rest(Box::new(events))),
                 Door::Grpc => grpc::open(self, ask).await?.map(|events| Going::Grpc(Box::new(events))),
             })
-        })
-        .await?
+        };
+        crate::wait::within("the beginning of a stream", Box::pin(opening)).await?
     }
 
     /// The names of the models the caller may know of, in the order they are told.

@@ -3,6 +3,7 @@
 //! Law: processes share nothing but sockets and files; every one of them is gone when its handle is. Deliberately absent: a
 //! binary of its own. `run` builds it and names it in `CHANCERY_TEST_BINARY`; without that a story fails and says so.
 
+mod dev;
 mod process;
 
 use std::{
@@ -21,6 +22,7 @@ use tonic::{Request, transport::Channel};
 
 use crate::{sandbox::Geo, wait::until};
 
+pub use dev::Dev;
 pub use process::{Process, binary};
 
 /// A control plane and two data planes, each its own process.

@@ -11,7 +11,7 @@ use proto::{
 use tonic::{
     Request, Status, Streaming,
     metadata::{AsciiMetadataKey, AsciiMetadataValue, KeyAndValueRef, MetadataMap},
-    transport::Channel,
+    transport::{Certificate, Channel, ClientTlsConfig},
 };
 
 use super::{
@@ -26,7 +26,12 @@ pub struct Events {
 }
 
 async fn client(caller: &Caller) -> Result<InferenceClient<Channel>> {
-    Ok(InferenceClient::new(Channel::from_shared(caller.url.clone())?.connect().await?))
+    let mut endpoint = Channel::from_shared(caller.url.clone())?;
+    if let Some(roots) = &caller.roots {
+        endpoint =
+            endpoint.tls_config(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots)))?;
+    }
+    Ok(InferenceClient::new(endpoint.connect().await?))
 }
 
 fn request<T>(caller: &Caller, headers: &[(String, String)], message: T) -> Result<Request<T>> {

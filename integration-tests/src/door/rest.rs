@@ -29,8 +29,16 @@ pub struct Events {
     done: bool,
 }
 
+/// The same, trusting the caller's roots as well.
+fn client_of(caller: &Caller) -> Result<Client> {
+    let Some(roots) = &caller.roots else { return client() };
+    client()?;
+    let root = reqwest::Certificate::from_pem(roots.as_bytes())?;
+    Ok(Client::builder().no_proxy().add_root_certificate(root).build()?)
+}
+
 fn request(caller: &Caller, ask: &Ask) -> Result<RequestBuilder> {
-    let mut request = client()?.post(format!("{}{}", caller.url, ask.path())).json(&ask.body());
+    let mut request = client_of(caller)?.post(format!("{}{}", caller.url, ask.path())).json(&ask.body());
     if let Some(key) = &caller.key {
         request = request.bearer_auth(key);
     }
@@ -76,7 +84,7 @@ pub(super) async fn open(caller: &Caller, ask: &Ask) -> Result<Result<Events, Re
 }
 
 pub(super) async fn models(caller: &Caller) -> Result<Result<Vec<String>, Refused>> {
-    let request = client()?.get(format!("{}/v1/models", caller.url));
+    let request = client_of(caller)?.get(format!("{}/v1/models", caller.url));
     let request = caller.key.iter().fold(request, |request, key| request.bearer_auth(key));
     let response = request.send().await?;
     let (status, head) = (response.status(), head(response.headers()));

@@ -32,8 +32,13 @@ fn chunk(choices: Value, usage: Value) -> String {
 
 /// An event with more text.
 pub(crate) fn event(text: &str) -> Piece {
+    Piece::Bytes(event_text(text).into())
+}
+
+/// The same as text.
+pub(crate) fn event_text(text: &str) -> String {
     let delta = json!({"role": "assistant", "content": text});
-    Piece::Bytes(chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}]), Value::Null).into())
+    chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}]), Value::Null)
 }
 
 /// The events that end an answer.

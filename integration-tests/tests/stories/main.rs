@@ -30,6 +30,8 @@ mod bad_input;
 #[cfg(test)]
 mod change;
 #[cfg(test)]
+mod dev;
+#[cfg(test)]
 mod fallback;
 #[cfg(test)]
 mod governance;
@@ -50,6 +52,8 @@ mod refusals;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod sharing;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod survival;
@@ -59,3 +63,7 @@ mod telemetry;
 mod unauthorised;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod verbs;
+#[cfg(test)]
+mod wire;

@@ -3,10 +3,13 @@
 //! The house of the page is `chancery dev` on free ports; `chancery` on the path is the binary under test, and `dev.env` is
 //! read by the page's own first block, so that its addresses are variables and not numbers.
 
-use std::{path::Path, process::Stdio};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use integration_tests::{household::binary, readme, wait::until};
+use integration_tests::{
+    household::{Dev, binary},
+    readme,
+};
 use tokio::process::Command;
 
 /// Runs a page's blocks in one shell beside a running `chancery dev`.
@@ -22,23 +25,8 @@ async fn run(page: &str) -> Result<()> {
             std::os::unix::fs::symlink(entry.path(), home.path().join(entry.file_name()))?;
         }
     }
+    let _dev = Dev::start(home.path(), &[], &[]).await?;
     let binary = binary()?;
-    let mut dev = Command::new(&binary);
-    dev.arg("dev").current_dir(home.path()).kill_on_drop(true).stdin(Stdio::null());
-    for port in ["control", "sync", "eu", "us", "ops-control", "ops-eu", "ops-us"] {
-        dev.args([format!("--listen-{port}"), "127.0.0.1:0".to_owned()]);
-    }
-    for name in std::env::vars_os().map(|(name, _)| name) {
-        if name.to_string_lossy().starts_with("CHANCERY_") || name.to_string_lossy().starts_with("OPENAI_") {
-            dev.env_remove(name);
-        }
-    }
-    let log = std::fs::File::create(home.path().join("dev.log"))?;
-    let mut dev = dev.stdout(log.try_clone()?).stderr(log).spawn()?;
-    let file = home.path().join(".chancery/dev.env");
-    until("dev.env", async || file.exists().then_some(()))
-        .await
-        .with_context(|| std::fs::read_to_string(home.path().join("dev.log")).unwrap_or_default())?;
     let script = readme::script(&blocks);
     let mut shell = Command::new("sh");
     let path = format!("{}:{}", binary.parent().context("a directory")?.display(), std::env::var("PATH")?);
@@ -48,7 +36,6 @@ async fn run(page: &str) -> Result<()> {
     };
     shell.arg("-c").arg(&script).current_dir(home.path()).env("PATH", path).kill_on_drop(true);
     let output = tokio::time::timeout(std::time::Duration::from_secs(180), shell.output()).await??;
-    dev.kill().await?;
     let printed = String::from_utf8_lossy(&output.stdout);
     let outputs = readme::outputs(&printed, blocks.len());
     for (at, block) in blocks.iter().enumerate() {

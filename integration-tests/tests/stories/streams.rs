@@ -12,7 +12,7 @@ use integration_tests::{
 use serde_json::json;
 
 use crate::{
-    answer::{end, event},
+    answer::{self, end, event},
     policy,
 };
 
@@ -110,9 +110,8 @@ async fn case_49_a_stream_that_ends_without_its_end_is_no_whole_answer(door: Doo
 async fn case_49_odd_framing_of_events_is_understood(door: Door) -> Result<Scene> {
     let vendor = OpenAiLike::start().await?;
     let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
-    let Piece::Bytes(one) = event("odd, ") else { unreachable!() };
-    let Piece::Bytes(two) = event("and right") else { unreachable!() };
-    let one = String::from_utf8(one.to_vec())?.replace("data: ", "data:").replace("\n\n", "\r\n\r\n");
+    let one = answer::event_text("odd, ").replace("data: ", "data:").replace("\n\n", "\r\n\r\n");
+    let two = bytes::Bytes::from(answer::event_text("and right"));
     let cut = two.len() / 2;
     let pieces = vec![
         Piece::Bytes(format!("\u{feff}: a comment\n\nevent: message\n{one}").into()),

@@ -164,6 +164,25 @@ async fn case_72_no_route_is_served_for_who_may_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_tried_is_in_the_log() {
+    let scene = Scene::quickstart(Door::Grpc).await.unwrap();
+    let ada = Anything::at(&scene.house.admin_url(), Some(&scene.key)).await.unwrap();
+    let name = json!({"name": "tenants/acme/teams/support"});
+    ada.call("chancery.admin.v1.TeamsService/DeleteTeam", name).await.unwrap().unwrap_err();
+    let root = Anything::at(&scene.house.admin_url(), Some(scene.house.token())).await.unwrap();
+    let events =
+        root.call("chancery.admin.v1.AuditService/ListAuditEvents", json!({})).await.unwrap().unwrap();
+    let event = &events["auditEvents"][0];
+    assert_eq!(event["action"], "chancery.admin.v1.TeamsService/DeleteTeam", "{event}");
+    assert_eq!(
+        (&event["actor"], &event["outcome"]),
+        (&json!("tenants/acme/principals/ada@example.org"), &json!("permission_denied"))
+    );
+    assert_eq!(event["keyId"], scene.key.split('_').nth(1).unwrap());
+    assert!(event.get("changes").is_none() && event.get("revision").is_none(), "{event}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_71_another_tenants_things_are_not_there() {
     let other = "---
 apiVersion: chancery/v1

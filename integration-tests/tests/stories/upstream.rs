@@ -144,15 +144,21 @@ async fn every_fault_of_a_vendor_is_told_as_one(door: Door) -> Result<Scene> {
     }
     let scene = Scene::with(door, &text).await?;
     for (what, model, status, code, vendor) in &vendors {
-        let refused = match scene.ask(&Ask::chat(model, "hello")).await? {
-            Err(refused) => refused,
-            Ok(told) => panic!("{what}: {told:?}"),
-        };
-        assert_eq!((refused.status, refused.code.as_str()), (*status, *code), "{what}: {refused:?}");
-        assert!(!refused.message.contains("127.0.0.1"), "{what}: {}", refused.message);
+        for stream in [false, true] {
+            let refused = match scene.ask(&Ask::chat(model, "hello").streaming(stream)).await? {
+                Err(refused) => refused,
+                Ok(told) => panic!("{what}, stream {stream}: {told:?}"),
+            };
+            assert_eq!(
+                (refused.status, refused.code.as_str()),
+                (*status, *code),
+                "{what}, stream {stream}: {refused:?}"
+            );
+            assert!(!refused.message.contains("127.0.0.1"), "{what}: {}", refused.message);
+            let record = scene.last_record().await?;
+            assert_eq!(record["usage"]["provenance"], "none", "{what}: {record}");
+        }
         assert!(vendor.was_dialled().await, "{what}");
-        let record = scene.last_record().await?;
-        assert_eq!(record["usage"]["provenance"], "none", "{what}: {record}");
     }
     Ok(scene)
 }

@@ -1,0 +1,138 @@
+//! The admin verbs of the binary: each does what REST does, prints what REST says, and fails by its exit code.
+
+use integration_tests::household::Dev;
+use serde_json::{Value, json};
+
+/// Runs a verb that must succeed, as JSON.
+fn told(dev: &Dev, arguments: &[&str]) -> Value {
+    let output = dev.run(&[arguments, &["-o", "json"]].concat()).unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {complaint}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
+}
+
+/// Runs a verb that must fail; its exit code and what it complains of.
+fn failed(dev: &Dev, arguments: &[&str]) -> (i32, String) {
+    let output = dev.run(arguments).unwrap();
+    assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+async fn rest(dev: &Dev, path: &str) -> Value {
+    let url = format!("{}/v1/{path}", dev.variable("CHANCERY_CONTROL_URL").unwrap());
+    let request = integration_tests::door::client().unwrap().get(url);
+    request
+        .bearer_auth(dev.variable("CHANCERY_ADMIN_TOKEN").unwrap())
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_verb_does_and_says_what_rest_does_and_says() {
+    let home = tempfile::tempdir().unwrap();
+    let dev = Dev::start(home.path(), &[], &[]).await.unwrap();
+
+    let team = told(&dev, &["get", "teams", "research", "--tenant", "acme"]);
+    assert_eq!(team, rest(&dev, "tenants/acme/teams/research").await);
+    let models = told(&dev, &["get", "models"]);
+    assert_eq!(models, rest(&dev, "models").await);
+    let shown = dev.run(&["get", "models"]).unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("sim-gpt-4o"));
+
+    // What is shown as YAML can be applied.
+    for arguments in [&["get", "rules", "-o", "yaml"][..], &["export"]] {
+        let written = dev.run(arguments).unwrap();
+        std::fs::write(home.path().join("written.yaml"), &written.stdout).unwrap();
+        let applied = told(&dev, &["apply", "-f", "written.yaml"]);
+        let changes = applied["changes"].as_array().unwrap();
+        assert!(
+            !changes.is_empty() && changes.iter().all(|change| change["change"] == "unchanged"),
+            "{applied}"
+        );
+    }
+
+    std::fs::write(
+        home.path().join("rule.yaml"),
+        crate::policy::rule("extra", "forbid", "purpose == 'x'", ""),
+    )
+    .unwrap();
+    let tried = told(&dev, &["apply", "--dry-run", "-f", "rule.yaml"]);
+    assert_eq!(tried["changes"][0]["change"], "created");
+    assert_eq!(failed(&dev, &["get", "rules", "extra"]).0, 1, "nothing was applied");
+    let applied = told(&dev, &["apply", "-f", "rule.yaml"]);
+    assert_eq!(told(&dev, &["get", "rules", "extra"])["revision"], applied["revision"]);
+
+    let revisions = told(&dev, &["revisions", "list"]);
+    assert_eq!(revisions["revisions"][0]["revision"], applied["revision"]);
+    let number = applied["revision"].to_string();
+    let revision = told(&dev, &["revisions", "show", &number]);
+    assert_eq!(revision["changes"], json!([{"kind": "Rule", "name": "rules/extra", "change": "created"}]));
+    let events = told(&dev, &["audit", "list"]);
+    assert_eq!(events["auditEvents"][0]["action"], "chancery.admin.v1.PolicyService/Apply");
+    let nodes = told(&dev, &["nodes", "list"]);
+    assert_eq!(nodes["nodes"].as_array().unwrap().len(), 2);
+
+    let question = [
+        "explain",
+        "--tenant",
+        "acme",
+        "--principal",
+        "ada@example.org",
+        "--model",
+        "sim-gemini-pro",
+        "--geo",
+        "eu",
+    ];
+    assert_eq!(told(&dev, &question)["reasons"][0]["code"], "residency_unsatisfied");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_made_used_and_ended_from_a_terminal() {
+    let home = tempfile::tempdir().unwrap();
+    let dev = Dev::start(home.path(), &[], &[]).await.unwrap();
+    let wanted = [
+        "keys",
+        "create",
+        "--tenant",
+        "acme",
+        "--principal",
+        "build-bot",
+        "--team",
+        "engineering",
+        "--models",
+        "sim-mistral-*",
+    ];
+    let made = told(&dev, &wanted);
+    let (name, secret) = (made["key"]["name"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    let listed = told(&dev, &["keys", "list", "--tenant", "acme"]);
+    let listed = listed["keys"].as_array().unwrap();
+    assert!(listed.iter().any(|key| key["name"] == name));
+    assert!(!listed.iter().any(|key| key.to_string().contains(secret)));
+    let id = name.rsplit('/').next().unwrap();
+    assert!(told(&dev, &["keys", "revoke", id, "--tenant", "acme"])["revokeTime"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_wrong_is_told_and_the_exit_code_says_of_what_kind() {
+    let home = tempfile::tempdir().unwrap();
+    let dev = Dev::start(home.path(), &[], &[]).await.unwrap();
+    std::fs::write(
+        home.path().join("bad.yaml"),
+        "apiVersion: chancery/v1\nkind: Taem\nmetadata: {name: x}\nspec: {}\n",
+    )
+    .unwrap();
+    let (code, complaint) = failed(&dev, &["apply", "-f", "bad.yaml"]);
+    assert_eq!(code, 1);
+    assert!(complaint.contains("bad.yaml:2: ") && complaint.contains("Taem"), "{complaint}");
+    assert_eq!(failed(&dev, &["apply"]).0, 2);
+    let (code, complaint) = failed(&dev, &["get", "models", "no-such-model"]);
+    assert!(code == 1 && complaint.contains("no such resource"), "{code} {complaint}");
+    let (code, complaint) = failed(&dev, &["apply", "-f", "not-there.yaml"]);
+    assert!(code == 1 && complaint.contains("not-there.yaml"), "{code} {complaint}");
+    let token = dev.variable("CHANCERY_ADMIN_TOKEN").unwrap();
+    assert!(!complaint.contains(token));
+}

@@ -3,13 +3,18 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Replaces a file by way of a temporary one: written, flushed to the disk, renamed, and the directory flushed too.
-/// Readable by the owner alone.
-pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
+/// A file that is on the disk whole, under a temporary name beside the one it is for.
+#[must_use = "it takes its place when it is put there"]
+pub(super) struct Staged<'a> {
+    temporary: PathBuf,
+    path: &'a Path,
+}
+
+/// Writes what a file shall hold beside it, readable by the owner alone, and flushes it to the disk.
+pub(super) fn stage<'a>(path: &'a Path, parts: &[&[u8]]) -> io::Result<Staged<'a>> {
+    fs::create_dir_all(directory(path))?;
     let temporary = path.with_extension("new");
     let mut file =
         fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
@@ -17,6 +22,22 @@ pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         file.write_all(part)?;
     }
     file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    File::open(directory)?.sync_all()
+    Ok(Staged { temporary, path })
+}
+
+impl Staged<'_> {
+    /// Takes the file's place, durably.
+    pub(super) fn put(self) -> io::Result<()> {
+        fs::rename(&self.temporary, self.path)?;
+        File::open(directory(self.path))?.sync_all()
+    }
+}
+
+/// Replaces a file, or leaves it as it is.
+pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    stage(path, parts)?.put()
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use bytes::{Buf, Bytes};
 use prost::Message;
 
-use super::disk;
+use super::disk::{self, Staged};
 
 /// The first bytes of a file, with the version of its form.
 const MAGIC: &[u8; 8] = b"CHYLKG1\n";
@@ -49,34 +49,55 @@ impl LastKnownGood {
         self.directory.join("policy.previous")
     }
 
-    /// Keeps a policy; what was kept before becomes the previous one.
+    /// Keeps a policy; what was kept before becomes the previous one. At every moment one of the two is whole.
     pub(crate) fn keep(&self, kept: &Kept) -> io::Result<()> {
-        fs::create_dir_all(&self.directory)?;
-        let mut seal = Context::new(&SHA256);
-        let lengths: Vec<[u8; 8]> = [&kept.envelope, &kept.contents, &kept.secrets]
-            .iter()
-            .map(|p| (p.len() as u64).to_be_bytes())
-            .collect();
-        let mut parts: Vec<&[u8]> = vec![MAGIC];
-        for (length, part) in lengths.iter().zip([&kept.envelope, &kept.contents, &kept.secrets]) {
-            parts.push(length);
-            parts.push(part);
-        }
-        parts.iter().for_each(|part| seal.update(part));
-        let seal = seal.finish();
-        parts.push(seal.as_ref());
-        match fs::rename(self.current(), self.previous()) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        disk::replace(&self.current(), &parts)
+        let current = self.current();
+        let staged = stage(&current, kept)?;
+        renamed(fs::rename(&current, self.previous()))?;
+        staged.put()
     }
 
-    /// The kept policies that are whole, newest first.
+    /// Puts new secrets beside the policy that is kept; nothing where none is.
+    pub(crate) fn renew(&self, secrets: Bytes) -> io::Result<()> {
+        match read(&self.current()) {
+            Some(kept) => stage(&self.current(), &Kept { secrets, ..kept })?.put(),
+            None => Ok(()),
+        }
+    }
+
+    /// The kept policies that are whole, newest first. One that is not is set aside, so that it never takes the place of
+    /// the one before it.
     pub(crate) fn load(&self) -> Vec<Kept> {
-        let files = [self.current(), self.previous()];
-        files.iter().filter_map(|path| read(path)).collect()
+        let (current, previous) = (self.current(), self.previous());
+        let newest = read(&current);
+        if newest.is_none()
+            && let Err(error) = renamed(fs::rename(&current, self.directory.join("policy.unsound")))
+        {
+            tracing::warn!(path = %current.display(), %error, "a kept policy can't be set aside");
+        }
+        newest.into_iter().chain(read(&previous)).collect()
+    }
+}
+
+fn stage<'a>(path: &'a Path, kept: &Kept) -> io::Result<Staged<'a>> {
+    let parts = [&kept.envelope, &kept.contents, &kept.secrets];
+    let lengths = parts.map(|part| (part.len() as u64).to_be_bytes());
+    let mut written: Vec<&[u8]> = vec![MAGIC];
+    for (length, part) in lengths.iter().zip(parts) {
+        written.extend([length.as_slice(), part.as_ref()]);
+    }
+    let mut seal = Context::new(&SHA256);
+    written.iter().for_each(|part| seal.update(part));
+    let seal = seal.finish();
+    written.push(seal.as_ref());
+    disk::stage(path, &written)
+}
+
+/// A file that is not there needs no new name.
+fn renamed(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
@@ -119,35 +140,4 @@ fn parse(bytes: Bytes) -> Option<Kept> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kept(revision: i64) -> Kept {
-        let envelope = proto::sync::Envelope { revision, ..Default::default() };
-        Kept {
-            envelope: envelope.encode_to_vec().into(),
-            contents: Bytes::from_static(b"contents"),
-            secrets: Bytes::from_static(b"sealed"),
-        }
-    }
-
-    #[test]
-    fn case_03_a_torn_or_flipped_file_is_not_used_and_the_previous_one_is() {
-        let home = tempfile::tempdir().unwrap();
-        let kept_policies = LastKnownGood::at(home.path());
-        assert!(kept_policies.load().is_empty());
-        kept_policies.keep(&kept(1)).unwrap();
-        kept_policies.keep(&kept(2)).unwrap();
-        assert_eq!(kept_policies.load(), [kept(2), kept(1)]);
-        let path = home.path().join("policy.current");
-        let good = fs::read(&path).unwrap();
-        for at in 0..good.len() {
-            let mut bad = good.clone();
-            bad[at] ^= 1;
-            fs::write(&path, &bad).unwrap();
-            assert_eq!(kept_policies.load(), [kept(1)], "byte {at} flipped");
-            fs::write(&path, &good[..at]).unwrap();
-            assert_eq!(kept_policies.load(), [kept(1)], "cut at {at}");
-        }
-    }
-}
+mod tests;

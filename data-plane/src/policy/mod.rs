@@ -13,9 +13,11 @@ mod state;
 mod verify;
 mod watch;
 
+#[cfg(test)]
+mod sample;
+
 pub(crate) use identity::NodeKey;
 pub(crate) use last_known_good::LastKnownGood;
 pub(crate) use secrets::Secrets;
 pub(crate) use state::{PolicyState, Version};
-pub(crate) use verify::Verified;
 pub(crate) use watch::{Control, Install, watch};

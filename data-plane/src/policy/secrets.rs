@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use prost::Message;
 use proto::sync::{SecretBundle, Secrets as Sealed};
 use thiserror::Error;
@@ -20,6 +21,8 @@ pub(crate) struct Secrets {
     pub(crate) scope_keys: BTreeMap<String, Zeroizing<Vec<u8>>>,
     /// By the AIP name of the provider.
     pub(crate) credentials: BTreeMap<String, Secret>,
+    /// SHA-256 of what was inside: each sealing looks different, even of the same.
+    fingerprint: Vec<u8>,
 }
 
 /// Why sealed secrets are of no use.
@@ -38,12 +41,18 @@ impl Secrets {
     pub(crate) fn open(sealed: &Sealed, key: &NodeKey, spiffe_id: &str) -> Result<Self, SecretsError> {
         let opened =
             Zeroizing::new(key.open_sealed(&sealed.encapsulated_key, &sealed.ciphertext, spiffe_id)?);
+        let fingerprint = digest(&SHA256, &opened).as_ref().to_vec();
         let bundle = SecretBundle::decode(opened.as_slice())?;
         let scope_keys =
             bundle.scope_keys.into_iter().map(|k| (k.id, Zeroizing::new(k.key.to_vec()))).collect();
         let credentials =
             bundle.credentials.into_iter().map(|c| (c.provider, Secret::new(c.value))).collect();
-        Ok(Self { scope_keys, credentials })
+        Ok(Self { scope_keys, credentials, fingerprint })
+    }
+
+    /// Whether the same secrets are inside.
+    pub(super) fn are(&self, others: &Self) -> bool {
+        self.fingerprint == others.fingerprint
     }
 }
 

@@ -3,11 +3,15 @@
 //! Law: every resource has the digest it is announced with, the manifest of them has the digest of the envelope, the scope
 //! is this node's own, and what compiles here is judged by the same function as in the control plane.
 
+use std::collections::BTreeSet;
+
 use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Buf;
 use policy_engine::facts::Facts;
 use policy_engine::snapshot::{CompiledSnapshot, Header};
 use policy_engine::vocabulary::Geo;
 use prost::Message;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use proto::sync::{Envelope, NackCode, Resource, Scope, SnapshotContents};
 
 use super::state::Version;
@@ -17,6 +21,12 @@ pub(super) const SCHEMA: u32 = 1;
 
 /// The most resources a node takes.
 const MAX_RESOURCES: usize = 2_000_000;
+
+/// The most bytes of one resource.
+const MAX_RESOURCE: usize = 4 << 20;
+
+/// The field of `SnapshotContents` that holds resources.
+const RESOURCES: u32 = 1;
 
 /// Why a snapshot is refused, in the words of a Nack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +56,8 @@ pub(crate) struct Verified {
     pub(crate) version: Version,
     /// What it compiled to.
     pub(crate) snapshot: CompiledSnapshot,
+    /// The scope keys that the MACs of its API keys were made with, by id.
+    pub(crate) scope_keys: BTreeSet<String>,
 }
 
 /// Verifies and compiles. `running` is what is enforced now; it is never gone back from within an epoch.
@@ -56,12 +68,13 @@ pub(crate) fn verify(
     running: Option<&Version>,
 ) -> Result<Verified, Refusal> {
     let (version, scope) = check_envelope(envelope, geo, running)?;
-    let contents = SnapshotContents::decode(contents)
-        .map_err(|error| Refusal::of(NackCode::Validation, format!("the contents do not decode: {error}")))?;
-    if contents.resources.len() > MAX_RESOURCES {
-        let detail = format!("{} resources are more than {MAX_RESOURCES}", contents.resources.len());
+    let undecodable =
+        |error| Refusal::of(NackCode::Validation, format!("the contents do not decode: {error}"));
+    if count(contents).map_err(undecodable)? > MAX_RESOURCES {
+        let detail = format!("there are more than {MAX_RESOURCES} resources");
         return Err(Refusal::of(NackCode::LimitExceeded, detail));
     }
+    let contents = SnapshotContents::decode(contents).map_err(undecodable)?;
     if manifest_digest(&scope, &contents.resources)? != version.digest {
         return Err(Refusal::of(NackCode::DigestMismatch, "the manifest's digest is not the announced one"));
     }
@@ -80,7 +93,30 @@ pub(crate) fn verify(
         .map_err(|_| Refusal::of(NackCode::Validation, "the revision is negative"))?;
     let header = Header { revision, geo: Some(geo.clone()) };
     let snapshot = policy_engine::compile(&facts, header).map_err(|faults| first_fault(&faults))?;
-    Ok(Verified { version, snapshot })
+    let mut scope_keys = BTreeSet::new();
+    for key in facts.keys.values() {
+        if !scope_keys.contains(key.scope_key.as_str()) {
+            scope_keys.insert(key.scope_key.clone());
+        }
+    }
+    Ok(Verified { version, snapshot, scope_keys })
+}
+
+/// How many resources there are, without making room for them; counting ends beyond the most there may be.
+fn count(mut contents: &[u8]) -> Result<usize, prost::DecodeError> {
+    let mut found = 0;
+    while contents.has_remaining() && found <= MAX_RESOURCES {
+        let (field, kind) = decode_key(&mut contents)?;
+        if (field, kind) != (RESOURCES, WireType::LengthDelimited) {
+            skip_field(kind, field, &mut contents, DecodeContext::default())?;
+            continue;
+        }
+        let length = usize::try_from(decode_varint(&mut contents)?).unwrap_or(usize::MAX);
+        // What is cut off here is told by decoding it.
+        contents = contents.get(length..).unwrap_or_default();
+        found += 1;
+    }
+    Ok(found)
 }
 
 fn first_fault(faults: &[policy_engine::Fault]) -> Refusal {
@@ -127,6 +163,10 @@ fn check_envelope(bytes: &[u8], geo: &Geo, running: Option<&Version>) -> Result<
 fn manifest_digest(scope: &Scope, resources: &[Resource]) -> Result<[u8; 32], Refusal> {
     let mut before: Option<(&str, &str)> = None;
     for resource in resources {
+        if resource.body.len() > MAX_RESOURCE {
+            let detail = format!("{} bytes are more than {MAX_RESOURCE}", resource.body.len());
+            return Err(Refusal::at(resource, NackCode::LimitExceeded, detail));
+        }
         if digest(&SHA256, &resource.body).as_ref() != &resource.digest[..] {
             return Err(Refusal::at(
                 resource,
@@ -147,3 +187,6 @@ fn manifest_digest(scope: &Scope, resources: &[Resource]) -> Result<[u8; 32], Re
     let manifest = digest(&SHA256, &proto::manifest::canonical(scope, resources));
     <[u8; 32]>::try_from(manifest.as_ref()).map_err(|_| Refusal::of(NackCode::DigestMismatch, "no digest"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,9 @@ use super::verify::{Refusal, SCHEMA, Verified, verify};
 /// The first and the longest pause before another attempt; each is drawn between zero and the current ceiling.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
+/// How long opening a stream may take.
+const OPENING: Duration = Duration::from_secs(15);
+
 /// A stream that lived this long was healthy: the next pause begins at the shortest again.
 const HEALTHY: Duration = Duration::from_secs(60);
 
@@ -86,7 +89,7 @@ pub(crate) async fn watch<N: Install>(
 ) {
     let mut follower = Follower::new(control, node, state);
     follower.restore().await;
-    let mut ceiling = BACK_OFF.0;
+    let mut back_off = BackOff::default();
     while !stop.is_cancelled() {
         let began = Instant::now();
         let ended = tokio::select! {
@@ -97,14 +100,31 @@ pub(crate) async fn watch<N: Install>(
         let Err(reason) = ended else { return };
         tracing::warn!(reason = %reason, cause = ?std::error::Error::source(&reason).map(ToString::to_string),
             "the stream to the control plane ended; policy stays as it is");
-        if began.elapsed() >= HEALTHY {
-            ceiling = BACK_OFF.0;
-        }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(jitter(ceiling)) => {}
+            () = tokio::time::sleep(jitter(back_off.ceiling_after(began.elapsed()))) => {}
         }
-        ceiling = (ceiling * 2).min(BACK_OFF.1);
+    }
+}
+
+/// How long the pauses between attempts may be: twice as long each time, until a stream was healthy.
+struct BackOff(Duration);
+
+impl Default for BackOff {
+    fn default() -> Self {
+        Self(BACK_OFF.0)
+    }
+}
+
+impl BackOff {
+    /// The longest the next pause may be, after an attempt or a stream of this length.
+    fn ceiling_after(&mut self, lived: Duration) -> Duration {
+        if lived >= HEALTHY {
+            self.0 = BACK_OFF.0;
+        }
+        let ceiling = self.0;
+        self.0 = ceiling.saturating_mul(2).min(BACK_OFF.1);
+        ceiling
     }
 }
 
@@ -137,7 +157,7 @@ impl<N: Install> Follower<N> {
         for kept in self.control.kept.load() {
             if !kept.secrets.is_empty() {
                 match Sealed::decode(kept.secrets.clone()) {
-                    Ok(sealed) => self.open(sealed),
+                    Ok(sealed) => drop(self.open(sealed)),
                     Err(error) => tracing::error!(%error, "kept secrets do not decode"),
                 }
             }
@@ -159,8 +179,11 @@ impl<N: Install> Follower<N> {
         let (say, sayings) = mpsc::channel(16);
         let hello = self.hello();
         let _ = say.send(message(Saying::Hello(hello))).await;
-        let mut stream = SyncClient::new(channel).sync(ReceiverStream::new(sayings)).await?.into_inner();
-        let (mut assembly, mut silence) = (None, Duration::from_secs(15));
+        let mut client = SyncClient::new(channel);
+        let opening = client.sync(ReceiverStream::new(sayings));
+        let mut stream =
+            tokio::time::timeout(OPENING, opening).await.map_err(|_| Ended::Silence)??.into_inner();
+        let (mut assembly, mut silence) = (None, OPENING);
         loop {
             let said = match tokio::time::timeout(silence, stream.message()).await {
                 Err(_) => return Err(Ended::Silence),
@@ -234,27 +257,43 @@ impl<N: Install> Follower<N> {
         let _ = say.try_send(message(Saying::Status(status)));
     }
 
-    fn open(&mut self, sealed: Sealed) {
+    /// Takes secrets over; tells whether they are others than before.
+    fn open(&mut self, sealed: Sealed) -> bool {
         match Secrets::open(&sealed, &self.control.key, &self.control.spiffe_id) {
+            Ok(secrets) if self.sealed.is_some() && secrets.are(&self.secrets) => false,
             Ok(secrets) => {
                 self.secrets = Arc::new(secrets);
                 self.sealed = Some(sealed);
+                true
             }
-            Err(error) => tracing::error!(%error, "secrets were not taken over"),
+            Err(error) => {
+                tracing::error!(%error, "secrets were not taken over");
+                false
+            }
         }
     }
 
-    /// New secrets take effect at once, with the snapshot that is in force.
+    /// New secrets take effect at once, with the snapshot that is in force, and are kept beside it.
     async fn renew(&mut self, sealed: Sealed) {
-        self.open(sealed);
-        let (Some(snapshot), Some(version)) = (self.running.clone(), self.state.applied()) else { return };
-        let (node, secrets) = (self.node.clone(), self.secrets.clone());
-        let done = tokio::task::spawn_blocking(move || node.install(snapshot, &version, &secrets)).await;
-        match done {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(error, "new secrets were not put in force"),
-            Err(error) => tracing::error!(%error, "new secrets were not put in force"),
+        if !self.open(sealed) {
+            return;
         }
+        let (Some(snapshot), Some(version)) = (self.running.clone(), self.state.applied()) else { return };
+        let (node, secrets, sealed) = (self.node.clone(), self.secrets.clone(), self.sealed_bytes());
+        let kept_policies = self.control.kept.clone();
+        let work = move || {
+            node.install(snapshot, &version, &secrets)?;
+            kept_policies.renew(sealed).map_err(|error| format!("they are in force but not kept: {error}"))
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(())) => tracing::info!("new secrets are in force"),
+            Ok(Err(error)) => tracing::error!(error, "new secrets were not taken over"),
+            Err(error) => tracing::error!(%error, "new secrets were not taken over"),
+        }
+    }
+
+    fn sealed_bytes(&self) -> bytes::Bytes {
+        self.sealed.as_ref().map(|sealed| sealed.encode_to_vec()).unwrap_or_default().into()
     }
 
     async fn complete(&mut self, assembly: Assembly, end: &SnapshotEnd) -> Saying {
@@ -283,7 +322,14 @@ impl<N: Install> Follower<N> {
         let (geo, running) = (self.control.geo.clone(), self.state.applied());
         let (node, secrets) = (self.node.clone(), self.secrets.clone());
         let work = move || {
-            let Verified { version, snapshot } = verify(&envelope, &contents, &geo, running.as_deref())?;
+            let Verified { version, snapshot, scope_keys } =
+                verify(&envelope, &contents, &geo, running.as_deref())?;
+            if let Some(missing) = scope_keys.iter().find(|id| !secrets.scope_keys.contains_key(*id)) {
+                // Without it every API key would look wrong: better no policy, or the old one, than that.
+                let detail =
+                    format!("the scope key `{missing}` of its API keys is not among this node's secrets");
+                return Err(Refusal::of(proto::sync::NackCode::ResourceMissing, detail));
+            }
             let snapshot = Arc::new(snapshot);
             node.install(snapshot.clone(), &version, &secrets)
                 .map_err(|error| Refusal::of(proto::sync::NackCode::Validation, error))?;
@@ -299,8 +345,7 @@ impl<N: Install> Follower<N> {
 
     async fn persist(&self, envelope: bytes::Bytes, contents: bytes::Bytes) -> bool {
         let kept_policies = self.control.kept.clone();
-        let secrets = self.sealed.as_ref().map(|s| s.encode_to_vec()).unwrap_or_default().into();
-        let kept = Kept { envelope, contents, secrets };
+        let kept = Kept { envelope, contents, secrets: self.sealed_bytes() };
         let done = tokio::task::spawn_blocking(move || kept_policies.keep(&kept)).await;
         match done {
             Ok(Ok(())) => true,
@@ -328,3 +373,6 @@ impl<N: Install> Follower<N> {
 fn message(saying: Saying) -> NodeMessage {
     NodeMessage { message: Some(saying) }
 }
+
+#[cfg(test)]
+mod tests;

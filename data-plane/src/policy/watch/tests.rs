@@ -1,0 +1,290 @@
+//! A node and the control planes it may meet: one that errs, one that falls silent, one that goes away.
+
+mod control;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use policy_engine::facts::Facts;
+use proto::sync::NackCode;
+use tokio::sync::watch;
+
+use super::super::sample::{Sample, secrets};
+use super::*;
+use crate::house::world;
+use control::{ControlPlane, Session};
+
+/// What was put in force: revisions, each with the scope key it was given.
+type Installed = Vec<(i64, Option<Vec<u8>>)>;
+
+/// Stands where requests are served, and remembers what it was to serve.
+struct Place {
+    installed: Mutex<Installed>,
+    count: watch::Sender<usize>,
+    breaks_at: AtomicI64,
+}
+
+impl Install for Place {
+    fn install(
+        &self,
+        snapshot: Arc<CompiledSnapshot>,
+        version: &Version,
+        secrets: &Secrets,
+    ) -> Result<(), String> {
+        assert_ne!(version.revision, self.breaks_at.load(Ordering::Relaxed), "breaks while it is built");
+        assert_eq!(i64::try_from(snapshot.header().revision).unwrap(), version.revision);
+        let key = secrets.scope_keys.get("k1").map(|key| key.to_vec());
+        self.installed.lock().push((version.revision, key));
+        self.count.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    fn inflight(&self) -> u64 {
+        3
+    }
+}
+
+impl Place {
+    async fn installs(&self, count: usize) -> Installed {
+        soon(self.count.subscribe().wait_for(|n| *n >= count)).await.unwrap();
+        self.installed.lock().clone()
+    }
+}
+
+/// A node that follows a control plane.
+struct Node {
+    place: Arc<Place>,
+    state: Arc<PolicyState>,
+    public_key: Vec<u8>,
+    stop: CancellationToken,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
+    let key = NodeKey::open(&control.home().join("node.key")).unwrap();
+    let public_key = key.public().to_vec();
+    let (identity, endpoint) = crate::tls::control(&control.config()).unwrap();
+    let control = Control {
+        endpoint,
+        geo: identity.geo,
+        spiffe_id: identity.spiffe_id,
+        boot_id: "boot".into(),
+        key,
+        kept: LastKnownGood::at(&control.home().join("policy")),
+    };
+    let place =
+        Place { installed: Mutex::default(), count: watch::channel(0).0, breaks_at: AtomicI64::new(-1) };
+    let (place, state) = (Arc::new(place), Arc::<PolicyState>::default());
+    let node =
+        Node { place: place.clone(), state: state.clone(), public_key, stop: CancellationToken::new() };
+    (Follower::new(control, place, state), node)
+}
+
+fn start(control: &ControlPlane) -> Node {
+    let (follower, node) = follower(control);
+    let Follower { control, node: place, state, .. } = follower;
+    let control = Arc::into_inner(control).unwrap();
+    tokio::spawn(super::watch(control, place, state, node.stop.clone()));
+    node
+}
+
+async fn soon<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes soon")
+}
+
+fn sample(revision: i64) -> Sample {
+    Sample::of(&world::facts(), revision)
+}
+
+/// A session in which this revision is in force.
+async fn enforcing(control: &mut ControlPlane, node: &Node, revision: i64) -> Session {
+    let mut session = soon(control.session()).await;
+    session.welcome(60_000).await;
+    session.secrets(secrets(&node.public_key, [7; 32])).await;
+    let acked = session.offer(&sample(revision)).await.unwrap();
+    assert_eq!(acked.revision, revision);
+    session
+}
+
+#[tokio::test]
+async fn a_snapshot_is_acknowledged_when_it_is_in_force_and_a_heartbeat_is_answered() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let mut session = enforcing(&mut control, &node, 5).await;
+    assert_eq!(session.hello.applied, None);
+    assert_eq!(session.hello.hpke_public_key, node.public_key);
+    assert_eq!(node.place.installs(1).await, [(5, Some(vec![7; 32]))]);
+    assert_eq!(node.state.confirmed_age(), None, "an open stream proves nothing");
+    session.heartbeat(5).await;
+    let status = session.status().await;
+    assert_eq!((status.applied.unwrap().revision, status.inflight), (5, 3));
+    assert!(node.state.connected() && node.state.confirmed_age().is_some());
+}
+
+#[tokio::test]
+async fn case_13_a_refusal_says_why_and_what_is_in_force_stays() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let mut session = enforcing(&mut control, &node, 5).await;
+    let mut torn = sample(6);
+    torn.contents.resources[0].body = vec![1, 2, 3].into();
+    let mut foreign = sample(6);
+    foreign.envelope.scope.as_mut().unwrap().geo = "us".into();
+    foreign.seal();
+    let mut dangling = world::facts();
+    dangling.providers.clear();
+    for (bad, code) in [
+        (torn, NackCode::DigestMismatch),
+        (foreign, NackCode::WrongGeo),
+        (sample(4), NackCode::StaleRevision),
+        (Sample::of(&Facts::default(), 6), NackCode::EmptyRefused),
+        (Sample::of(&dangling, 6), NackCode::Validation),
+    ] {
+        let nack = session.offer(&bad).await.unwrap_err();
+        assert_eq!((nack.code(), nack.running.unwrap().revision), (code, 5));
+        assert_eq!(nack.revision, bad.envelope.revision);
+        assert!(!nack.detail.is_empty());
+    }
+    // A Nack ends nothing: the next good one comes on the same stream.
+    assert_eq!(session.offer(&sample(7)).await.unwrap().revision, 7);
+    let revisions: Vec<i64> = node.place.installs(2).await.into_iter().map(|(r, _)| r).collect();
+    assert_eq!(revisions, [5, 7]);
+}
+
+#[tokio::test]
+async fn case_08_what_breaks_while_it_is_built_is_refused() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let mut session = enforcing(&mut control, &node, 5).await;
+    node.place.breaks_at.store(6, Ordering::Relaxed);
+    assert_eq!(session.offer(&sample(6)).await.unwrap_err().running.unwrap().revision, 5);
+    assert_eq!(session.offer(&sample(7)).await.unwrap().revision, 7);
+}
+
+#[tokio::test]
+async fn without_the_scope_key_of_its_api_keys_nothing_is_enforced() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let mut session = soon(control.session()).await;
+    session.welcome(60_000).await;
+    let nack = session.offer(&sample(5)).await.unwrap_err();
+    assert_eq!(nack.code(), NackCode::ResourceMissing);
+    assert!(nack.detail.contains("k1"), "{}", nack.detail);
+    // Sealed to somebody else is as good as none.
+    let other = NodeKey::open(&control.home().join("other.key")).unwrap();
+    session.secrets(secrets(other.public(), [7; 32])).await;
+    assert_eq!(session.offer(&sample(5)).await.unwrap_err().code(), NackCode::ResourceMissing);
+    assert!(node.state.applied().is_none());
+    session.secrets(secrets(&node.public_key, [7; 32])).await;
+    assert_eq!(session.offer(&sample(5)).await.unwrap().revision, 5);
+}
+
+#[tokio::test]
+async fn renewed_secrets_take_effect_without_a_snapshot_and_are_kept() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let mut session = enforcing(&mut control, &node, 5).await;
+    // The same ones sealed anew change nothing.
+    session.secrets(secrets(&node.public_key, [7; 32])).await;
+    session.secrets(secrets(&node.public_key, [8; 32])).await;
+    let installed = node.place.installs(2).await;
+    assert_eq!(installed, [(5, Some(vec![7; 32])), (5, Some(vec![8; 32]))]);
+    // Whatever is said after them is heard after they were kept.
+    assert_eq!(session.offer(&sample(4)).await.unwrap_err().code(), NackCode::StaleRevision);
+    let (mut again, restarted) = follower(&control);
+    again.restore().await;
+    assert_eq!(restarted.place.installs(1).await, [(5, Some(vec![8; 32]))]);
+}
+
+#[tokio::test]
+async fn case_21_silence_for_three_heartbeats_ends_the_stream_and_another_is_opened() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let mut first = enforcing(&mut control, &node, 5).await;
+    // As often as that it is heard, and then no more; the connection stays as it is.
+    first.welcome(100).await;
+    first.heartbeat(5).await;
+    first.status().await;
+    let second = soon(control.session()).await;
+    assert_eq!(second.hello.applied.unwrap().revision, 5, "it says what it enforces");
+    assert_eq!(second.hello.boot_id, first.hello.boot_id);
+    assert_eq!(node.place.installs(1).await.len(), 1, "and enforces it all the time");
+}
+
+#[tokio::test]
+async fn a_control_plane_that_goes_away_is_looked_for_until_it_is_back() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    drop(enforcing(&mut control, &node, 5).await);
+    for _ in 0..3 {
+        let session = soon(control.session()).await;
+        assert_eq!(session.hello.applied.as_ref().unwrap().revision, 5);
+    }
+    let mut session = soon(control.session()).await;
+    session.welcome(60_000).await;
+    session.secrets(secrets(&node.public_key, [7; 32])).await;
+    assert_eq!(session.offer(&sample(6)).await.unwrap().revision, 6);
+}
+
+#[test]
+fn pauses_double_to_half_a_minute_and_begin_anew_after_a_healthy_stream() {
+    let mut back_off = BackOff::default();
+    let moment = Duration::from_secs(1);
+    let millis: Vec<u128> = (0..10).map(|_| back_off.ceiling_after(moment).as_millis()).collect();
+    assert_eq!(millis, [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
+    assert_eq!(back_off.ceiling_after(HEALTHY), BACK_OFF.0);
+    let drawn: Vec<Duration> = (0..100).map(|_| jitter(BACK_OFF.1)).collect();
+    assert!(drawn.iter().all(|pause| *pause <= BACK_OFF.1));
+    assert!(drawn.iter().min() < drawn.iter().max(), "not everybody at the same time");
+}
+
+#[tokio::test]
+async fn case_01_and_04_a_node_starts_from_the_newest_kept_policy_that_is_its_own() {
+    let control = ControlPlane::start().await;
+    let (fresh, node) = follower(&control);
+    let sealed: Bytes = secrets(&node.public_key, [7; 32]).encode_to_vec().into();
+    let keep = |sample: &Sample, secrets: &Bytes| {
+        let (envelope, contents) = sample.encoded();
+        fresh.control.kept.keep(&Kept { envelope, contents, secrets: secrets.clone() }).unwrap();
+    };
+    keep(&sample(5), &sealed);
+    keep(&sample(6), &sealed);
+    assert_eq!(restored(&control).await, Some((6, Some(vec![7; 32]))));
+
+    // Another geo's file, copied here.
+    let mut foreign = sample(7);
+    foreign.envelope.scope.as_mut().unwrap().geo = "us".into();
+    foreign.seal();
+    keep(&foreign, &sealed);
+    assert_eq!(restored(&control).await.unwrap().0, 6);
+
+    // A file whose bytes rotted.
+    let path = control.home().join("policy/policy.current");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(restored(&control).await.unwrap().0, 6);
+
+    // Secrets that do not open here: 503 is better than calling every key wrong.
+    let other = NodeKey::open(&control.home().join("other.key")).unwrap();
+    let others: Bytes = secrets(other.public(), [7; 32]).encode_to_vec().into();
+    keep(&sample(8), &others);
+    keep(&sample(9), &others);
+    assert_eq!(restored(&control).await, None);
+}
+
+/// What a node that starts here enforces before it has heard of any control plane.
+async fn restored(control: &ControlPlane) -> Option<(i64, Option<Vec<u8>>)> {
+    let (mut follower, node) = follower(control);
+    follower.restore().await;
+    let installed = node.place.installed.lock().pop();
+    assert_eq!(node.state.applied().map(|v| v.revision), installed.as_ref().map(|(revision, _)| *revision));
+    installed
+}

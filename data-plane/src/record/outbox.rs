@@ -65,7 +65,10 @@ struct Taken(Arc<State>);
 /// The writer's thread; it ends when every outbox and place is gone and everything is written. A node that ends waits for the
 /// queue to be empty instead: it cannot know who else still has it.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "only tests own every outbox and place, and can wait for the thread"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "only tests own every outbox and place, and can wait for the thread")
+)]
 pub(crate) struct Writer(JoinHandle<()>);
 
 impl Outbox {

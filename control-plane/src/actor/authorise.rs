@@ -54,13 +54,23 @@ impl Published {
         if self.permits_plural(actor, action, plural, tenant) {
             return Ok(());
         }
-        match (actor, tenant) {
-            (Actor::Principal { tenant: own, .. }, Some(tenant)) if own != tenant => Err(absent()),
-            _ => Err(Refusal::new(
-                ErrorCode::PermissionDenied,
-                format!("no grant allows `{action}` on `{plural}` here"),
-            )),
+        Err(refusal(actor, action, plural, tenant))
+    }
+
+    /// Refuses a change that is not permitted. A tenant itself, its domicile and currency among it, is the platform's to say.
+    pub(crate) fn demand_write(&self, actor: &Actor, kind: Kind, id: &Id) -> Result<(), Refusal> {
+        let governor = if kind == Kind::Tenant { None } else { id.tenant.as_ref() };
+        if self.permits(actor, Action::Write, kind, governor) {
+            return Ok(());
         }
+        Err(refusal(actor, Action::Write, Collection::of(kind).plural, owner(kind, id)))
+    }
+}
+
+fn refusal(actor: &Actor, action: Action, plural: &str, tenant: Option<&Name>) -> Refusal {
+    match (actor, tenant) {
+        (Actor::Principal { tenant: own, .. }, Some(tenant)) if own != tenant => absent(),
+        _ => Refusal::new(ErrorCode::PermissionDenied, format!("no grant allows `{action}` on `{plural}` here")),
     }
 }
 
@@ -69,7 +79,7 @@ pub(crate) fn absent() -> Refusal {
     Refusal::new(ErrorCode::NotFound, "there is no such resource")
 }
 
-/// Whose permission decides: a tenant belongs to itself.
+/// Whose permission to read decides: a tenant may read what it is.
 pub(crate) fn owner(kind: Kind, id: &Id) -> Option<&Name> {
     if kind == Kind::Tenant { Some(&id.name) } else { id.tenant.as_ref() }
 }

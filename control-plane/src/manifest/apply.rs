@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use policy_engine::compile;
-use policy_engine::vocabulary::{Action, Id, Kind};
+use policy_engine::vocabulary::{Id, Kind};
 use proto::admin::{ApplyResponse, Fault, ResourceChange, SourceFile};
 use proto::name;
 use proto::status::Refusal;
 
 use super::document::{self, Document};
-use crate::actor::{Actor, owner};
+use crate::actor::Actor;
 use crate::error::ChangeError;
 use crate::govern::{self, Raw};
 use crate::publish::{Act, Change, Effects, Mode, Outcome, Plan, Published, Publisher};
@@ -26,7 +26,7 @@ pub async fn apply(
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     let current = publisher.current();
     for document in &documents {
-        current.demand(actor, Action::Write, document.kind, owner(document.kind, &document.id))?;
+        current.demand_write(actor, document.kind, &document.id)?;
     }
     if !faults.is_empty() {
         faults.extend(documents.iter().flat_map(|document| of_values(&current, publisher.vault(), document)));

@@ -121,6 +121,12 @@ impl Positions {
         let own = tenant.as_ref().and_then(|t| self.0.get(&Id::of(t.clone(), name.clone())));
         own.or_else(|| self.0.get(&Id::platform(name.clone()))).copied()
     }
+
+    /// The owner's own thing of that name. What speaks to vendors is never borrowed: the platform's credential, regions and
+    /// licences would go with it, under terms that a tenant wrote.
+    pub(super) fn own(&self, tenant: &Option<Name>, name: &Name) -> Option<u32> {
+        self.0.get(&Id { tenant: tenant.clone(), name: name.clone() }).copied()
+    }
 }
 
 /// Sets of models by the patterns that name them; a pattern is matched against the models once.

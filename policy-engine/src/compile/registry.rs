@@ -58,7 +58,7 @@ fn compile_endpoints(build: &mut Build<'_>, people: &People, registry: &mut Regi
     for (id, endpoint) in &facts.endpoints {
         let at = (Kind::Endpoint, id);
         people.owner_of(build, Kind::Endpoint, id);
-        let provider = positions.resolve(&id.tenant, &endpoint.provider);
+        let provider = positions.own(&id.tenant, &endpoint.provider);
         if provider.is_none() {
             build.missing(at, "spec.provider", (Kind::Provider, endpoint.provider.as_str()));
         }
@@ -135,7 +135,7 @@ fn compile_route(build: &mut Build<'_>, model: (&Id, &Model), endpoints: &Positi
     for (g, group) in model.route.groups.iter().enumerate() {
         for (t, target) in group.iter().enumerate() {
             let field = format!("spec.route.groups[{g}][{t}].endpoint");
-            match endpoints.resolve(&id.tenant, &target.endpoint) {
+            match endpoints.own(&id.tenant, &target.endpoint) {
                 Some(at) if targets.iter().any(|x: &TargetRow| x.endpoint == at) => {
                     let message = format!("the route names `{}` twice", target.endpoint);
                     build.fault((Kind::Model, id), field, "duplicate", message);

@@ -60,7 +60,7 @@ pub struct Timeouts {
 /// One callable deployment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
-    /// The provider that runs it.
+    /// The provider that runs it: of the same owner, because its credential and terms go with it.
     pub provider: Name,
     /// The model's name there; not bound to the rules of [`Name`].
     pub upstream_model: String,
@@ -108,7 +108,7 @@ pub struct ModelCard {
 /// An endpoint in a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteTarget {
-    /// The endpoint: the tenant's own of that name, else the platform's.
+    /// The endpoint: of the same owner, because a platform endpoint is only offered under the platform's licence.
     pub endpoint: Name,
     /// Its share within the group, 1 to 1,000,000; default 1.
     pub weight: u32,

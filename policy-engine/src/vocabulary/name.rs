@@ -81,7 +81,8 @@ impl AsRef<str> for Name {
 
 /// A name and the tenant it belongs to; without one it belongs to the platform.
 ///
-/// A reference written inside a tenant's resource means the tenant's own thing of that name if there is one, else the platform's.
+/// A reference written inside a tenant's resource means the tenant's own thing of that name if there is one, else the platform's;
+/// but providers and endpoints are only ever the owner's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id {
     /// The owning tenant; `None` is the platform.

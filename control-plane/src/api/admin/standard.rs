@@ -158,7 +158,7 @@ impl Admin {
 
     fn demand_write(&self, call: &Call, kind: Kind, id: &Id) -> Result<(), Refusal> {
         call.concerns(name::format(kind, id));
-        self.publisher.current().demand(&call.actor, Action::Write, kind, owner(kind, id))
+        self.publisher.current().demand_write(&call.actor, kind, id)
     }
 
     /// Publishes, and gives the resource as it is then.

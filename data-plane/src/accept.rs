@@ -4,6 +4,8 @@
 //! in flight end and takes no new ones on the connections it has.
 //! Absent on purpose: any opinion on what a request says.
 
+mod opening;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +23,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
+
+use opening::Opening;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -57,6 +61,7 @@ where
 {
     let places = Arc::new(Semaphore::new(port.connections));
     let builder = Arc::new(protocol(port.headers));
+    let patience = port.headers;
     let tls = port.tls.map(TlsAcceptor::from);
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -76,15 +81,15 @@ where
         let (builder, service, tls, drain) =
             (builder.clone(), service.clone(), tls.clone(), port.drain.clone());
         port.open.spawn(async move {
-            connection(stream, tls, &builder, service, drain).await;
+            connection((stream, tls), patience, &builder, service, drain).await;
             drop(place);
         });
     }
 }
 
 async fn connection<S, B>(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
+    (stream, tls): (TcpStream, Option<TlsAcceptor>),
+    patience: Duration,
     builder: &Builder<TokioExecutor>,
     service: S,
     drain: CancellationToken,
@@ -99,7 +104,7 @@ async fn connection<S, B>(
     let service = hyper_util::service::TowerToHyperService::new(service);
     match tls {
         None => {
-            let serving = builder.serve_connection(TokioIo::new(stream), service);
+            let serving = builder.serve_connection(TokioIo::new(Opening::within(patience, stream)), service);
             tokio::pin!(serving);
             tokio::select! {
                 _ = serving.as_mut() => return,
@@ -111,7 +116,7 @@ async fn connection<S, B>(
             let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else {
                 return;
             };
-            let serving = builder.serve_connection(TokioIo::new(stream), service);
+            let serving = builder.serve_connection(TokioIo::new(Opening::within(patience, stream)), service);
             tokio::pin!(serving);
             tokio::select! {
                 _ = serving.as_mut() => return,

@@ -7,7 +7,7 @@ mod message;
 mod tools;
 
 use super::super::tape::{Kind, Value};
-use super::field::{BodyFault, boolean, given, kind, whole};
+use super::field::{BodyFault, boolean, kind, whole};
 use super::{ANSWERS, MODEL_NAME, Outline, UsageOption, Written};
 
 /// More output tokens than this are not asked for by anybody but an attacker; it keeps every sum far from overflow.
@@ -110,9 +110,6 @@ fn other(name: &str, value: Value<'_>) -> Result<(), BodyFault> {
 
 /// Every string of a member whose structure is not ours to know; its keys too, but not its own name where that is known.
 fn leaves(outline: &mut Outline, key: Value<'_>, value: Value<'_>) {
-    if !given(value) {
-        return;
-    }
     let known = NAMES.iter().any(|name| key.is(name));
     if !known {
         outline.texts.push(key.range());

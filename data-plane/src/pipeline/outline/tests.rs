@@ -53,6 +53,29 @@ fn a_body_is_understood() {
 }
 
 #[test]
+fn nothing_hides_where_media_or_names_are_expected() {
+    let message = |message: &str| format!(r#"{{"model":"m","messages":[{message}]}}"#);
+    let part = |part: &str| message(&format!(r#"{{"role":"user","content":[{part}]}}"#));
+    let long = "a".repeat(2000);
+    for body in [
+        format!(r#"{{"model":"m",{HI},"SECRET":null}}"#),
+        part(r#"{"type":"text","text":"data:x SECRET"}"#),
+        part(&format!(r#"{{"type":"text","text":"SECRET{long}"}}"#)),
+        part(r#"{"type":"image_url","image_url":{"url":"data:image/svg+xml,SECRET"}}"#),
+        part(r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA SECRET"}}"#),
+        part(r#"{"type":"image_url","image_url":{"url":"data:SECRET x;base64,AAAA"}}"#),
+        part(r#"{"type":"SECRET","x":1}"#),
+        part(r#"{"type":"text","text":"x","SECRET":1}"#),
+        message(r#"{"role":"assistant","tool_calls":[{"id":"a","SECRET":1}]}"#),
+        message(r#"{"role":"assistant","function_call":{"name":"f","SECRET":"x"}}"#),
+    ] {
+        let outline = read(&body).unwrap();
+        assert!(texts(&outline, &body).iter().any(|text| text.contains("SECRET")), "{body}");
+        assert_eq!(outline.media_bytes, 0, "{body}");
+    }
+}
+
+#[test]
 fn usage_is_asked_for_in_the_right_place() {
     let usage = |options: &str| read(&format!(r#"{{"model":"m",{HI}{options}}}"#)).unwrap().usage;
     assert_eq!(usage(""), UsageOption::Absent(1));

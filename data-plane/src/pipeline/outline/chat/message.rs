@@ -41,11 +41,11 @@ fn one(outline: &mut Outline, message: Value<'_>) -> Result<(), BodyFault> {
             "function_call" | "audio" => {
                 kind(&key.text(), value, &[Kind::Object], "an object")?;
                 calls = true;
-                outline.texts.extend(strings(value));
+                outline.texts.extend(texts(value));
             }
             "name" | "tool_call_id" | "refusal" | "reasoning" | "reasoning_content" => {
                 kind(&key.text(), value, &[Kind::String], "a string")?;
-                outline.texts.extend(strings(value));
+                outline.texts.extend(texts(value));
             }
             _ => {
                 outline.texts.push(key.range());
@@ -97,7 +97,7 @@ fn read_content(outline: &mut Outline, content: Value<'_>) -> Result<(), BodyFau
     }
 }
 
-/// One part: its type is structure, media is counted, everything else is text.
+/// One part: a known type and the dialect's names are structure, media is counted, everything else is text.
 fn read_part(outline: &mut Outline, part: Value<'_>) -> Result<(), BodyFault> {
     if part.kind() != Kind::Object {
         return Err(BodyFault::wrong("", "an object"));
@@ -112,27 +112,47 @@ fn read_part(outline: &mut Outline, part: Value<'_>) -> Result<(), BodyFault> {
     if of.is("image_url") && !part.get("image_url").is_some_and(|i| i.get("url").is_some_and(is_string)) {
         return Err(BodyFault::wrong("image_url.url", "a string"));
     }
-    for (_, value) in part.members().filter(|(key, _)| !key.is("type")) {
-        note_media(outline, value);
+    if !is_one_of(of, &TYPES) {
+        outline.texts.push(of.range());
+    }
+    for (key, value) in part.members().filter(|(key, _)| !key.is("type")) {
+        if !is_one_of(key, &TYPES) {
+            outline.texts.push(key.range());
+        }
+        note_media(outline, key, value);
     }
     Ok(())
+}
+
+fn is_one_of(word: Value<'_>, words: &[&str]) -> bool {
+    words.iter().any(|known| word.is(known))
 }
 
 fn is_string(value: Value<'_>) -> bool {
     value.kind() == Kind::String
 }
 
-/// Takes in a part's value: embedded media by its size, all else as text.
-fn note_media(outline: &mut Outline, value: Value<'_>) {
+/// Takes in a part's value: embedded media by its size, all else as text. Only what stands where the dialect has media is
+/// taken for media: a text that looks like it is a text.
+fn note_media<'t>(outline: &mut Outline, mut name: Value<'t>, value: Value<'t>) {
     for leaf in value.leaves() {
-        let media = leaf.kind() == Kind::String && leaf.is_plain() && is_media(leaf.inner());
-        if media {
+        let media = leaf.kind() == Kind::String && leaf.is_plain() && is_one_of(name, &MEDIA);
+        if media && is_media(leaf.inner()) {
             outline.media_bytes = outline.media_bytes.saturating_add(leaf.range().len());
-        } else if !PARTS.iter().any(|known| leaf.is(known)) {
+        } else if !is_one_of(leaf, &PARTS) {
             outline.texts.push(leaf.range());
+        }
+        if leaf.kind() == Kind::Key {
+            name = leaf;
         }
     }
 }
+
+/// The types of the dialect's parts, and the members that go by the same names.
+const TYPES: [&str; 5] = ["text", "image_url", "input_audio", "file", "refusal"];
+
+/// Members that hold media, or say where it is.
+const MEDIA: [&str; 6] = ["url", "data", "file_data", "image_url", "audio_url", "video_url"];
 
 /// Keys and words of the dialect's own parts.
 const PARTS: [&str; 12] = [
@@ -150,13 +170,21 @@ const PARTS: [&str; 12] = [
     "filename",
 ];
 
-/// A `data:` URL of something that is not text, or long base64 without one blank: nothing a text detector can read.
+/// A `data:` URL in base64 of something that is not text, or long base64: nothing a text detector can read. A URL that
+/// only says so, and then goes on in the open, is text.
 fn is_media(text: &str) -> bool {
-    if let Some(rest) = text.strip_prefix("data:") {
-        return !rest.starts_with("text/") && !rest.starts_with("application/json");
-    }
     let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_');
-    text.len() >= 1024 && text.bytes().all(base64)
+    let Some(rest) = text.strip_prefix("data:") else {
+        return text.len() >= 1024 && text.bytes().all(base64);
+    };
+    let textual = rest.starts_with("text/") || rest.starts_with("application/json");
+    let parts = rest.split_once(";base64,");
+    !textual && parts.is_some_and(|(of, coded)| is_media_type(of) && coded.bytes().all(base64))
+}
+
+/// A media type without parameters, as `image/png`.
+fn is_media_type(of: &str) -> bool {
+    of.len() <= 64 && of.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+' | b'-' | b'.'))
 }
 
 /// The ids, names and arguments of the tools a model asked for.
@@ -169,12 +197,16 @@ fn tool_calls(outline: &mut Outline, calls: Value<'_>) -> Result<(), BodyFault> 
         if arguments.is_some_and(|arguments| arguments.kind() != Kind::String) {
             return Err(BodyFault::wrong(format!("tool_calls[{at}].function.arguments"), "a string"));
         }
-        outline.texts.extend(strings(call));
+        outline.texts.extend(texts(call));
     }
     Ok(())
 }
 
-/// The strings of a structure whose keys are the dialect's.
-fn strings(value: Value<'_>) -> impl Iterator<Item = std::ops::Range<usize>> {
-    value.leaves().filter(|leaf| leaf.kind() == Kind::String).map(|leaf| leaf.range())
+/// The strings of a structure of the dialect's, and its keys where they are not the dialect's.
+fn texts(value: Value<'_>) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let own = |leaf: &Value<'_>| leaf.kind() == Kind::Key && is_one_of(*leaf, &CALLS);
+    value.leaves().filter(move |leaf| !own(leaf)).map(|leaf| leaf.range())
 }
+
+/// Names of members of a call that a model made.
+const CALLS: [&str; 8] = ["id", "index", "type", "function", "custom", "name", "arguments", "input"];

@@ -11,7 +11,7 @@ mod told;
 use anyhow::Result;
 
 pub use ask::{Ask, Operation};
-pub use rest::client;
+pub use rest::{client, get};
 pub use told::{Head, Refused, Step, Told};
 
 /// A way in.

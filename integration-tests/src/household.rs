@@ -94,7 +94,7 @@ impl Household {
     async fn administered(&self, ops: SocketAddr) -> Result<()> {
         let url = format!("http://{ops}/readyz");
         until("a control plane that is ready", async || {
-            reqwest::get(&url).await.ok().filter(|answer| answer.status().is_success())
+            crate::door::get(&url).await.ok().filter(|answer| answer.status().is_success())
         })
         .await?;
         Ok(())
@@ -132,7 +132,7 @@ impl Household {
         let url = format!("http://{}/readyz", self.ops.get(geo as usize).context("no such plane")?);
         let what = format!("revision {revision} in {}", geo.name());
         let enforced = until(&what, async || {
-            let text = reqwest::get(&url).await.ok()?.error_for_status().ok()?.text().await.ok()?;
+            let text = crate::door::get(&url).await.ok()?.error_for_status().ok()?.text().await.ok()?;
             let applied: i64 = text.trim().strip_prefix("ok, revision ")?.parse().ok()?;
             (applied >= revision).then_some(())
         });

@@ -164,7 +164,7 @@ impl Sandbox {
     /// Everything a data plane tells an operator.
     pub async fn metrics(&self, geo: Geo) -> Result<String> {
         let url = format!("http://{}/metrics", self.plane(geo)?.ops_address());
-        Ok(reqwest::get(url).await?.error_for_status()?.text().await?)
+        Ok(crate::door::get(&url).await?.error_for_status()?.text().await?)
     }
 
     /// Says that a request was sent to a plane, so that its record is waited for.

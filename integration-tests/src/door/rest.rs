@@ -19,6 +19,11 @@ pub fn client() -> Result<Client> {
     Ok(Client::builder().no_proxy().build()?)
 }
 
+/// What is at a URL, however it is; for ports of operators.
+pub async fn get(url: &str) -> Result<Response> {
+    Ok(client()?.get(url).send().await?)
+}
+
 /// An event stream as it comes.
 pub struct Events {
     head: Head,

@@ -268,7 +268,8 @@ async fn a_resource_lives_the_same_life_over_rest() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn openapi_has_every_rpc_and_nothing_else() {
     let house = Sandbox::quickstart().await.unwrap();
-    let document = reqwest::get(format!("{}/openapi.json", house.admin_url())).await.unwrap();
+    let document =
+        integration_tests::door::get(&format!("{}/openapi.json", house.admin_url())).await.unwrap();
     assert_eq!(document.status(), 200);
     let document: Value = document.json().await.unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3."));

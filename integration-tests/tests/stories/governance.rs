@@ -146,6 +146,41 @@ async fn personal_data_is_masked_before_it_leaves(door: Door) -> Result<Scene> {
     Ok(scene)
 }
 
+async fn embeddings_are_no_side_door(door: Door) -> Result<Scene> {
+    let vendor = OpenAiLike::start().await?;
+    let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
+    let refused = scene.refused(&Ask::embed("sim-story", &["a harmless text", "about project-x"])).await?;
+    assert_eq!((refused.status, refused.code.as_str()), (403, "content_blocked"));
+    assert!(!vendor.was_asked().await);
+    scene.answered(&Ask::embed("sim-story", &["a harmless text", PERSONAL])).await?;
+    let sent = vendor.request().await?.json()?.to_string();
+    assert!(sent.contains("a harmless text"), "{sent}");
+    for secret in ["jane.doe", "901820", "4111", "0532"] {
+        assert!(!sent.contains(secret), "the vendor saw {secret}: {sent}");
+    }
+    assert_eq!(scene.refused(&Ask::embed("sim-gemini-pro", &["x"])).await?.status, 400);
+    Ok(scene)
+}
+
+async fn a_model_without_a_price_cannot_be_paid_for(door: Door) -> Result<Scene> {
+    let vendor = OpenAiLike::start().await?;
+    let free = policy::one_vendor(&vendor.base_url());
+    let unpriced = free
+        .split("---\n")
+        .filter(|document| !document.contains("kind: Price"))
+        .collect::<Vec<_>>()
+        .join("---\n");
+    let scene = Scene::with(door, &unpriced).await?;
+    let refused = scene.refused(&Ask::chat("sim-story", "hello")).await?;
+    assert_eq!(
+        (refused.status, refused.code.as_str()),
+        (403, "unpriced_model"),
+        "a budget counts what it may not count for nothing"
+    );
+    assert!(!vendor.was_asked().await);
+    Ok(scene)
+}
+
 async fn an_answer_is_masked_however_it_is_cut(door: Door) -> Result<Scene> {
     let vendor = OpenAiLike::start().await?;
     let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
@@ -217,7 +252,43 @@ stories! {
     a_shadow_rule_changes_nothing_and_is_written_down,
     a_word_is_kept_from_the_vendor,
     personal_data_is_masked_before_it_leaves,
+    embeddings_are_no_side_door,
+    a_model_without_a_price_cannot_be_paid_for,
     an_answer_is_masked_however_it_is_cut,
     an_answer_that_holds_what_is_blocked_is_ended,
     a_notice_is_told_in_a_header,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_corner_of_a_body_is_a_hiding_place() {
+    let vendor = OpenAiLike::start().await.unwrap();
+    let scene = Scene::with(Door::Rest, &policy::one_vendor(&vendor.base_url())).await.unwrap();
+    let url = format!("{}/chat/completions", scene.house.openai_url(Geo::Eu).unwrap());
+    let client = integration_tests::door::client().unwrap();
+    let tool = |description: &str, parameters: serde_json::Value| json!([{"type": "function", "function": {"name": "f", "description": description, "parameters": parameters}}]);
+    let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"q\":\"project-x\"}"}});
+    let user = json!({"role": "user", "content": "hi"});
+    let corners = [
+        json!({"messages": [user], "a_new_field": "project-x"}),
+        json!({"messages": [user], "a_new_field": {"deep": [["project-x"]]}}),
+        json!({"messages": [user], "metadata": {"project-x": "a key"}}),
+        json!({"messages": [user], "tools": tool("project-x", json!({}))}),
+        json!({"messages": [user], "tools": tool("", json!({"type": "object", "properties": {"project-x": {}}}))}),
+        json!({"messages": [user, {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c", "content": "x"}]}),
+        json!({"messages": [{"role": "user", "name": "project-x", "content": "hi"}]}),
+        json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "pro\u{200b}ject-x"}]}]}),
+        json!({"messages": [{"role": "user", "content": [{"type": "thing", "of": "project-x"}]}]}),
+        json!({"messages": [user], "stop": ["project-x"]}),
+        json!({"messages": [user], "user": "project-x"}),
+    ];
+    for mut body in corners {
+        body["model"] = json!("sim-story");
+        scene.house.count(Geo::Eu);
+        let answer = client.post(&url).bearer_auth(&scene.key).json(&body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let error: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!((status, &error["error"]["code"]), (403, &json!("content_blocked")), "{body}: {error}");
+    }
+    assert!(!vendor.was_asked().await);
+    scene.house.records(Geo::Eu).await.unwrap();
 }

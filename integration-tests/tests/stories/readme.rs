@@ -34,7 +34,14 @@ async fn run(page: &str) -> Result<()> {
         Ok(python) => format!("{}:{path}", Path::new(&python).parent().context("a directory")?.display()),
         Err(_) => path,
     };
-    shell.arg("-c").arg(&script).current_dir(home.path()).env("PATH", path).kill_on_drop(true);
+    shell
+        .arg("-c")
+        .arg(&script)
+        .current_dir(home.path())
+        .env("PATH", path)
+        .env("no_proxy", "*")
+        .env("NO_PROXY", "*")
+        .kill_on_drop(true);
     let output = tokio::time::timeout(std::time::Duration::from_secs(180), shell.output()).await??;
     let printed = String::from_utf8_lossy(&output.stdout);
     let outputs = readme::outputs(&printed, blocks.len());

@@ -103,7 +103,9 @@ async fn cases_77_and_82_no_secret_and_no_word_of_a_prompt_is_left_anywhere() {
         told.push(collector.span().await.unwrap().everything());
     }
     for url in [house.ops_url(Geo::Eu).unwrap(), house.ops_url(Geo::Us).unwrap()] {
-        told.push(reqwest::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap());
+        told.push(
+            integration_tests::door::get(&format!("{url}/metrics")).await.unwrap().text().await.unwrap(),
+        );
     }
     told.extend(exported(&house).await.unwrap());
     for text in &told {

@@ -88,7 +88,9 @@ async fn case_2_a_node_that_never_had_a_policy_says_so() {
     std::fs::remove_dir_all(house.state_dir(Geo::Eu).join("policy")).unwrap();
     house.plane(Geo::Eu).unwrap().start_again().unwrap();
     let ready = format!("{}/readyz", house.ops_url(Geo::Eu).unwrap());
-    let answer = until("an answer of the ops port", async || reqwest::get(&ready).await.ok()).await.unwrap();
+    let answer = until("an answer of the ops port", async || integration_tests::door::get(&ready).await.ok())
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 503);
     assert!(answer.headers().contains_key("retry-after"));
     for door in Door::BOTH {
@@ -147,7 +149,7 @@ async fn case_99_a_signal_lets_streams_end_and_takes_no_more() {
     }
     house.plane(Geo::Eu).unwrap().terminate().unwrap();
     let ready = format!("{}/readyz", house.ops_url(Geo::Eu).unwrap());
-    until("a node that is not ready any more", async || match reqwest::get(&ready).await {
+    until("a node that is not ready any more", async || match integration_tests::door::get(&ready).await {
         Ok(answer) => (answer.status() == 503).then_some(()),
         Err(_) => Some(()),
     })
@@ -163,5 +165,5 @@ async fn case_99_a_signal_lets_streams_end_and_takes_no_more() {
     let records = read_records(&house.state_dir(Geo::Eu).join("outbox")).unwrap();
     assert_eq!(records.len(), 2);
     assert!(records.iter().all(|record| record["outcome"] == "answered"), "{records:?}");
-    assert!(reqwest::get(&ready).await.is_err(), "it is gone");
+    assert!(integration_tests::door::get(&ready).await.is_err(), "it is gone");
 }

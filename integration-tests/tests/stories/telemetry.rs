@@ -102,11 +102,15 @@ async fn every_port_of_operators_tells_whether_it_lives_and_is_ready() {
     ];
     for address in addresses {
         for path in ["livez", "readyz", "metrics"] {
-            let answer = reqwest::get(format!("http://{address}/{path}")).await.unwrap();
+            let answer = integration_tests::door::get(&format!("http://{address}/{path}")).await.unwrap();
             assert_eq!(answer.status(), 200, "{path}");
         }
     }
-    let metrics =
-        reqwest::get(format!("http://{}/metrics", addresses[0])).await.unwrap().text().await.unwrap();
+    let metrics = integration_tests::door::get(&format!("http://{}/metrics", addresses[0]))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     assert!(metrics.lines().any(|line| line.starts_with("chancery_")), "{metrics}");
 }

@@ -56,13 +56,13 @@ pub fn project(facts: &Facts, scope: &Scope) -> Facts {
     });
     let providers = keep(&facts.providers, |id, p| tenant_in(id) && in_geo(&p.geos));
     let endpoints = keep(&facts.endpoints, |id, e| {
-        tenant_in(id) && in_geo(&e.geos) && kept(&facts.providers, &providers, &id.tenant, &e.provider)
+        tenant_in(id) && in_geo(&e.geos) && providers.contains_key(&sibling(&id.tenant, &e.provider))
     });
     let licences = keep(&facts.licences, |id, l| tenant_in(id) && in_geo(&l.geos));
     let models = edit(&facts.models, |id, m| {
         let licensed = m.licence.as_ref().is_none_or(|l| kept(&facts.licences, &licences, &id.tenant, l));
         let model = (tenant_in(id) && in_geo(&m.geos) && licensed).then(|| m.clone())?;
-        Some(narrow_route(model, |e| kept(&facts.endpoints, &endpoints, &id.tenant, e)))
+        Some(narrow_route(model, |e| endpoints.contains_key(&sibling(&id.tenant, e))))
     });
     let keys = keep(&facts.keys, |_, k| {
         let tenant = Some(k.tenant.clone());

@@ -2,7 +2,6 @@
 //! name, on facts written for it. `CHANCERY_LONG=1` runs a hundred times as many worlds.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test says what it expects by panicking"

@@ -109,7 +109,7 @@ fn every_kind_names_an_owner_that_is_there() {
     put(&mut facts.rules, "none/r", rule(Effect::Forbid, ""));
     put(&mut facts.guardrails, "none/g", words(&["x"]));
     put(&mut facts.licences, "none/c", licence());
-    put(&mut facts.models, "none/m", model(None, &["in-eu"]));
+    put(&mut facts.models, "none/m", model(None, &[]));
     let sales = facts.teams[&id("acme/sales")].clone();
     facts.teams.insert(id("orphan"), sales);
     put(&mut facts.tenants, "acme/nested", tenant(None));
@@ -117,11 +117,26 @@ fn every_kind_names_an_owner_that_is_there() {
     assert_eq!(kinds, ["Guardrail", "Licence", "Limit", "Model", "Price", "Rule", "Team", "Tenant"]);
 }
 
+/// A platform's endpoint comes with the platform's credential, so a tenant's model can't take it under terms of its own.
+#[test]
+fn what_speaks_to_vendors_is_not_borrowed() {
+    let mut facts = house();
+    put(&mut facts.models, "acme/y", model(None, &["home", "in-eu"]));
+    change(&mut facts.endpoints, "acme/home").provider = name("vendor");
+    put(&mut facts.models, "z", model(None, &["home"]));
+    let expected = [
+        "Endpoint acme/home spec.provider unknown_reference",
+        "Model acme/y spec.route.groups[0][1].endpoint unknown_reference",
+        "Model z spec.route.groups[0][0].endpoint unknown_reference",
+    ];
+    assert_eq!(faults(&facts), expected);
+}
+
 #[test]
 fn names_of_models_mean_one_model() {
     let mut facts = house();
     change(&mut facts.models, "big").aliases = vec!["big".to_owned(), "x".to_owned(), "x".to_owned()];
-    put(&mut facts.models, "acme/y", model(None, &["in-eu"]));
+    put(&mut facts.models, "acme/y", model(None, &["home"]));
     change(&mut facts.models, "acme/y").aliases = vec!["x".to_owned(), "big".to_owned()];
     assert_eq!(faults(&facts), Vec::<String>::new(), "a tenant's own names are beside the platform's");
     put(&mut facts.models, "x", model(None, &["in-eu", "in-eu"]));

@@ -174,7 +174,7 @@ fn a_revoked_key_stays_known_and_one_that_refers_to_nobody_is_no_fault() {
 #[test]
 fn a_name_means_the_tenants_own_model_first_and_never_anothers() {
     let mut facts = two_tenants();
-    put(&mut facts.models, "acme/big", model(None, &["in-us"]));
+    put(&mut facts.models, "acme/big", model(None, &["home"]));
     change(&mut facts.models, "acme/big").aliases = vec!["ours".to_owned()];
     change(&mut facts.models, "big").aliases = vec!["default".to_owned()];
     let snapshot = snapshot(&facts);

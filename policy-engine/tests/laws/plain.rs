@@ -1,5 +1,6 @@
 //! A house with one of everything, for laws that are shown on facts written for them: acme of Germany with two teams, a
-//! person in both, a model with one endpoint in the EU and one in the US, priced, licensed, and open to everybody.
+//! person in both, a model with one endpoint in the EU and one in the US, licensed and open to everybody, and in acme's own
+//! cellar a provider with an endpoint.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,9 +60,19 @@ pub(crate) fn tenant(domicile: Option<&str>) -> Tenant {
     }
 }
 
-fn endpoint(place: &str) -> Endpoint {
+fn provider() -> Provider {
+    Provider {
+        adapter: Adapter::Simulated,
+        base_url: String::new(),
+        credential: None,
+        terms: Terms::default(),
+        geos: vec![],
+    }
+}
+
+fn endpoint(provider: &str, place: &str) -> Endpoint {
     Endpoint {
-        provider: name("vendor"),
+        provider: name(provider),
         upstream_model: "up".to_owned(),
         processing_regions: vec![name(place)],
         storage_regions: vec![],
@@ -137,16 +148,11 @@ pub(crate) fn house() -> Facts {
     let everything = vec![permission(Action::Infer, "*"), permission(Action::View, "*")];
     put(&mut facts.roles, "user", Role { permissions: everything, inherits: vec![], geos: vec![] });
     put(&mut facts.grants, "acme/all", grant("user", GrantSubject::Principal(name("ada"))));
-    let vendor = Provider {
-        adapter: Adapter::Simulated,
-        base_url: String::new(),
-        credential: None,
-        terms: Terms::default(),
-        geos: vec![],
-    };
-    put(&mut facts.providers, "vendor", vendor);
-    put(&mut facts.endpoints, "in-eu", endpoint("eu-central-1"));
-    put(&mut facts.endpoints, "in-us", endpoint("us-east-1"));
+    put(&mut facts.providers, "vendor", provider());
+    put(&mut facts.providers, "acme/cellar", provider());
+    put(&mut facts.endpoints, "in-eu", endpoint("vendor", "eu-central-1"));
+    put(&mut facts.endpoints, "in-us", endpoint("vendor", "us-east-1"));
+    put(&mut facts.endpoints, "acme/home", endpoint("cellar", "DE"));
     put(&mut facts.licences, "terms", licence());
     put(&mut facts.models, "big", model(Some("terms"), &["in-eu", "in-us"]));
     facts

@@ -289,8 +289,8 @@ impl<'a> Asking<'a> {
         regions: Option<&'s [Symbol]>,
         interner: &Interner,
     ) -> EndpointSide<'s> {
-        let (own, vendor) =
-            (endpoint.terms, self.facts.providers[&Id::platform(endpoint.provider.clone())].terms);
+        let vendor = Id { tenant: id.tenant.clone(), name: endpoint.provider.clone() };
+        let (own, vendor) = (endpoint.terms, self.facts.providers[&vendor].terms);
         EndpointSide {
             name: Value::Known(interner.symbol(id.name.as_str())),
             provider: Value::Known(interner.symbol(endpoint.provider.as_str())),
@@ -331,7 +331,7 @@ impl<'a> Asking<'a> {
         let (permitted, demanded) = permits;
         let (mut first, mut kept) = (None, Vec::new());
         for target in self.model.route.groups.iter().flatten() {
-            let id = Id::platform(target.endpoint.clone());
+            let id = Id { tenant: self.model_id.tenant.clone(), name: target.endpoint.clone() };
             let Some(endpoint) = self.facts.endpoints.get(&id) else { continue };
             let holding = self.holding(Some((&id, endpoint)));
             note(terms, &holding);
@@ -375,7 +375,7 @@ impl<'a> Asking<'a> {
         let prices = self.facts.prices.iter().filter(|(id, price)| {
             id.tenant.as_ref().is_none_or(|owner| *owner == self.tenant)
                 && model_named(&self.facts.models, &id.tenant, &price.model).as_ref() == Some(&self.model_id)
-                && price.endpoint.as_ref().is_none_or(|e| *e == endpoint.name)
+                && price.endpoint.as_ref().is_none_or(|e| meant(&self.facts.endpoints, id, e) == *endpoint)
                 && price.valid_from.is_none_or(|from| from <= self.question.instant)
         });
         let rank = |(id, price): &(&Id, &Arc<Price>)| {
@@ -400,8 +400,11 @@ impl<'a> Asking<'a> {
             }
             let facts = self.facts;
             terms.candidates.retain(|endpoint, (price, limits)| {
-                let counted = scope.endpoint.as_ref().is_none_or(|e| *e == endpoint.name)
-                    && scope.provider.as_ref().is_none_or(|p| *p == facts.endpoints[endpoint].provider);
+                let vendor = facts.endpoints[endpoint].provider.clone();
+                let vendor = Id { tenant: endpoint.tenant.clone(), name: vendor };
+                let counted =
+                    scope.endpoint.as_ref().is_none_or(|e| meant(&facts.endpoints, id, e) == *endpoint)
+                        && scope.provider.as_ref().is_none_or(|p| meant(&facts.providers, id, p) == vendor);
                 if counted && per_candidate {
                     limits.insert(id.clone());
                 }
@@ -419,6 +422,12 @@ impl<'a> Asking<'a> {
             && scope.key.as_ref().is_none_or(|key| self.question.key == Some(key.as_str()))
             && scope.model.as_ref().is_none_or(|model| model.matches(self.model_id.name.as_str()))
     }
+}
+
+/// What a name means in a resource: its owner's own thing, else the platform's.
+fn meant<T>(all: &BTreeMap<Id, T>, owner: &Id, text: &Name) -> Id {
+    let own = Id { tenant: owner.tenant.clone(), name: text.clone() };
+    if all.contains_key(&own) { own } else { Id::platform(text.clone()) }
 }
 
 /// The names of the roles somebody holds in a domain.

@@ -242,7 +242,9 @@ proptest! {
         let header = policy_engine::snapshot::Header { revision: 1, geo: Some(name("eu")) };
         prop_assert!(compile(&projected, header).is_ok(), "a projection of sound facts is sound");
         for (question, (all, here)) in questions.iter().zip(answers(&facts, &projected, &questions)) {
-            let (Answer::Allow(here), model) = (here, id(Some(question.tenant), question.model)) else { continue };
+            let Answer::Allow(here) = here else { continue };
+            let tenant = question.key.map_or(name(question.tenant), |key| facts.keys[key].tenant.clone());
+            let model = Id::of(tenant, name(question.model));
             // Where a tenant's own model is not in the scope, its name means the platform's there.
             if facts.models.contains_key(&model) && !projected.models.contains_key(&model) {
                 continue;

@@ -245,12 +245,16 @@ fn things(kind: Kind) -> impl Strategy<Value = (Map<Provider>, Map<Endpoint>, Ma
         },
         geos,
     });
-    let own = [of_platform(&MODELS), vec![(Some(TENANTS[0]), MODELS[0])]].concat();
+    // One tenant has everything of its own as well, under the platform's names.
+    let with_own = |texts: &[&'static str]| {
+        let own = texts.iter().map(|text| (Some(TENANTS[0]), *text));
+        of_platform(texts).into_iter().chain(own).collect::<Vec<_>>()
+    };
     (
-        map(of_platform(&PROVIDERS), provider, 1.0),
-        map(of_platform(&ENDPOINTS), endpoint, 1.0),
+        map(with_own(&PROVIDERS), provider, 1.0),
+        map(with_own(&ENDPOINTS), endpoint, 1.0),
         map(of_platform(&LICENCES), licence(kind), 1.0),
-        map(own, model, 0.95),
+        map([of_platform(&MODELS), vec![(Some(TENANTS[0]), MODELS[0])]].concat(), model, 0.95),
     )
 }
 

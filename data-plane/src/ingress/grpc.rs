@@ -34,12 +34,13 @@ use super::standing::counters;
 use crate::error::Rejection;
 use crate::node::Node;
 use crate::pipeline::received::{Arrival, Declared};
-use crate::pipeline::{self, Body, Reply};
+use crate::pipeline::{self, Body, Reply, identify};
 use crate::record::Door;
 use event::Events;
 
 /// The services of the door.
 pub(super) struct Routes {
+    node: Arc<Node>,
     inference: InferenceServer<GrpcDoor>,
     others: tonic::service::Routes,
 }
@@ -68,13 +69,16 @@ pub(super) fn routes(node: &Arc<Node>) -> Routes {
     if let Ok(service) = reflection().build_v1alpha() {
         others.add_service(service);
     }
-    Routes { inference, others: others.routes() }
+    Routes { node: node.clone(), inference, others: others.routes() }
 }
 
 impl Routes {
     /// Answers a call.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<DoorBody> {
         let ours = request.uri().path().starts_with("/chancery.inference.v1.Inference/");
+        if let Some(refused) = turned_away(&self.node, &request) {
+            return refused;
+        }
         let response = if ours {
             self.inference.clone().call(request).await.map_err(|never| match never {})
         } else {
@@ -85,6 +89,26 @@ impl Routes {
         let told: HeaderMap = told.map(|(name, value)| (name.clone(), value.clone())).collect();
         response.map(|body| DoorBody::grpc(body, told))
     }
+}
+
+/// Messages are read only of callers who are proved first, so that nobody else can fill the memory.
+fn turned_away(node: &Arc<Node>, request: &Request<Incoming>) -> Option<Response<DoorBody>> {
+    let operation = match request.uri().path() {
+        "/chancery.inference.v1.Inference/Chat" | "/chancery.inference.v1.Inference/ChatStream" => {
+            Operation::Chat
+        }
+        "/chancery.inference.v1.Inference/Embed" => Operation::Embed,
+        _ => return None,
+    };
+    let headers = request.headers();
+    let arrival = Arrival::read(node, (Door::Grpc, operation), (headers, None), timeout(headers));
+    let known = match node.runtime.load_full() {
+        Some(runtime) => identify(&runtime, &arrival.credential, arrival.at).map(drop),
+        None => Err(Rejection::unready()),
+    };
+    let Reply { head, body } = pipeline::turn_away(node, &arrival, known.err()?);
+    let response = told(head, &body.err()?).into_http::<tonic::body::Body>();
+    Some(response.map(|body| DoorBody::grpc(body, HeaderMap::new())))
 }
 
 /// More requests than there are places.
@@ -206,13 +230,7 @@ impl GrpcDoor {
         let Reply { head, body } = reply;
         match body {
             Ok(body) => Ok((head, body)),
-            Err(rejection) => {
-                let mut status = status(&rejection);
-                let mut told = HeaderMap::new();
-                headers::write(head, &mut told);
-                *status.metadata_mut() = merged(status.metadata(), told);
-                Err(status)
-            }
+            Err(rejection) => Err(told(head, &rejection)),
         }
     }
 
@@ -258,6 +276,15 @@ fn status(rejection: &Rejection) -> Status {
     if !told.is_empty() {
         *status.metadata_mut() = merged(status.metadata(), told);
     }
+    status
+}
+
+/// The same, with what every answer tells.
+fn told(head: pipeline::Head, rejection: &Rejection) -> Status {
+    let mut status = status(rejection);
+    let mut told = HeaderMap::new();
+    headers::write(head, &mut told);
+    *status.metadata_mut() = merged(status.metadata(), told);
     status
 }
 

@@ -5,6 +5,7 @@
 
 mod body;
 mod catalogue;
+mod framing;
 mod grpc;
 mod headers;
 mod layers;
@@ -46,6 +47,9 @@ struct Doors {
 
 impl Doors {
     async fn answer(&self, request: Request<Incoming>) -> Response<DoorBody> {
+        if let Some(doubt) = framing::doubt(&request) {
+            return openai::misframed(doubt);
+        }
         let grpc = is_grpc(&request);
         let Some(place) = self.places.take() else {
             return if grpc { grpc::overloaded() } else { openai::overloaded() };

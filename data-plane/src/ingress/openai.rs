@@ -167,6 +167,13 @@ pub(super) fn overloaded() -> Response<DoorBody> {
     plain(&Rejection::new(ErrorCode::Overloaded, "this node serves as many requests as it may"))
 }
 
+/// Where one request ends and the next begins is in doubt: nothing more is read from there.
+pub(super) fn misframed(doubt: &str) -> Response<DoorBody> {
+    let mut response = plain(&Rejection::new(ErrorCode::InvalidRequest, doubt));
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// A request panicked.
 pub(super) fn failed(_: Panicked) -> Response<DoorBody> {
     plain(&Rejection::defect())

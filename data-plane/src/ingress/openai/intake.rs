@@ -58,7 +58,7 @@ async fn gather(
     let mut reserved = usize::try_from(body.size_hint().lower()).unwrap_or(0);
     let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| gone("the body broke off"))?;
+        let frame = frame.map_err(|error| broken(&error))?;
         let Ok(piece) = frame.into_data() else { continue };
         let length = first.len() + joined.len() + piece.len();
         if length > most {
@@ -89,6 +89,17 @@ fn too_large(most: usize) -> Rejection {
 
 fn overloaded() -> Rejection {
     Rejection::new(ErrorCode::Overloaded, "this node holds as many bodies as it may")
+}
+
+/// A body that ended before its end, or whose chunks are none: the first is the caller's going, the second its mistake.
+fn broken(error: &hyper::Error) -> Rejection {
+    let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    match cause.map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData) => {
+            Rejection::new(ErrorCode::InvalidRequest, "the body's chunks are not as HTTP has them")
+        }
+        _ => gone("the body broke off"),
+    }
 }
 
 fn gone(line: &str) -> Rejection {

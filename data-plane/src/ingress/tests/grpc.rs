@@ -225,3 +225,16 @@ async fn what_is_unknown_is_unimplemented_and_health_is_known() {
         assert_eq!(got.headers["grpc-status"], "12", "{path}");
     }
 }
+
+#[tokio::test]
+async fn case_60_no_message_is_read_of_a_caller_who_is_not_proved() {
+    let open = open(|_| ()).await;
+    let huge = chat("fast", &"x".repeat(open.house.node.bounds.body_bytes + 1));
+    let refused = client(&open).await.chat(tonic::Request::new(huge.clone())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated, "{refused:?}");
+    assert!(refused.metadata().contains_key("x-chancery-request-id"));
+    let refused = client(&open).await.chat(with_key(huge)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused:?}");
+    let [record] = open.house.records();
+    assert!(record.code.is_some() && record.owner.is_none());
+}

@@ -204,3 +204,26 @@ async fn case_33_closing_the_connection_ends_the_vendors_call() {
     let [record] = open.house.records();
     assert_eq!(record.outcome, crate::record::Outcome::Cancelled);
 }
+
+#[tokio::test]
+async fn case_58_a_request_in_doubt_is_refused_and_ends_its_connection() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let open = open(|_| ()).await;
+    let next = "GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n";
+    for (headers, body) in [
+        ("transfer-encoding: gzip, chunked", "2\r\n{}\r\n0\r\n\r\n"),
+        ("transfer-encoding: identity\r\ntransfer-encoding: chunked", "2\r\n{}\r\n0\r\n\r\n"),
+        ("transfer-encoding: chunked", "0x2\r\n{}\r\n0\r\n\r\n"),
+        ("transfer-encoding: chunked", "2\r\n{}0\r\n\r\n"),
+        ("host: b", ""),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(open.address).await.unwrap();
+        let key = format!("authorization: Bearer {KEY}");
+        let sent = format!("POST {CHAT} HTTP/1.1\r\nhost: a\r\n{key}\r\n{headers}\r\n\r\n{body}{next}");
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).await.unwrap();
+        let got = String::from_utf8(got).unwrap();
+        assert!(got.starts_with("HTTP/1.1 400 ") && got.matches("HTTP/1.1").count() == 1, "{headers}: {got}");
+    }
+}

@@ -1,7 +1,7 @@
-//! Stateless: one compiled snapshot, two doors.
+#![doc = include_str!("../README.md")]
 
-pub mod config;
 mod accept;
+pub mod config;
 mod error;
 #[cfg(test)]
 mod house;

@@ -70,7 +70,10 @@ impl Published {
 fn refusal(actor: &Actor, action: Action, plural: &str, tenant: Option<&Name>) -> Refusal {
     match (actor, tenant) {
         (Actor::Principal { tenant: own, .. }, Some(tenant)) if own != tenant => absent(),
-        _ => Refusal::new(ErrorCode::PermissionDenied, format!("no grant allows `{action}` on `{plural}` here")),
+        _ => Refusal::new(
+            ErrorCode::PermissionDenied,
+            format!("no grant allows `{action}` on `{plural}` here"),
+        ),
     }
 }
 

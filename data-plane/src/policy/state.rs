@@ -27,7 +27,7 @@ impl Version {
         proto::sync::Version {
             epoch: self.epoch,
             revision: self.revision,
-            digest: self.digest.to_vec().into(),
+            digest: self.digest.to_vec(),
         }
     }
 }

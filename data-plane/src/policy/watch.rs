@@ -236,7 +236,7 @@ impl<N: Install> Follower<N> {
             build: env!("CARGO_PKG_VERSION").to_owned(),
             boot_id: self.control.boot_id.clone(),
             schema: SCHEMA,
-            hpke_public_key: self.control.key.public().to_vec().into(),
+            hpke_public_key: self.control.key.public().to_vec(),
             applied: self.state.applied().map(|v| v.to_wire()),
             node_class: String::new(),
         }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use policy_engine::vocabulary::Geo;
+use proto::code::ErrorCode;
 use proto::sync::sync_server::Sync as SyncRpc;
 use proto::sync::{ControlMessage, NodeMessage};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::nodes::NodeRegistry;
-use crate::publish::Publisher;
+use crate::publish::{Act, Publisher};
 
 pub use peer::{NodeId, PeerError, node_of};
 
@@ -79,6 +80,16 @@ impl Shared {
         lines.insert(geo.clone(), line.clone());
         line
     }
+
+    /// Refuses, and logs, a peer whose certificate is of our authority and of no node.
+    async fn stranger(&self, error: &PeerError) -> Status {
+        tracing::warn!(%error, "a peer on the sync port is no node");
+        let act = Act { actor: "unknown".to_owned(), ..Act::of_system("chancery.sync.v1.Sync/Sync") };
+        if let Err(error) = self.publisher.log_refusal(&act, ErrorCode::PermissionDenied.as_str()).await {
+            tracing::error!(%error, "a refusal could not be logged");
+        }
+        Status::permission_denied(error.to_string())
+    }
 }
 
 #[tonic::async_trait]
@@ -92,10 +103,16 @@ impl SyncRpc for SyncService {
         let certificates = request.peer_certs();
         let leaf = certificates.as_ref().and_then(|all| all.first());
         let node = leaf.ok_or(PeerError::Missing).and_then(|der| node_of(der));
-        let node = node.map_err(|error| Status::permission_denied(error.to_string()))?;
+        let node = match node {
+            Ok(node) => node,
+            Err(error) => return Err(self.shared.stranger(&error).await),
+        };
         let (say, sayings) = mpsc::channel(8);
         let shared = self.shared.clone();
         tokio::spawn(session::run(shared, node, request.into_inner(), say));
         Ok(Response::new(Box::pin(ReceiverStream::new(sayings))))
     }
 }
+
+#[cfg(test)]
+mod tests;

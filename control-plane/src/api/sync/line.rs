@@ -4,6 +4,7 @@
 //! enforce, stays too; only the head that heartbeats confirm goes on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -26,6 +27,9 @@ const SCHEMA: u32 = 1;
 
 /// Bytes of a chunk: well under what gRPC peers take by default.
 const CHUNK: usize = 1 << 20;
+
+/// How long it is waited before a snapshot that could not be made is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What nodes of a geo are to enforce.
 #[derive(Debug)]
@@ -72,7 +76,9 @@ pub(super) fn follow(
         let mut last: Option<Arc<Line>> = None;
         loop {
             let now = published.borrow_and_update().clone();
-            match make(&publisher, &geo, &now, last.as_deref()).await {
+            let made = make(&publisher, &geo, &now, last.as_deref()).await;
+            let failed = made.is_err();
+            match made {
                 Ok(line) => {
                     remember(&publisher, &geo, &line).await;
                     last = Some(Arc::new(line));
@@ -85,6 +91,7 @@ pub(super) fn follow(
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = published.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(AGAIN), if failed => {}
             }
         }
     });

@@ -1,0 +1,235 @@
+//! What nodes are sent, when, and what they are never sent.
+
+mod node;
+
+use prost::Message as _;
+use prost::Message as _;
+use proto::sync::node_message::Message as Said;
+use proto::sync::{Hello, Version};
+
+use super::*;
+use crate::issue::{self, Wanted};
+use crate::publish::Act;
+use node::{Arrived, Port, soon};
+
+fn document(kind: &str, metadata: &str, spec: &str) -> String {
+    format!("apiVersion: chancery/v1\nkind: {kind}\nmetadata: {{{metadata}}}\nspec: {{{spec}}}\n---\n")
+}
+
+fn tenant(name: &str) -> String {
+    document("Tenant", &format!("name: {name}"), "currency: USD")
+}
+
+#[tokio::test]
+async fn at_most_one_snapshot_is_unanswered_and_the_latest_wins() {
+    let port = Port::open().await;
+    assert_eq!(port.publish(&tenant("a")).await, 1);
+    let mut node = port.node("eu", "eu-1", Hello::default()).await;
+    let first = node.snapshot().await;
+    assert_eq!((first.envelope.revision, first.contents.resources.len()), (1, 1));
+    for (revision, name) in [(2, "b"), (3, "c"), (4, "d")] {
+        assert_eq!(port.publish(&tenant(name)).await, revision);
+    }
+    node.confirmed(4).await;
+    node.ack(&first).await;
+    let latest = node.snapshot().await;
+    assert_eq!((latest.envelope.revision, latest.contents.resources.len()), (4, 4));
+    assert_eq!(latest.envelope.prev_digest.len(), 32);
+    node.ack(&latest).await;
+    // An answer to something else frees nothing and is nobody's.
+    node.ack(&first).await;
+    node.confirmed(4).await;
+    let name = "eu-1".parse().unwrap();
+    let seen = port.nodes.get(&"eu".parse().unwrap(), &name).unwrap();
+    assert_eq!((seen.state.as_str(), seen.last_nack), ("connected", None));
+}
+
+#[tokio::test]
+async fn case_13_what_was_refused_is_not_sent_again_and_its_author_is_told_why() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    let mut node = port.node("eu", "eu-1", Hello::default()).await;
+    let snapshot = node.snapshot().await;
+    node.nack(&snapshot, "spec.route: there is no Endpoint `e` here").await;
+    for _ in 0..5 {
+        node.confirmed(1).await;
+    }
+    let (geo, name) = ("eu".parse().unwrap(), "eu-1".parse().unwrap());
+    let nack = port.nodes.get(&geo, &name).unwrap().last_nack.unwrap();
+    assert_eq!((nack.code.as_str(), nack.revision), ("VALIDATION", 1));
+    assert!(nack.resource.contains("Model") && nack.detail.contains("Endpoint `e`"), "{nack:?}");
+    // What changes nothing in its scope is not sent; what does is.
+    assert_eq!(port.publish(&document("Provider", "name: p", "adapter: simulated, geos: [us]")).await, 2);
+    node.confirmed(2).await;
+    port.publish(&tenant("b")).await;
+    assert_eq!(node.snapshot().await.envelope.revision, 3);
+    // A node that comes again may be of another build: it is sent once more.
+    let mut again = port.node("eu", "eu-1", Hello::default()).await;
+    let snapshot = again.snapshot().await;
+    again.nack(&snapshot, "still").await;
+    again.confirmed(3).await;
+}
+
+#[tokio::test]
+async fn a_node_that_has_it_is_sent_secrets_and_no_snapshot() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    let mut first = port.node("eu", "eu-1", Hello::default()).await;
+    let snapshot = first.snapshot().await;
+    let (revision, digest) = (1, snapshot.envelope.digest.clone());
+    let hello = Hello { applied: Some(Version { epoch: 0, revision, digest }), ..Hello::default() };
+    let mut second = port.node("eu", "eu-2", hello).await;
+    assert!(matches!(second.arrived().await, Arrived::Welcome));
+    let Arrived::Secrets(bundle) = second.arrived().await else { panic!("secrets come first") };
+    assert_eq!(bundle.scope_keys.len(), 1);
+    second.confirmed(1).await;
+    let seen = port.nodes.get(&"eu".parse().unwrap(), &"eu-2".parse().unwrap()).unwrap();
+    assert_eq!((seen.applied_revision, seen.confirmed_revision), (1, 1));
+}
+
+#[tokio::test]
+async fn case_14_who_and_where_a_node_is_comes_from_its_certificate_alone() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    // There is no place in a Hello to say another geo; what it does say changes nothing of where it is.
+    let lie = Hello { node_class: "us".into(), build: "geo/us".into(), ..Hello::default() };
+    let mut node = port.node("eu", "eu-1", lie).await;
+    assert_eq!(node.snapshot().await.envelope.scope.unwrap().geo, "eu");
+    // A second Hello is no second chance.
+    node.say(Said::Hello(Hello { node_class: "us".into(), ..Hello::default() })).await;
+    port.publish(&tenant("b")).await;
+    assert!(port.nodes.get(&"us".parse().unwrap(), &"eu-1".parse().unwrap()).is_none());
+
+    let hello = || Said::Hello(Hello::default());
+    let none = refusal(&port, None, hello()).await;
+    assert!(none.contains("ertificate"), "no certificate at all: {none}");
+    let elsewhere = Port::open().await;
+    let foreign = elsewhere.certificate("eu", "eu-1");
+    refusal(&port, Some(&foreign), hello()).await;
+    let server = port.authority.issue_server(&["127.0.0.1".to_owned()], crate::ca::LEAF_VALIDITY).unwrap();
+    refusal(&port, Some(&server), hello()).await;
+    let before = events(&port).await;
+    let stranger = port.certificate_without_id();
+    assert!(refusal(&port, Some(&stranger), hello()).await.contains("PermissionDenied"));
+    let after = events(&port).await;
+    assert_eq!(after.len(), before.len() + 1, "who knocks with a certificate of ours is logged");
+    assert_eq!(after[0].outcome, "permission_denied");
+}
+
+/// What is logged, newest first.
+async fn events(port: &Port) -> Vec<proto::admin::AuditEvent> {
+    let page = crate::store::Page { before: None, size: 100 };
+    let logged = port.fixture.publisher.store().events(page).await.unwrap();
+    logged.iter().map(|event| proto::admin::AuditEvent::decode(event.body.as_slice()).unwrap()).collect()
+}
+
+/// How a stream ends that never begins.
+async fn refusal(port: &Port, issued: Option<&crate::ca::Issued>, first: Said) -> String {
+    match port.stream(issued, first).await {
+        Err(error) => error,
+        Ok((_say, mut said)) => format!("{:?}", soon(said.message()).await.expect_err("a refusal")),
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_wrong_is_ended_with_a_reason() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    let issued = port.certificate("eu", "eu-1");
+    let status = Said::Status(proto::sync::Status::default());
+    assert!(refusal(&port, Some(&issued), status).await.contains("begins with a Hello"));
+    let (_say, mut said) = port.stream(Some(&issued), Said::Hello(node::no_key())).await.unwrap();
+    let ended = loop {
+        if let Err(status) = soon(said.message()).await {
+            break status;
+        }
+    };
+    assert_eq!(ended.code(), tonic::Code::InvalidArgument);
+    assert!(ended.message().contains("sealed"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn case_15_nothing_of_another_geo_is_ever_on_the_wire() {
+    let port = Port::open().await;
+    let ours = "acme";
+    let text = [
+        document("Tenant", "name: acme", "currency: USD"),
+        document("Team", "name: crew, tenant: acme", "jurisdictions: [EU]"),
+        document("Principal", "name: ada, tenant: acme", "type: user, teams: [crew]"),
+        document("Tenant", "name: canary-tenant", "currency: USD, displayName: canary-display, geos: [us]"),
+        document(
+            "Provider",
+            "name: canary-provider",
+            "adapter: openai, baseUrl: 'https://canary-host.test/v1', credential: {value: sk-canary-secret}, geos: [us]",
+        ),
+        document(
+            "Provider",
+            "name: shared",
+            "adapter: openai, baseUrl: 'https://shared.test/v1', credential: {value: sk-shared-secret}",
+        ),
+        document(
+            "Endpoint",
+            "name: canary-endpoint",
+            "provider: canary-provider, upstreamModel: canary-upstream, processingRegions: [US], storageRegions: [US], geos: [us]",
+        ),
+        document(
+            "Endpoint",
+            "name: near",
+            "provider: shared, upstreamModel: m, processingRegions: [EU], storageRegions: [EU]",
+        ),
+        document(
+            "Model",
+            "name: both",
+            "card: {operations: [chat]}, route: {groups: [[{endpoint: near}], [{endpoint: canary-endpoint}]]}",
+        ),
+        document(
+            "Rule",
+            "name: canary-rule",
+            "layer: regulation, effect: forbid, when: 'model.name == \"canary-condition\"', geos: [us]",
+        ),
+        document(
+            "Guardrail",
+            "name: canary-guardrail",
+            "applies: {models: ['*']}, input: [{words: [canary-word], action: block}], geos: [us]",
+        ),
+    ];
+    port.publish(&text.concat()).await;
+    let mut made = Vec::new();
+    for geo in ["us", "eu"] {
+        let (tenant, principal, team) = (ours.into(), "ada".into(), "crew".into());
+        let spec =
+            proto::admin::KeySpec { tenant, principal, team, geos: vec![geo.into()], ..Default::default() };
+        let wanted = vec![Wanted { spec, ..Wanted::default() }];
+        let issued = issue::create(&port.fixture.publisher, Act::of_system("test"), wanted).await.unwrap();
+        made.push(issued[0].secret.split('_').nth(1).unwrap().to_owned());
+    }
+    let mut eu = port.node("eu", "eu-1", Hello::default()).await;
+    let mut us = port.node("us", "us-1", Hello::default()).await;
+    for node in [&mut eu, &mut us] {
+        let snapshot = node.snapshot().await;
+        node.ack(&snapshot).await;
+        node.confirmed(3).await;
+    }
+    let canaries = [
+        "canary-tenant",
+        "canary-display",
+        "canary-provider",
+        "canary-host",
+        "sk-canary-secret",
+        "canary-endpoint",
+        "canary-upstream",
+        "canary-rule",
+        "canary-condition",
+        "canary-guardrail",
+        "canary-word",
+        &made[0],
+    ];
+    for canary in canaries {
+        assert!(us.was_sent(canary), "`{canary}` is looked for where it is");
+        assert!(!eu.was_sent(canary), "`{canary}` is of `us`");
+    }
+    for shared in ["sk-shared-secret", "near", &made[1]] {
+        assert!(eu.was_sent(shared), "`{shared}`");
+    }
+    assert!(!us.was_sent(&made[1]));
+}

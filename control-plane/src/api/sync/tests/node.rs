@@ -1,0 +1,244 @@
+//! A node as the sync port sees one, and a sync port for it, on a real socket with certificates on both sides.
+
+use std::net::SocketAddr;
+
+use policy_engine::vocabulary::Name;
+use proto::sync::control_message::Message as Saying;
+use proto::sync::node_message::Message as Said;
+use proto::sync::sync_client::SyncClient;
+use proto::sync::sync_server::SyncServer;
+use proto::sync::{Ack, Envelope, Hello, NackCode, SecretBundle, Secrets, SnapshotContents, Version};
+use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256 as SUITE;
+use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity, Server, ServerTlsConfig};
+
+use super::super::*;
+use crate::actor::Actor;
+use crate::ca::{Authority, Issued, LEAF_VALIDITY};
+use crate::manifest;
+use crate::publish::tests::{Fixture, fixture};
+use crate::publish::{Act, Mode};
+use prost::Message as _;
+use proto::sync::Nack;
+
+/// A sync port over a store of its own.
+pub(super) struct Port {
+    pub(super) fixture: Fixture,
+    pub(super) nodes: NodeRegistry,
+    pub(super) authority: Authority,
+    address: SocketAddr,
+    stop: CancellationToken,
+}
+
+/// A node that says what a test makes it say.
+pub(super) struct FakeNode {
+    say: mpsc::Sender<NodeMessage>,
+    said: Streaming<ControlMessage>,
+    private: HpkePrivateKey,
+    spiffe_id: String,
+    /// Every byte it was sent, decrypted.
+    pub(super) wire: Vec<u8>,
+}
+
+/// A snapshot as it arrived.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) nonce: u64,
+    pub(super) envelope: Envelope,
+    pub(super) contents: SnapshotContents,
+}
+
+/// What arrived.
+#[derive(Debug)]
+pub(super) enum Arrived {
+    Snapshot(Snapshot),
+    Heartbeat { head: i64 },
+    Secrets(SecretBundle),
+    Welcome,
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+pub(super) async fn soon<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes soon")
+}
+
+impl Port {
+    pub(super) async fn open() -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let fixture = fixture().await;
+        let authority = Authority::open_or_create(&fixture.dir.path().join("ca")).unwrap();
+        let (nodes, stop) = (NodeRegistry::default(), CancellationToken::new());
+        let beat = Duration::from_millis(20);
+        let service = SyncService::new(fixture.publisher.clone(), nodes.clone(), beat, stop.clone());
+        let own = authority.issue_server(&["127.0.0.1".to_owned()], LEAF_VALIDITY).unwrap();
+        let tls = ServerTlsConfig::new()
+            .identity(Identity::from_pem(&own.certificate_pem, own.key_pem.as_bytes()))
+            .client_ca_root(Certificate::from_pem(authority.certificate_pem()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::builder().tls_config(tls).unwrap().add_service(SyncServer::new(service));
+        let stopping = stop.clone().cancelled_owned();
+        tokio::spawn(server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopping));
+        Self { fixture, nodes, authority, address, stop }
+    }
+
+    /// Publishes files; gives the revision.
+    pub(super) async fn publish(&self, text: &str) -> i64 {
+        let file = proto::admin::SourceFile { path: "f.yaml".into(), text: text.into() };
+        let act = (Act::of_system("test"), Mode::Commit);
+        let actor = Actor::Platform("test".into());
+        let answer = manifest::apply(&self.fixture.publisher, &actor, act, &[file]).await.unwrap();
+        assert!(answer.faults.is_empty(), "{:?}", answer.faults);
+        answer.revision
+    }
+
+    pub(super) fn certificate(&self, geo: &str, name: &str) -> Issued {
+        let (geo, name) = (Name::new(geo).unwrap(), Name::new(name).unwrap());
+        self.authority.issue_node(&geo, &name, LEAF_VALIDITY).unwrap()
+    }
+
+    /// A client's certificate of the same authority that names no node.
+    pub(super) fn certificate_without_id(&self) -> Issued {
+        let whole = std::fs::read_to_string(self.fixture.dir.path().join("ca/authority.pem")).unwrap();
+        let (certificate, key) = whole.split_at(whole.find("-----BEGIN PRIVATE").unwrap());
+        let key = rcgen::KeyPair::from_pem(key).unwrap();
+        let issuer = rcgen::Issuer::from_ca_cert_pem(certificate, key).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["eu-1.node.chancery".to_owned()]).unwrap();
+        let certificate_pem = params.signed_by(&key, &issuer).unwrap().pem();
+        Issued { certificate_pem, key_pem: key.serialize_pem().into() }
+    }
+
+    /// A node that begins by saying so.
+    pub(super) async fn node(&self, geo: &str, name: &str, hello: Hello) -> FakeNode {
+        let issued = self.certificate(geo, name);
+        let (public, private) = SUITE.generate_key_pair().unwrap();
+        let hello = Hello { hpke_public_key: public.0, ..hello };
+        let spiffe_id = format!("spiffe://chancery/geo/{geo}/node/{name}");
+        let (say, said) = self.stream(Some(&issued), Said::Hello(hello)).await.unwrap();
+        FakeNode { say, said, private, spiffe_id, wire: Vec::new() }
+    }
+
+    /// A stream with a certificate, or none, that begins with a message.
+    pub(super) async fn stream(
+        &self,
+        issued: Option<&Issued>,
+        first: Said,
+    ) -> Result<(mpsc::Sender<NodeMessage>, Streaming<ControlMessage>), String> {
+        let mut tls =
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(self.authority.certificate_pem()));
+        if let Some(issued) = issued {
+            tls = tls.identity(Identity::from_pem(&issued.certificate_pem, issued.key_pem.as_bytes()));
+        }
+        let endpoint = Endpoint::from_shared(format!("https://{}", self.address)).unwrap();
+        let channel = endpoint.tls_config(tls).unwrap().connect().await.map_err(|e| format!("{e:?}"))?;
+        let (say, sayings) = mpsc::channel(16);
+        say.send(NodeMessage { message: Some(first) }).await.unwrap();
+        let answer = soon(SyncClient::new(channel).sync(ReceiverStream::new(sayings))).await;
+        Ok((say, answer.map_err(|status| format!("{status:?}"))?.into_inner()))
+    }
+}
+
+impl FakeNode {
+    pub(super) async fn say(&self, said: Said) {
+        self.say.send(NodeMessage { message: Some(said) }).await.unwrap();
+    }
+
+    /// Acknowledges a snapshot.
+    pub(super) async fn ack(&self, snapshot: &Snapshot) {
+        let envelope = &snapshot.envelope;
+        let (epoch, revision, digest) = (envelope.epoch, envelope.revision, envelope.digest.clone());
+        let applied = Some(Version { epoch, revision, digest });
+        self.say(Said::Ack(Ack { nonce: snapshot.nonce, applied, apply_us: 1, persisted: true })).await;
+    }
+
+    /// Refuses a snapshot.
+    pub(super) async fn nack(&self, snapshot: &Snapshot, detail: &str) {
+        let nack = Nack {
+            nonce: snapshot.nonce,
+            revision: snapshot.envelope.revision,
+            code: NackCode::Validation.into(),
+            resource: "Model platform/m".into(),
+            detail: detail.into(),
+            running: None,
+        };
+        self.say(Said::Nack(nack)).await;
+    }
+
+    async fn next(&mut self) -> Saying {
+        let message = soon(self.said.message()).await.unwrap().expect("the stream goes on");
+        self.wire.extend(message.encode_to_vec());
+        message.message.unwrap()
+    }
+
+    /// The next thing that arrives.
+    pub(super) async fn arrived(&mut self) -> Arrived {
+        match self.next().await {
+            Saying::Welcome(_) => Arrived::Welcome,
+            Saying::Heartbeat(heartbeat) => Arrived::Heartbeat { head: heartbeat.head_revision },
+            Saying::Secrets(sealed) => Arrived::Secrets(self.open(&sealed)),
+            Saying::SnapshotBegin(begin) => {
+                let mut contents = Vec::new();
+                loop {
+                    match self.next().await {
+                        Saying::Chunk(chunk) => contents.extend(chunk.data),
+                        Saying::SnapshotEnd(_) => break,
+                        other => panic!("{other:?} within a snapshot"),
+                    }
+                }
+                assert_eq!(contents.len() as u64, begin.total_bytes);
+                self.wire.extend(&contents);
+                Arrived::Snapshot(Snapshot {
+                    nonce: begin.nonce,
+                    envelope: Envelope::decode(begin.envelope).unwrap(),
+                    contents: SnapshotContents::decode(contents.as_slice()).unwrap(),
+                })
+            }
+            other => panic!("{other:?} outside of a snapshot"),
+        }
+    }
+
+    /// The next snapshot.
+    pub(super) async fn snapshot(&mut self) -> Snapshot {
+        loop {
+            if let Arrived::Snapshot(snapshot) = self.arrived().await {
+                return snapshot;
+            }
+        }
+    }
+
+    /// Waits until the head is confirmed; no snapshot may come before it is.
+    pub(super) async fn confirmed(&mut self, revision: i64) {
+        loop {
+            match self.arrived().await {
+                Arrived::Heartbeat { head } if head == revision => return,
+                Arrived::Snapshot(snapshot) => panic!("revision {}", snapshot.envelope.revision),
+                _ => {}
+            }
+        }
+    }
+
+    fn open(&mut self, sealed: &Secrets) -> SecretBundle {
+        let encapsulated = EncapsulatedSecret(sealed.encapsulated_key.clone());
+        let (info, id) = (b"chancery/secrets/v1", self.spiffe_id.as_bytes());
+        let opened = SUITE.open(&encapsulated, info, id, &sealed.ciphertext, &self.private).unwrap();
+        self.wire.extend(&opened);
+        SecretBundle::decode(opened.as_slice()).unwrap()
+    }
+
+    /// Whether a text is anywhere in what it was sent.
+    pub(super) fn was_sent(&self, text: &str) -> bool {
+        self.wire.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+}
+
+/// A key nobody can seal to.
+pub(super) fn no_key() -> Hello {
+    Hello { hpke_public_key: HpkePublicKey(vec![1; 5]).0, ..Hello::default() }
+}

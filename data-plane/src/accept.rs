@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -39,6 +40,8 @@ pub(crate) struct Port {
     pub(crate) headers: Duration,
     /// Ends the accepting, and asks connections to end.
     pub(crate) drain: CancellationToken,
+    /// Cuts the connections that have not.
+    pub(crate) cut: CancellationToken,
     /// Knows the connections.
     pub(crate) open: TaskTracker,
 }
@@ -78,18 +81,19 @@ where
                 continue;
             }
         };
-        let (builder, service, tls, drain) =
-            (builder.clone(), service.clone(), tls.clone(), port.drain.clone());
+        let (builder, service, tls) = (builder.clone(), service.clone(), tls.clone());
+        let (drain, cut) = (port.drain.clone(), port.cut.clone());
         port.open.spawn(async move {
-            connection((stream, tls), patience, &builder, service, drain).await;
+            // What a cut drops, ends as if its caller had gone: with a record and a settlement.
+            let served = connection((stream, tls, patience), &builder, service, drain);
+            cut.run_until_cancelled(served).await;
             drop(place);
         });
     }
 }
 
 async fn connection<S, B>(
-    (stream, tls): (TcpStream, Option<TlsAcceptor>),
-    patience: Duration,
+    (stream, tls, patience): (TcpStream, Option<TlsAcceptor>, Duration),
     builder: &Builder<TokioExecutor>,
     service: S,
     drain: CancellationToken,
@@ -101,30 +105,34 @@ async fn connection<S, B>(
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let _ = stream.set_nodelay(true);
-    let service = hyper_util::service::TowerToHyperService::new(service);
     match tls {
-        None => {
-            let serving = builder.serve_connection(TokioIo::new(Opening::within(patience, stream)), service);
-            tokio::pin!(serving);
-            tokio::select! {
-                _ = serving.as_mut() => return,
-                () = drain.cancelled() => serving.as_mut().graceful_shutdown(),
-            }
-            let _ = serving.await;
-        }
+        None => converse(Opening::within(patience, stream), builder, service, drain).await,
         Some(acceptor) => {
             let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else {
                 return;
             };
-            let serving = builder.serve_connection(TokioIo::new(Opening::within(patience, stream)), service);
-            tokio::pin!(serving);
-            tokio::select! {
-                _ = serving.as_mut() => return,
-                () = drain.cancelled() => serving.as_mut().graceful_shutdown(),
-            }
-            let _ = serving.await;
+            converse(Opening::within(patience, stream), builder, service, drain).await;
         }
     }
+}
+
+async fn converse<T, S, B>(stream: T, builder: &Builder<TokioExecutor>, service: S, drain: CancellationToken)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let service = hyper_util::service::TowerToHyperService::new(service);
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    tokio::select! {
+        _ = serving.as_mut() => return,
+        () = drain.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    let _ = serving.await;
 }
 
 /// Every bound of both protocols, set on purpose (RFC 9113; CVE-2023-44487 and its kin).
@@ -145,3 +153,6 @@ fn protocol(headers: Duration) -> Builder<TokioExecutor> {
         .initial_connection_window_size(1024 * 1024);
     builder
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,6 +83,7 @@ impl DataPlane {
             connections: config.bounds.connections,
             headers: Duration::from_secs(config.bounds.header_seconds),
             drain: drain.clone(),
+            cut: stop.clone(),
             open: open.clone(),
         };
         let service = ingress::service(node.clone(), config.bounds.requests);
@@ -142,6 +143,7 @@ impl DataPlane {
         if tokio::time::timeout(deadline, self.open.wait()).await.is_err() {
             tracing::warn!(connections = self.open.len(), "the deadline came before every request had ended");
         }
+        // Cuts what is left, whose ends are then records like all others.
         self.stop.cancel();
         self.write_the_rest().await;
         if let Some(traces) = self.traces {

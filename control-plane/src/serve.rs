@@ -1,6 +1,7 @@
 //! Wiring: ports, certificates, tokens, start and stop. No opinion of its own on anything that is governed.
 
 mod accept;
+mod opening;
 mod ops;
 mod token;
 

@@ -16,6 +16,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::opening::Opening;
+
 /// How long a TLS handshake, or a request's headers, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -78,7 +80,8 @@ where
         .max_header_list_size(16 << 10)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(PATIENCE);
-    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let stream = TokioIo::new(Opening::within(PATIENCE, stream));
+    let serving = builder.serve_connection(stream, TowerToHyperService::new(router));
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -1,4 +1,4 @@
-//! What is allowed, and why: pure decisions over a compiled snapshot.
+#![doc = include_str!("../README.md")]
 
 pub mod vocabulary;
 

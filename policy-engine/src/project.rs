@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | anything of a tenant | tenant | left out |
 //! | principal, guardrail | team | the team is taken off its list; a guardrail left without any is left out |
-//! | role | role it inherits | taken off its list |
+//! | role | role it inherits | taken off its list; who has a role in another scope alone has it not in this one |
 //! | grant, key, acceptance, limit, price | any | left out |
 //! | endpoint | provider | left out |
 //! | model | endpoint | the target is taken off its route; the model stays, and without targets answers `no_endpoint` |

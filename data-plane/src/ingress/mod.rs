@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use http::{Request, Response, header};
 use hyper::body::Incoming;
+use tonic_health::server::HealthReporter;
 use tower::Service;
 
 use body::DoorBody;
@@ -27,12 +28,14 @@ use crate::node::Node;
 /// Both doors of a port, with places for so many requests at a time.
 pub(crate) fn service(
     node: Arc<Node>,
+    health: &HealthReporter,
     places: usize,
 ) -> impl Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible, Future: Send>
 + Clone
 + Send
-+ Sync {
-    let doors = Arc::new(Doors { grpc: grpc::routes(&node), places: Places::new(places), node });
++ Sync
++ use<> {
+    let doors = Arc::new(Doors { grpc: grpc::routes(&node, health), places: Places::new(places), node });
     tower::service_fn(move |request| {
         let doors = doors.clone();
         async move { Ok(doors.answer(request).await) }
@@ -54,10 +57,13 @@ impl Doors {
         let Some(place) = self.places.take() else {
             return if grpc { grpc::overloaded() } else { openai::overloaded() };
         };
+        // A request's state is some kilobytes: boxed once here, it is not moved again by every layer that wraps it.
         let response = if grpc {
-            layers::contain(self.grpc.answer(request)).await.unwrap_or_else(grpc::failed)
+            layers::contain(Box::pin(self.grpc.answer(request))).await.unwrap_or_else(grpc::failed)
         } else {
-            layers::contain(openai::answer(&self.node, request)).await.unwrap_or_else(openai::failed)
+            layers::contain(Box::pin(openai::answer(&self.node, request)))
+                .await
+                .unwrap_or_else(openai::failed)
         };
         response.map(|body| body.holding(place))
     }

@@ -12,7 +12,7 @@ use policy_engine::vocabulary::MaskAction;
 
 use super::Exchange;
 use super::entitle::Entitled;
-use super::inspect::{Inspected, Marked, decoded};
+use super::inspect::{Inspected, Marked, decoded, raw};
 use super::outline::{UsageOption, Written};
 use super::patch::Patches;
 use super::tape::text::escape;
@@ -66,7 +66,9 @@ impl Permitted<'_> {
         }
         let (body, actions) = (&self.entitled.body, &self.permit.input);
         for at in &self.entitled.question.outline.texts {
-            self.masker.reserve(&decoded(body, at));
+            if may_hold_placeholder(raw(body, at)) {
+                self.masker.reserve(&decoded(body, at));
+            }
         }
         for Marked { at, findings } in marked {
             let text = decoded(body, at);
@@ -105,6 +107,12 @@ impl Permitted<'_> {
 pub(crate) fn acts(actions: &Actions) -> bool {
     let lists = actions.word_lists.iter().map(|(_, action)| action);
     actions.entities.iter().flatten().chain(lists).any(|action| *action != MaskAction::Detect)
+}
+
+/// Whether a text, as written, may hold a placeholder: every one begins with a bracket, written as such or as `\u005b`. Most texts
+/// hold none and are spared the decoding.
+fn may_hold_placeholder(raw: &[u8]) -> bool {
+    memchr::memchr(b'[', raw).is_some() || memchr::memmem::find(raw, b"\\u005").is_some()
 }
 
 /// A text as a JSON string.

@@ -84,9 +84,14 @@ pub(crate) fn mark(detectors: &Arc<Detectors>, body: &Bytes, texts: &[Range<usiz
 
 /// A text of a body, unescaped.
 pub(crate) fn decoded<'b>(body: &'b [u8], at: &Range<usize>) -> std::borrow::Cow<'b, str> {
-    let inner = body.get(at.start + 1..at.end.saturating_sub(1)).unwrap_or_default();
-    let inner = std::str::from_utf8(inner).unwrap_or_default();
-    if inner.contains('\\') { unescape(inner).into() } else { inner.into() }
+    let inner = raw(body, at);
+    let text = std::str::from_utf8(inner).unwrap_or_default();
+    if memchr::memchr(b'\\', inner).is_some() { unescape(text).into() } else { text.into() }
+}
+
+/// A text of a body as it is written between its quotes.
+pub(crate) fn raw<'b>(body: &'b [u8], at: &Range<usize>) -> &'b [u8] {
+    body.get(at.start + 1..at.end.saturating_sub(1)).unwrap_or_default()
 }
 
 /// Takes a finding into what a decision sees; true if it was new there.

@@ -161,9 +161,14 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Whether it is a string or key of exactly this text.
+    /// Whether it is a string or key of exactly this text. Asked of every key, so compared as bytes, which needs no look at
+    /// what characters they are.
     pub(crate) fn is(&self, wanted: &str) -> bool {
-        if self.is_plain() { self.inner() == wanted } else { self.text() == wanted }
+        if !self.is_plain() {
+            return self.text() == wanted;
+        }
+        let range = self.range();
+        self.text.get(range.start + 1..range.end.saturating_sub(1)) == Some(wanted.as_bytes())
     }
 
     /// The members of an object; nothing for anything else.

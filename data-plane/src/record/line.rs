@@ -1,9 +1,12 @@
 //! A record as one line of JSON.
 //!
-//! Law: names are camelCase and stable; what is absent is left out; times are RFC 3339, money integer nano-units.
+//! Law: names are camelCase and stable; what is absent is left out; times are RFC 3339, money integer nano-units. A busy node
+//! writes a line for every request, so names go straight into it and no string is made on the way.
+
+use std::fmt;
 
 use jiff::Timestamp;
-use policy_engine::vocabulary::{Entity, Id};
+use policy_engine::vocabulary::{Entity, Id, MaskAction};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
@@ -38,8 +41,8 @@ impl Serialize for Line<'_> {
                 }
             };
         }
-        put!("requestId", r.id.to_string());
-        put!("time", Timestamp::from_microsecond(r.received.0).unwrap_or_default().to_string());
+        put!("requestId", Spelled(r.id));
+        put!("time", Spelled(Timestamp::from_microsecond(r.received.0).unwrap_or_default()));
         put!("door", r.door.as_str());
         put!("operation", r.operation.as_str());
         put!("stream", r.stream);
@@ -50,47 +53,93 @@ impl Serialize for Line<'_> {
             put!("key", owner.key);
         }
         put_some!("modelAsked", r.model_asked);
-        put_some!("model", r.model.as_ref().map(ToString::to_string));
-        put_some!("endpoint", r.endpoint.as_ref().map(ToString::to_string));
+        put_some!("model", r.model.as_ref().map(Spelled));
+        put_some!("endpoint", r.endpoint.as_ref().map(Spelled));
         put!("geo", r.geo.as_str());
         put!("revision", r.revision);
         put_some!("purpose", r.purpose);
         put!("found", Found { input: Counts(&r.found_input), output: Counts(&r.found_output) });
-        put!("matchedRules", names(&r.ruling.matched));
-        put!("shadowDenials", names(&r.ruling.shadow_denials));
-        put!("obligations", obligations(&r.ruling));
+        put!("matchedRules", Names(&r.ruling.matched));
+        put!("shadowDenials", Names(&r.ruling.shadow_denials));
+        put!("obligations", Obligations(&r.ruling));
         put!("reasons", r.ruling.reasons);
-        put!("limits", names(&r.ruling.limits));
+        put!("limits", Names(&r.ruling.limits));
         put!("outcome", r.outcome.as_str());
         put_some!("code", r.code);
         put!("status", r.status);
         put!("usage", Tokens::of(r));
         put_some!("costNanos", r.cost.map(|cost| cost.nanos));
-        put_some!("currency", r.cost.map(|cost| cost.currency.as_str().to_owned()));
+        put_some!("currency", r.cost.as_ref().map(|cost| cost.currency.as_str()));
         put!("latencyUs", r.latency_us);
         put_some!("firstByteUs", r.first_byte_us);
         put_some!("upstreamRequestId", r.upstream_request_id);
-        put!("attempts", r.attempts.iter().map(Tried::of).collect::<Vec<_>>());
+        put!("attempts", Attempts(&r.attempts));
         map.end()
     }
 }
 
-/// Obligations as words, such as `input:mask:EMAIL` and `noCache`.
-fn obligations(ruling: &Ruling) -> Vec<String> {
-    let mut out = Vec::new();
-    for (direction, actions) in [("input", &ruling.input), ("output", &ruling.output)] {
-        let entities = Entity::ALL.iter().filter_map(|entity| Some((entity, actions.on(*entity)?)));
-        out.extend(entities.map(|(entity, action)| format!("{direction}:{action}:{entity}")));
-        let lists = actions.word_lists.iter();
-        out.extend(lists.map(|(list, action)| format!("{direction}:{action}:words[{list}]")));
+/// Something as it spells itself.
+struct Spelled<T>(T);
+
+impl<T: fmt::Display> Serialize for Spelled<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
     }
-    let told = (ruling.notices > 0).then(|| "notice".to_owned());
-    out.extend(told.into_iter().chain(ruling.no_cache.then(|| "noCache".to_owned())));
-    out
 }
 
-fn names(ids: &[Id]) -> Vec<String> {
-    ids.iter().map(ToString::to_string).collect()
+struct Names<'r>(&'r [Id]);
+
+impl Serialize for Names<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Spelled))
+    }
+}
+
+/// Obligations as words, such as `input:mask:EMAIL` and `noCache`.
+struct Obligations<'r>(&'r Ruling);
+
+/// What happens to one kind of finding in one direction.
+enum Duty {
+    Entity(&'static str, MaskAction, Entity),
+    Words(&'static str, MaskAction, u32),
+    Told(&'static str),
+}
+
+impl fmt::Display for Duty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entity(direction, action, entity) => write!(f, "{direction}:{action}:{entity}"),
+            Self::Words(direction, action, list) => write!(f, "{direction}:{action}:words[{list}]"),
+            Self::Told(word) => f.write_str(word),
+        }
+    }
+}
+
+impl Serialize for Obligations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ruling = self.0;
+        let duties = [("input", &ruling.input), ("output", &ruling.output)].into_iter().flat_map(
+            |(direction, actions)| {
+                let on = move |entity: &Entity| Some(Duty::Entity(direction, actions.on(*entity)?, *entity));
+                let words = actions
+                    .word_lists
+                    .iter()
+                    .map(move |(list, action)| Duty::Words(direction, *action, *list));
+                Entity::ALL.iter().filter_map(on).chain(words)
+            },
+        );
+        let notice = (ruling.notices > 0).then_some(Duty::Told("notice"));
+        let no_cache = ruling.no_cache.then_some(Duty::Told("noCache"));
+        serializer.collect_seq(duties.chain(notice).chain(no_cache).map(Spelled))
+    }
+}
+
+struct Attempts<'r>(&'r [Attempt]);
+
+impl Serialize for Attempts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Tried::of))
+    }
 }
 
 #[derive(Serialize)]
@@ -132,13 +181,59 @@ impl Tokens {
 
 #[derive(Serialize)]
 struct Tried<'r> {
-    endpoint: String,
+    endpoint: Spelled<&'r Id>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'r str>,
 }
 
 impl<'r> Tried<'r> {
     fn of(attempt: &'r Attempt) -> Self {
-        Self { endpoint: attempt.endpoint.to_string(), failure: attempt.failure.as_deref() }
+        Self { endpoint: Spelled(&attempt.endpoint), failure: attempt.failure.as_deref() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use policy_engine::decision::Actions;
+    use policy_engine::vocabulary::Money;
+
+    use super::super::outbox::tests::record;
+    use super::super::{Owner, Ruling};
+    use super::*;
+
+    #[test]
+    fn a_line_spells_every_name_whole() {
+        let id = |tenant: Option<&str>, name: &str| Id {
+            tenant: tenant.map(|tenant| tenant.parse().unwrap()),
+            name: name.parse().unwrap(),
+        };
+        let mut input = Actions::default();
+        input.tighten(Entity::Email, MaskAction::Mask);
+        input.tighten_words(3, MaskAction::Block);
+        let mut record = record(7);
+        record.owner = Some(Owner {
+            tenant: "acme".parse().unwrap(),
+            team: "research".parse().unwrap(),
+            principal: "ada@example.org".parse().unwrap(),
+            key: "k1".into(),
+        });
+        record.model = Some(id(None, "m"));
+        record.endpoint = Some(id(Some("acme"), "e"));
+        record.ruling = Ruling {
+            matched: vec![id(Some("acme"), "r1"), id(None, "r2")],
+            input,
+            notices: 2,
+            no_cache: true,
+            limits: vec![id(Some("acme"), "l")],
+            ..Ruling::default()
+        };
+        record.cost = Some(Money { currency: "USD".parse().unwrap(), nanos: -5 });
+        record.attempts = vec![Attempt { endpoint: id(None, "e"), failure: Some("it \"broke\"".to_owned()) }];
+        let mut out = b"before\n".to_vec();
+        write(&record, &mut out);
+        let expected = r#"before
+{"requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"found":{"input":{"EMAIL":2},"output":{}},"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","failure":"it \"broke\""}]}
+"#;
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

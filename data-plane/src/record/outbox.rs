@@ -214,4 +214,4 @@ fn tell(result: io::Result<()>, count: usize, state: &State) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -64,7 +64,7 @@ fn hex(digits: &[u8]) -> Option<u32> {
 pub(crate) fn unescape(inner: &str) -> String {
     let mut out = String::with_capacity(inner.len());
     let mut rest = inner;
-    while let Some(at) = rest.find('\\') {
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
         let (before, escape) = rest.split_at(at);
         out.push_str(before);
         let Some((char, length)) = read_escape(escape.as_bytes()) else { return out };

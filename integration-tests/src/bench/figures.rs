@@ -19,12 +19,32 @@ pub(crate) struct Figures {
     pub(crate) first_byte_us: f64,
 }
 
-/// One row on both subjects.
+/// One row on both subjects: the medians of each, and its rounds.
 #[derive(Debug, Clone)]
 pub(crate) struct Compared {
     pub(crate) row: Row,
     pub(crate) limit: Figures,
     pub(crate) gateway: Option<Figures>,
+    /// Limit and gateway of each round; empty where there was no gateway.
+    pub(crate) rounds: Vec<(Figures, Figures)>,
+}
+
+impl Compared {
+    /// The figures of a row's rounds, in their order; none without a round.
+    pub(crate) fn of(row: Row, limit: &[Figures], gateway: &[Figures]) -> Option<Self> {
+        Some(Compared {
+            row,
+            limit: Figures::median(limit)?,
+            gateway: Figures::median(gateway),
+            rounds: limit.iter().cloned().zip(gateway.iter().cloned()).collect(),
+        })
+    }
+
+    /// The median over the rounds of what each says by itself: its two windows lie side by side in time, so whatever else the
+    /// machine did then falls on both. None without a gateway.
+    pub(crate) fn median(&self, measure: impl Fn(&Figures, &Figures) -> f64) -> Option<f64> {
+        middle(self.rounds.iter().map(|(limit, gateway)| measure(limit, gateway)).collect())
+    }
 }
 
 impl Figures {
@@ -45,11 +65,7 @@ impl Figures {
 
     /// Each figure's own median over an odd number of rounds; none without a round.
     pub(crate) fn median(rounds: &[Figures]) -> Option<Self> {
-        let middle = |figure: fn(&Figures) -> f64| {
-            let mut values: Vec<f64> = rounds.iter().map(figure).collect();
-            values.sort_by(f64::total_cmp);
-            values.get(values.len() / 2).copied()
-        };
+        let middle = |figure: fn(&Figures) -> f64| middle(rounds.iter().map(figure).collect());
         Some(Figures {
             rate: middle(|figures| figures.rate)?,
             processor_us: middle(|figures| figures.processor_us)?,
@@ -59,6 +75,12 @@ impl Figures {
             first_byte_us: middle(|figures| figures.first_byte_us)?,
         })
     }
+}
+
+/// The median of an odd number of values; none of none.
+fn middle(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 #[cfg(test)]
@@ -75,5 +97,10 @@ mod tests {
         let median = Figures::median(&[round(3.0, 7.0), round(1.0, 9.0), round(2.0, 8.0)]).unwrap();
         assert_eq!((median.rate, median.p50_us), (2.0, 8.0));
         assert!(Figures::median(&[]).is_none());
+        let row = crate::rows::quickstart().remove(0);
+        let limits = [round(1.0, 0.0), round(2.0, 0.0), round(4.0, 0.0)];
+        let gateways = [round(1.0, 0.0), round(1.0, 0.0), round(1.0, 0.0)];
+        let compared = Compared::of(row, &limits, &gateways).unwrap();
+        assert_eq!(compared.median(|limit, gateway| gateway.rate / limit.rate), Some(0.5));
     }
 }

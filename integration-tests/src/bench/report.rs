@@ -16,7 +16,7 @@ pub(crate) fn head(options: &Options, cores: Cores) -> io::Result<()> {
         if cores.apart() { "the measured server alone on one core" } else { "one core for everybody" };
     writeln!(
         io::stdout(),
-        "{} rounds of {:.1} s a row, interleaved, medians; {pinned}; one body in ten has personal data",
+        "{} rounds of {:.1} s a row, interleaved, medians of rounds and of their ratios; {pinned}; one body in ten has personal data",
         options.rounds,
         options.window.as_secs_f64()
     )
@@ -25,7 +25,7 @@ pub(crate) fn head(options: &Options, cores: Cores) -> io::Result<()> {
 /// All rows of one policy.
 pub(crate) fn table(policy: &Policy, rows: &[Compared]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "\npolicy: {}", policy.name())?;
+    writeln!(out, "\npolicy: {}", policy.size())?;
     let head = ["requests/s", "", "", "CPU us/request", "", "", "p50 us", "", "p99 us", ""];
     let names = ["limit", "gateway", "x", "limit", "gateway", "x", "limit", "added", "limit", "added"];
     columns(&mut out, "", &head.map(str::to_owned))?;
@@ -35,14 +35,14 @@ pub(crate) fn table(policy: &Policy, rows: &[Compared]) -> io::Result<()> {
         let cells = [
             whole(Some(limit.rate)),
             whole(gateway.map(|gateway| gateway.rate)),
-            ratio(gateway.map(|gateway| gateway.rate / limit.rate)),
+            ratio(result.median(|limit, gateway| gateway.rate / limit.rate)),
             tenth(Some(limit.processor_us)),
             tenth(gateway.map(|gateway| gateway.processor_us)),
-            ratio(gateway.map(|gateway| gateway.processor_us / limit.processor_us)),
+            ratio(result.median(|limit, gateway| gateway.processor_us / limit.processor_us)),
             whole(Some(limit.p50_us)),
-            whole(gateway.map(|gateway| gateway.p50_us - limit.p50_us)),
+            whole(result.median(|limit, gateway| gateway.p50_us - limit.p50_us)),
             whole(Some(limit.p99_us)),
-            whole(gateway.map(|gateway| gateway.p99_us - limit.p99_us)),
+            whole(result.median(|limit, gateway| gateway.p99_us - limit.p99_us)),
         ];
         columns(&mut out, result.row.name, &cells)?;
     }
@@ -63,12 +63,14 @@ fn streams(out: &mut impl Write, rows: &[Compared]) -> io::Result<()> {
         let cells = [
             whole(Some(limit.rate)),
             whole(gateway.map(|gateway| gateway.rate)),
-            ratio(gateway.map(|gateway| gateway.rate / limit.rate)),
+            ratio(result.median(|limit, gateway| gateway.rate / limit.rate)),
             tenth(Some(limit.processor_us_per_event)),
             tenth(gateway.map(|gateway| gateway.processor_us_per_event)),
-            ratio(gateway.map(|gateway| gateway.processor_us_per_event / limit.processor_us_per_event)),
+            ratio(
+                result.median(|limit, gateway| gateway.processor_us_per_event / limit.processor_us_per_event),
+            ),
             whole(Some(limit.first_byte_us)),
-            whole(gateway.map(|gateway| gateway.first_byte_us - limit.first_byte_us)),
+            whole(result.median(|limit, gateway| gateway.first_byte_us - limit.first_byte_us)),
         ];
         columns(out, result.row.name, &cells)?;
     }

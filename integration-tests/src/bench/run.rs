@@ -179,11 +179,7 @@ impl Rounds {
     }
 
     fn compared(self) -> Option<Compared> {
-        Some(Compared {
-            limit: Figures::median(&self.limit)?,
-            gateway: Figures::median(&self.gateway),
-            row: self.row,
-        })
+        Compared::of(self.row, &self.limit, &self.gateway)
     }
 }
 

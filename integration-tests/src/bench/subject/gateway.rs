@@ -56,7 +56,10 @@ impl Gateway {
         std::fs::write(&file, house.node_configuration(&state, &inference, &operations)?)?;
         let mut command = cores.command(Side::Subject, path_of(&binary()?)?);
         command.args(["data-plane", "--config", path_of(&file)?]);
-        command.env_clear().env("CHANCERY_LOG", "warn").envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command
+            .env_clear()
+            .env("CHANCERY_LOG", "warn")
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         let process = Process::start(command)?;
         let subject =
             Subject { name: "gateway", process, rest: Some(inference.clone()), grpc: Some(inference), cast };

@@ -44,6 +44,16 @@ impl Policy {
         }
     }
 
+    /// Its name, and how large it is where that is chosen.
+    pub(crate) fn size(self) -> String {
+        match self {
+            Policy::Quickstart => self.name().to_owned(),
+            Policy::Large { keys, models, rules } => {
+                format!("{}: {keys} keys, {models} models, {rules} rules, drawn uniformly", self.name())
+            }
+        }
+    }
+
     /// The files to apply; every model of ours is served by the mock at `upstream` (a base URL).
     pub(crate) fn files(self, upstream: &str) -> Vec<SourceFile> {
         let ours = match self {
@@ -103,7 +113,11 @@ impl Documents {
 
     fn provider(&mut self, upstream: &str) {
         let terms = "terms: {trainsOnData: false, dpa: true, baa: false, zeroRetention: true}";
-        self.add("Provider", "name: bench-mock", &format!("adapter: openai, baseUrl: \"{upstream}\", {terms}"));
+        self.add(
+            "Provider",
+            "name: bench-mock",
+            &format!("adapter: openai, baseUrl: \"{upstream}\", {terms}"),
+        );
         let models = "models: [\"bench*\", \"large-*\"], operations: [chat]";
         let permissions = format!("[{{action: infer, {models}}}, {{action: view, {models}}}]");
         self.add("Role", "name: bench-user", &format!("permissions: {permissions}"));
@@ -137,7 +151,11 @@ impl Documents {
     fn limits(&mut self, tenant: &str) {
         let scope = "scope: {model: \"*\", each: key}";
         let mut add = |name: &str, bound: &str| {
-            self.add("Limit", &format!("name: {name}, tenant: {tenant}"), &format!("{scope}, bound: {{{bound}}}"));
+            self.add(
+                "Limit",
+                &format!("name: {name}, tenant: {tenant}"),
+                &format!("{scope}, bound: {{{bound}}}"),
+            );
         };
         add("bench-requests", "requests: 100000000, per: 1m");
         add("bench-tokens", "tokens: 1000000000000, per: 1m");
@@ -158,7 +176,11 @@ fn beside(upstream: &str) -> String {
 
 fn large(models: usize, rules: usize, upstream: &str) -> String {
     let mut out = Documents::default();
-    out.add("Tenant", &format!("name: {TENANT}"), "displayName: Bench, timeZone: Europe/Berlin, currency: USD");
+    out.add(
+        "Tenant",
+        &format!("name: {TENANT}"),
+        "displayName: Bench, timeZone: Europe/Berlin, currency: USD",
+    );
     out.provider(upstream);
     (0..TEAMS).for_each(|number| out.team(TENANT, &team(number)));
     for number in 0..PRINCIPALS {
@@ -190,7 +212,11 @@ fn rule(out: &mut Documents, number: usize, models: usize) {
     } else {
         let model = model(number % models.max(1));
         let when = format!("\"model.name == '{model}' && purpose == 'p{number}'\"");
-        out.add("Rule", &format!("name: about-{number}"), &format!("layer: organisation, effect: forbid, when: {when}"));
+        out.add(
+            "Rule",
+            &format!("name: about-{number}"),
+            &format!("layer: organisation, effect: forbid, when: {when}"),
+        );
     }
 }
 

@@ -50,7 +50,8 @@ impl House {
         let holders: Vec<Holder> = policy.holders().collect();
         let mut keys = Vec::with_capacity(holders.len());
         for batch in holders.chunks(BATCH) {
-            let wanted = batch.iter().map(|holder| Wanted { spec: spec(holder), ..Wanted::default() }).collect();
+            let wanted =
+                batch.iter().map(|holder| Wanted { spec: spec(holder), ..Wanted::default() }).collect();
             let issued = issue::create(self.control.publisher(), Act::of_system(WHO), wanted).await?;
             keys.extend(issued.into_iter().map(|issued| issued.secret.to_string()));
         }

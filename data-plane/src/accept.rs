@@ -67,13 +67,16 @@ where
     let patience = port.headers;
     let tls = port.tls.map(TlsAcceptor::from);
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let accepted = async {
+            let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((port.listener.accept().await?.0, place))
+        };
         let accepted = tokio::select! {
             () = port.drain.cancelled() => return,
-            accepted = port.listener.accept() => accepted,
+            accepted = accepted => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, place) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors or a connection that is gone already: the next may do better.
                 tracing::warn!(%error, "a connection can't be accepted");

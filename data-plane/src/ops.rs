@@ -1,13 +1,13 @@
 //! The operator's port: `/livez`, `/readyz`, `/metrics`. Nothing of it is on the port that callers reach.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
+use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 use crate::node::Node;
@@ -19,7 +19,8 @@ pub(crate) struct Ops {
     pub(crate) node: Arc<Node>,
     pub(crate) policy: Arc<PolicyState>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) draining: Arc<AtomicBool>,
+    /// A signal said to end.
+    pub(crate) draining: CancellationToken,
 }
 
 /// The operator's routes.
@@ -34,7 +35,7 @@ pub(crate) fn router(ops: Ops) -> Router {
 /// Ready once a policy is in force, until a signal says to end.
 async fn ready(State(ops): State<Ops>) -> Response {
     let not_yet = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why);
-    if ops.draining.load(Ordering::Relaxed) {
+    if ops.draining.is_cancelled() {
         return not_yet("draining\n").into_response();
     }
     match ops.policy.applied() {

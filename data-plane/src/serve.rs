@@ -5,12 +5,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio_util::sync::CancellationToken;
+use proto::inference::inference_server::SERVICE_NAME;
+use tokio::sync::watch::Receiver;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 use uuid::Uuid;
 
 use crate::accept::{self, Port, bind};
@@ -27,19 +30,29 @@ use crate::telemetry::Traces;
 use crate::tls;
 use crate::upstream::address::{AddressPolicy, Loopback};
 
-/// A running data plane.
+/// A running data plane; it runs until it is [shut down](Self::shutdown) or dropped.
 pub struct DataPlane {
     inference: SocketAddr,
     ops: SocketAddr,
     policy: Arc<PolicyState>,
-    draining: Arc<AtomicBool>,
-    stop: CancellationToken,
-    drain: CancellationToken,
+    ends: Ends,
     open: TaskTracker,
     traces: Option<Arc<Traces>>,
     node: Arc<Node>,
     writer: Writer,
     config: Config,
+    _dropped: [DropGuard; 2],
+}
+
+/// The steps of the end, in their order.
+#[derive(Clone, Default)]
+struct Ends {
+    /// It says that it is not ready.
+    unready: CancellationToken,
+    /// It takes no more, and waits for what is in flight.
+    drain: CancellationToken,
+    /// What is still there is cut, and everything else ends.
+    stop: CancellationToken,
 }
 
 impl DataPlane {
@@ -63,7 +76,7 @@ impl DataPlane {
         let node = Arc::new(Node::new(identity.geo.clone(), bounds(&config), (counters, outbox), observer));
         let installer = Arc::new(installer(&config, node.clone())?);
         let policy = Arc::new(PolicyState::default());
-        let (stop, drain, open) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let (ends, open) = (Ends::default(), TaskTracker::new());
         let control = Control {
             endpoint,
             geo: identity.geo,
@@ -72,38 +85,40 @@ impl DataPlane {
             key,
             kept: LastKnownGood::at(&dir.join("policy")),
         };
-        let draining = Arc::new(AtomicBool::new(false));
         let (inference, inference_address) =
             bind(config.listen.inference).await.context("the inference port")?;
         let (ops_port, ops_address) = bind(config.listen.ops).await.context("the ops port")?;
-        tokio::spawn(watch(control, installer, policy.clone(), stop.clone()));
+        tokio::spawn(watch(control, installer, policy.clone(), ends.stop.clone()));
         let port = |listener, tls, drain: &CancellationToken, open: &TaskTracker| Port {
             listener,
             tls,
             connections: config.bounds.connections,
             headers: Duration::from_secs(config.bounds.header_seconds),
             drain: drain.clone(),
-            cut: stop.clone(),
+            cut: ends.stop.clone(),
             open: open.clone(),
         };
-        let service = ingress::service(node.clone(), config.bounds.requests);
-        tokio::spawn(accept::serve(port(inference, tls::server(&config.listen)?, &drain, &open), service));
+        let health = HealthReporter::new();
+        tell(&health, ServingStatus::NotServing).await;
+        let service = ingress::service(node.clone(), &health, config.bounds.requests);
+        tokio::spawn(report(health, policy.follow(), ends.clone()));
+        let tls = tls::server(&config.listen)?;
+        tokio::spawn(accept::serve(port(inference, tls, &ends.drain, &open), service));
         let ops_routes = ops::router(Ops {
             node: node.clone(),
             policy: policy.clone(),
             metrics,
-            draining: draining.clone(),
+            draining: ends.unready.clone(),
         });
-        tokio::spawn(accept::serve(port(ops_port, None, &stop, &TaskTracker::new()), ops_routes));
-        tokio::spawn(sweep(ledger, stop.clone()));
+        tokio::spawn(accept::serve(port(ops_port, None, &ends.stop, &TaskTracker::new()), ops_routes));
+        tokio::spawn(sweep(ledger, ends.stop.clone()));
         tracing::info!(inference = %inference_address, ops = %ops_address, "a data plane serves");
         Ok(Self {
             inference: inference_address,
             ops: ops_address,
             policy,
-            draining,
-            stop,
-            drain,
+            _dropped: [ends.drain.clone().drop_guard(), ends.stop.clone().drop_guard()],
+            ends,
             open,
             traces,
             node,
@@ -135,22 +150,23 @@ impl DataPlane {
 
     /// Ends it: not ready, no new requests, those in flight until the deadline, then what is left to write.
     pub async fn shutdown(self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.ends.unready.cancel();
         tokio::time::sleep(Duration::from_secs(self.config.drain.grace_seconds)).await;
-        self.drain.cancel();
+        self.ends.drain.cancel();
         self.open.close();
         let deadline = Duration::from_secs(self.config.drain.seconds);
         if tokio::time::timeout(deadline, self.open.wait()).await.is_err() {
             tracing::warn!(connections = self.open.len(), "the deadline came before every request had ended");
         }
         // Cuts what is left, whose ends are then records like all others.
-        self.stop.cancel();
+        self.ends.stop.cancel();
         self.write_the_rest().await;
         if let Some(traces) = self.traces {
             let _ = tokio::task::spawn_blocking(move || traces.flush()).await;
         }
         drop(self.writer);
     }
+
     /// Waits for the outbox's writer, which gathers for a moment before it writes; not for a disk that fails.
     async fn write_the_rest(&self) {
         let written = async {
@@ -164,6 +180,26 @@ impl DataPlane {
                 "records could not be written before the end"
             );
         }
+    }
+}
+
+/// Tells by gRPC what `/readyz` tells by HTTP; who watches it is let go when the drain begins.
+async fn report(mut health: HealthReporter, mut revisions: Receiver<i64>, ends: Ends) {
+    let ready = async { revisions.wait_for(|applied| *applied > 0).await.is_ok() };
+    if ends.unready.run_until_cancelled(ready).await == Some(true) {
+        tell(&health, ServingStatus::Serving).await;
+        ends.unready.cancelled().await;
+    }
+    tell(&health, ServingStatus::NotServing).await;
+    ends.drain.cancelled().await;
+    for service in ["", SERVICE_NAME] {
+        health.clear_service_status(service).await;
+    }
+}
+
+async fn tell(health: &HealthReporter, status: ServingStatus) {
+    for service in ["", SERVICE_NAME] {
+        health.set_service_status(service, status).await;
     }
 }
 
@@ -201,3 +237,6 @@ fn installer(config: &Config, node: Arc<Node>) -> anyhow::Result<Installer> {
         extra_roots,
     })
 }
+
+#[cfg(test)]
+mod tests;

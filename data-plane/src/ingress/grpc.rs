@@ -14,7 +14,6 @@ mod models;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use policy_engine::vocabulary::Operation;
@@ -24,6 +23,8 @@ use proto::inference as wire;
 use proto::inference::inference_server::{Inference, InferenceServer};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service as _;
 
 use super::body::DoorBody;
@@ -45,16 +46,13 @@ pub(super) struct Routes {
     others: tonic::service::Routes,
 }
 
-/// The services, for a node.
-pub(super) fn routes(node: &Arc<Node>) -> Routes {
+/// The services, for a node whose health is told by `health`.
+pub(super) fn routes(node: &Arc<Node>, health: &HealthReporter) -> Routes {
     let door = InferenceServer::new(GrpcDoor { node: node.clone() });
     let inference =
         door.max_decoding_message_size(node.bounds.body_bytes).max_encoding_message_size(usize::MAX);
     let mut others = tonic::service::Routes::builder();
-    let (reporter, health) = tonic_health::server::health_reporter();
-    // Nobody else has the reporter, so this never waits.
-    let _ = reporter.set_serving::<InferenceServer<GrpcDoor>>().now_or_never();
-    others.add_service(health);
+    others.add_service(HealthServer::new(HealthService::from_health_reporter(health.clone())));
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)

@@ -14,7 +14,9 @@ mod verify;
 mod watch;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
+#[cfg(test)]
+pub(crate) mod scripted;
 
 pub(crate) use identity::NodeKey;
 pub(crate) use last_known_good::LastKnownGood;

@@ -9,23 +9,23 @@ use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256 as SUITE;
 use rustls::crypto::hpke::{Hpke, HpkePublicKey};
 
 /// The node of these tests.
-pub(super) const SPIFFE_ID: &str = "spiffe://chancery/geo/eu/node/eu-1";
+pub(crate) const SPIFFE_ID: &str = "spiffe://chancery/geo/eu/node/eu-1";
 
 /// An envelope and the contents it is around.
 #[derive(Debug, Clone)]
-pub(super) struct Sample {
-    pub(super) envelope: Envelope,
-    pub(super) contents: SnapshotContents,
+pub(crate) struct Sample {
+    pub(crate) envelope: Envelope,
+    pub(crate) contents: SnapshotContents,
 }
 
 impl Sample {
     /// Facts as a revision for nodes in `eu`.
-    pub(super) fn of(facts: &Facts, revision: i64) -> Self {
+    pub(crate) fn of(facts: &Facts, revision: i64) -> Self {
         Self::holding(proto::convert::resources(facts), revision)
     }
 
     /// The same of resources, whatever they are.
-    pub(super) fn holding(resources: Vec<Resource>, revision: i64) -> Self {
+    pub(crate) fn holding(resources: Vec<Resource>, revision: i64) -> Self {
         let scope = Scope { geo: "eu".into(), node_class: String::new() };
         let envelope = Envelope { schema: 1, revision, scope: Some(scope), ..Envelope::default() };
         let mut sample = Self { envelope, contents: SnapshotContents { resources } };
@@ -34,7 +34,7 @@ impl Sample {
     }
 
     /// Makes every digest right again after an edit.
-    pub(super) fn seal(&mut self) {
+    pub(crate) fn seal(&mut self) {
         for resource in &mut self.contents.resources {
             resource.digest = digest(&SHA256, &resource.body).as_ref().to_vec();
         }
@@ -44,13 +44,13 @@ impl Sample {
     }
 
     /// As it travels.
-    pub(super) fn encoded(&self) -> (Bytes, Bytes) {
+    pub(crate) fn encoded(&self) -> (Bytes, Bytes) {
         (self.envelope.encode_to_vec().into(), self.contents.encode_to_vec().into())
     }
 }
 
 /// The secrets of the usual world, under this scope key, sealed to a node's public key.
-pub(super) fn secrets(public_key: &[u8], key: [u8; 32]) -> Secrets {
+pub(crate) fn secrets(public_key: &[u8], key: [u8; 32]) -> Secrets {
     let scope_keys = vec![ScopeKey { id: "k1".into(), key: key.to_vec().into() }];
     let bundle = SecretBundle { scope_keys, credentials: vec![] }.encode_to_vec();
     let to = HpkePublicKey(public_key.to_vec());

@@ -1,7 +1,5 @@
 //! A node and the control planes it may meet: one that errs, one that falls silent, one that goes away.
 
-mod control;
-
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
@@ -11,9 +9,9 @@ use proto::sync::NackCode;
 use tokio::sync::watch;
 
 use super::super::sample::{Sample, secrets};
+use super::super::scripted::{ControlPlane, Session, soon};
 use super::*;
 use crate::house::world;
-use control::{ControlPlane, Session};
 
 /// What was put in force: revisions, each with the scope key it was given.
 type Installed = Vec<(i64, Option<Vec<u8>>)>;
@@ -92,10 +90,6 @@ fn start(control: &ControlPlane) -> Node {
     let control = Arc::into_inner(control).unwrap();
     tokio::spawn(super::watch(control, place, state, node.stop.clone()));
     node
-}
-
-async fn soon<F: Future>(what: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes soon")
 }
 
 fn sample(revision: i64) -> Sample {

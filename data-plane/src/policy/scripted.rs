@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::pin::Pin;
+use std::time::Duration;
 
 use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
@@ -18,11 +19,15 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Streaming};
 
-use super::super::super::sample::{SPIFFE_ID, Sample};
-use super::soon;
+use super::sample::{SPIFFE_ID, Sample};
+
+/// What a test waits for comes long before this.
+pub(crate) async fn soon<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes soon")
+}
 
 /// A control plane; it ends when it is dropped.
-pub(super) struct ControlPlane {
+pub(crate) struct ControlPlane {
     sessions: mpsc::Receiver<Session>,
     url: String,
     home: tempfile::TempDir,
@@ -30,8 +35,8 @@ pub(super) struct ControlPlane {
 }
 
 /// One node's stream.
-pub(super) struct Session {
-    pub(super) hello: Hello,
+pub(crate) struct Session {
+    pub(crate) hello: Hello,
     said: Streaming<NodeMessage>,
     say: mpsc::Sender<Result<ControlMessage, tonic::Status>>,
     nonce: u64,
@@ -62,7 +67,7 @@ impl Sync for Door {
 }
 
 impl ControlPlane {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let home = tempfile::tempdir().unwrap();
         let identity = certificates(home.path());
@@ -79,12 +84,12 @@ impl ControlPlane {
     }
 
     /// Where the node keeps what it keeps.
-    pub(super) fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 
     /// What the node is told.
-    pub(super) fn config(&self) -> crate::config::Control {
+    pub(crate) fn config(&self) -> crate::config::Control {
         let file = |name: &str| self.home.path().join(name);
         crate::config::Control {
             url: self.url.clone(),
@@ -94,8 +99,14 @@ impl ControlPlane {
         }
     }
 
+    /// Goes away, with every stream it has.
+    pub(crate) async fn end(&mut self) {
+        self.serving.abort();
+        let _ = (&mut self.serving).await;
+    }
+
     /// The next stream a node opens.
-    pub(super) async fn session(&mut self) -> Session {
+    pub(crate) async fn session(&mut self) -> Session {
         self.sessions.recv().await.unwrap()
     }
 }
@@ -111,20 +122,20 @@ impl Session {
         soon(self.say.send(Ok(ControlMessage { message: Some(saying) }))).await.unwrap();
     }
 
-    pub(super) async fn welcome(&self, heartbeat_interval_ms: u32) {
+    pub(crate) async fn welcome(&self, heartbeat_interval_ms: u32) {
         self.say(Saying::Welcome(Welcome { heartbeat_interval_ms, ..Welcome::default() })).await;
     }
 
-    pub(super) async fn heartbeat(&self, head_revision: i64) {
+    pub(crate) async fn heartbeat(&self, head_revision: i64) {
         self.say(Saying::Heartbeat(Heartbeat { head_revision, ..Heartbeat::default() })).await;
     }
 
-    pub(super) async fn secrets(&self, secrets: Secrets) {
+    pub(crate) async fn secrets(&self, secrets: Secrets) {
         self.say(Saying::Secrets(secrets)).await;
     }
 
     /// Sends a snapshot in small chunks and gives the node's answer to it.
-    pub(super) async fn offer(&mut self, sample: &Sample) -> Result<Version, Nack> {
+    pub(crate) async fn offer(&mut self, sample: &Sample) -> Result<Version, Nack> {
         let (envelope, contents) = sample.encoded();
         self.nonce += 1;
         let nonce = self.nonce;
@@ -157,7 +168,7 @@ impl Session {
     }
 
     /// The node's answer to a heartbeat.
-    pub(super) async fn status(&mut self) -> Status {
+    pub(crate) async fn status(&mut self) -> Status {
         loop {
             if let Said::Status(status) = self.next().await {
                 return status;

@@ -1,0 +1,162 @@
+//! A whole data plane on real sockets: before it has policy, with it, and at its end.
+
+use proto::inference::ChatRequest;
+use proto::inference::inference_client::InferenceClient;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus as Told;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::*;
+use crate::config::{Drain, Listen, State, Telemetry, Upstream};
+use crate::house::{asking, world};
+use crate::policy::sample::{Sample, secrets};
+use crate::policy::scripted::{ControlPlane, Session, soon};
+
+const BEARER: &str = "authorization: Bearer chy_demo_secret\r\n";
+
+async fn started(control: &ControlPlane) -> DataPlane {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let config = Config {
+        listen: Listen { inference: any, ops: any, ..Listen::default() },
+        control: control.config(),
+        state: State { dir: control.home().join("state"), ..State::default() },
+        upstream: Upstream::default(),
+        bounds: crate::config::Bounds::default(),
+        drain: Drain::default(),
+        telemetry: Telemetry::default(),
+    };
+    DataPlane::start(config, None).await.unwrap()
+}
+
+/// Brings a node its first policy.
+async fn enforced(control: &mut ControlPlane, plane: &DataPlane) -> Session {
+    let mut session = soon(control.session()).await;
+    session.welcome(60_000).await;
+    let key = session.hello.hpke_public_key.clone();
+    session.secrets(secrets(&key, [7; 32])).await;
+    session.offer(&Sample::of(&world::facts(), 5)).await.unwrap();
+    soon(plane.enforces(5)).await.unwrap();
+    session
+}
+
+/// A request as text, and its whole answer.
+async fn exchange(address: SocketAddr, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let text = format!("{head}host: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon(stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    exchange(address, &format!("GET {path} HTTP/1.1\r\n{BEARER}"), "").await
+}
+
+async fn chat(address: SocketAddr) -> String {
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\ncontent-type: application/json\r\n{BEARER}");
+    exchange(address, &head, &asking("fast", "hello", "")).await
+}
+
+async fn grpc(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+async fn health(channel: &Channel, service: &str) -> Told {
+    let asked = HealthCheckRequest { service: service.into() };
+    HealthClient::new(channel.clone()).check(asked).await.unwrap().into_inner().status()
+}
+
+#[tokio::test]
+async fn case_02_without_policy_it_lives_is_not_ready_and_says_so_on_both_doors() {
+    let mut control = ControlPlane::start().await;
+    let plane = started(&control).await;
+    let (inference, ops) = (plane.inference_address(), plane.ops_address());
+    let channel = grpc(inference).await;
+    assert!(get(ops, "/livez").await.starts_with("HTTP/1.1 200"));
+    let unready = get(ops, "/readyz").await;
+    assert!(unready.starts_with("HTTP/1.1 503") && unready.contains("retry-after: 1"), "{unready}");
+    for answer in [chat(inference).await, get(inference, "/v1/models").await] {
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("policy_unavailable"), "{answer}");
+    }
+    let mut client = InferenceClient::new(channel.clone());
+    let mut request = tonic::Request::new(ChatRequest { model: "fast".into(), ..ChatRequest::default() });
+    request.metadata_mut().insert("authorization", "Bearer chy_demo_secret".parse().unwrap());
+    assert_eq!(client.chat(request).await.unwrap_err().code(), tonic::Code::Unavailable);
+    for service in ["", "chancery.inference.v1.Inference"] {
+        assert_eq!(health(&channel, service).await, Told::NotServing);
+    }
+
+    let mut watching = HealthClient::new(channel.clone())
+        .watch(HealthCheckRequest { service: "chancery.inference.v1.Inference".into() })
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(watching.message().await.unwrap().unwrap().status(), Told::NotServing);
+    let _session = enforced(&mut control, &plane).await;
+    assert_eq!(soon(watching.message()).await.unwrap().unwrap().status(), Told::Serving);
+    assert!(get(ops, "/readyz").await.ends_with("ok, revision 5\n"));
+    assert!(chat(inference).await.starts_with("HTTP/1.1 200"));
+    assert!(get(ops, "/metrics").await.contains("chancery_policy_revision 5"));
+
+    // Who watches health does not hold up the end.
+    soon(plane.shutdown()).await;
+    assert!(TcpStream::connect(inference).await.is_err());
+}
+
+#[tokio::test]
+async fn case_99_what_is_in_flight_ends_whole_and_nothing_new_begins() {
+    let mut control = ControlPlane::start().await;
+    let plane = started(&control).await;
+    let _session = enforced(&mut control, &plane).await;
+    let (inference, ops) = (plane.inference_address(), plane.ops_address());
+    let body = asking("fast", "hello", "");
+    let (first, rest) = body.split_at(10);
+    let mut inflight = TcpStream::connect(inference).await.unwrap();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{BEARER}content-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    inflight.write_all(head.as_bytes()).await.unwrap();
+    // Once it asks for the body, the request is in flight.
+    let mut asked = [0; 25];
+    soon(inflight.read_exact(&mut asked)).await.unwrap();
+    assert!(asked.starts_with(b"HTTP/1.1 100"));
+    inflight.write_all(first.as_bytes()).await.unwrap();
+
+    let ending = tokio::spawn(plane.shutdown());
+    while !get(ops, "/readyz").await.contains("draining") {}
+    while TcpStream::connect(inference).await.is_ok() {}
+    assert!(!ending.is_finished(), "it waits for what is in flight");
+    inflight.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon(inflight.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    soon(ending).await.unwrap();
+    assert!(TcpStream::connect(ops).await.is_err());
+    let outbox = control.home().join("state/outbox");
+    let written: Vec<String> = std::fs::read_dir(outbox)
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    assert_eq!(written.concat().lines().count(), 1, "its record is on disk: {written:?}");
+}
+
+#[tokio::test]
+async fn case_01_a_node_serves_from_disk_when_the_control_plane_is_gone() {
+    let mut control = ControlPlane::start().await;
+    let plane = started(&control).await;
+    drop(enforced(&mut control, &plane).await);
+    plane.shutdown().await;
+    control.end().await;
+    let plane = started(&control).await;
+    soon(plane.enforces(5)).await.unwrap();
+    assert!(chat(plane.inference_address()).await.starts_with("HTTP/1.1 200"));
+    let metrics = get(plane.ops_address(), "/metrics").await;
+    assert!(metrics.contains("chancery_policy_connected 0"), "{metrics}");
+    assert!(metrics.contains("chancery_policy_confirmed_age_seconds -1"), "it says that nothing confirms it");
+}

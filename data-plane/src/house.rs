@@ -86,7 +86,7 @@ impl House {
         let upstreams = snapshot.endpoints().map(|(_, row)| {
             let unreachable = row.id.name.as_str().starts_with("down");
             let config = EndpointConfig {
-                name: row.id.name.to_string(),
+                class: row.id.name.to_string(),
                 adapter: Adapter::Simulated(Pace::default()),
                 base_url: String::new(),
                 credential: None,

@@ -3,21 +3,20 @@
 //! Law: what can't be prepared is an endpoint without a way, which answers as one that can't be reached; it never holds
 //! back the policy of all others. Requests in flight keep the runtime they began with.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
 use policy_engine::facts::{Credential, Timeouts as Stated};
 use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
-use policy_engine::vocabulary::{self, Id, Kind};
+use policy_engine::vocabulary::{self, Kind};
 
 use crate::node::Node;
 use crate::policy::{Install, Secrets, Version};
 use crate::runtime::{Parts, Runtime};
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, Ways};
 use crate::upstream::address::AddressPolicy;
-use crate::upstream::config::{Adapter, Caps, EndpointConfig, Timeouts};
+use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Timeouts};
 use crate::upstream::secret::Secret;
 use crate::upstream::simulated::pace::Pace;
 
@@ -58,18 +57,14 @@ impl Install for Installer {
 impl Installer {
     fn upstreams(&self, snapshot: &CompiledSnapshot, secrets: &Secrets) -> Vec<Option<Arc<Upstream>>> {
         let before = self.node.runtime.load_full();
-        let before: BTreeMap<&Id, &Arc<Upstream>> = before
-            .iter()
-            .flat_map(|runtime| runtime.endpoints())
-            .filter_map(|endpoint| Some((&endpoint.id, endpoint.upstream.as_ref()?)))
-            .collect();
+        let before = before.iter().flat_map(|runtime| runtime.endpoints());
+        let mut ways = Ways::of(before.filter_map(|endpoint| endpoint.upstream.as_ref()));
         let all = snapshot.endpoints().map(|(_, row)| {
             let config = self.config(row, snapshot.provider_of(row)?, secrets);
-            Upstream::renew(&config, before.get(&row.id).copied())
-                .inspect_err(|fault| {
-                    tracing::error!(endpoint = %row.id, %fault, "an endpoint can't be prepared and will not be reached");
-                })
-                .ok()
+            let fault = |fault: &Fault| {
+                tracing::error!(endpoint = %row.id, %fault, "an endpoint can't be prepared and will not be reached");
+            };
+            ways.find(&config).inspect_err(fault).ok()
         });
         all.collect()
     }
@@ -80,7 +75,7 @@ impl Installer {
             vocabulary::Adapter::Simulated => Adapter::Simulated(Pace::default()),
         };
         EndpointConfig {
-            name: row.id.name.to_string(),
+            class: class(row, provider),
             adapter,
             base_url: provider.base_url.clone(),
             credential: credential(provider, secrets).map(Secret::new),
@@ -90,6 +85,14 @@ impl Installer {
             extra_roots: self.extra_roots.clone(),
         }
     }
+}
+
+/// Whom an endpoint shares connections with: the others of its provider, so that all of them stay warm. Under TLS the server may
+/// choose HTTP/2, where one connection carries all calls and a bounded number at a time; there each endpoint has its own.
+fn class(row: &EndpointRow, provider: &ProviderRow) -> String {
+    let secure = provider.base_url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+    let id = if secure { &row.id } else { &provider.id };
+    id.to_string()
 }
 
 /// A provider's credential from where it is said to be; one that is not there is told to the operator, and the vendor will

@@ -13,8 +13,8 @@ use super::{address::AddressPolicy, secret::Secret, simulated::pace::Pace};
 /// One callable deployment, as the snapshot's compiler hands it over.
 #[derive(Debug)]
 pub(crate) struct EndpointConfig {
-    /// The endpoint's name, for records and metrics.
-    pub(crate) name: String,
+    /// Whom it may share connections with: endpoints of the same class that are configured alike in everything else.
+    pub(crate) class: String,
     /// Which dialect it speaks.
     pub(crate) adapter: Adapter,
     /// `https://host[:port]/path`, without userinfo, query or fragment; unused by the simulated adapter.

@@ -33,7 +33,7 @@ mod scripted;
 
 pub(crate) use secret::Secret;
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use call::{Answer, Call};
 use config::{Adapter, EndpointConfig, Fault};
@@ -41,9 +41,9 @@ use error::UpstreamError;
 use openai::OpenAi;
 use simulated::Simulated;
 
-/// One callable endpoint: its name and the way there.
+/// The way to one endpoint, or to several that are reached alike.
 pub(crate) struct Upstream {
-    name: String,
+    class: String,
     max_event_bytes: usize,
     /// Of the configuration it was built from.
     fingerprint: [u8; 32],
@@ -66,20 +66,11 @@ impl Upstream {
             Adapter::Simulated(pace) => Provider::Simulated(Simulated::new(pace, config.timeouts)),
         };
         Ok(Self {
-            name: config.name.clone(),
+            class: config.class.clone(),
             max_event_bytes: config.caps.max_event_bytes,
             fingerprint: config.fingerprint(),
             provider,
         })
-    }
-
-    /// The same way as before if nothing about the endpoint changed, so that a new revision keeps the open connections;
-    /// else a new one. `before` is what the last revision had for this endpoint.
-    pub(crate) fn renew(config: &EndpointConfig, before: Option<&Arc<Self>>) -> Result<Arc<Self>, Fault> {
-        match before.filter(|before| before.fingerprint == config.fingerprint()) {
-            Some(before) => Ok(Arc::clone(before)),
-            None => Self::build(config).map(Arc::new),
-        }
     }
 
     /// A splitter for this endpoint's events, with its cap.
@@ -90,6 +81,29 @@ impl Upstream {
     /// One call. Dropping the future, or the events in its answer, cancels the upstream call.
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
         self.provider.call(call).await
+    }
+}
+
+/// The ways upstream of one revision, each found again by what it is built from: what did not change keeps its open
+/// connections, and endpoints that are reached alike share theirs, so that a thousand models of one server do not each keep
+/// some of their own, all of them cold.
+pub(crate) struct Ways(HashMap<[u8; 32], Arc<Upstream>>);
+
+impl Ways {
+    /// What the last revision had.
+    pub(crate) fn of<'u>(before: impl IntoIterator<Item = &'u Arc<Upstream>>) -> Self {
+        Self(before.into_iter().map(|upstream| (upstream.fingerprint, Arc::clone(upstream))).collect())
+    }
+
+    /// The way of such a configuration: one that is there already, or a new one.
+    pub(crate) fn find(&mut self, config: &EndpointConfig) -> Result<Arc<Upstream>, Fault> {
+        let fingerprint = config.fingerprint();
+        if let Some(known) = self.0.get(&fingerprint) {
+            return Ok(Arc::clone(known));
+        }
+        let built = Arc::new(Upstream::build(config)?);
+        self.0.insert(fingerprint, Arc::clone(&built));
+        Ok(built)
     }
 }
 
@@ -105,7 +119,7 @@ impl Provider {
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Upstream").field("class", &self.class).finish_non_exhaustive()
     }
 }
 
@@ -114,13 +128,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unchanged_endpoint_keeps_its_connections() {
+    fn what_is_reached_as_before_or_alike_keeps_its_connections() {
         let config = scripted::endpoint(8000);
-        let before = Upstream::renew(&config, None).unwrap();
-        assert!(Arc::ptr_eq(&before, &Upstream::renew(&config, Some(&before)).unwrap()));
+        let before = Arc::new(Upstream::build(&config).unwrap());
+        let mut ways = Ways::of([&before]);
+        assert!(Arc::ptr_eq(&before, &ways.find(&config).unwrap()));
 
         type Change = fn(&mut EndpointConfig);
-        let changes: [Change; 5] = [
+        let changes: [Change; 6] = [
+            |config| config.class.push('x'),
             |config| config.credential = Some(Secret::new("another credential".to_owned())),
             |config| config.credential = None,
             |config| config.base_url.push('x'),
@@ -130,8 +146,9 @@ mod tests {
         for change in changes {
             let mut config = scripted::endpoint(8000);
             change(&mut config);
-            let after = Upstream::renew(&config, Some(&before)).unwrap();
+            let after = ways.find(&config).unwrap();
             assert!(!Arc::ptr_eq(&before, &after), "{config:?}");
+            assert!(Arc::ptr_eq(&after, &ways.find(&config).unwrap()), "{config:?}");
         }
     }
 }

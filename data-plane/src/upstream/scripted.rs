@@ -60,7 +60,7 @@ pub(super) async fn request<R: AsyncRead + Unpin>(stream: &mut R) -> (String, Ve
 /// An endpoint at `http://127.0.0.1:port/v1` with a credential.
 pub(super) fn endpoint(port: u16) -> EndpointConfig {
     EndpointConfig {
-        name: "scripted".to_owned(),
+        class: "scripted".to_owned(),
         adapter: Adapter::OpenAi,
         base_url: format!("http://127.0.0.1:{port}/v1"),
         credential: Some(Secret::new(KEY.to_owned())),

@@ -1,4 +1,4 @@
-//! The connection pool of one endpoint, and its replacement when the endpoint's name moves.
+//! The connection pool of one endpoint, or of several that are reached alike, and its replacement when their name moves.
 //!
 //! Law: a name is asked again while its endpoint is in use; once an address in use was missing from two answers running,
 //! new calls get a new pool, and connections of the old one end with the calls on them. Deliberately absent: a task of its
@@ -26,8 +26,8 @@ use super::connect::Connector;
 
 /// Idle connections are closed before vendors' own 60 s limits do it under our hands.
 const POOL_IDLE: Duration = Duration::from_secs(55);
-/// Idle connections kept for one endpoint.
-const POOL_SIZE: usize = 256;
+/// Idle connections kept; as many as a busy node may have calls to one server, or the surplus would be dialled again and again.
+const POOL_SIZE: usize = 1024;
 /// HTTP/2 receive windows: what one stream, and one connection, may send ahead of its reader.
 const H2_STREAM_WINDOW: u32 = 256 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;

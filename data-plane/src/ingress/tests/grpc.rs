@@ -91,7 +91,7 @@ async fn tools_are_called_as_typed() {
         _ => None,
     });
     let joined = deltas.fold((String::new(), String::new()), |(name, args), call| {
-        (name + &call.name, args + &call.arguments)
+        ([name.as_str(), &call.name].concat(), [args.as_str(), &call.arguments].concat())
     });
     assert_eq!(joined, ("find".into(), "{\"q\":1}".into()));
 }

@@ -156,7 +156,7 @@ proptest! {
             wire += extra;
             wire += &delta(1, "reasoning_content", b);
         }
-        wire = wire + &finish(0) + &finish(1) + USAGE + DONE;
+        wire = [&wire, &finish(0), &finish(1), USAGE, DONE].concat();
         let runtime = runtime();
         let whole = runtime.block_on(async { fed(opened(&house, more).await, [wire.as_bytes()]) });
         let (mut rest, mut pieces) = (wire.as_bytes(), vec![]);
@@ -216,7 +216,8 @@ fn the_fast_lane_forwards_the_bytes_that_came() {
 #[test]
 fn a_block_ends_the_stream_and_nothing_of_it_leaves() {
     let house = House::new(|facts| masking(facts, MaskAction::Block));
-    let wire = delta(0, "content", "ask bo") + &delta(0, "content", "b@example.com now") + &finish(0) + DONE;
+    let wire = [&delta(0, "content", "ask bo"), &delta(0, "content", "b@example.com now"), &finish(0), DONE]
+        .concat();
     let (left, end) = runtime().block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
     assert_eq!(end, Some("content_blocked"));
     assert!(!left.contains("bo\"") && !left.contains("bob") && left.contains("content_filter"), "{left}");
@@ -232,7 +233,7 @@ fn arguments_of_tools_are_texts_too_and_log_probabilities_go() {
             r#"{{"index":0,"delta":{{"tool_calls":[{{"index":1,"function":{{"arguments":"{text}"}}}}]}},"logprobs":{{"content":[{{"token":"bob"}}]}},"finish_reason":null}}"#
         ))
     };
-    let wire = call("{\\\"to\\\":\\\"bob@exam") + &call("ple.com\\\"}") + &finish(0) + DONE;
+    let wire = [&call("{\\\"to\\\":\\\"bob@exam"), &call("ple.com\\\"}"), &finish(0), DONE].concat();
     let (left, end) = runtime().block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
     assert_eq!(end, None);
     assert!(!left.contains("bob") && left.contains("[EMAIL_1]"), "{left}");

@@ -14,11 +14,11 @@ use policy_engine::vocabulary::{self, Kind};
 use crate::node::Node;
 use crate::policy::{Install, Secrets, Version};
 use crate::runtime::{Parts, Runtime};
-use crate::upstream::{Upstream, Ways};
 use crate::upstream::address::AddressPolicy;
 use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Timeouts};
 use crate::upstream::secret::Secret;
 use crate::upstream::simulated::pace::Pace;
+use crate::upstream::{Upstream, Ways};
 
 /// Builds runtimes for a node.
 pub(crate) struct Installer {

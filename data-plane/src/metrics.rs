@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use parking_lot::RwLock;
-use policy_engine::vocabulary::Id;
+use policy_engine::vocabulary::{Currency, Id, Money};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -57,14 +57,16 @@ struct Costs {
 }
 
 /// The counters one kind of request moves, found once and kept: looking a label up costs more than counting.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Bound {
     requests: Counter,
     input: Counter,
     output: Counter,
+    cost: Option<Counter>,
 }
 
-type BoundKey = (&'static str, &'static str, Option<Id>, Option<Id>, &'static str);
+/// Door, operation, model, endpoint, outcome, and the currency of what it cost.
+type BoundKey = (&'static str, &'static str, Option<Id>, Option<Id>, &'static str, Option<Currency>);
 
 /// Every metric of a node.
 pub(crate) struct Metrics {
@@ -181,32 +183,50 @@ impl Metrics {
             outcome: record.outcome.as_str(),
         };
         let requests = self.requests.get_or_create(&labels).clone();
-        Bound { requests, input: tokens("input"), output: tokens("output") }
+        let cost = cost(record).map(|cost| {
+            let labels = Costs { model: name(&record.model), currency: cost.currency.to_string() };
+            self.costs.get_or_create(&labels).clone()
+        });
+        Bound { requests, input: tokens("input"), output: tokens("output"), cost }
     }
 
-    fn bound(&self, record: &Record) -> Bound {
+    fn count(&self, record: &Record) {
         let key: BoundKey = (
             record.door.as_str(),
             record.operation.as_str(),
             record.model.clone(),
             record.endpoint.clone(),
             record.outcome.as_str(),
+            cost(record).map(|cost| cost.currency),
         );
         if let Some(bound) = self.bound.read().get(&key) {
-            return bound.clone();
+            return bound.count(record);
         }
         let bound = self.bind(record);
-        self.bound.write().insert(key, bound.clone());
-        bound
+        bound.count(record);
+        self.bound.write().insert(key, bound);
     }
+}
+
+impl Bound {
+    fn count(&self, record: &Record) {
+        self.requests.inc();
+        self.input.inc_by(record.usage.amounts.input);
+        self.output.inc_by(record.usage.amounts.output);
+        if let (Some(counter), Some(cost)) = (&self.cost, cost(record)) {
+            counter.inc_by(cost.nanos.unsigned_abs());
+        }
+    }
+}
+
+/// What a request cost, if it cost anything.
+fn cost(record: &Record) -> Option<Money> {
+    record.cost.filter(|cost| cost.nanos > 0)
 }
 
 impl Observer for Metrics {
     fn ended(&self, record: &Record, recorded: bool) {
-        let bound = self.bound(record);
-        bound.requests.inc();
-        bound.input.inc_by(record.usage.amounts.input);
-        bound.output.inc_by(record.usage.amounts.output);
+        self.count(record);
         self.duration.observe(record.latency_us as f64 / 1e6);
         if let Some(first) = record.first_byte_us {
             self.first_byte.observe(first as f64 / 1e6);
@@ -218,11 +238,6 @@ impl Observer for Metrics {
             for (r#type, count) in found {
                 self.findings.get_or_create(&Findings { direction, r#type }).inc_by(u64::from(*count));
             }
-        }
-        if let Some(cost) = record.cost.filter(|c| c.nanos > 0) {
-            let model = record.model.as_ref().map(ToString::to_string).unwrap_or_default();
-            let labels = Costs { model, currency: cost.currency.to_string() };
-            self.costs.get_or_create(&labels).inc_by(cost.nanos.unsigned_abs());
         }
         if !recorded {
             self.unrecorded.inc();

@@ -24,11 +24,7 @@ pub(crate) struct Version {
 impl Version {
     /// The version as the wire has it.
     pub(crate) fn to_wire(&self) -> proto::sync::Version {
-        proto::sync::Version {
-            epoch: self.epoch,
-            revision: self.revision,
-            digest: self.digest.to_vec(),
-        }
+        proto::sync::Version { epoch: self.epoch, revision: self.revision, digest: self.digest.to_vec() }
     }
 }
 

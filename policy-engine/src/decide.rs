@@ -63,8 +63,8 @@ pub fn decide(
     if !verdict.denials.is_empty() {
         return verdict.deny([]);
     }
-    content::apply_guardrails(request, entitled, snapshot, &mut verdict);
-    let blocked = content::blocked(request, entitled, found, (&verdict, snapshot));
+    content::apply_guardrails(request, entitled.model, snapshot, &mut verdict);
+    let blocked = content::blocked(request, entitled.model, found, (&verdict, snapshot));
     if !blocked.is_empty() {
         return verdict.deny(blocked);
     }

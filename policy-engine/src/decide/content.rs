@@ -1,6 +1,5 @@
 //! Guardrails: what is looked for, and what happens to it.
 
-use super::entitle::Entitled;
 use super::verdict::Verdict;
 use crate::decision::{Actions, ModelIx};
 use crate::reason::{Reason, ReasonCode};
@@ -35,11 +34,11 @@ fn applying<'s>(
 /// Unites the actions of every guardrail that applies.
 pub(super) fn apply_guardrails(
     request: &Request<'_>,
-    entitled: &Entitled<'_>,
+    model: ModelIx,
     snapshot: &CompiledSnapshot,
     verdict: &mut Verdict<'_>,
 ) {
-    for guardrail in applying(request, entitled.model, snapshot) {
+    for guardrail in applying(request, model, snapshot) {
         tighten(&mut verdict.input, &guardrail.input);
         tighten(&mut verdict.output, &guardrail.output);
     }
@@ -64,7 +63,7 @@ pub(super) fn blocks(actions: &Actions, found: &Found) -> bool {
 /// The reasons for which the findings in what the caller sent refuse the request: each guardrail and rule that says so.
 pub(super) fn blocked(
     request: &Request<'_>,
-    entitled: &Entitled<'_>,
+    model: ModelIx,
     found: &Found,
     verdict: (&Verdict<'_>, &CompiledSnapshot),
 ) -> Vec<Reason> {
@@ -73,7 +72,7 @@ pub(super) fn blocked(
         return Vec::new();
     }
     let mut reasons = Vec::new();
-    for guardrail in applying(request, entitled.model, snapshot) {
+    for guardrail in applying(request, model, snapshot) {
         let mut actions = Actions::default();
         tighten(&mut actions, &guardrail.input);
         if blocks(&actions, found) {

@@ -29,12 +29,12 @@ mod verdict;
 
 pub use entitle::{Entitled, entitle};
 
-use crate::decision::{Decision, Permit, RuleIx};
-use crate::request::{Found, Request};
+use crate::decision::{Candidate, Decision, LimitIx, Permit, RuleIx};
+use crate::request::{Findings, Found, Request};
 use crate::snapshot::CompiledSnapshot;
 use crate::snapshot::rows::Gate;
 use crate::vocabulary::{Effect, Mode};
-use candidates::{Choice, Offer};
+use candidates::{Choice, Chosen, Offer};
 use context::{Context, Holds, Texts, side_of};
 use verdict::{Asked, Verdict};
 
@@ -45,8 +45,20 @@ pub fn decide(
     found: &Found,
     snapshot: &CompiledSnapshot,
 ) -> Decision {
-    let tenant = request.caller.tenant;
-    let texts = Texts::of(request, entitled, found, snapshot);
+    decide_answer(request, entitled, Findings { sent: found, answered: &Found::default() }, snapshot)
+}
+
+/// The second step again, once something was found in the answer: its data classes count like those of the request, but what
+/// is blocked on the way in is not held against what comes out; for that the permit's `output` stands.
+pub fn decide_answer(
+    request: &Request<'_>,
+    entitled: &Entitled<'_>,
+    findings: Findings<'_>,
+    snapshot: &CompiledSnapshot,
+) -> Decision {
+    let (tenant, found) = (request.caller.tenant, findings.sent);
+    let entities = found.entities | findings.answered.entities;
+    let texts = Texts::of(request, entitled, entities, snapshot);
     let context = Context::new(request, entitled, &texts, snapshot);
     let targets = entitled.row.targets.iter();
     let sites = targets.filter_map(|target| Some((target, snapshot.sites.get(target.endpoint as usize)?)));
@@ -70,31 +82,45 @@ pub fn decide(
     }
     let choice = Choice { request, context: &context, found, snapshot, rules: &rules };
     let offers = places.iter().zip(&sides).map(|((target, site), side)| Offer { target, site, side });
-    let mut candidates = match choice.choose(offers, &mut verdict) {
-        Ok(candidates) => candidates,
+    let Chosen { mut candidates, owed } = match choice.choose(offers, &mut verdict) {
+        Ok(chosen) => chosen,
         Err(reasons) => return verdict.deny(reasons),
     };
     let limits = match limits::attach(request, entitled, snapshot, (&mut candidates, &mut verdict)) {
         Ok(limits) => limits,
         Err(reason) => return verdict.deny([reason]),
     };
+    // Kept for the whole permit: a fallback must not be looser than the endpoint it stands in for.
+    let left = |endpoint| candidates.iter().any(|candidate| candidate.endpoint == endpoint);
+    owed.into_iter().filter(|(endpoint, _)| left(*endpoint)).for_each(|(_, gate)| verdict.oblige(gate));
+    verdict.output_decides = snapshot.rules.reads_classes(tenant);
+    Decision::Allow(permit(entitled, snapshot, verdict, (candidates, limits)))
+}
+
+/// The permit for what is left, with what was said on the way.
+fn permit(
+    entitled: &Entitled<'_>,
+    snapshot: &CompiledSnapshot,
+    mut verdict: Verdict<'_>,
+    left: (Vec<Candidate>, Vec<LimitIx>),
+) -> Permit {
     if let Some(text) = snapshot.licence_of(entitled.row).and_then(|licence| licence.attribution.as_ref()) {
         verdict.tell(text);
     }
-    Decision::Allow(Permit {
+    Permit {
         model: entitled.model,
-        candidates,
+        candidates: left.0,
         policy: entitled.row.policy,
-        limits,
+        limits: left.1,
         input: verdict.input,
         output: verdict.output,
-        output_decides: snapshot.rules.reads_classes(tenant),
+        output_decides: verdict.output_decides,
         notices: verdict.notices,
         no_cache: verdict.no_cache,
         matched: verdict.matched,
         shadow_denials: verdict.shadow_denials,
         dropped: verdict.dropped,
-    })
+    }
 }
 
 /// Asks every rule that is in force; those about endpoints are given back, to be asked of each.

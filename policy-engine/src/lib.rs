@@ -23,5 +23,5 @@ pub mod compile;
 pub mod decide;
 
 pub use compile::{Fault, compile};
-pub use decide::{Entitled, decide, entitle};
+pub use decide::{Entitled, decide, decide_answer, entitle};
 pub use project::{Scope, project};

@@ -50,6 +50,15 @@ pub struct Found {
     pub word_lists: Vec<u32>,
 }
 
+/// What inspection found on both ways.
+#[derive(Debug, Clone, Copy)]
+pub struct Findings<'a> {
+    /// In what the caller sent.
+    pub sent: &'a Found,
+    /// In what was answered so far.
+    pub answered: &'a Found,
+}
+
 impl Found {
     /// Whether an entity was found.
     pub fn has(&self, entity: Entity) -> bool {

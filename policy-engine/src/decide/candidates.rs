@@ -11,7 +11,7 @@ use crate::reason::{Reason, ReasonCode};
 use crate::request::{Found, Request};
 use crate::rules::condition::EndpointSide;
 use crate::snapshot::CompiledSnapshot;
-use crate::snapshot::rows::{SiteRow, TargetRow};
+use crate::snapshot::rows::{Gate, SiteRow, TargetRow};
 use crate::vocabulary::{Effect, Mode};
 
 /// An endpoint of the route, as rules see it.
@@ -31,19 +31,26 @@ pub(super) struct Choice<'a, 's> {
     pub(super) rules: &'a [Asked<'s>],
 }
 
+/// The endpoints that keep every promise.
+pub(super) struct Chosen<'s> {
+    pub(super) candidates: Vec<Candidate>,
+    /// The rules that each of them adds.
+    pub(super) owed: Vec<(EndpointIx, &'s Gate)>,
+}
+
 impl<'a, 's> Choice<'a, 's> {
     /// The endpoints that keep every promise, in the route's order; the others are noted with their reasons.
     pub(super) fn choose(
         &self,
         offers: impl ExactSizeIterator<Item = Offer<'a>>,
         verdict: &mut Verdict<'s>,
-    ) -> Result<Vec<Candidate>, Vec<Reason>> {
+    ) -> Result<Chosen<'s>, Vec<Reason>> {
         if verdict.residency.is_some_and(|allowed| allowed.is_empty()) {
             return Err(conflict(verdict, &verdict.resident));
         }
-        let mut kept = Vec::with_capacity(offers.len());
+        let mut candidates = Vec::with_capacity(offers.len());
         let mut required = Vec::with_capacity(self.rules.len());
-        let mut owed: Vec<Asked<'s>> = Vec::new();
+        let mut owed = Vec::with_capacity(offers.len() * self.rules.len());
         for offer in offers {
             required.clear();
             let faults = self.judge(verdict, &offer, &mut required);
@@ -53,28 +60,23 @@ impl<'a, 's> Choice<'a, 's> {
                 verdict.dropped.extend(faults.into_iter().map(about));
                 continue;
             }
-            for rule in &required {
-                if !owed.iter().any(|(ix, _)| *ix == rule.0) {
-                    owed.push(*rule);
-                }
-            }
-            kept.push(Candidate {
-                endpoint: EndpointIx(offer.target.endpoint),
+            let endpoint = EndpointIx(offer.target.endpoint);
+            owed.extend(required.iter().map(|(_, gate)| (endpoint, *gate)));
+            candidates.push(Candidate {
+                endpoint,
                 group: offer.target.group,
                 weight: offer.target.weight,
                 price: self.price_of(offer.target),
                 limits: Vec::new(),
             });
         }
-        if kept.is_empty() {
+        if candidates.is_empty() {
             // Every endpoint fell for a reason of its own; the first one's code stands for all, and all stand behind it.
             let first = verdict.dropped.first().cloned();
             let first = first.map(|reason| Reason { endpoint: None, ..reason });
             return Err(vec![first.unwrap_or(Reason::plain(ReasonCode::NoEndpoint))]);
         }
-        // Kept for the whole permit: a fallback must not be looser than the endpoint it stands in for.
-        owed.into_iter().for_each(|(_, gate)| verdict.oblige(gate));
-        Ok(kept)
+        Ok(Chosen { candidates, owed })
     }
 
     /// What keeps a request from one endpoint: promises made so far, and those that rules about endpoints add. The rules

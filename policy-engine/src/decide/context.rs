@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::entitle::Entitled;
-use crate::request::{Found, Request};
+use crate::request::Request;
 use crate::rules::condition::{
     Attribute, Attributes, Caller, EndpointSide, Members, ModelSide, RequestSide, Set, Symbol, Truth, Value,
 };
@@ -33,10 +33,11 @@ struct Declared {
 }
 
 impl Texts {
+    /// Of a request in which these entities were found, one bit each.
     pub(super) fn of(
         request: &Request<'_>,
         entitled: &Entitled<'_>,
-        found: &Found,
+        found: u32,
         snapshot: &CompiledSnapshot,
     ) -> Self {
         let symbol = |text: &str| snapshot.symbols.symbol(text);
@@ -46,8 +47,8 @@ impl Texts {
         jurisdictions.extend_from_slice(&principal.jurisdictions);
         sort(&mut jurisdictions);
         let mut classes = Vec::new();
-        if found.entities != 0 && snapshot.rules.reads_classes(request.caller.tenant) {
-            let found = Entity::ALL.iter().filter(|e| found.has(**e));
+        if found != 0 && snapshot.rules.reads_classes(request.caller.tenant) {
+            let found = Entity::ALL.iter().filter(|e| found & e.bit() != 0);
             classes.extend(found.map(|e| symbol(e.as_str())));
             sort(&mut classes);
         }

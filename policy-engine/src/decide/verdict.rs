@@ -29,6 +29,8 @@ pub(super) struct Verdict<'s> {
     pub(super) output: Actions,
     pub(super) notices: Vec<Arc<str>>,
     pub(super) no_cache: bool,
+    /// A class of data in the answer may change what was said.
+    pub(super) output_decides: bool,
     pub(super) matched: Vec<RuleIx>,
     pub(super) shadow_denials: Vec<RuleIx>,
     pub(super) dropped: Vec<Reason>,
@@ -49,6 +51,7 @@ impl<'s> Verdict<'s> {
             output: Actions::default(),
             notices: Vec::new(),
             no_cache: false,
+            output_decides: false,
             matched: Vec::with_capacity(count),
             shadow_denials: Vec::new(),
             dropped: Vec::new(),

@@ -53,13 +53,13 @@ pub struct ModelGlob(String);
 impl ModelGlob {
     /// Reads a pattern of 1 to 128 characters of a model name and `*`.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        let letters = text.replace('*', "");
-        match letters.as_str() {
-            "" if text.contains('*') => {}
-            "" => return Err(NameError::Empty),
-            _ => drop(Name::new(&format!("x{letters}"))?),
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._@+~-*".contains(&byte);
+        match text.len() {
+            0 => Err(NameError::Empty),
+            129.. => Err(NameError::TooLong),
+            _ if text.bytes().all(fits) => Ok(Self(text.to_owned())),
+            _ => Err(NameError::Character(text.chars().take(64).flat_map(char::escape_default).collect())),
         }
-        Ok(Self(text.to_owned()))
     }
 
     /// The pattern as written.
@@ -186,8 +186,10 @@ mod tests {
         for (glob, name, expected) in cases {
             assert_eq!(ModelGlob::new(glob).unwrap().matches(name), expected, "{glob} {name}");
         }
-        for bad in ["", "a/b", "a b", "[a-z]"] {
+        for bad in ["", "a/b", "a b", "[a-z]", "ä", &"*".repeat(129)] {
             assert!(ModelGlob::new(bad).is_err(), "{bad}");
         }
+        let longest = "n".repeat(128);
+        assert!(ModelGlob::new(&longest).unwrap().matches(&longest), "every name is a pattern");
     }
 }

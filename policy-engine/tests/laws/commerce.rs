@@ -194,7 +194,7 @@ fn an_unpriced_endpoint_is_not_used_under_a_spend_limit_that_counts_it() {
 fn every_part_of_a_scope_must_fit() {
     let none = LimitScope::default();
     let part = |part: &str| -> Option<Name> { Some(name(part)) };
-    let cases: [(&str, LimitScope, bool); 14] = [
+    let cases: [(&str, LimitScope, bool); 15] = [
         ("all", none.clone(), true),
         ("acme/all", none.clone(), true),
         ("bolt/all", none.clone(), false),
@@ -208,6 +208,7 @@ fn every_part_of_a_scope_must_fit() {
         ("other-model", LimitScope { model: Some(ModelGlob::new("s*").unwrap()), ..none.clone() }, false),
         ("acme/two", LimitScope { team: part("research"), principal: part("bob"), ..none.clone() }, false),
         ("acme/both", LimitScope { team: part("research"), principal: part("ada"), ..none.clone() }, true),
+        ("acme/keyed-who", LimitScope { key: part("mine"), principal: part("bob"), ..none.clone() }, false),
         ("acme/keyed", LimitScope { key: part("mine"), team: part("sales"), ..none }, false),
     ];
     let mut facts = house();

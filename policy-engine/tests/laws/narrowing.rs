@@ -6,10 +6,10 @@ use policy_engine::decision::{Decision, Permit};
 use policy_engine::facts::{
     Check, Facts, GrantSubject, Guardrail, Key, ModelGlob, Obligation, Rule, Subject,
 };
-use policy_engine::request::{Caller, Found, Request};
+use policy_engine::request::{Caller, Findings, Found, Request};
 use policy_engine::snapshot::{CompiledSnapshot, Header};
 use policy_engine::vocabulary::{Effect, Entity, Instant, MaskAction, Name, Operation};
-use policy_engine::{compile, decide, entitle};
+use policy_engine::{compile, decide, decide_answer, entitle};
 
 use super::plain::{change, grant, house, model, name, person, put, rule, tenant};
 
@@ -226,6 +226,56 @@ fn a_tenants_rules_and_guardrails_are_not_felt_by_another() {
     let request = |ask| snapshot.content(caller(&snapshot, ask)).unwrap().detectors.is_empty();
     assert!(request(&BOLT), "nobody asks what bolt sends");
     assert!(!request(&Ask::default()));
+}
+
+/// An address in an answer is masked as answers are, though callers may not send one; a rule about addresses is asked again.
+#[test]
+fn what_is_blocked_on_the_way_in_is_not_held_against_an_answer() {
+    let mut facts = house();
+    let check = |action| Check { detect: vec![Entity::Email], words: vec![], action };
+    put(
+        &mut facts.guardrails,
+        "mail",
+        Guardrail {
+            applies: Subject::default(),
+            input: vec![check(MaskAction::Block)],
+            output: vec![check(MaskAction::Mask)],
+            geos: vec![],
+        },
+    );
+    put(&mut facts.rules, "phones", rule(Effect::Forbid, "'PHONE' in data.classes"));
+    let snapshot = snapshot(&facts);
+    let request = Request {
+        caller: caller(&snapshot, &Ask::default()),
+        model: "big",
+        operation: Operation::Chat,
+        stream: false,
+        purpose: None,
+        declared_jurisdictions: &[],
+        declared_classes: &[],
+        egress_tools: &[],
+        instant: Instant(0),
+        key: None,
+    };
+    let entitled = entitle(&request, &snapshot).unwrap();
+    let found = |entity: Option<Entity>| {
+        let mut found = Found::default();
+        if let Some(entity) = entity {
+            found.note_entity(entity);
+        }
+        found
+    };
+    let ask = |sent: Option<Entity>, answered: Option<Entity>| {
+        let (sent, answered) = (found(sent), found(answered));
+        match decide_answer(&request, &entitled, Findings { sent: &sent, answered: &answered }, &snapshot) {
+            Decision::Allow(permit) => permit.output.on(Entity::Email).unwrap().as_str(),
+            Decision::Deny(denial) => denial.code().as_str(),
+        }
+    };
+    assert_eq!(ask(Some(Entity::Email), None), "content_blocked");
+    assert_eq!(ask(None, Some(Entity::Email)), "mask");
+    assert_eq!(ask(None, Some(Entity::Phone)), "rule_forbids");
+    assert_eq!(ask(Some(Entity::Phone), None), "rule_forbids");
 }
 
 #[test]

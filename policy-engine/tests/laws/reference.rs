@@ -105,8 +105,10 @@ impl<'a> Asking<'a> {
             return Err("obligation_conflict");
         }
         note(&mut terms, &holding);
-        self.candidates(&required, (permitted, demanded), &mut terms)?;
+        let owed = self.candidates(&required, (permitted, demanded), &mut terms)?;
         self.limit(&mut terms)?;
+        let left: Vec<_> = owed.into_iter().filter(|(id, _)| terms.candidates.contains_key(id)).collect();
+        left.iter().for_each(|(_, rule)| oblige(&mut terms, rule));
         let licence = self.licence().and_then(|(_, licence)| licence.attribution.clone());
         terms.notices.extend(licence);
         Ok(terms)
@@ -322,12 +324,13 @@ impl<'a> Asking<'a> {
         })
     }
 
+    /// Fills in the candidates; gives what each of them owes for its own sake.
     fn candidates(
         &self,
         required: &[Holding<'a>],
         permits: (bool, bool),
         terms: &mut Terms,
-    ) -> Result<(), &'static str> {
+    ) -> Result<Vec<(Id, &'a Rule)>, &'static str> {
         let (permitted, demanded) = permits;
         let (mut first, mut kept) = (None, Vec::new());
         for target in self.model.route.groups.iter().flatten() {
@@ -361,13 +364,12 @@ impl<'a> Asking<'a> {
             match fault {
                 Some(fault) => drop(first.get_or_insert(fault)),
                 None => {
-                    kept.extend(mine);
+                    kept.extend(mine.iter().map(|(_, rule, _)| (id.clone(), *rule)));
                     terms.candidates.insert(id.clone(), (self.price(&id), Default::default()));
                 }
             }
         }
-        kept.iter().for_each(|(_, rule, _)| oblige(terms, rule));
-        if terms.candidates.is_empty() { Err(first.unwrap_or("no_endpoint")) } else { Ok(()) }
+        if terms.candidates.is_empty() { Err(first.unwrap_or("no_endpoint")) } else { Ok(kept) }
     }
 
     /// The price in force: own before the platform's, of the endpoint before of the model, the latest that has begun.

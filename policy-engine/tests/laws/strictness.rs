@@ -78,7 +78,7 @@ fn the_worlds_hold_every_kind_of_answer() {
 }
 
 proptest! {
-    #![proptest_config(worlds(256))]
+    #![proptest_config(worlds(512))]
 
     #[test]
     fn the_index_answers_like_walking_every_fact((facts, questions) in asked(ANY, 6)) {
@@ -88,6 +88,10 @@ proptest! {
             prop_assert_eq!(fast, plain, "{:#?}", question);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(worlds(128))]
 
     #[test]
     fn a_forbid_that_holds_denies((facts, questions) in asked(ANY, 6), tenant in select(&TENANTS[..])) {

@@ -50,6 +50,13 @@ impl From<ChangeError> for Refusal {
                 let fields = faults.iter().map(|f| wrong(f, true)).collect();
                 Self { fields, ..Self::new(ErrorCode::InvalidRequest, lines(&faults)) }
             }
+            ChangeError::Store(error @ StoreError::Sql(_)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+                Self::new(
+                    ErrorCode::StoreUnavailable,
+                    "the store can't be used at present: nothing was changed",
+                )
+            }
             other => {
                 tracing::error!(error = &other as &dyn std::error::Error, "a change failed");
                 Self::new(ErrorCode::Internal, "the change could not be made")

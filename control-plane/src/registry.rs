@@ -76,6 +76,16 @@ impl Registry {
             .take_while(move |(id, _)| id.tenant.as_ref() == tenant)
     }
 
+    /// Those of every tenant, by tenant, by name, after one.
+    pub fn across(&self, kind: Kind, after: Option<Id>) -> impl Iterator<Item = (&Id, &Arc<Stored>)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let shelf = self.shelves.get(&kind);
+        shelf
+            .into_iter()
+            .flat_map(move |shelf| shelf.entries.range((from.clone(), Bound::Unbounded)))
+            .filter(|(id, _)| id.tenant.is_some())
+    }
+
     /// Puts a resource in, in place of what was there.
     pub(crate) fn put(&mut self, kind: Kind, id: Id, stored: Arc<Stored>) {
         self.shelf(kind).entries.insert(id, stored);

@@ -125,6 +125,13 @@ impl Store {
         rows.iter().map(history::resource).collect()
     }
 
+    /// Sets a pragma of the writer, to make it fail as a full or read-only disk does.
+    #[cfg(test)]
+    pub(crate) async fn pragma(&self, pragma: &'static str) -> Result<(), StoreError> {
+        sqlx::query(pragma).execute(&self.writer).await?;
+        Ok(())
+    }
+
     /// Waits for what runs and closes the file.
     pub async fn close(&self) {
         self.reader.close().await;

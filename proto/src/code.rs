@@ -166,6 +166,8 @@ codes! {
     AuthStale = "auth_stale" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// The decision could not be recorded, and the tenant demands a record.
     AuditUnavailable = "audit_unavailable" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
+    /// What the control plane writes to is full, locked or gone; nothing was changed.
+    StoreUnavailable = "store_unavailable" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// More work than the process takes.
     Overloaded = "overloaded" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// The process is about to stop.

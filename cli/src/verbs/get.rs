@@ -1,11 +1,14 @@
 //! `get`: one resource, or all of a kind.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, ValueEnum};
+use proto::name::Owner;
 use serde_json::Value;
 
 use super::failure::Failure;
 use super::field::list;
-use super::kind::KindName;
+use super::kind::{EVERY_TENANT, KindName};
 use crate::client::Client;
 use crate::output;
 use crate::output::table::{cell, table};
@@ -18,7 +21,8 @@ pub(crate) struct Get {
     kind: KindName,
     /// The last segment of the resource's name; without it all are listed.
     name: Option<String>,
-    /// The tenant it belongs to; without it the platform's are meant.
+    /// The tenant it belongs to, or `-` for every tenant; without it the platform's are meant, or every tenant's where only
+    /// tenants have such.
     #[arg(long)]
     tenant: Option<String>,
     /// How it is shown; `json` prints what REST answered.
@@ -35,10 +39,11 @@ enum Form {
 
 /// Gets.
 pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
-    let path = get.kind.path(get.tenant.as_deref()).map_err(Failure::Input)?;
+    let tenant = get.tenant.as_deref();
     let plural = get.kind.0.plural;
     let shown = match &get.name {
         Some(name) => {
+            let path = get.kind.path(tenant.filter(|t| *t != EVERY_TENANT)).map_err(Failure::Input)?;
             let reply = client.get(&format!("{path}/{name}"), &[]).await?;
             match get.output {
                 Form::Json => format!("{}\n", reply.text.trim_end()),
@@ -47,8 +52,14 @@ pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
             }
         }
         None => {
+            let path = get.kind.listed(tenant).map_err(Failure::Input)?;
             let reply = client.all(&path, plural).await?;
             let all = list(&reply.json, plural);
+            if all.is_empty() && tenant.is_none() && get.kind.0.owner == Owner::Either {
+                output::complain(&format!(
+                    "the platform has no {plural} of its own; `--tenant -` shows every tenant's"
+                ));
+            }
             match get.output {
                 Form::Json => format!("{}\n", reply.text.trim_end()),
                 Form::Yaml => {
@@ -71,13 +82,16 @@ fn document(kind: KindName, json: &str) -> Result<String, Failure> {
 /// A row for each resource: its name, what the kind's columns say, its revision.
 fn rows(kind: KindName, resources: &[Value]) -> String {
     let columns = kind.columns();
+    let tenants: BTreeSet<&str> =
+        resources.iter().filter_map(|r| tenant_of(r.get("name")?.as_str()?)).collect();
+    let across = tenants.len() > 1;
     let heading = |path: &&'static str| path.rsplit('.').next().unwrap_or(path);
     let headings: Vec<&str> =
         std::iter::once("name").chain(columns.iter().map(heading)).chain(["revision"]).collect();
     let row = |resource: &Value| {
-        let name = resource.get("name").and_then(Value::as_str).and_then(|name| name.rsplit('/').next());
+        let name = resource.get("name").and_then(Value::as_str).map(|name| short(name, across));
         let of_spec = |path: &&str| cell(resource.pointer(&format!("/spec/{}", path.replace('.', "/"))));
-        let mut row = vec![name.map_or_else(|| "-".to_owned(), output::plain)];
+        let mut row = vec![name.map_or_else(|| "-".to_owned(), |name| output::plain(&name))];
         row.extend(columns.iter().map(of_spec));
         row.push(cell(resource.get("revision")));
         row
@@ -85,11 +99,36 @@ fn rows(kind: KindName, resources: &[Value]) -> String {
     table(&headings, resources.iter().map(row))
 }
 
+fn tenant_of(name: &str) -> Option<&str> {
+    name.strip_prefix("tenants/")?.split_once('/').map(|(tenant, _)| tenant)
+}
+
+/// The last step of a name, with its tenant where several are shown.
+fn short(name: &str, across: bool) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    match tenant_of(name).filter(|_| across) {
+        Some(tenant) => format!("{tenant}/{last}"),
+        None => last.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn of_several_tenants_each_row_tells_whose_it_is() {
+        let teams =
+            ["tenants/acme/teams/research", "tenants/other/teams/research"].map(|n| json!({"name": n}));
+        let names = |teams: &[Value]| -> Vec<String> {
+            let shown = rows("teams".parse().unwrap(), teams);
+            shown.lines().skip(1).map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(&teams), ["acme/research", "other/research"]);
+        assert_eq!(names(&teams[..1]), ["research"]);
+    }
 
     #[test]
     fn a_table_shows_what_matters_of_a_kind() {

@@ -4,6 +4,9 @@ use std::str::FromStr;
 
 use proto::name::{COLLECTIONS, Collection, Owner};
 
+/// What stands for every tenant where one is named.
+pub(super) const EVERY_TENANT: &str = "-";
+
 /// A kind named on the command line: `Team`, `team` or `teams`, in any case.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KindName(pub(super) Collection);
@@ -23,6 +26,15 @@ impl FromStr for KindName {
 }
 
 impl KindName {
+    /// The collection's path below `/v1/`: the tenant's where one is given, else the platform's, or every tenant's of what
+    /// only tenants have.
+    pub(super) fn listed(self, tenant: Option<&str>) -> Result<String, String> {
+        match (self.0.owner, tenant) {
+            (Owner::Tenant, None) => self.path(Some(EVERY_TENANT)),
+            _ => self.path(tenant),
+        }
+    }
+
     /// The collection's path below `/v1/`, the tenant's where one is given.
     pub(super) fn path(self, tenant: Option<&str>) -> Result<String, String> {
         let plural = self.0.plural;
@@ -80,6 +92,10 @@ mod tests {
         assert_eq!(path("team", Some("acme")).unwrap(), "tenants/acme/teams");
         assert_eq!(path("model", None).unwrap(), "models");
         assert_eq!(path("model", Some("acme")).unwrap(), "tenants/acme/models");
+        let listed = |kind: &str, tenant| kind.parse::<KindName>().unwrap().listed(tenant);
+        assert_eq!(listed("team", None).unwrap(), "tenants/-/teams");
+        assert_eq!(listed("limit", None).unwrap(), "limits");
+        assert_eq!(listed("limit", Some("-")).unwrap(), "tenants/-/limits");
         assert!(path("team", None).is_err() && path("tenant", Some("acme")).is_err());
     }
 }

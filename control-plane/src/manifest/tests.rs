@@ -100,7 +100,7 @@ async fn an_unknown_field_hides_no_other_fault_and_references_are_judged_once_al
     insta::assert_snapshot!("all_faults", faults(&answer).join("\n"));
     let clean = rule.replace("  colour: red\n", "").replace("layer: x", "layer: regulation");
     let clean = clean.split("  geos:").next().unwrap();
-    let answer = applied(&fixture, Mode::Commit, &[&clean, grant]).await;
+    let answer = applied(&fixture, Mode::Commit, &[clean, grant]).await;
     insta::assert_snapshot!("references_once_all_converts", faults(&answer).join("\n"));
     assert_eq!(fixture.publisher.current().head.revision, 0);
 }

@@ -162,6 +162,31 @@ async fn a_store_that_does_not_compile_is_refused_with_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn case_24_a_store_that_takes_nothing_changes_nothing_and_is_told() {
+    for (spoil, mend) in [
+        ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
+        ("PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1000000"),
+    ] {
+        let Fixture { publisher, dir } = &fixture().await;
+        publish(publisher, vec![tenant("acme", "Acme")]).await.unwrap();
+        let before = publisher.current();
+        publisher.store().pragma(spoil).await.unwrap();
+        let long = "x".repeat(200);
+        let many: Vec<_> = (0..2_000).map(|n| tenant(&format!("t{n}"), &format!("{long}{n}"))).collect();
+        let refused = proto::status::Refusal::from(publish(publisher, many.clone()).await.unwrap_err());
+        assert_eq!(refused.code.row().http.as_u16(), 503, "{spoil}: {refused:?}");
+        assert!(Arc::ptr_eq(&before, &publisher.current()), "{spoil}");
+        assert_eq!(publisher.store().head().await.unwrap(), before.head, "{spoil}");
+        assert_eq!(events(publisher).await.len(), 1, "{spoil}");
+        publisher.store().pragma(mend).await.unwrap();
+        assert_eq!(publish(publisher, many).await.unwrap().published.head.revision, 2, "{spoil}");
+        publisher.store().close().await;
+        let again = opened(dir.path()).await.unwrap().current();
+        assert_eq!((again.head.revision, again.facts.tenants.len()), (2, 2_001), "{spoil}");
+    }
+}
+
+#[tokio::test]
 async fn publications_at_once_are_serial_and_none_is_lost() {
     let Fixture { publisher, .. } = &fixture().await;
     let all: Vec<_> = (0..20)

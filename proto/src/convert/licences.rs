@@ -4,6 +4,7 @@ use policy_engine::facts::{Acceptance, Licence, LicenceAcceptance, LicenceTerm, 
 use policy_engine::vocabulary::{Duration, Instant, LicenceKind, Name, Period, SpanError};
 
 use super::checks::{Checks, Faults};
+use super::rulebook::notice;
 use super::{shown, text, texts};
 use crate::admin;
 
@@ -27,7 +28,8 @@ impl TryFrom<&admin::Licence> for Licence {
         let seats = spec.seats.as_ref().and_then(|wire| c.at("seats", |c| seats(c, wire)));
         let acceptance = c.optional_by("acceptance", &spec.acceptance, acceptance).unwrap_or_default();
         let text_digest = c.optional_by("textDigest", &spec.text_digest, digest);
-        let attribution = c.optional_text("attribution", spec.attribution.as_deref().unwrap_or_default());
+        let attribution =
+            c.optional_by("attribution", spec.attribution.as_deref().unwrap_or_default(), notice);
         let geos = c.list("geos", &spec.geos);
         c.finish(kind.map(|kind| Self {
             kind,

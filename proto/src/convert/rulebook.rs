@@ -93,7 +93,8 @@ fn obligation(c: &mut Checks, wire: &admin::Obligation) -> Option<Obligation> {
     })
 }
 
-fn notice(text: &str) -> Result<String, String> {
+/// A text that callers are told.
+pub(super) fn notice(text: &str) -> Result<String, String> {
     match text.chars().any(char::is_control) || text.len() > MAX_NOTICE {
         true => Err(format!("is not one line of at most {MAX_NOTICE} bytes")),
         false => Ok(text.to_owned()),

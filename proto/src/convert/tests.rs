@@ -133,6 +133,17 @@ fn an_unknown_field_is_refused_rather_than_dropped() {
 }
 
 #[test]
+fn what_callers_are_told_fits_a_header() {
+    let attribution = |text: String| {
+        let spec =
+            admin::LicenceSpec { kind: "modelLicence".into(), attribution: Some(text), ..Default::default() };
+        admin::Licence { name: "licences/l".into(), spec: Some(spec), ..Default::default() }.fact().is_ok()
+    };
+    assert!(attribution("Built with Llama".into()) && attribution("é".repeat(512)));
+    assert!(!attribution("two\nlines".into()) && !attribution("x".repeat(1025)));
+}
+
+#[test]
 fn an_obligation_has_exactly_one_duty() {
     let rule = |obligation| admin::Rule {
         name: "rules/r".into(),

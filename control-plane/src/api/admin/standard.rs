@@ -1,10 +1,13 @@
 //! The standard methods (AIP-131 to AIP-135), written once for every noun.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use policy_engine::vocabulary::{Action, Id, Kind, Name};
 use prost::Message as _;
 use prost_types::FieldMask;
 use proto::code::ErrorCode;
-use proto::name::{self, Collection};
+use proto::name::{self, Collection, Owner};
 use proto::status::Refusal;
 
 use super::call::Call;
@@ -14,7 +17,11 @@ use crate::descriptors;
 use crate::error::ChangeError;
 use crate::govern::{self, Noun};
 use crate::publish::{Change, Mode, Outcome, Plan, Published};
+use crate::registry::Stored;
 use crate::vault::Vault;
+
+/// The parent of what all tenants have.
+const EVERY_TENANT: &str = "tenants/-";
 
 /// A page that is asked for.
 #[derive(Debug)]
@@ -69,6 +76,9 @@ impl Admin {
     /// Reads a page of them, and the token of the next.
     pub(super) fn list<M: Noun>(&self, call: &Call, asked: &Listing) -> Result<(Vec<M>, String), Refusal> {
         let collection = Collection::of(M::KIND);
+        if asked.parent == EVERY_TENANT && collection.owner != Owner::Platform {
+            return self.list_across(call, asked);
+        }
         let tenant =
             collection.parse_parent(&asked.parent).map_err(|e| Refusal::field("parent", e.to_string()))?;
         let published = self.publisher.current();
@@ -80,14 +90,29 @@ impl Admin {
         let sealer = self.publisher.vault().sealer();
         let list = format!("{}/{}", asked.parent, collection.plural);
         let after = page::place(sealer, &list, &asked.token)?.and_then(|place| Name::new(&place).ok());
-        let mut rest = published.registry.owned(M::KIND, tenant.as_ref(), after);
-        let (mut found, mut last) = (Vec::new(), None);
-        for (id, stored) in rest.by_ref().take(size) {
-            found.push(present(id, stored)?);
-            last = Some(id);
+        let (found, last) = first(published.registry.owned(M::KIND, tenant.as_ref(), after), size)?;
+        let next = last.map(|id| page::token(sealer, &list, id.name.as_str()));
+        Ok((found, next.unwrap_or_default()))
+    }
+
+    /// Reads a page of those of every tenant whose the caller may read (AIP-159).
+    fn list_across<M: Noun>(&self, call: &Call, asked: &Listing) -> Result<(Vec<M>, String), Refusal> {
+        let published = self.publisher.current();
+        let tenants = published.registry.all(Kind::Tenant).map(|(id, _)| &id.name);
+        let may = |tenant: &&Name| published.permits(&call.actor, Action::Read, M::KIND, Some(tenant));
+        let readable: BTreeSet<&Name> = tenants.filter(may).collect();
+        if readable.is_empty() {
+            published.demand(&call.actor, Action::Read, M::KIND, None)?;
         }
-        let more = rest.next().is_some();
-        let next = last.filter(|_| more).map(|id| page::token(sealer, &list, id.name.as_str()));
+        let size = page::size(asked.size)?;
+        let sealer = self.publisher.vault().sealer();
+        let list = format!("{EVERY_TENANT}/{}", Collection::of(M::KIND).plural);
+        let after = page::place(sealer, &list, &asked.token)?;
+        let after = after.and_then(|name| name::parse_as(M::KIND, &name).ok());
+        let rest = published.registry.across(M::KIND, after);
+        let rest = rest.filter(|(id, _)| id.tenant.as_ref().is_some_and(|tenant| readable.contains(tenant)));
+        let (found, last) = first(rest, size)?;
+        let next = last.map(|id| page::token(sealer, &list, &name::format(M::KIND, id)));
         Ok((found, next.unwrap_or_default()))
     }
 
@@ -174,6 +199,19 @@ impl Admin {
     }
 }
 
+/// So many of the rest, and the last of them where there are more.
+fn first<'r, M: Noun>(
+    mut rest: impl Iterator<Item = (&'r Id, &'r Arc<Stored>)>,
+    size: usize,
+) -> Result<(Vec<M>, Option<&'r Id>), Refusal> {
+    let (mut found, mut last) = (Vec::new(), None);
+    for (id, stored) in rest.by_ref().take(size) {
+        found.push(present(id, stored)?);
+        last = Some(id);
+    }
+    Ok((found, last.filter(|_| rest.next().is_some())))
+}
+
 /// A plan that puts a message in the place of what is there.
 fn replaced<M: Noun>(published: &Published, vault: &Vault, id: &Id, message: M) -> Result<Plan, ChangeError> {
     let before = published.registry.get(M::KIND, id).map(AsRef::as_ref);
@@ -198,7 +236,7 @@ fn fresh(given: &str, present: &str) -> Result<(), Refusal> {
     Err(Refusal::new(ErrorCode::EtagMismatch, "it was changed since it was read"))
 }
 
-fn present<M: Noun>(id: &Id, stored: &crate::registry::Stored) -> Result<M, Refusal> {
+fn present<M: Noun>(id: &Id, stored: &Stored) -> Result<M, Refusal> {
     govern::present(id, stored)
         .ok_or_else(|| Refusal::new(ErrorCode::Internal, "what is stored can't be read"))
 }

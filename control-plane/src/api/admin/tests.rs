@@ -5,6 +5,7 @@ use std::sync::Arc;
 use policy_engine::vocabulary::{Action, Kind};
 use prost_types::FieldMask;
 use proto::admin::audit_service_server::AuditService;
+use proto::admin::endpoints_service_server::EndpointsService;
 use proto::admin::keys_service_server::KeysService;
 use proto::admin::nodes_service_server::NodesService;
 use proto::admin::policy_service_server::PolicyService;
@@ -74,6 +75,47 @@ async fn create(admin: &Admin, token: &str, id: &str, validate_only: bool) -> Re
         validate_only,
     };
     admin.create_team(signed(token, request)).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn what_all_tenants_have_is_listed_as_far_as_the_caller_may_read_it() {
+    let House { admin, _fixture } = house().await;
+    let list = async |token: &str, page_size: i32, page_token: &str| {
+        let parent = "tenants/-".into();
+        let asked = ListTeamsRequest { parent, page_size, page_token: page_token.into() };
+        let answer = admin.list_teams(signed(token, asked)).await?.into_inner();
+        let names: Vec<String> = answer.teams.into_iter().map(|team| team.name).collect();
+        Ok::<_, Status>((names, answer.next_page_token))
+    };
+    let (all, end) = list(TOKEN, 0, "").await.unwrap();
+    let tenants: std::collections::BTreeSet<&str> =
+        all.iter().filter_map(|name| name.split('/').nth(1)).collect();
+    assert!(tenants.len() > 1 && end.is_empty(), "{all:?}");
+    let (mut paged, mut token) = (Vec::new(), String::new());
+    loop {
+        let (page, next) = list(TOKEN, 1, &token).await.unwrap();
+        paged.extend(page);
+        token = next;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(paged, all);
+    // A principal sees its own tenant's, and one that may read none is told so.
+    let reader = key(&admin, "acme", "reader", "research").await.secret;
+    let (own, _) = list(&reader, 0, "").await.unwrap();
+    assert_eq!(own, ["tenants/acme/teams/research", "tenants/acme/teams/support"]);
+    let ada = key(&admin, "acme", "ada", "research").await.secret;
+    assert_eq!(code(list(&ada, 0, "").await), ErrorCode::PermissionDenied);
+    // A token of one list is none of the other, and what belongs to the platform alone has no such parent.
+    let (_, token) = list(TOKEN, 1, "").await.unwrap();
+    let asked = ListTeamsRequest { parent: "tenants/acme".into(), page_size: 1, page_token: token };
+    assert_eq!(code(admin.list_teams(root(asked)).await), ErrorCode::InvalidRequest);
+    let asked = ListTenantsRequest::default();
+    assert!(admin.list_tenants(root(asked)).await.is_ok());
+    let asked = ListEndpointsRequest { parent: "tenants/-".into(), ..Default::default() };
+    let none = admin.list_endpoints(root(asked)).await.unwrap().into_inner();
+    assert_eq!(none.endpoints, vec![], "those of the platform are not among them");
 }
 
 #[tokio::test]

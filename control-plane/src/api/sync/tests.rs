@@ -3,11 +3,9 @@
 mod node;
 
 use prost::Message as _;
-use prost::Message as _;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{Hello, Version};
 
-use super::*;
 use crate::issue::{self, Wanted};
 use crate::publish::Act;
 use node::{Arrived, Port, soon};
@@ -85,6 +83,31 @@ async fn a_node_that_has_it_is_sent_secrets_and_no_snapshot() {
     second.confirmed(1).await;
     let seen = port.nodes.get(&"eu".parse().unwrap(), &"eu-2".parse().unwrap()).unwrap();
     assert_eq!((seen.applied_revision, seen.confirmed_revision), (1, 1));
+}
+
+#[tokio::test]
+async fn case_24_streams_outlive_a_store_that_fails() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    let mut node = port.node("eu", "eu-1", Hello::default()).await;
+    let snapshot = node.snapshot().await;
+    node.ack(&snapshot).await;
+    let store = port.fixture.publisher.store();
+    store.pragma("PRAGMA query_only = 1").await.unwrap();
+    assert!(port.tried(&tenant("b")).await.is_err());
+    for _ in 0..5 {
+        node.confirmed(1).await;
+    }
+    // The first node of a geo needs a new scope key, which can't be kept now: it waits, and is served once it can.
+    let mut first = port.node("us", "us-1", Hello::default()).await;
+    assert!(matches!(first.arrived().await, Arrived::Welcome));
+    for _ in 0..10 {
+        node.confirmed(1).await;
+    }
+    store.pragma("PRAGMA query_only = 0").await.unwrap();
+    assert_eq!(first.snapshot().await.envelope.revision, 1);
+    assert_eq!(port.publish(&tenant("b")).await, 2);
+    assert_eq!(node.snapshot().await.envelope.revision, 2);
 }
 
 #[tokio::test]

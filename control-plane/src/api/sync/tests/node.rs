@@ -20,6 +20,7 @@ use crate::manifest;
 use crate::publish::tests::{Fixture, fixture};
 use crate::publish::{Act, Mode};
 use prost::Message as _;
+use proto::status::Refusal;
 use proto::sync::Nack;
 
 /// A sync port over a store of its own.
@@ -90,12 +91,17 @@ impl Port {
 
     /// Publishes files; gives the revision.
     pub(super) async fn publish(&self, text: &str) -> i64 {
+        self.tried(text).await.unwrap()
+    }
+
+    /// Publishes files; gives the revision, or why there is none.
+    pub(super) async fn tried(&self, text: &str) -> Result<i64, Refusal> {
         let file = proto::admin::SourceFile { path: "f.yaml".into(), text: text.into() };
         let act = (Act::of_system("test"), Mode::Commit);
         let actor = Actor::Platform("test".into());
-        let answer = manifest::apply(&self.fixture.publisher, &actor, act, &[file]).await.unwrap();
+        let answer = manifest::apply(&self.fixture.publisher, &actor, act, &[file]).await?;
         assert!(answer.faults.is_empty(), "{:?}", answer.faults);
-        answer.revision
+        Ok(answer.revision)
     }
 
     pub(super) fn certificate(&self, geo: &str, name: &str) -> Issued {

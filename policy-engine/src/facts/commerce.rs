@@ -96,7 +96,8 @@ pub struct Amounts {
     pub reasoning: u64,
 }
 
-/// A dated price of a model, or of one endpoint of it.
+/// A dated price of a model, or of one endpoint of it. A tenant's price is for that tenant's requests alone, and comes before
+/// the platform's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Price {
     /// The model.

@@ -51,7 +51,7 @@ impl Sample {
 
 /// The secrets of the usual world, under this scope key, sealed to a node's public key.
 pub(crate) fn secrets(public_key: &[u8], key: [u8; 32]) -> Secrets {
-    let scope_keys = vec![ScopeKey { id: "k1".into(), key: key.to_vec().into() }];
+    let scope_keys = vec![ScopeKey { id: "k1".into(), key: key.to_vec() }];
     let bundle = SecretBundle { scope_keys, credentials: vec![] }.encode_to_vec();
     let to = HpkePublicKey(public_key.to_vec());
     let (encapsulated, ciphertext) =

@@ -65,7 +65,8 @@ fn case_07_what_does_not_hold_together_names_the_resource() {
     let refusal = judge(&Sample::of(&dangling, 2), Some(&running)).unwrap_err();
     assert_eq!(refusal.code, NackCode::Validation);
     assert!(refusal.resource.starts_with("Model ") && refusal.detail.contains("sim-a"), "{refusal:?}");
-    let edits: [(&str, fn(&mut Vec<Resource>)); 5] = [
+    type Edit = fn(&mut Vec<Resource>);
+    let edits: [(&str, Edit); 5] = [
         ("a kind nobody knows", |all| all[0].kind = "Spell".into()),
         ("a name that is none", |all| all[0].name = "tenants/..".into()),
         ("a body that is none", |all| all[0].body = vec![0xFF; 3].into()),

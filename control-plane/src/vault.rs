@@ -23,7 +23,7 @@ impl Vault {
         Self { sealer, sealed: RwLock::new(sealed) }
     }
 
-    /// Seals a new credential; it is known only once it has been [kept](Self::keep).
+    /// Seals a new credential; it is known only once it has been kept.
     pub fn seal(&self, secret: &[u8]) -> Result<(String, Vec<u8>), SealError> {
         let id = format!("cred-{}", hex(random::<12>()?.as_slice()));
         let sealed = self.sealer.seal(Use::Credential(&id), secret)?;

@@ -31,6 +31,7 @@ pub use entitle::{Entitled, entitle};
 
 use crate::decision::{Candidate, Decision, LimitIx, Permit, RuleIx};
 use crate::request::{Findings, Found, Request};
+use crate::rules::condition::EndpointSide;
 use crate::snapshot::CompiledSnapshot;
 use crate::snapshot::rows::Gate;
 use crate::vocabulary::{Effect, Mode};
@@ -68,7 +69,7 @@ pub fn decide_answer(
     let asked = gather::gather(&context, &sides, tenant, snapshot);
     let mut verdict = Verdict::of(&snapshot.rules, asked.len());
     let rules = ask(request, &context, &asked, &mut verdict);
-    if !verdict.permitted && !rules.iter().any(|(_, gate)| may_permit(gate)) {
+    if !verdict.permitted && !verdict.unpermitted.is_empty() && !permits_some(&rules, &context, &sides) {
         let missing: Vec<_> = verdict.permits_missing().collect();
         verdict.denials.extend(missing);
     }
@@ -150,7 +151,9 @@ fn ask<'s>(
     about_endpoints
 }
 
-/// Whether a rule about endpoints could give the permission that other rules demand.
-fn may_permit(gate: &Gate) -> bool {
-    gate.effect == Effect::Permit && gate.mode == Mode::Enforce
+/// Whether a rule about endpoints gives one of them the permission that other rules demand.
+fn permits_some(rules: &[Asked<'_>], context: &Context<'_>, sides: &[EndpointSide<'_>]) -> bool {
+    let permits = |gate: &Gate| gate.effect == Effect::Permit && gate.mode == Mode::Enforce;
+    let given = |gate| sides.iter().any(|side| context.holds(gate, Some(side)) == Holds::Known);
+    rules.iter().any(|(_, gate)| permits(gate) && given(gate))
 }

@@ -1,7 +1,7 @@
 //! A request's attributes as symbols, made once, and what a rule makes of them.
 //!
-//! Law: what a caller declares can only make an answer stricter. A `forbid` or `require` holds if it does with the
-//! declaration or without it, a `permit` only if it does with and without.
+//! Law: what a caller declares can only make an answer stricter. A `forbid` or `require` holds if it does with any part of
+//! the declaration believed, or none; a `permit` only if it does whatever is believed.
 
 use std::sync::Arc;
 
@@ -22,14 +22,10 @@ pub(super) struct Texts {
     /// What inspection found.
     classes: Vec<Symbol>,
     egress_tools: Box<[Symbol]>,
-    /// The same with what the caller declared, where it declared anything that is not known anyway.
-    declared: Option<Declared>,
-}
-
-#[derive(Debug)]
-struct Declared {
-    jurisdictions: Vec<Symbol>,
-    classes: Vec<Symbol>,
+    /// The jurisdictions if the caller is believed, where it declared any that are not known anyway.
+    declared_jurisdictions: Option<Vec<Symbol>>,
+    /// The classes, likewise.
+    declared_classes: Option<Vec<Symbol>>,
 }
 
 impl Texts {
@@ -52,29 +48,30 @@ impl Texts {
             classes.extend(found.map(|e| symbol(e.as_str())));
             sort(&mut classes);
         }
-        let mut texts = Self {
+        let places = request.declared_jurisdictions.iter().flat_map(|place| areas_of(place.as_str()));
+        let declared_classes = request.declared_classes.iter().map(|class| symbol(class));
+        Self {
+            declared_jurisdictions: with_more(&jurisdictions, places.map(|area| symbol(area))),
+            declared_classes: with_more(&classes, declared_classes),
             jurisdictions,
             classes,
             egress_tools: match request.egress_tools {
                 [] => Box::default(),
                 tools => snapshot.symbols.members(tools.iter().map(String::as_str)),
             },
-            declared: None,
-        };
-        if !request.declared_jurisdictions.is_empty() || !request.declared_classes.is_empty() {
-            let places = request.declared_jurisdictions.iter().flat_map(|place| areas_of(place.as_str()));
-            let mut jurisdictions = texts.jurisdictions.clone();
-            jurisdictions.extend(places.map(|area| symbol(area)));
-            sort(&mut jurisdictions);
-            let mut classes = texts.classes.clone();
-            classes.extend(request.declared_classes.iter().map(|class| symbol(class)));
-            sort(&mut classes);
-            if jurisdictions != texts.jurisdictions || classes != texts.classes {
-                texts.declared = Some(Declared { jurisdictions, classes });
-            }
         }
-        texts
     }
+}
+
+/// A set with more in it; `None` where that is nothing new.
+fn with_more(known: &[Symbol], more: impl Iterator<Item = Symbol>) -> Option<Vec<Symbol>> {
+    let new: Vec<Symbol> = more.filter(|symbol| !known.contains(symbol)).collect();
+    if new.is_empty() {
+        return None;
+    }
+    let mut all = [known, &new].concat();
+    sort(&mut all);
+    Some(all)
 }
 
 fn sort(symbols: &mut Vec<Symbol>) {
@@ -88,8 +85,8 @@ pub(super) struct Context<'a> {
     model: ModelSide<'a>,
     /// What is known without the caller's word.
     sure: RequestSide<'a>,
-    /// What is said if the caller is believed.
-    declared: Option<RequestSide<'a>>,
+    /// What is said if the caller is believed in this, in that, or in both; empty where it declared nothing new.
+    declared: Vec<RequestSide<'a>>,
 }
 
 /// Whether a rule's condition holds.
@@ -141,11 +138,7 @@ impl<'a> Context<'a> {
                 operations: Members::Known(&symbols.operations),
             },
             sure,
-            declared: texts.declared.as_ref().map(|declared| RequestSide {
-                jurisdictions: unless_empty(&declared.jurisdictions),
-                data_classes: Members::Known(&declared.classes),
-                ..sure
-            }),
+            declared: believing(texts, sure),
         }
     }
 
@@ -154,29 +147,44 @@ impl<'a> Context<'a> {
         Attributes { caller: &self.caller, model: &self.model, request: &self.sure, endpoint }
     }
 
-    /// What is said if the caller is believed, where that makes a difference.
-    pub(super) fn declared<'b>(&'b self, endpoint: Option<&'b EndpointSide<'b>>) -> Option<Attributes<'b>> {
-        let request = self.declared.as_ref()?;
-        Some(Attributes { caller: &self.caller, model: &self.model, request, endpoint })
+    /// What is said if the caller is believed, in every way it can be.
+    pub(super) fn declared<'b>(
+        &'b self,
+        endpoint: Option<&'b EndpointSide<'b>>,
+    ) -> impl Iterator<Item = Attributes<'b>> {
+        let (caller, model) = (&self.caller, &self.model);
+        self.declared.iter().map(move |request| Attributes { caller, model, request, endpoint })
     }
 
     /// Whether a rule holds, of this candidate if it is about candidates.
     pub(super) fn holds(&self, rule: &Gate, endpoint: Option<&EndpointSide<'_>>) -> Holds {
-        let sure = rule.condition.evaluate(&self.sure(endpoint));
-        let declared = match self.declared(endpoint) {
-            Some(attributes) if depends_on_word(rule) => rule.condition.evaluate(&attributes),
-            _ => sure,
-        };
-        let holds = match rule.effect {
-            Effect::Permit => sure.min(declared),
-            Effect::Forbid | Effect::Require => sure.max(declared),
-        };
+        let mut holds = rule.condition.evaluate(&self.sure(endpoint));
+        if !self.declared.is_empty() && depends_on_word(rule) {
+            let believing = self.declared(endpoint).map(|attributes| rule.condition.evaluate(&attributes));
+            holds = match rule.effect {
+                Effect::Permit => believing.fold(holds, Truth::min),
+                Effect::Forbid | Effect::Require => believing.fold(holds, Truth::max),
+            };
+        }
         match holds {
             Truth::True => Holds::Known,
             Truth::Unknown if rule.or_unknown && rule.effect != Effect::Permit => Holds::Undecided,
             _ => Holds::No,
         }
     }
+}
+
+/// The request as it is if the caller is believed in one kind of its declarations, the other, or both. All are asked: a
+/// declared place must not take back what a declared class brought up.
+fn believing<'a>(texts: &'a Texts, sure: RequestSide<'a>) -> Vec<RequestSide<'a>> {
+    let in_places = texts.declared_jurisdictions.as_deref();
+    let in_places = in_places.map(|all| RequestSide { jurisdictions: Members::Known(all), ..sure });
+    let in_classes = |side| {
+        let declared = texts.declared_classes.as_deref();
+        declared.map(|all| RequestSide { data_classes: Members::Known(all), ..side })
+    };
+    let both = in_places.and_then(in_classes);
+    in_places.into_iter().chain(in_classes(sure)).chain(both).collect()
 }
 
 /// Whether a rule looks at anything a caller may declare.

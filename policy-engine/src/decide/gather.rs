@@ -23,9 +23,8 @@ pub(super) fn gather(
                 sides.for_each(|side| look_up(bucket, *attribute, &context.sure(Some(side)), &mut rules));
             } else {
                 look_up(bucket, *attribute, &context.sure(None), &mut rules);
-                if let Some(declared) = context.declared(None) {
-                    look_up(bucket, *attribute, &declared, &mut rules);
-                }
+                let declared = context.declared(None);
+                declared.for_each(|believed| look_up(bucket, *attribute, &believed, &mut rules));
             }
         }
     }

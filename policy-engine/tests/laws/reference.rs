@@ -86,11 +86,9 @@ impl<'a> Asking<'a> {
         let required = enforced(Effect::Require);
         let permitted = !enforced(Effect::Permit).is_empty();
         let demanded = required.iter().any(|(_, rule, _)| rule.needs_permit);
-        let mentions =
-            |(id, rule): (&&'a Id, &&'a Rule)| self.in_force(id, rule) && self.is_about_endpoints(rule);
-        let rules: Vec<(&Id, &Rule)> = self.facts.rules.iter().map(|(id, rule)| (id, &**rule)).collect();
-        let could_permit = rules.iter().any(|(id, rule)| {
-            rule.effect == Effect::Permit && rule.mode == Mode::Enforce && mentions((id, rule))
+        let could_permit = self.endpoints().iter().any(|(id, endpoint)| {
+            let holding = self.holding(Some((id, endpoint)));
+            holding.iter().any(|(_, rule, _)| rule.effect == Effect::Permit && rule.mode == Mode::Enforce)
         });
         if demanded && !permitted && !could_permit {
             return Err("permit_missing");
@@ -182,8 +180,11 @@ impl<'a> Asking<'a> {
             && rule.valid_to.is_none_or(|to| now < to)
     }
 
-    fn is_about_endpoints(&self, rule: &Rule) -> bool {
-        Condition::compile(&rule.when, &mut Interner::default()).unwrap().mentions_endpoint()
+    /// The endpoints of the route.
+    fn endpoints(&self) -> Vec<(Id, &'a Endpoint)> {
+        let named = self.model.route.groups.iter().flatten();
+        let ids = named.map(|t| Id { tenant: self.model_id.tenant.clone(), name: t.endpoint.clone() });
+        ids.filter_map(|id| self.facts.endpoints.get(&id).map(|endpoint| (id, &**endpoint))).collect()
     }
 
     /// Every rule in force that holds: those about endpoints for this one, or the others if there is none.
@@ -197,14 +198,12 @@ impl<'a> Asking<'a> {
             if !self.in_force(id, rule) || condition.mentions_endpoint() != endpoint.is_some() {
                 continue;
             }
-            let plain = self.evaluate(&condition, &interner, endpoint, false);
-            let believed = self.evaluate(&condition, &interner, endpoint, true);
+            let beliefs = [(false, false), (true, false), (false, true), (true, true)];
+            let truths = beliefs.map(|belief| self.evaluate(&condition, &interner, endpoint, belief));
             let matches_unknown = rule.or_unknown.unwrap_or(rule.layer == Layer::Regulation);
-            let (any_true, all_true) = (
-                plain == Truth::True || believed == Truth::True,
-                plain == Truth::True && believed == Truth::True,
-            );
-            let unknown = plain == Truth::Unknown || believed == Truth::Unknown;
+            let any_true = truths.contains(&Truth::True);
+            let all_true = truths.iter().all(|truth| *truth == Truth::True);
+            let unknown = truths.contains(&Truth::Unknown);
             match rule.effect {
                 Effect::Permit if all_true => holding.push((id, rule, true)),
                 Effect::Forbid | Effect::Require if any_true => holding.push((id, rule, true)),
@@ -222,7 +221,7 @@ impl<'a> Asking<'a> {
         condition: &Condition,
         interner: &Interner,
         endpoint: Option<(&Id, &Endpoint)>,
-        believe: bool,
+        (believe_areas, believe_classes): (bool, bool),
     ) -> Truth {
         let q = self.question;
         let symbol = |text: &str| Value::Known(interner.symbol(text));
@@ -230,12 +229,12 @@ impl<'a> Asking<'a> {
             interner.members(texts)
         }
         let residency = self.principal.1.residency.as_ref().map(Name::as_str);
-        let declared = q.areas.iter().filter(|_| believe);
+        let declared = q.areas.iter().filter(|_| believe_areas);
         let places = self.team.jurisdictions.iter().chain(declared).map(Name::as_str).chain(residency);
         let jurisdictions = members(interner, places.flat_map(jurisdictions_of).collect());
         let found = q.content.iter().filter_map(|part| PARTS[*part].1).map(Entity::as_str);
         let mut classes: Vec<&str> = found.collect();
-        classes.extend(q.classes.iter().filter(|_| believe).map(String::as_str));
+        classes.extend(q.classes.iter().filter(|_| believe_classes).map(String::as_str));
         let classes = members(interner, classes);
         let domain = Domain::Team(self.tenant.clone(), self.team_name.clone());
         let roles = roles_of(self.facts, &domain, &self.principal.0);
@@ -333,9 +332,7 @@ impl<'a> Asking<'a> {
     ) -> Result<Vec<(Id, &'a Rule)>, &'static str> {
         let (permitted, demanded) = permits;
         let (mut first, mut kept) = (None, Vec::new());
-        for target in self.model.route.groups.iter().flatten() {
-            let id = Id { tenant: self.model_id.tenant.clone(), name: target.endpoint.clone() };
-            let Some(endpoint) = self.facts.endpoints.get(&id) else { continue };
+        for (id, endpoint) in self.endpoints() {
             let holding = self.holding(Some((&id, endpoint)));
             note(terms, &holding);
             let acting: Vec<_> =

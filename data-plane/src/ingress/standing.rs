@@ -12,7 +12,7 @@ use policy_engine::vocabulary::Period;
 
 use super::catalogue::Viewer;
 use crate::node::Node;
-use crate::quota::Line;
+use crate::quota::{Line, SubjectKey};
 use crate::runtime::{Counted, aip_name};
 
 /// One counter, as it is shown.
@@ -52,7 +52,7 @@ pub(super) async fn counters(node: &Node, viewer: Viewer<'_>, model: Option<&str
         }
     }
     let (snapshot, now) = (&viewer.runtime.snapshot, node.clock.now());
-    let counted = Counted { identity: snapshot.identity(viewer.caller)?, key: viewer.key };
+    let counted = Counted { identity: snapshot.identity(viewer.caller)?, key: &SubjectKey::new(viewer.key) };
     let known = |(ix, models): &(LimitIx, Vec<&str>)| {
         let line = viewer.runtime.limits().line(snapshot, *ix, counted)?;
         let one = models.iter().all(|name| models.first() == Some(name));

@@ -21,7 +21,7 @@ use crate::runtime::Runtime;
 /// A question that can be asked again.
 pub(crate) struct Again {
     /// What was asked.
-    pub(crate) question: Question,
+    pub(crate) question: Box<Question>,
     /// What was found so far.
     pub(crate) found: Found,
     /// The revision that judged it.

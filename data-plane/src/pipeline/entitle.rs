@@ -28,8 +28,8 @@ pub(crate) struct Question {
 
 /// A request that may use its model.
 pub(crate) struct Entitled<'s> {
-    /// What was asked.
-    pub(crate) question: Question,
+    /// What was asked; boxed, because every verb hands it on.
+    pub(crate) question: Box<Question>,
     /// The body as received.
     pub(crate) body: Bytes,
     /// The part of the byte budget it takes.
@@ -47,7 +47,7 @@ pub(crate) fn entitle<'s>(
     let mut tape = Tape::for_text(received.body.len());
     let operation = received.arrival.operation;
     let outline = Outline::read(&mut tape, &received.body, operation).map_err(|fault| refuse(&fault))?;
-    let question = Question { caller, key, arrival: received.arrival, outline };
+    let question = Box::new(Question { caller, key, arrival: received.arrival, outline });
     exchange.account.asked(&question);
     let asked = policy_engine::entitle(&question.request(), &exchange.runtime.snapshot);
     let entitled = asked.map_err(|denial| {

@@ -13,7 +13,7 @@ use super::Exchange;
 use super::decide::Permitted;
 use super::estimate::Estimate;
 use crate::error::Rejection;
-use crate::quota::{Amounts, Line, Reservation};
+use crate::quota::{Amounts, Line, Reservation, SubjectKey};
 use crate::runtime::{Counted, Runtime};
 
 /// A request that everything is held for.
@@ -64,7 +64,7 @@ pub(crate) fn share(
     let question = &permitted.entitled.question;
     let limits = permitted.permit.limits.iter().chain(&candidate.limits);
     let Some(identity) = runtime.snapshot.identity(question.caller) else { return Default::default() };
-    let counted = Counted { identity, key: &question.key };
+    let counted = Counted { identity, key: &SubjectKey::new(&*question.key) };
     let lines = limits.filter_map(|ix| runtime.limits().line(&runtime.snapshot, *ix, counted));
     (lines.collect(), estimate.amounts(candidate.price.as_deref()))
 }

@@ -30,8 +30,8 @@ pub(crate) struct Limits(Vec<OnceLock<Option<Arc<quota::Limit>>>>);
 pub(crate) struct Counted<'c> {
     /// The caller, by name.
     pub(crate) identity: Identity<'c>,
-    /// The key's public id.
-    pub(crate) key: &'c str,
+    /// The key's public id; made once a request, however many limits count by it.
+    pub(crate) key: &'c SubjectKey,
 }
 
 impl Limits {
@@ -76,7 +76,7 @@ fn subject(row: &LimitRow, counted: Counted<'_>) -> SubjectKey {
         Some(Each::Tenant) => SubjectKey::new(tenant.name.as_str()),
         Some(Each::Team) => within(team.name.as_str()),
         Some(Each::Principal) => within(principal.name.as_str()),
-        Some(Each::Key) => SubjectKey::new(counted.key),
+        Some(Each::Key) => counted.key.clone(),
     }
 }
 

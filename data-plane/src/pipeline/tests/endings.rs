@@ -14,7 +14,7 @@ use policy_engine::vocabulary::{Duration, Entity, MaskAction, Operation, Period}
 use super::terms::guardrail;
 use crate::house::{House, KEY, asking, bearer, limit};
 use crate::pipeline::{self, Body};
-use crate::quota::Amounts;
+use crate::quota::{Amounts, SubjectKey};
 use crate::record::{Door, Outcome, Provenance, Record};
 
 const DOORS: [Door; 2] = [Door::OpenAi, Door::Grpc];
@@ -176,8 +176,10 @@ async fn what_is_settled_is_what_was_used() {
     let used = record.usage.amounts;
     let runtime = house.node.runtime.load_full().unwrap();
     let caller = runtime.snapshot.key("demo").unwrap().caller();
-    let counted =
-        crate::runtime::Counted { identity: runtime.snapshot.identity(caller).unwrap(), key: "demo" };
+    let counted = crate::runtime::Counted {
+        identity: runtime.snapshot.identity(caller).unwrap(),
+        key: &SubjectKey::new("demo"),
+    };
     let lines =
         runtime.snapshot.limits().filter_map(|(ix, _)| runtime.limits().line(&runtime.snapshot, ix, counted));
     let lines: Vec<_> = lines.collect();

@@ -2,7 +2,7 @@
 //!
 //! Law: pulled by the caller, never ahead of it; what leaves is the same however the vendor's bytes were cut; nothing that was
 //! not understood or may not pass leaves, whatever goes wrong. Events that were read together leave together, as the very slices
-//! that came where nothing was changed. Dropping it cancels the vendor's call and ends the account. Deliberately absent: the
+//! that came where nothing was changed; only the first leaves alone, so that it waits for no other. Dropping it cancels the vendor's call and ends the account. Deliberately absent: the
 //! form of an error at the door.
 //!
 //! | what comes | what leaves |
@@ -55,9 +55,21 @@ pub(crate) struct ScreenedStream {
     shows_usage: bool,
     finished: Finished,
     account: Account,
+    opening: Opening,
     pace: Pace,
     /// How it ends, once that is known and all before it has left.
     end: Option<Result<(), Rejection>>,
+}
+
+/// How far the first thing that leaves has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// It is in the frame, or nothing can leave yet.
+    Ahead,
+    /// It was handed to the door, which sends it when it is told to wait.
+    Told,
+    /// It is on its way.
+    Over,
 }
 
 impl ScreenedStream {
@@ -83,10 +95,13 @@ impl ScreenedStream {
             shows_usage,
             finished: Finished::of(choices),
             account: exchange.account.hand_over(),
+            opening: Opening::Ahead,
             pace: Pace::new(exchange.node.bounds.keep_alive),
             end: None,
         };
-        stream.take_piece(first);
+        stream.frame.expect(&first);
+        stream.splitter.push(first);
+        stream.take_events(Frame::is_something);
         stream
     }
 
@@ -94,7 +109,12 @@ impl ScreenedStream {
     fn take_piece(&mut self, piece: Bytes) {
         self.frame.expect(&piece);
         self.splitter.push(piece);
-        while self.end.is_none() {
+        self.take_events(|_| false);
+    }
+
+    /// Takes what is complete, until the frame is enough.
+    fn take_events(&mut self, enough: impl Fn(&Frame) -> bool) {
+        while self.end.is_none() && !enough(&self.frame) {
             match self.splitter.next_event() {
                 Ok(Some(event)) => self.take_event(&event),
                 Ok(None) => return,
@@ -193,6 +213,20 @@ impl Stream for ScreenedStream {
             if let Some(bytes) = stream.frame.take() {
                 stream.pace.moved();
                 return Poll::Ready(Some(Ok(bytes)));
+            }
+            match stream.opening {
+                Opening::Ahead if !stream.splitter.rest().is_empty() => {
+                    stream.opening = Opening::Told;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Opening::Told => {
+                    stream.opening = Opening::Over;
+                    stream.frame.expect(stream.splitter.rest());
+                    stream.take_events(|_| false);
+                    continue;
+                }
+                Opening::Ahead | Opening::Over => stream.opening = Opening::Over,
             }
             if let Some(mut end) = stream.end.take() {
                 if let Err(rejection) = &mut end {

@@ -76,6 +76,11 @@ impl Splitter {
         }
     }
 
+    /// What was pushed and not yet looked at.
+    pub(crate) fn rest(&self) -> &Bytes {
+        &self.piece
+    }
+
     /// The next event of what was pushed, or `None` until more comes. An event over the cap is an error; after it
     /// nothing comes any more.
     pub(crate) fn next_event(&mut self) -> Result<Option<Event>, UpstreamError> {

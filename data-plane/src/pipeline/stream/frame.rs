@@ -54,6 +54,11 @@ impl Frame {
         self.change().extend_from_slice(b": keep-alive\n\n");
     }
 
+    /// Whether anything would leave.
+    pub(super) fn is_something(&self) -> bool {
+        self.intact > 0 || !self.made.is_empty()
+    }
+
     /// All of it, if there is any.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         let piece = self.piece.take();

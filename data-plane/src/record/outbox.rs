@@ -1,7 +1,8 @@
 //! The queue of records and the one writer that empties it.
 //!
 //! Law: a place is taken before a request goes out and is filled in a drop, so filling never waits and never finds the queue full. The writer
-//! gathers what comes within a moment and writes it as one. What a failing disk refuses is kept and tried again, until places
+//! gathers what comes within a moment and writes it as one, so that the end of this process takes nothing; every few such writes
+//! are brought to the disk together, so that the end of the machine takes little. What a failing disk refuses is kept and tried again, until places
 //! run out; requests never wait for it.
 //! Deliberately absent: what becomes of a request without a place (the pipeline's).
 
@@ -9,9 +10,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::file::Segments;
 use super::{Record, line};
@@ -25,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) file_bytes: u64,
     /// How long records are gathered before they are written together; default 10 ms.
     pub(crate) gather: Duration,
+    /// How long what is written may be on its way to the disk; default 50 ms.
+    pub(crate) sync: Duration,
 }
 
 /// How long a disk that failed is left alone.
@@ -32,7 +35,12 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { places: 16_384, file_bytes: 64 * 1024 * 1024, gather: Duration::from_millis(10) }
+        Self {
+            places: 16_384,
+            file_bytes: 64 * 1024 * 1024,
+            gather: Duration::from_millis(10),
+            sync: Duration::from_millis(50),
+        }
     }
 }
 
@@ -80,14 +88,17 @@ impl Outbox {
         let mut segments = Segments::open(dir, settings.file_bytes)?;
         let mut lines = Vec::new();
         Self::to(settings, move |records| {
+            if records.is_empty() {
+                return segments.sync();
+            }
             lines.clear();
             records.iter().for_each(|record| line::write(record, &mut lines));
-            segments.append(&lines)?;
-            segments.sync()
+            segments.append(&lines)
         })
     }
 
-    /// An outbox that hands what was gathered to `sink`, and its writer.
+    /// An outbox that hands what was gathered to `sink`, and its writer. Where no records are handed over, what was written is to
+    /// be brought to the disk; that it fails does not make those records come again.
     ///
     /// # Errors
     /// When no thread can be had.
@@ -105,7 +116,7 @@ impl Outbox {
         });
         let told = state.clone();
         let thread = thread::Builder::new().name("outbox".to_owned());
-        let writer = thread.spawn(move || write(&records, settings.gather, &told, sink))?;
+        let writer = thread.spawn(move || write(&records, settings, &told, sink))?;
         Ok((Self { queue, state }, Writer(writer)))
     }
 
@@ -163,43 +174,58 @@ impl Writer {
 /// The writer's loop. While it sleeps nobody wakes it, so a busy node pays for one wake-up a moment, not one a request.
 fn write(
     queue: &Receiver<(Record, Taken)>,
-    gather: Duration,
+    settings: Settings,
     state: &State,
     mut sink: impl FnMut(&[Record]) -> io::Result<()>,
 ) {
     let (mut records, mut places) = (Vec::new(), Vec::new());
     let mut open = true;
+    // Since when something written is not on the disk, and whether the disk took what was brought to it last.
+    let (mut since, mut taking) = (None::<Instant>, true);
     while open {
-        match queue.recv() {
+        let next = match since {
+            None => queue.recv().map_err(|mpsc::RecvError| RecvTimeoutError::Disconnected),
+            Some(since) => queue.recv_timeout(settings.sync.saturating_sub(since.elapsed())),
+        };
+        match next {
             Ok((record, place)) => {
                 records.push(record);
                 places.push(place);
             }
-            Err(mpsc::RecvError) => open = false,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => open = false,
         }
         loop {
             if open {
-                thread::sleep(gather);
+                thread::sleep(settings.gather);
             }
             let (more, taken): (Vec<_>, Vec<_>) = queue.try_iter().unzip();
             records.extend(more);
             places.extend(taken);
-            if records.is_empty() || tell(sink(&records), records.len(), state) || !open {
+            if records.is_empty() {
+                break;
+            }
+            since = since.or_else(|| Some(Instant::now()));
+            if tell(sink(&records), (records.len(), taking), state) || !open {
                 break;
             }
             thread::sleep(PAUSE);
         }
         records.clear();
         places.clear();
+        if since.is_some_and(|since| !open || since.elapsed() >= settings.sync) {
+            taking = tell(sink(&[]), (0, true), state);
+            since = (!taking).then(Instant::now);
+        }
     }
 }
 
-/// Notes how writing went. True if the records are done with.
-fn tell(result: io::Result<()>, count: usize, state: &State) -> bool {
+/// Notes how writing so many went, and whether all is well if it did. True if the records are done with.
+fn tell(result: io::Result<()>, (count, all_well): (usize, bool), state: &State) -> bool {
     match result {
         Ok(()) => {
             state.written.fetch_add(count as u64, Ordering::Relaxed);
-            if state.failing.swap(false, Ordering::Relaxed) {
+            if all_well && state.failing.swap(false, Ordering::Relaxed) {
                 tracing::info!("records are written again");
             }
             true

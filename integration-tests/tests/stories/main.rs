@@ -44,6 +44,8 @@ mod parity;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod publish_kill;
+#[cfg(test)]
 mod python;
 #[cfg(test)]
 mod readme;

@@ -109,3 +109,22 @@ fn case_96_a_full_disk_loses_nothing_that_had_a_place() {
     assert_eq!(written.lock().unwrap().len(), 2);
     assert_eq!(failures.load(Ordering::SeqCst), 0);
 }
+
+#[test]
+fn what_is_written_is_brought_to_the_disk_when_no_more_comes() {
+    let handed = Arc::new(Mutex::new(Vec::new()));
+    let told = handed.clone();
+    let quick = Settings { sync: Duration::from_millis(1), ..settings(10) };
+    let (outbox, writer) = Outbox::to(quick, move |records| {
+        told.lock().unwrap().push(records.len());
+        Ok(())
+    })
+    .unwrap();
+    outbox.place().unwrap().fill(record(1));
+    while *handed.lock().unwrap() != [1, 0] {
+        thread::yield_now();
+    }
+    drop(outbox);
+    writer.join();
+    assert_eq!(*handed.lock().unwrap(), [1, 0], "nothing more was owed");
+}

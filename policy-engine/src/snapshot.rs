@@ -19,7 +19,7 @@ pub use rows::{
     EndpointRow, KeyRow, LicenceRow, LimitRow, ModelRow, PrincipalRow, ProviderRow, RuleRow, TeamRow,
     TenantRow,
 };
-pub(crate) use rulebook::{RuleBucket, RuleTable};
+pub(crate) use rulebook::{Map, RuleBucket, RuleTable};
 
 use crate::decision::{EndpointIx, LimitIx, ModelIx, RuleIx};
 use crate::request::Caller;

@@ -35,6 +35,10 @@ impl Floor {
 /// same share of it is allowed.
 const EVENT_RATIO: f64 = 1.57;
 
+/// Where the first byte is judged: on a stream that comes as a model writes it. In a burst the mock is still writing when the first
+/// event arrives, on the core that the client needs to see it, and how long that takes is no figure of the gateway's.
+const FIRST_BYTE: &str = rows::STREAM_PACED_1;
+
 /// The floors that the rows of `results` can speak of; a row without a gateway or without a pass-through says nothing.
 pub(crate) fn floors(results: &[Compared]) -> Vec<Floor> {
     use Bound::{AtLeast, AtMost};
@@ -57,7 +61,7 @@ pub(crate) fn floors(results: &[Compared]) -> Vec<Floor> {
         (rows::STREAM_16, "CPU an event, at 16, us", AtMost(13.0), event),
         (rows::STREAM_PACED, "CPU an event, paced, x pass-through", AtMost(EVENT_RATIO), event_ratio),
         (rows::STREAM_SPLIT, "CPU an event, split, x pass-through", AtMost(EVENT_RATIO), event_ratio),
-        (rows::STREAM_1, "first byte added, us", AtMost(150.0), first_byte),
+        (FIRST_BYTE, "first byte added, us", AtMost(150.0), first_byte),
     ];
     let floor = |(row, what, bound, measure): (&str, &'static str, Bound, Measure)| {
         let result = results.iter().find(|result| result.row.name == row)?;

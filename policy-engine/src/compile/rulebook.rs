@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::build::Build;
 use super::people::People;
 use crate::facts::{Obligation, Rule};
-use crate::rules::condition::Condition;
+use crate::rules::condition::{Anchor, Attribute, Condition, Symbol};
 use crate::snapshot::rows::{Duties, Gate};
-use crate::snapshot::{RuleBucket, RuleRow, RuleTable};
+use crate::snapshot::{Map, RuleBucket, RuleRow, RuleTable};
 use crate::vocabulary::{Effect, Entity, Id, Instant, Kind, Layer, MaskAction};
 
 /// The conditions of all rules, in the order of the rules; `None` where one has a fault.
@@ -32,6 +32,7 @@ pub(super) fn compile(
     conditions: Vec<Option<Condition>>,
 ) -> RuleTable {
     let mut table = RuleTable::default();
+    let crowds = Crowds::of(conditions.iter().flatten());
     let mut known: HashMap<Duties, u32> = HashMap::new();
     for ((id, rule), condition) in build.facts.rules.iter().zip(conditions) {
         let tenant = people.owner_of(build, Kind::Rule, id);
@@ -58,7 +59,7 @@ pub(super) fn compile(
             or_unknown: rule.or_unknown.unwrap_or(rule.layer == Layer::Regulation),
             needs_permit: rule.needs_permit,
         };
-        file(bucket, &gate, table.gates.len() as u32);
+        file(bucket, &gate, (table.gates.len() as u32, &crowds));
         table.gates.push(gate);
         table.rows.push(RuleRow {
             id: id.clone(),
@@ -72,10 +73,32 @@ pub(super) fn compile(
     table
 }
 
+/// How many rules could be filed under each value. A rule goes where the fewest others could, so that a request that meets one
+/// value of it rarely asks a rule that needs another as well.
+struct Crowds(Map<(Attribute, Symbol), usize>);
+
+impl Crowds {
+    fn of<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Self {
+        let mut crowds = Map::default();
+        for anchor in conditions.flat_map(Condition::anchors) {
+            for symbol in anchor.values {
+                *crowds.entry((anchor.attribute, symbol)).or_default() += 1;
+            }
+        }
+        Self(crowds)
+    }
+
+    fn at(&self, anchor: &Anchor) -> usize {
+        let crowd = |symbol: &Symbol| self.0.get(&(anchor.attribute, *symbol)).copied().unwrap_or_default();
+        anchor.values.iter().map(crowd).sum()
+    }
+}
+
 /// Files a rule where a request that it may hold for will look.
-fn file(bucket: &mut RuleBucket, gate: &Gate, at: u32) {
+fn file(bucket: &mut RuleBucket, gate: &Gate, (at, crowds): (u32, &Crowds)) {
     bucket.reads_classes |= gate.condition.mentions_data_classes();
-    let Some(found) = gate.condition.anchor() else {
+    let found = gate.condition.anchors().into_iter().min_by_key(|anchor| crowds.at(anchor));
+    let Some(found) = found else {
         bucket.unanchored.push(at);
         return;
     };

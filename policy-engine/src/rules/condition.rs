@@ -65,9 +65,9 @@ impl Condition {
         self.root.evaluate(attributes)
     }
 
-    /// What it needs in order to hold, with the fewest values, if there is such a thing.
-    pub fn anchor(&self) -> Option<Anchor> {
-        anchor::anchor(&self.root)
+    /// What it needs in order to hold, each of these alone; those with the fewest values first.
+    pub fn anchors(&self) -> Vec<Anchor> {
+        anchor::anchors(&self.root)
     }
 
     /// Whether the answer can depend on this attribute.

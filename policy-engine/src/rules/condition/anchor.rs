@@ -18,12 +18,17 @@ pub struct Anchor {
     pub values: Vec<Symbol>,
 }
 
-/// The anchor with the fewest values, if there is one; one on the endpoint only if there is no other, since candidates
-/// are not known yet when rules are looked for.
-pub(super) fn anchor(root: &Node) -> Option<Anchor> {
-    let late = |attribute: &Attribute| attribute.bit() & Attribute::ENDPOINT != 0;
-    let fewest = needs(root).into_iter().min_by_key(|(attribute, values)| (late(attribute), values.len()));
-    fewest.map(|(attribute, values)| Anchor { attribute, values })
+/// Every anchor there is, those with the fewest values first; on the endpoint only if there is no other, since candidates are
+/// not known yet when rules are looked for.
+pub(super) fn anchors(root: &Node) -> Vec<Anchor> {
+    let late = |anchor: &Anchor| anchor.attribute.bit() & Attribute::ENDPOINT != 0;
+    let all = needs(root).into_iter().map(|(attribute, values)| Anchor { attribute, values });
+    let (late, mut anchors): (Vec<_>, Vec<_>) = all.partition(late);
+    if anchors.is_empty() {
+        anchors = late;
+    }
+    anchors.sort_by_key(|anchor| anchor.values.len());
+    anchors
 }
 
 type Needs = BTreeMap<Attribute, Vec<Symbol>>;

@@ -140,12 +140,13 @@ fn conditions_know_what_they_depend_on() {
 #[test]
 fn anchors_are_what_must_be_true() {
     type Expected<'a> = Option<(&'a str, &'a [&'a str])>;
-    let cases: [(&str, Expected<'_>); 8] = [
+    let cases: [(&str, Expected<'_>); 9] = [
         ("'EU' in subject.jurisdictions", Some(("subject.jurisdictions", &["EU"]))),
         ("caller.country in ['DE', 'FR']", Some(("caller.country", &["DE", "FR"]))),
         ("caller.country == 'DE' || caller.country == 'FR'", Some(("caller.country", &["DE", "FR"]))),
         ("stream && (purpose == 'a' || purpose == 'b') && model.name == 'm'", Some(("model.name", &["m"]))),
         ("(purpose == 'a' && stream) || purpose == 'b'", Some(("purpose", &["a", "b"]))),
+        ("endpoint.provider == 'x' && model.name in ['m', 'n']", Some(("model.name", &["m", "n"]))),
         ("purpose == 'a' || stream", None),
         ("purpose != 'a'", None),
         ("!(purpose != 'a')", Some(("purpose", &["a"]))),
@@ -153,7 +154,7 @@ fn anchors_are_what_must_be_true() {
     for (text, expected) in cases {
         let mut interner = Interner::default();
         let condition = Condition::compile(text, &mut interner).expect(text);
-        let found = condition.anchor();
+        let found = condition.anchors().into_iter().next();
         let shown = found.as_ref().map(|anchor| {
             let values: Vec<&str> =
                 anchor.values.iter().map(|s| interner.text(*s).expect("interned")).collect();

@@ -43,7 +43,7 @@ pub(crate) const UNARY_OPEN: &str = "openai 0.6 kB 1000/s";
 pub(crate) const GRPC_16: &str = "grpc 0.6 kB x16";
 pub(crate) const STREAM_1: &str = "stream burst";
 pub(crate) const STREAM_16: &str = "stream burst x16";
-pub(crate) const STREAM_PACED_1: &str = "stream paced";
+pub(crate) const STREAM_WHOLE_1: &str = "stream coalesced";
 pub(crate) const STREAM_PACED: &str = "stream paced x64";
 pub(crate) const STREAM_SPLIT: &str = "stream split x16";
 
@@ -60,7 +60,7 @@ pub(crate) fn quickstart() -> Vec<Row> {
         unary("grpc 0.6 kB x64", Door::Grpc, SMALL, Pace::Closed(64)),
         stream(STREAM_1, Writing::Burst, 1),
         stream(STREAM_16, Writing::Burst, 16),
-        stream(STREAM_PACED_1, Writing::Paced, 1),
+        stream(STREAM_WHOLE_1, Writing::Coalesced, 1),
         stream(STREAM_PACED, Writing::Paced, 64),
         stream(STREAM_SPLIT, Writing::Split, 16),
         stream("stream coalesced x16", Writing::Coalesced, 16),
@@ -96,7 +96,7 @@ mod tests {
             GRPC_16,
             STREAM_1,
             STREAM_16,
-            STREAM_PACED_1,
+            STREAM_WHOLE_1,
             STREAM_PACED,
             STREAM_SPLIT,
         ];

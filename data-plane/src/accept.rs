@@ -5,6 +5,7 @@
 //! Absent on purpose: any opinion on what a request says.
 
 mod opening;
+mod stalled;
 
 use std::convert::Infallible;
 use std::io;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use opening::Opening;
+use stalled::Stalled;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -38,12 +40,21 @@ pub(crate) struct Port {
     pub(crate) connections: usize,
     /// How long a connection may take to send a request's headers.
     pub(crate) headers: Duration,
+    /// How long a connection may take nothing of what is written to it.
+    pub(crate) stalled: Duration,
     /// Ends the accepting, and asks connections to end.
     pub(crate) drain: CancellationToken,
     /// Cuts the connections that have not.
     pub(crate) cut: CancellationToken,
     /// Knows the connections.
     pub(crate) open: TaskTracker,
+}
+
+/// How long a peer is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    opening: Duration,
+    stalled: Duration,
 }
 
 /// Binds a port; the address says which where 0 was asked for.
@@ -64,7 +75,7 @@ where
 {
     let places = Arc::new(Semaphore::new(port.connections));
     let builder = Arc::new(protocol(port.headers));
-    let patience = port.headers;
+    let patience = Patience { opening: port.headers, stalled: port.stalled };
     let tls = port.tls.map(TlsAcceptor::from);
     loop {
         let accepted = async {
@@ -96,7 +107,7 @@ where
 }
 
 async fn connection<S, B>(
-    (stream, tls, patience): (TcpStream, Option<TlsAcceptor>, Duration),
+    (stream, tls, patience): (TcpStream, Option<TlsAcceptor>, Patience),
     builder: &Builder<TokioExecutor>,
     service: S,
     drain: CancellationToken,
@@ -108,13 +119,14 @@ async fn connection<S, B>(
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let _ = stream.set_nodelay(true);
+    let stream = Stalled::within(patience.stalled, stream);
     match tls {
-        None => converse(Opening::within(patience, stream), builder, service, drain).await,
+        None => converse(Opening::within(patience.opening, stream), builder, service, drain).await,
         Some(acceptor) => {
             let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else {
                 return;
             };
-            converse(Opening::within(patience, stream), builder, service, drain).await;
+            converse(Opening::within(patience.opening, stream), builder, service, drain).await;
         }
     }
 }

@@ -102,6 +102,8 @@ pub struct Bounds {
     pub connections: usize,
     /// Seconds a connection may take to send its request's headers; default 15.
     pub header_seconds: u64,
+    /// Seconds a caller may take nothing of its answer before its connection is closed; default 60.
+    pub stalled_seconds: u64,
     /// Requests in flight over all connections; more are answered 503; default 4096.
     pub requests: usize,
 }
@@ -147,6 +149,7 @@ impl Default for Bounds {
             request_seconds: 600,
             connections: 10_000,
             header_seconds: 15,
+            stalled_seconds: 60,
             requests: 4096,
         }
     }

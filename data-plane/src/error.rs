@@ -21,17 +21,23 @@ pub(crate) struct Rejection {
     pub(crate) refusal: Box<Refusal>,
     /// How the request is recorded.
     pub(crate) outcome: Outcome,
+    /// How the limit stands that refused, if one did.
+    pub(crate) standing: Option<Box<quota::Standing>>,
 }
 
 impl Rejection {
     /// A refusal of ours, with a line for the caller.
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { refusal: Box::new(Refusal::new(code, message)), outcome: Outcome::Refused }
+        Self::refused(Refusal::new(code, message))
+    }
+
+    fn refused(refusal: Refusal) -> Self {
+        Self { refusal: Box::new(refusal), outcome: Outcome::Refused, standing: None }
     }
 
     /// A refusal for one wrong field; an empty path is the request as a whole.
     pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
-        Self { refusal: Box::new(Refusal::field(field, message)), outcome: Outcome::Refused }
+        Self::refused(Refusal::field(field, message))
     }
 
     /// A field that is right but not served.
@@ -59,7 +65,7 @@ impl Rejection {
 
     /// The policy said no.
     pub(crate) fn denied(denial: &Denial) -> Self {
-        Self { refusal: Box::new(Refusal::denied(&denial.reasons)), outcome: Outcome::Refused }
+        Self::refused(Refusal::denied(&denial.reasons))
     }
 
     /// The answer held something that policy blocks.
@@ -84,6 +90,7 @@ impl Rejection {
         let message = format!("{} left", refusal.remaining);
         rejection.refusal.limits.push(ReachedLimit { limit: limit.to_owned(), message });
         rejection.refusal.retry_after = refusal.retry_after;
+        rejection.standing = Some(Box::new(refusal.standing()));
         rejection
     }
 

@@ -94,6 +94,7 @@ impl DataPlane {
             tls,
             connections: config.bounds.connections,
             headers: Duration::from_secs(config.bounds.header_seconds),
+            stalled: Duration::from_secs(config.bounds.stalled_seconds),
             drain: drain.clone(),
             cut: ends.stop.clone(),
             open: open.clone(),

@@ -27,6 +27,7 @@ async fn endless(drain: &CancellationToken, cut: &CancellationToken) -> (SocketA
         tls: None,
         connections: 8,
         headers: Duration::from_secs(5),
+        stalled: Duration::from_secs(5),
         drain: drain.clone(),
         cut: cut.clone(),
         open: TaskTracker::new(),

@@ -109,6 +109,11 @@ impl Head {
                 let revision = self.revision.as_ref().and_then(|value| value.to_str().ok());
                 rejection.refusal.revision = revision.and_then(|revision| revision.parse().ok());
                 rejection.refusal.request_id = self.request_id.to_str().ok().map(str::to_owned);
+                let standing = rejection.standing.as_deref();
+                let rate = |of: fn(&Bound) -> bool| {
+                    standing.filter(|standing| of(&standing.limit.bound)).map(Rate::of)
+                };
+                (self.requests, self.tokens) = (rate(counts_requests), rate(counts_tokens));
                 Err(rejection)
             }
         };

@@ -99,6 +99,18 @@ pub struct Refusal {
     pub remaining: u128,
 }
 
+impl Refusal {
+    /// How the limit that refuses stands; when it might pass is all that is known of when it is whole again.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            limit: self.limit.clone(),
+            remaining: self.remaining,
+            reset: self.retry_after.unwrap_or_default(),
+        }
+    }
+}
+
 impl Hold {
     pub(super) fn new(state: State) -> Self {
         Self(Arc::new(Mutex::new(state)))

@@ -148,6 +148,8 @@ async fn the_sixth_request_of_a_minute_is_told_when_to_come_back(door: Door) -> 
     let refused = scene.ask_at(Geo::Eu, &grace, &ask).await?.unwrap_err();
     assert_eq!((refused.status, refused.code.as_str()), (429, "rate_limit_exceeded"));
     assert!((1..=60).contains(&refused.retry_after.unwrap()), "{refused:?}");
+    let told = ["limit", "remaining"].map(|what| refused.header(&format!("x-ratelimit-{what}-requests")));
+    assert_eq!(told, ["5", "0"], "{refused:?}");
     assert!(refused.message.contains("support-requests"), "{}", refused.message);
     // The counters are shared, so there is no second budget around the corner.
     assert_eq!(scene.ask_at(Geo::Us, &grace, &ask).await?.unwrap_err().status, 429);

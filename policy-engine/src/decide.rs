@@ -10,6 +10,7 @@
 //! | | is the licence in force, here, for this purpose, accepted | `licence_*` |
 //! | decide | does a `forbid` hold, or may it hold because something is unknown | `rule_forbids`, `rule_undecided` |
 //! | | do `require`s that hold demand a `permit` that does not | `permit_missing` |
+//! | | is there a vendor-side tool that no `permit` about `egressTools` allows | `permit_missing` |
 //! | | does the content hold what a guardrail or a rule blocks | `content_blocked` |
 //! | | do the requirements contradict each other | `obligation_conflict` |
 //! | | is there an endpoint that keeps every promise | `residency_unsatisfied`, `rule_forbids`, `permit_missing`, `content_blocked`, `no_endpoint` |
@@ -21,6 +22,7 @@
 mod candidates;
 mod content;
 mod context;
+mod egress;
 mod entitle;
 mod gather;
 mod licence;
@@ -31,7 +33,6 @@ pub use entitle::{Entitled, entitle};
 
 use crate::decision::{Candidate, Decision, LimitIx, Permit, RuleIx};
 use crate::request::{Findings, Found, Request};
-use crate::rules::condition::EndpointSide;
 use crate::snapshot::CompiledSnapshot;
 use crate::snapshot::rows::Gate;
 use crate::vocabulary::{Effect, Mode};
@@ -68,10 +69,15 @@ pub fn decide_answer(
     let sides: Vec<_> = places.iter().map(|(_, site)| side_of(site)).collect();
     let asked = gather::gather(&context, &sides, tenant, snapshot);
     let mut verdict = Verdict::of(&snapshot.rules, asked.len());
+    verdict.tools = texts.tools();
     let rules = ask(request, &context, &asked, &mut verdict);
-    if !verdict.permitted && !verdict.unpermitted.is_empty() && !permits_some(&rules, &context, &sides) {
+    let given = |gate: &Gate| sides.iter().any(|side| context.holds(gate, Some(side)) == Holds::Known);
+    if !verdict.permitted && !verdict.unpermitted.is_empty() && !permits_some(&rules, is_permit, given) {
         let missing: Vec<_> = verdict.permits_missing().collect();
         verdict.denials.extend(missing);
+    }
+    if !verdict.tools.is_empty() && !permits_some(&rules, egress::is_about_tools, given) {
+        verdict.denials.push(egress::missing(request, &verdict.tools, snapshot));
     }
     if !verdict.denials.is_empty() {
         return verdict.deny([]);
@@ -143,7 +149,10 @@ fn ask<'s>(
             continue;
         }
         match context.holds(gate, None) {
-            Holds::Known => verdict.take(rule, true),
+            Holds::Known => {
+                egress::permit(gate, context, None, &mut verdict.tools);
+                verdict.take(rule, true);
+            }
             Holds::Undecided => verdict.take(rule, false),
             Holds::No => {}
         }
@@ -151,9 +160,11 @@ fn ask<'s>(
     about_endpoints
 }
 
-/// Whether a rule about endpoints gives one of them the permission that other rules demand.
-fn permits_some(rules: &[Asked<'_>], context: &Context<'_>, sides: &[EndpointSide<'_>]) -> bool {
-    let permits = |gate: &Gate| gate.effect == Effect::Permit && gate.mode == Mode::Enforce;
-    let given = |gate| sides.iter().any(|side| context.holds(gate, Some(side)) == Holds::Known);
-    rules.iter().any(|(_, gate)| permits(gate) && given(gate))
+fn is_permit(gate: &Gate) -> bool {
+    gate.effect == Effect::Permit && gate.mode == Mode::Enforce
+}
+
+/// Whether a rule of a kind, about endpoints, gives one of them the permission that is demanded.
+fn permits_some(rules: &[Asked<'_>], is_of_kind: fn(&Gate) -> bool, given: impl Fn(&Gate) -> bool) -> bool {
+    rules.iter().any(|(_, gate)| is_of_kind(gate) && given(gate))
 }

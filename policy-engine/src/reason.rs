@@ -54,7 +54,7 @@ codes! {
     RuleForbids = "rule_forbids", "a rule forbids this request";
     /// A rule that might forbid it cannot be decided because something is unknown.
     RuleUndecided = "rule_undecided", "a rule applies because a fact it asks for is unknown";
-    /// A rule demands an explicit permission that no rule gives.
+    /// An explicit permission is demanded, by a rule or for a vendor-side tool, that no rule gives.
     PermitMissing = "permit_missing", "a rule demands an explicit permission";
     /// No endpoint keeps processing within the regions demanded.
     ResidencyUnsatisfied = "residency_unsatisfied", "no endpoint of the model keeps processing within the required regions";
@@ -87,12 +87,14 @@ pub struct Reason {
     pub legal_ref: Option<String>,
     /// The endpoint it is about, where it is about one.
     pub endpoint: Option<Id>,
+    /// What is to be done about it, where that says more than the code's own message.
+    pub line: Option<String>,
 }
 
 impl Reason {
     /// A reason with nothing behind it but its code.
     pub fn plain(code: ReasonCode) -> Self {
-        Self { code, custom_code: None, source: None, legal_ref: None, endpoint: None }
+        Self { code, custom_code: None, source: None, legal_ref: None, endpoint: None, line: None }
     }
 
     /// A reason that a governed thing stands behind.
@@ -108,7 +110,7 @@ impl Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code.message())?;
+        f.write_str(self.line.as_deref().unwrap_or(self.code.message()))?;
         if let Some(source) = &self.source {
             write!(f, " (`{}`", source.name)?;
             if let Some(law) = &self.legal_ref {

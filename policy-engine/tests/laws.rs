@@ -11,6 +11,8 @@
 mod ask;
 #[path = "laws/commerce.rs"]
 mod commerce;
+#[path = "laws/egress.rs"]
+mod egress;
 #[path = "laws/faults.rs"]
 mod faults;
 #[path = "laws/narrowing.rs"]

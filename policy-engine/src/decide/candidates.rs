@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::content;
 use super::context::{Context, Holds};
 use super::verdict::{Asked, Verdict};
+use super::{content, egress};
 use crate::decision::{Candidate, EndpointIx};
 use crate::facts::Price;
 use crate::reason::{Reason, ReasonCode};
@@ -88,7 +88,7 @@ impl<'a, 's> Choice<'a, 's> {
         required: &mut Vec<Asked<'s>>,
     ) -> Vec<Reason> {
         let mut faults = Vec::new();
-        let mut permitted = verdict.permitted;
+        let (mut permitted, mut tools) = (verdict.permitted, verdict.tools.clone());
         for (ix, gate) in self.rules {
             let holds = self.context.holds(gate, Some(offer.side));
             match (holds, gate.mode, gate.effect) {
@@ -97,7 +97,10 @@ impl<'a, 's> Choice<'a, 's> {
                     verdict.note_shadow(*ix);
                     continue;
                 }
-                (_, Mode::Enforce, Effect::Permit) => permitted = true,
+                (_, Mode::Enforce, Effect::Permit) => {
+                    egress::permit(gate, self.context, Some(offer.side), &mut tools);
+                    permitted = true;
+                }
                 (_, Mode::Enforce, Effect::Forbid) => {
                     faults.extend(verdict.forbidden(*ix, holds == Holds::Known));
                 }
@@ -109,6 +112,9 @@ impl<'a, 's> Choice<'a, 's> {
             faults.extend(verdict.permits_missing());
             let needing = required.iter().filter(|(_, gate)| gate.needs_permit);
             faults.extend(needing.filter_map(|(ix, _)| verdict.because(ReasonCode::PermitMissing, *ix)));
+        }
+        if !tools.is_empty() {
+            faults.push(egress::missing(self.request, &tools, self.snapshot));
         }
         faults.extend(unkept(verdict, required, offer.site));
         let blocks = |(_, gate): &&Asked<'_>| {

@@ -61,6 +61,11 @@ impl Texts {
             },
         }
     }
+
+    /// The vendor-side tools that were asked for, each once; those that no rule names are one.
+    pub(super) fn tools(&self) -> Vec<Symbol> {
+        self.egress_tools.to_vec()
+    }
 }
 
 /// A set with more in it; `None` where that is nothing new.
@@ -171,6 +176,21 @@ impl<'a> Context<'a> {
             Truth::Unknown if rule.or_unknown && rule.effect != Effect::Permit => Holds::Undecided,
             _ => Holds::No,
         }
+    }
+
+    /// Whether a rule would hold for certain, whatever is believed, if this were the only vendor-side tool.
+    pub(super) fn holds_with_one_tool(
+        &self,
+        rule: &Gate,
+        endpoint: Option<&EndpointSide<'_>>,
+        tool: Symbol,
+    ) -> bool {
+        let one = [tool];
+        std::iter::once(&self.sure).chain(&self.declared).all(|side| {
+            let request = &RequestSide { egress_tools: Members::Known(&one), ..*side };
+            let attributes = Attributes { caller: &self.caller, model: &self.model, request, endpoint };
+            rule.condition.evaluate(&attributes) == Truth::True
+        })
     }
 }
 

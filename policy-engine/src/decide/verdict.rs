@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::decision::{Actions, Decision, Denial, RuleIx};
 use crate::reason::{Reason, ReasonCode};
+use crate::rules::condition::Symbol;
 use crate::rules::geo::RegionSet;
 use crate::snapshot::RuleTable;
 use crate::snapshot::rows::Gate;
@@ -19,6 +20,8 @@ pub(super) struct Verdict<'s> {
     /// The `require`s that need a permit.
     pub(super) unpermitted: Vec<RuleIx>,
     pub(super) permitted: bool,
+    /// The vendor-side tools that nothing permits so far.
+    pub(super) tools: Vec<Symbol>,
     /// The intersection of every residency demanded.
     pub(super) residency: Option<RegionSet>,
     /// The rules that demanded residency, to name them when nothing satisfies it.
@@ -44,6 +47,7 @@ impl<'s> Verdict<'s> {
             denials: Vec::new(),
             unpermitted: Vec::new(),
             permitted: false,
+            tools: Vec::new(),
             residency: None,
             resident: Vec::new(),
             obliged: Vec::with_capacity(8),

@@ -12,7 +12,7 @@ use policy_engine::{compile, decide, entitle};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::world::{AREAS, MODELS, PEOPLE, TEAMS, TENANTS, TIMES, WORDS, name};
+use super::world::{AREAS, MODELS, PEOPLE, TEAMS, TENANTS, TIMES, TOOLS, WORDS, name};
 
 /// Something a content may hold, and what it then is found to hold.
 pub(crate) const PARTS: [(&str, Option<Entity>); 4] = [
@@ -35,6 +35,8 @@ pub(crate) struct Question {
     pub(crate) purpose: Option<&'static str>,
     pub(crate) areas: Vec<Name>,
     pub(crate) classes: Vec<String>,
+    /// Tools that the vendor runs.
+    pub(crate) tools: Vec<String>,
     pub(crate) instant: Instant,
     /// Indices of [`PARTS`].
     pub(crate) content: Vec<usize>,
@@ -47,14 +49,31 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
         (select(&MODELS[..]), any::<bool>(), prop::option::of(select(&["training", "chat", "other"][..])));
     let areas = prop_oneof![2 => Just(vec![]), 1 => subsequence(&AREAS[..], 1..=2)];
     let classes = prop_oneof![2 => Just(vec![]), 1 => subsequence(&["EMAIL", "PHI"][..], 1..=2)];
+    let tools = prop_oneof![3 => Just(vec![]), 1 => subsequence(&TOOLS[..], 1..=2)];
     let when = (select(&TIMES[..]), 0..2_i64).prop_map(|(time, after)| Instant(time + after));
     let content = prop_oneof![1 => Just(vec![]), 1 => subsequence(&[0, 1, 2, 3][..], 0..=2)];
-    (who, key, what, (areas, classes), when, content).prop_map(|(who, key, what, said, instant, content)| {
-        let ((tenant, team, principal), (model, stream, purpose)) = (who, what);
-        let areas = said.0.into_iter().map(name).collect();
-        let classes = said.1.into_iter().map(str::to_owned).collect();
-        Question { tenant, team, principal, key, model, stream, purpose, areas, classes, instant, content }
-    })
+    (who, key, what, (areas, classes, tools), when, content).prop_map(
+        |(who, key, what, said, instant, content)| {
+            let ((tenant, team, principal), (model, stream, purpose)) = (who, what);
+            let areas = said.0.into_iter().map(name).collect();
+            let classes = said.1.into_iter().map(str::to_owned).collect();
+            let tools = said.2.into_iter().map(str::to_owned).collect();
+            Question {
+                tenant,
+                team,
+                principal,
+                key,
+                model,
+                stream,
+                purpose,
+                areas,
+                classes,
+                tools,
+                instant,
+                content,
+            }
+        },
+    )
 }
 
 /// What was answered, in names and without an order that means nothing.
@@ -116,7 +135,7 @@ pub(crate) fn ask(snapshot: &CompiledSnapshot, question: &Question) -> Answer {
         purpose: question.purpose,
         declared_jurisdictions: &question.areas,
         declared_classes: &question.classes,
-        egress_tools: &[],
+        egress_tools: &question.tools,
         instant: question.instant,
         key: question.key,
     };

@@ -22,6 +22,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) model: &'a str,
     pub(crate) purpose: Option<&'a str>,
     pub(crate) areas: &'a [Name],
+    pub(crate) tools: &'a [String],
     pub(crate) found: &'a [Entity],
     pub(crate) instant: Instant,
 }
@@ -35,6 +36,7 @@ impl Default for Ask<'_> {
             model: "big",
             purpose: None,
             areas: &[],
+            tools: &[],
             found: &[],
             instant: Instant(0),
         }
@@ -60,7 +62,7 @@ pub(crate) fn decided(snapshot: &CompiledSnapshot, ask: &Ask<'_>) -> Decision {
         purpose: ask.purpose,
         declared_jurisdictions: ask.areas,
         declared_classes: &[],
-        egress_tools: &[],
+        egress_tools: ask.tools,
         instant: ask.instant,
         key: ask.key,
     };
@@ -127,6 +129,7 @@ const BOLT: Ask<'static> = Ask {
     model: "big",
     purpose: None,
     areas: &[],
+    tools: &[],
     found: &[],
     instant: Instant(0),
 };

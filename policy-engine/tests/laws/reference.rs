@@ -9,8 +9,8 @@ use policy_engine::facts::{
     Acceptance, Bound, Check, Endpoint, Facts, Licence, Limit, Model, Obligation, Price, Rule, Team,
 };
 use policy_engine::rules::condition::{
-    Attributes, Caller, Condition, EndpointSide, Interner, Members, ModelSide, RequestSide, Symbol, Truth,
-    Value,
+    Attribute, Attributes, Caller, Condition, EndpointSide, Interner, Members, ModelSide, RequestSide, Set,
+    Symbol, Truth, Value,
 };
 use policy_engine::rules::geo::PlaceKind;
 use policy_engine::rules::geo::{RegionSet, jurisdictions_of, kind, names_overlapping, resolve};
@@ -38,6 +38,21 @@ struct Asking<'a> {
     model_id: Id,
     model: &'a Model,
     narrowed: bool,
+}
+
+/// What of a request's own word is taken for true, and which of the vendor's tools it is said to ask for: one, or all.
+#[derive(Clone, Copy)]
+struct Belief<'b> {
+    areas: bool,
+    classes: bool,
+    tool: Option<&'b str>,
+}
+
+impl<'b> Belief<'b> {
+    fn every(tool: Option<&'b str>) -> [Self; 4] {
+        let ways = [(false, false), (true, false), (false, true), (true, true)];
+        ways.map(|(areas, classes)| Self { areas, classes, tool })
+    }
 }
 
 /// A rule that holds: whether for certain.
@@ -91,6 +106,12 @@ impl<'a> Asking<'a> {
             holding.iter().any(|(_, rule, _)| rule.effect == Effect::Permit && rule.mode == Mode::Enforce)
         });
         if demanded && !permitted && !could_permit {
+            return Err("permit_missing");
+        }
+        let could_permit_tools = self.endpoints().iter().any(|(id, endpoint)| {
+            self.holding(Some((id, endpoint))).iter().any(|(_, rule, _)| self.is_about_tools(rule))
+        });
+        if !could_permit_tools && self.lacks_a_tool(None) {
             return Err("permit_missing");
         }
         let mut terms = Terms::default();
@@ -198,8 +219,8 @@ impl<'a> Asking<'a> {
             if !self.in_force(id, rule) || condition.mentions_endpoint() != endpoint.is_some() {
                 continue;
             }
-            let beliefs = [(false, false), (true, false), (false, true), (true, true)];
-            let truths = beliefs.map(|belief| self.evaluate(&condition, &interner, endpoint, belief));
+            let truths =
+                Belief::every(None).map(|belief| self.evaluate(&condition, &interner, endpoint, belief));
             let matches_unknown = rule.or_unknown.unwrap_or(rule.layer == Layer::Regulation);
             let any_true = truths.contains(&Truth::True);
             let all_true = truths.iter().all(|truth| *truth == Truth::True);
@@ -216,12 +237,38 @@ impl<'a> Asking<'a> {
         holding
     }
 
+    fn is_about_tools(&self, rule: &Rule) -> bool {
+        let condition = Condition::compile(&rule.when, &mut Interner::default()).unwrap();
+        rule.effect == Effect::Permit
+            && rule.mode == Mode::Enforce
+            && condition.mentions(Attribute::Set(Set::EgressTools))
+    }
+
+    /// Whether a tool of the vendor's was asked for that no rule permits, this endpoint's rules included. A rule that holds
+    /// permits a tool if it would hold too were nothing else asked for.
+    fn lacks_a_tool(&self, endpoint: Option<(&Id, &Endpoint)>) -> bool {
+        let mut permits: Vec<_> = self.holding(None).into_iter().map(|(_, rule, _)| (rule, None)).collect();
+        if endpoint.is_some() {
+            permits.extend(self.holding(endpoint).into_iter().map(|(_, rule, _)| (rule, endpoint)));
+        }
+        permits.retain(|(rule, _)| self.is_about_tools(rule));
+        let covers = |rule: &Rule, endpoint, tool| {
+            let mut interner = Interner::default();
+            let condition = Condition::compile(&rule.when, &mut interner).unwrap();
+            Belief::every(Some(tool))
+                .into_iter()
+                .all(|belief| self.evaluate(&condition, &interner, endpoint, belief) == Truth::True)
+        };
+        let mut tools = self.question.tools.iter();
+        tools.any(|tool| !permits.iter().any(|(rule, endpoint)| covers(rule, *endpoint, tool)))
+    }
+
     fn evaluate(
         &self,
         condition: &Condition,
         interner: &Interner,
         endpoint: Option<(&Id, &Endpoint)>,
-        (believe_areas, believe_classes): (bool, bool),
+        belief: Belief<'_>,
     ) -> Truth {
         let q = self.question;
         let symbol = |text: &str| Value::Known(interner.symbol(text));
@@ -229,12 +276,12 @@ impl<'a> Asking<'a> {
             interner.members(texts)
         }
         let residency = self.principal.1.residency.as_ref().map(Name::as_str);
-        let declared = q.areas.iter().filter(|_| believe_areas);
+        let declared = q.areas.iter().filter(|_| belief.areas);
         let places = self.team.jurisdictions.iter().chain(declared).map(Name::as_str).chain(residency);
         let jurisdictions = members(interner, places.flat_map(jurisdictions_of).collect());
         let found = q.content.iter().filter_map(|part| PARTS[*part].1).map(Entity::as_str);
         let mut classes: Vec<&str> = found.collect();
-        classes.extend(q.classes.iter().filter(|_| believe_classes).map(String::as_str));
+        classes.extend(q.classes.iter().filter(|_| belief.classes).map(String::as_str));
         let classes = members(interner, classes);
         let domain = Domain::Team(self.tenant.clone(), self.team_name.clone());
         let roles = roles_of(self.facts, &domain, &self.principal.0);
@@ -242,6 +289,8 @@ impl<'a> Asking<'a> {
             members(interner, roles.iter().map(String::as_str).collect()),
             members(interner, vec![self.team_name.as_str()]),
         );
+        let tools: Vec<&str> = q.tools.iter().map(String::as_str).collect();
+        let tools = members(interner, belief.tool.map_or(tools, |tool| vec![tool]));
         let operations = members(interner, self.model.card.operations.iter().map(|o| o.as_str()).collect());
         let country = residency.filter(|r| kind(r) == Some(PlaceKind::Country));
         let caller = Caller {
@@ -270,7 +319,7 @@ impl<'a> Asking<'a> {
                 Members::Known(&jurisdictions)
             },
             data_classes: Members::Known(&classes),
-            egress_tools: Members::Known(&[]),
+            egress_tools: Members::Known(&tools),
         };
         let regions = endpoint.and_then(|(_, e)| sum(&e.processing_regions));
         let regions = regions.map(|regions| members(interner, names_overlapping(&regions)));
@@ -351,6 +400,7 @@ impl<'a> Asking<'a> {
                     forbid.map(|(_, _, certain)| if *certain { "rule_forbids" } else { "rule_undecided" })
                 }
                 _ if demanded && !permitted => Some("permit_missing"),
+                _ if self.lacks_a_tool(Some((&id, endpoint))) => Some("permit_missing"),
                 Some(allowed) if allowed.is_empty() => Some("obligation_conflict"),
                 Some(allowed) if !processing.is_some_and(|p| p.subset_of(&allowed)) => {
                     Some("residency_unsatisfied")

@@ -29,7 +29,7 @@ impl Words {
     pub(crate) const LAW: Words = Words { negations: true, permits: true, unknown_matches: true };
 }
 
-const ATOMS: [&str; 24] = [
+const ATOMS: [&str; 26] = [
     "'EU' in subject.jurisdictions",
     "'US' in subject.jurisdictions",
     "'GB' in subject.jurisdictions",
@@ -53,8 +53,13 @@ const ATOMS: [&str; 24] = [
     "caller.country in ['DE', 'GB']",
     "purpose == 'training'",
     "stream",
+    "'web_search' in egressTools",
+    "'mcp' in egressTools",
     "purpose in ['training', 'chat'] && operation == 'chat'",
 ];
+
+/// What permits say of the vendor's tools, as often as not: some by name, or all but some.
+const TOOLS: [&str; 3] = ["'web_search' in egressTools", "'mcp' in egressTools", "!('mcp' in egressTools)"];
 
 fn condition(words: Words) -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
@@ -95,14 +100,21 @@ pub(crate) fn rule(words: Words) -> impl Strategy<Value = Rule> {
         5 => Just(Effect::Require),
         permits => Just(Effect::Permit),
     ];
+    let tools = prop::option::of((select(&TOOLS[..]), any::<bool>()));
     let duties = prop::collection::vec(obligation(), 1..3);
     let dates = (prop::option::of(select(&TIMES[..])), prop::option::of(select(&TIMES[..])));
     let modes = prop_oneof![6 => Just(Mode::Enforce), 1 => Just(Mode::Shadow)];
     let unknown = prop::option::of(any::<bool>());
-    let wording = (condition(words), effect, duties, dates);
+    let wording = (condition(words), effect, duties, dates, tools);
     (wording, (modes, select(Layer::ALL), unknown, prop::bool::weighted(0.2))).prop_map(
         move |(wording, rest)| {
-            let ((when, effect, obligations, (from, to)), (mode, layer, unknown, needs)) = (wording, rest);
+            let ((when, effect, obligations, (from, to), tools), (mode, layer, unknown, needs)) =
+                (wording, rest);
+            let when = match tools.filter(|_| effect == Effect::Permit) {
+                Some((tools, true)) => tools.to_owned(),
+                Some((tools, false)) => format!("{when} && {tools}"),
+                None => when,
+            };
             let (require, from) = (effect == Effect::Require, from.map(Instant));
             Rule {
                 layer,
@@ -135,8 +147,19 @@ fn without_conflict(obligations: Vec<Obligation>) -> Vec<Obligation> {
 /// Up to `most` rules, the platform's and tenants' own.
 pub(crate) fn rules(words: Words, most: usize) -> impl Strategy<Value = BTreeMap<Id, Arc<Rule>>> {
     let owner = prop_oneof![3 => Just(None), 1 => Just(Some("acme")), 1 => Just(Some("bolt"))];
-    prop::collection::vec((owner, rule(words)), 0..=most).prop_map(|all| {
-        let numbered = all.into_iter().enumerate();
+    let all = prop::collection::vec((owner, rule(words)), 0..=most);
+    // Now and then a house permits tools and says nothing else of them, or hardly a request with tools would be allowed.
+    let tools = (prop::bool::weighted(0.5), select(&TOOLS[..]), rule(words));
+    (all, tools).prop_map(move |(all, (open, tools, rule))| {
+        let permit = Rule {
+            effect: Effect::Permit,
+            when: tools.to_owned(),
+            obligations: vec![],
+            needs_permit: false,
+            ..rule
+        };
+        let permit = (open && words.permits).then_some((None, permit));
+        let numbered = all.into_iter().chain(permit).enumerate();
         numbered.map(|(n, (owner, rule))| (id(owner, &format!("rule-{n}")), Arc::new(rule))).collect()
     })
 }

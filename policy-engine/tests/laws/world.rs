@@ -29,6 +29,8 @@ pub(crate) const PLACES: [&str; 5] = ["eu-central-1", "FR", "GB", "us-east-1", "
 pub(crate) const AREAS: [&str; 4] = ["DE", "EU", "GB", "US"];
 pub(crate) const GEOS: [&str; 2] = ["eu", "us"];
 pub(crate) const WORDS: [&str; 2] = ["project-x", "project-y"];
+/// Tools that a vendor runs; no rule knows the last of them.
+pub(crate) const TOOLS: [&str; 3] = ["web_search", "mcp", "brand_new"];
 /// Instants at and around which things begin and end.
 pub(crate) const TIMES: [i64; 4] = [0, 10, 20, 30];
 

@@ -48,13 +48,17 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
             }
             "tools" => tools::read(outline, value)?,
             name => {
-                tools::note_egress_option(outline, name, value);
+                tools::note_option(outline, name, value);
+                if name == "tool_choice" {
+                    tools::note_choice(outline, value);
+                }
                 other(name, value)?;
                 leaves(outline, key, value);
             }
         }
     }
     outline.max_tokens = caps.into_iter().flatten().min();
+    tools::note_model(outline);
     if outline.model.is_empty() {
         return Err(BodyFault::Missing("model".to_owned()));
     }

@@ -53,6 +53,40 @@ fn a_body_is_understood() {
 }
 
 #[test]
+fn tools_of_a_vendor_are_told_from_the_callers_own() {
+    let own = r#"{"type":"function","function":{"name":"f"}}"#;
+    for (with, expected) in [
+        (format!(r#""tools":[{own},{{"type":"custom","custom":{{"name":"c"}}}}]"#), &[][..]),
+        (
+            format!(r#""tools":[{own},{{"type":"mcp"}},{{"type":"mcp"}},{{"type":"Function"}}]"#),
+            &["mcp", "Function"],
+        ),
+        (
+            r#""tools":[{"type":"never_heard_of"},{"type":"functi\u006fn","function":{"name":"f"}}]"#.into(),
+            &["never_heard_of"],
+        ),
+        (r#""tools":null,"web_search_options":null,"plugins":null,"enable_search":false"#.into(), &[]),
+        (r#""web_search_options":{}"#.into(), &["web_search"]),
+        (r#""web_search_opti\u006fns":{}"#.into(), &["web_search"]),
+        (r#""enable_search":true,"search_parameters":{"mode":"on"}"#.into(), &["web_search"]),
+        (r#""mcp_servers":[{"url":"https://x"}],"data_sources":[{}]"#.into(), &["mcp", "data_sources"]),
+        (r#""tool_choice":"required""#.into(), &[]),
+        (r#""tool_choice":{"type":"function","function":{"name":"f"}}"#.into(), &[]),
+        (r#""tool_choice":{"type":"allowed_tools","allowed_tools":{}}"#.into(), &[]),
+        (r#""tool_choice":{"type":"file_search"}"#.into(), &["file_search"]),
+    ] {
+        let outline = read(&format!(r#"{{"model":"m",{HI},{with}}}"#)).unwrap();
+        assert_eq!(outline.egress_tools, expected, "{with}");
+    }
+    for (model, searches) in
+        [("gpt-4o-search-preview", true), ("gpt-5-search-api", true), ("x:online", true), ("gpt-4o", false)]
+    {
+        let outline = read(&format!(r#"{{"model":"{model}",{HI}}}"#)).unwrap();
+        assert_eq!(!outline.egress_tools.is_empty(), searches, "{model}");
+    }
+}
+
+#[test]
 fn nothing_hides_where_media_or_names_are_expected() {
     let message = |message: &str| format!(r#"{{"model":"m","messages":[{message}]}}"#);
     let part = |part: &str| message(&format!(r#"{{"role":"user","content":[{part}]}}"#));

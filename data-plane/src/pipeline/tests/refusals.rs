@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policy_engine::facts::Bound;
-use policy_engine::vocabulary::{Duration, Operation, Period};
+use policy_engine::vocabulary::{Duration, Effect, Layer, Mode, Operation, Period};
 
 use crate::house::{House, KEY, asking, bearer, limit, refused, whole, world};
 use crate::pipeline;
@@ -140,4 +140,43 @@ async fn a_tenant_that_must_be_audited_is_refused_without_a_place() {
     drop(held);
     whole(house.chat(&asking("fast", "hi", "")).await);
     let _ = world::facts();
+}
+
+/// A rule that permits, where this holds.
+fn permit(facts: &mut policy_engine::facts::Facts, when: &str) {
+    let rule = policy_engine::facts::Rule {
+        layer: Layer::Organisation,
+        effect: Effect::Permit,
+        when: when.to_owned(),
+        obligations: vec![],
+        reason_code: None,
+        legal_ref: None,
+        valid_from: None,
+        valid_to: None,
+        mode: Mode::Enforce,
+        or_unknown: None,
+        needs_permit: false,
+        geos: vec![],
+    };
+    facts.rules.insert(world::id("tools"), Arc::new(rule));
+}
+
+#[tokio::test]
+async fn a_tool_of_the_vendors_is_refused_until_a_rule_permits_it() {
+    let tools = r#","web_search_options":{}"#;
+    let body = asking("fast", "hi", tools);
+    let house = House::new(|_| ());
+    let (code, status, message) = refused(house.chat(&body).await);
+    assert_eq!((code, status), ("permit_missing", 403));
+    assert!(message.contains("`web_search`") && message.contains("`egressTools`"), "{message}");
+    let [record] = house.records();
+    assert_eq!((record.outcome, record.attempts.len()), (Outcome::Refused, 0));
+    house.close();
+    let house = House::new(|facts| permit(facts, "'web_search' in egressTools"));
+    whole(house.chat(&body).await);
+    assert_eq!(
+        refused(house.chat(&asking("fast", "hi", r#","mcp_servers":[{}]"#)).await).0,
+        "permit_missing"
+    );
+    house.close();
 }

@@ -1,7 +1,9 @@
 //! The tools a request offers its model.
 //!
-//! Law: a tool that is not a function of the caller's is run by the vendor and may carry what it was told elsewhere: it is
-//! egress, which rules see by its type. Schemas and descriptions are texts.
+//! Law: a tool that is not a function of the caller's, by a type that we know, is run by the vendor and may carry what it was
+//! told elsewhere: it is egress, which the policy sees by its type and refuses unless a rule permits it. So is what a field or
+//! the name of a model that searches implies. Schemas and descriptions are texts. Absent on purpose: what an endpoint's own
+//! name for the model implies, which whoever registered the endpoint has decided.
 
 use super::super::super::tape::{Kind, Value};
 use super::super::Outline;
@@ -11,12 +13,31 @@ use super::super::field::{BodyFault, given};
 const CALLERS_OWN: [&str; 2] = ["function", "custom"];
 
 /// Top-level fields that switch a vendor's own tool on, and what it is called.
-const OPTIONS: [(&str, &str); 4] = [
+const OPTIONS: [(&str, &str); 17] = [
     ("web_search_options", "web_search"),
+    ("web_search", "web_search"),
+    ("search_parameters", "web_search"),
+    ("search_settings", "web_search"),
+    ("search_options", "web_search"),
+    ("enable_search", "web_search"),
+    ("google_search", "web_search"),
+    ("file_search", "file_search"),
+    ("tool_resources", "file_search"),
+    ("data_sources", "data_sources"),
+    ("connectors", "connectors"),
+    ("code_interpreter", "code_interpreter"),
+    ("code_execution", "code_interpreter"),
+    ("computer_use", "computer_use"),
     ("plugins", "plugins"),
     ("mcp_servers", "mcp"),
-    ("search_parameters", "web_search"),
+    ("extra_body", "extra_body"),
 ];
+
+/// Parts of the names of models that search the web whatever they are asked.
+const SEARCHING: [&str; 4] = ["search-preview", "search-api", "deep-research", ":online"];
+
+/// Choices that choose among what is offered, beside the caller's own tools.
+const CHOICES: [&str; 1] = ["allowed_tools"];
 
 pub(super) fn read(outline: &mut Outline, tools: Value<'_>) -> Result<(), BodyFault> {
     if !given(tools) {
@@ -54,10 +75,27 @@ fn one(outline: &mut Outline, tool: Value<'_>) -> Result<(), BodyFault> {
     Ok(())
 }
 
-pub(super) fn note_egress_option(outline: &mut Outline, name: &str, value: Value<'_>) {
+/// Notes what a field of the body switches on by being there. Off is said by leaving it out, `null` or `false`.
+pub(super) fn note_option(outline: &mut Outline, name: &str, value: Value<'_>) {
     let tool = OPTIONS.iter().find(|(option, _)| *option == name).map(|(_, tool)| *tool);
-    if let Some(tool) = tool.filter(|_| given(value)) {
+    if let Some(tool) = tool.filter(|_| given(value) && value.kind() != Kind::False) {
         note(outline, tool);
+    }
+}
+
+/// Notes a tool that is chosen by a type that is not the caller's own, whether or not it was offered.
+pub(super) fn note_choice(outline: &mut Outline, choice: Value<'_>) {
+    let of = choice.get("type").filter(|of| of.kind() == Kind::String);
+    let Some(of) = of.map(|of| of.text()) else { return };
+    if !CALLERS_OWN.iter().chain(&CHOICES).any(|own| *own == of) {
+        note(outline, &of);
+    }
+}
+
+/// Notes the search that a model does by itself, as its name says.
+pub(super) fn note_model(outline: &mut Outline) {
+    if SEARCHING.iter().any(|part| outline.model.contains(part)) {
+        note(outline, "web_search");
     }
 }
 

@@ -16,6 +16,7 @@ use clap::Args;
 use control_plane::ca::LEAF_VALIDITY;
 use control_plane::config as control;
 use control_plane::serve::ControlPlane;
+use control_plane::upstream::Upstream;
 use data_plane::config as data;
 use data_plane::quota::Ledger;
 use data_plane::serve::DataPlane;
@@ -112,8 +113,14 @@ fn control_config(dev: &Dev) -> control::Config {
             sync: dev.listen_sync,
             ops: dev.listen_ops_control,
         },
+        upstream: upstream(),
         ..control::Config::default()
     }
+}
+
+/// Which upstreams may be registered: loopback ones are for development, which this is.
+fn upstream() -> Upstream {
+    Upstream { allow_loopback: true, ..Upstream::default() }
 }
 
 fn data_config(dev: &Dev, geo: &str, control: &ControlPlane) -> anyhow::Result<data::Config> {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use policy_engine::vocabulary::{Duration, SpanError};
 use serde::Deserialize;
 
+use crate::upstream::Upstream;
+
 /// What begins the name of every variable that sets a key.
 const PREFIX: &str = "CHANCERY__";
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// How nodes are served.
     pub sync: SyncConfig,
+    /// Which upstream addresses may be registered, beyond public ones.
+    pub upstream: Upstream,
 }
 
 /// Addresses; port 0 picks a free one.
@@ -115,6 +119,7 @@ impl Default for Config {
             store: StoreConfig::default(),
             admin: AdminConfig::default(),
             sync: SyncConfig::default(),
+            upstream: Upstream::default(),
         }
     }
 }
@@ -246,8 +251,8 @@ mod tests {
             })
             .collect();
         assert_eq!(parsed(&spoken, &[]).unwrap(), Config::default());
-        let source = include_str!("config.rs");
-        for line in source.lines().take_while(|line| !line.contains("why a configuration")) {
+        let source = [include_str!("config.rs"), include_str!("upstream.rs")].concat();
+        for line in source.lines() {
             let field = line.strip_prefix("    pub ").and_then(|l| l.split_once(": "));
             if let Some((key, _)) = field.filter(|(key, _)| !key.contains('(')) {
                 assert!(

@@ -29,6 +29,7 @@ use prost::Message;
 use proto::convert::{Faults, Problem};
 
 use crate::registry::Stored;
+use crate::upstream::Upstream;
 use crate::vault::Vault;
 
 /// Labels a resource may have at most.
@@ -68,6 +69,15 @@ pub trait Noun: Message + Default + Clone + 'static {
     }
 }
 
+/// What every resource passes on its way in.
+#[derive(Debug)]
+pub struct Gate {
+    /// Where its secret stays.
+    pub vault: Vault,
+    /// Where its upstream may be.
+    pub upstream: Upstream,
+}
+
 /// What a noun may use, and leave, on its way into the store.
 #[derive(Debug)]
 pub struct Preparing<'a> {
@@ -75,8 +85,8 @@ pub struct Preparing<'a> {
     pub id: &'a Id,
     /// What is in force under this name.
     pub before: Option<&'a Stored>,
-    /// The sealed credentials.
-    pub vault: &'a Vault,
+    /// What it passes.
+    pub gate: &'a Gate,
     /// Credentials sealed on the way, by id; they are kept in the transaction that stores the resource.
     pub sealed: Vec<(String, Vec<u8>)>,
 }
@@ -93,14 +103,14 @@ pub(crate) fn prepare<M: Noun>(
     mut message: M,
     id: &Id,
     before: Option<&Stored>,
-    vault: &Vault,
+    gate: &Gate,
 ) -> Result<Prepared, Vec<Fault>> {
     message.dress(id, None);
     let mut faults = label_faults(M::KIND, id, message.labels());
     if !message.declares() {
         faults.push(fault(M::KIND, id, "spec", "missing", "is missing".to_owned()));
     }
-    let mut preparing = Preparing { id, before, vault, sealed: Vec::new() };
+    let mut preparing = Preparing { id, before, gate, sealed: Vec::new() };
     if let Err(found) = message.prepare(&mut preparing) {
         faults.extend(wire_faults(M::KIND, id, &found));
     }
@@ -140,13 +150,13 @@ pub(crate) struct Raw<'a> {
 }
 
 /// Brings an encoded message of a kind into the form that is stored.
-pub(crate) fn prepare_encoded(raw: Raw<'_>, vault: &Vault) -> Result<Prepared, Vec<Fault>> {
-    by_kind!(raw.kind, prepare_as(raw, vault))
+pub(crate) fn prepare_encoded(raw: Raw<'_>, gate: &Gate) -> Result<Prepared, Vec<Fault>> {
+    by_kind!(raw.kind, prepare_as(raw, gate))
 }
 
 /// Every fault an encoded message has by itself: of its preparation and of the fact it declares.
-pub(crate) fn faults_of(raw: Raw<'_>, vault: &Vault) -> Vec<Fault> {
-    let (bytes, mut faults) = match prepare_encoded(raw, vault) {
+pub(crate) fn faults_of(raw: Raw<'_>, gate: &Gate) -> Vec<Fault> {
+    let (bytes, mut faults) = match prepare_encoded(raw, gate) {
         Ok(prepared) => (prepared.bytes, Vec::new()),
         Err(faults) => (Bytes::copy_from_slice(raw.encoded), faults),
     };
@@ -170,10 +180,10 @@ fn forget_as<M: Noun>(id: &Id, facts: &mut Facts) {
     M::forget(id, facts);
 }
 
-fn prepare_as<M: Noun>(raw: Raw<'_>, vault: &Vault) -> Result<Prepared, Vec<Fault>> {
+fn prepare_as<M: Noun>(raw: Raw<'_>, gate: &Gate) -> Result<Prepared, Vec<Fault>> {
     let message = M::decode(raw.encoded)
         .map_err(|_| vec![fault(M::KIND, raw.id, "", "invalid", "it is not such a message".to_owned())])?;
-    prepare(message, raw.id, raw.before, vault)
+    prepare(message, raw.id, raw.before, gate)
 }
 
 /// The revoked keys that satisfy a condition.

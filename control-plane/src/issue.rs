@@ -9,9 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::clock;
 use crate::error::ChangeError;
-use crate::govern::{self, keys};
+use crate::govern::{self, Gate, keys};
 use crate::publish::{Act, Change, Effect, Mode, Plan, Published, Publisher};
-use crate::vault::Vault;
 
 /// A key that shall be made.
 #[derive(Debug, Clone, Default)]
@@ -49,11 +48,11 @@ pub async fn create(
         })
         .collect();
     let ids: Vec<Id> = named.iter().map(|(id, _)| id.clone()).collect();
-    let plan = move |_: &Published, vault: &Vault| {
+    let plan = move |_: &Published, gate: &Gate| {
         let mut plan = Plan::default();
         let mut faults = Vec::new();
         for ((id, wanted), minted) in ids.into_iter().zip(wanted).zip(minted) {
-            match govern::prepare(keys::new(wanted.spec, wanted.labels), &id, None, vault) {
+            match govern::prepare(keys::new(wanted.spec, wanted.labels), &id, None, gate) {
                 Ok(prepared) => {
                     plan.changes.push(Change { kind: Kind::Key, id, after: Some(prepared.bytes) });
                     plan.keys.push((minted.public_id, minted.digest));
@@ -74,7 +73,7 @@ pub async fn create(
 /// Revokes a key for good, and gives it as it is then; `None` where there is none of this name.
 pub async fn revoke(publisher: &Publisher, act: Act, id: &Id) -> Result<Option<Key>, ChangeError> {
     let place = id.clone();
-    let plan = move |published: &Published, _: &Vault| {
+    let plan = move |published: &Published, _: &Gate| {
         let mut plan = Plan::default();
         if let Some(stored) = published.registry.get(Kind::Key, &place) {
             let key = Key::decode(stored.bytes.clone()).map_err(|_| ChangeError::Broken)?;

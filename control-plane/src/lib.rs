@@ -20,4 +20,5 @@ pub mod seal;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
+pub mod upstream;
 pub mod vault;

@@ -20,11 +20,13 @@ use tokio::sync::{Mutex, watch};
 use crate::authoriser::Authoriser;
 use crate::clock;
 use crate::error::ChangeError;
+use crate::govern::Gate;
 use crate::keyring::KeyRing;
 use crate::registry::Registry;
 use crate::seal::Sealer;
 use crate::store::{Batch, Digest, Head, Page, Store, Written};
 use crate::telemetry::Metrics;
+use crate::upstream::Upstream;
 use crate::vault::Vault;
 
 pub use audit::Act;
@@ -80,7 +82,7 @@ pub struct Publisher {
 #[derive(Debug)]
 struct Shared {
     store: Store,
-    vault: Vault,
+    gate: Gate,
     ring: KeyRing,
     metrics: Metrics,
     writing: Mutex<()>,
@@ -89,13 +91,15 @@ struct Shared {
 
 impl Publisher {
     /// Opens a store: what is in force is read and compiled; a store that does not compile is refused, with every fault.
-    pub async fn open(store: Store, sealer: Arc<Sealer>) -> Result<Self, OpenError> {
+    /// `upstream` says where the providers that are written from now on may be.
+    pub async fn open(store: Store, sealer: Arc<Sealer>, upstream: Upstream) -> Result<Self, OpenError> {
         let published = load::published(&store).await?;
         let ring = KeyRing::open(&store, sealer.clone()).await?;
         let vault = Vault::new(sealer, store.credentials().await?.into_iter().collect());
+        let gate = Gate { vault, upstream };
         let (current, _) = watch::channel(Arc::new(published));
         let metrics = Metrics::default();
-        let shared = Shared { store, vault, ring, metrics, writing: Mutex::new(()), current };
+        let shared = Shared { store, gate, ring, metrics, writing: Mutex::new(()), current };
         shared.measure();
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -117,7 +121,12 @@ impl Publisher {
 
     /// The sealed credentials.
     pub fn vault(&self) -> &Vault {
-        &self.shared.vault
+        &self.shared.gate.vault
+    }
+
+    /// What every resource passes on its way in.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.shared.gate
     }
 
     /// What is known of API keys' secrets.
@@ -133,7 +142,7 @@ impl Publisher {
     /// Does, or tries, what `plan` makes of what is in force when its turn has come.
     pub async fn publish<P>(&self, act: Act, mode: Mode, plan: P) -> Result<Outcome, ChangeError>
     where
-        P: FnOnce(&Published, &Vault) -> Result<Plan, ChangeError> + Send + 'static,
+        P: FnOnce(&Published, &Gate) -> Result<Plan, ChangeError> + Send + 'static,
     {
         let shared = self.shared.clone();
         let task = tokio::spawn(async move {
@@ -169,12 +178,12 @@ impl Publisher {
 impl Shared {
     async fn publish<P>(&self, act: &Act, mode: Mode, plan: P) -> Result<Outcome, ChangeError>
     where
-        P: FnOnce(&Published, &Vault) -> Result<Plan, ChangeError> + Send,
+        P: FnOnce(&Published, &Gate) -> Result<Plan, ChangeError> + Send,
     {
         let _turn = self.writing.lock().await;
         let begun = Instant::now();
         let base = self.current.borrow().clone();
-        let plan = plan(&base, &self.vault)?;
+        let plan = plan(&base, &self.gate)?;
         let now = clock::now();
         let applied = plan::apply(&base, &plan, now)?;
         if applied.written.is_empty() {
@@ -189,7 +198,7 @@ impl Shared {
         let digest = registry.digest();
         let head = self.commit(act, &base, &plan, (&written, digest, now)).await?;
         self.ring.keep(plan.keys);
-        self.vault.keep(&plan.credentials);
+        self.gate.vault.keep(&plan.credentials);
         let Judged { facts, compiled } = compiled;
         let authoriser = base.authoriser.after(&base.registry, &registry, &facts);
         let published =

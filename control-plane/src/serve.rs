@@ -71,7 +71,7 @@ impl ControlPlane {
         let store = Store::open(&path)
             .await
             .with_context(|| format!("the store `{}` can't be opened", path.display()))?;
-        let publisher = Publisher::open(store, Arc::new(sealer)).await?;
+        let publisher = Publisher::open(store, Arc::new(sealer), config.upstream.clone()).await?;
         let tokens = token::configured(&config.admin, &own)?;
         let authority = Arc::new(Authority::open_or_create(&own.join("ca"))?);
         let stop = CancellationToken::new();

@@ -52,7 +52,8 @@ impl Household {
         let authority = Authority::open_or_create(&kept.join("control-plane/ca"))?;
         let file = home.path().join("control.toml");
         let listen = format!("[listen]\nadmin = \"{admin}\"\nsync = \"{sync}\"\nops = \"{ops}\"\n");
-        std::fs::write(&file, format!("state_dir = \"{}\"\n{listen}", kept.display()))?;
+        let upstream = "[upstream]\nallow_loopback = true\n";
+        std::fs::write(&file, format!("state_dir = \"{}\"\n{listen}{upstream}", kept.display()))?;
         let control = Process::start("control-plane", &file, level)?;
         let (planes, inference) = (Vec::new(), Vec::new());
         let mut house = Self { control, planes, admin, inference, ops: Vec::new(), level, home };

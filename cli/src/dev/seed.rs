@@ -29,6 +29,10 @@ pub(super) async fn seed(control: &ControlPlane, dev: &Dev) -> anyhow::Result<St
     }
     let openai_key = env::var("OPENAI_API_KEY").ok();
     for vendor in upstreams::asked_for(openai_key.as_deref(), &dev.openai_compatible) {
+        if let Err(refused) = super::upstream().check(&vendor.base_url) {
+            tracing::error!(vendor = vendor.name, %refused, "a vendor can't be registered; it is left out");
+            continue;
+        }
         match upstreams::models(&vendor, openai_key.as_deref()).await {
             Ok(models) => files.push(SourceFile {
                 path: format!("{}.yaml", vendor.name),

@@ -2,6 +2,7 @@
 //!
 //! Law: a tenant's provider brings its own secret. It may name neither what lies on a node, which is the platform's, nor a
 //! sealed credential that is not its own already: else who governs a tenant could send others' secrets where it likes.
+//! Its base URL is where a data plane may call.
 
 use prost::Message as _;
 use proto::admin::Credential;
@@ -10,17 +11,32 @@ use proto::convert::{Faults, FieldFault, FieldPath, Problem, Step};
 use subtle::ConstantTimeEq as _;
 
 use super::{Preparing, governed};
+use crate::upstream::Upstream;
 
 governed!(Provider in providers {
     fn prepare(&mut self, preparing: &mut Preparing<'_>) -> Result<(), Faults> {
         let before = preparing.before.and_then(|stored| Self::decode(stored.bytes.clone()).ok());
         let before = before.and_then(|provider| provider.spec?.credential);
-        match self.spec.as_mut().and_then(|spec| spec.credential.as_mut()) {
-            Some(credential) => seal(credential, before.as_ref(), preparing),
-            None => Ok(()),
-        }
+        let Some(spec) = &mut self.spec else { return Ok(()) };
+        let found = [
+            reachable(&spec.base_url, &preparing.gate.upstream),
+            spec.credential.as_mut().map_or(Ok(()), |c| seal(c, before.as_ref(), preparing)),
+        ];
+        let faults: Vec<FieldFault> = found.into_iter().filter_map(Result::err).flat_map(|f| f.0).collect();
+        if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
     }
 });
+
+/// Refuses a base URL where no data plane would call; that one is missing is for the adapter to say.
+fn reachable(base_url: &str, upstream: &Upstream) -> Result<(), Faults> {
+    if base_url.is_empty() {
+        return Ok(());
+    }
+    upstream.check(base_url).map_err(|refused| {
+        let path = ["spec", "baseUrl"].map(Step::Field).to_vec();
+        Faults(vec![FieldFault { field: FieldPath(path), problem: Problem::Invalid(refused.to_string()) }])
+    })
+}
 
 /// Replaces a secret by the name of its sealed copy; the copy there is stays where it is of the same secret.
 pub(super) fn seal(
@@ -40,7 +56,7 @@ pub(super) fn seal(
                 Some(id) => id,
                 None => {
                     let refused = |_| at("value", Problem::Invalid("can't be sealed".to_owned()));
-                    let (id, sealed) = preparing.vault.seal(secret.as_bytes()).map_err(refused)?;
+                    let (id, sealed) = preparing.gate.vault.seal(secret.as_bytes()).map_err(refused)?;
                     preparing.sealed.push((id.clone(), sealed));
                     id
                 }
@@ -53,7 +69,7 @@ pub(super) fn seal(
         Some(Source::Sealed(id)) if preparing.id.tenant.is_some() && named.as_ref() != Some(&id) => {
             Err(at("sealed", Problem::Invalid("is not this provider's own".to_owned())))
         }
-        Some(Source::Sealed(id)) if !preparing.vault.has(&id) => Err(at(
+        Some(Source::Sealed(id)) if !preparing.gate.vault.has(&id) => Err(at(
             "sealed",
             Problem::Invalid("names no credential that was given to this control plane".to_owned()),
         )),
@@ -69,7 +85,7 @@ fn of_the_platform() -> Problem {
 }
 
 fn holds(preparing: &Preparing<'_>, id: &str, secret: &[u8]) -> bool {
-    let held = preparing.vault.open(id).ok().flatten();
+    let held = preparing.gate.vault.open(id).ok().flatten();
     held.is_some_and(|held| held.as_slice().ct_eq(secret).into())
 }
 
@@ -86,36 +102,37 @@ mod tests {
     use policy_engine::vocabulary::Id;
 
     use super::*;
+    use crate::govern::Gate;
     use crate::seal::Sealer;
     use crate::vault::Vault;
 
-    fn sealed(id: &Id, vault: &Vault, source: Source, before: Option<&str>) -> Result<Source, Faults> {
-        let mut preparing = Preparing { id, before: None, vault, sealed: Vec::new() };
+    fn sealed(id: &Id, gate: &Gate, source: Source, before: Option<&str>) -> Result<Source, Faults> {
+        let mut preparing = Preparing { id, before: None, gate, sealed: Vec::new() };
         let mut credential = Credential { source: Some(source) };
         let before = before.map(|id| Credential { source: Some(Source::Sealed(id.to_owned())) });
         seal(&mut credential, before.as_ref(), &mut preparing)?;
-        vault.keep(&preparing.sealed);
+        gate.vault.keep(&preparing.sealed);
         Ok(credential.source.unwrap())
     }
 
     #[test]
     fn a_tenants_provider_reaches_no_secret_but_its_own() {
         let vault = Vault::new(Arc::new(Sealer::new(&[7; 32]).unwrap()), HashMap::new());
+        let gate = Gate { vault, upstream: Upstream::default() };
         let platform = Id::platform("p".parse().unwrap());
         let tenants = Id::of("acme".parse().unwrap(), "p".parse().unwrap());
-        let Source::Sealed(own) = sealed(&tenants, &vault, Source::Value("sk-1".into()), None).unwrap()
-        else {
+        let Source::Sealed(own) = sealed(&tenants, &gate, Source::Value("sk-1".into()), None).unwrap() else {
             panic!()
         };
         for source in [Source::Env("OPENAI_API_KEY".into()), Source::File("/etc/key".into())] {
-            assert!(sealed(&platform, &vault, source.clone(), None).is_ok());
-            assert!(sealed(&tenants, &vault, source, None).is_err());
+            assert!(sealed(&platform, &gate, source.clone(), None).is_ok());
+            assert!(sealed(&tenants, &gate, source, None).is_err());
         }
         let named = Source::Sealed(own.clone());
-        assert!(sealed(&platform, &vault, named.clone(), None).is_ok());
-        assert!(sealed(&platform, &vault, Source::Sealed("cred-0".into()), None).is_err());
-        assert!(sealed(&tenants, &vault, named.clone(), None).is_err());
-        assert_eq!(sealed(&tenants, &vault, named, Some(&own)), Ok(Source::Sealed(own)));
-        assert!(sealed(&tenants, &vault, Source::Value(" ".into()), None).is_err());
+        assert!(sealed(&platform, &gate, named.clone(), None).is_ok());
+        assert!(sealed(&platform, &gate, Source::Sealed("cred-0".into()), None).is_err());
+        assert!(sealed(&tenants, &gate, named.clone(), None).is_err());
+        assert_eq!(sealed(&tenants, &gate, named, Some(&own)), Ok(Source::Sealed(own)));
+        assert!(sealed(&tenants, &gate, Source::Value(" ".into()), None).is_err());
     }
 }

@@ -11,9 +11,8 @@ use proto::status::Refusal;
 use super::document::{self, Document};
 use crate::actor::Actor;
 use crate::error::ChangeError;
-use crate::govern::{self, Raw};
+use crate::govern::{self, Gate, Raw};
 use crate::publish::{Act, Change, Effects, Mode, Outcome, Plan, Published, Publisher};
-use crate::vault::Vault;
 
 /// Applies files, or tries to; faults are an answer, a refusal is for who may not.
 pub async fn apply(
@@ -29,14 +28,14 @@ pub async fn apply(
         current.demand_write(actor, document.kind, &document.id)?;
     }
     if !faults.is_empty() {
-        faults.extend(documents.iter().flat_map(|document| of_values(&current, publisher.vault(), document)));
+        faults.extend(documents.iter().flat_map(|document| of_values(&current, publisher.gate(), document)));
         return Ok(faulty(faults));
     }
     let places: HashMap<(Kind, Id), usize> =
         documents.iter().enumerate().map(|(at, d)| ((d.kind, d.id.clone()), at)).collect();
     let documents = std::sync::Arc::new(documents);
     let declared = documents.clone();
-    let planned = move |published: &Published, vault: &Vault| plan(published, vault, &declared);
+    let planned = move |published: &Published, gate: &Gate| plan(published, gate, &declared);
     match publisher.publish(act, mode, planned).await {
         Ok(outcome) => Ok(done(&outcome)),
         Err(ChangeError::Faults(found)) => {
@@ -50,11 +49,11 @@ pub async fn apply(
     }
 }
 
-fn plan(published: &Published, vault: &Vault, documents: &[Document]) -> Result<Plan, ChangeError> {
+fn plan(published: &Published, gate: &Gate, documents: &[Document]) -> Result<Plan, ChangeError> {
     let mut plan = Plan::default();
     for document in documents {
-        let Ok(prepared) = govern::prepare_encoded(raw(published, document), vault) else {
-            let all = documents.iter().flat_map(|each| govern::faults_of(raw(published, each), vault));
+        let Ok(prepared) = govern::prepare_encoded(raw(published, document), gate) else {
+            let all = documents.iter().flat_map(|each| govern::faults_of(raw(published, each), gate));
             return Err(ChangeError::Faults(all.collect()));
         };
         plan.credentials.extend(prepared.sealed);
@@ -65,8 +64,8 @@ fn plan(published: &Published, vault: &Vault, documents: &[Document]) -> Result<
 }
 
 /// The faults of a document's values, by themselves; what could not be bound has been told already.
-fn of_values(published: &Published, vault: &Vault, document: &Document) -> Vec<Fault> {
-    let found = govern::faults_of(raw(published, document), vault);
+fn of_values(published: &Published, gate: &Gate, document: &Document) -> Vec<Fault> {
+    let found = govern::faults_of(raw(published, document), gate);
     let placed = found.into_iter().map(|fault| place(fault, Some(document)));
     placed.filter(|fault| !document.repeats(fault)).collect()
 }

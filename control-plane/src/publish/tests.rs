@@ -16,7 +16,7 @@ pub(crate) struct Fixture {
 
 pub(crate) async fn opened(dir: &std::path::Path) -> Result<Publisher, OpenError> {
     let store = Store::open(&dir.join("store.db")).await?;
-    Publisher::open(store, Arc::new(Sealer::new(&[7; 32]).unwrap())).await
+    Publisher::open(store, Arc::new(Sealer::new(&[7; 32]).unwrap()), Upstream::default()).await
 }
 
 pub(crate) async fn fixture() -> Fixture {
@@ -56,13 +56,13 @@ async fn publish(
     publisher: &Publisher,
     wanted: Vec<(Kind, Id, Option<Bytes>)>,
 ) -> Result<Outcome, ChangeError> {
-    let plan = move |published: &Published, vault: &Vault| {
+    let plan = move |published: &Published, gate: &Gate| {
         let mut plan = Plan::default();
         for (kind, id, bytes) in wanted {
             let before = published.registry.get(kind, &id).map(AsRef::as_ref);
             let after = match bytes {
                 Some(bytes) => Some(
-                    govern::prepare_encoded(govern::Raw { kind, id: &id, encoded: &bytes, before }, vault)
+                    govern::prepare_encoded(govern::Raw { kind, id: &id, encoded: &bytes, before }, gate)
                         .map_err(ChangeError::Faults)?
                         .bytes,
                 ),

@@ -32,11 +32,12 @@ impl Geo {
     }
 }
 
-/// A control plane on free ports that keeps everything in `home`.
+/// A control plane on free ports that keeps everything in `home` and lets upstreams be on this machine.
 pub fn control_config(home: &Path) -> control::Config {
     let mut config = control::Config { state_dir: home.to_owned(), ..control::Config::default() };
     let free = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     (config.listen.admin, config.listen.sync, config.listen.ops) = (free, free, free);
+    config.upstream.allow_loopback = true;
     config
 }
 

@@ -3,7 +3,7 @@
 use integration_tests::{
     door::{Ask, Caller, Door},
     household::Dev,
-    scripted::OpenAiLike,
+    scripted::{Nobody, OpenAiLike},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,12 +73,16 @@ async fn tomorrow_the_key_is_the_same_and_so_is_what_was_changed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vendor_that_is_not_there_does_not_keep_the_house_from_standing() {
     let home = tempfile::tempdir().unwrap();
-    let dev = Dev::start(home.path(), &["--openai-compatible", "http://127.0.0.1:1/v1"], &[]).await.unwrap();
+    let (nobody, metadata) = (Nobody::hold().unwrap(), "http://169.254.169.254/v1");
+    let down = nobody.base_url().unwrap();
+    let asked = ["--openai-compatible", &down, "--openai-compatible", metadata];
+    let dev = Dev::start(home.path(), &asked, &[]).await.unwrap();
     let caller = Caller::at(
         Door::Grpc,
         dev.variable("CHANCERY_DATA_URL").unwrap(),
         dev.variable("CHANCERY_API_KEY").unwrap(),
     );
     caller.ask(&Ask::chat("sim-gpt-4o", "hello")).await.unwrap().unwrap();
-    assert!(dev.log().contains("127.0.0.1:1"), "the operator is told: {}", dev.log());
+    assert!(dev.log().contains(&down), "the operator is told: {}", dev.log());
+    assert!(dev.log().contains("where no upstream may be"), "and of the other: {}", dev.log());
 }

@@ -5,14 +5,11 @@ use http::{HeaderValue, StatusCode, header};
 use integration_tests::{
     door::{Ask, Door},
     scene::Scene,
-    scripted::{Canned, OpenAiLike, Script, ScriptedUpstream},
+    scripted::{Canned, Nobody, OpenAiLike, Script, ScriptedUpstream},
 };
 use serde_json::{Value, json};
 
 use crate::policy;
-
-/// Nobody listens here.
-const NOBODY: &str = "http://127.0.0.1:1/v1";
 
 fn two(first: &str, second: &str) -> String {
     let timeouts = "timeouts: {connect: 1s, firstByte: 400ms, idle: 400ms, total: 5s}";
@@ -35,8 +32,8 @@ fn failure(status: u16) -> Canned {
 }
 
 async fn one_that_is_down_is_passed_over(door: Door) -> Result<Scene> {
-    let second = OpenAiLike::start().await?;
-    let scene = Scene::with(door, &two(NOBODY, &second.base_url())).await?;
+    let (first, second) = (Nobody::hold()?, OpenAiLike::start().await?);
+    let scene = Scene::with(door, &two(&first.base_url()?, &second.base_url())).await?;
     for stream in [false, true] {
         let told = scene.answered(&Ask::chat("sim-story", "hello").streaming(stream)).await?;
         assert_eq!(told.text, "hello");

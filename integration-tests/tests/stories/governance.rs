@@ -5,7 +5,7 @@ use integration_tests::{
     door::{Ask, Door},
     sandbox::Geo,
     scene::Scene,
-    scripted::OpenAiLike,
+    scripted::{Nobody, OpenAiLike},
 };
 use serde_json::json;
 
@@ -13,13 +13,10 @@ use crate::{answer, policy};
 
 const MODEL: &str = "sim-mistral-large";
 
-/// Nobody listens here: the port is reserved and never bound.
-const NOBODY: &str = "http://127.0.0.1:1/v1";
-
 async fn case_55_what_must_stay_in_the_eu_fails_there_rather_than_leave(door: Door) -> Result<Scene> {
-    let us = OpenAiLike::start().await?;
+    let (eu, us) = (Nobody::hold()?, OpenAiLike::start().await?);
     let text = [
-        policy::vendor("down-eu", NOBODY, "EU"),
+        policy::vendor("down-eu", &eu.base_url()?, "EU"),
         policy::vendor("up-us", &us.base_url(), "US"),
         policy::model("sim-two-homes", &["down-eu", "up-us"]),
     ];

@@ -15,10 +15,9 @@ use super::{Admin, mask, page};
 use crate::actor::{absent, owner};
 use crate::descriptors;
 use crate::error::ChangeError;
-use crate::govern::{self, Noun};
+use crate::govern::{self, Gate, Noun};
 use crate::publish::{Change, Mode, Outcome, Plan, Published};
 use crate::registry::Stored;
-use crate::vault::Vault;
 
 /// The parent of what all tenants have.
 const EVERY_TENANT: &str = "tenants/-";
@@ -126,11 +125,11 @@ impl Admin {
         self.demand_write(call, M::KIND, &id)?;
         let message = asked.message.ok_or_else(|| Refusal::field(collection.singular, "is missing"))?;
         let place = id.clone();
-        let plan = move |published: &Published, vault: &Vault| match published.registry.get(M::KIND, &place) {
+        let plan = move |published: &Published, gate: &Gate| match published.registry.get(M::KIND, &place) {
             Some(_) => {
                 Err(Refusal::new(ErrorCode::AlreadyExists, "there is one of this name already").into())
             }
-            None => replaced(published, vault, &place, message),
+            None => replaced(published, gate, &place, message),
         };
         self.published(call, &id, asked.mode, plan).await
     }
@@ -145,7 +144,7 @@ impl Admin {
         let etag = etag.to_owned();
         self.demand_write(call, M::KIND, &id)?;
         let (place, mask, allow_missing) = (id.clone(), asked.mask, asked.allow_missing);
-        let plan = move |published: &Published, vault: &Vault| {
+        let plan = move |published: &Published, gate: &Gate| {
             let wanted = match published.registry.get(M::KIND, &place) {
                 None if !allow_missing => return Err(absent().into()),
                 None => message,
@@ -154,7 +153,7 @@ impl Admin {
                     patched(&stored.bytes, &message, mask.as_ref())?
                 }
             };
-            replaced(published, vault, &place, wanted)
+            replaced(published, gate, &place, wanted)
         };
         self.published(call, &id, asked.mode, plan).await
     }
@@ -164,7 +163,7 @@ impl Admin {
         let id = name::parse_as(M::KIND, &asked.name)?;
         self.demand_write(call, M::KIND, &id)?;
         let (place, etag, allow_missing) = (id.clone(), asked.etag, asked.allow_missing);
-        let plan = move |published: &Published, _: &Vault| {
+        let plan = move |published: &Published, _: &Gate| {
             let mut plan = Plan::default();
             match published.registry.get(M::KIND, &place) {
                 None if allow_missing => return Ok(plan),
@@ -190,7 +189,7 @@ impl Admin {
     async fn published<M, P>(&self, call: &Call, id: &Id, mode: Mode, plan: P) -> Result<M, Refusal>
     where
         M: Noun,
-        P: FnOnce(&Published, &Vault) -> Result<Plan, ChangeError> + Send + 'static,
+        P: FnOnce(&Published, &Gate) -> Result<Plan, ChangeError> + Send + 'static,
     {
         let act = call.act(name::format(M::KIND, id));
         let outcome: Outcome =
@@ -213,9 +212,9 @@ fn first<'r, M: Noun>(
 }
 
 /// A plan that puts a message in the place of what is there.
-fn replaced<M: Noun>(published: &Published, vault: &Vault, id: &Id, message: M) -> Result<Plan, ChangeError> {
+fn replaced<M: Noun>(published: &Published, gate: &Gate, id: &Id, message: M) -> Result<Plan, ChangeError> {
     let before = published.registry.get(M::KIND, id).map(AsRef::as_ref);
-    let prepared = govern::prepare(message, id, before, vault).map_err(ChangeError::Faults)?;
+    let prepared = govern::prepare(message, id, before, gate).map_err(ChangeError::Faults)?;
     let change = Change { kind: M::KIND, id: id.clone(), after: Some(prepared.bytes) };
     Ok(Plan { changes: vec![change], credentials: prepared.sealed, keys: Vec::new() })
 }

@@ -1,5 +1,7 @@
 //! The admin API, called in process: every answer and every refusal a caller can get.
 
+mod upstream;
+
 use std::sync::Arc;
 
 use policy_engine::vocabulary::{Action, Kind};

@@ -10,6 +10,7 @@ use control_plane::issue::{self, Wanted};
 use control_plane::manifest;
 use control_plane::publish::{Act, Mode};
 use control_plane::serve::ControlPlane;
+use control_plane::upstream::Upstream;
 use proto::admin::{KeySpec, SourceFile};
 
 use crate::subject::policy::{Holder, Policy};
@@ -29,7 +30,8 @@ impl House {
     pub(super) async fn start(home: &Path) -> anyhow::Result<Self> {
         let anywhere = "127.0.0.1:0".parse()?;
         let listen = Listen { admin: anywhere, sync: anywhere, ops: anywhere };
-        let config = Config { state_dir: home.join("control"), listen, ..Config::default() };
+        let upstream = Upstream { allow_loopback: true, ..Upstream::default() };
+        let config = Config { state_dir: home.join("control"), listen, upstream, ..Config::default() };
         Ok(House { control: ControlPlane::start(&config).await? })
     }
 

@@ -1,0 +1,87 @@
+//! Where a provider may be, by every way it is written.
+
+use proto::admin::providers_service_server::ProvidersService;
+
+use super::*;
+
+const METADATA: &str = "http://2852039166/latest";
+const LOOPBACK: &str = "http://127.0.0.1:9000/v1";
+
+fn provider(url: &str) -> Provider {
+    let spec = ProviderSpec { adapter: "openai".into(), base_url: url.into(), ..Default::default() };
+    Provider { spec: Some(spec), ..Provider::default() }
+}
+
+fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, why: &str) {
+    let refusal = Refusal::of_status(&answer.unwrap_err());
+    assert_eq!(refusal.code, ErrorCode::InvalidRequest);
+    let [field] = refusal.fields.as_slice() else { panic!("{refusal:?}") };
+    assert!(field.field == "spec.baseUrl" && field.message.contains(why), "{refusal:?}");
+}
+
+async fn applied(admin: &Admin, url: &str, dry_run: bool) -> Vec<Fault> {
+    let text = format!(
+        "apiVersion: chancery/v1\nkind: Provider\nmetadata: {{name: p, tenant: acme}}\nspec:\n  adapter: openai\n  baseUrl: \"{url}\"\n"
+    );
+    let files = vec![SourceFile { path: "p.yaml".into(), text }];
+    admin.apply(root(ApplyRequest { files, dry_run })).await.unwrap().into_inner().faults
+}
+
+#[tokio::test]
+async fn case_76_a_provider_is_not_registered_where_no_node_would_call() {
+    let House { admin, .. } = &house().await;
+    let create = |url: &str| CreateProviderRequest {
+        provider_id: "p".into(),
+        provider: Some(provider(url)),
+        ..Default::default()
+    };
+    refused(admin.create_provider(root(create(METADATA))).await, "usual spelling");
+    refused(admin.create_provider(root(create("https://u:hush@a.test/v1"))).await, "user name or a secret");
+    let trial = CreateProviderRequest { validate_only: true, ..create(LOOPBACK) };
+    refused(admin.create_provider(root(trial)).await, "upstream.allow_loopback");
+    admin.create_provider(root(create("https://a.test/v1"))).await.unwrap();
+
+    let update = |url: &str, mask: &[&str]| {
+        let mask = FieldMask { paths: mask.iter().map(|path| (*path).to_owned()).collect() };
+        let provider = Provider { name: "providers/p".into(), ..provider(url) };
+        UpdateProviderRequest {
+            provider: Some(provider),
+            update_mask: Some(mask),
+            allow_missing: true,
+            ..Default::default()
+        }
+    };
+    refused(admin.update_provider(root(update("http://metadata/v1", &[]))).await, "metadata service");
+    refused(admin.update_provider(root(update(LOOPBACK, &["spec.base_url"]))).await, "this machine");
+    let other = UpdateProviderRequest {
+        provider: Some(Provider { name: "providers/q".into(), ..provider("http://10.0.0.1") }),
+        ..update("", &[])
+    };
+    refused(admin.update_provider(root(other)).await, "upstream.allowed_networks");
+
+    let boss = key(admin, "acme", "boss", "research").await.secret;
+    let own = CreateProviderRequest { parent: "tenants/acme".into(), ..create(LOOPBACK) };
+    refused(admin.create_provider(signed(&boss, own)).await, "this machine");
+
+    for dry_run in [true, false] {
+        let faults = applied(admin, "http://[::ffff:169.254.169.254]/v1", dry_run).await;
+        let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+        assert_eq!((fault.line, fault.field.as_str()), (6, "spec.baseUrl"));
+        assert!(fault.message.contains("metadata service"), "{fault:?}");
+    }
+    assert_eq!(applied(admin, "https://a.test/v1", false).await, vec![]);
+}
+
+#[tokio::test]
+async fn a_url_and_a_credential_that_are_both_wrong_are_both_told_and_neither_is_repeated() {
+    let House { admin, .. } = &house().await;
+    let mut wrong = provider("https://ann:hush-hush@a.test/v1");
+    wrong.spec.as_mut().unwrap().credential =
+        Some(Credential { source: Some(credential::Source::Sealed("cred-0".into())) });
+    let request =
+        CreateProviderRequest { provider_id: "p".into(), provider: Some(wrong), ..Default::default() };
+    let refusal = Refusal::of_status(&admin.create_provider(root(request)).await.unwrap_err());
+    let fields: Vec<&str> = refusal.fields.iter().map(|wrong| wrong.field.as_str()).collect();
+    assert_eq!(fields, ["spec.baseUrl", "spec.credential.sealed"]);
+    assert!(!format!("{refusal:?}").contains("hush"), "{refusal:?}");
+}

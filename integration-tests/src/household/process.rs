@@ -38,6 +38,11 @@ impl Process {
         Ok(Self { child: spawn((role, level), config)?, role, config: config.to_owned(), level })
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it at once, as a power cut would, and waits until it is gone.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;

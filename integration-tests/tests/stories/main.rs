@@ -56,6 +56,8 @@ mod secrets;
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]
+mod stalled;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod survival;

@@ -1,0 +1,62 @@
+//! A caller that takes nothing of a fast answer: what waits for it is bounded, the vendor is slowed down, then both are let go.
+
+use anyhow::{Context, Result};
+use integration_tests::{
+    household::Household,
+    sandbox::{Geo, QUICKSTART, read_records},
+    scripted::{Script, ScriptedUpstream},
+    wait::until,
+};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use crate::{answer, policy};
+
+const MEGABYTES: usize = 96;
+
+/// An answer in events of 16 kB, `MEGABYTES` in all, its end left out.
+fn fast() -> Vec<u8> {
+    let event = answer::event_text(&"word ".repeat(3_200));
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    let events = event.repeat((MEGABYTES << 20) / event.len());
+    [head, &events].concat().into_bytes()
+}
+
+/// Peak resident memory of a process, in megabytes.
+fn peak(process: u32) -> Result<usize> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let kilobytes: usize = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kilobytes >> 10)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_57_a_caller_that_takes_nothing_is_bounded_and_then_closed() {
+    let vendor = ScriptedUpstream::start([Script::new().read().send(fast())]).await.unwrap();
+    let more = "[bounds]\nstalled_seconds = 1\n[upstream]\nallow_loopback = true\n";
+    let mut house = Household::start(QUICKSTART, more).await.unwrap();
+    let revision = house.apply(&policy::one_vendor(&vendor.base_url())).await.unwrap();
+    house.enforces(Geo::Eu, revision).await.unwrap();
+    let key = house.key("ada@example.org", "research").await.unwrap();
+    let process = house.plane(Geo::Eu).unwrap().id();
+    let before = peak(process).unwrap();
+
+    let url = house.inference_url(Geo::Eu).unwrap();
+    let mut caller = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    let body = r#"{"model":"sim-story","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: here\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    caller.write_all(request.as_bytes()).await.unwrap();
+
+    // The vendor could not send all of it, and was let go.
+    let mut seen = vendor.connection().await.unwrap();
+    seen.request().await.unwrap();
+    seen.closed().await.unwrap();
+    let outbox = house.state_dir(Geo::Eu).join("outbox");
+    let record = until("the record", async || read_records(&outbox).ok()?.into_iter().next()).await.unwrap();
+    assert_eq!(record["outcome"], "cancelled", "{record}");
+    let grown = peak(process).unwrap() - before;
+    assert!(grown < MEGABYTES / 4, "{grown} MB more for a caller that took nothing of {MEGABYTES}");
+    drop(caller);
+}

@@ -8,6 +8,7 @@ mod answer;
 mod ask;
 mod event;
 mod form;
+mod intake;
 mod json;
 mod models;
 
@@ -38,6 +39,7 @@ use crate::pipeline::received::{Arrival, Declared};
 use crate::pipeline::{self, Body, Reply, identify};
 use crate::record::Door;
 use event::Events;
+use intake::Intake;
 
 /// The services of the door.
 pub(super) struct Routes {
@@ -78,6 +80,7 @@ impl Routes {
             return refused;
         }
         let response = if ours {
+            let request = request.map(|body| Intake::of(body, &self.node));
             self.inference.clone().call(request).await.map_err(|never| match never {})
         } else {
             self.others.clone().call(request).await.map_err(|never| match never {})

@@ -14,6 +14,7 @@ mod standing;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response, header};
 use hyper::body::Incoming;
@@ -24,6 +25,9 @@ use body::DoorBody;
 use layers::Places;
 
 use crate::node::Node;
+
+/// How long a body may take to come in, whatever the door.
+const INTAKE: Duration = Duration::from_secs(60);
 
 /// Both doors of a port, with places for so many requests at a time.
 pub(crate) fn service(

@@ -4,7 +4,6 @@
 //! bodies together share the node's budget. Nothing compressed is read: a small body may not become a large one here.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -14,6 +13,7 @@ use hyper::body::Incoming;
 use proto::code::ErrorCode;
 
 use crate::error::Rejection;
+use crate::ingress::INTAKE;
 use crate::node::{Buffered, Node};
 use crate::pipeline::identify;
 use crate::pipeline::received::Arrival;
@@ -21,9 +21,6 @@ use crate::record::Outcome;
 
 /// Larger bodies are read only of callers who are proved first, so that nobody else can fill the budget.
 const EAGER: u64 = 64 * 1024;
-
-/// How long a body may take to come in.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The whole body and its part of the budget.
 pub(super) async fn read(
@@ -46,7 +43,7 @@ pub(super) async fn read(
         identify(&runtime, &arrival.credential, arrival.at)?;
     }
     let budget = node.buffer(told).ok_or_else(overloaded)?;
-    let read = tokio::time::timeout(PATIENCE, gather(body, most, budget)).await;
+    let read = tokio::time::timeout(INTAKE, gather(body, most, budget)).await;
     read.unwrap_or_else(|_| Err(gone("the body did not come in time")))
 }
 

@@ -238,3 +238,16 @@ async fn case_60_no_message_is_read_of_a_caller_who_is_not_proved() {
     let [record] = open.house.records();
     assert!(record.code.is_some() && record.owner.is_none());
 }
+
+#[tokio::test]
+async fn messages_share_the_budget_of_all_bodies() {
+    let open = open(|_| ()).await;
+    let node = &open.house.node;
+    let long = chat("fast", &"x".repeat(100_000));
+    let held = node.buffer(node.bounds.buffered_bytes - 50_000).unwrap();
+    let refused = client(&open).await.chat(with_key(long.clone())).await.unwrap_err();
+    assert_eq!(Refusal::of_status(&refused).code.as_str(), "overloaded", "{refused:?}");
+    drop(held);
+    client(&open).await.chat(with_key(long)).await.unwrap();
+    assert!(node.buffer(node.bounds.buffered_bytes).is_some(), "all of it was given back");
+}

@@ -1,9 +1,10 @@
 //! A body, read whole, within bounds.
 //!
-//! Law: a body that says it is too large is refused before a byte of it is read, one that turns out to be as soon as it is; all
+//! Law: a body that says it is too large is refused before a byte of it is kept, one that turns out to be as soon as it is; all
 //! bodies together share the node's budget. Nothing compressed is read: a small body may not become a large one here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -22,12 +23,36 @@ use crate::record::Outcome;
 /// Larger bodies are read only of callers who are proved first, so that nobody else can fill the budget.
 const EAGER: u64 = 64 * 1024;
 
+/// What is read of a refused body, and how long, so that its sender gets to reading why: one that finds its connection closed while it
+/// still writes never sees the refusal (RFC 9112, 9.6).
+const LINGER: (usize, Duration) = (128 * 1024 * 1024, Duration::from_secs(2));
+
 /// The whole body and its part of the budget.
 pub(super) async fn read(
     node: &Arc<Node>,
     arrival: &Arrival,
-    (headers, body): (&HeaderMap, Incoming),
+    (headers, mut body): (&HeaderMap, Incoming),
 ) -> Result<(Bytes, Option<Buffered>), Rejection> {
+    let read = match admit(node, arrival, (headers, &body)) {
+        Err(rejection) => Err(rejection),
+        Ok(budget) => {
+            let read = tokio::time::timeout(INTAKE, gather(&mut body, node.bounds.body_bytes, budget)).await;
+            read.unwrap_or_else(|_| Err(gone("the body did not come in time")))
+        }
+    };
+    // Who asked whether to send it has not begun to.
+    if read.is_err() && !headers.contains_key(header::EXPECT) {
+        linger(body).await;
+    }
+    read
+}
+
+/// A place for the body, by what is known before a byte of it is read.
+fn admit(
+    node: &Arc<Node>,
+    arrival: &Arrival,
+    (headers, body): (&HeaderMap, &Incoming),
+) -> Result<Buffered, Rejection> {
     let encoded = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value.as_bytes() != b"identity");
     if encoded {
         let line = "compressed bodies are not read: send the body as it is";
@@ -42,13 +67,25 @@ pub(super) async fn read(
         let runtime = node.runtime.load_full().ok_or_else(Rejection::unready)?;
         identify(&runtime, &arrival.credential, arrival.at)?;
     }
-    let budget = node.buffer(told).ok_or_else(overloaded)?;
-    let read = tokio::time::timeout(INTAKE, gather(body, most, budget)).await;
-    read.unwrap_or_else(|_| Err(gone("the body did not come in time")))
+    node.buffer(told).ok_or_else(overloaded)
+}
+
+/// Reads the rest of a refused body and keeps none of it.
+async fn linger(mut body: Incoming) {
+    let (most, patience) = LINGER;
+    let mut left = most;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(less) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+            left = less;
+        }
+    };
+    // Whoever has not sent it by then is not waited for.
+    let _ = tokio::time::timeout(patience, rest).await;
 }
 
 async fn gather(
-    mut body: Incoming,
+    body: &mut Incoming,
     most: usize,
     mut budget: Buffered,
 ) -> Result<(Bytes, Option<Buffered>), Rejection> {

@@ -3,6 +3,9 @@
 use policy_engine::facts::{Bound, Obligation, Rule};
 use policy_engine::vocabulary::{Duration, Effect, Layer, Mode, Period};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use super::*;
 use crate::house::{asking, limit, world};
 
@@ -128,6 +131,25 @@ async fn case_47_and_64_what_is_too_large_or_compressed_is_not_read() {
     assert_eq!(got.status, 401, "a large body is read of a proved caller only");
     let records: [_; 3] = open.house.records();
     assert!(records.iter().all(|record| record.code.is_some()));
+}
+
+/// A client that writes all of its body before it reads, as most do.
+#[tokio::test]
+async fn case_64_who_sends_too_much_gets_to_read_why() {
+    let open = open(|_| ()).await;
+    let most = open.house.node.bounds.body_bytes;
+    for key in [KEY, "chy_demo_wrong"] {
+        let mut caller = TcpStream::connect(open.address).await.unwrap();
+        let head = format!(
+            "POST {CHAT} HTTP/1.1\r\nhost: here\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n",
+            most + 1
+        );
+        caller.write_all(head.as_bytes()).await.unwrap();
+        caller.write_all(&vec![b'x'; most + 1]).await.unwrap();
+        let mut got = [0; 12];
+        caller.read_exact(&mut got).await.unwrap();
+        assert_eq!(&got[..], b"HTTP/1.1 413");
+    }
 }
 
 #[tokio::test]

@@ -106,6 +106,17 @@ impl Reason {
     pub fn code_text(&self) -> &str {
         self.custom_code.as_deref().unwrap_or(self.code.as_str())
     }
+
+    /// The codes of several reasons, in their order and each once: endpoints often fall for the same one.
+    pub fn codes(reasons: &[Reason]) -> Vec<String> {
+        let mut codes: Vec<String> = Vec::with_capacity(reasons.len());
+        for reason in reasons {
+            if !codes.iter().any(|known| known == reason.code_text()) {
+                codes.push(reason.code_text().to_owned());
+            }
+        }
+        codes
+    }
 }
 
 impl fmt::Display for Reason {

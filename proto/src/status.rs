@@ -96,7 +96,14 @@ impl Refusal {
         let first = reasons.first();
         let code = first.map_or(ErrorCode::PermissionDenied, |reason| reason.code.into());
         let message = first.map_or_else(|| "denied".to_owned(), ToString::to_string);
-        Self { reasons: reasons.iter().map(Into::into).collect(), ..Self::new(code, message) }
+        let mut told: Vec<DenialReason> = Vec::with_capacity(reasons.len());
+        for reason in reasons.iter().map(DenialReason::from) {
+            // Endpoints often fall for the same reason, and the caller is not told which endpoints there are.
+            if !told.contains(&reason) {
+                told.push(reason);
+            }
+        }
+        Self { reasons: told, ..Self::new(code, message) }
     }
 
     /// Reads a status back: ours by its details, a library's by its gRPC code.

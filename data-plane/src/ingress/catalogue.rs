@@ -88,7 +88,7 @@ impl<'v> Viewer<'v> {
             match self.ask(row, operation) {
                 Ok(permit) => allowed.push((operation, permit)),
                 Err(why) if reasons.is_empty() => {
-                    reasons = why.iter().map(|reason| reason.code_text().to_owned()).collect();
+                    reasons = Reason::codes(&why);
                 }
                 Err(_) => {}
             }

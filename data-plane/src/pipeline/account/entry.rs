@@ -3,6 +3,7 @@
 //! Law: names, codes and counts; never a text of anybody's.
 
 use policy_engine::decision::{Denial, Permit, RuleIx};
+use policy_engine::reason::Reason;
 use policy_engine::vocabulary::Id;
 use proto::code::ErrorCode;
 use proto::status::Refusal;
@@ -45,7 +46,7 @@ pub(super) fn begin(node: &Node, revision: u64, arrival: &Arrival) -> Record {
 
 pub(super) fn deny(record: &mut Record, denial: &Denial, runtime: &Runtime) {
     record.ruling.matched = names(&denial.matched, runtime);
-    record.ruling.reasons = denial.reasons.iter().map(|reason| reason.code_text().to_owned()).collect();
+    record.ruling.reasons = Reason::codes(&denial.reasons);
 }
 
 pub(super) fn permit(record: &mut Record, permit: &Permit, runtime: &Runtime) {

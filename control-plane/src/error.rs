@@ -12,6 +12,11 @@ use proto::status::{Refusal, WrongField};
 use crate::seal::SealError;
 use crate::store::StoreError;
 
+/// Bytes of the line of a refusal, and of its fields. Over gRPC both are headers, of which common clients take 8 KiB in all,
+/// and base64 makes four of three.
+const MAX_LINE: usize = 1024;
+const MAX_FIELDS: usize = 3072;
+
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
@@ -47,7 +52,7 @@ impl From<ChangeError> for Refusal {
         match error {
             ChangeError::Refused(refusal) => refusal,
             ChangeError::Faults(faults) => {
-                let fields = faults.iter().map(|f| wrong(f, true)).collect();
+                let fields = wrong(&faults, |_| true);
                 Self { fields, ..Self::new(ErrorCode::InvalidRequest, lines(&faults)) }
             }
             ChangeError::Store(error @ StoreError::Sql(_)) => {
@@ -75,23 +80,60 @@ impl From<StoreError> for Refusal {
 fn told_faults(faults: &[Fault], kind: Kind, id: &Id) -> Refusal {
     let own = |f: &Fault| f.kind == kind && f.id == *id;
     let code = if faults.iter().any(own) { ErrorCode::InvalidRequest } else { ErrorCode::FailedPrecondition };
-    let fields = faults.iter().map(|f| wrong(f, !own(f))).collect();
+    let fields = wrong(faults, |f| !own(f));
     Refusal { fields, ..Refusal::new(code, lines(faults)) }
 }
 
-fn wrong(fault: &Fault, with_name: bool) -> WrongField {
-    let field = match (with_name, fault.field.is_empty()) {
+/// As many of the faults as there is room for, the first in any case.
+fn wrong(faults: &[Fault], with_name: impl Fn(&Fault) -> bool) -> Vec<WrongField> {
+    let field = |fault: &Fault| match (with_name(fault), fault.field.is_empty()) {
         (true, true) => name::format(fault.kind, &fault.id),
         (true, false) => format!("{}:{}", name::format(fault.kind, &fault.id), fault.field),
         (false, _) => fault.field.clone(),
     };
-    WrongField { field, message: fault.message.clone() }
+    let all = faults.iter().map(|fault| WrongField { field: field(fault), message: fault.message.clone() });
+    fitting(all, MAX_FIELDS, |wrong| wrong.field.len().saturating_add(wrong.message.len()))
+}
+
+fn fitting<T>(all: impl Iterator<Item = T>, room: usize, size: impl Fn(&T) -> usize) -> Vec<T> {
+    let mut taken = 0_usize;
+    let fits = |(at, one): &(usize, T)| {
+        taken = taken.saturating_add(size(one));
+        *at == 0 || taken <= room
+    };
+    all.enumerate().take_while(fits).map(|(_, one)| one).collect()
 }
 
 fn lines(faults: &[Fault]) -> String {
     let line = |f: &Fault| format!("{}: {} {}", name::format(f.kind, &f.id), f.field, f.message);
-    let shown: Vec<String> = faults.iter().take(20).map(line).collect();
+    let shown = fitting(faults.iter().map(line), MAX_LINE, String::len);
     let more = faults.len().saturating_sub(shown.len());
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     format!("{}{more}", shown.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_fits_into_the_headers_of_grpc_however_much_is_wrong() {
+        let id = Id::of("acme".parse().unwrap(), "x".repeat(128).parse().unwrap());
+        let fault = |n: usize| Fault {
+            kind: Kind::Team,
+            id: id.clone(),
+            field: format!("spec.geos[{n}]"),
+            code: "invalid",
+            message: "`a/b` is not a name".to_owned(),
+        };
+        let refusal = ChangeError::Faults((0..10_000).map(fault).collect()).told(Kind::Team, &id);
+        assert!(refusal.fields.len() > 50 && refusal.message.contains("; and 99"), "{}", refusal.message);
+        let mut headers = http::HeaderMap::new();
+        tonic::Status::from(refusal).add_header(&mut headers).unwrap();
+        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        assert!(size < 8192, "{size}");
+        let one = Fault { message: "y".repeat(4000), ..fault(0) };
+        let refusal = Refusal::from(ChangeError::Faults(vec![one]));
+        assert_eq!((refusal.fields.len(), refusal.message.contains("more")), (1, false));
+    }
 }

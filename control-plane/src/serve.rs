@@ -226,7 +226,9 @@ async fn admin_router(admin: &Admin) -> anyhow::Result<axum::Router> {
         .add_service(v1.with_service_name("grpc.health.v1.Health").build_v1()?)
         .add_service(v1alpha.with_service_name("grpc.health.v1.Health").build_v1alpha()?);
     let grpc = routes.prepare().into_axum_router().reset_fallback();
-    Ok(grpc.merge(rest::router(admin.routes())).fallback(unknown))
+    let known = admin.clone();
+    let rest = rest::router(admin.routes(), move |headers| known.recognises(headers));
+    Ok(grpc.merge(rest).fallback(unknown))
 }
 
 /// The answer to what nothing here answers, in the form of who asks.

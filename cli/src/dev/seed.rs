@@ -48,12 +48,12 @@ pub(super) async fn seed(control: &ControlPlane, dev: &Dev) -> anyhow::Result<St
         }
     }
     if !files.is_empty() {
-        apply(control, &files).await?;
+        apply(control, files).await?;
     }
     demo_key(control, &dev.state_dir.join("demo.key")).await
 }
 
-async fn apply(control: &ControlPlane, files: &[SourceFile]) -> anyhow::Result<()> {
+async fn apply(control: &ControlPlane, files: Vec<SourceFile>) -> anyhow::Result<()> {
     let act = Act::of_system("chancery dev");
     let actor = Actor::Platform("dev".to_owned());
     let answer = manifest::apply(control.publisher(), &actor, (act, Mode::Commit), files).await;

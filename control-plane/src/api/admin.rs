@@ -1,7 +1,7 @@
 //! The admin API over gRPC: one service a kind, and those that work on all.
 //!
 //! Law: every call is authenticated, then authorised by Casbin in the domain of what it is about, and every write is one
-//! publication. Absent on purpose: REST, which calls these.
+//! publication. A stranger is refused before anything of their message is read. Absent on purpose: REST, which calls these.
 
 mod audit;
 mod call;
@@ -33,7 +33,11 @@ use proto::admin::roles_service_server::RolesServiceServer;
 use proto::admin::rules_service_server::RulesServiceServer;
 use proto::admin::teams_service_server::TeamsServiceServer;
 use proto::admin::tenants_service_server::TenantsServiceServer;
+use proto::status::Refusal;
+use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Request, Status};
 
 use crate::actor::Authenticator;
 use crate::nodes::NodeRegistry;
@@ -56,12 +60,24 @@ impl Admin {
         Self { publisher, authenticator, nodes }
     }
 
+    /// Refuses a caller whom these headers do not make known.
+    pub fn recognises(&self, headers: &http::HeaderMap) -> Result<(), Refusal> {
+        self.authenticator.actor(&MetadataMap::from_headers(headers.clone())).map(drop)
+    }
+
     /// Every service of it, to be served.
     pub fn routes(&self) -> Routes {
+        let admin = self.clone();
+        let known = move |request: Request<()>| -> Result<Request<()>, Status> {
+            admin.recognise(request.metadata()).map(|_| request)
+        };
         macro_rules! served {
             ($($server:ident),* $(,)?) => {{
                 let mut routes = Routes::builder();
-                $(routes.add_service($server::new(self.clone()).max_decoding_message_size(MESSAGE_BYTES));)*
+                $(
+                    let server = $server::new(self.clone()).max_decoding_message_size(MESSAGE_BYTES);
+                    routes.add_service(InterceptedService::new(server, known.clone()));
+                )*
                 routes.routes()
             }};
         }

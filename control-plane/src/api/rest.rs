@@ -6,6 +6,7 @@
 
 mod answer;
 mod bind;
+mod body;
 mod call;
 mod compose;
 mod json;
@@ -15,39 +16,55 @@ mod query;
 mod render;
 mod route;
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
-use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{
+    CONTENT_LENGTH, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
+};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
 use proto::code::ErrorCode;
 use proto::status::Refusal;
 use tonic::service::Routes;
 
-use call::{CREDENTIALS, REQUEST_ID};
+use call::REQUEST_ID;
 use compose::Given;
 use path::Path;
 
 pub use openapi::document;
 pub use route::{Route, Template, routes};
 
-/// Bytes of a body at most: a directory of declarative files is one.
-const MAX_BODY: usize = 32 << 20;
+/// Headers that make a change depend on what is there (RFC 9110, 13.1). Who sends one relies on it.
+const CONDITIONS: [HeaderName; 4] = [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
 
-/// `/v1/...` over these services, and `/openapi.json`.
-pub fn router(services: Routes) -> axum::Router {
+/// What REST is made of: the services it calls, and who knows callers by their headers.
+#[derive(Clone)]
+struct Rest {
+    services: axum::Router,
+    known: Known,
+}
+
+/// Refuses callers whom their headers do not make known.
+type Known = Arc<dyn Fn(&HeaderMap) -> Result<(), Refusal> + Send + Sync>;
+
+/// `/v1/...` over these services, and `/openapi.json`. Who is not `known` is refused before anything of a body is kept; the
+/// services would say the same.
+pub fn router(
+    services: Routes,
+    known: impl Fn(&HeaderMap) -> Result<(), Refusal> + Send + Sync + 'static,
+) -> axum::Router {
     let services = services.prepare().into_axum_router();
     axum::Router::new()
         .route("/v1", any(serve))
         .route("/v1/", any(serve))
         .route("/v1/{*rest}", any(serve))
-        .with_state(services)
+        .with_state(Rest { services, known: Arc::new(known) })
         .route("/openapi.json", any(describe))
 }
 
@@ -65,22 +82,41 @@ async fn describe(request: Request) -> Response {
     }
 }
 
-async fn serve(State(services): State<axum::Router>, request: Request) -> Response {
+async fn serve(State(rest): State<Rest>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let id = request_id(&parts.headers);
     if let Ok(value) = HeaderValue::from_str(&id) {
         parts.headers.insert(REQUEST_ID, value);
     }
     let head = parts.method == Method::HEAD;
-    let response = match find(&parts) {
-        Ok((route, path)) => exchange(services, (route, &path), &parts, body).await,
-        Err((refusal, allowed)) => Err((refusal, allowed)),
+    let found = find(&parts).and_then(|found| rest.admits(&parts).map(|()| found).map_err(refused));
+    let response = match found {
+        Ok((route, path)) => exchange(rest.services, (route, &path), &parts, body).await,
+        Err(refused) => {
+            body::discard(&parts.headers, body).await;
+            Err(refused)
+        }
     };
     let response = response.unwrap_or_else(|(refusal, allowed)| {
         let request_id = refusal.request_id.clone().or(Some(id));
         answer::refusal(&Refusal { request_id, ..*refusal }, allowed)
     });
     if head { bodiless(response) } else { response }
+}
+
+impl Rest {
+    /// Refuses whom nobody knows, and a condition that nobody would check.
+    fn admits(&self, parts: &Parts) -> Result<(), Refusal> {
+        (self.known)(&parts.headers)?;
+        let reads = matches!(parts.method, Method::GET | Method::HEAD);
+        match CONDITIONS.iter().find(|name| !reads && parts.headers.contains_key(*name)) {
+            None => Ok(()),
+            Some(name) => Err(Refusal::field(
+                name.as_str(),
+                "is not read: give the `etag` that was read, in the resource or as a parameter",
+            )),
+        }
+    }
 }
 
 /// A refusal, and the methods that would be allowed where it was the method.
@@ -116,12 +152,7 @@ async fn exchange(
     parts: &Parts,
     body: Body,
 ) -> Result<Response, Refused> {
-    // Said before anything is read of a stranger; the services would say the same.
-    if !CREDENTIALS.iter().any(|name| parts.headers.contains_key(name)) {
-        let message = "an admin token or API key is needed as a bearer token";
-        return Err(refused(Refusal::new(ErrorCode::MissingApiKey, message)));
-    }
-    let body = read(&parts.headers, body).await.map_err(refused)?;
+    let body = body::read(&parts.headers, body).await.map_err(refused)?;
     let given = Given { path, query: parts.uri.query().unwrap_or_default(), body: &body };
     let message = compose::compose(route, &given).map_err(refused)?.encode_to_vec();
     let answer = call::call(services, &route.rpc(), &parts.headers, &message).await.map_err(refused)?;
@@ -135,38 +166,6 @@ async fn exchange(
             Err(refused(Refusal::new(ErrorCode::Internal, "the answer could not be written")))
         }
     }
-}
-
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
-    let too_large =
-        || Refusal::new(ErrorCode::PayloadTooLarge, format!("the body is larger than {MAX_BODY} bytes"));
-    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY) {
-        return Err(too_large());
-    }
-    let read = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() { too_large() } else { Refusal::field("", "the body broke off") }
-    })?;
-    let body = read.to_bytes();
-    if !body.is_empty() && !is_json(headers) {
-        return Err(Refusal::new(
-            ErrorCode::UnsupportedMediaType,
-            "a body is read as plain `application/json` only",
-        ));
-    }
-    Ok(body)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let plain = headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
-    let is_json = |value: &HeaderValue| {
-        let essence = value.to_str().ok()?.split(';').next()?.trim().to_ascii_lowercase();
-        Some(
-            essence == "application/json"
-                || (essence.starts_with("application/") && essence.ends_with("+json")),
-        )
-    };
-    plain && headers.get(CONTENT_TYPE).is_none_or(|value| is_json(value).unwrap_or(false))
 }
 
 /// The id a caller gave, where it is one that may stand in a log; else a new one.

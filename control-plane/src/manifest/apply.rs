@@ -19,16 +19,18 @@ pub async fn apply(
     publisher: &Publisher,
     actor: &Actor,
     (act, mode): (Act, Mode),
-    files: &[SourceFile],
+    files: Vec<SourceFile>,
 ) -> Result<ApplyResponse, Refusal> {
-    let (mut documents, mut faults) = document::read(files);
+    let reading = tokio::task::spawn_blocking(move || document::read(&files));
+    let (mut documents, mut faults) = reading.await.map_err(|_| ChangeError::Broken)?;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     let current = publisher.current();
     for document in &documents {
         current.demand_write(actor, document.kind, &document.id)?;
     }
     if !faults.is_empty() {
-        faults.extend(documents.iter().flat_map(|document| of_values(&current, publisher.gate(), document)));
+        let more = documents.iter().flat_map(|document| of_values(&current, publisher.gate(), document));
+        faults.extend(more.take(document::MAX_FAULTS));
         return Ok(faulty(faults));
     }
     let places: HashMap<(Kind, Id), usize> =
@@ -54,7 +56,7 @@ fn plan(published: &Published, gate: &Gate, documents: &[Document]) -> Result<Pl
     for document in documents {
         let Ok(prepared) = govern::prepare_encoded(raw(published, document), gate) else {
             let all = documents.iter().flat_map(|each| govern::faults_of(raw(published, each), gate));
-            return Err(ChangeError::Faults(all.collect()));
+            return Err(ChangeError::Faults(all.take(document::MAX_FAULTS.saturating_add(1)).collect()));
         };
         plan.credentials.extend(prepared.sealed);
         let after = Some(prepared.bytes);
@@ -94,8 +96,15 @@ fn place(fault: compile::Fault, document: Option<&Document>) -> Fault {
     }
 }
 
+/// An answer with so many of the faults as are told, and the word that there are more.
 fn faulty(mut faults: Vec<Fault>) -> ApplyResponse {
+    let untold = faults.len() > document::MAX_FAULTS;
+    faults.truncate(document::MAX_FAULTS);
     faults.sort_by(|a, b| (&a.path, a.line, &a.field).cmp(&(&b.path, b.line, &b.field)));
+    if untold {
+        let message = format!("there are more faults than these {}", document::MAX_FAULTS);
+        faults.push(Fault { message, ..Fault::default() });
+    }
     ApplyResponse { changes: Vec::new(), faults, revision: 0 }
 }
 

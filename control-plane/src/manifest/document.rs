@@ -13,6 +13,13 @@ use crate::descriptors;
 /// The only version of the declarative form.
 pub(crate) const API_VERSION: &str = "chancery/v1";
 
+/// Documents of one act at most, and faults of them that are told.
+const MAX_DOCUMENTS: usize = 250_000;
+pub(crate) const MAX_FAULTS: usize = 1_000;
+
+/// Bytes of a file's path at most: every fault repeats it.
+const MAX_PATH: usize = 4096;
+
 /// A resource as a file declares it.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -51,27 +58,41 @@ impl Document {
 }
 
 /// Reads every document of every file; with any fault, whatever has a kind and a name is given too, to find its other faults.
+/// Nothing more is read of what has more faults than are told, or more documents than one act may have.
 pub(crate) fn read(files: &[SourceFile]) -> (Vec<Document>, Vec<Fault>) {
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
     for file in files {
-        match yaml::documents(&file.text) {
-            Ok(nodes) => {
-                for node in &nodes {
-                    let (document, found) = Reading::new(node).document(&file.path);
-                    documents.extend(document);
-                    faults.extend(found);
-                }
-            }
-            Err(error) => faults.push(Fault {
-                path: file.path.clone(),
-                line: error.line,
-                message: error.message,
-                ..Fault::default()
-            }),
+        if let Err(fault) = read_file(file, &mut documents, &mut faults) {
+            faults.push(fault);
+        }
+        if faults.len() > MAX_FAULTS {
+            return (documents, faults);
         }
     }
     faults.extend(twice(&documents));
     (documents, faults)
+}
+
+fn read_file(file: &SourceFile, documents: &mut Vec<Document>, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+    if file.path.len() > MAX_PATH || file.path.chars().any(char::is_control) {
+        let message = format!("the path is longer than {MAX_PATH} bytes or has control characters");
+        return Err(Fault { path: shown(&file.path), message, ..Fault::default() });
+    }
+    let at = |line, message| Fault { path: file.path.clone(), line, message, ..Fault::default() };
+    let nodes = yaml::documents(&file.text).map_err(|error| at(error.line, error.message))?;
+    for node in &nodes {
+        if documents.len() >= MAX_DOCUMENTS {
+            let message = format!("there are more than {MAX_DOCUMENTS} documents: apply them in parts");
+            return Err(at(node.line, message));
+        }
+        let (document, found) = Reading::new(node).document(&file.path);
+        documents.extend(document);
+        faults.extend(found);
+        if faults.len() > MAX_FAULTS {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// A fault for every document that declares what another has declared.

@@ -20,7 +20,7 @@ async fn applied(fixture: &Fixture, mode: Mode, texts: &[&str]) -> ApplyResponse
         .enumerate()
         .map(|(n, text)| SourceFile { path: format!("{n}.yaml"), text: (*text).to_owned() })
         .collect();
-    apply(&fixture.publisher, &root(), (Act::of_system("test"), mode), &files).await.unwrap()
+    apply(&fixture.publisher, &root(), (Act::of_system("test"), mode), files).await.unwrap()
 }
 
 fn words(answer: &ApplyResponse) -> Vec<&str> {

@@ -10,6 +10,8 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 const FILE_BYTES: usize = 16 << 20;
 /// Nodes within nodes at most.
 const DEPTH: usize = 24;
+/// Values and keys of one file at most: each costs memory of its own.
+const NODES: usize = 2_000_000;
 
 /// A value with the line it begins on, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Unreadable> {
         let message = format!("the file is larger than {} MiB", FILE_BYTES >> 20);
         return Err(Unreadable { line: 0, message });
     }
-    let mut reader = Reader { parser: Parser::new_from_str(text) };
+    let mut reader = Reader { parser: Parser::new_from_str(text), left: NODES };
     let mut found = Vec::new();
     loop {
         match reader.next()? {
@@ -88,6 +90,8 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Unreadable> {
 
 struct Reader<'t> {
     parser: Parser<'t, StrInput<'t>>,
+    /// Nodes that may still come.
+    left: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -101,6 +105,10 @@ impl<'t> Reader<'t> {
         if depth == 0 {
             return refuse("the file is nested too deeply");
         }
+        let Some(left) = self.left.checked_sub(1) else {
+            return refuse(&format!("the file has more than {NODES} values"));
+        };
+        self.left = left;
         let value = match event {
             Event::Alias(_) => return refuse("aliases are not read: write it out"),
             Event::Scalar(_, _, anchor, _)
@@ -205,5 +213,7 @@ mod tests {
         assert_eq!(refusal("a: 1\n  b: 2\n").0, 2);
         assert!(refusal("a: [1, 2\n").1.contains("not YAML"));
         assert!(refusal("? [a]\n: 1\n").1.contains("key"));
+        let many = format!("a: 1\nb: [{}]\n", "{},".repeat(NODES));
+        assert_eq!(refusal(&many), (2, "the file has more than 2000000 values".into()));
     }
 }

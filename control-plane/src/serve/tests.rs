@@ -85,6 +85,44 @@ async fn every_port_is_served_and_a_second_start_finds_what_was_there() {
     again.shutdown().await;
 }
 
+/// Sends everything of a request, and only then reads.
+async fn told(address: SocketAddr, headers: &str, body: usize) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/policy:apply HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {body}\r\n{headers}\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..body >> 20 {
+        stream.write_all(&piece).await.unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sends_too_much_or_is_a_stranger_still_reads_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = started(dir.path()).await;
+    let admin = house.addresses().admin;
+    let known = format!("authorization: Bearer {}\r\n", token(dir.path()));
+    let answer = told(admin, &known, 40 << 20).await;
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("payload_too_large"), "{answer}");
+    let answer = told(admin, "authorization: Bearer wrong\r\n", 40 << 20).await;
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("invalid_api_key"), "{answer}");
+    // Who asks first is told first.
+    let waits = format!("{known}expect: 100-continue\r\n");
+    let mut stream = tokio::net::TcpStream::connect(admin).await.unwrap();
+    let head =
+        format!("POST /v1/policy:apply HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n{waits}\r\n", 40 << 20);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    house.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_reflection_and_unknown_calls_are_answered_as_grpc() {
     let dir = tempfile::tempdir().unwrap();

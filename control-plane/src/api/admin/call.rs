@@ -58,12 +58,17 @@ impl Call {
 impl Admin {
     /// Recognises the caller and takes the request out of its envelope.
     pub(super) fn receive<T>(&self, action: &'static str, request: Request<T>) -> Result<(Call, T), Status> {
-        let request_id = request_id(request.metadata());
-        let actor = self
-            .authenticator
-            .actor(request.metadata())
-            .map_err(|refusal| Status::from(Refusal { request_id: Some(request_id.clone()), ..refusal }))?;
+        let (actor, request_id) = self.recognise(request.metadata())?;
         Ok((Call { actor, action, request_id, about: OnceLock::new() }, request.into_inner()))
+    }
+
+    /// Who calls, and under which id; a stranger is refused.
+    pub(super) fn recognise(&self, metadata: &MetadataMap) -> Result<(Actor, String), Status> {
+        let request_id = request_id(metadata);
+        match self.authenticator.actor(metadata) {
+            Ok(actor) => Ok((actor, request_id)),
+            Err(refusal) => Err(Refusal { request_id: Some(request_id), ..refusal }.into()),
+        }
     }
 
     /// Answers a call.

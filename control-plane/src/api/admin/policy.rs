@@ -22,7 +22,7 @@ impl PolicyService for Admin {
     async fn apply(&self, request: Request<ApplyRequest>) -> Result<Response<ApplyResponse>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Apply", request)?;
         let how = (call.act(String::new()), mode(asked.dry_run));
-        let applied = manifest::apply(&self.publisher, &call.actor, how, &asked.files).await;
+        let applied = manifest::apply(&self.publisher, &call.actor, how, asked.files).await;
         self.answer(&call, applied).await
     }
 

@@ -112,9 +112,9 @@ fn changed(row: &ChangeRow) -> Option<ResourceChange> {
 
 /// Reads a name that is a list and a number, such as `revisions/7`.
 pub(super) fn numbered(name: &str, list: &str) -> Result<i64, Refusal> {
-    let number =
-        name.split_once('/').filter(|(first, _)| *first == list).and_then(|(_, number)| number.parse().ok());
-    number
-        .filter(|n| *n > 0)
+    let number = name.split_once('/').filter(|(first, _)| *first == list).map(|(_, number)| number);
+    // One thing has one name: neither `+7` nor `007`.
+    let read = number.and_then(|text| text.parse::<i64>().ok().filter(|n| n.to_string() == text));
+    read.filter(|n| *n > 0)
         .ok_or_else(|| Refusal::field("name", format!("is not of the form `{list}/(number)`")))
 }

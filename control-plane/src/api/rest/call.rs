@@ -19,7 +19,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-chancery-re
 const REVISION: HeaderName = HeaderName::from_static("x-chancery-revision");
 
 /// Headers by which a caller may be recognised.
-pub(super) const CREDENTIALS: [HeaderName; 3] =
+const CREDENTIALS: [HeaderName; 3] =
     [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
 
 /// Headers that go along with a call.

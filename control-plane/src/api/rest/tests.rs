@@ -1,9 +1,11 @@
 //! The whole way of a request, over small services of our own that say what they were asked.
 
+mod hostile;
 mod served;
 
 use http::HeaderValue;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use http_body_util::BodyExt as _;
 use prost_types::FieldMask;
 use proto::admin::policy_service_server::{PolicyService, PolicyServiceServer};
 use proto::admin::tenants_service_server::{TenantsService, TenantsServiceServer};
@@ -22,6 +24,9 @@ struct Echo;
 fn known<T>(request: tonic::Request<T>) -> Result<(T, String), Status> {
     let metadata = request.metadata().clone();
     let text = |name: &str| metadata.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    if text("authorization").is_empty() && text("x-api-key").is_empty() {
+        return Err(Refusal::new(ErrorCode::MissingApiKey, "a token is needed").into());
+    }
     if text("authorization") != "Bearer good" && text("x-api-key") != "good" {
         return Err(Refusal::new(ErrorCode::InvalidApiKey, "not known here").into());
     }
@@ -112,7 +117,15 @@ impl PolicyService for Echo {
 fn house() -> axum::Router {
     let policy = PolicyServiceServer::new(Echo).max_decoding_message_size(64 << 20);
     let services = Routes::new(TenantsServiceServer::new(Echo)).add_service(policy);
-    router(services).fallback(unknown)
+    let known = |headers: &HeaderMap| {
+        let known = known(tonic::Request::from_parts(
+            tonic::metadata::MetadataMap::from_headers(headers.clone()),
+            tonic::Extensions::new(),
+            (),
+        ));
+        known.map(drop).map_err(|status| Refusal::of_status(&status))
+    };
+    router(services, known).fallback(unknown)
 }
 
 fn request(verb: &str, url: &str, body: impl Into<Body>) -> Request {

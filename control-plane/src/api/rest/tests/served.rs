@@ -1,25 +1,22 @@
 //! REST over the real services: who is not known is refused on every route, and every noun goes there and back.
 
-use policy_engine::vocabulary::Kind;
-use proto::name::COLLECTIONS;
-use serde_json::{Value, json};
-use tower::ServiceExt as _;
-
-use super::super::*;
+use super::*;
 use crate::actor::{Authenticator, TokenDigest, token_digest};
 use crate::api::admin::Admin;
 use crate::nodes::NodeRegistry;
 use crate::publish::tests::{Fixture, fixture};
+use policy_engine::vocabulary::Kind;
+use proto::name::COLLECTIONS;
 
 const QUICKSTART: &str = include_str!("../../../../../deploy/examples/quickstart.yaml");
 
-struct House {
-    router: axum::Router,
+pub(super) struct House {
+    pub(super) router: axum::Router,
     _fixture: Fixture,
 }
 
 impl House {
-    async fn ask(&self, token: &str, verb: &str, url: &str, body: &Value) -> (u16, Value) {
+    pub(super) async fn ask(&self, token: &str, verb: &str, url: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let request =
             Request::builder().method(verb).uri(url).header("authorization", format!("Bearer {token}"));
@@ -36,12 +33,14 @@ impl House {
     }
 }
 
-async fn house() -> House {
+pub(super) async fn house() -> House {
     let fixture = fixture().await;
     let token = TokenDigest { name: "root".into(), digest: token_digest("root") };
     let authenticator = Authenticator::new(fixture.publisher.clone(), vec![token]);
     let admin = Admin::new(fixture.publisher.clone(), authenticator, NodeRegistry::default());
-    let house = House { router: router(admin.routes()), _fixture: fixture };
+    let known = admin.clone();
+    let router = router(admin.routes(), move |headers| known.recognises(headers));
+    let house = House { router, _fixture: fixture };
     let files = json!({"files": [{"path": "quickstart.yaml", "text": QUICKSTART}]});
     let (status, applied) = house.ask("root", "POST", "/v1/policy:apply", &files).await;
     assert_eq!((status, &applied["faults"]), (200, &Value::Null), "{applied}");

@@ -99,7 +99,7 @@ impl Port {
         let file = proto::admin::SourceFile { path: "f.yaml".into(), text: text.into() };
         let act = (Act::of_system("test"), Mode::Commit);
         let actor = Actor::Platform("test".into());
-        let answer = manifest::apply(&self.fixture.publisher, &actor, act, &[file]).await?;
+        let answer = manifest::apply(&self.fixture.publisher, &actor, act, vec![file]).await?;
         assert!(answer.faults.is_empty(), "{:?}", answer.faults);
         Ok(answer.revision)
     }

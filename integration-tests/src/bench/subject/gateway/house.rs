@@ -39,7 +39,7 @@ impl House {
     pub(super) async fn apply(&self, files: &[SourceFile]) -> anyhow::Result<()> {
         let actor = Actor::Platform(WHO.to_owned());
         let act = (Act::of_system(WHO), Mode::Commit);
-        let answer = manifest::apply(self.control.publisher(), &actor, act, files).await;
+        let answer = manifest::apply(self.control.publisher(), &actor, act, files.to_vec()).await;
         let answer = answer.map_err(|refusal| anyhow::anyhow!("{refusal}"))?;
         if let Some(fault) = answer.faults.first() {
             bail!("{}:{}: {}: {}", fault.path, fault.line, fault.field, fault.message);

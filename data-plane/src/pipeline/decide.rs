@@ -4,7 +4,6 @@
 //! Placeholders keep clear of those the caller wrote itself. Deliberately absent: opinions.
 
 use policy_engine::content::Masker;
-use policy_engine::content::mask::apply;
 use policy_engine::decision::{Actions, Decision, Denial, Permit};
 use policy_engine::reason::{Reason, ReasonCode};
 use policy_engine::request::Found;
@@ -70,15 +69,12 @@ impl Permitted<'_> {
                 self.masker.reserve(&decoded(body, at));
             }
         }
-        for Marked { at, findings } in marked {
-            let text = decoded(body, at);
-            let masked = apply(&text, findings, actions, &mut self.masker);
+        for marked in marked {
+            let masked = marked.masked(body, actions, &mut self.masker);
             // `decide` has refused what is blocked; a policy that says otherwise here is refused all the same.
             let masked = masked
                 .map_err(|_| Rejection::denied(&Denial::of(Reason::plain(ReasonCode::ContentBlocked))))?;
-            if masked != text {
-                self.patches.add(at.clone(), quoted(&masked));
-            }
+            masked.iter().for_each(|(at, text)| self.patches.add(at.clone(), quoted(text)));
         }
         Ok(())
     }

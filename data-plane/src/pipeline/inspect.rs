@@ -1,20 +1,19 @@
 //! What is in the content the caller sent.
 //!
-//! Law: every text of the outline is read once, unescaped where it has to be, and nothing is changed yet. Texts are looked at
-//! apart, so nothing is found across two of them. Large bodies are read off the runtime. Deliberately absent: what a finding means.
+//! Law: every text of the outline is read, unescaped where it has to be, and nothing is changed yet. Texts are looked at apart,
+//! but the parts of one message together as well. Large bodies are read off the runtime. Deliberately absent: what a finding means.
 
-use std::ops::Range;
-use std::sync::Arc;
+mod mark;
 
-use bytes::Bytes;
-use policy_engine::content::{Detectors, Finding, What};
+use policy_engine::content::What;
 use policy_engine::request::Found;
 use proto::code::ErrorCode;
 
 use super::Exchange;
 use super::entitle::Entitled;
-use super::tape::text::unescape;
 use crate::error::Rejection;
+use mark::Content;
+pub(crate) use mark::{Marked, decoded, raw};
 
 /// More text than this is read off the runtime, so that it keeps nobody waiting.
 const LARGE: usize = 64 * 1024;
@@ -29,15 +28,6 @@ pub(crate) struct Inspected<'s> {
     pub(crate) marked: Vec<Marked>,
 }
 
-/// One text in which something was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Marked {
-    /// Where the text stands in the body, quotes included.
-    pub(crate) at: Range<usize>,
-    /// What was found in it, unescaped.
-    pub(crate) findings: Vec<Finding>,
-}
-
 /// Reads the content, if anybody asks what is in it.
 pub(crate) async fn inspect<'s>(
     exchange: &mut Exchange<'s>,
@@ -47,18 +37,15 @@ pub(crate) async fn inspect<'s>(
     let Some(view) = view else {
         return Ok(Inspected { entitled, found: Found::default(), marked: Vec::new() });
     };
-    let texts = &mut entitled.question.outline.texts;
-    let large = texts.iter().map(Range::len).sum::<usize>() > LARGE;
-    let marked = if large {
-        let (detectors, body, taken) = (view.detectors.clone(), entitled.body.clone(), std::mem::take(texts));
-        let work = tokio::task::spawn_blocking(move || (mark(&detectors, &body, &taken), taken));
-        let (marked, taken) =
-            work.await.map_err(|_| Rejection::new(ErrorCode::Internal, "inspection failed"))?;
-        *texts = taken;
-        marked
+    let content = Content::take(&mut entitled.question.outline);
+    let (marked, content) = if content.bytes() > LARGE {
+        let (detectors, body) = (view.detectors.clone(), entitled.body.clone());
+        let work = tokio::task::spawn_blocking(move || (content.mark(&detectors, &body), content));
+        work.await.map_err(|_| Rejection::new(ErrorCode::Internal, "inspection failed"))?
     } else {
-        mark(&view.detectors, &entitled.body, texts)
+        (content.mark(&view.detectors, &entitled.body), content)
     };
+    content.put_back(&mut entitled.question.outline);
     let mut found = Found::default();
     let mut counts = Tally::default();
     for finding in marked.iter().flat_map(|marked| &marked.findings) {
@@ -69,29 +56,14 @@ pub(crate) async fn inspect<'s>(
     Ok(Inspected { entitled, found, marked })
 }
 
-/// The texts in which something is found, in order.
-pub(crate) fn mark(detectors: &Arc<Detectors>, body: &Bytes, texts: &[Range<usize>]) -> Vec<Marked> {
-    let mut marked = Vec::new();
-    let mut findings = Vec::new();
-    for at in texts {
-        detectors.scan(&decoded(body, at), &mut findings);
-        if !findings.is_empty() {
-            marked.push(Marked { at: at.clone(), findings: std::mem::take(&mut findings) });
-        }
-    }
-    marked
-}
-
-/// A text of a body, unescaped.
-pub(crate) fn decoded<'b>(body: &'b [u8], at: &Range<usize>) -> std::borrow::Cow<'b, str> {
-    let inner = raw(body, at);
-    let text = std::str::from_utf8(inner).unwrap_or_default();
-    if memchr::memchr(b'\\', inner).is_some() { unescape(text).into() } else { text.into() }
-}
-
-/// A text of a body as it is written between its quotes.
-pub(crate) fn raw<'b>(body: &'b [u8], at: &Range<usize>) -> &'b [u8] {
-    body.get(at.start + 1..at.end.saturating_sub(1)).unwrap_or_default()
+/// The places of a body in which something is found.
+#[cfg(test)]
+pub(crate) fn mark(
+    detectors: &policy_engine::content::Detectors,
+    body: &[u8],
+    outline: &mut super::outline::Outline,
+) -> Vec<Marked> {
+    Content::take(outline).mark(detectors, body)
 }
 
 /// Takes a finding into what a decision sees; true if it was new there.

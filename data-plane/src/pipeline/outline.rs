@@ -14,7 +14,7 @@ use policy_engine::vocabulary::Operation;
 
 pub(crate) use field::BodyFault;
 
-use super::tape::Tape;
+use super::tape::{Tape, Value};
 
 /// The most answers one request may ask for.
 pub(crate) const ANSWERS: u64 = 128;
@@ -43,10 +43,23 @@ pub(crate) struct Outline {
     pub(crate) egress_tools: Vec<String>,
     /// Where the texts stand, quotes included, in order.
     pub(crate) texts: Vec<Range<usize>>,
+    /// Texts that the model reads as one, each of [`Self::texts`] at most once: the parts of a message, two at least.
+    pub(crate) joined: Vec<Vec<Range<usize>>>,
+    /// Long numbers outside the dialect's own fields, in order.
+    pub(crate) numbers: Vec<Labelled>,
     /// Bytes of media, which are not inspected.
     pub(crate) media_bytes: usize,
     /// Input that came as token numbers, which cannot be inspected.
     pub(crate) token_numbers: u64,
+}
+
+/// A number, and what stands before it that may say whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Labelled {
+    /// Where the key or string before it stands, quotes included; empty where there is none.
+    pub(crate) label: Range<usize>,
+    /// Where it stands.
+    pub(crate) at: Range<usize>,
 }
 
 /// `stream_options.include_usage`, and where to write it.
@@ -83,6 +96,22 @@ impl Outline {
             Operation::Embed => embed::read(&mut outline, root)?,
         }
         Ok(outline)
+    }
+
+    /// Takes in every string and long number of a value whose structure is not ours to know, and the key it goes by, where that
+    /// is nobody's but the caller's.
+    fn take_all(&mut self, key: Option<Value<'_>>, value: Value<'_>) {
+        self.texts.extend(value.leaves().map(|leaf| leaf.range()));
+        self.take_numbers(key, value);
+    }
+
+    /// Takes in the long numbers of a value.
+    fn take_numbers(&mut self, key: Option<Value<'_>>, value: Value<'_>) {
+        let labelled = |(label, number): (Option<Value<'_>>, Value<'_>)| Labelled {
+            label: label.or(key).map_or(0..0, |label| label.range()),
+            at: number.range(),
+        };
+        self.numbers.extend(value.numbers().map(labelled));
     }
 
     /// Whether the caller wants to see usage on the stream.

@@ -4,6 +4,7 @@
 //! values), so what reads a tape cannot meet a text that another parser would read otherwise. Deliberately absent: values
 //! (nothing is decoded until asked for) and copies (a tape owns positions, never text).
 
+pub(crate) mod number;
 mod scan;
 pub(crate) mod text;
 
@@ -13,7 +14,7 @@ use std::ops::Range;
 /// The deepest nesting that is read; deeper is an attack on whoever reads by recursion.
 pub(crate) const DEPTH: usize = 64;
 
-/// The most nodes a tape holds: 20 MB of positions. Numbers in arrays are not nodes.
+/// The most nodes a tape holds: 20 MB of positions. Numbers in arrays are not nodes, but for long ones.
 pub(crate) const NODES: usize = 1_000_000;
 
 /// What a node is.
@@ -193,9 +194,14 @@ impl<'t> Value<'t> {
             if kind != Kind::Array || at >= end {
                 return None;
             }
-            let value = Value { tape, text, at };
-            at = value.node()?.next;
-            Some(value)
+            loop {
+                let value = Value { tape, text, at };
+                let node = value.node().filter(|_| at < end)?;
+                at = node.next;
+                if node.kind != Kind::Number {
+                    return Some(value);
+                }
+            }
         })
     }
 
@@ -210,6 +216,23 @@ impl<'t> Value<'t> {
         let range = self.at..self.node().map_or(self.at, |node| node.next);
         let values = range.map(move |at| Value { tape, text, at });
         values.filter(|value| matches!(value.kind(), Kind::String | Kind::Key))
+    }
+
+    /// Every number within it, itself included, whose whole part is long enough to be somebody's, each with the last key or
+    /// string of this value before it.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = (Option<Value<'t>>, Value<'t>)> + use<'t> {
+        let (tape, text) = (self.tape, self.text);
+        let range = self.at..self.node().map_or(self.at, |node| node.next);
+        let mut label = None;
+        range.filter_map(move |at| {
+            let value = Value { tape, text, at };
+            match value.kind() {
+                Kind::Key | Kind::String => label = Some(value),
+                Kind::Number if number::is_long(value.raw()) => return Some((label, value)),
+                _ => {}
+            }
+            None
+        })
     }
 
     /// A non-negative whole number, written without fraction or exponent, that fits.

@@ -4,11 +4,13 @@
 //! Absent on purpose: JSON and its escapes (the caller unescapes), external checkers, and what a finding means for a request.
 
 pub mod detect;
+mod joined;
 pub mod mask;
 mod normalise;
 pub mod stream;
 mod validate;
 
 pub use detect::{CompileError, Detectors, Finding, WORD_LABEL, What, WordList};
+pub use joined::Joined;
 pub use mask::{Blocked, Masker};
 pub use stream::HoldBack;

@@ -118,7 +118,10 @@ fn leaves(outline: &mut Outline, key: Value<'_>, value: Value<'_>) {
     if !known {
         outline.texts.push(key.range());
     }
-    outline.texts.extend(value.leaves().map(|leaf| leaf.range()));
+    // Of the dialect's own numbers (a seed), none is anybody's.
+    if value.kind() != Kind::Number || !known {
+        outline.take_all(Some(key), value);
+    }
 }
 
 /// Names of members that are the dialect's own and therefore nobody's text.

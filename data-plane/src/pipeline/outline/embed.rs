@@ -28,7 +28,7 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
             }
             _ => {
                 outline.texts.push(key.range());
-                outline.texts.extend(value.leaves().map(|leaf| leaf.range()));
+                outline.take_all(Some(key), value);
             }
         }
     }

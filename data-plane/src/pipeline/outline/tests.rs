@@ -110,6 +110,47 @@ fn nothing_hides_where_media_or_names_are_expected() {
 }
 
 #[test]
+fn long_numbers_are_read_but_those_of_the_dialect() {
+    let hi = r#"{"role":"user","content":"hi"}"#;
+    let call = r#"{"role":"assistant","content":null,"tool_calls":[{"id":"c","n":7777771}]}"#;
+    let part = r#"{"role":"user","phone":[7777772,5],"content":[{"type":"text","text":"a","x":7777773}]}"#;
+    let body = format!(
+        r#"{{"model":"m","seed":8888881,"max_tokens":8888882,"top_logprobs":8888883,"short":123456,"deep":{{"card":[1,7777774]}},
+        "loose":7777775.0,"messages":[{hi},{call},{part}],"tools":[{{"type":"function","function":{{"name":"f","parameters":{{"maximum":7777776}}}}}}]}}"#
+    );
+    let outline = read(&body).unwrap();
+    let found = |at: &std::ops::Range<usize>| body[at.clone()].to_owned();
+    let numbers: Vec<_> = outline.numbers.iter().map(|n| (found(&n.label), found(&n.at))).collect();
+    let expected = [
+        ("card", "7777774"),
+        ("loose", "7777775.0"),
+        ("n", "7777771"),
+        ("phone", "7777772"),
+        ("x", "7777773"),
+        ("maximum", "7777776"),
+    ];
+    assert_eq!(numbers, expected.map(|(label, number)| (format!("\"{label}\""), number.to_owned())));
+}
+
+#[test]
+fn the_parts_of_a_message_are_one_text() {
+    let text = |text: &str| format!(r#"{{"type":"text","text":"{text}"}}"#);
+    let image = r#"{"type":"image_url","image_url":{"url":"https://x"}}"#;
+    let user = |parts: &[&str]| format!(r#"{{"role":"user","content":[{}]}}"#, parts.join(","));
+    let (a, b, c) = (text("a"), text("b"), text("c"));
+    let body = format!(
+        r#"{{"model":"m","messages":[{},{},{}]}}"#,
+        user(&[&a, image, &b]),
+        user(&[&c]),
+        user(&[&a, &b, &c])
+    );
+    let outline = read(&body).unwrap();
+    let joined: Vec<Vec<&str>> =
+        outline.joined.iter().map(|parts| parts.iter().map(|at| &body[at.clone()]).collect()).collect();
+    assert_eq!(joined, [vec!["\"a\"", "\"b\""], vec!["\"a\"", "\"b\"", "\"c\""]]);
+}
+
+#[test]
 fn usage_is_asked_for_in_the_right_place() {
     let usage = |options: &str| read(&format!(r#"{{"model":"m",{HI}{options}}}"#)).unwrap().usage;
     assert_eq!(usage(""), UsageOption::Absent(1));

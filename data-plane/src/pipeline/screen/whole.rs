@@ -1,6 +1,8 @@
 //! A whole answer.
 //!
-//! Law: see the parent. Log probabilities spell an answer's tokens, so they go where anything of the answer was masked.
+//! Law: see the parent. Long numbers are read like strings, and masked to strings. Log probabilities spell an answer's tokens, so they go where anything of the answer was masked.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use policy_engine::content::mask::apply;
@@ -13,7 +15,7 @@ use super::super::again::{Again, detectors};
 use super::super::decide::{Permitted, quoted};
 use super::super::inspect::Tally;
 use super::super::patch::Patches;
-use super::super::tape::{Kind, Tape, Value};
+use super::super::tape::{Kind, Tape, Value, number};
 use super::super::usage::Reported;
 use crate::error::Rejection;
 
@@ -40,6 +42,7 @@ pub(super) fn screen(
     let chat = permitted.entitled.question.arrival.operation == Operation::Chat;
     exchange.account.produced(if chat { texts.iter().map(|text| text.inner().len()).sum() } else { 0 });
     let Some(detectors) = detectors(&permitted) else { return Ok(bytes) };
+    texts.extend(numbers(root));
     let (marked, tally) = mark(&detectors, &texts);
     exchange.account.found_output(tally);
     if marked.is_empty() {
@@ -73,12 +76,23 @@ fn gather<'t>(value: Value<'t>, texts: &mut Vec<Value<'t>>) {
     }
 }
 
+/// The long numbers of an answer that the dialect does not fill.
+fn numbers<'t>(root: Value<'t>) -> impl Iterator<Item = Value<'t>> {
+    let members = root.members().filter(|(key, _)| !FRAME.iter().any(|known| key.is(known)));
+    members.flat_map(|(_, value)| value.numbers()).map(|(_, number)| number)
+}
+
+/// A string unescaped, or a number in full.
+fn as_read(value: Value<'_>) -> Cow<'_, str> {
+    if value.kind() == Kind::Number { number::in_full(value.raw()) } else { value.text() }
+}
+
 type Marked<'t> = Vec<(Value<'t>, Vec<Finding>)>;
 
 fn mark<'t>(detectors: &Detectors, texts: &[Value<'t>]) -> (Marked<'t>, Tally) {
     let (mut marked, mut tally, mut findings) = (Vec::new(), Tally::default(), Vec::new());
     for text in texts {
-        detectors.scan(&text.text(), &mut findings);
+        detectors.scan(&as_read(*text), &mut findings);
         if !findings.is_empty() {
             findings.iter().for_each(|finding: &Finding| tally.add(finding.what, 1));
             marked.push((*text, std::mem::take(&mut findings)));
@@ -96,7 +110,7 @@ fn mask(
     let mut patches = Patches::default();
     texts.iter().for_each(|text| masker.reserve(&text.text()));
     for (value, findings) in marked {
-        let text = value.text();
+        let text = as_read(*value);
         let masked = apply(&text, findings, actions, masker);
         let masked = masked.map_err(|blocked| Rejection::blocked(blocked.what.label()))?;
         if masked != text {
@@ -110,4 +124,30 @@ fn mask(
         }
     }
     Ok(patches)
+}
+
+#[cfg(test)]
+mod tests {
+    use policy_engine::vocabulary::{Entity, MaskAction};
+
+    use super::*;
+
+    #[test]
+    fn a_card_written_as_a_number_is_masked_to_a_string() {
+        let answer = br#"{"created":4111111111111111,"choices":[{"index":0,"x":{"n":[7,4111111111111111.0]}}],"y":-378282246310005}"#;
+        let (mut tape, mut actions) = (Tape::default(), Actions::default());
+        tape.read(answer).unwrap();
+        let root = tape.root(answer).unwrap();
+        Entity::ALL.iter().for_each(|entity| actions.tighten(*entity, MaskAction::Mask));
+        let detectors = Detectors::compile(Entity::ALL.iter().copied(), []).unwrap();
+        let texts: Vec<_> = numbers(root).collect();
+        let (marked, _) = mark(&detectors, &texts);
+        let patches = mask(&marked, &texts, (&actions, &mut Masker::new()), root).unwrap();
+        let masked = patches.apply(&Bytes::from_static(answer));
+        let card = "CREDIT_DEBIT_CARD_NUMBER";
+        let expected = format!(
+            r#"{{"created":4111111111111111,"choices":[{{"index":0,"x":{{"n":[7,"[{card}_1]"]}}}}],"y":"[{card}_2]"}}"#
+        );
+        assert_eq!(std::str::from_utf8(&masked).unwrap(), expected);
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::{DEPTH, Fault, Kind, Malformed, NODES, Node, Tape, Value, text};
+use super::{DEPTH, Fault, Kind, Malformed, NODES, Node, Tape, Value, number, text};
 
 /// Objects up to so many members have their names compared each with each; larger ones by hash.
 const COMPARED: u32 = 12;
@@ -84,7 +84,8 @@ impl Scan<'_> {
             Some(b'n') => self.word(b"null", Kind::Null)?,
             Some(b'-' | b'0'..=b'9') => {
                 self.number()?;
-                if !self.in_array() {
+                let long = || number::is_long(self.bytes.get(start..self.at).unwrap_or_default());
+                if !self.in_array() || long() {
                     self.push(Kind::Number, start, true)?;
                 }
             }

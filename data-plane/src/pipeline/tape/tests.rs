@@ -91,6 +91,21 @@ fn values_stand_where_they_are_written() {
     assert_eq!(root.range(), 1..text.len() - 1);
 }
 
+#[test]
+fn long_numbers_are_found_wherever_they_stand() {
+    let text = br#"[1,7777771,{"a":7777772,"b":[2,[7777773.5],0.12345678]},"s",-7777774,1.2345678e-5]"#;
+    let tape = read(text).unwrap();
+    let root = tape.root(text).unwrap();
+    let label = |label: Option<Value<'_>>| label.map_or_else(String::new, |label| label.text().into_owned());
+    let numbers: Vec<_> =
+        root.numbers().map(|(of, number)| (label(of), std::str::from_utf8(number.raw()).unwrap())).collect();
+    let expected = [("", "7777771"), ("a", "7777772"), ("b", "7777773.5"), ("s", "-7777774")];
+    assert_eq!(numbers, expected.map(|(label, number)| (label.to_owned(), number)));
+    assert_eq!((root.len(), root.elements().count()), (6, 2), "elements are not numbers, however long");
+    let array = root.elements().next().unwrap().get("b").unwrap();
+    assert_eq!((array.len(), array.elements().count()), (3, 1));
+}
+
 /// What serde_json makes of a text, duplicates refused like ours.
 struct Strict;
 

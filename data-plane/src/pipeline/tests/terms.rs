@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use policy_engine::content::What;
+use policy_engine::content::{Detectors, Masker, What};
 use policy_engine::decision::Actions;
 use policy_engine::facts::{Check, Facts, Guardrail, Rule, Subject};
 use policy_engine::request::Found;
 use policy_engine::vocabulary::{Effect, Entity, Id, Layer, MaskAction, Mode, Operation};
 
 use super::super::again::Again;
-use super::super::{Exchange, authenticate, entitle};
+use super::super::decide::quoted;
+use super::super::outline::Outline;
+use super::super::patch::Patches;
+use super::super::tape::Tape;
+use super::super::{Exchange, authenticate, entitle, inspect};
 use crate::house::{House, KEY, asking, bearer, refused, whole, world};
 use crate::pipeline;
 use crate::record::{Door, Outcome};
@@ -32,6 +36,65 @@ async fn what_is_masked_never_reaches_the_vendor() {
     assert!(!said.contains("bob@example.com") && said.contains("[EMAIL_2"), "{said}");
     let [record] = house.records();
     assert_eq!(record.found_input, [("EMAIL", 1)]);
+    house.close();
+}
+
+/// What the vendor is sent of a request whose cards, telephone numbers and addresses are masked.
+fn sent(body: &str) -> String {
+    let detectors = Detectors::compile(Entity::ALL.iter().copied(), []).unwrap();
+    let mut outline = Outline::read(&mut Tape::default(), body.as_bytes(), Operation::Chat).unwrap();
+    let (mut actions, mut masker, mut patches) = (Actions::default(), Masker::new(), Patches::default());
+    Entity::ALL.iter().for_each(|entity| actions.tighten(*entity, MaskAction::Mask));
+    for marked in inspect::mark(&detectors, body.as_bytes(), &mut outline) {
+        for (at, text) in marked.masked(body.as_bytes(), &actions, &mut masker).unwrap() {
+            patches.add(at, quoted(&text));
+        }
+    }
+    String::from_utf8(patches.apply(&body.to_owned().into()).to_vec()).unwrap()
+}
+
+#[test]
+fn numbers_and_what_is_cut_in_parts_is_masked() {
+    let user = |content: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":{content}}}]"#);
+    let text = |text: &str| format!(r#"{{"type":"text","text":"{text}"}}"#);
+    let parts = |parts: [String; 2]| format!("{}}}", user(&format!("[{}]", parts.join(","))));
+    let hi = user("\"hi\"");
+    for (body, expected) in [
+        (format!(r#"{hi},"x":4111111111111111}}"#), format!(r#"{hi},"x":"[CREDIT_DEBIT_CARD_NUMBER_1]"}}"#)),
+        (
+            format!(r#"{hi},"x":[1,-4.111111111111111e15,4111111111111112]}}"#),
+            format!(r#"{hi},"x":[1,"[CREDIT_DEBIT_CARD_NUMBER_1]",4111111111111112]}}"#),
+        ),
+        (
+            format!(r#"{hi},"x":{{"phone":4155552671,"id":4155552673}}}}"#),
+            format!(r#"{hi},"x":{{"phone":"[PHONE_1]","id":4155552673}}}}"#),
+        ),
+        (
+            format!(r#"{hi},"x":{{"\u0070hone":[4155552671, 4155552672]}}}}"#),
+            format!(r#"{hi},"x":{{"\u0070hone":["[PHONE_1]", "[PHONE_2]"]}}}}"#),
+        ),
+        (format!(r#"{hi},"seed":4111111111111111}}"#), format!(r#"{hi},"seed":4111111111111111}}"#)),
+        (
+            parts([text("my card 4111 1111"), text(" 1111 1111, ok")]),
+            parts([text("my card [CREDIT_DEBIT_CARD_NUMBER_1]"), text(", ok")]),
+        ),
+        (parts([text("bob@exam"), text("ple.com")]), parts([text("[EMAIL_1]"), text("")])),
+        (parts([text("a@x.com"), text("b@x.com")]), parts([text("[EMAIL_1]"), text("[EMAIL_2]")])),
+    ] {
+        assert_eq!(sent(&body), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_card_in_two_parts_or_a_number_is_blocked() {
+    let block = || vec![check(Entity::CreditDebitCardNumber, MaskAction::Block)];
+    let house = House::new(|facts| guardrail(facts, block(), vec![]));
+    let parts = r#"[{"type":"text","text":"4111 1111"},{"type":"text","text":" 1111 1111"}]"#;
+    let split = format!(r#"{{"model":"fast","messages":[{{"role":"user","content":{parts}}}]}}"#);
+    for body in [split, asking("fast", "hi", r#","extra":{"n":[4111111111111111]}"#)] {
+        assert_eq!(refused(house.chat(&body).await).0, "content_blocked", "{body}");
+    }
+    whole(house.chat(&asking("fast", "hi", r#","seed":4111111111111111"#)).await);
     house.close();
 }
 

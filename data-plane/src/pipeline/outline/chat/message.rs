@@ -42,6 +42,7 @@ fn one(outline: &mut Outline, message: Value<'_>) -> Result<(), BodyFault> {
                 kind(&key.text(), value, &[Kind::Object], "an object")?;
                 calls = true;
                 outline.texts.extend(texts(value));
+                outline.take_numbers(Some(key), value);
             }
             "name" | "tool_call_id" | "refusal" | "reasoning" | "reasoning_content" => {
                 kind(&key.text(), value, &[Kind::String], "a string")?;
@@ -49,7 +50,7 @@ fn one(outline: &mut Outline, message: Value<'_>) -> Result<(), BodyFault> {
             }
             _ => {
                 outline.texts.push(key.range());
-                outline.texts.extend(value.leaves().map(|leaf| leaf.range()));
+                outline.take_all(Some(key), value);
             }
         }
     }
@@ -85,10 +86,14 @@ fn read_content(outline: &mut Outline, content: Value<'_>) -> Result<(), BodyFau
             Ok(())
         }
         Kind::Array => {
-            let mut objects = 0;
+            let (mut objects, mut joined) = (0, Vec::new());
             for (at, part) in content.elements().enumerate() {
                 read_part(outline, part).map_err(|fault| fault.within(&format!("content[{at}]")))?;
                 objects += 1;
+                joined.extend(part.get("text").filter(|text| text.kind() == Kind::String).map(|t| t.range()));
+            }
+            if joined.len() > 1 {
+                outline.joined.push(joined);
             }
             let whole = objects == content.len() && objects > 0;
             if whole { Ok(()) } else { Err(BodyFault::wrong("content", CONTENT)) }
@@ -120,6 +125,7 @@ fn read_part(outline: &mut Outline, part: Value<'_>) -> Result<(), BodyFault> {
             outline.texts.push(key.range());
         }
         note_media(outline, key, value);
+        outline.take_numbers(Some(key), value);
     }
     Ok(())
 }
@@ -198,6 +204,7 @@ fn tool_calls(outline: &mut Outline, calls: Value<'_>) -> Result<(), BodyFault> 
             return Err(BodyFault::wrong(format!("tool_calls[{at}].function.arguments"), "a string"));
         }
         outline.texts.extend(texts(call));
+        outline.take_numbers(None, call);
     }
     Ok(())
 }

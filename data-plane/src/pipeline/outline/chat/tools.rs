@@ -72,6 +72,7 @@ fn one(outline: &mut Outline, tool: Value<'_>) -> Result<(), BodyFault> {
     }
     let texts = tool.leaves().filter(|leaf| !WORDS.iter().any(|word| leaf.is(word)));
     outline.texts.extend(texts.map(|leaf| leaf.range()));
+    outline.take_numbers(None, tool);
     Ok(())
 }
 

@@ -1,0 +1,151 @@
+//! Where something is found in a body, and what stands there instead.
+//!
+//! Law: a text is read alone; the parts of a message alone and as one; a long number with the key before it, since that says
+//! whose it is. Texts are replaced as JSON strings, and so are numbers: a placeholder is no number.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use policy_engine::content::{Blocked, Detectors, Finding, Joined, Masker, mask};
+use policy_engine::decision::Actions;
+
+use super::super::outline::{Labelled, Outline};
+use super::super::tape::{number, text::unescape};
+
+/// The last bytes of a label that are read: no detector looks further back.
+const LABEL: usize = 128;
+
+/// What stands between a label and its number, as it is read.
+const COLON: &str = ": ";
+
+/// What a body holds that is to be read.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    texts: Vec<Range<usize>>,
+    joined: Vec<Vec<Range<usize>>>,
+    numbers: Vec<Labelled>,
+}
+
+impl Content {
+    /// Takes it out of an outline, to be read elsewhere.
+    pub(super) fn take(outline: &mut Outline) -> Self {
+        Self {
+            texts: std::mem::take(&mut outline.texts),
+            joined: std::mem::take(&mut outline.joined),
+            numbers: std::mem::take(&mut outline.numbers),
+        }
+    }
+
+    /// Puts it back.
+    pub(super) fn put_back(self, outline: &mut Outline) {
+        (outline.texts, outline.joined, outline.numbers) = (self.texts, self.joined, self.numbers);
+    }
+
+    /// Bytes to be read, a label for every number among them.
+    pub(super) fn bytes(&self) -> usize {
+        self.texts.iter().map(Range::len).sum::<usize>() + self.numbers.len() * LABEL
+    }
+
+    /// The places in which something is found.
+    pub(super) fn mark(&self, detectors: &Detectors, body: &[u8]) -> Vec<Marked> {
+        let mut marked = Vec::new();
+        let mut findings = Vec::new();
+        let mut add = |places: &[Range<usize>], findings: &mut Vec<Finding>| {
+            if !findings.is_empty() {
+                marked.push(Marked { places: places.to_vec(), findings: std::mem::take(findings) });
+            }
+        };
+        let mut parts: Vec<usize> = self.joined.iter().flatten().map(|at| at.start).collect();
+        parts.sort_unstable();
+        for at in self.texts.iter().filter(|at| parts.is_empty() || parts.binary_search(&at.start).is_err()) {
+            detectors.scan(&decoded(body, at), &mut findings);
+            add(std::slice::from_ref(at), &mut findings);
+        }
+        for places in &self.joined {
+            joined(body, places).scan(detectors, &mut findings);
+            add(places, &mut findings);
+        }
+        let mut label = (0..0, String::new());
+        for number in &self.numbers {
+            if label.0 != number.label {
+                label = (number.label.clone(), read_label(body, &number.label));
+            }
+            let digits = decoded(body, &number.at);
+            detectors.scan(&format!("{}{digits}", label.1), &mut findings);
+            shift(&mut findings, label.1.len());
+            add(std::slice::from_ref(&number.at), &mut findings);
+        }
+        marked
+    }
+}
+
+/// Something that is read as one text, in which something is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Marked {
+    /// Where it stands in the body, quotes included: one place, or those of the parts of a message.
+    places: Vec<Range<usize>>,
+    /// What was found in it as it reads.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Marked {
+    /// What stands in each place instead, unquoted; places where nothing changes are left out.
+    ///
+    /// # Errors
+    /// When a finding is to be blocked.
+    pub(crate) fn masked(
+        &self,
+        body: &[u8],
+        actions: &Actions,
+        masker: &mut Masker,
+    ) -> Result<Vec<(Range<usize>, String)>, Blocked> {
+        let changed =
+            |at: &Range<usize>, masked: String| (decoded(body, at) != masked).then(|| (at.clone(), masked));
+        if let [at] = self.places.as_slice() {
+            let masked = mask::apply(&decoded(body, at), &self.findings, actions, masker)?.into_owned();
+            return Ok(changed(at, masked).into_iter().collect());
+        }
+        let masked = joined(body, &self.places).masked(&self.findings, actions, masker)?;
+        let places = self.places.iter().zip(masked);
+        Ok(places.filter_map(|(at, masked)| changed(at, masked)).collect())
+    }
+}
+
+/// A text of a body, unescaped; a number in full.
+pub(crate) fn decoded<'b>(body: &'b [u8], at: &Range<usize>) -> Cow<'b, str> {
+    if body.get(at.start) != Some(&b'"') {
+        return number::in_full(body.get(at.clone()).unwrap_or_default());
+    }
+    let inner = raw(body, at);
+    let text = std::str::from_utf8(inner).unwrap_or_default();
+    if memchr::memchr(b'\\', inner).is_some() { unescape(text).into() } else { text.into() }
+}
+
+/// A text of a body as it is written between its quotes.
+pub(crate) fn raw<'b>(body: &'b [u8], at: &Range<usize>) -> &'b [u8] {
+    body.get(at.start + 1..at.end.saturating_sub(1)).unwrap_or_default()
+}
+
+fn joined(body: &[u8], places: &[Range<usize>]) -> Joined {
+    let mut joined = Joined::default();
+    places.iter().for_each(|at| joined.push(&decoded(body, at)));
+    joined
+}
+
+/// What is read before a number.
+fn read_label(body: &[u8], at: &Range<usize>) -> String {
+    if at.is_empty() {
+        return String::new();
+    }
+    let label = decoded(body, at);
+    let from = label.ceil_char_boundary(label.len().saturating_sub(LABEL));
+    format!("{}{COLON}", label.get(from..).unwrap_or_default())
+}
+
+/// Leaves the findings behind a label, as offsets of what follows it. One that begins in the label is the label's own.
+fn shift(findings: &mut Vec<Finding>, label: usize) {
+    findings.retain(|finding| finding.start >= label);
+    for finding in findings {
+        (finding.start, finding.end) = (finding.start - label, finding.end - label);
+    }
+}

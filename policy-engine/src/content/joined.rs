@@ -1,0 +1,154 @@
+//! Texts that stand apart and are read as one: the parts of a message.
+//!
+//! Law: what a part holds is found as if it stood alone, and what only the parts together hold is found as well; what crosses
+//! from one part into others is replaced where it begins and cut from the others. Absent on purpose: which texts those are.
+
+use std::cmp::Reverse;
+
+use super::detect::{Detectors, Finding};
+use super::mask::{self, Blocked, Masker, Stretch, Weave};
+use crate::decision::Actions;
+
+/// Texts in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Joined {
+    text: String,
+    /// INVARIANT: ascending; the last is the length of `text`.
+    ends: Vec<usize>,
+}
+
+impl Joined {
+    /// Adds the next text.
+    pub fn push(&mut self, part: &str) {
+        self.text.push_str(part);
+        self.ends.push(self.text.len());
+    }
+
+    /// The parts as one text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Each part and where it starts.
+    pub fn parts(&self) -> impl Iterator<Item = (usize, &str)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| (start, self.text.get(start..*end).unwrap_or_default()))
+    }
+
+    /// Appends what is found in each part, and what is found in all together and adds to that, in offsets of [`Joined::text`],
+    /// ordered as by [`Detectors::scan`].
+    pub fn scan(&self, detectors: &Detectors, findings: &mut Vec<Finding>) {
+        let mut all = Vec::new();
+        for (start, part) in self.parts() {
+            let before = all.len();
+            detectors.scan(part, &mut all);
+            for finding in all.iter_mut().skip(before) {
+                (finding.start, finding.end) = (finding.start + start, finding.end + start);
+            }
+        }
+        if self.ends.len() > 1 {
+            let mut together = Vec::new();
+            detectors.scan(&self.text, &mut together);
+            together.retain(|finding| !is_covered(finding, &all));
+            all.append(&mut together);
+            all.sort_unstable_by_key(|finding| (finding.start, Reverse(finding.end), finding.what));
+        }
+        findings.append(&mut all);
+    }
+
+    /// The parts with findings (as [`Joined::scan`] gave them) replaced as `actions` say.
+    ///
+    /// # Errors
+    /// When a finding is to be blocked.
+    pub fn masked(
+        &self,
+        findings: &[Finding],
+        actions: &Actions,
+        masker: &mut Masker,
+    ) -> Result<Vec<String>, Blocked> {
+        if let Some(finding) = mask::blocked(findings, actions) {
+            return Err(Blocked { what: finding.what });
+        }
+        let stretch = Stretch { text: &self.text, at: 0 };
+        let (mut weave, mut rest) = (Weave::default(), findings);
+        let mut masked = Vec::with_capacity(self.ends.len());
+        for end in &self.ends {
+            let mut out = String::new();
+            let (begun, later) = rest.split_at(rest.partition_point(|finding| finding.start < *end));
+            weave.replace(&stretch, begun, actions, (masker, &mut out))?;
+            weave.pass(&stretch, *end, &mut out);
+            masked.push(out);
+            rest = later;
+        }
+        Ok(masked)
+    }
+}
+
+/// Findings that may begin before another and still reach into it: overlapping ones are few, whatever they are.
+const BACK: usize = 8;
+
+/// Whether findings of the same kind, ordered by start, leave nothing of this one uncovered: two values that stand side by side
+/// in two parts are two, though they read as one.
+fn is_covered(finding: &Finding, by: &[Finding]) -> bool {
+    let first = by.partition_point(|other| other.start <= finding.start).saturating_sub(BACK);
+    let near = by.iter().skip(first).take_while(|other| other.start < finding.end);
+    let same = near.filter(|other| other.what == finding.what);
+    let reach = |reached: usize, other: &Finding| match other.start <= reached {
+        true => reached.max(other.end),
+        false => reached,
+    };
+    same.fold(finding.start, reach) >= finding.end
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::vocabulary::{Entity, MaskAction};
+
+    fn masked(parts: &[&str], action: MaskAction) -> Result<Vec<String>, Blocked> {
+        let detectors = Detectors::compile(Entity::ALL.iter().copied(), []).unwrap();
+        let mut actions = Actions::default();
+        Entity::ALL.iter().for_each(|entity| actions.tighten(*entity, action));
+        let mut joined = Joined::default();
+        parts.iter().for_each(|part| joined.push(part));
+        let mut findings = Vec::new();
+        joined.scan(&detectors, &mut findings);
+        joined.masked(&findings, &actions, &mut Masker::new())
+    }
+
+    #[test]
+    fn what_crosses_is_replaced_where_it_begins_and_cut_from_the_others() {
+        for (parts, expected) in [
+            (&["a 4111 1111", " 1111 1111 b"][..], &["a [CREDIT_DEBIT_CARD_NUMBER_1]", " b"][..]),
+            (&["bob@", "exam", "", "ple.com, x"], &["[EMAIL_1]", "", "", ", x"]),
+            (&["4111111111111111", "0000000"], &["[CREDIT_DEBIT_CARD_NUMBER_1]", "0000000"]),
+            (&["my phone is ", "4155552671"], &["my phone is ", "[PHONE_1]"]),
+            (&["bob@x.co", "m ann@x.com", "bob@x.com"], &["[EMAIL_1]", " [EMAIL_2]", "[EMAIL_1]"]),
+            (&["", "nothing", ""], &["", "nothing", ""]),
+            (&[], &[]),
+        ] {
+            let masked = masked(parts, MaskAction::Mask).unwrap();
+            assert_eq!(masked, expected, "{parts:?}");
+        }
+        assert!(masked(&["4111 1111 ", "1111 1111"], MaskAction::Block).is_err());
+        assert_eq!(
+            masked(&["4111 1111 ", "1111 1111"], MaskAction::Detect).unwrap(),
+            ["4111 1111 ", "1111 1111"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn wherever_a_text_is_cut_its_findings_go(cut in 0_usize..40) {
+            let text = "to bob@example.com, 4111 1111 1111 1111";
+            let (left, right) = text.split_at(cut.min(text.len()));
+            let parts = masked(&[left, right], MaskAction::Mask).unwrap();
+            // A cut may leave a second address in what is whole only together; nothing of either may be left.
+            let rest = parts.concat();
+            prop_assert!(!rest.contains("bob@") && !rest.contains("1111"), "{rest}");
+            prop_assert_eq!(parts.len(), 2);
+        }
+    }
+}

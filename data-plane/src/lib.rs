@@ -7,6 +7,7 @@ mod error;
 mod house;
 mod ingress;
 mod install;
+mod lock;
 mod metrics;
 mod node;
 mod ops;

@@ -20,6 +20,7 @@ use crate::accept::{self, Port, bind};
 use crate::config::Config;
 use crate::ingress;
 use crate::install::Installer;
+use crate::lock::DirLock;
 use crate::metrics::{Both, Metrics};
 use crate::node::{Bounds, Node};
 use crate::ops::{self, Ops};
@@ -42,6 +43,8 @@ pub struct DataPlane {
     writer: Writer,
     config: Config,
     _dropped: [DropGuard; 2],
+    /// Given back last: whoever starts next finds everything written.
+    _lock: DirLock,
 }
 
 /// The steps of the end, in their order.
@@ -60,6 +63,7 @@ impl DataPlane {
     pub async fn start(config: Config, ledger: Option<Ledger>) -> anyhow::Result<Self> {
         let (identity, endpoint) = tls::control(&config.control)?;
         let dir = config.state.dir.clone();
+        let lock = DirLock::take(&dir)?;
         let key = NodeKey::open(&dir.join("node-hpke.key"))?;
         let settings = Settings {
             places: config.state.outbox_places,
@@ -125,6 +129,7 @@ impl DataPlane {
             node,
             writer,
             config,
+            _lock: lock,
         })
     }
 

@@ -1,7 +1,7 @@
 //! The outbox's files: numbered, appended to, rotated by size.
 //!
 //! Law: a file holds whole lines only. A line that a crash tore is cut off when the file is opened; one that a full disk tore is
-//! cut off at once. Deliberately absent: deleting (whoever delivers the records does that) and reading.
+//! cut off at once. What is written goes to the end of the file whatever else writes there. Deliberately absent: deleting (whoever delivers the records does that) and reading.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -37,7 +37,6 @@ impl Segments {
         let written = self.file.write_all(lines);
         if written.is_err() {
             self.file.set_len(self.length)?;
-            self.file.seek(SeekFrom::End(0))?;
             return written;
         }
         self.length = self.length.saturating_add(lines.len() as u64);
@@ -75,7 +74,8 @@ fn latest(dir: &Path) -> io::Result<Option<u64>> {
 
 /// Opens for appending, after the last whole line.
 fn open_whole(path: &Path) -> io::Result<(File, u64)> {
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    // Appending is the system's own (O_APPEND): were two to write the same file, neither would overwrite the other's lines.
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let length = file.metadata()?.len();
     let mut end = length;
     let mut whole = 0;
@@ -94,7 +94,6 @@ fn open_whole(path: &Path) -> io::Result<(File, u64)> {
         file.set_len(whole)?;
         file.sync_all()?;
     }
-    file.seek(SeekFrom::Start(whole))?;
     Ok((file, whole))
 }
 
@@ -121,6 +120,18 @@ mod tests {
         fs::write(path(dir.path(), 1), format!("a\n{long}")).unwrap();
         Segments::open(dir.path(), 1000).unwrap();
         assert_eq!(lines(dir.path(), 1), "a\n");
+    }
+
+    #[test]
+    fn two_that_write_the_same_file_overwrite_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut one = Segments::open(dir.path(), 1000).unwrap();
+        let mut two = Segments::open(dir.path(), 1000).unwrap();
+        for _ in 0..3 {
+            one.append(b"one\n").unwrap();
+            two.append(b"two\n").unwrap();
+        }
+        assert_eq!(lines(dir.path(), 1), "one\ntwo\n".repeat(3));
     }
 
     #[test]

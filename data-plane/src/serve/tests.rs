@@ -18,8 +18,12 @@ use crate::policy::scripted::{ControlPlane, Session, soon};
 const BEARER: &str = "authorization: Bearer chy_demo_secret\r\n";
 
 async fn started(control: &ControlPlane) -> DataPlane {
+    DataPlane::start(config(control), None).await.unwrap()
+}
+
+fn config(control: &ControlPlane) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let config = Config {
+    Config {
         listen: Listen { inference: any, ops: any, ..Listen::default() },
         control: control.config(),
         state: State { dir: control.home().join("state"), ..State::default() },
@@ -27,8 +31,7 @@ async fn started(control: &ControlPlane) -> DataPlane {
         bounds: crate::config::Bounds::default(),
         drain: Drain::default(),
         telemetry: Telemetry::default(),
-    };
-    DataPlane::start(config, None).await.unwrap()
+    }
 }
 
 /// Brings a node its first policy.
@@ -144,6 +147,22 @@ async fn case_99_what_is_in_flight_ends_whole_and_nothing_new_begins() {
         .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
         .collect();
     assert_eq!(written.concat().lines().count(), 1, "its record is on disk: {written:?}");
+}
+
+#[tokio::test]
+async fn a_state_directory_is_refused_while_another_node_has_it() {
+    let control = ControlPlane::start().await;
+    let plane = started(&control).await;
+    let Err(refused) = DataPlane::start(config(&control), None).await else {
+        panic!("two nodes, one directory")
+    };
+    let pid = std::process::id();
+    assert!(
+        refused.to_string().ends_with(&format!("is in use by another data plane (pid {pid})")),
+        "{refused}"
+    );
+    soon(plane.shutdown()).await;
+    soon(started(&control).await.shutdown()).await;
 }
 
 #[tokio::test]

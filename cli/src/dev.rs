@@ -5,6 +5,7 @@
 //! Absent on purpose: anything that production would use; every credential made here is for this machine alone.
 
 mod environment;
+mod lock;
 mod seed;
 mod upstreams;
 
@@ -69,10 +70,12 @@ pub(crate) struct Dev {
 /// Runs everything until a signal.
 pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     crate::telemetry::logs(&dev.log);
-    let env_file = dev.state_dir.join("dev.env");
-    environment::remove(&env_file)?;
+    let _lock = lock::take(&dev.state_dir)?;
     let config = control_config(&dev);
     let control = ControlPlane::start(&config).await?;
+    // What is there now is of a house that is gone: this one has the directory and its ports.
+    let env_file = dev.state_dir.join("dev.env");
+    environment::remove(&env_file)?;
     let key = seed::seed(&control, &dev).await?;
     let ledger = Ledger::memory();
     let mut planes = Vec::with_capacity(GEOS.len());

@@ -86,3 +86,18 @@ async fn a_vendor_that_is_not_there_does_not_keep_the_house_from_standing() {
     assert!(dev.log().contains(&down), "the operator is told: {}", dev.log());
     assert!(dev.log().contains("where no upstream may be"), "and of the other: {}", dev.log());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_house_in_the_same_directory_is_refused_and_takes_nothing_away() {
+    let home = tempfile::tempdir().unwrap();
+    let dev = Dev::start(home.path(), &[], &[]).await.unwrap();
+    let before = std::fs::read(dev.state().join("dev.env")).unwrap();
+    let second = dev.run(&["dev", "--listen-control", "127.0.0.1:0"]).unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&second.stderr).into_owned();
+    let pid = std::fs::read_to_string(dev.state().join("lock")).unwrap();
+    let expected = format!("`.chancery` is in use by another chancery (pid {})", pid.trim());
+    assert!(complaint.contains(&expected), "{complaint}");
+    assert_eq!(std::fs::read(dev.state().join("dev.env")).unwrap(), before);
+    assert!(dev.run(&["get", "teams"]).unwrap().status.success());
+}

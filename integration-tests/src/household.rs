@@ -185,6 +185,7 @@ impl Household {
 }
 
 /// An address that nobody listens on at this moment: a process that is started again must come back to its own.
-fn free() -> Result<SocketAddr> {
+/// A port that was free a moment ago.
+pub fn free() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

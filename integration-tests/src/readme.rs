@@ -1,7 +1,7 @@
 //! The code of a README, as a reader would run it.
 //!
-//! Law: a block runs if its info string is `sh test`, in the order of the page and in one shell, as somebody would who types it
-//! all; a block `text output` right after it is what it prints, line by line. In such a line `…` stands for any text, and a line
+//! Law: a block runs if its info string is the one that is asked for, such as `sh test`, in the order of the page and in one shell,
+//! as somebody would who types it all; a block `text output` right after it is what it prints, line by line. In such a line `…` stands for any text, and a line
 //! that is only `…` for any number of lines. Deliberately absent: any other language.
 
 use anyhow::{Result, ensure};
@@ -17,8 +17,8 @@ pub struct Block {
     pub output: Option<String>,
 }
 
-/// The blocks of a page that are run.
-pub fn blocks(page: &str) -> Vec<Block> {
+/// The blocks of a page with this info string, which are run.
+pub fn blocks(page: &str, kind: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut open: Option<(String, usize, String)> = None;
     for (at, line) in page.lines().enumerate() {
@@ -27,7 +27,7 @@ pub fn blocks(page: &str) -> Vec<Block> {
             (Some(_), Some(_)) => {
                 let Some((info, line, text)) = open.take() else { continue };
                 match info.as_str() {
-                    "sh test" => blocks.push(Block { line, script: text, output: None }),
+                    info if info == kind => blocks.push(Block { line, script: text, output: None }),
                     "text output" => {
                         if let Some(block) = blocks.last_mut() {
                             block.output.get_or_insert(text);
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn only_marked_blocks_are_run_and_their_outputs_belong_to_them() {
-        let found = blocks(PAGE);
+        let found = blocks(PAGE, "sh test");
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].line, found[0].script.as_str()), (6, "echo a\necho b1\n"));
         assert_eq!((found[0].output.as_deref(), &found[1].output), (Some("a\nb…\n"), &None));

@@ -7,24 +7,34 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use integration_tests::{
-    household::{Dev, binary},
+    household::{Dev, binary, free},
     readme,
+    wait::within,
 };
 use tokio::process::Command;
 
-/// Runs a page's blocks in one shell beside a running `chancery dev`.
-async fn run(page: &str) -> Result<()> {
-    let blocks = readme::blocks(page);
-    ensure!(!blocks.is_empty(), "the page has no block that is run: mark them `sh test`");
+fn root() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")
+}
+
+/// A clone as a reader has it, but for what is kept under the state directory, and without these.
+fn clone(without: &[&str]) -> Result<tempfile::TempDir> {
     let home = tempfile::tempdir()?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
-    // A clone as a reader has it, but for what is kept under the state directory.
-    for entry in std::fs::read_dir(root)? {
+    for entry in std::fs::read_dir(root()?)? {
         let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            std::os::unix::fs::symlink(entry.path(), home.path().join(entry.file_name()))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && !without.contains(&name.as_str()) {
+            std::os::unix::fs::symlink(entry.path(), home.path().join(name))?;
         }
     }
+    Ok(home)
+}
+
+/// Runs a page's blocks in one shell beside a running `chancery dev`.
+async fn run(page: &str) -> Result<()> {
+    let blocks = readme::blocks(page, "sh test");
+    ensure!(!blocks.is_empty(), "the page has no block that is run: mark them `sh test`");
+    let home = clone(&[])?;
     let _dev = Dev::start(home.path(), &[], &[]).await?;
     let binary = binary()?;
     let script = readme::script(&blocks);
@@ -60,6 +70,54 @@ async fn the_readme_does_what_it_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let page = std::fs::read_to_string(&path).expect("the house has a README.md");
     run(&page).await.unwrap();
+}
+
+/// The ports of the shipped configuration, which a test may not count on.
+const PORTS: [&str; 5] =
+    ["127.0.0.1:7070", "127.0.0.1:7071", "127.0.0.1:7079", "127.0.0.1:8080", "127.0.0.1:8081"];
+
+/// The text with free ports in the place of those; a key of the configuration that was a comment is set.
+fn elsewhere(text: &str, free: &[String]) -> String {
+    let moved = |line: &str| {
+        let moved =
+            PORTS.iter().zip(free).fold(line.to_owned(), |line, (port, free)| line.replace(port, free));
+        if moved == line { moved } else { moved.trim_start_matches("#: ").to_owned() }
+    };
+    text.lines().map(|line| moved(line) + "\n").collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_role_runs_as_the_readme_says() {
+    let free: Vec<String> = (0..PORTS.len()).map(|_| free().unwrap().to_string()).collect();
+    let home = clone(&["deploy"]).unwrap();
+    let config = home.path().join("deploy/config");
+    std::fs::create_dir_all(&config).unwrap();
+    let shipped = root().unwrap().join("deploy");
+    std::os::unix::fs::symlink(shipped.join("examples"), home.path().join("deploy/examples")).unwrap();
+    for file in ["control-plane.toml", "data-plane.toml"] {
+        let text = std::fs::read_to_string(shipped.join("config").join(file)).unwrap();
+        std::fs::write(config.join(file), elsewhere(&text, &free)).unwrap();
+    }
+    let page = std::fs::read_to_string(root().unwrap().join("README.md")).unwrap();
+    let [block] = &readme::blocks(&page, "sh roles")[..] else { panic!("one block shows the roles") };
+    // Whatever happens in between, nothing that was started outlives the shell.
+    let script = format!(
+        "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n{}",
+        elsewhere(&block.script, &free)
+    );
+    let path =
+        format!("{}:{}", binary().unwrap().parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-c", &script])
+        .current_dir(home.path())
+        .env("PATH", path)
+        .env("NO_PROXY", "*")
+        .env("no_proxy", "*");
+    let output = within("each role", shell.output()).await.unwrap().unwrap();
+    let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{told}");
+    assert!(said.contains("chy_") && said.contains("connected"), "{said}\n{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

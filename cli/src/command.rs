@@ -59,6 +59,7 @@ mod tests {
         }
         for line in [
             &["chancery"][..],
+            &["chancery", "--openai-compatible", "http://127.0.0.1:8000/v1", "--upstream-regions", "EU,US"],
             &["chancery", "apply", "-f", "-", "-f", "dir", "--dry-run", "-o", "json"],
             &["chancery", "export", "--kinds", "Team,roles"],
             &["chancery", "get", "models", "gpt-4o", "-o", "yaml"],
@@ -75,6 +76,8 @@ mod tests {
             &["chancery", "get", "nothing"][..],
             &["chancery", "apply"],
             &["chancery", "revisions", "show", "x"],
+            &["chancery", "dev", "--upstream-regions", "EU,FOO"],
+            &["chancery", "dev", "--openai-compatible", "notaurl"],
         ] {
             assert!(Chancery::try_parse_from(line).is_err(), "{line:?}");
         }

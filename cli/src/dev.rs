@@ -10,7 +10,7 @@ mod seed;
 mod upstreams;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
@@ -36,12 +36,12 @@ pub(crate) struct Dev {
     #[arg(long, env = "CHANCERY_STATE_DIR", default_value = ".chancery")]
     pub(crate) state_dir: PathBuf,
     /// Base URL of an OpenAI-compatible server whose models are registered; may be repeated.
-    #[arg(long = "openai-compatible", value_name = "URL")]
+    #[arg(long = "openai-compatible", value_name = "URL", value_parser = upstreams::base_url)]
     pub(crate) openai_compatible: Vec<String>,
-    /// The regions real upstreams are said to process in.
-    #[arg(long, value_delimiter = ',', default_value = "EU,UK", value_name = "REGIONS")]
+    /// The regions real upstreams are said to process in; nobody checks that they do.
+    #[arg(long, value_delimiter = ',', default_value = "EU,UK", value_name = "REGIONS", value_parser = upstreams::place)]
     pub(crate) upstream_regions: Vec<String>,
-    /// Console, REST and gRPC admin.
+    /// REST and gRPC admin.
     #[arg(long, default_value = "127.0.0.1:7070")]
     pub(crate) listen_control: SocketAddr,
     /// Node sync.
@@ -76,7 +76,7 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     // What is there now is of a house that is gone: this one has the directory and its ports.
     let env_file = dev.state_dir.join("dev.env");
     environment::remove(&env_file)?;
-    let key = seed::seed(&control, &dev).await?;
+    let seeded = seed::seed(&control, &dev).await?;
     let ledger = Ledger::memory();
     let mut planes = Vec::with_capacity(GEOS.len());
     for geo in GEOS {
@@ -90,8 +90,10 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     let addresses: Vec<SocketAddr> = planes.iter().map(DataPlane::inference_address).collect();
     let urls = Urls::of(control.addresses().admin, &addresses);
     let token = environment::admin_token(&config.own_dir())?;
-    environment::write(&env_file, &urls, &token, &key)?;
-    announce(&urls, &env_file);
+    announce(&control, &planes);
+    seeded.registered.iter().for_each(|line| output::line(line));
+    environment::write(&env_file, &urls, &token, &seeded.key)?;
+    output::line(&format!("ready; for keys:  source {}", env_file.display()));
     until_told_to_end().await;
     environment::remove(&env_file)?;
     for plane in planes {
@@ -101,11 +103,17 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn announce(urls: &Urls, env_file: &Path) {
-    output::line(&format!("control plane     {}", urls.control));
-    output::line(&format!("data plane eu     {}", urls.eu));
-    output::line(&format!("data plane us     {}", urls.us));
-    output::line(&format!("ready; for keys:  source {}", env_file.display()));
+/// Prints where everything listens.
+fn announce(control: &ControlPlane, planes: &[DataPlane]) {
+    let at = control.addresses();
+    output::line(&format!(
+        "control plane     http://{}  sync https://{}  ops http://{}",
+        at.admin, at.sync, at.ops
+    ));
+    for (geo, plane) in GEOS.iter().zip(planes) {
+        let (inference, ops) = (plane.inference_address(), plane.ops_address());
+        output::line(&format!("data plane {geo}     http://{inference}  ops http://{ops}"));
+    }
 }
 
 fn control_config(dev: &Dev) -> control::Config {

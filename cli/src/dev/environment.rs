@@ -50,7 +50,13 @@ pub(super) fn write(path: &Path, urls: &Urls, token: &str, key: &str) -> anyhow:
         ("ANTHROPIC_BASE_URL", urls.eu.clone()),
         ("ANTHROPIC_API_KEY", key.to_owned()),
     ];
-    let mut text: String = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let mut text = String::new();
+    for (name, value) in &variables {
+        if *name == "ANTHROPIC_BASE_URL" {
+            text.push_str("# The Anthropic dialect is not served yet: requests by these two are refused.\n");
+        }
+        text.push_str(&format!("{name}={value}\n"));
+    }
     let names: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
     text.push_str(&format!("export {}\n", names.join(" ")));
     write_private(path, text.as_bytes())?;
@@ -62,4 +68,26 @@ pub(super) fn admin_token(own_dir: &Path) -> anyhow::Result<String> {
     let path = own_dir.join("admin.token");
     let token = fs::read_to_string(&path).with_context(|| format!("`{}` can't be read", path.display()))?;
     Ok(token.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_variable_has_its_line_and_all_are_exported() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("dev.env");
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        write(&path, &Urls::of(at(1), &[at(2), at(3)]), "token", "chy_k_s").unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "CHANCERY_CONTROL_URL=http://127.0.0.1:1");
+        assert_eq!(lines.iter().position(|line| line.starts_with("# The Anthropic")), Some(7), "{text}");
+        assert_eq!(lines[8], "ANTHROPIC_BASE_URL=http://127.0.0.1:2");
+        let exported: Vec<&str> = lines.last().unwrap().split(' ').skip(1).collect();
+        let named =
+            lines.iter().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+        assert_eq!(exported, named.map(|(name, _)| name).collect::<Vec<_>>());
+    }
 }

@@ -17,9 +17,18 @@ use super::{Dev, upstreams};
 /// The quickstart, as it is in the repository.
 const QUICKSTART: &str = include_str!("../../../deploy/examples/quickstart.yaml");
 
+/// What is there after the first policy.
+#[derive(Debug)]
+pub(super) struct Seeded {
+    /// The demo key.
+    pub(super) key: String,
+    /// What was registered of real vendors, a line each.
+    pub(super) registered: Vec<String>,
+}
+
 /// Applies what there is to apply and gives the demo key.
-pub(super) async fn seed(control: &ControlPlane, dev: &Dev) -> anyhow::Result<String> {
-    let mut files = Vec::new();
+pub(super) async fn seed(control: &ControlPlane, dev: &Dev) -> anyhow::Result<Seeded> {
+    let (mut files, mut registered) = (Vec::new(), Vec::new());
     // What somebody changed since the first start stays as they changed it.
     if control.publisher().current().revision() == 0 {
         files.push(SourceFile {
@@ -34,10 +43,13 @@ pub(super) async fn seed(control: &ControlPlane, dev: &Dev) -> anyhow::Result<St
             continue;
         }
         match upstreams::models(&vendor, openai_key.as_deref()).await {
-            Ok(models) => files.push(SourceFile {
-                path: format!("{}.yaml", vendor.name),
-                text: upstreams::documents(&vendor, &models, &dev.upstream_regions),
-            }),
+            Ok(models) => {
+                registered.push(models.told(&vendor, &dev.upstream_regions));
+                files.push(SourceFile {
+                    path: format!("{}.yaml", vendor.name),
+                    text: upstreams::documents(&vendor, &models.names, &dev.upstream_regions),
+                });
+            }
             Err(error) => {
                 tracing::error!(
                     vendor = vendor.name,
@@ -50,7 +62,8 @@ pub(super) async fn seed(control: &ControlPlane, dev: &Dev) -> anyhow::Result<St
     if !files.is_empty() {
         apply(control, files).await?;
     }
-    demo_key(control, &dev.state_dir.join("demo.key")).await
+    let key = demo_key(control, &dev.state_dir.join("demo.key")).await?;
+    Ok(Seeded { key, registered })
 }
 
 async fn apply(control: &ControlPlane, files: Vec<SourceFile>) -> anyhow::Result<()> {

@@ -1,15 +1,38 @@
 //! Real vendors from the environment: their listed models as declarative documents, for the same `apply` as everything else.
 //!
 //! Law: a vendor that does not answer is told and left out; the house stands without it. What a vendor charges is not known
-//! here: its models are unpriced, which is said in every record, never zero.
+//! here: its models are unpriced, which is said in every record, never zero. Where it processes isn't known either: that is
+//! the operator's word, so it is said aloud.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use control_plane::upstream::Refused;
+use policy_engine::rules::geo;
 use serde::Deserialize;
 
 /// The most models taken over from one vendor.
 const MOST: usize = 200;
+
+/// Parts of names, and whole words of them, that tell of a model that neither chats nor embeds.
+const UNFIT: [&str; 2] = ["dall-e", "search-preview"];
+const UNFIT_WORDS: [&str; 15] = [
+    "whisper",
+    "tts",
+    "image",
+    "images",
+    "audio",
+    "speech",
+    "video",
+    "sora",
+    "moderation",
+    "realtime",
+    "transcribe",
+    "rerank",
+    "reranker",
+    "babbage",
+    "davinci",
+];
 
 /// A vendor to register.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +43,42 @@ pub(super) struct Vendor {
     pub(super) base_url: String,
     /// The environment variable that holds its key, where it wants one.
     pub(super) key_variable: Option<&'static str>,
+}
+
+/// What is taken over of a vendor's models.
+#[derive(Debug, PartialEq)]
+pub(super) struct Models {
+    /// Their names, as the vendor spells them.
+    pub(super) names: Vec<String>,
+    /// How many are left out because they plainly neither chat nor embed.
+    unfit: usize,
+    /// How many are left out because there are too many.
+    beyond: usize,
+}
+
+impl Models {
+    fn of(listed: impl Iterator<Item = String>) -> Self {
+        let (mut names, unfit): (Vec<_>, Vec<_>) = listed.partition(|id| fits(id));
+        let beyond = names.len().saturating_sub(MOST);
+        names.truncate(MOST);
+        Self { names, unfit: unfit.len(), beyond }
+    }
+
+    /// One line on what was registered, and by whose word it is where.
+    pub(super) fn told(&self, vendor: &Vendor, regions: &[String]) -> String {
+        let left_out = |count: usize, why: &str| match count {
+            0 => String::new(),
+            count => format!("; {count} left out: {why}"),
+        };
+        format!(
+            "registered {} models of {}, said to process in {} (--upstream-regions){}{}",
+            self.names.len(),
+            vendor.base_url,
+            regions.join(", "),
+            left_out(self.unfit, "neither chat nor embeddings, by their names"),
+            left_out(self.beyond, &format!("more than {MOST}")),
+        )
+    }
 }
 
 #[derive(Deserialize)]
@@ -48,8 +107,32 @@ pub(super) fn asked_for(openai_key: Option<&str>, compatible: &[String]) -> Vec<
     openai.into_iter().chain(compatible).collect()
 }
 
-/// The names of a vendor's models, as `GET /models` lists them.
-pub(super) async fn models(vendor: &Vendor, key: Option<&str>) -> anyhow::Result<Vec<String>> {
+/// A base URL on the command line. What has its form and must not be dialled is told and left out later, as a vendor is that
+/// does not answer.
+pub(super) fn base_url(text: &str) -> Result<String, String> {
+    match super::upstream().check(text) {
+        Ok(()) | Err(Refused::Forbidden | Refused::Loopback | Refused::Private) => Ok(text.to_owned()),
+        Err(refused) => Err(format!("it {refused}")),
+    }
+}
+
+/// A place on the command line: one that the region table knows.
+pub(super) fn place(text: &str) -> Result<String, String> {
+    let known = geo::resolve(text).map(|_| text.to_owned());
+    known.ok_or_else(|| {
+        format!("it is not a place of the region table of {}, such as EU, UK or US", geo::TABLE_AS_OF)
+    })
+}
+
+/// Whether a model may chat or embed, as far as its name tells: `GET /models` says no more.
+fn fits(id: &str) -> bool {
+    let id = id.to_ascii_lowercase();
+    let mut words = id.split(|c: char| !c.is_ascii_alphanumeric());
+    !UNFIT.iter().any(|part| id.contains(part)) && !words.any(|word| UNFIT_WORDS.contains(&word))
+}
+
+/// A vendor's models, as `GET /models` lists them.
+pub(super) async fn models(vendor: &Vendor, key: Option<&str>) -> anyhow::Result<Models> {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_secs(10))
@@ -59,7 +142,7 @@ pub(super) async fn models(vendor: &Vendor, key: Option<&str>) -> anyhow::Result
         request = request.bearer_auth(key);
     }
     let listing: Listing = request.send().await?.error_for_status()?.json().await?;
-    Ok(listing.data.into_iter().map(|listed| listed.id).take(MOST).collect())
+    Ok(Models::of(listing.data.into_iter().map(|listed| listed.id)))
 }
 
 /// Declarative documents that register a vendor's models and let the demo team use them.
@@ -132,6 +215,48 @@ mod tests {
         let both = asked_for(None, &["http://127.0.0.1:1/v1/".to_owned(), "http://b/v1".to_owned()]);
         assert_eq!(both[0].base_url, "http://127.0.0.1:1/v1");
         assert_eq!(both[1].name, "compatible-2");
+    }
+
+    #[test]
+    fn what_plainly_neither_chats_nor_embeds_is_left_out_and_counted() {
+        let listed = [
+            "gpt-4o",
+            "whisper-1",
+            "dall-e-3",
+            "gpt-4o-mini-tts",
+            "gpt-image-1",
+            "gpt-4o-audio-preview",
+            "omni-moderation-latest",
+            "gpt-4o-realtime-preview",
+            "gpt-4o-transcribe",
+            "sora-2",
+            "gpt-4o-search-preview",
+            "text-embedding-3-small",
+            "meta/imagery-8b",
+        ];
+        let models = Models::of(listed.map(str::to_owned).into_iter());
+        assert_eq!(models.names, ["gpt-4o", "text-embedding-3-small", "meta/imagery-8b"]);
+        let vendor = &asked_for(None, &["http://h/v1".to_owned()])[0];
+        let regions = ["EU".to_owned(), "UK".to_owned()];
+        assert_eq!(
+            models.told(vendor, &regions),
+            "registered 3 models of http://h/v1, said to process in EU, UK (--upstream-regions); \
+             10 left out: neither chat nor embeddings, by their names"
+        );
+        let many = Models::of((0..MOST + 2).map(|n| format!("m-{n}")));
+        assert_eq!((many.names.len(), many.beyond), (MOST, 2));
+        assert!(many.told(vendor, &regions).ends_with("(--upstream-regions); 2 left out: more than 200"));
+    }
+
+    #[test]
+    fn places_and_urls_are_checked_before_anything_starts() {
+        assert!(place("UK").is_ok() && place("FOO").is_err() && place("").is_err());
+        for good in ["http://127.0.0.1:8000/v1", "https://api.example.com/v1", "http://169.254.169.254/v1"] {
+            assert_eq!(base_url(good).unwrap(), good);
+        }
+        for bad in ["notaurl", "", "ftp://a/v1", "http://u:p@a/v1", "http://a:x/v1"] {
+            assert!(base_url(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -12,6 +12,11 @@ async fn a_real_vendor_answers_without_a_further_step() {
     let home = tempfile::tempdir().unwrap();
     let dev = Dev::start(home.path(), &["--openai-compatible", &vendor.base_url()], &[]).await.unwrap();
     assert_eq!(vendor.request().await.unwrap().path, "/v1/models");
+    let said = format!(
+        "registered 2 models of {}, said to process in EU, UK (--upstream-regions)\n",
+        vendor.base_url()
+    );
+    assert!(dev.log().contains(&said), "{}", dev.log());
     for door in Door::BOTH {
         for name in ["CHANCERY_DATA_URL", "CHANCERY_DATA_URL_US"] {
             let caller =

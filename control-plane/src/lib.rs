@@ -14,6 +14,7 @@ pub mod issue;
 pub mod keyring;
 pub mod manifest;
 pub mod nodes;
+mod private;
 pub mod publish;
 pub mod registry;
 pub mod seal;

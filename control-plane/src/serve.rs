@@ -20,8 +20,6 @@ use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
-use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
@@ -33,6 +31,7 @@ use crate::api::sync::SyncService;
 use crate::ca::{Authority, LEAF_VALIDITY};
 use crate::config::Config;
 use crate::nodes::NodeRegistry;
+use crate::private;
 use crate::publish::Publisher;
 use crate::seal::{MASTER_KEY_VARIABLE, Sealer};
 use crate::store::Store;
@@ -65,7 +64,7 @@ impl ControlPlane {
     /// Opens the store, binds every port and serves them.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let own = config.own_dir();
-        std::fs::create_dir_all(&own).with_context(|| format!("`{}` can't be made", own.display()))?;
+        private::own_dir(&own).with_context(|| format!("`{}` can't be made", own.display()))?;
         let sealer = sealer(&own)?;
         let path = config.store_path();
         let store = Store::open(&path)
@@ -88,13 +87,10 @@ impl ControlPlane {
             .tls_config(identity)?
             .http2_keepalive_interval(Some(Duration::from_secs(10)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .tcp_nodelay(true)
             .add_service(SyncServer::new(sync));
         let stopping = stop.clone();
         tasks.spawn(async move {
-            // tonic's own switch has no effect on connections it did not accept.
-            let incoming = TcpListenerStream::new(ports.sync)
-                .map(|accepted| accepted.inspect(|stream| drop(stream.set_nodelay(true))));
+            let incoming = accept::incoming(ports.sync);
             let served = server.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the sync port ended");

@@ -20,6 +20,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{Row, SqlSafeStr};
 
+use crate::private;
+
 pub use audit::{Chain, Event, LoggedEvent, chained};
 pub use commit::{Batch, Written};
 pub use history::{ChangeRow, RevisionRow, ScopeRow};
@@ -91,8 +93,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file, makes it where there is none, and brings its schema up to date.
+    /// Opens the file, makes it where there is none, and brings its schema up to date. It is for its owner alone, and so are
+    /// the files beside it, which SQLite makes with the mode of the first.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        private::own_file(path).map_err(sqlx::Error::Io)?;
+        for suffix in ["-wal", "-shm"] {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(suffix);
+            private::close_file(Path::new(&beside));
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

@@ -4,6 +4,7 @@
 //! in flight end and takes no new ones on the connections it has.
 //! Absent on purpose: any opinion on what a request says.
 
+mod failures;
 mod opening;
 mod stalled;
 
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use failures::Failures;
 use opening::Opening;
 use stalled::Stalled;
 
@@ -77,6 +79,7 @@ where
     let builder = Arc::new(protocol(port.headers));
     let patience = Patience { opening: port.headers, stalled: port.stalled };
     let tls = port.tls.map(TlsAcceptor::from);
+    let mut failures = Failures::default();
     loop {
         let accepted = async {
             let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
@@ -89,9 +92,7 @@ where
         let (stream, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors or a connection that is gone already: the next may do better.
-                tracing::warn!(%error, "a connection can't be accepted");
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                failures.note(&error).await;
                 continue;
             }
         };

@@ -13,6 +13,7 @@ mod node;
 mod ops;
 mod pipeline;
 mod policy;
+mod private;
 pub mod quota;
 mod record;
 mod runtime;

@@ -3,11 +3,14 @@
 //! Law: held from before anything in the directory is opened until the last record is written. The lock is the system's own and
 //! dies with the process, so that a start right after a kill finds it free; the file itself stays. Deliberately absent: waiting.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+
+use crate::private;
 
 /// The name of the file in the directory.
 const NAME: &str = "lock";
@@ -58,8 +61,8 @@ impl DirLock {
 }
 
 fn open(dir: &Path) -> io::Result<File> {
-    fs::create_dir_all(dir)?;
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(dir.join(NAME))
+    private::make_dir(dir)?;
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(NAME))
 }
 
 /// The process that has it, as far as it says so.
@@ -72,6 +75,8 @@ fn holder(mut file: &File) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

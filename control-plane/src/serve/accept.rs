@@ -1,11 +1,15 @@
 //! The accept loop of the admin and ops ports: HTTP/1.1 and HTTP/2 on one port, with TLS where it is configured.
 //!
-//! Law: a peer that is slow to shake hands or to send its headers holds up nobody; on stopping, what runs may end.
+//! Law: a connection that can't be accepted ends no port. A peer that is slow to shake hands or to send its headers holds up nobody; on stopping, what runs may end.
 
+mod failures;
+
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::Stream;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -17,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::opening::Opening;
+use failures::Failures;
 
 /// How long a TLS handshake, or a request's headers, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,21 +39,14 @@ pub(super) async fn serve(port: Port) {
     let Port { listener, tls, router, stop } = port;
     let connections = TaskTracker::new();
     let acceptor = tls.map(TlsAcceptor::from);
+    let mut failures = Failures::default();
     loop {
-        let accepted = tokio::select! {
+        let stream = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, _)) =
-            accepted.inspect_err(|error| tracing::warn!(%error, "a connection was not accepted"))
-        else {
-            // Out of file descriptors, mostly: others must close theirs first.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
+            stream = next(&listener, &mut failures) => stream,
         };
         let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
         connections.spawn(async move {
-            let _ = stream.set_nodelay(true);
             match acceptor {
                 None => connection(stream, router, stop).await,
                 Some(acceptor) => encrypted(stream, &acceptor, router, stop).await,
@@ -57,6 +55,27 @@ pub(super) async fn serve(port: Port) {
     }
     connections.close();
     connections.wait().await;
+}
+
+/// Every connection of a port, for a server that has an accept loop of its own and would end at the first failure.
+pub(super) fn incoming(listener: TcpListener) -> impl Stream<Item = Result<TcpStream, Infallible>> {
+    futures_util::stream::unfold((listener, Failures::default()), async |(listener, mut failures)| {
+        let stream = next(&listener, &mut failures).await;
+        Some((Ok(stream), (listener, failures)))
+    })
+}
+
+/// The next connection, however many can't be accepted before.
+async fn next(listener: &TcpListener, failures: &mut Failures) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let _ = stream.set_nodelay(true);
+                return stream;
+            }
+            Err(error) => failures.note(&error).await,
+        }
+    }
 }
 
 async fn encrypted(stream: TcpStream, acceptor: &TlsAcceptor, router: Router, stop: CancellationToken) {
@@ -72,12 +91,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(64 << 10);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
         .max_header_list_size(16 << 10)
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(64)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(PATIENCE);
     let stream = TokioIo::new(Opening::within(PATIENCE, stream));

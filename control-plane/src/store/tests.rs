@@ -150,3 +150,25 @@ async fn what_was_committed_is_there_after_opening_again() {
     assert_eq!(again.scope_keys().await.unwrap(), [key]);
     assert!(again.credentials().await.unwrap().is_empty());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_and_those_beside_it_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let each = || ["store.db", "store.db-wal", "store.db-shm"].map(|name| dir.path().join(name));
+    let modes = || each().map(|path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777);
+    let store = Store::open(&path).await.unwrap();
+    store.head().await.unwrap();
+    assert_eq!(modes(), [0o600; 3]);
+    for path in each() {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    // As after a kill: nobody closed the first.
+    let again = Store::open(&path).await.unwrap();
+    again.head().await.unwrap();
+    assert_eq!(modes(), [0o600; 3]);
+    again.close().await;
+    store.close().await;
+}

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::private;
+
 /// A file that is on the disk whole, under a temporary name beside the one it is for.
 #[must_use = "it takes its place when it is put there"]
 pub(super) struct Staged<'a> {
@@ -14,7 +16,7 @@ pub(super) struct Staged<'a> {
 
 /// Writes what a file shall hold beside it, readable by the owner alone, and flushes it to the disk.
 pub(super) fn stage<'a>(path: &'a Path, parts: &[&[u8]]) -> io::Result<Staged<'a>> {
-    fs::create_dir_all(directory(path))?;
+    private::make_dir(directory(path))?;
     let temporary = path.with_extension("new");
     let mut file =
         fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;

@@ -10,6 +10,7 @@ use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey};
 use thiserror::Error;
 
 use super::disk;
+use crate::private;
 
 /// What secrets are sealed for; changes only together with the protocol.
 const INFO: &[u8] = b"chancery/secrets/v1";
@@ -49,6 +50,7 @@ impl NodeKey {
     /// Reads the key, or makes one at the first start.
     pub(crate) fn open(path: &Path) -> Result<Self, KeyError> {
         let shown = || path.display().to_string();
+        private::close_file(path);
         match fs::read(path) {
             Ok(bytes) => match bytes.split_at_checked(HALF) {
                 Some((private, public)) if public.len() == HALF => {

@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes};
 use prost::Message;
 
 use super::disk::{self, Staged};
+use crate::private;
 
 /// The first bytes of a file, with the version of its form.
 const MAGIC: &[u8; 8] = b"CHYLKG1\n";
@@ -38,6 +39,11 @@ pub(crate) struct Kept {
 impl LastKnownGood {
     /// Policies kept in this directory, which is made when the first is.
     pub(crate) fn at(directory: &Path) -> Self {
+        if directory.is_dir()
+            && let Err(error) = private::own_dir(directory)
+        {
+            tracing::warn!(path = %directory.display(), %error, "the kept policies can't be closed to others");
+        }
         Self { directory: directory.to_owned() }
     }
 

@@ -1,11 +1,15 @@
 //! The outbox's files: numbered, appended to, rotated by size.
 //!
 //! Law: a file holds whole lines only. A line that a crash tore is cut off when the file is opened; one that a full disk tore is
-//! cut off at once. What is written goes to the end of the file whatever else writes there. Deliberately absent: deleting (whoever delivers the records does that) and reading.
+//! cut off at once. What is written goes to the end of the file whatever else writes there, and nobody but the owner reads it.
+//! Deliberately absent: deleting (whoever delivers the records does that) and reading.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::private;
 
 /// How much is read at a time when the last line feed is looked for.
 const BLOCK: u64 = 64 * 1024;
@@ -23,7 +27,7 @@ pub(super) struct Segments {
 impl Segments {
     /// Opens the latest file of `dir`, or the first, and cuts off what a crash tore.
     pub(super) fn open(dir: &Path, most: u64) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
+        private::own_dir(dir)?;
         let number = latest(dir)?.unwrap_or(1);
         let (file, length) = open_whole(&path(dir, number))?;
         Ok(Self { dir: dir.to_owned(), number, file, length, most })
@@ -75,7 +79,7 @@ fn latest(dir: &Path) -> io::Result<Option<u64>> {
 /// Opens for appending, after the last whole line.
 fn open_whole(path: &Path) -> io::Result<(File, u64)> {
     // Appending is the system's own (O_APPEND): were two to write the same file, neither would overwrite the other's lines.
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
     let length = file.metadata()?.len();
     let mut end = length;
     let mut whole = 0;
@@ -120,6 +124,22 @@ mod tests {
         fs::write(path(dir.path(), 1), format!("a\n{long}")).unwrap();
         Segments::open(dir.path(), 1000).unwrap();
         assert_eq!(lines(dir.path(), 1), "a\n");
+    }
+
+    #[test]
+    fn nobody_but_the_owner_reads_a_record() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("outbox");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        Segments::open(&dir, 10).unwrap().append(b"a\n").unwrap();
+        assert_eq!((mode(&dir), mode(&path(&dir, 1))), (0o700, 0o600));
+        fs::set_permissions(path(&dir, 1), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut segments = Segments::open(&dir, 1).unwrap();
+        segments.append(b"b\n").unwrap();
+        let all = [dir.clone(), path(&dir, 1), path(&dir, 2)].map(|path| mode(&path));
+        assert_eq!(all, [0o700, 0o600, 0o600]);
     }
 
     #[test]

@@ -107,6 +107,7 @@ impl Rejection {
                 400 | 404 | 413 | 422 => ErrorCode::UpstreamRejected,
                 _ => ErrorCode::UpstreamError,
             },
+            Kind::Credential => ErrorCode::UpstreamCredential,
             Kind::Connect
             | Kind::Tls
             | Kind::AddressRefused

@@ -23,7 +23,7 @@ use crate::record::{Door, Observer, Record};
 use crate::runtime::{Parts, Runtime};
 use crate::upstream::Upstream;
 use crate::upstream::address::AddressPolicy;
-use crate::upstream::config::{Adapter, Caps, EndpointConfig, Timeouts};
+use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Timeouts};
 use crate::upstream::simulated::pace::Pace;
 
 pub(crate) mod world;
@@ -84,7 +84,11 @@ impl House {
         let header = Header { revision, geo: Some(self.node.geo.clone()) };
         let snapshot = Arc::new(policy_engine::compile(facts, header).unwrap());
         let upstreams = snapshot.endpoints().map(|(_, row)| {
-            let unreachable = row.id.name.as_str().starts_with("down");
+            match row.id.name.as_str() {
+                name if name.starts_with("down") => return Err(Fault::BaseUrl("it is down")),
+                name if name.starts_with("keyless") => return Err(Fault::CredentialMissing),
+                _ => {}
+            }
             let config = EndpointConfig {
                 class: row.id.name.to_string(),
                 adapter: Adapter::Simulated(Pace::default()),
@@ -95,7 +99,7 @@ impl House {
                 addresses: AddressPolicy::default(),
                 extra_roots: None,
             };
-            (!unreachable).then(|| Arc::new(Upstream::build(&config).unwrap()))
+            Ok(Arc::new(Upstream::build(&config).unwrap()))
         });
         let upstreams = upstreams.collect();
         let scope_keys = vec![(Arc::from("k1"), [7; 32])];

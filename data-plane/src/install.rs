@@ -1,22 +1,22 @@
 //! Putting a verified snapshot in force: every endpoint's way upstream is prepared, then one pointer is swapped.
 //!
-//! Law: what can't be prepared is an endpoint without a way, which answers as one that can't be reached; it never holds
-//! back the policy of all others. Requests in flight keep the runtime they began with.
+//! Law: what can't be prepared is an endpoint without a way, which is not called; it never holds back the policy of all
+//! others. Requests in flight keep the runtime they began with.
 
-use std::env;
+mod credential;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy_engine::facts::{Credential, Timeouts as Stated};
+use policy_engine::facts::Timeouts as Stated;
 use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
-use policy_engine::vocabulary::{self, Kind};
+use policy_engine::vocabulary;
 
 use crate::node::Node;
 use crate::policy::{Install, Secrets, Version};
 use crate::runtime::{Parts, Runtime};
 use crate::upstream::address::AddressPolicy;
 use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Timeouts};
-use crate::upstream::secret::Secret;
 use crate::upstream::simulated::pace::Pace;
 use crate::upstream::{Upstream, Ways};
 
@@ -43,7 +43,9 @@ impl Install for Installer {
         let before = self.node.runtime.load_full();
         let runtime = Runtime::new(parts, before.as_deref());
         tracing::debug!(revision = version.revision, "a runtime is swapped in");
-        self.node.runtime.store(Some(Arc::new(runtime)));
+        let runtime = Arc::new(runtime);
+        self.node.runtime.store(Some(runtime.clone()));
+        credential::tell(&self.node, &runtime);
         Ok(())
     }
 
@@ -55,35 +57,42 @@ impl Install for Installer {
 }
 
 impl Installer {
-    fn upstreams(&self, snapshot: &CompiledSnapshot, secrets: &Secrets) -> Vec<Option<Arc<Upstream>>> {
+    fn upstreams(&self, snapshot: &CompiledSnapshot, secrets: &Secrets) -> Vec<Result<Arc<Upstream>, Fault>> {
         let before = self.node.runtime.load_full();
         let before = before.iter().flat_map(|runtime| runtime.endpoints());
-        let mut ways = Ways::of(before.filter_map(|endpoint| endpoint.upstream.as_ref()));
+        let mut ways = Ways::of(before.filter_map(|endpoint| endpoint.upstream.as_ref().ok()));
         let all = snapshot.endpoints().map(|(_, row)| {
-            let config = self.config(row, snapshot.provider_of(row)?, secrets);
-            let fault = |fault: &Fault| {
-                tracing::error!(endpoint = %row.id, %fault, "an endpoint can't be prepared and will not be reached");
-            };
-            ways.find(&config).inspect_err(fault).ok()
+            let config = self.config(row, snapshot.provider_of(row), secrets);
+            config.and_then(|config| ways.find(&config)).inspect_err(|fault| {
+                if !fault.is_of_credential() {
+                    tracing::error!(endpoint = %row.id, %fault, "an endpoint can't be prepared and will not be called");
+                }
+            })
         });
         all.collect()
     }
 
-    fn config(&self, row: &EndpointRow, provider: &ProviderRow, secrets: &Secrets) -> EndpointConfig {
+    fn config(
+        &self,
+        row: &EndpointRow,
+        provider: Option<&ProviderRow>,
+        secrets: &Secrets,
+    ) -> Result<EndpointConfig, Fault> {
+        let provider = provider.ok_or(Fault::BaseUrl("the endpoint has no provider"))?;
         let adapter = match provider.adapter {
             vocabulary::Adapter::OpenAi => Adapter::OpenAi,
             vocabulary::Adapter::Simulated => Adapter::Simulated(Pace::default()),
         };
-        EndpointConfig {
+        Ok(EndpointConfig {
             class: class(row, provider),
             adapter,
             base_url: provider.base_url.clone(),
-            credential: credential(provider, secrets).map(Secret::new),
+            credential: credential::open(provider, secrets)?,
             timeouts: timeouts(&row.timeouts),
             caps: Caps::default(),
             addresses: self.addresses.clone(),
             extra_roots: self.extra_roots.clone(),
-        }
+        })
     }
 }
 
@@ -93,23 +102,6 @@ fn class(row: &EndpointRow, provider: &ProviderRow) -> String {
     let secure = provider.base_url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
     let id = if secure { &row.id } else { &provider.id };
     id.to_string()
-}
-
-/// A provider's credential from where it is said to be; one that is not there is told to the operator, and the vendor will
-/// refuse the call.
-fn credential(provider: &ProviderRow, secrets: &Secrets) -> Option<String> {
-    let found = match provider.credential.as_ref()? {
-        Credential::Env(name) => env::var(name).ok(),
-        Credential::File(path) => std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned()),
-        Credential::Sealed => {
-            let name = proto::name::format(Kind::Provider, &provider.id);
-            secrets.credentials.get(&name).map(|secret| secret.reveal().to_owned())
-        }
-    };
-    if found.is_none() {
-        tracing::error!(provider = %provider.id, "the credential is not where the registry says it is");
-    }
-    found
 }
 
 fn timeouts(stated: &Stated) -> Timeouts {

@@ -82,6 +82,7 @@ pub(crate) struct Metrics {
     written: Gauge,
     lost: Gauge,
     waiting: Gauge,
+    unusable: Gauge,
     revision: Gauge,
     connected: Gauge,
     confirmed_age: Gauge<f64, AtomicU64>,
@@ -104,6 +105,7 @@ impl Metrics {
             written: Gauge::default(),
             lost: Gauge::default(),
             waiting: Gauge::default(),
+            unusable: Gauge::default(),
             revision: Gauge::default(),
             connected: Gauge::default(),
             confirmed_age: Gauge::default(),
@@ -140,6 +142,11 @@ impl Metrics {
         );
         r.register("records_lost", "Records that had no place since the start", metrics.lost.clone());
         r.register("records_waiting", "Places of the outbox that are taken", metrics.waiting.clone());
+        r.register(
+            "endpoints_unusable",
+            "Endpoints in force that can't be called: no credential, or no way there",
+            metrics.unusable.clone(),
+        );
         r.register("policy_revision", "The revision in force; 0 is none", metrics.revision.clone());
         r.register(
             "policy_connected",
@@ -161,6 +168,10 @@ impl Metrics {
         self.written.set(i64::try_from(written).unwrap_or(i64::MAX));
         self.lost.set(i64::try_from(lost).unwrap_or(i64::MAX));
         self.waiting.set(i64::try_from(node.outbox.waiting()).unwrap_or(i64::MAX));
+        let runtime = node.runtime.load();
+        let endpoints = runtime.as_ref().map_or(&[][..], |runtime| runtime.endpoints());
+        let unusable = endpoints.iter().filter(|endpoint| endpoint.upstream.is_err()).count();
+        self.unusable.set(i64::try_from(unusable).unwrap_or(i64::MAX));
         self.revision.set(policy.applied().map_or(0, |v| v.revision));
         self.connected.set(i64::from(policy.connected()));
         self.confirmed_age.set(policy.confirmed_age().unwrap_or(-1.0));

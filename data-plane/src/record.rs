@@ -161,7 +161,7 @@ pub(crate) struct Record {
     pub(crate) first_byte_us: Option<u64>,
     /// The vendor's own id of the request.
     pub(crate) upstream_request_id: Option<Box<str>>,
-    /// Every call to a vendor, in order.
+    /// Every call to a vendor, and every candidate that could not be called, in order.
     pub(crate) attempts: Vec<Attempt>,
 }
 

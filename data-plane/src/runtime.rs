@@ -17,6 +17,7 @@ use policy_engine::snapshot::CompiledSnapshot;
 use policy_engine::vocabulary::{Geo, Id};
 
 use crate::upstream::Upstream;
+use crate::upstream::config::Fault;
 use limits::Limits;
 pub(crate) use limits::{Counted, aip_name};
 use vitals::Vitals;
@@ -27,8 +28,8 @@ pub(crate) struct Parts {
     pub(crate) snapshot: Arc<CompiledSnapshot>,
     /// Where this node runs.
     pub(crate) geo: Geo,
-    /// The way to each endpoint, by position; `None` where it could not be built.
-    pub(crate) upstreams: Vec<Option<Arc<Upstream>>>,
+    /// The way to each endpoint, by position, or why there is none.
+    pub(crate) upstreams: Vec<Result<Arc<Upstream>, Fault>>,
     /// The scope keys the snapshot's key MACs were made with, by id.
     pub(crate) scope_keys: Vec<(Arc<str>, [u8; 32])>,
 }
@@ -52,8 +53,8 @@ pub(crate) struct Runtime {
 pub(crate) struct Endpoint {
     /// Its id.
     pub(crate) id: Id,
-    /// The way there.
-    pub(crate) upstream: Option<Arc<Upstream>>,
+    /// The way there, or why there is none.
+    pub(crate) upstream: Result<Arc<Upstream>, Fault>,
     /// Its name, for `x-chancery-endpoint`.
     pub(crate) header: HeaderValue,
     /// The model's name there as a JSON string, to be patched into bodies.
@@ -65,12 +66,12 @@ pub(crate) struct Endpoint {
 impl Runtime {
     /// Prepares a snapshot; vital signs go on from `before`.
     pub(crate) fn new(parts: Parts, before: Option<&Self>) -> Self {
-        let Parts { snapshot, geo, mut upstreams, scope_keys } = parts;
+        let Parts { snapshot, geo, upstreams, scope_keys } = parts;
         let known: HashMap<&Id, &Arc<Vitals>> =
             before.iter().flat_map(|b| &b.endpoints).map(|e| (&e.id, &e.vitals)).collect();
-        let endpoints = snapshot.endpoints().map(|(ix, row)| Endpoint {
+        let endpoints = snapshot.endpoints().zip(upstreams).map(|((_, row), upstream)| Endpoint {
             id: row.id.clone(),
-            upstream: upstreams.get_mut(ix.position()).and_then(Option::take),
+            upstream,
             header: header(row.id.name.as_str()),
             model_json: json_string(&row.upstream_model),
             vitals: known.get(&row.id).map_or_else(Arc::default, |vitals| Arc::clone(vitals)),

@@ -152,7 +152,7 @@ codes! {
     UpstreamError = "upstream_error" Unavailable BAD_GATEWAY "server_error" Backoff;
     /// The vendor refused the request as it is; its reason is told.
     UpstreamRejected = "upstream_rejected" InvalidArgument BAD_REQUEST "invalid_request_error" Never;
-    /// The vendor refused the gateway's own credential; the caller's key is fine.
+    /// The vendor refused the gateway's own credential, or the gateway can't open it; the caller's key is fine.
     UpstreamCredential = "upstream_credential" Internal BAD_GATEWAY "server_error" Never;
     /// The vendor took too long.
     UpstreamTimeout = "upstream_timeout" DeadlineExceeded GATEWAY_TIMEOUT "server_error" Backoff;

@@ -174,6 +174,13 @@ impl Account {
         });
     }
 
+    /// A candidate was not called, and why.
+    pub(crate) fn passed_over(&mut self, endpoint: &Id, why: &dyn std::fmt::Display) {
+        self.note(|open| {
+            open.record.attempts.push(Attempt { endpoint: endpoint.clone(), failure: Some(why.to_string()) });
+        });
+    }
+
     /// The vendor began to answer.
     pub(crate) fn answered(&mut self, upstream_request_id: Option<Box<str>>) {
         self.note(|open| {

@@ -1,7 +1,7 @@
 //! The request goes out: a loop of attempts over the permit's candidates.
 //!
 //! Law: another candidate is tried only if nothing of an answer was delivered and the failure is a passing one; each attempt
-//! holds its own limits before it is sent, and a vendor's refusal of our credential is never shown as the caller's.
+//! holds its own limits before it is sent, nothing goes to an endpoint without the credential it is to be called with, and a vendor's refusal of our credential is never shown as the caller's.
 //! Deliberately absent: choosing who may be tried (the permit's) and reading the answer beyond its beginning.
 
 use std::future::poll_fn;
@@ -18,12 +18,15 @@ use super::tape::Tape;
 use crate::error::Rejection;
 use crate::runtime::Endpoint;
 use crate::upstream::call::{Answer, AnswerBody, Call};
+use crate::upstream::config::Fault;
 use crate::upstream::error::{Kind, Stage, UpstreamError};
 
 /// Why an attempt gave no answer.
 enum Missed {
     /// The vendor failed.
     Upstream(UpstreamError),
+    /// The vendor must not be called.
+    Barred(UpstreamError),
     /// The candidate's own limits refuse.
     Limited(Rejection),
 }
@@ -46,6 +49,10 @@ pub(crate) async fn dispatch<'s>(
                 return Ok(Answering { permitted: reserved.permitted, begun, endpoint });
             }
             Err(Missed::Limited(rejection)) => refusal = refusal.or(Some(rejection)),
+            Err(Missed::Barred(error)) => {
+                exchange.account.passed_over(&endpoint.id, &error);
+                refusal = refusal.or(Some(rejection(&error, &reserved)));
+            }
             Err(Missed::Upstream(error)) => {
                 exchange.account.failed(&error);
                 let rejection = rejection(&error, &reserved);
@@ -66,6 +73,9 @@ async fn attempt<'s>(
     (turn, candidate): (usize, &Candidate),
     endpoint: &'s Endpoint,
 ) -> Result<Begun, Missed> {
+    if endpoint.upstream.as_ref().is_err_and(Fault::is_of_credential) {
+        return Err(Missed::Barred(UpstreamError::new(Kind::Credential)));
+    }
     if turn > 0 {
         let (lines, amounts) = share(exchange.runtime, &reserved.permitted, candidate, reserved.estimate);
         if let Some(reservation) = exchange.account.reservation() {
@@ -75,7 +85,7 @@ async fn attempt<'s>(
     }
     let call = call(reserved, endpoint);
     exchange.account.sent(&endpoint.id, candidate.price.clone(), endpoint.vitals.begin());
-    let Some(upstream) = &endpoint.upstream else {
+    let Ok(upstream) = &endpoint.upstream else {
         return Err(Missed::Upstream(UpstreamError::new(Kind::Connect)));
     };
     let started = std::time::Instant::now();

@@ -21,7 +21,7 @@ pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> R
             Body::Whole(whole::screen(exchange, permitted, (bytes, tape), &endpoint.id)?)
         }
         Begun::Events { first, events, .. } => {
-            let splitter = endpoint.upstream.as_ref().map(|upstream| upstream.splitter());
+            let splitter = endpoint.upstream.as_ref().ok().map(|upstream| upstream.splitter());
             Body::Stream(Box::new(ScreenedStream::begin(
                 exchange,
                 permitted,

@@ -71,12 +71,22 @@ pub(crate) enum Fault {
     /// The credential holds bytes that no HTTP header can carry.
     #[error("credential: not a header value")]
     Credential,
+    /// The registry names a credential and there is none.
+    #[error("credential: not where the registry says it is")]
+    CredentialMissing,
     /// The extra roots are not PEM certificates.
     #[error("extra roots: {0}")]
     Roots(&'static str),
     /// The TLS library refused its own defaults.
     #[error("TLS configuration: {0}")]
     Tls(String),
+}
+
+impl Fault {
+    /// Whether it is the credential that is at fault. Such an endpoint could be reached; it must not be.
+    pub(crate) fn is_of_credential(&self) -> bool {
+        matches!(self, Self::Credential | Self::CredentialMissing)
+    }
 }
 
 impl EndpointConfig {

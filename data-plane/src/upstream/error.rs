@@ -27,6 +27,9 @@ pub(crate) enum Kind {
     /// No connection: the name did not resolve or nobody listens.
     #[error("the upstream could not be reached")]
     Connect,
+    /// The credential the endpoint asks for cannot be opened; nothing was sent.
+    #[error("the gateway's credential for the upstream can't be opened")]
+    Credential,
     /// The certificate or the protocol version was not acceptable.
     #[error("the upstream could not prove its identity")]
     Tls,
@@ -107,7 +110,7 @@ impl UpstreamError {
     ///
     /// | kind | another attempt |
     /// |---|---|
-    /// | connect, TLS, timeouts before the answer, reset, protocol | yes |
+    /// | credential, connect, TLS, timeouts before the answer, reset, protocol | yes |
     /// | status 408, 429, 5xx except 501 | yes |
     /// | any other status, address refused, too large, total time | no |
     pub(crate) fn retryable(&self) -> bool {
@@ -115,7 +118,7 @@ impl UpstreamError {
             return false;
         }
         match &self.kind {
-            Kind::Connect | Kind::Tls | Kind::Reset | Kind::Protocol => true,
+            Kind::Credential | Kind::Connect | Kind::Tls | Kind::Reset | Kind::Protocol => true,
             Kind::Timeout(stage) => *stage != Stage::Total,
             Kind::Status(refusal) => passing(refusal.status),
             Kind::AddressRefused | Kind::TooLarge => false,

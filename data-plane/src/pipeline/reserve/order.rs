@@ -27,7 +27,7 @@ pub(super) fn order(permit: &mut Permit, exchange: &Exchange<'_>, key: &str) {
     }
     let rank = |candidate: &Candidate| {
         let endpoint = exchange.runtime.endpoint(candidate.endpoint);
-        let reachable = endpoint.is_some_and(|endpoint| endpoint.upstream.is_some());
+        let reachable = endpoint.is_some_and(|endpoint| endpoint.upstream.is_ok());
         let vitals = endpoint.map(|endpoint| &endpoint.vitals);
         let within = match policy {
             RoutePolicy::Weighted => lot(candidate.weight, exchange.node.chance()),

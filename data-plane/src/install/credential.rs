@@ -1,0 +1,108 @@
+//! Vendors' credentials, opened from where the registry says they are; and what is told where one can't be.
+//!
+//! Law: a credential that is named and can't be opened leaves its endpoints without a way: no prompt goes out without it. Told is
+//! the reference, never what is behind it. Sealed ones may come a moment after the policy that names them; only one that is
+//! still not there after a while is told.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use std::{env, fs};
+
+use policy_engine::facts::Credential;
+use policy_engine::snapshot::ProviderRow;
+use policy_engine::vocabulary::{Id, Kind};
+
+use crate::node::Node;
+use crate::policy::Secrets;
+use crate::runtime::Runtime;
+use crate::upstream::Secret;
+use crate::upstream::config::Fault;
+
+/// How long sealed secrets may be on their way.
+const ON_THEIR_WAY: Duration = Duration::from_secs(5);
+
+/// A provider's credential; `None` where it asks for none.
+pub(super) fn open(provider: &ProviderRow, secrets: &Secrets) -> Result<Option<Secret>, Fault> {
+    let Some(reference) = &provider.credential else { return Ok(None) };
+    let found = match reference {
+        Credential::Env(name) => env::var(name).ok(),
+        Credential::File(path) => fs::read_to_string(path).ok().map(|text| text.trim().to_owned()),
+        Credential::Sealed => {
+            let name = proto::name::format(Kind::Provider, &provider.id);
+            secrets.credentials.get(&name).map(|secret| secret.reveal().to_owned())
+        }
+    };
+    let found = found.filter(|text| !text.is_empty()).ok_or(Fault::CredentialMissing)?;
+    Ok(Some(Secret::new(found)))
+}
+
+/// Tells the operator which endpoints of what is in force now are not called for want of a credential.
+pub(super) fn tell(node: &Arc<Node>, runtime: &Arc<Runtime>) {
+    let missing = missing(runtime);
+    let (sealed, here): (Vec<Missing>, Vec<Missing>) = missing.into_iter().partition(|m| m.sealed);
+    here.iter().for_each(Missing::log);
+    if sealed.is_empty() {
+        return;
+    }
+    let (node, then) = (Arc::downgrade(node), Arc::downgrade(runtime));
+    tokio::spawn(async move {
+        tokio::time::sleep(ON_THEIR_WAY).await;
+        tell_unless_replaced(&sealed, &node, &then);
+    });
+}
+
+/// Where another policy, or the same with other secrets, is in force by now, that one has its own to tell.
+fn tell_unless_replaced(sealed: &[Missing], node: &Weak<Node>, then: &Weak<Runtime>) {
+    let now = node.upgrade().and_then(|node| node.runtime.load_full());
+    if now.is_some_and(|now| Weak::ptr_eq(&Arc::downgrade(&now), then)) {
+        sealed.iter().for_each(Missing::log);
+    }
+}
+
+/// An endpoint without its credential.
+#[derive(Debug, PartialEq, Eq)]
+struct Missing {
+    endpoint: Id,
+    reference: String,
+    fault: String,
+    sealed: bool,
+}
+
+fn missing(runtime: &Runtime) -> Vec<Missing> {
+    let snapshot = &runtime.snapshot;
+    let endpoints = snapshot.endpoints().zip(runtime.endpoints());
+    let missing = endpoints.filter_map(|((_, row), endpoint)| {
+        let fault = endpoint.upstream.as_ref().err().filter(|fault| fault.is_of_credential())?;
+        let credential = snapshot.provider_of(row)?.credential.as_ref()?;
+        Some(Missing {
+            endpoint: row.id.clone(),
+            reference: reference(credential),
+            fault: fault.to_string(),
+            sealed: *credential == Credential::Sealed,
+        })
+    });
+    missing.collect()
+}
+
+/// Where a credential is said to be, as the registry writes it.
+fn reference(credential: &Credential) -> String {
+    match credential {
+        Credential::Env(name) => format!("env:{name}"),
+        Credential::File(path) => format!("file:{path}"),
+        Credential::Sealed => "sealed".to_owned(),
+    }
+}
+
+impl Missing {
+    fn log(&self) {
+        tracing::error!(
+            endpoint = %self.endpoint,
+            credential = self.reference,
+            fault = self.fault,
+            "an endpoint has no credential and is not called"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@ mod bad_input;
 #[cfg(test)]
 mod change;
 #[cfg(test)]
+mod descriptors;
+#[cfg(test)]
 mod dev;
 #[cfg(test)]
 mod fallback;

@@ -1,6 +1,7 @@
 //! Payment card numbers: a length and a start that a scheme issues, a Luhn digit, and digits grouped as people write them.
 //!
-//! Law: the number stands free; digits of a longer number, a fraction or an identifier are no card, whatever their sum.
+//! Law: the number stands free, or, written in one piece, touches nothing but letters and underscores; digits of a longer
+//! number or a fraction are no card, whatever their sum.
 
 use super::number::{Group, Join, Number, Touch};
 use super::window::{Window, is_spaced_word};
@@ -24,9 +25,22 @@ pub(super) fn end_of_card(window: &Window<'_>, number: &Number) -> Option<usize>
             && is_written_as_card(chosen, touch)
             && validate::is_issued(digits)
             && validate::luhn(digits)
-            && !runs_on(window, end);
+            && !runs_on(window, end, count);
         is_card.then_some(end)
     })
+}
+
+/// The end of the card number in one piece whose first digit, behind a letter or an underscore, is at `start`.
+pub(super) fn end_of_glued(window: &Window<'_>, start: usize) -> Option<usize> {
+    let number = Number::read_piece(window, start);
+    let end = number.groups().first()?.end;
+    let digits = number.digits();
+    let is_card = number.beyond.is_none()
+        && (13..=19).contains(&digits.len())
+        && validate::is_issued(digits)
+        && validate::luhn(digits)
+        && !runs_on(window, end, 1);
+    is_card.then_some(end)
 }
 
 /// Whether four digits and a space stand before: a table of numbers more likely than a card.
@@ -51,11 +65,12 @@ fn is_spelled(groups: &[Group]) -> bool {
     groups.len() > 1 && groups.iter().all(|group| group.length == 1)
 }
 
-/// Whether what follows makes the digits part of something longer. A stop or a hyphen before a letter does not.
-fn runs_on(window: &Window<'_>, end: usize) -> bool {
+/// Whether what follows makes the digits part of something longer. A stop or a hyphen before a letter does not, nor does a letter
+/// behind a number in one piece.
+fn runs_on(window: &Window<'_>, end: usize, groups: usize) -> bool {
     match window.char_at(end) {
         Some('-' | '.' | '/' | ':') => window.at(end + 1).is_some_and(|b| b.is_ascii_digit()),
-        Some(c) => is_spaced_word(c),
+        Some(c) => groups > 1 && is_spaced_word(c),
         None => false,
     }
 }

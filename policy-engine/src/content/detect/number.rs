@@ -49,21 +49,25 @@ pub(super) struct Number {
 impl Number {
     /// Reads the number whose first digit is at `start`.
     pub(super) fn read(window: &Window<'_>, start: usize, touch: Touch) -> Self {
-        let mut number = Self {
-            digits: [0; DIGITS],
-            groups: [Group::default(); DIGITS],
-            total: 0,
-            count: 0,
-            start,
-            touch,
-            beyond: None,
-        };
+        let mut number = Self::none(start, touch);
         let (mut index, mut join) = (start, Join::Start);
         while let Some(end) = number.read_group(window, index, join) {
             let Some((next, width)) = join_at(window, end) else { break };
             (index, join) = (end + width, next);
         }
         number
+    }
+
+    /// Reads the digits at `start` and no other group.
+    pub(super) fn read_piece(window: &Window<'_>, start: usize) -> Self {
+        let mut number = Self::none(start, Touch::Part);
+        number.read_group(window, start, Join::Start);
+        number
+    }
+
+    fn none(start: usize, touch: Touch) -> Self {
+        let (digits, groups) = ([0; DIGITS], [Group::default(); DIGITS]);
+        Self { digits, groups, total: 0, count: 0, start, touch, beyond: None }
     }
 
     fn read_group(&mut self, window: &Window<'_>, start: usize, join: Join) -> Option<usize> {

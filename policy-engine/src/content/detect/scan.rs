@@ -76,12 +76,12 @@ impl Detectors {
         }
         match window.char_before(trigger) {
             Some(digit) if digit.is_ascii_digit() => None,
-            Some(letter)
-                if letter.is_ascii_alphabetic() && kinds.has(Entity::InternationalBankAccountNumber) =>
-            {
-                iban::start_before(window, trigger)
+            Some(letter) if is_spaced_word(letter) => {
+                let iban = kinds.has(Entity::InternationalBankAccountNumber);
+                let card = kinds.has(Entity::CreditDebitCardNumber);
+                let account = || iban::start_before(window, trigger).filter(|_| iban || card);
+                account().or_else(|| card.then_some(trigger))
             }
-            Some(letter) if is_spaced_word(letter) => None,
             _ if kinds.has(Entity::CreditDebitCardNumber) || kinds.has(Entity::Phone) => {
                 Some(phone::start_of_phone(window, trigger))
             }
@@ -95,9 +95,15 @@ impl Detectors {
             return email::end_of_address(window, start, trigger)
                 .map(|end| finding(Entity::Email, start, end));
         }
-        if window.before(trigger).is_some_and(|byte| byte.is_ascii_alphabetic()) {
-            let end = iban::end_of_iban(window, start)?;
-            return Some(finding(Entity::InternationalBankAccountNumber, start, end));
+        if window.char_before(trigger).is_some_and(is_spaced_word) {
+            // A card is no account, as below.
+            if let Some(end) = (start < trigger).then(|| iban::end_of_iban(window, start)).flatten() {
+                let wanted = kinds.has(Entity::InternationalBankAccountNumber);
+                return wanted.then(|| finding(Entity::InternationalBankAccountNumber, start, end));
+            }
+            let end =
+                card::end_of_glued(window, trigger).filter(|_| kinds.has(Entity::CreditDebitCardNumber))?;
+            return Some(finding(Entity::CreditDebitCardNumber, trigger, end));
         }
         let touch = touch_before(window, start);
         if matches!(touch, Touch::Part | Touch::Joined { by_space: false }) {

@@ -3,6 +3,8 @@
 //! Law: an unknown key is an error, and so is a value that can't be meant; nothing falls back silently to a default.
 //! Every key can be given as `CHANCERY__<SECTION>__<KEY>`. `deploy/config/data-plane.toml` lists every key with its default.
 
+mod check;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -178,9 +180,25 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// It says something that can't be meant.
+    #[error("the configuration `{path}` is wrong")]
+    Wrong {
+        /// The file.
+        path: String,
+        /// What.
+        source: Wrong,
+    },
+}
+
+/// What is wrong in a configuration.
+#[derive(Debug, Error)]
+pub enum Wrong {
     /// It is not TOML, or a key is unknown or of the wrong type.
-    #[error("the configuration is wrong: {0}")]
-    Parse(#[from] toml::de::Error),
+    #[error(transparent)]
+    Form(#[from] toml::de::Error),
+    /// Values that can't be meant; all of them.
+    #[error("{}", .0.join("; "))]
+    Values(Vec<String>),
 }
 
 impl Config {
@@ -192,10 +210,11 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.display().to_string(), source })?;
         Self::parse(&text, variables)
+            .map_err(|source| ConfigError::Wrong { path: path.display().to_string(), source })
     }
 
     /// The same from text.
-    pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+    pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Wrong> {
         let mut table: toml::Table = text.parse()?;
         for (name, value) in variables {
             let Some(path) = name.strip_prefix("CHANCERY__") else { continue };
@@ -206,7 +225,9 @@ impl Config {
                 section.insert(key.to_ascii_lowercase(), value_of(&value));
             }
         }
-        Ok(table.try_into()?)
+        let config: Self = table.try_into()?;
+        let faults = config.faults();
+        if faults.is_empty() { Ok(config) } else { Err(Wrong::Values(faults)) }
     }
 }
 
@@ -239,6 +260,23 @@ mod tests {
         let unknown = format!("{LEAST}\n[listen]\ninferense = '127.0.0.1:1'\n");
         assert!(Config::parse(&unknown, std::iter::empty()).unwrap_err().to_string().contains("inferense"));
         assert!(Config::parse("[listen]\n", std::iter::empty()).is_err(), "a node without a control plane");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_once_with_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.toml");
+        let told = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let error = Config::read(&path, std::iter::empty()).unwrap_err();
+            format!("{:#}", anyhow::Error::from(error))
+        };
+        let named = format!("the configuration `{}` is wrong: ", path.display());
+        let form = told(&format!("{LEAST}[listen]\ninferense = '127.0.0.1:1'\n"));
+        assert!(form.starts_with(&named), "{form}");
+        assert_eq!(form.matches("unknown field `inferense`").count(), 1, "{form}");
+        let values = told(&format!("{LEAST}[bounds]\nrequests = 0\n"));
+        assert_eq!(values, format!("{named}`bounds.requests` is 0: it must be at least 1"));
     }
 
     #[test]

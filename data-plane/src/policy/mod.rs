@@ -8,6 +8,7 @@ mod assemble;
 mod disk;
 mod identity;
 mod last_known_good;
+mod outage;
 mod secrets;
 mod state;
 mod verify;

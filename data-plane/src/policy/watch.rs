@@ -24,6 +24,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::assemble::Assembly;
 use super::identity::NodeKey;
 use super::last_known_good::{Kept, LastKnownGood};
+use super::outage::{Outage, chain};
 use super::secrets::Secrets;
 use super::state::{PolicyState, Version};
 use super::verify::{Refusal, SCHEMA, Verified, verify};
@@ -98,8 +99,7 @@ pub(crate) async fn watch<N: Install>(
         };
         follower.state.set_connected(false);
         let Err(reason) = ended else { return };
-        tracing::warn!(reason = %reason, cause = ?std::error::Error::source(&reason).map(ToString::to_string),
-            "the stream to the control plane ended; policy stays as it is");
+        follower.tell(&reason);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(jitter(back_off.ceiling_after(began.elapsed()))) => {}
@@ -144,12 +144,21 @@ struct Follower<N> {
     secrets: Arc<Secrets>,
     sealed: Option<Sealed>,
     running: Option<Arc<CompiledSnapshot>>,
+    outage: Outage,
 }
 
 impl<N: Install> Follower<N> {
     fn new(control: Control, node: Arc<N>, state: Arc<PolicyState>) -> Self {
         let control = Arc::new(control);
-        Self { control, node, state, secrets: Arc::default(), sealed: None, running: None }
+        Self {
+            control,
+            node,
+            state,
+            secrets: Arc::default(),
+            sealed: None,
+            running: None,
+            outage: Outage::default(),
+        }
     }
 
     /// Enforces the newest kept policy that verifies.
@@ -170,6 +179,14 @@ impl<N: Install> Follower<N> {
                     tracing::error!(code = ?refusal.code, detail = refusal.detail, "a kept policy is not used")
                 }
             }
+        }
+    }
+
+    /// Why there is no stream, where that is news.
+    fn tell(&mut self, reason: &Ended) {
+        if let Some(told) = self.outage.again(Instant::now()) {
+            tracing::warn!(reason = chain(reason), url = %self.control.endpoint.uri(), attempts = told.attempts,
+                away_seconds = told.away.as_secs(), "no stream to the control plane; policy stays as it is");
         }
     }
 
@@ -195,7 +212,9 @@ impl<N: Install> Follower<N> {
                         u64::from(welcome.heartbeat_interval_ms.clamp(100, 60_000)) * 3,
                     );
                     self.state.set_connected(true);
-                    tracing::info!(session = welcome.session, "following the control plane");
+                    self.outage.over();
+                    tracing::info!(session = welcome.session, url = %self.control.endpoint.uri(),
+                        "following the control plane");
                 }
                 Some(Said::Heartbeat(heartbeat)) => self.heard(&heartbeat, &say),
                 Some(Said::Secrets(sealed)) => self.renew(sealed).await,

@@ -1,22 +1,38 @@
-//! How a request of HTTP/1.1 is framed, where the parser below is more generous than is safe behind others' proxies.
+//! How a request is framed and addressed, where the parser below is more generous than is safe behind others' proxies.
 //!
-//! Law: what two parsers could read as different requests is nobody's request: it is refused and its connection closed
-//! (RFC 9112, 3.2, 6.1 and 11.2). Deliberately absent: what the parser refuses by itself, and HTTP/2, which has no such doubts.
+//! Law: what two parsers could read as different requests is nobody's request: it is refused, and over HTTP/1.1 its connection
+//! closed (RFC 9112, 3.2, 6.1 and 11.2; RFC 9113, 8.2.2 and 8.3.1). Deliberately absent: what the parser refuses by itself.
 
-use http::{HeaderMap, Request, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Uri, Version, header};
 
 /// What is in doubt about a request; nothing for nearly every one.
 pub(super) fn doubt<B>(request: &Request<B>) -> Option<&'static str> {
-    if request.version() > Version::HTTP_11 {
-        return None;
-    }
     let headers = request.headers();
+    if request.version() > Version::HTTP_11 {
+        return of_http2(request.uri(), headers);
+    }
     if !is_plainly_coded(headers) {
         return Some("the body must be coded as `chunked` and nothing else, or have a length");
     }
     let hosts = headers.get_all(header::HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return Some("one `host` header must be given");
+    }
+    None
+}
+
+/// HTTP/2 has its own framing, and one place for the host.
+fn of_http2(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Some("`transfer-encoding` has no meaning here");
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let agrees = |host: &HeaderValue| {
+        let asked = uri.authority().map_or("", |authority| authority.as_str());
+        host.as_bytes().eq_ignore_ascii_case(asked.as_bytes())
+    };
+    if !hosts.all(agrees) {
+        return Some("`host` and `:authority` must be the same");
     }
     None
 }
@@ -64,5 +80,15 @@ mod tests {
             assert!(!doubted(Version::HTTP_11, plain), "{plain:?}");
         }
         assert!(!doubted(Version::HTTP_10, &[]) && !doubted(Version::HTTP_2, &[]));
+    }
+
+    #[test]
+    fn case_59_http2_has_one_host_and_one_framing() {
+        let doubted = |name: &'static str, value: &str| {
+            let request = Request::builder().version(Version::HTTP_2).uri("http://Here:8080/v1/models");
+            doubt(&request.header(name, value).body(()).unwrap()).is_some()
+        };
+        assert!(doubted("host", "there") && doubted("host", "") && doubted("transfer-encoding", "chunked"));
+        assert!(!doubted("host", "here:8080") && !doubted("accept", "there"));
     }
 }

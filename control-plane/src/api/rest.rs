@@ -2,6 +2,7 @@
 //!
 //! Law: nothing is decided here. A request becomes the message of its RPC, the same service answers it in this process,
 //! with the same authentication and authorisation, and its answer or its refusal becomes JSON.
+//! An answer that tells faults is 400, with the same body: nothing was done, and a script must see that by the status alone.
 //! Absent on purpose: anything about a single kind; the definitions say it all.
 
 mod answer;
@@ -42,6 +43,9 @@ pub use route::{Route, Template, routes};
 
 /// Headers that make a change depend on what is there (RFC 9110, 13.1). Who sends one relies on it.
 const CONDITIONS: [HeaderName; 4] = [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
+
+/// The field of an answer that tells why nothing was done.
+const FAULTS: &str = "faults";
 
 /// What REST is made of: the services it calls, and who knows callers by their headers.
 #[derive(Clone)]
@@ -157,15 +161,24 @@ async fn exchange(
     let message = compose::compose(route, &given).map_err(refused)?.encode_to_vec();
     let answer = call::call(services, &route.rpc(), &parts.headers, &message).await.map_err(refused)?;
     let decoded = DynamicMessage::decode(route.rpc.output(), answer.message);
-    let written = decoded.map_err(|error| error.to_string());
-    let written = written.and_then(|message| render::json(&message).map_err(|error| error.to_string()));
+    let written = decoded.map_err(|error| error.to_string()).and_then(|message| {
+        let body = render::json(&message).map_err(|error| error.to_string())?;
+        Ok((status(&message), body))
+    });
     match written {
-        Ok(body) => Ok(answer::json(StatusCode::OK, body, answer.headers)),
+        Ok((status, body)) => Ok(answer::json(status, body, answer.headers)),
         Err(error) => {
             tracing::error!(error, "an answer can't be written as JSON");
             Err(refused(Refusal::new(ErrorCode::Internal, "the answer could not be written")))
         }
     }
+}
+
+/// Whether what was asked was done.
+fn status(answer: &DynamicMessage) -> StatusCode {
+    let faults = answer.get_field_by_name(FAULTS);
+    let any = faults.is_some_and(|faults| faults.as_list().is_some_and(|faults| !faults.is_empty()));
+    if any { StatusCode::BAD_REQUEST } else { StatusCode::OK }
 }
 
 /// The id a caller gave, where it is one that may stand in a log; else a new one.

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use prost_reflect::FieldDescriptor;
 use serde_json::{Map, Value, json};
 
-use super::query;
 use super::route::{Route, Shape, Template, routes};
+use super::{FAULTS, query};
 use comments::Comments;
 use schema::Schemas;
 
@@ -93,6 +93,11 @@ fn operation(route: &Route, template: &Template, comments: &Comments, schemas: &
             "default": { "$ref": "#/components/responses/Refusal" },
         },
     });
+    if let Some(faults) = refusal_with_faults(route, schemas)
+        && let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut)
+    {
+        responses.insert("400".to_owned(), faults);
+    }
     let body = match &route.shape {
         Shape::Create { resource, .. } | Shape::Update { resource } => {
             resource.kind().as_message().map(|message| schemas.reference(message))
@@ -106,6 +111,17 @@ fn operation(route: &Route, template: &Template, comments: &Comments, schemas: &
         fields.insert("requestBody".to_owned(), body);
     }
     operation
+}
+
+/// What 400 says where an answer may tell faults: that answer, or a refusal as elsewhere.
+fn refusal_with_faults(route: &Route, schemas: &mut Schemas<'_>) -> Option<Value> {
+    let output = route.rpc.output();
+    output.get_field_by_name(FAULTS)?;
+    let either = [schemas.reference(&output), json!({ "$ref": "#/components/schemas/Error" })];
+    Some(json!({
+        "description": "Nothing was done: the faults are in the answer. Or the request itself is wrong.",
+        "content": { "application/json": { "schema": { "anyOf": either } } },
+    }))
 }
 
 /// `GetRole`, and `GetTenantRole` where the same RPC also serves the platform's.
@@ -199,6 +215,20 @@ mod tests {
             operations(&document).map(|(_, _, op)| op["operationId"].as_str().unwrap()).collect();
         assert_eq!(ids.len(), served.len(), "operation ids are unique");
         assert!(ids.contains("GetTenantRole") && ids.contains("RevokeKey") && ids.contains("Apply"));
+    }
+
+    #[test]
+    fn what_tells_faults_says_that_it_is_400() {
+        let document = read();
+        let described: Vec<&String> = operations(&document)
+            .filter(|(_, _, op)| op["responses"]["400"].is_object())
+            .map(|(path, ..)| path)
+            .collect();
+        assert_eq!(described, ["/v1/policy:apply"]);
+        let told = &document["paths"]["/v1/policy:apply"]["post"]["responses"]["400"];
+        let either = &told["content"]["application/json"]["schema"]["anyOf"];
+        assert_eq!(either[0]["$ref"], "#/components/schemas/ApplyResponse");
+        assert_eq!(either[1]["$ref"], "#/components/schemas/Error");
     }
 
     #[test]

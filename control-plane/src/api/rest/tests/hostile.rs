@@ -98,7 +98,9 @@ async fn an_apply_that_is_too_much_is_told_in_few_words() {
     let house = house().await;
     let apply = async |text: String, path: &str| {
         let files = json!({"dryRun": true, "files": [{"path": path, "text": text}]});
-        house.ask("root", "POST", "/v1/policy:apply", &files).await.1["faults"].clone()
+        let (status, answer) = house.ask("root", "POST", "/v1/policy:apply", &files).await;
+        assert_eq!(status, 400, "nothing was applied");
+        answer["faults"].clone()
     };
     let faults = apply("a: 1\n---\n".repeat(5_000), "many.yaml").await;
     let faults = faults.as_array().unwrap();

@@ -149,7 +149,8 @@ impl Client {
         let text = response.text().await.map_err(|error| unreachable_at(&self.base, &error))?;
         let json = serde_json::from_str::<Value>(&text).ok();
         match json {
-            Some(json) if status.is_success() => Ok(Reply { text, json }),
+            // An answer that tells faults says by its status that nothing was done.
+            Some(json) if status.is_success() || json.get("faults").is_some() => Ok(Reply { text, json }),
             Some(json) => match Refused::read(status.as_u16(), &json) {
                 Some(refused) => Err(refused.into()),
                 None => Err(self.stranger(status.as_u16())),

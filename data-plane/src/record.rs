@@ -9,6 +9,7 @@ pub(crate) mod outbox;
 
 use std::fmt;
 
+use http::HeaderValue;
 use policy_engine::decision::Actions;
 use policy_engine::facts::Amounts;
 use policy_engine::vocabulary::{Geo, Id, Instant, Money, Name, Operation};
@@ -173,6 +174,13 @@ pub(crate) trait Observer: Send + Sync {
 
 impl Observer for () {
     fn ended(&self, _: &Record, _: bool) {}
+}
+
+impl RequestId {
+    /// The id as a header.
+    pub(crate) fn to_header(self) -> HeaderValue {
+        HeaderValue::from_str(&self.to_string()).unwrap_or(HeaderValue::from_static("-"))
+    }
 }
 
 impl fmt::Display for RequestId {

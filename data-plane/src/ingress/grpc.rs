@@ -85,7 +85,8 @@ impl Routes {
         } else {
             self.others.clone().call(request).await.map_err(|never| match never {})
         };
-        let Ok(response) = response;
+        let Ok(mut response) = response;
+        headers::complete(&self.node, response.headers_mut());
         let told = response.headers().iter().filter(|(name, _)| headers::is_told(name));
         let told: HeaderMap = told.map(|(name, value)| (name.clone(), value.clone())).collect();
         response.map(|body| DoorBody::grpc(body, told))

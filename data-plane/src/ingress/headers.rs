@@ -2,10 +2,16 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use proto::code::Retry;
+
 use crate::error::Rejection;
+use crate::node::Node;
 use crate::pipeline::{Head, Rate};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-chancery-request-id");
+/// The same id under the name the SDKs look for.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const REVISION: HeaderName = HeaderName::from_static("x-chancery-revision");
 const GEO: HeaderName = HeaderName::from_static("x-chancery-geo");
 const ENDPOINT: HeaderName = HeaderName::from_static("x-chancery-endpoint");
@@ -24,7 +30,18 @@ const TOKENS: [HeaderName; 3] = [
 
 /// Every name that is told, for copying them to where a protocol has a second place.
 pub(super) fn is_told(name: &HeaderName) -> bool {
-    name.as_str().starts_with("x-chancery-") || name.as_str().starts_with("x-ratelimit-")
+    let name = name.as_str();
+    name.starts_with("x-chancery-") || name.starts_with("x-ratelimit-") || name == X_REQUEST_ID.as_str()
+}
+
+/// Puts what every answer tells on one that no pipeline made: an id, under both of its names, the geo and the revision.
+pub(super) fn complete(node: &Node, out: &mut HeaderMap) {
+    if !out.contains_key(REQUEST_ID) {
+        write(Head::unasked(node), out);
+    }
+    if let Some(id) = out.get(REQUEST_ID).cloned() {
+        out.insert(X_REQUEST_ID, id);
+    }
 }
 
 /// Writes a head.
@@ -42,6 +59,17 @@ pub(super) fn write(head: Head, out: &mut HeaderMap) {
     }
     write_rate(REQUESTS, head.requests, out);
     write_rate(TOKENS, head.tokens, out);
+}
+
+/// Writes whether the same request may pass later, which the SDKs heed before they look at the status.
+pub(super) fn write_retry(rejection: &Rejection, out: &mut HeaderMap) {
+    let may_pass = match rejection.code().row().retry {
+        Retry::Never => false,
+        // Where no time is told, there is none after which it would.
+        Retry::After => rejection.retry_after().is_some(),
+        Retry::Backoff => true,
+    };
+    out.insert(SHOULD_RETRY, HeaderValue::from_static(if may_pass { "true" } else { "false" }));
 }
 
 /// Writes how long to wait, where that helps.

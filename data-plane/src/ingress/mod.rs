@@ -54,6 +54,12 @@ struct Doors {
 
 impl Doors {
     async fn answer(&self, request: Request<Incoming>) -> Response<DoorBody> {
+        let mut response = self.let_in(request).await;
+        headers::complete(&self.node, response.headers_mut());
+        response
+    }
+
+    async fn let_in(&self, request: Request<Incoming>) -> Response<DoorBody> {
         if let Some(doubt) = framing::doubt(&request) {
             return openai::misframed(doubt);
         }

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use policy_engine::vocabulary::Operation;
-use proto::code::{ErrorCode, Retry};
+use proto::code::ErrorCode;
 
 use super::body::DoorBody;
 use super::headers;
@@ -131,10 +131,7 @@ fn refuse(rejection: &Rejection, mut told: HeaderMap) -> Response<DoorBody> {
     if rejection.code().row().http.as_u16() == 401 {
         told.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    // The SDKs heed this header; where trying again is of no use they need not find that out by trying.
-    if rejection.retry_after().is_none() && rejection.code().row().retry == Retry::Never {
-        told.insert("x-should-retry", HeaderValue::from_static("false"));
-    }
+    headers::write_retry(rejection, &mut told);
     let mut response = Response::new(DoorBody::whole(rejection::json(&rejection.refusal).into()));
     *response.status_mut() = rejection.code().row().http;
     *response.headers_mut() = told;

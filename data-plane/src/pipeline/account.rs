@@ -174,6 +174,11 @@ impl Account {
         });
     }
 
+    /// Who was called last, if anybody was.
+    pub(crate) fn called(&self) -> Option<&Id> {
+        self.open.as_deref().and_then(|open| open.record.endpoint.as_ref())
+    }
+
     /// A candidate was not called, and why.
     pub(crate) fn passed_over(&mut self, endpoint: &Id, why: &dyn std::fmt::Display) {
         self.note(|open| {

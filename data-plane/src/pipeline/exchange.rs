@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use super::account::Account;
 use super::received::Arrival;
 use super::reply::{Head, Reply};
@@ -23,6 +25,13 @@ impl<'s> Exchange<'s> {
     /// Opens the account of a request.
     pub(crate) fn open(node: &'s Arc<Node>, runtime: &'s Arc<Runtime>, arrival: &Arrival) -> Self {
         Self { node, runtime, account: Account::open(node, runtime.revision(), arrival) }
+    }
+
+    /// The endpoint that was called last, as a header.
+    pub(crate) fn called(&self) -> Option<HeaderValue> {
+        let id = self.account.called()?;
+        let endpoint = self.runtime.endpoints().iter().find(|endpoint| endpoint.id == *id);
+        endpoint.map(|endpoint| endpoint.header.clone())
     }
 }
 

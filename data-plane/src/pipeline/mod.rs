@@ -39,9 +39,12 @@ pub(crate) async fn serve(node: &Arc<Node>, received: Received) -> Reply {
     let Some(runtime) = node.runtime.load_full() else {
         return turn_away(node, &received.arrival, Rejection::unready());
     };
-    let head = Head::of(&received.arrival, &runtime);
+    let mut head = Head::of(&received.arrival, &runtime);
     let mut exchange = Exchange::open(node, &runtime, &received.arrival);
     let screened = sentence(&mut exchange, received).await;
+    if screened.is_err() {
+        head.endpoint = exchange.called();
+    }
     exchange.account.close(screened.as_ref().err());
     head.reply(screened)
 }

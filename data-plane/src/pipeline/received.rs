@@ -82,7 +82,7 @@ impl Arrival {
             door,
             operation,
             id,
-            id_header: HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-")),
+            id_header: id.to_header(),
             at,
             moment: Moment::now(),
             deadline: Timepoint::now() + total,

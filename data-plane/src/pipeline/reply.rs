@@ -83,10 +83,15 @@ impl Head {
 
     /// The head of a request that nothing judged.
     pub(crate) fn bare(arrival: &Arrival, node: &Node) -> Self {
+        Self { request_id: arrival.id_header.clone(), ..Self::unasked(node) }
+    }
+
+    /// The head of an answer that is none to a request of the pipeline, under an id of its own.
+    pub(crate) fn unasked(node: &Node) -> Self {
         let runtime = node.runtime.load();
         let geo = HeaderValue::from_str(node.geo.as_str()).unwrap_or(HeaderValue::from_static("-"));
         Self {
-            request_id: arrival.id_header.clone(),
+            request_id: node.name_request(node.clock.now()).to_header(),
             revision: runtime.as_ref().map(|runtime| runtime.revision_header.clone()),
             geo,
             endpoint: None,

@@ -49,6 +49,40 @@ async fn an_answer_tells_who_judged_it_and_who_answered() {
 }
 
 #[tokio::test]
+async fn every_answer_has_an_id_under_both_names_and_says_whether_to_try_again() {
+    let open = open(|_| ()).await;
+    let key = format!("Bearer {KEY}");
+    let good = [("authorization", key.as_str())];
+    let body = |model: &str| asking(model, "hi", "");
+    for (method, path, headers, body, status, retry) in [
+        (Method::POST, CHAT, &good[..], body("fast"), 200, None),
+        (Method::GET, "/v1/models", &good, String::new(), 200, None),
+        (Method::GET, "/v1/models/fast", &good, String::new(), 200, None),
+        (Method::GET, "/v1/quota", &good, String::new(), 200, None),
+        (Method::OPTIONS, CHAT, &[], String::new(), 204, None),
+        (Method::GET, "/v1/models", &[], String::new(), 401, Some("false")),
+        (Method::GET, "/v1/nothing", &good, String::new(), 404, Some("false")),
+        (Method::DELETE, CHAT, &good, String::new(), 405, Some("false")),
+        (Method::POST, CHAT, &good, "{".to_owned(), 400, Some("false")),
+        (Method::POST, CHAT, &good, body("down"), 502, Some("true")),
+    ] {
+        let got = open.send((method, path), headers, &body).await;
+        let told = |name: &str| got.headers.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(got.status, status, "{path}: {}", got.body);
+        assert_eq!(told("x-should-retry"), retry, "{path}");
+        assert!(told("x-request-id").is_some_and(|id| id.len() == 36), "{path}");
+        assert_eq!(told("x-request-id"), told("x-chancery-request-id"), "{path}");
+        assert_eq!((told("x-chancery-geo"), told("x-chancery-revision")), (Some("eu"), Some("7")), "{path}");
+        let called = match status {
+            200 if path == CHAT => Some("sim-a"),
+            502 => Some("down-a"),
+            _ => None,
+        };
+        assert_eq!(told("x-chancery-endpoint"), called, "{path}: {status}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_is_events_that_end_as_the_dialect_says() {
     let open = open(|_| ()).await;
     let got = open.post(CHAT, &asking("fast", "[[sim:say=one two three four]]", r#","stream":true"#)).await;

@@ -19,6 +19,9 @@ const URL: &str = "CHANCERY_CONTROL_URL";
 /// The bearer token: an admin token, or an API key that may administer.
 const TOKEN: &str = "CHANCERY_ADMIN_TOKEN";
 
+/// The header of the revision an answer is of.
+const REVISION: &str = "x-chancery-revision";
+
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -26,7 +29,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Error)]
 pub(crate) enum ClientError {
     /// The environment does not say where or as whom.
-    #[error("`{0}` is not set; a running `chancery dev` gives it: source .chancery/dev.env")]
+    #[error(
+        "`{0}` is not set. Beside a running `chancery dev`: source .chancery/dev.env. For any other control plane: {URL} is \
+         its admin address, and {TOKEN} what `control-plane/admin.token` in its state directory holds"
+    )]
     Environment(&'static str),
     /// The environment does not name a control plane.
     #[error("`{URL}` is not an http or https URL without a path")]
@@ -62,6 +68,8 @@ pub(crate) struct Reply {
     pub(crate) text: String,
     /// The body, read.
     pub(crate) json: Value,
+    /// The newest revision as of the answer; 0 where it does not say.
+    pub(crate) revision: i64,
 }
 
 /// A control plane, and as whom it is asked.
@@ -124,6 +132,11 @@ impl Client {
         self.send(self.http.request(Method::POST, self.url(path)?).json(body)).await
     }
 
+    /// Deletes what is at a path below `/v1/`, such as `rules/eu-residency`.
+    pub(crate) async fn delete(&self, path: &str) -> Result<Reply, ClientError> {
+        self.send(self.http.request(Method::DELETE, self.url(path)?)).await
+    }
+
     /// Reads a list to its end, page by page; several pages become one.
     pub(crate) async fn all(&self, path: &str, field: &str) -> Result<Reply, ClientError> {
         let size = ("pageSize", "1000".to_owned());
@@ -146,11 +159,14 @@ impl Client {
         let sent = request.bearer_auth(&self.token.0).send().await;
         let response = sent.map_err(|error| unreachable_at(&self.base, &error))?;
         let status = response.status();
+        let revision = response.headers().get(REVISION).and_then(|value| value.to_str().ok()?.parse().ok());
         let text = response.text().await.map_err(|error| unreachable_at(&self.base, &error))?;
         let json = serde_json::from_str::<Value>(&text).ok();
         match json {
             // An answer that tells faults says by its status that nothing was done.
-            Some(json) if status.is_success() || json.get("faults").is_some() => Ok(Reply { text, json }),
+            Some(json) if status.is_success() || json.get("faults").is_some() => {
+                Ok(Reply { text, json, revision: revision.unwrap_or_default() })
+            }
             Some(json) => match Refused::read(status.as_u16(), &json) {
                 Some(refused) => Err(refused.into()),
                 None => Err(self.stranger(status.as_u16())),

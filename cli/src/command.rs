@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{dev, roles, verbs};
+use crate::{dev, output, roles, verbs};
 
 /// A gateway that governs generative AI and proves it.
 #[derive(Debug, Parser)]
@@ -32,15 +32,21 @@ Without a command: dev. The admin verbs read CHANCERY_CONTROL_URL and CHANCERY_A
 Exit codes of the admin verbs: 0 done; 1 not done: faults in the input, or refused; 2 wrong command line;
 3 incomplete environment, or no control plane answers; 4 not known to it, or not permitted.";
 
-/// Does what was asked.
-pub(crate) async fn run(asked: Chancery) -> anyhow::Result<ExitCode> {
-    match asked.command.unwrap_or(Command::Dev(asked.dev)) {
-        Command::Dev(dev) => dev::run(dev).await?,
-        Command::ControlPlane(role) => roles::control_plane(role).await?,
-        Command::DataPlane(role) => roles::data_plane(role).await?,
-        Command::Verb(verb) => return Ok(verbs::run(verb).await),
+/// Does what was asked; why it could not be done is one line on standard error, whatever was asked.
+pub(crate) async fn run(asked: Chancery) -> ExitCode {
+    let done = match asked.command.unwrap_or(Command::Dev(asked.dev)) {
+        Command::Dev(dev) => dev::run(dev).await,
+        Command::ControlPlane(role) => roles::control_plane(role).await,
+        Command::DataPlane(role) => roles::data_plane(role).await,
+        Command::Verb(verb) => return verbs::run(verb).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&format!("error: {}", output::chain(error.as_ref())));
+            ExitCode::FAILURE
+        }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
@@ -61,6 +67,9 @@ mod tests {
             &["chancery"][..],
             &["chancery", "--openai-compatible", "http://127.0.0.1:8000/v1", "--upstream-regions", "EU,US"],
             &["chancery", "apply", "-f", "-", "-f", "dir", "--dry-run", "-o", "json"],
+            &["chancery", "delete", "rule", "no-x", "--wait"],
+            &["chancery", "delete", "team", "t", "--tenant", "a", "-o", "json"],
+            &["chancery", "delete", "-f", "-", "-f", "dir", "--wait", "5"],
             &["chancery", "export", "--kinds", "Team,roles"],
             &["chancery", "get", "models", "gpt-4o", "-o", "yaml"],
             &["chancery", "keys", "create", "--tenant", "a", "--principal", "p", "--team", "t"],
@@ -75,6 +84,10 @@ mod tests {
         for line in [
             &["chancery", "get", "nothing"][..],
             &["chancery", "apply"],
+            &["chancery", "delete"],
+            &["chancery", "delete", "rules"],
+            &["chancery", "delete", "rules", "x", "-f", "a.yaml"],
+            &["chancery", "delete", "--tenant", "a", "-f", "a.yaml"],
             &["chancery", "revisions", "show", "x"],
             &["chancery", "dev", "--upstream-regions", "EU,FOO"],
             &["chancery", "dev", "--openai-compatible", "notaurl"],

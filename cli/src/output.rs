@@ -31,6 +31,16 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// An error and all its causes on one line; what only repeats its cause is not said twice.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
+    let told = causes.fold(error.to_string(), |told, cause| match told.ends_with(&cause) {
+        true => told,
+        false => format!("{told}: {cause}"),
+    });
+    plain(&told)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,8 @@
 
 mod apply;
 mod audit;
+mod changes;
+mod delete;
 mod explain;
 mod export;
 mod failure;
@@ -21,6 +23,8 @@ mod keys;
 mod kind;
 mod nodes;
 mod revisions;
+mod source;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -34,6 +38,7 @@ use failure::Failure;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Apply(apply::Apply),
+    Delete(delete::Delete),
     Export(export::Export),
     Get(get::Get),
     Explain(explain::Explain),
@@ -89,6 +94,7 @@ async fn dispatch(verb: Verb) -> Result<(), Failure> {
     let client = Client::of_environment()?;
     match verb {
         Verb::Apply(apply) => apply::run(&client, &apply).await,
+        Verb::Delete(delete) => delete::run(&client, &delete).await,
         Verb::Export(export) => export::run(&client, &export).await,
         Verb::Get(get) => get::run(&client, &get).await,
         Verb::Explain(explain) => explain::run(&client, &explain).await,

@@ -74,7 +74,7 @@ async fn apply(control: &ControlPlane, files: Vec<SourceFile>) -> anyhow::Result
     if !answer.faults.is_empty() {
         let faults =
             answer.faults.iter().map(|f| format!("{}:{}: {}: {}", f.path, f.line, f.field, f.message));
-        bail!("the first policy has faults:\n{}", faults.collect::<Vec<_>>().join("\n"));
+        bail!("the first policy has faults: {}", faults.collect::<Vec<_>>().join("; "));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use control_plane::ca::CaError;
 use thiserror::Error;
 
 use crate::client::ClientError;
+use crate::output;
 
 /// Why a verb is not done.
 #[derive(Debug, Error)]
@@ -15,13 +16,24 @@ pub(super) enum Failure {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The input has faults, which were told, each by itself.
-    #[error("nothing was applied: {0} faults")]
-    Faults(usize),
+    #[error("nothing was {done}: {count} {}", if *.count == 1 { "fault" } else { "faults" })]
+    Faults {
+        /// What was not done.
+        done: &'static str,
+        /// How many.
+        count: usize,
+    },
+    /// The input is empty.
+    #[error("nothing declared in {}", shown(.0))]
+    Nothing(Vec<PathBuf>),
+    /// Resources could not be deleted, each of which was told by itself.
+    #[error("{0} of them could not be deleted")]
+    NotDeleted(usize),
     /// What was asked for makes no sense.
     #[error("{0}")]
     Input(String),
     /// A file can't be read.
-    #[error("`{}` can't be read: {source}", .path.display())]
+    #[error("`{}` can't be read", .path.display())]
     File {
         /// Which.
         path: PathBuf,
@@ -29,22 +41,22 @@ pub(super) enum Failure {
         source: std::io::Error,
     },
     /// It is done, but not every node follows yet.
-    #[error("revision {revision} is published, but not known to be enforced by {nodes}")]
+    #[error("revision {revision} is published, but not known to be enforced by {}", nodes(.due))]
     NotEnforced {
         /// The revision.
         revision: i64,
-        /// The nodes, by name.
-        nodes: String,
+        /// The connected nodes that do not follow, by name; none: no node is connected.
+        due: Vec<String>,
     },
     /// A certificate can't be issued.
-    #[error("{}", chain(.0))]
+    #[error(transparent)]
     Authority(#[from] CaError),
 }
 
 impl Failure {
     /// What is told, a line each.
     pub(super) fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("error: {self}")];
+        let mut lines = vec![format!("error: {}", output::chain(self))];
         if let Self::Client(ClientError::Refused(refused)) = self {
             let told = refused.fields.iter().map(|(field, message)| match field.as_str() {
                 "" => message.clone(),
@@ -66,7 +78,12 @@ impl Failure {
 
     fn number(&self) -> u8 {
         match self {
-            Self::Faults(_) | Self::File { .. } | Self::NotEnforced { .. } | Self::Authority(_) => 1,
+            Self::Faults { .. }
+            | Self::Nothing(_)
+            | Self::NotDeleted(_)
+            | Self::File { .. }
+            | Self::NotEnforced { .. }
+            | Self::Authority(_) => 1,
             Self::Input(_) => 2,
             Self::Client(ClientError::Refused(refused)) => match refused.status {
                 401 | 403 => 4,
@@ -78,9 +95,16 @@ impl Failure {
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+fn shown(paths: &[PathBuf]) -> String {
+    let shown = |path: &PathBuf| match path.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => format!("`{}`", path.display()),
+    };
+    paths.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
+fn nodes(due: &[String]) -> String {
+    if due.is_empty() { "any node: none is connected".to_owned() } else { due.join(", ") }
 }
 
 #[cfg(test)]
@@ -103,7 +127,8 @@ mod tests {
     fn the_exit_code_tells_what_to_look_at() {
         let stranger = ClientError::Stranger { url: "http://a/".into(), status: 200 };
         for (failure, code) in [
-            (Failure::Faults(2), 1),
+            (Failure::Faults { done: "applied", count: 2 }, 1),
+            (Failure::Nothing(Vec::new()), 1),
             (refused(400), 1),
             (refused(404), 1),
             (refused(409), 1),
@@ -116,6 +141,17 @@ mod tests {
         ] {
             assert_eq!(failure.number(), code, "{failure}");
         }
+    }
+
+    #[test]
+    fn a_failure_is_one_line_down_to_its_cause() {
+        let source = std::io::Error::other("the disk\nis gone");
+        let file = Failure::File { path: "a.yaml".into(), source };
+        assert_eq!(file.lines(), ["error: `a.yaml` can't be read: the disk\\nis gone"]);
+        let nothing = Failure::Nothing(vec!["-".into(), "dir".into()]);
+        assert_eq!(nothing.lines(), ["error: nothing declared in standard input, `dir`"]);
+        let nobody = Failure::NotEnforced { revision: 7, due: Vec::new() };
+        assert!(nobody.to_string().ends_with("not known to be enforced by any node: none is connected"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Shown;
 use super::failure::Failure;
 use super::field::list;
+use super::wait::Wait;
 use crate::client::Client;
 use crate::output::plain;
 use crate::output::table::{cell, table};
@@ -46,6 +47,8 @@ pub(crate) struct Create {
     #[arg(long)]
     display_name: Option<String>,
     #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
     shown: Shown,
 }
 
@@ -68,6 +71,8 @@ pub(crate) struct Revoke {
     #[arg(long)]
     tenant: Option<String>,
     #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
     shown: Shown,
 }
 
@@ -78,10 +83,12 @@ pub(super) async fn run(client: &Client, keys: &Keys) -> Result<(), Failure> {
             let path = collection(Some(&create.tenant));
             let reply = client.post(&path, &json!({ "spec": spec(create) })).await?;
             create.shown.print(&reply, || created(&reply.json));
+            create.wait.enforced(client, reply.revision, create.shown).await
         }
         Keys::List(asked) => {
             let reply = client.all(&collection(asked.tenant.as_deref()), "keys").await?;
             asked.shown.print(&reply, || listed(&reply.json));
+            Ok(())
         }
         Keys::Revoke(revoke) => {
             let name = name(&revoke.key, revoke.tenant.as_deref()).map_err(Failure::Input)?;
@@ -89,9 +96,9 @@ pub(super) async fn run(client: &Client, keys: &Keys) -> Result<(), Failure> {
             revoke
                 .shown
                 .print(&reply, || format!("revoked {name} at {}\n", cell(reply.json.get("revokeTime"))));
+            revoke.wait.enforced(client, reply.revision, revoke.shown).await
         }
     }
-    Ok(())
 }
 
 fn collection(tenant: Option<&str>) -> String {

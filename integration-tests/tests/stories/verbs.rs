@@ -1,6 +1,11 @@
 //! The admin verbs of the binary: each does what REST does, prints what REST says, and fails by its exit code.
 
-use integration_tests::household::Dev;
+use integration_tests::{
+    door::{Caller, Door},
+    household::{Dev, Household, binary},
+    sandbox::Geo,
+    wait::until,
+};
 use serde_json::{Value, json};
 
 /// Runs a verb that must succeed, as JSON.
@@ -106,14 +111,21 @@ async fn a_key_is_made_used_and_ended_from_a_terminal() {
         "--models",
         "sim-mistral-*",
     ];
-    let made = told(&dev, &wanted);
+    let made = told(&dev, &[&wanted[..], &["--wait"]].concat());
+    // Whoever has waited may use it at once.
+    let caller =
+        Caller::at(Door::Rest, dev.variable("CHANCERY_DATA_URL").unwrap(), made["secret"].as_str().unwrap());
+    let models = caller.models().await.unwrap().unwrap();
+    assert!(models.iter().any(|model| model == "sim-mistral-large"), "{models:?}");
     let (name, secret) = (made["key"]["name"].as_str().unwrap(), made["secret"].as_str().unwrap());
     let listed = told(&dev, &["keys", "list", "--tenant", "acme"]);
     let listed = listed["keys"].as_array().unwrap();
     assert!(listed.iter().any(|key| key["name"] == name));
     assert!(!listed.iter().any(|key| key.to_string().contains(secret)));
     let id = name.rsplit('/').next().unwrap();
-    assert!(told(&dev, &["keys", "revoke", id, "--tenant", "acme"])["revokeTime"].is_string());
+    let revoked = told(&dev, &["keys", "revoke", id, "--tenant", "acme", "--wait"]);
+    assert!(revoked["revokeTime"].is_string());
+    assert!(caller.models().await.unwrap().is_err(), "nor does it work a moment longer");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,4 +147,98 @@ async fn what_goes_wrong_is_told_and_the_exit_code_says_of_what_kind() {
     assert!(code == 1 && complaint.contains("not-there.yaml"), "{code} {complaint}");
     let token = dev.variable("CHANCERY_ADMIN_TOKEN").unwrap();
     assert!(!complaint.contains(token));
+}
+
+/// Runs a verb that must succeed; what it printed for people.
+fn printed(dev: &Dev, arguments: &[&str]) -> String {
+    let output = dev.run(arguments).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_declared_is_taken_back_by_name_or_by_file() {
+    let home = tempfile::tempdir().unwrap();
+    let dev = Dev::start(home.path(), &[], &[]).await.unwrap();
+    let rule = crate::policy::rule("extra", "forbid", "purpose == 'x'", "");
+    let role = |name: &str, inherits: &str| {
+        format!(
+            "---\napiVersion: chancery/v1\nkind: Role\nmetadata: {{name: {name}}}\nspec: {{inherits: [{inherits}]}}\n"
+        )
+    };
+    // The one role refers to the other, whichever comes first.
+    let roles = format!("{}{}", role("a-child", "b-parent"), role("c-child", "b-parent"));
+    std::fs::write(home.path().join("rule.yaml"), &rule).unwrap();
+    std::fs::write(home.path().join("all.yaml"), format!("{rule}{roles}{}", role("b-parent", ""))).unwrap();
+
+    let applied = printed(&dev, &["apply", "--wait", "-f", "all.yaml"]);
+    assert!(applied.ends_with("\nenforced by 2 nodes\n"), "{applied}");
+    let again = printed(&dev, &["apply", "--wait", "-f", "all.yaml"]);
+    assert!(again.ends_with("4 unchanged; no new revision\nenforced by 2 nodes\n"), "{again}");
+
+    let (code, complaint) = failed(&dev, &["delete", "role", "b-parent"]);
+    assert!(code == 1 && complaint.contains("roles/a-child"), "{code} {complaint}");
+    let deleted = printed(&dev, &["delete", "rule", "extra", "--wait"]);
+    assert!(deleted.starts_with("deleted   rules/extra\n1 deleted; revision "), "{deleted}");
+    assert!(deleted.ends_with("\nenforced by 2 nodes\n"), "{deleted}");
+    assert_eq!(failed(&dev, &["delete", "rule", "extra"]).0, 1);
+
+    let deleted = told(&dev, &["delete", "-f", "all.yaml"]);
+    let became = |name: &str| {
+        let changes = deleted["changes"].as_array().unwrap();
+        changes.iter().find(|change| change["name"] == name).unwrap()["change"].clone()
+    };
+    assert_eq!(became("rules/extra"), "absent");
+    for role in ["roles/a-child", "roles/b-parent", "roles/c-child"] {
+        assert_eq!(became(role), "deleted");
+    }
+    assert_eq!(told(&dev, &["revisions", "list"])["revisions"][0]["revision"], deleted["revision"]);
+    assert!(printed(&dev, &["delete", "-f", "all.yaml"]).ends_with("4 absent; no new revision\n"));
+
+    for arguments in [&["delete", "-f", "empty"][..], &["apply", "-f", "empty"], &["apply", "-f", "-"]] {
+        std::fs::create_dir_all(home.path().join("empty")).unwrap();
+        let (code, complaint) = failed(&dev, arguments);
+        assert!(code == 1 && complaint.starts_with("error: nothing declared in "), "{code} {complaint}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_nobody_enforces_is_not_said_to_be_in_force() {
+    let rule = crate::policy::rule("extra", "forbid", "purpose == 'x'", "");
+    let mut house = Household::start(&rule, "").await.unwrap();
+    let token = house.home().join("control/control-plane/admin.token");
+    let file = house.home().join("rule.yaml");
+    std::fs::write(&file, &rule).unwrap();
+    let run = |url: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new(binary().unwrap());
+        command.env("CHANCERY_CONTROL_URL", url);
+        command.env("CHANCERY_ADMIN_TOKEN", std::fs::read_to_string(&token).unwrap().trim());
+        command.args(arguments).stdin(std::process::Stdio::null()).output().unwrap()
+    };
+    let url = house.admin_url();
+    let apply = ["apply", "--wait=1", "-f", file.to_str().unwrap()];
+    let gone = async |name: &str| {
+        until("a node that is away", async || {
+            let listed = run(&url, &["nodes", "list"]);
+            let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+            listed.lines().any(|line| line.contains(name) && line.contains("disconnected")).then_some(())
+        })
+        .await
+        .unwrap();
+    };
+
+    house.plane(Geo::Us).unwrap().kill().unwrap();
+    gone("us-1").await;
+    let one_left = run(&url, &apply);
+    assert!(one_left.status.success());
+    let told = String::from_utf8_lossy(&one_left.stdout).into_owned();
+    assert!(told.contains("\nenforced by 1 node\nbehind: us-1 (disconnected, revision "), "{told}");
+
+    house.plane(Geo::Eu).unwrap().kill().unwrap();
+    gone("eu-1").await;
+    let nobody = run(&url, &apply);
+    assert_eq!(nobody.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert!(told.contains("behind: eu-1 (disconnected, revision "), "{told}");
+    assert!(told.contains("not known to be enforced by any node"), "{told}");
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use policy_engine::decision::LimitIx;
 use policy_engine::facts::Bound;
 use policy_engine::snapshot::LimitRow;
-use policy_engine::vocabulary::Period;
+use policy_engine::vocabulary::{Period, decimal_text};
 
 use super::catalogue::Viewer;
 use crate::node::Node;
@@ -19,7 +19,7 @@ use crate::runtime::{Counted, aip_name};
 pub(super) struct Counter {
     /// AIP name of the limit.
     pub(super) limit: String,
-    /// The model it counts, or `*`.
+    /// The models it counts: a name, with `*` for any run of characters.
     pub(super) model: String,
     /// What it measures.
     pub(super) measure: &'static str,
@@ -27,7 +27,7 @@ pub(super) struct Counter {
     pub(super) currency: String,
     /// The window; empty for requests in flight.
     pub(super) per: String,
-    /// What is allowed.
+    /// What is allowed; for spend in nano-units, like what is left.
     pub(super) allowed: u64,
     /// What is left.
     pub(super) remaining: u64,
@@ -41,34 +41,31 @@ pub(super) async fn counters(node: &Node, viewer: Viewer<'_>, model: Option<&str
         Some(name) => vec![viewer.find(name)?],
         None => viewer.list(),
     };
-    let mut counting: BTreeMap<usize, (LimitIx, Vec<&str>)> = BTreeMap::new();
+    let mut counting: BTreeMap<usize, LimitIx> = BTreeMap::new();
     for row in rows {
         for (_, permit) in viewer.look(row).allowed {
             let limits = permit.candidates.iter().flat_map(|candidate| &candidate.limits);
             for ix in permit.limits.iter().chain(limits) {
-                let (_, models) = counting.entry(ix.position()).or_insert((*ix, Vec::new()));
-                models.push(row.id.name.as_str());
+                counting.insert(ix.position(), *ix);
             }
         }
     }
     let (snapshot, now) = (&viewer.runtime.snapshot, node.clock.now());
     let counted = Counted { identity: snapshot.identity(viewer.caller)?, key: &SubjectKey::new(viewer.key) };
-    let known = |(ix, models): &(LimitIx, Vec<&str>)| {
+    let known = |ix: &LimitIx| {
         let line = viewer.runtime.limits().line(snapshot, *ix, counted)?;
-        let one = models.iter().all(|name| models.first() == Some(name));
-        let model = models.first().filter(|_| one).map_or("*".to_owned(), |name| (*name).to_owned());
-        Some((line, (snapshot.limit(*ix)?, model)))
+        Some((line, snapshot.limit(*ix)?))
     };
-    let (lines, limits): (Vec<Line>, Vec<(&LimitRow, String)>) = counting.values().filter_map(known).unzip();
+    let (lines, limits): (Vec<Line>, Vec<&LimitRow>) = counting.values().filter_map(known).unzip();
     let at = Timestamp::from_microsecond(now.0).unwrap_or_default();
     let standings = node.ledger.standings(&lines, at).await;
-    let shown = limits.into_iter().zip(standings).map(|((row, model), standing)| {
+    let shown = limits.into_iter().zip(standings).map(|(row, standing)| {
         let fit = |n: u128| u64::try_from(n).unwrap_or(u64::MAX);
         let (measure, currency, per) = words(&row.bound);
         let concurrent = matches!(row.bound, Bound::Concurrent(_));
         Counter {
             limit: aip_name(&row.id),
-            model,
+            model: row.models.as_ref().map_or("*", |glob| glob.as_str()).to_owned(),
             measure,
             currency,
             per: per.map(|per| per.to_string()).unwrap_or_default(),
@@ -80,6 +77,21 @@ pub(super) async fn counters(node: &Node, viewer: Viewer<'_>, model: Option<&str
     let mut shown: Vec<_> = shown.collect();
     shown.sort_by(|a, b| (&a.limit, &a.model).cmp(&(&b.limit, &b.model)));
     Some(shown)
+}
+
+impl Counter {
+    /// What was used.
+    pub(super) fn consumed(&self) -> u64 {
+        self.allowed.saturating_sub(self.remaining)
+    }
+
+    /// A number of this counter as a decimal amount of its currency, for spend; else empty.
+    pub(super) fn amount(&self, number: u64) -> String {
+        if self.currency.is_empty() {
+            return String::new();
+        }
+        decimal_text(i64::try_from(number).unwrap_or(i64::MAX))
+    }
 }
 
 fn words(bound: &Bound) -> (&'static str, String, Option<&Period>) {

@@ -44,6 +44,7 @@ pub(super) fn compile(
             id: id.clone(),
             bound: limit.bound,
             each: limit.scope.each.filter(|each| *each != Each::Scope),
+            models: limit.scope.model.clone(),
             on_store_loss: limit.on_store_loss,
             filter,
         });

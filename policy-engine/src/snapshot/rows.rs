@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::decision::Actions;
-use crate::facts::{Acceptance, Bound, Credential, Each, LicenceTerm, ModelCard, Price, Terms, Timeouts};
+use crate::facts::{
+    Acceptance, Bound, Credential, Each, LicenceTerm, ModelCard, ModelGlob, Price, Terms, Timeouts,
+};
 use crate::request::Caller;
 use crate::rules::condition::{Condition, Symbol};
 use crate::rules::geo::RegionSet;
@@ -256,6 +258,8 @@ pub struct LimitRow {
     pub bound: Bound,
     /// What it counts apart.
     pub each: Option<Each>,
+    /// The models it counts, as its author wrote them; `None` is all. For showing: `filter` is what counts.
+    pub models: Option<ModelGlob>,
     /// What it does while its store can't be reached.
     pub on_store_loss: OnStoreLoss,
     pub(crate) filter: LimitFilter,

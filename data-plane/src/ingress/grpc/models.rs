@@ -77,7 +77,10 @@ pub(super) fn model(listed: Listed<'_>, geo: &str) -> Model {
 /// The counters.
 pub(super) fn quota(counters: Vec<Counter>, geo: &str, now: Instant) -> GetQuotaResponse {
     let quotas = counters.into_iter().map(|counter| Quota {
-        consumed: counter.allowed.saturating_sub(counter.remaining),
+        allowed_amount: counter.amount(counter.allowed),
+        consumed_amount: counter.amount(counter.consumed()),
+        remaining_amount: counter.amount(counter.remaining),
+        consumed: counter.consumed(),
         limit: counter.limit,
         model: counter.model,
         measure: counter.measure.to_owned(),

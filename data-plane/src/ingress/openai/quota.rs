@@ -1,4 +1,6 @@
 //! `/v1/quota`: what is left of the limits that count the caller's requests.
+//!
+//! Law: the integers of spend are nano-units, as everywhere on the wire; beside them stands what a person reads as money.
 
 use std::sync::Arc;
 
@@ -33,6 +35,12 @@ struct Quota {
     allowed: u64,
     consumed: u64,
     remaining: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    allowed_amount: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    consumed_amount: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    remaining_amount: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reset_time: Option<String>,
 }
@@ -40,7 +48,10 @@ struct Quota {
 impl From<Counter> for Quota {
     fn from(counter: Counter) -> Self {
         Self {
-            consumed: counter.allowed.saturating_sub(counter.remaining),
+            allowed_amount: counter.amount(counter.allowed),
+            consumed_amount: counter.amount(counter.consumed()),
+            remaining_amount: counter.amount(counter.remaining),
+            consumed: counter.consumed(),
             limit: counter.limit,
             model: counter.model,
             measure: counter.measure,

@@ -13,7 +13,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::*;
-use crate::house::limit;
+use crate::house::{limit, world};
 
 pub(super) async fn client(open: &Open) -> InferenceClient<Channel> {
     let channel = Channel::from_shared(format!("http://{}", open.address)).unwrap();
@@ -173,7 +173,13 @@ async fn declarations_in_the_message_and_in_metadata_are_one() {
 
 #[tokio::test]
 async fn models_and_quota_are_shown() {
-    let open = open(|facts| limit(facts, "day", Bound::Requests(10, Period::Day))).await;
+    let open = open(|facts| {
+        limit(facts, "day", Bound::Requests(10, Period::Day));
+        limit(facts, "money", Bound::Spend("2.5 USD".parse().unwrap(), Period::Day));
+        let money = std::sync::Arc::make_mut(facts.limits.get_mut(&world::id("money")).unwrap());
+        money.scope.model = Some(policy_engine::facts::ModelGlob::new("fast").unwrap());
+    })
+    .await;
     let mut client = client(&open).await;
     let page =
         |size, token: &str| with_key(wire::ListModelsRequest { page_size: size, page_token: token.into() });
@@ -201,6 +207,10 @@ async fn models_and_quota_are_shown() {
         .unwrap()
         .into_inner();
     assert_eq!((quota.quotas[0].allowed, quota.quotas[0].remaining, quota.quotas[0].consumed), (10, 9, 1));
+    assert_eq!(
+        (quota.quotas[0].allowed_amount.as_str(), quota.quotas[1].allowed_amount.as_str()),
+        ("", "2.50")
+    );
     let embed = wire::EmbedRequest {
         model: "embed".into(),
         inputs: vec!["a".into(), "b".into()],

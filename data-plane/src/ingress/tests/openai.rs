@@ -219,10 +219,28 @@ async fn quota_is_what_is_left_of_ones_own() {
     );
     assert_eq!(
         (&quota["measure"], &quota["per"], &quota["model"]),
-        (&"requests".into(), &"day".into(), &"fast".into())
+        (&"requests".into(), &"day".into(), &"*".into())
     );
-    assert_eq!(open.get("/v1/quota").await.json()["data"][0]["model"], "*");
+    assert_eq!(quota["allowed_amount"], serde_json::Value::Null, "requests are no money");
     assert_eq!(open.get("/v1/quota?model=hidden").await.status, 404);
+}
+
+#[tokio::test]
+async fn spend_reads_as_money_and_a_limit_shows_the_models_its_author_named() {
+    let open = open(|facts| {
+        limit(facts, "money", Bound::Spend("100 USD".parse().unwrap(), Period::Day));
+        let money = std::sync::Arc::make_mut(facts.limits.get_mut(&world::id("money")).unwrap());
+        money.scope.model = Some(policy_engine::facts::ModelGlob::new("f*t").unwrap());
+    })
+    .await;
+    let got = open.get("/v1/quota").await.json();
+    let quota = &got["data"][0];
+    assert_eq!((&quota["measure"], &quota["currency"]), (&"spend".into(), &"USD".into()));
+    assert_eq!(quota["allowed"].as_u64(), Some(100_000_000_000));
+    let amounts = [&quota["allowed_amount"], &quota["consumed_amount"], &quota["remaining_amount"]];
+    assert_eq!(amounts, ["100.00", "0.00", "100.00"]);
+    assert_eq!(quota["model"], "f*t");
+    assert_eq!(open.get("/v1/quota?model=fast").await.json()["data"][0]["model"], "f*t");
 }
 
 #[tokio::test]

@@ -5,15 +5,17 @@
 
 use std::sync::Arc;
 
-use policy_engine::decision::{Decision, Permit, RuleIx};
+use policy_engine::decision::{Actions, Decision, Permit, RuleIx};
 use policy_engine::facts::Facts;
 use policy_engine::reason::{Reason as EngineReason, ReasonCode};
 use policy_engine::request::{Caller, Found, Request};
 use policy_engine::rules::roles::{Access, Domain, matched_grants};
 use policy_engine::snapshot::{CompiledSnapshot, Header};
-use policy_engine::vocabulary::{Action, Effect, Entity, Geo, Id, Instant, Kind, Mode, Name, Operation};
+use policy_engine::vocabulary::{
+    Action, Effect, Entity, Geo, Id, Instant, Kind, MaskAction, Mode, Name, Operation,
+};
 use policy_engine::{Scope, compile, decide, entitle, project};
-use proto::admin::{Candidate, ExplainResponse, MatchedRule, Obligation, Reason, RuleSpec};
+use proto::admin::{Candidate, ContentAction, ExplainResponse, MatchedRule, Obligation, Reason, RuleSpec};
 use proto::name;
 use proto::status::Refusal;
 
@@ -42,6 +44,8 @@ pub struct Imagined {
     pub classes: Vec<String>,
     /// Where its subjects live, as it declares.
     pub residency: Vec<Name>,
+    /// Tools that the vendor would run.
+    pub egress_tools: Vec<String>,
 }
 
 /// Says what a node of the geo would decide by these facts, and why.
@@ -120,6 +124,8 @@ impl<'a> Explaining<'a> {
         answer.effect = "allow".to_owned();
         answer.matched_rules = self.rules(&permit.matched, &permit.shadow_denials, &[]);
         answer.obligations = self.obligations(&permit.matched);
+        answer.content_actions = content_actions("input", &permit.input);
+        answer.content_actions.extend(content_actions("output", &permit.output));
         let places = permit.candidates.iter().filter_map(|c| self.snapshot.endpoint(c.endpoint));
         let open: Vec<Id> = places.map(|row| row.id.clone()).collect();
         answer.candidates = self.candidates(model, &open, &permit.dropped);
@@ -140,7 +146,7 @@ impl<'a> Explaining<'a> {
             purpose: asked.purpose.as_deref(),
             declared_jurisdictions: &asked.residency,
             declared_classes: &asked.classes,
-            egress_tools: &[],
+            egress_tools: &asked.egress_tools,
             instant: asked.instant,
             key: None,
         }
@@ -220,6 +226,19 @@ impl<'a> Explaining<'a> {
             })
             .collect()
     }
+}
+
+/// What is done to findings of one direction, in the words of records.
+fn content_actions(direction: &str, actions: &Actions) -> Vec<ContentAction> {
+    let act = |finding: String, action: MaskAction| ContentAction {
+        direction: direction.to_owned(),
+        finding,
+        action: action.to_string(),
+    };
+    let entities =
+        Entity::ALL.iter().filter_map(|entity| Some(act(entity.to_string(), actions.on(*entity)?)));
+    let lists = actions.word_lists.iter().map(|(list, action)| act(format!("words[{list}]"), *action));
+    entities.chain(lists).collect()
 }
 
 fn reason(found: &EngineReason) -> Reason {

@@ -42,6 +42,9 @@ pub(crate) struct Explain {
     /// Where the data subjects live, as declared; with commas between, or repeated.
     #[arg(long, value_delimiter = ',')]
     subject_residency: Vec<String>,
+    /// Tools that the vendor would run, such as web_search; with commas between, or repeated.
+    #[arg(long, value_delimiter = ',')]
+    egress_tools: Vec<String>,
     /// When it is asked: a date (its first instant in UTC) or an instant; without it now.
     #[arg(long, value_name = "DATE|INSTANT")]
     at: Option<String>,
@@ -90,6 +93,7 @@ fn question(explain: &Explain, geo: &str) -> Value {
         "geo": geo,
         "dataClasses": explain.data_classes,
         "subjectResidency": explain.subject_residency,
+        "egressTools": explain.egress_tools,
     });
     let further = [
         ("team", explain.team.as_ref().map(|team| json!(team))),
@@ -104,7 +108,8 @@ fn question(explain: &Explain, geo: &str) -> Value {
 }
 
 fn told(explain: &Explain, geo: &str, answer: &Value) -> String {
-    let effect = if text(answer, "effect") == "allow" { "ALLOWED" } else { "DENIED" };
+    let allowed = text(answer, "effect") == "allow";
+    let effect = if allowed { "ALLOWED" } else { "DENIED" };
     let model =
         Some(text(answer, "model")).filter(|name| !name.is_empty()).unwrap_or_else(|| plain(&explain.model));
     let mut told = format!(
@@ -125,9 +130,16 @@ fn told(explain: &Explain, geo: &str, answer: &Value) -> String {
     section(
         &mut told,
         "endpoints, in the order they would be tried",
-        list(answer, "candidates").iter().map(candidate),
+        list(answer, "candidates").iter().map(|found| candidate(found, allowed)),
     );
     section(&mut told, "obligations", list(answer, "obligations").iter().flat_map(obligations));
+    section(
+        &mut told,
+        "what is done to what is found",
+        list(answer, "contentActions").iter().map(|found| {
+            format!("{}: {} {}", text(found, "direction"), text(found, "action"), text(found, "finding"))
+        }),
+    );
     section(&mut told, "limits that count it", list(answer, "limits").iter().map(|name| cell(Some(name))));
     told
 }
@@ -140,14 +152,19 @@ fn section(told: &mut String, heading: &str, lines: impl Iterator<Item = String>
     }
 }
 
-/// `code: message (resource; legal reference)`.
+/// `code: message (resource; legal reference)`, without what the message names already.
 fn reason(reason: &Value) -> String {
-    let behind: Vec<String> = [text(reason, "resource"), text(reason, "legalRef")]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect();
+    let [message, resource, law] = ["message", "resource", "legalRef"].map(|field| text(reason, field));
+    let short = resource.rsplit('/').next().unwrap_or_default();
+    let mut behind = Vec::new();
+    if !resource.is_empty() && !message.contains(&format!("`{short}`")) {
+        behind.push(resource.as_str());
+    }
+    if !law.is_empty() && !message.contains(&law) {
+        behind.push(&law);
+    }
     let behind = if behind.is_empty() { String::new() } else { format!(" ({})", behind.join("; ")) };
-    format!("{}: {}{behind}", text(reason, "code"), text(reason, "message"))
+    format!("{}: {message}{behind}", text(reason, "code"))
 }
 
 fn rule(rule: &Value) -> String {
@@ -157,11 +174,16 @@ fn rule(rule: &Value) -> String {
     format!("{}: {}{shadow}{unknown}", text(rule, "name"), text(rule, "effect"))
 }
 
-fn candidate(candidate: &Value) -> String {
+fn candidate(candidate: &Value, allowed: bool) -> String {
     let kept = candidate.get("permitted").and_then(Value::as_bool).unwrap_or_default();
     let group = candidate.get("group").and_then(Value::as_u64).unwrap_or_default();
     let why: Vec<String> = list(candidate, "reasons").iter().map(reason).collect();
-    let why = if why.is_empty() { String::new() } else { format!(", {}", why.join(", ")) };
+    let why = match (why.is_empty(), kept, allowed) {
+        (false, ..) => format!(", {}", why.join(", ")),
+        (true, true, _) => String::new(),
+        (true, false, false) => ", the request is refused whatever the endpoint".to_owned(),
+        (true, false, true) => ", it is not offered to this request".to_owned(),
+    };
     let state = if kept { "kept   " } else { "dropped" };
     format!("{state}  {}  group {group}{why}", text(candidate, "endpoint"))
 }
@@ -227,6 +249,19 @@ mod tests {
              dropped  endpoints/us  group 0, residency_unsatisfied: US\n  kept     endpoints/eu  group 1\n\
              obligations\n  mask: EMAIL\n  noCache: true\n"
         );
+    }
+
+    #[test]
+    fn a_line_says_nothing_twice_and_what_is_dropped_has_a_reason() {
+        let told_twice = json!({"code": "rule_forbids", "message": "a rule forbids it (`eu-rule`, GDPR Art. 44)",
+            "resource": "rules/eu-rule", "legalRef": "GDPR Art. 44"});
+        assert_eq!(reason(&told_twice), "rule_forbids: a rule forbids it (`eu-rule`, GDPR Art. 44)");
+        let bare = json!({"endpoint": "endpoints/us"});
+        assert_eq!(
+            candidate(&bare, false),
+            "dropped  endpoints/us  group 0, the request is refused whatever the endpoint"
+        );
+        assert!(candidate(&bare, true).ends_with(", it is not offered to this request"));
     }
 
     #[test]

@@ -99,5 +99,6 @@ fn imagined(asked: &ExplainRequest) -> Result<Imagined, Refusal> {
         purpose: Some(asked.purpose.clone()).filter(|purpose| !purpose.is_empty()),
         classes: asked.data_classes.clone(),
         residency: residency.collect::<Result<_, _>>()?,
+        egress_tools: asked.egress_tools.clone(),
     })
 }

@@ -373,6 +373,20 @@ async fn a_decision_is_explained_by_the_revision_that_is_asked() {
     assert_eq!(allowed.candidates[1].reasons[0].code, "residency_unsatisfied");
     assert_eq!(allowed.matched_rules[0].name, "rules/eu-residency");
     assert_eq!(allowed.obligations[0].residency, ["EU"]);
+    let tools = ExplainRequest { egress_tools: vec!["web_search".into()], ..ask("fast", "eu") };
+    let refused = admin.explain(root(tools)).await.unwrap().into_inner();
+    assert_eq!(refused.reasons[0].code, "permit_missing", "{refused:?}");
+    let guarded = "apiVersion: chancery/v1\nkind: Guardrail\nmetadata: {name: baseline}\nspec: {applies: {models: [\"*\"]}, \
+                   input: [{detect: EMAIL, action: mask}, {words: [project-x], action: block}], output: [{detect: PHONE, action: mask}]}\n";
+    let files = vec![SourceFile { path: "g".into(), text: guarded.into() }];
+    admin.apply(root(ApplyRequest { files, dry_run: false })).await.unwrap();
+    let allowed = admin.explain(root(ask("fast", "eu"))).await.unwrap().into_inner();
+    let acts: Vec<String> = allowed
+        .content_actions
+        .iter()
+        .map(|a| format!("{} {} {}", a.direction, a.action, a.finding))
+        .collect();
+    assert_eq!(acts, ["input mask EMAIL", "input block words[0]", "output mask PHONE"]);
     let unknown = admin.explain(root(ask("gpt-9", "eu"))).await.unwrap().into_inner();
     assert_eq!((unknown.effect.as_str(), unknown.reasons[0].code.as_str()), ("deny", "model_not_found"));
 

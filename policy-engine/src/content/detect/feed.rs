@@ -45,6 +45,7 @@ impl Feed {
 
     /// Says that no piece follows; appends what that made certain.
     pub(in crate::content) fn finish(&mut self, detectors: &Detectors, findings: &mut Vec<Finding>) {
+        self.folded.finish();
         self.scan(detectors, End::Known, findings);
     }
 
@@ -60,6 +61,7 @@ impl Feed {
 
     /// Offset in the whole text before whose characters no further finding starts.
     pub(in crate::content) fn decided(&self) -> usize {
-        self.folded.start_of(self.from)
+        // Who looks for nothing waits for nothing, not even the rest of an escape.
+        if self.kinds.is_empty() { self.folded.arrived() } else { self.folded.start_of(self.from) }
     }
 }

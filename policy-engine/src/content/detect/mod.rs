@@ -21,7 +21,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::normalise::is_plain;
+use super::normalise::{has_escape, is_plain};
 use crate::decision::Actions;
 use crate::vocabulary::{Entity, MaskAction};
 use context::Context;
@@ -194,7 +194,7 @@ impl Detectors {
         if kinds.is_empty() {
             return;
         }
-        if text.is_ascii() {
+        if text.is_ascii() && !has_escape(text) {
             self.scan_window(kinds, &Window::new(text, End::Known), 0, findings);
             return;
         }

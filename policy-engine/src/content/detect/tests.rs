@@ -261,6 +261,15 @@ fn case_88_what_a_reader_sees_is_found_however_it_is_written() {
             value.replace(' ', "\u{a0}"),
             value.replace('-', "\u{2011}"),
             value.to_uppercase(),
+            value.chars().map(|c| format!("%{:02x}", u32::from(c))).collect(),
+            value.chars().map(|c| format!("%25{:02X}", u32::from(c))).collect(),
+            value.chars().map(|c| format!("&#{};", u32::from(c))).collect(),
+            value.chars().map(|c| format!("&amp;#x{:x};", u32::from(c))).collect(),
+            value.replace('@', "%40").replace('1', "%31").replace(' ', "%20"),
+            value.replace('@', "&#64;").replace('1', "&#x31;").replace(' ', "&nbsp;"),
+            value.replace('@', "&commat;").replace('.', "&period;").replace('+', "&plus;"),
+            value.replace('@', "&#8203;@").replace('1', "1&#x200b;"),
+            spaced(value, "\u{e0041}\u{202e}\u{2066}"),
         ];
         for text in written {
             let labels: Vec<_> =
@@ -310,6 +319,13 @@ fn case_93_a_megabyte_of_anything_is_read_a_bounded_number_of_times() {
         ("aaaaa ", 20),
         ("12-34-56-78 phone x ", 60),
         ("a.a@a.", 220),
+        ("%", 2),
+        ("&", 2),
+        ("%4", 30),
+        ("&#6", 30),
+        ("%40", 4),
+        ("a%40", 220),
+        ("&amp;", 30),
     ] {
         let size: usize = if bound <= 4 { 1 << 20 } else { 1 << 17 };
         let text = unit.repeat(size / unit.len());

@@ -3,11 +3,15 @@
 //! Law: a character folds alone, whatever stands beside it, so any chunking of a text folds to the same view.
 //! Composition is therefore never done (NFKD and dropped accents instead of NFKC); a run of more than
 //! [`INVISIBLE_RUN`] invisible characters folds to breaks, which bounds how much text a candidate can span.
-//! Absent on purpose: decoding of base64, percent and HTML forms.
+//! An escape (`%40`, `&#64;`) folds like the character it stands for, and waits where it has not arrived whole.
+//! Absent on purpose: decoding of base64, which has no characters to fold.
 
+mod escape;
 mod tables;
 
 use unicode_normalization::char::decompose_compatible;
+
+use escape::{Escape, Rest};
 
 pub(super) use tables::{is_continuous_script, is_extending};
 
@@ -28,6 +32,8 @@ pub(super) struct Folded {
     /// Absolute offset of the end of what was pushed.
     end: usize,
     invisible: u8,
+    /// The beginning of an escape of which the rest has not arrived; it stands after `end`.
+    open: String,
 }
 
 impl Folded {
@@ -60,8 +66,50 @@ impl Folded {
         }
     }
 
+    /// Absolute offset of the end of what has arrived.
+    pub(super) fn arrived(&self) -> usize {
+        self.end + self.open.len()
+    }
+
     /// Adds the next piece of the original.
-    pub(super) fn push(&mut self, mut piece: &str) {
+    pub(super) fn push(&mut self, piece: &str) {
+        if self.open.is_empty() && escape::next(piece.as_bytes()).is_none() {
+            return self.push_plain(piece);
+        }
+        let mut text = std::mem::take(&mut self.open);
+        text.push_str(piece);
+        let open = self.push_escaped(&text, Rest::Open);
+        self.open.push_str(open);
+    }
+
+    /// Says that no piece follows: what may have become an escape is none.
+    pub(super) fn finish(&mut self) {
+        let text = std::mem::take(&mut self.open);
+        self.push_escaped(&text, Rest::Known);
+    }
+
+    /// Adds text with escapes; gives back the end of it that may begin another.
+    fn push_escaped<'t>(&mut self, mut text: &'t str, rest: Rest) -> &'t str {
+        while let Some((plain, from)) = escape::next(text.as_bytes()).map(|at| text.split_at(at)) {
+            self.push_plain(plain);
+            let length = match escape::read(from.as_bytes(), rest) {
+                Escape::Open => return from,
+                Escape::Of(c, length) => {
+                    self.push_char(c, length);
+                    length
+                }
+                Escape::None => {
+                    self.push_plain(from.get(..1).unwrap_or_default());
+                    1
+                }
+            };
+            text = from.get(length..).unwrap_or_default();
+        }
+        self.push_plain(text);
+        ""
+    }
+
+    fn push_plain(&mut self, mut piece: &str) {
         while !piece.is_empty() {
             let plain = piece.bytes().take_while(u8::is_ascii).count();
             let (ascii, rest) = piece.split_at(plain);
@@ -70,7 +118,7 @@ impl Folded {
             let mut seen = 0;
             for c in rest.by_ref().take_while(|c| !c.is_ascii()) {
                 seen += c.len_utf8();
-                self.push_char(c);
+                self.push_char(c, c.len_utf8());
             }
             piece = piece.get(plain + seen..).unwrap_or_default();
         }
@@ -99,31 +147,33 @@ impl Folded {
         self.invisible = 0;
     }
 
-    fn push_char(&mut self, c: char) {
+    /// Adds a character that was written in so many bytes.
+    fn push_char(&mut self, c: char, length: usize) {
         let (start, before) = (self.end, self.text.len());
-        self.end += c.len_utf8();
+        self.end += length;
         fold(c, &mut |folded| self.text.push(folded));
         if self.text.len() == before {
             if self.invisible < INVISIBLE_RUN {
                 self.invisible += 1;
-                return self.extend_last(c);
+                return self.extend_last(c, length);
             }
             self.text.push(BREAK);
         } else {
             self.invisible = 0;
         }
         self.starts.resize(self.text.len(), start);
-        self.extents.resize(self.text.len(), u8::try_from(c.len_utf8()).unwrap_or(4));
+        self.extents.resize(self.text.len(), u8::try_from(length).unwrap_or(u8::MAX));
     }
 
-    /// A mark on the last character goes where that character goes. INVARIANT: 4 + 16 × 4 bytes fit a byte.
-    fn extend_last(&mut self, mark: char) {
+    /// A mark on the last character goes where that character goes. What would not fit a byte goes alone.
+    fn extend_last(&mut self, mark: char, length: usize) {
         let mark_end = self.end;
         if let (Some(start), Some(extent)) = (self.starts.last(), self.extents.last_mut())
             && is_extending(mark)
-            && start + usize::from(*extent) + mark.len_utf8() == mark_end
+            && start + usize::from(*extent) + length == mark_end
+            && let Ok(more) = u8::try_from(length)
         {
-            *extent = extent.saturating_add(u8::try_from(mark.len_utf8()).unwrap_or(4));
+            *extent = extent.checked_add(more).unwrap_or(*extent);
         }
     }
 }
@@ -161,20 +211,26 @@ pub(super) fn fold(c: char, emit: &mut impl FnMut(char)) {
     });
 }
 
-/// Whether a text certainly folds to one without digits and without `@`; a quick look that may err to no.
+/// Whether a whole text holds an escape.
+pub(super) fn has_escape(text: &str) -> bool {
+    escape::is_in(text)
+}
+
+/// Whether a text certainly folds to one without digits and without `@`; a quick look that may err to no. Every escape has a digit
+/// or begins with `&`.
 pub(super) fn is_plain(text: &str) -> bool {
-    let telling = |hit: bool, b: &u8| hit | b.is_ascii_digit() | (*b == b'@');
+    let telling = |hit: bool, b: &u8| hit | b.is_ascii_digit() | (*b == b'@') | (*b == b'&');
     let ascii = text.as_bytes().chunks(64).all(|block| !block.iter().fold(false, telling));
     ascii && text.chars().all(|c| c.is_ascii() || tables::is_plain(c))
 }
 
 /// A whole text folded and lower-cased, for comparing values and for patterns.
 pub(super) fn folded_lower(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        fold(c, &mut |folded| out.push(folded.to_ascii_lowercase()));
-    }
-    out
+    let mut folded = Folded::with_capacity(text.len());
+    folded.push(text);
+    folded.finish();
+    folded.text.make_ascii_lowercase();
+    folded.text
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Authenticator {
         let Some(token) = bearer(metadata) else {
             return Err(Refusal::new(
                 ErrorCode::MissingApiKey,
-                "an admin token or API key is needed as a bearer token",
+                "an admin token or API key is needed: send it as `authorization: Bearer ...`",
             ));
         };
         if token.starts_with(PREFIX) { self.key(token) } else { self.token(token) }
@@ -67,10 +67,10 @@ impl Authenticator {
         let verified = self.publisher.ring().verifies(&public_id, &digest);
         let known = published.facts.keys.get(&public_id).filter(|_| verified).ok_or_else(invalid)?;
         if known.revoked {
-            return Err(Refusal::new(ErrorCode::KeyRevoked, "the API key was revoked"));
+            return Err(Refusal::new(ErrorCode::KeyRevoked, "the API key was revoked: ask for another"));
         }
         if known.expires.is_some_and(|at| Instant(clock::now()) >= at) {
-            return Err(Refusal::new(ErrorCode::KeyExpired, "the API key has expired"));
+            return Err(Refusal::new(ErrorCode::KeyExpired, "the API key has expired: ask for another"));
         }
         Ok(Actor::Principal {
             tenant: known.tenant.clone(),
@@ -82,7 +82,8 @@ impl Authenticator {
 }
 
 fn invalid() -> Refusal {
-    Refusal::new(ErrorCode::InvalidApiKey, "the admin token or API key is not valid")
+    let message = "the admin token or API key is not valid: send one of this control plane as `authorization: Bearer ...`";
+    Refusal::new(ErrorCode::InvalidApiKey, message)
 }
 
 fn bearer(metadata: &MetadataMap) -> Option<&str> {

@@ -166,9 +166,12 @@ pub(super) fn sole_list(message: &MessageDescriptor) -> Option<FieldDescriptor> 
     (fields.next().is_none() && only.is_list()).then_some(only)
 }
 
-/// What a caller wrote, cut short and escaped; nothing of what looks like a credential.
+/// What a caller wrote, cut short and escaped; nothing of what looks like a credential: a key of ours, or a long run of
+/// letters and digits, as tokens are.
 pub(super) fn shown(text: &str) -> String {
-    if text.contains("chy_") {
+    let opaque = |c: char| c.is_ascii_alphanumeric() || "-_.~+=".contains(c);
+    let token = |part: &str| part.len() >= 32 && part.chars().all(opaque);
+    if text.contains("chy_") || text.split('/').any(token) {
         return "***".to_owned();
     }
     text.chars().take(64).flat_map(char::escape_default).collect()

@@ -82,7 +82,8 @@ fn create(
         match within.filter(|id| !id.contains('/')) {
             Some(last) => request.set_field(id, Value::String(last.to_owned())),
             None => {
-                faults.fault("name", format!("`{}` is not a name in `{}`", shown(&given_name), chosen.place))
+                let message = format!("`{}` is not a name in `{}`", shown(&given_name), shown(chosen.place));
+                faults.fault("name", message);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The whole way of a request, over small services of our own that say what they were asked.
 
+mod fuzz;
 mod hostile;
 mod served;
 

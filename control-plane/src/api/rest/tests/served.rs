@@ -12,6 +12,7 @@ const QUICKSTART: &str = include_str!("../../../../../deploy/examples/quickstart
 
 pub(super) struct House {
     pub(super) router: axum::Router,
+    pub(super) grpc: axum::Router,
     _fixture: Fixture,
 }
 
@@ -40,7 +41,8 @@ pub(super) async fn house() -> House {
     let admin = Admin::new(fixture.publisher.clone(), authenticator, NodeRegistry::default());
     let known = admin.clone();
     let router = router(admin.routes(), move |headers| known.recognises(headers));
-    let house = House { router, _fixture: fixture };
+    let grpc = admin.routes().prepare().into_axum_router();
+    let house = House { router, grpc, _fixture: fixture };
     let files = json!({"files": [{"path": "quickstart.yaml", "text": QUICKSTART}]});
     let (status, applied) = house.ask("root", "POST", "/v1/policy:apply", &files).await;
     assert_eq!((status, &applied["faults"]), (200, &Value::Null), "{applied}");

@@ -75,7 +75,8 @@ mod tests {
             &["chancery", "keys", "create", "--tenant", "a", "--principal", "p", "--team", "t"],
             &["chancery", "keys", "revoke", "k", "--tenant", "a"],
             &["chancery", "explain", "--tenant", "a", "--principal", "p", "--model", "m", "--geo", "eu"],
-            &["chancery", "nodes", "issue", "--geo", "eu", "--node", "eu-1", "--out", "d"],
+            &["chancery", "nodes", "issue", "--geo", "eu", "--node", "eu-1", "--out", "d", "--force"],
+            &["chancery", "data-plane", "--config", "f", "--log", "warn,data_plane=debug"],
             &["chancery", "revisions", "show", "7"],
             &["chancery", "audit", "list"],
         ] {
@@ -90,6 +91,8 @@ mod tests {
             &["chancery", "delete", "--tenant", "a", "-f", "a.yaml"],
             &["chancery", "revisions", "show", "x"],
             &["chancery", "dev", "--upstream-regions", "EU,FOO"],
+            &["chancery", "dev", "--log", "nonsense=x=y"],
+            &["chancery", "data-plane", "--config", "f", "--log", "nonsense=x=y"],
             &["chancery", "dev", "--openai-compatible", "notaurl"],
         ] {
             assert!(Chancery::try_parse_from(line).is_err(), "{line:?}");

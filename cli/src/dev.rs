@@ -62,8 +62,8 @@ pub(crate) struct Dev {
     /// Health and metrics of `us`.
     #[arg(long, default_value = "127.0.0.1:8091")]
     pub(crate) listen_ops_us: SocketAddr,
-    /// Log filter in the syntax of `RUST_LOG`.
-    #[arg(long, default_value = "warn")]
+    /// Log filter in the syntax of `RUST_LOG`; logs are JSON lines on standard error.
+    #[arg(long, env = "CHANCERY_LOG", default_value = "warn", value_parser = crate::telemetry::filter)]
     pub(crate) log: String,
 }
 

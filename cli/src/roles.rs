@@ -14,7 +14,7 @@ pub(crate) struct Role {
     #[arg(long)]
     pub(crate) config: PathBuf,
     /// Log filter in the syntax of `RUST_LOG`; logs are JSON lines on standard error.
-    #[arg(long, env = "CHANCERY_LOG", default_value = "info")]
+    #[arg(long, env = "CHANCERY_LOG", default_value = "info", value_parser = crate::telemetry::filter)]
     pub(crate) log: String,
 }
 

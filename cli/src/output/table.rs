@@ -5,16 +5,22 @@ use serde_json::Value;
 
 use super::plain;
 
-/// Rows under headings.
+/// Rows under headings; a heading may be a field's name, whose words are then told apart.
 pub(crate) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
+    table.set_header(headings.iter().map(|heading| words(heading)));
     for row in rows {
         table.add_row(row);
     }
     let lines = table.lines().map(|line| line.trim().to_owned() + "\n");
     lines.collect()
+}
+
+/// `riskClass` as `RISK CLASS`.
+fn words(heading: &str) -> String {
+    let spaced = heading.chars().flat_map(|c| c.is_ascii_uppercase().then_some(' ').into_iter().chain([c]));
+    spaced.collect::<String>().trim_start().to_uppercase()
 }
 
 /// A value of JSON in one cell: texts as they are, lists with commas between, `-` for nothing.
@@ -51,6 +57,15 @@ mod tests {
         assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["NAME", "WHAT"]);
         assert_eq!(lines[0].find("WHAT"), lines[1].find("xyz"));
         assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["long-name", "-"]);
+    }
+
+    #[test]
+    fn the_words_of_a_fields_name_are_told_apart() {
+        for (heading, shown) in
+            [("riskClass", "RISK CLASS"), ("onStoreLoss", "ON STORE LOSS"), ("last seen", "LAST SEEN")]
+        {
+            assert_eq!(words(heading), shown);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Shown;
 use super::failure::Failure;
-use super::field::{list, text};
+use super::field::{call, list};
 use crate::client::Client;
 use crate::output::table::{cell, table};
 
@@ -37,13 +37,11 @@ pub(super) async fn run(client: &Client, audit: &Audit) -> Result<(), Failure> {
 fn listed(answer: &Value) -> String {
     let row = |event: &Value| {
         let field = |name: &str| cell(event.get(name));
-        let action = text(event, "action");
-        let action = action.rsplit('.').next().unwrap_or(&action).to_owned();
         vec![
             field("sequence"),
             field("createTime"),
             field("actor"),
-            action,
+            call(event, "action"),
             field("resource"),
             field("outcome"),
             field("revision"),

@@ -1,6 +1,7 @@
 //! `export`: every resource as the YAML that `apply` takes back without a change.
 
 use clap::{Args, ValueEnum};
+use policy_engine::vocabulary::Kind;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
@@ -30,6 +31,11 @@ enum Form {
 
 /// Exports.
 pub(super) async fn run(client: &Client, export: &Export) -> Result<(), Failure> {
+    if export.kinds.iter().any(|kind| kind.0.kind == Kind::Key) {
+        return Err(Failure::Input(
+            "keys are not exported: a key is made by a call, because its secret comes back once".to_owned(),
+        ));
+    }
     let parent = export.tenant.as_ref().map(|tenant| format!("tenants/{tenant}")).unwrap_or_default();
     let kinds: Vec<&str> = export.kinds.iter().map(|kind| kind.0.kind.as_str()).collect();
     let reply = client.post("policy:export", &json!({ "parent": parent, "kinds": kinds })).await?;

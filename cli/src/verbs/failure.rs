@@ -32,6 +32,9 @@ pub(super) enum Failure {
     /// What was asked for makes no sense.
     #[error("{0}")]
     Input(String),
+    /// A file would be overwritten.
+    #[error("`{}` is there already; --force overwrites it", .0.display())]
+    Exists(PathBuf),
     /// A file can't be read.
     #[error("`{}` can't be read", .path.display())]
     File {
@@ -81,6 +84,7 @@ impl Failure {
             Self::Faults { .. }
             | Self::Nothing(_)
             | Self::NotDeleted(_)
+            | Self::Exists(_)
             | Self::File { .. }
             | Self::NotEnforced { .. }
             | Self::Authority(_) => 1,

@@ -1,13 +1,16 @@
 //! `get`: one resource, or all of a kind.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
+use policy_engine::vocabulary::Kind;
 use proto::name::Owner;
 use serde_json::Value;
 
 use super::failure::Failure;
 use super::field::list;
+use super::keys;
 use super::kind::{EVERY_TENANT, KindName};
 use crate::client::Client;
 use crate::output;
@@ -55,10 +58,8 @@ pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
             let path = get.kind.listed(tenant).map_err(Failure::Input)?;
             let reply = client.all(&path, plural).await?;
             let all = list(&reply.json, plural);
-            if all.is_empty() && tenant.is_none() && get.kind.0.owner == Owner::Either {
-                output::complain(&format!(
-                    "the platform has no {plural} of its own; `--tenant -` shows every tenant's"
-                ));
+            if get.kind.0.owner == Owner::Either {
+                hint(all, tenant, plural);
             }
             match get.output {
                 Form::Json => format!("{}\n", reply.text.trim_end()),
@@ -74,6 +75,15 @@ pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Tells whoever named no tenant, and got nothing, where there may be some.
+pub(super) fn hint(all: &[Value], tenant: Option<&str>, plural: &str) {
+    if all.is_empty() && tenant.is_none() {
+        output::complain(&format!(
+            "the platform has no {plural} of its own; `--tenant -` shows every tenant's"
+        ));
+    }
+}
+
 fn document(kind: KindName, json: &str) -> Result<String, Failure> {
     let written = yaml::document(kind.0.kind.as_str(), json);
     written.map_err(|error| Failure::Input(format!("the answer is not a resource: {error}")))
@@ -86,12 +96,16 @@ fn rows(kind: KindName, resources: &[Value]) -> String {
         resources.iter().filter_map(|r| tenant_of(r.get("name")?.as_str()?)).collect();
     let across = tenants.len() > 1;
     let heading = |path: &&'static str| path.rsplit('.').next().unwrap_or(path);
+    // The one column that is not declared.
+    let state = (kind.0.kind == Kind::Key).then_some("state");
+    let now = SystemTime::now();
     let headings: Vec<&str> =
-        std::iter::once("name").chain(columns.iter().map(heading)).chain(["revision"]).collect();
+        std::iter::once("name").chain(state).chain(columns.iter().map(heading)).chain(["revision"]).collect();
     let row = |resource: &Value| {
         let name = resource.get("name").and_then(Value::as_str).map(|name| short(name, across));
         let of_spec = |path: &&str| cell(resource.pointer(&format!("/spec/{}", path.replace('.', "/"))));
         let mut row = vec![name.map_or_else(|| "-".to_owned(), |name| output::plain(&name))];
+        row.extend(state.map(|_| keys::state(resource, now).to_owned()));
         row.extend(columns.iter().map(of_spec));
         row.push(cell(resource.get("revision")));
         row
@@ -131,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn a_keys_row_tells_whether_it_still_works() {
+        let keys = [json!({"name": "tenants/acme/keys/k", "spec": {"expireTime": "2020-01-01T00:00:00Z"}})];
+        let shown = rows("keys".parse().unwrap(), &keys);
+        let row: Vec<&str> = shown.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(row[..2], ["k", "expired"], "{shown}");
+        assert!(shown.starts_with("NAME"), "{shown}");
+    }
+
+    #[test]
     fn a_table_shows_what_matters_of_a_kind() {
         let models = [
             json!({"name": "models/gpt-4o", "revision": 3, "spec": {"licence": "openai-terms",
@@ -139,13 +162,8 @@ mod tests {
         ];
         let shown = rows("models".parse().unwrap(), &models);
         let cells: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(
-            cells,
-            [
-                ["NAME", "OPERATIONS", "RISKCLASS", "LICENCE", "ALIASES", "REVISION"],
-                ["gpt-4o", "chat", "limited", "openai-terms", "default-chat", "3"],
-                ["sim", "-", "-", "-", "-", "-"],
-            ]
-        );
+        assert_eq!(cells[0], ["NAME", "OPERATIONS", "RISK", "CLASS", "LICENCE", "ALIASES", "REVISION"]);
+        assert_eq!(cells[1], ["gpt-4o", "chat", "limited", "openai-terms", "default-chat", "3"]);
+        assert_eq!(cells[2], ["sim", "-", "-", "-", "-", "-"]);
     }
 }

@@ -1,6 +1,9 @@
 //! `keys`: API keys made, listed and revoked.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use clap::{Args, Subcommand};
+use policy_engine::vocabulary::Instant;
 use serde_json::{Map, Value, json};
 
 use super::Shown;
@@ -55,7 +58,7 @@ pub(crate) struct Create {
 /// Whose keys are listed.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// The tenant; without it the platform's are meant.
+    /// The tenant, or `-` for every tenant; without it the platform's are meant.
     #[arg(long)]
     tenant: Option<String>,
     #[command(flatten)]
@@ -87,6 +90,7 @@ pub(super) async fn run(client: &Client, keys: &Keys) -> Result<(), Failure> {
         }
         Keys::List(asked) => {
             let reply = client.all(&collection(asked.tenant.as_deref()), "keys").await?;
+            super::get::hint(list(&reply.json, "keys"), asked.tenant.as_deref(), "keys");
             asked.shown.print(&reply, || listed(&reply.json));
             Ok(())
         }
@@ -145,13 +149,26 @@ fn created(answer: &Value) -> String {
     )
 }
 
+/// What has become of a key by now: `active`, `expired` or `revoked`.
+pub(super) fn state(key: &Value, now: SystemTime) -> &'static str {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let expires = key.pointer("/spec/expireTime").and_then(Value::as_str);
+    let expires = expires.and_then(|text| Instant::parse(text).ok());
+    let over = |Instant(at)| u128::try_from(at).unwrap_or_default() <= now;
+    match key.get("revokeTime") {
+        Some(_) => "revoked",
+        None if expires.is_some_and(over) => "expired",
+        None => "active",
+    }
+}
+
 fn listed(answer: &Value) -> String {
+    let now = SystemTime::now();
     let row = |key: &Value| {
         let spec = |field: &str| cell(key.pointer(&format!("/spec/{field}")));
-        let state = key.get("revokeTime").map_or("in force", |_| "revoked").to_owned();
         vec![
             cell(key.get("name")),
-            state,
+            state(key, now).to_owned(),
             spec("principal"),
             spec("team"),
             spec("models"),
@@ -192,5 +209,17 @@ mod tests {
             [json!({"name": "keys/k", "revokeTime": "2026-01-01T00:00:00Z", "spec": {"principal": "p"}})];
         let shown = listed(&json!({ "keys": keys }));
         assert!(shown.lines().nth(1).unwrap().contains("revoked") && !shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn a_key_is_active_until_it_expires_or_is_revoked() {
+        let key = json!({"spec": {"expireTime": "2026-12-31T00:00:00Z"}});
+        let at = |seconds: u64| UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        let midnight = 1_798_675_200;
+        assert_eq!(state(&key, at(midnight - 1)), "active");
+        assert_eq!(state(&key, at(midnight)), "expired");
+        assert_eq!(state(&json!({"spec": {}}), at(midnight)), "active");
+        let revoked = json!({"revokeTime": "2026-01-01T00:00:00Z", "spec": key["spec"]});
+        assert_eq!(state(&revoked, at(midnight)), "revoked");
     }
 }

@@ -1,10 +1,11 @@
 //! `nodes`: who enforces what, and certificates for new ones.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use control_plane::ca::{Authority, LEAF_VALIDITY};
+use policy_engine::vocabulary::Instant;
 use serde_json::Value;
 
 use super::Shown;
@@ -51,6 +52,9 @@ pub(crate) struct Issue {
     /// Days the certificate is good for.
     #[arg(long, default_value_t = LEAF_VALIDITY.as_secs() / DAY, value_parser = clap::value_parser!(u64).range(1..=3650))]
     days: u64,
+    /// Overwrite what is there; a node that uses it has then another certificate and key.
+    #[arg(long)]
+    force: bool,
 }
 
 /// Asks the control plane.
@@ -74,13 +78,25 @@ pub(super) fn issue(asked: &Issue) -> Result<(), Failure> {
     let node = asked.node.parse().map_err(|_| name("node", &asked.node))?;
     let authority = Authority::open(&asked.state_dir.join("control-plane").join("ca"))?;
     let valid = Duration::from_secs(asked.days.saturating_mul(DAY));
+    let files = ["node.pem", "node.key", "ca.pem"].map(|file| asked.out.join(file));
+    if let Some(there) = files.iter().find(|file| !asked.force && file.exists()) {
+        return Err(Failure::Exists(there.clone()));
+    }
+    let ends = end(SystemTime::now(), valid);
     let paths = authority.issue_node(&geo, &node, valid)?.write(&asked.out, "node")?;
     let trusted = asked.out.join("ca.pem");
     control_plane::ca::write_private(&trusted, authority.certificate_pem().as_bytes())?;
     let shown = [("certificate", &paths.certificate), ("key", &paths.key), ("ca", &trusted)];
+    output::line(&format!("# the certificate ends at {ends}"));
     output::line("[control]");
     shown.iter().for_each(|(key, path)| output::line(&format!("{key} = {:?}", path.display().to_string())));
     Ok(())
+}
+
+/// When a certificate that is issued now ends, to the second.
+fn end(now: SystemTime, valid: Duration) -> Instant {
+    let seconds = (now + valid).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Instant(i64::try_from(seconds).unwrap_or_default().saturating_mul(1_000_000))
 }
 
 fn listed(answer: &Value) -> String {
@@ -129,6 +145,7 @@ mod tests {
             state_dir: dir.path().to_owned(),
             out: dir.path().join("out"),
             days: 30,
+            force: false,
         };
         assert!(matches!(issue(&asked("eu")), Err(Failure::Authority(_))));
         assert!(!dir.path().join("control-plane").exists());
@@ -140,5 +157,18 @@ mod tests {
         assert_eq!(read("ca.pem"), authority.certificate_pem());
         assert!(read("node.pem").starts_with("-----BEGIN CERTIFICATE-----"));
         assert!(read("node.key").contains("PRIVATE KEY"));
+
+        let key = read("node.key");
+        let refused = issue(&asked("eu")).unwrap_err().to_string();
+        assert!(refused.contains("node.pem` is there already") && refused.contains("--force"), "{refused}");
+        assert_eq!(read("node.key"), key);
+        issue(&Issue { force: true, ..asked("eu") }).unwrap();
+        assert_ne!(read("node.key"), key);
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_told_to_the_second() {
+        let now = UNIX_EPOCH + Duration::from_millis(1_700);
+        assert_eq!(end(now, Duration::from_secs(DAY)).to_string(), "1970-01-02T00:00:01Z");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Shown;
 use super::failure::Failure;
-use super::field::list;
+use super::field::{call, list};
 use crate::client::Client;
 use crate::output::table::{cell, table};
 
@@ -56,7 +56,7 @@ fn listed(answer: &Value) -> String {
     let row = |revision: &Value| {
         let field = |name: &str| cell(revision.get(name));
         let changes = list(revision, "changes").len().to_string();
-        vec![field("revision"), field("createTime"), field("actor"), field("action"), changes]
+        vec![field("revision"), field("createTime"), field("actor"), call(revision, "action"), changes]
     };
     table(&["revision", "published", "actor", "action", "changes"], list(answer, "revisions").iter().map(row))
 }
@@ -69,7 +69,7 @@ fn shown(revision: &Value) -> String {
         field("epoch"),
         field("createTime"),
         field("actor"),
-        field("action"),
+        call(revision, "action"),
     );
     for change in list(revision, "changes") {
         shown.push_str(&format!("  {:<10}{}\n", cell(change.get("change")), cell(change.get("name"))));
@@ -94,10 +94,10 @@ mod tests {
         assert_eq!(
             shown(&revision),
             "revision 7 of epoch 1, published 2026-01-31T12:00:00Z\n\
-             by platform/root with chancery.admin.v1.PolicyService/Apply\n  created   roles/r\n  geo eu  abc\n"
+             by platform/root with PolicyService/Apply\n  created   roles/r\n  geo eu  abc\n"
         );
         let row = listed(&json!({"revisions": [revision]}));
         let row: Vec<&str> = row.lines().nth(1).unwrap().split_whitespace().collect();
-        assert_eq!(row.first().zip(row.last()), Some((&"7", &"1")));
+        assert_eq!(row, ["7", "2026-01-31T12:00:00Z", "platform/root", "PolicyService/Apply", "1"]);
     }
 }

@@ -26,6 +26,7 @@ use crate::upstream::address::AddressPolicy;
 use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Timeouts};
 use crate::upstream::simulated::pace::Pace;
 
+pub(crate) mod log;
 pub(crate) mod world;
 
 /// When it is in a house.

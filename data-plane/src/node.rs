@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use policy_engine::vocabulary::{Geo, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::{Builder, Uuid};
 
 use crate::quota::Ledger;
@@ -34,6 +35,8 @@ pub(crate) struct Node {
     pub(crate) geo: Geo,
     /// What this node takes.
     pub(crate) bounds: Bounds,
+    /// Places for requests.
+    places: Arc<Semaphore>,
     buffered: AtomicUsize,
     chance: AtomicU64,
 }
@@ -45,6 +48,8 @@ pub(crate) struct Bounds {
     pub(crate) body_bytes: usize,
     /// Bytes of bodies held at the same time, all requests together; default 256 MiB.
     pub(crate) buffered_bytes: usize,
+    /// Requests in flight, all doors together; default 4096.
+    pub(crate) requests: usize,
     /// The longest a request may take, attempts together; default 10 min.
     pub(crate) total: Duration,
     /// How often a silent stream is told that it goes on; default 10 s.
@@ -73,6 +78,7 @@ impl Default for Bounds {
         Self {
             body_bytes: 32 * 1024 * 1024,
             buffered_bytes: 256 * 1024 * 1024,
+            requests: 4096,
             total: Duration::from_secs(600),
             keep_alive: Duration::from_secs(10),
         }
@@ -95,10 +101,21 @@ impl Node {
             observer,
             clock: Clock::System,
             geo,
+            places: Arc::new(Semaphore::new(bounds.requests.min(Semaphore::MAX_PERMITS))),
             bounds,
             buffered: AtomicUsize::new(0),
             chance: AtomicU64::new(high ^ low.rotate_left(17)),
         }
+    }
+
+    /// A place for a request, if one is free; it is given back when dropped.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+
+    /// Requests that have a place now.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.bounds.requests.min(Semaphore::MAX_PERMITS).saturating_sub(self.places.available_permits())
     }
 
     /// A new request's name: the time, then bits that no two requests share.

@@ -5,10 +5,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use proto::inference::inference_server::SERVICE_NAME;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -24,11 +26,11 @@ use crate::lock::DirLock;
 use crate::metrics::{Both, Metrics};
 use crate::node::{Bounds, Node};
 use crate::ops::{self, Ops};
-use crate::policy::{Control, LastKnownGood, NodeKey, PolicyState, watch};
+use crate::policy::{Control, LastKnownGood, NodeKey, PolicyState, restore};
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings, Writer};
 use crate::telemetry::Traces;
-use crate::tls;
+use crate::tls::{self, NodeIdentity};
 use crate::upstream::address::{AddressPolicy, Loopback};
 
 /// A running data plane; it runs until it is [shut down](Self::shutdown) or dropped.
@@ -65,62 +67,31 @@ impl DataPlane {
         let dir = config.state.dir.clone();
         let lock = DirLock::take(&dir)?;
         let key = NodeKey::open(&dir.join("node-hpke.key"))?;
-        let settings = Settings {
-            places: config.state.outbox_places,
-            file_bytes: config.state.outbox_file_bytes,
-            ..Settings::default()
-        };
-        let (outbox, writer) = Outbox::open(&dir.join("outbox"), settings)
-            .with_context(|| format!("the outbox in `{}` can't be opened", dir.display()))?;
+        let (outbox, writer) = outbox(&config)?;
         let (metrics, traces) =
             (Arc::new(Metrics::new()), Traces::start(&config.telemetry, identity.geo.as_str())?);
         let ledger = ledger.unwrap_or_else(Ledger::memory);
-        let counters = ledger.clone();
         let observer = Arc::new(Both(metrics.clone(), traces.clone()));
-        let node = Arc::new(Node::new(identity.geo.clone(), bounds(&config), (counters, outbox), observer));
+        let counted = (ledger.clone(), outbox);
+        let node = Arc::new(Node::new(identity.geo.clone(), bounds(&config), counted, observer));
         let installer = Arc::new(installer(&config, node.clone())?);
-        let policy = Arc::new(PolicyState::default());
-        let (ends, open) = (Ends::default(), TaskTracker::new());
+        let (policy, ends, open) = (Arc::<PolicyState>::default(), Ends::default(), TaskTracker::new());
         let control = Control {
             endpoint,
-            geo: identity.geo,
-            spiffe_id: identity.spiffe_id,
+            geo: identity.geo.clone(),
+            spiffe_id: identity.spiffe_id.clone(),
             boot_id: Uuid::now_v7().to_string(),
             key,
             kept: LastKnownGood::at(&dir.join("policy")),
         };
-        let (inference, inference_address) =
-            bind(config.listen.inference).await.context("the inference port")?;
-        let (ops_port, ops_address) = bind(config.listen.ops).await.context("the ops port")?;
-        tokio::spawn(watch(control, installer, policy.clone(), ends.stop.clone()));
-        let port = |listener, tls, drain: &CancellationToken, open: &TaskTracker| Port {
-            listener,
-            tls,
-            connections: config.bounds.connections,
-            headers: Duration::from_secs(config.bounds.header_seconds),
-            stalled: Duration::from_secs(config.bounds.stalled_seconds),
-            drain: drain.clone(),
-            cut: ends.stop.clone(),
-            open: open.clone(),
-        };
-        let health = HealthReporter::new();
-        tell(&health, ServingStatus::NotServing).await;
-        let service = ingress::service(node.clone(), &health, config.bounds.requests);
-        tokio::spawn(report(health, policy.follow(), ends.clone()));
         let tls = tls::server(&config.listen)?;
-        tokio::spawn(accept::serve(port(inference, tls, &ends.drain, &open), service));
-        let ops_routes = ops::router(Ops {
-            node: node.clone(),
-            policy: policy.clone(),
-            metrics,
-            draining: ends.unready.clone(),
-        });
-        tokio::spawn(accept::serve(port(ops_port, None, &ends.stop, &TaskTracker::new()), ops_routes));
-        tokio::spawn(sweep(ledger, ends.stop.clone()));
-        tracing::info!(inference = %inference_address, ops = %ops_address, "a data plane serves");
-        Ok(Self {
-            inference: inference_address,
-            ops: ops_address,
+        let inference = listen("listen.inference", config.listen.inference).await?;
+        let ops_port = listen("listen.ops", config.listen.ops).await?;
+        let follower = restore(control, installer, policy.clone()).await;
+        tokio::spawn(follower.follow(ends.stop.clone()));
+        let plane = Self {
+            inference: inference.1,
+            ops: ops_port.1,
             policy,
             _dropped: [ends.drain.clone().drop_guard(), ends.stop.clone().drop_guard()],
             ends,
@@ -130,7 +101,72 @@ impl DataPlane {
             writer,
             config,
             _lock: lock,
-        })
+        };
+        plane.tell_start(&identity, tls.is_some());
+        plane.serve((inference.0, tls), (ops_port.0, metrics)).await;
+        tokio::spawn(sweep(ledger, plane.ends.stop.clone()));
+        Ok(plane)
+    }
+
+    /// Serves both ports, and tells on both doors whether it is ready.
+    async fn serve(
+        &self,
+        (inference, tls): (TcpListener, Option<Arc<ServerConfig>>),
+        (ops, metrics): (TcpListener, Arc<Metrics>),
+    ) {
+        let health = HealthReporter::new();
+        tell(&health, ServingStatus::NotServing).await;
+        let service = ingress::service(self.node.clone(), &health);
+        tokio::spawn(report(health, self.policy.follow(), self.ends.clone()));
+        let (drain, stop) = (&self.ends.drain, &self.ends.stop);
+        tokio::spawn(accept::serve(self.port((inference, tls), drain, &self.open), service));
+        let routes = ops::router(Ops {
+            node: self.node.clone(),
+            policy: self.policy.clone(),
+            metrics,
+            draining: self.ends.unready.clone(),
+        });
+        tokio::spawn(accept::serve(self.port((ops, None), stop, &TaskTracker::new()), routes));
+    }
+
+    fn port(
+        &self,
+        (listener, tls): (TcpListener, Option<Arc<ServerConfig>>),
+        drain: &CancellationToken,
+        open: &TaskTracker,
+    ) -> Port {
+        let bounds = &self.config.bounds;
+        Port {
+            listener,
+            tls,
+            connections: bounds.connections,
+            headers: Duration::from_secs(bounds.header_seconds),
+            stalled: Duration::from_secs(bounds.stalled_seconds),
+            drain: drain.clone(),
+            cut: self.ends.stop.clone(),
+            open: open.clone(),
+        }
+    }
+
+    fn tell_start(&self, identity: &NodeIdentity, tls: bool) {
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            geo = identity.geo.as_str(),
+            node = identity.spiffe_id,
+            inference = %self.inference,
+            tls,
+            ops = %self.ops,
+            control = self.config.control.url,
+            revision = self.policy.applied().map_or(0, |version| version.revision),
+            "a data plane has started"
+        );
+        if is_exposed(self.inference, tls) {
+            tracing::warn!(
+                inference = %self.inference,
+                "the inference port speaks plain text to other machines: keys and prompts can be read on the way; set \
+                 `listen.tls_certificate` and `listen.tls_key`, or let nothing but a proxy that ends TLS reach it"
+            );
+        }
     }
 
     /// Where callers reach it.
@@ -156,13 +192,22 @@ impl DataPlane {
 
     /// Ends it: not ready, no new requests, those in flight until the deadline, then what is left to write.
     pub async fn shutdown(self) {
+        let began = Instant::now();
+        let drain = &self.config.drain;
+        tracing::info!(
+            in_flight = self.node.in_flight(),
+            grace_seconds = drain.grace_seconds,
+            seconds = drain.seconds,
+            "the drain begins"
+        );
         self.ends.unready.cancel();
-        tokio::time::sleep(Duration::from_secs(self.config.drain.grace_seconds)).await;
+        tokio::time::sleep(Duration::from_secs(drain.grace_seconds)).await;
         self.ends.drain.cancel();
         self.open.close();
-        let deadline = Duration::from_secs(self.config.drain.seconds);
+        let deadline = Duration::from_secs(drain.seconds);
         if tokio::time::timeout(deadline, self.open.wait()).await.is_err() {
-            tracing::warn!(connections = self.open.len(), "the deadline came before every request had ended");
+            let (connections, in_flight) = (self.open.len(), self.node.in_flight());
+            tracing::warn!(connections, in_flight, "the deadline came before every request had ended");
         }
         // Cuts what is left, whose ends are then records like all others.
         self.ends.stop.cancel();
@@ -171,6 +216,9 @@ impl DataPlane {
             let _ = tokio::task::spawn_blocking(move || traces.flush()).await;
         }
         drop(self.writer);
+        let (written, lost) = self.node.outbox.tally();
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(took_ms, records_written = written, records_lost = lost, "a data plane has stopped");
     }
 
     /// Waits for the outbox's writer, which gathers for a moment before it writes; not for a disk that fails.
@@ -220,10 +268,32 @@ async fn sweep(ledger: Ledger, stop: CancellationToken) {
     }
 }
 
+/// Binds a port; an error names the key and the address, for there are several of both.
+async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    bind(address).await.with_context(|| format!("`{key}` can't be bound to {address}"))
+}
+
+/// Whether others than this machine can reach a port that speaks plain text.
+fn is_exposed(address: SocketAddr, tls: bool) -> bool {
+    !tls && !address.ip().to_canonical().is_loopback()
+}
+
+fn outbox(config: &Config) -> anyhow::Result<(Outbox, Writer)> {
+    let settings = Settings {
+        places: config.state.outbox_places,
+        file_bytes: config.state.outbox_file_bytes,
+        ..Settings::default()
+    };
+    let dir = &config.state.dir;
+    Outbox::open(&dir.join("outbox"), settings)
+        .with_context(|| format!("the outbox in `{}` can't be opened", dir.display()))
+}
+
 fn bounds(config: &Config) -> Bounds {
     Bounds {
         body_bytes: config.bounds.body_bytes,
         buffered_bytes: config.bounds.buffered_bytes,
+        requests: config.bounds.requests,
         total: Duration::from_secs(config.bounds.request_seconds),
         ..Bounds::default()
     }

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::layers::Place;
 use super::openai::rejection;
 use crate::pipeline::stream::ScreenedStream;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// The body of a response, and the place it holds until it has left.
 pub(crate) struct DoorBody {
     form: Form,
-    place: Option<Place>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 enum Form {
@@ -50,7 +50,7 @@ impl DoorBody {
     }
 
     /// The same, holding a place until it has left.
-    pub(super) fn holding(self, place: Place) -> Self {
+    pub(super) fn holding(self, place: OwnedSemaphorePermit) -> Self {
         Self { place: Some(place), ..self }
     }
 }

@@ -1,6 +1,6 @@
 //! The doors: every dialect makes the same request of the pipeline and renders the same reply.
 //!
-//! Law: nothing is decided here; a door reads a form, calls, and writes a form. What has no opinion (places for requests, panics)
+//! Law: nothing is decided here; a door reads a form, calls, and writes a form. What has no opinion (panics)
 //! is in `layers`. Deliberately absent: policy.
 
 mod body;
@@ -21,25 +21,22 @@ use hyper::body::Incoming;
 use tonic_health::server::HealthReporter;
 use tower::Service;
 
-use body::DoorBody;
-use layers::Places;
-
 use crate::node::Node;
+use body::DoorBody;
 
 /// How long a body may take to come in, whatever the door.
 const INTAKE: Duration = Duration::from_secs(60);
 
-/// Both doors of a port, with places for so many requests at a time.
+/// Both doors of a port. A request without a place is refused at once, never queued.
 pub(crate) fn service(
     node: Arc<Node>,
     health: &HealthReporter,
-    places: usize,
 ) -> impl Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + Sync
 + use<> {
-    let doors = Arc::new(Doors { grpc: grpc::routes(&node, health), places: Places::new(places), node });
+    let doors = Arc::new(Doors { grpc: grpc::routes(&node, health), node });
     tower::service_fn(move |request| {
         let doors = doors.clone();
         async move { Ok(doors.answer(request).await) }
@@ -49,7 +46,6 @@ pub(crate) fn service(
 struct Doors {
     node: Arc<Node>,
     grpc: grpc::Routes,
-    places: Places,
 }
 
 impl Doors {
@@ -64,7 +60,7 @@ impl Doors {
             return openai::misframed(doubt);
         }
         let grpc = is_grpc(&request);
-        let Some(place) = self.places.take() else {
+        let Some(place) = self.node.place() else {
             return if grpc { grpc::overloaded() } else { openai::overloaded() };
         };
         // A request's state is some kilobytes: boxed once here, it is not moved again by every layer that wraps it.

@@ -54,7 +54,7 @@ async fn open(edit: impl FnOnce(&mut Facts)) -> Open {
 async fn listen(node: Arc<Node>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let service = super::service(node, &tonic_health::server::HealthReporter::new(), 64);
+    let service = super::service(node, &tonic_health::server::HealthReporter::new());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let service = TowerToHyperService::new(service.clone());

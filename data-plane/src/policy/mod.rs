@@ -23,4 +23,4 @@ pub(crate) use identity::NodeKey;
 pub(crate) use last_known_good::LastKnownGood;
 pub(crate) use secrets::Secrets;
 pub(crate) use state::{PolicyState, Version};
-pub(crate) use watch::{Control, Install, watch};
+pub(crate) use watch::{Control, Install, restore};

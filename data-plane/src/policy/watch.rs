@@ -81,30 +81,15 @@ enum Ended {
     Closed,
 }
 
-/// Restores what is on disk, then follows the control plane until `stop`.
-pub(crate) async fn watch<N: Install>(
+/// Restores what is on disk; what is given back follows the control plane.
+pub(crate) async fn restore<N: Install>(
     control: Control,
     node: Arc<N>,
     state: Arc<PolicyState>,
-    stop: CancellationToken,
-) {
+) -> Follower<N> {
     let mut follower = Follower::new(control, node, state);
     follower.restore().await;
-    let mut back_off = BackOff::default();
-    while !stop.is_cancelled() {
-        let began = Instant::now();
-        let ended = tokio::select! {
-            () = stop.cancelled() => return,
-            ended = follower.session() => ended,
-        };
-        follower.state.set_connected(false);
-        let Err(reason) = ended else { return };
-        follower.tell(&reason);
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(jitter(back_off.ceiling_after(began.elapsed()))) => {}
-        }
-    }
+    follower
 }
 
 /// How long the pauses between attempts may be: twice as long each time, until a stream was healthy.
@@ -137,7 +122,8 @@ fn jitter(ceiling: Duration) -> Duration {
     }
 }
 
-struct Follower<N> {
+/// Who follows the control plane.
+pub(crate) struct Follower<N> {
     control: Arc<Control>,
     node: Arc<N>,
     state: Arc<PolicyState>,
@@ -158,6 +144,25 @@ impl<N: Install> Follower<N> {
             sealed: None,
             running: None,
             outage: Outage::default(),
+        }
+    }
+
+    /// Follows the control plane until `stop`.
+    pub(crate) async fn follow(mut self, stop: CancellationToken) {
+        let mut back_off = BackOff::default();
+        while !stop.is_cancelled() {
+            let began = Instant::now();
+            let ended = tokio::select! {
+                () = stop.cancelled() => return,
+                ended = self.session() => ended,
+            };
+            self.state.set_connected(false);
+            let Err(reason) = ended else { return };
+            self.tell(&reason);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(jitter(back_off.ceiling_after(began.elapsed()))) => {}
+            }
         }
     }
 

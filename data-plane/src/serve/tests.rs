@@ -11,6 +11,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::*;
 use crate::config::{Drain, Listen, State, Telemetry, Upstream};
+use crate::house::log::Lines;
 use crate::house::{asking, world};
 use crate::policy::sample::{Sample, secrets};
 use crate::policy::scripted::{ControlPlane, Session, soon};
@@ -163,6 +164,62 @@ async fn a_state_directory_is_refused_while_another_node_has_it() {
     );
     soon(plane.shutdown()).await;
     soon(started(&control).await.shutdown()).await;
+}
+
+#[tokio::test]
+async fn its_life_is_told_and_a_port_in_use_by_its_key() {
+    let (lines, _guard) = Lines::of_this_thread();
+    let mut control = ControlPlane::start().await;
+    let plane = started(&control).await;
+    let fresh = lines.with("a data plane has started");
+    assert!(fresh.len() == 1 && fresh[0].contains("\"revision\":0"), "{fresh:?}");
+    drop(enforced(&mut control, &plane).await);
+
+    let mut second = config(&control);
+    second.state.dir = control.home().join("second");
+    for key in ["listen.inference", "listen.ops"] {
+        let (mut second, taken) = (second.clone(), plane.ops_address());
+        if key == "listen.ops" {
+            second.listen.ops = taken
+        } else {
+            second.listen.inference = taken
+        }
+        let Err(error) = DataPlane::start(second, None).await else { panic!("a port in use twice") };
+        assert_eq!(error.to_string(), format!("`{key}` can't be bound to {taken}"));
+    }
+    soon(plane.shutdown()).await;
+    let drain = lines.with("the drain begins");
+    assert!(drain.len() == 1 && drain[0].contains("\"in_flight\":0"), "{drain:?}");
+    assert_eq!(lines.with("a data plane has stopped").len(), 1);
+
+    control.end().await;
+    let plane = started(&control).await;
+    let again = lines.with("a data plane has started");
+    for told in [
+        "\"revision\":5",
+        "\"geo\":\"eu\"",
+        "\"node\":\"spiffe://chancery/geo/eu/node/eu-1\"",
+        "\"version\":\"",
+    ] {
+        assert!(again[1].contains(told), "{again:?}");
+    }
+    assert!(again[1].contains(&format!("\"inference\":\"{}\"", plane.inference_address())), "{again:?}");
+    assert_eq!(lines.with("plain text"), Vec::<String>::new(), "on loopback nobody else reads along");
+}
+
+#[test]
+fn plain_text_to_other_machines_is_worth_a_warning() {
+    for (address, tls, exposed) in [
+        ("127.0.0.1:8080", false, false),
+        ("[::1]:8080", false, false),
+        ("[::ffff:127.0.0.1]:8080", false, false),
+        ("0.0.0.0:8080", false, true),
+        ("[::]:8080", false, true),
+        ("10.0.0.1:8080", false, true),
+        ("0.0.0.0:8080", true, false),
+    ] {
+        assert_eq!(is_exposed(address.parse().unwrap(), tls), exposed, "{address}");
+    }
 }
 
 #[tokio::test]

@@ -1,48 +1,16 @@
 //! An endpoint without its credential: not called, passed over where another can answer, and told once it is known.
 
-use std::sync::Mutex;
-
 use policy_engine::facts::Facts;
 use policy_engine::snapshot::Header;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::super::Installer;
 use super::*;
+use crate::house::log::Lines;
 use crate::house::{House, asking, refused, whole, world};
 use crate::metrics::Metrics;
 use crate::policy::{Install as _, PolicyState, Version};
 use crate::record::Outcome;
 use crate::upstream::address::AddressPolicy;
-
-/// Log lines of a test.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-impl Lines {
-    fn errors(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect()
-    }
-}
 
 /// Puts the usual world in force, whose provider has this credential, as a node does.
 fn install(house: &House, credential: Credential, mut secrets: Secrets) {
@@ -90,9 +58,7 @@ async fn no_prompt_goes_out_without_the_credential_it_is_to_go_with() {
 #[tokio::test]
 async fn what_is_missing_is_told_with_its_reference_and_an_empty_one_is_missing() {
     let house = House::new(|_| {});
-    let lines = Lines::default();
-    let log = tracing_subscriber::fmt().json().with_writer(lines.clone()).finish();
-    let _guard = tracing::subscriber::set_default(log);
+    let (lines, _guard) = Lines::of_this_thread();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("key");
     std::fs::write(&file, " \n").unwrap();
@@ -119,9 +85,7 @@ async fn what_is_missing_is_told_with_its_reference_and_an_empty_one_is_missing(
 #[tokio::test]
 async fn sealed_secrets_that_are_on_their_way_are_no_error() {
     let house = House::new(|_| {});
-    let lines = Lines::default();
-    let log = tracing_subscriber::fmt().json().with_writer(lines.clone()).finish();
-    let _guard = tracing::subscriber::set_default(log);
+    let (lines, _guard) = Lines::of_this_thread();
     let after_a_while = |then: &Weak<Runtime>| {
         let sealed = missing(&then.upgrade().unwrap());
         tell_unless_replaced(&sealed, &Arc::downgrade(&house.node), then);

@@ -87,8 +87,8 @@ fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
 fn start(control: &ControlPlane) -> Node {
     let (follower, node) = follower(control);
     let Follower { control, node: place, state, .. } = follower;
-    let control = Arc::into_inner(control).unwrap();
-    tokio::spawn(super::watch(control, place, state, node.stop.clone()));
+    let (control, stop) = (Arc::into_inner(control).unwrap(), node.stop.clone());
+    tokio::spawn(async move { super::restore(control, place, state).await.follow(stop).await });
     node
 }
 

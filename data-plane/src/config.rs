@@ -124,8 +124,10 @@ pub struct Drain {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
-    /// OTLP gRPC endpoint of traces, such as `http://127.0.0.1:4317`; default none.
+    /// OTLP gRPC endpoint of traces, such as `https://collector.internal:4317`; default none.
     pub otlp_endpoint: Option<String>,
+    /// PEM certificates of the authority of an `https` collector, trusted beside the public roots; default none.
+    pub otlp_ca: Option<PathBuf>,
     /// The share of requests that are traced when the caller did not decide, 0 to 1; default 1.
     pub trace_ratio: f64,
 }
@@ -165,7 +167,7 @@ impl Default for Drain {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { otlp_endpoint: None, trace_ratio: 1.0 }
+        Self { otlp_endpoint: None, otlp_ca: None, trace_ratio: 1.0 }
     }
 }
 

@@ -6,14 +6,17 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use anyhow::Context as _;
 use opentelemetry::trace::{
     SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
     TraceState, Tracer, TracerProvider,
 };
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+
+use tonic::transport::{Certificate, ClientTlsConfig};
 
 use crate::config::Telemetry;
 use crate::record::{Observer, Outcome, Record};
@@ -30,11 +33,12 @@ impl Traces {
         let Some(endpoint) = config.otlp_endpoint.as_deref().filter(|e| !e.is_empty()) else {
             return Ok(None);
         };
-        let exporter = SpanExporter::builder()
-            .with_tonic()
-            .with_endpoint(endpoint)
-            .with_timeout(Duration::from_secs(5))
-            .build()?;
+        let mut exporter =
+            SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(Duration::from_secs(5));
+        if endpoint.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) {
+            exporter = exporter.with_tls_config(tls(config)?);
+        }
+        let exporter = exporter.build().with_context(|| format!("traces can't be sent to `{endpoint}`"))?;
         let resource = Resource::builder()
             .with_service_name("chancery-data-plane")
             .with_attribute(KeyValue::new("chancery.geo", geo.to_owned()))
@@ -95,6 +99,14 @@ impl Observer for Traces {
     }
 }
 
+/// The public roots, and the authority of a collector that has one of its own.
+fn tls(config: &Telemetry) -> anyhow::Result<ClientTlsConfig> {
+    let tls = ClientTlsConfig::new().with_enabled_roots();
+    let Some(path) = &config.otlp_ca else { return Ok(tls) };
+    let pem = std::fs::read(path).with_context(|| format!("`{}` can't be read", path.display()))?;
+    Ok(tls.ca_certificate(Certificate::from_pem(pem)))
+}
+
 fn saturating(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -123,6 +135,50 @@ fn remote(text: &str) -> Option<SpanContext> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::scripted::soon;
+
+    #[tokio::test]
+    async fn a_collector_behind_tls_is_reached_by_its_own_authority() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let ca = dir.path().join("ca.pem");
+        std::fs::write(&ca, own.cert.pem()).unwrap();
+        let key = rustls_pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let mut server = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        server.alpn_protocols = vec![b"h2".to_vec()];
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = Telemetry {
+            otlp_endpoint: Some(format!("https://{}", listener.local_addr().unwrap())),
+            otlp_ca: Some(ca),
+            ..Telemetry::default()
+        };
+        let traces = Traces::start(&config, "eu").unwrap().unwrap();
+        traces.ended(&crate::record::outbox::tests::record(1), true);
+        let flushing = tokio::task::spawn_blocking(move || traces.flush());
+        let (stream, _) = soon(listener.accept()).await.unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+        let mut stream = soon(acceptor.accept(stream)).await.unwrap();
+        let mut preface = [0; 14];
+        soon(tokio::io::AsyncReadExt::read_exact(&mut stream, &mut preface)).await.unwrap();
+        assert_eq!(&preface, b"PRI * HTTP/2.0");
+        drop((stream, listener));
+        soon(flushing).await.unwrap();
+    }
+
+    #[test]
+    fn an_authority_that_is_not_there_is_told_by_its_path() {
+        let config = Telemetry {
+            otlp_endpoint: Some("https://localhost:1".to_owned()),
+            otlp_ca: Some("/no/such/ca.pem".into()),
+            ..Telemetry::default()
+        };
+        let Err(error) = Traces::start(&config, "eu") else { panic!("an exporter without its authority") };
+        assert_eq!(error.to_string(), "`/no/such/ca.pem` can't be read");
+    }
 
     #[test]
     fn a_callers_span_is_read_or_there_is_none() {

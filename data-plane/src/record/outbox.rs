@@ -240,4 +240,4 @@ fn tell(result: io::Result<()>, (count, all_well): (usize, bool), state: &State)
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

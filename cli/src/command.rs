@@ -69,7 +69,7 @@ mod tests {
             &["chancery", "apply", "-f", "-", "-f", "dir", "--dry-run", "-o", "json"],
             &["chancery", "delete", "rule", "no-x", "--wait"],
             &["chancery", "delete", "team", "t", "--tenant", "a", "-o", "json"],
-            &["chancery", "delete", "-f", "-", "-f", "dir", "--wait", "5"],
+            &["chancery", "delete", "-f", "-", "-f", "dir", "--wait=5"],
             &["chancery", "export", "--kinds", "Team,roles"],
             &["chancery", "get", "models", "gpt-4o", "-o", "yaml"],
             &["chancery", "keys", "create", "--tenant", "a", "--principal", "p", "--team", "t"],

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Wait {
     /// Return only when every connected node enforces it, and at least one does; fails after this many seconds (30 if none
     /// are given).
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30")]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
     wait: Option<u64>,
 }
 

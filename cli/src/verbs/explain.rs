@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(
             question(&given(&[]), "eu"),
             json!({"principal": "tenants/acme/principals/ada", "model": "gpt-4o", "operation": "chat", "geo": "eu",
-                   "dataClasses": [], "subjectResidency": []})
+                   "dataClasses": [], "subjectResidency": [], "egressTools": []})
         );
         let asked =
             question(&given(&["--team", "r", "--at", "2026-01-31", "--data-classes", "EMAIL,PHONE"]), "us");

@@ -4,7 +4,7 @@
 //! wrote; no principal, key or prompt is a label.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use policy_engine::vocabulary::{Currency, Id, Money};
@@ -14,6 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::node::Node;
@@ -38,6 +39,10 @@ struct Tokens {
     model: String,
     r#type: &'static str,
 }
+
+/// No label: a family of it is a series that may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Plain {}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Coded {
@@ -79,13 +84,15 @@ pub(crate) struct Metrics {
     duration: Histogram,
     first_byte: Histogram,
     unrecorded: Counter,
-    written: Gauge,
-    lost: Gauge,
+    written: Counter,
+    lost: Counter,
+    in_flight: Gauge,
     waiting: Gauge,
     unusable: Gauge,
     revision: Gauge,
     connected: Gauge,
-    confirmed_age: Gauge<f64, AtomicU64>,
+    /// Left out before the first heartbeat: no number would be true, and a small one would silence an alert.
+    confirmed_age: Family<Plain, Gauge<f64, AtomicU64>>,
     bound: RwLock<std::collections::HashMap<BoundKey, Bound>>,
 }
 
@@ -102,17 +109,20 @@ impl Metrics {
             duration: Histogram::new(SECONDS),
             first_byte: Histogram::new(SECONDS),
             unrecorded: Counter::default(),
-            written: Gauge::default(),
-            lost: Gauge::default(),
+            written: Counter::default(),
+            lost: Counter::default(),
+            in_flight: Gauge::default(),
             waiting: Gauge::default(),
             unusable: Gauge::default(),
             revision: Gauge::default(),
             connected: Gauge::default(),
-            confirmed_age: Gauge::default(),
+            confirmed_age: Family::default(),
             bound: RwLock::default(),
             registry: Registry::default(),
         };
         let r = &mut registry;
+        r.register("build", "What is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        r.register("requests_in_flight", "Requests that have a place now", metrics.in_flight.clone());
         r.register("requests", "Requests that ended, by how", metrics.requests.clone());
         r.register("refusals", "Requests that were refused or failed, by code", metrics.refusals.clone());
         r.register("tokens", "Tokens used, input and output", metrics.tokens.clone());
@@ -155,7 +165,7 @@ impl Metrics {
         );
         r.register_with_unit(
             "policy_confirmed_age",
-            "Since the last heartbeat of the control plane; -1 before the first",
+            "Since the last heartbeat of the control plane; left out before the first since the start",
             Unit::Seconds,
             metrics.confirmed_age.clone(),
         );
@@ -165,8 +175,9 @@ impl Metrics {
     /// The whole text of `/metrics`.
     pub(crate) fn render(&self, node: &Node, policy: &PolicyState) -> String {
         let (written, lost) = node.outbox.tally();
-        self.written.set(i64::try_from(written).unwrap_or(i64::MAX));
-        self.lost.set(i64::try_from(lost).unwrap_or(i64::MAX));
+        self.written.inner().store(written, Ordering::Relaxed);
+        self.lost.inner().store(lost, Ordering::Relaxed);
+        self.in_flight.set(i64::try_from(node.in_flight()).unwrap_or(i64::MAX));
         self.waiting.set(i64::try_from(node.outbox.waiting()).unwrap_or(i64::MAX));
         let runtime = node.runtime.load();
         let endpoints = runtime.as_ref().map_or(&[][..], |runtime| runtime.endpoints());
@@ -174,7 +185,12 @@ impl Metrics {
         self.unusable.set(i64::try_from(unusable).unwrap_or(i64::MAX));
         self.revision.set(policy.applied().map_or(0, |v| v.revision));
         self.connected.set(i64::from(policy.connected()));
-        self.confirmed_age.set(policy.confirmed_age().unwrap_or(-1.0));
+        match policy.confirmed_age() {
+            Some(age) => {
+                self.confirmed_age.get_or_create(&Plain {}).set(age);
+            }
+            None => self.confirmed_age.clear(),
+        }
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             tracing::error!("metrics can't be written as text");

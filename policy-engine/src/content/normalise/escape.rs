@@ -150,7 +150,7 @@ mod tests {
             assert_eq!(read(text.as_bytes(), Rest::Known), Escape::Of(c, text.len()), "{text}");
             assert!(text.len() <= 16, "{text}");
             for cut in 1..text.len() {
-                let part = read(text[..cut].as_bytes(), Rest::Open);
+                let part = read(&text.as_bytes()[..cut], Rest::Open);
                 assert_eq!(part, Escape::Open, "{text} cut at {cut}");
             }
         }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::output;
 use crate::output::plain;
 use crate::output::table::cell;
 
@@ -19,4 +20,13 @@ pub(super) fn text(value: &Value, field: &str) -> String {
 pub(super) fn call(value: &Value, field: &str) -> String {
     let whole = cell(value.get(field));
     whole.rsplit('.').next().unwrap_or(&whole).to_owned()
+}
+
+/// Tells whoever named no tenant, and got nothing, where there may be some.
+pub(super) fn hint(all: &[Value], tenant: Option<&str>, plural: &str) {
+    if all.is_empty() && tenant.is_none() {
+        output::complain(&format!(
+            "the platform has no {plural} of its own; `--tenant -` shows every tenant's"
+        ));
+    }
 }

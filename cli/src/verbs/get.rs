@@ -9,7 +9,7 @@ use proto::name::Owner;
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::field::list;
+use super::field::{self, list};
 use super::keys;
 use super::kind::{EVERY_TENANT, KindName};
 use crate::client::Client;
@@ -59,7 +59,7 @@ pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
             let reply = client.all(&path, plural).await?;
             let all = list(&reply.json, plural);
             if get.kind.0.owner == Owner::Either {
-                hint(all, tenant, plural);
+                field::hint(all, tenant, plural);
             }
             match get.output {
                 Form::Json => format!("{}\n", reply.text.trim_end()),
@@ -73,15 +73,6 @@ pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
     };
     output::text_as_is(&shown);
     Ok(())
-}
-
-/// Tells whoever named no tenant, and got nothing, where there may be some.
-pub(super) fn hint(all: &[Value], tenant: Option<&str>, plural: &str) {
-    if all.is_empty() && tenant.is_none() {
-        output::complain(&format!(
-            "the platform has no {plural} of its own; `--tenant -` shows every tenant's"
-        ));
-    }
 }
 
 fn document(kind: KindName, json: &str) -> Result<String, Failure> {

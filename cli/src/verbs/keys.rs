@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Shown;
 use super::failure::Failure;
-use super::field::list;
+use super::field::{self, list};
 use super::wait::Wait;
 use crate::client::Client;
 use crate::output::plain;
@@ -90,7 +90,7 @@ pub(super) async fn run(client: &Client, keys: &Keys) -> Result<(), Failure> {
         }
         Keys::List(asked) => {
             let reply = client.all(&collection(asked.tenant.as_deref()), "keys").await?;
-            super::get::hint(list(&reply.json, "keys"), asked.tenant.as_deref(), "keys");
+            field::hint(list(&reply.json, "keys"), asked.tenant.as_deref(), "keys");
             asked.shown.print(&reply, || listed(&reply.json));
             Ok(())
         }

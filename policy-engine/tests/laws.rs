@@ -11,6 +11,8 @@
 mod ask;
 #[path = "laws/commerce.rs"]
 mod commerce;
+#[path = "laws/duties.rs"]
+mod duties;
 #[path = "laws/egress.rs"]
 mod egress;
 #[path = "laws/faults.rs"]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use policy_engine::facts::{
-    Acceptance, Bound, Check, Endpoint, Facts, Licence, Limit, Model, Obligation, Price, Rule, Team,
+    Acceptance, Bound, Endpoint, Facts, Licence, Limit, Model, Obligation, Price, Rule, Team,
 };
 use policy_engine::rules::condition::{
     Attribute, Attributes, Caller, Condition, EndpointSide, Interner, Members, ModelSide, RequestSide, Set,
@@ -18,7 +18,8 @@ use policy_engine::rules::roles::{Access, Domain, matched_grants};
 use policy_engine::vocabulary::{Action, Effect, Entity, Id, Layer, MaskAction, Mode, Name, Operation};
 
 use super::ask::{Answer, PARTS, Question, Terms};
-use super::world::{WORDS, model_named, name};
+use super::duties::{note, oblige, tighten};
+use super::world::{model_named, name};
 
 /// The answer to a question by these facts.
 pub(crate) fn answer(facts: &Facts, question: &Question) -> Answer {
@@ -56,7 +57,7 @@ impl<'b> Belief<'b> {
 }
 
 /// A rule that holds: whether for certain.
-type Holding<'a> = (&'a Id, &'a Rule, bool);
+pub(crate) type Holding<'a> = (&'a Id, &'a Rule, bool);
 
 impl<'a> Asking<'a> {
     fn of(facts: &'a Facts, question: &'a Question) -> Result<Self, &'static str> {
@@ -507,47 +508,4 @@ fn intersection(rules: &[Holding<'_>]) -> Option<RegionSet> {
         _ => None,
     });
     demands.reduce(|a, b| a.intersect(&b))
-}
-
-fn note(terms: &mut Terms, holding: &[Holding<'_>]) {
-    for (id, rule, _) in holding {
-        match (rule.mode, rule.effect) {
-            (Mode::Enforce, _) => drop(terms.matched.insert((*id).clone())),
-            (Mode::Shadow, Effect::Forbid) => drop(terms.shadow.insert((*id).clone())),
-            (Mode::Shadow, _) => {}
-        }
-    }
-}
-
-fn at_least(actions: &mut BTreeMap<String, MaskAction>, what: &str, action: MaskAction) {
-    let held = actions.entry(what.to_owned()).or_insert(action);
-    *held = (*held).max(action);
-}
-
-fn oblige(terms: &mut Terms, rule: &Rule) {
-    for obligation in &rule.obligations {
-        let (entities, action) = match obligation {
-            Obligation::Mask(entities) => (entities, MaskAction::Mask),
-            Obligation::Block(entities) => (entities, MaskAction::Block),
-            Obligation::Notice(text) => {
-                terms.notices.insert(text.clone());
-                continue;
-            }
-            Obligation::NoCache => {
-                terms.no_cache = true;
-                continue;
-            }
-            Obligation::Residency(_) => continue,
-        };
-        for entity in entities {
-            at_least(&mut terms.input, entity.as_str(), action);
-            at_least(&mut terms.output, entity.as_str(), action);
-        }
-    }
-}
-
-fn tighten(actions: &mut BTreeMap<String, MaskAction>, check: &Check) {
-    check.detect.iter().for_each(|entity| at_least(actions, entity.as_str(), check.action));
-    let named = WORDS.iter().filter(|word| check.words.iter().any(|w| w == *word));
-    named.for_each(|word| at_least(actions, word, check.action));
 }

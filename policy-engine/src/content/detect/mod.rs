@@ -5,6 +5,7 @@
 //! Absent on purpose: actions (a detector reports; `mask` acts), backtracking, and patterns without a bound.
 
 mod card;
+mod coded;
 mod context;
 mod email;
 mod feed;
@@ -12,11 +13,13 @@ mod iban;
 mod number;
 mod phone;
 mod scan;
+mod sieve;
 #[cfg(test)]
 mod tests;
 mod window;
 mod words;
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use thiserror::Error;
@@ -24,8 +27,10 @@ use thiserror::Error;
 use super::normalise::{has_escape, is_plain};
 use crate::decision::Actions;
 use crate::vocabulary::{Entity, MaskAction};
+use coded::Coded;
 use context::Context;
-pub(super) use feed::Feed;
+use feed::Feed;
+pub(super) use sieve::Sieve;
 #[cfg(test)]
 pub(super) use window::READS;
 use window::{End, Window};
@@ -77,6 +82,11 @@ pub struct Finding {
     pub start: usize,
     /// One past its last byte.
     pub end: usize,
+}
+
+/// By start, longer first.
+fn order(finding: &Finding) -> (usize, Reverse<usize>, What) {
+    (finding.start, Reverse(finding.end), finding.what)
 }
 
 /// Words and phrases to find, whole and in any case.
@@ -190,11 +200,25 @@ impl Detectors {
 
     /// Appends everything found in a whole text, by start, longer first. Findings may overlap: `mask` resolves that.
     pub fn scan(&self, text: &str, findings: &mut Vec<Finding>) {
-        let kinds = self.kinds;
-        if kinds.is_empty() {
+        if self.kinds.is_empty() {
             return;
         }
-        if text.is_ascii() && !has_escape(text) {
+        let kept = findings.len();
+        let ascii = text.is_ascii();
+        self.scan_text(self.kinds, (text, ascii), findings);
+        if self.kinds.entities != 0 && (coded::may_be_in(text) || (!ascii && coded::may_hold_tags(text))) {
+            let mut coded = Coded::new(self.kinds);
+            coded.push(self, text, findings);
+            coded.finish(self, findings);
+            if let Some(fresh) = findings.get_mut(kept..) {
+                fresh.sort_unstable_by_key(order);
+            }
+        }
+    }
+
+    /// Appends what a whole text, of ASCII or not, says; coded runs are left aside.
+    fn scan_text(&self, kinds: Kinds, (text, ascii): (&str, bool), findings: &mut Vec<Finding>) {
+        if ascii && !has_escape(text) {
             self.scan_window(kinds, &Window::new(text, End::Known), 0, findings);
             return;
         }

@@ -3,11 +3,9 @@
 //! Law: what a trigger's candidate is depends on the text around it alone, and a candidate starts at or before its trigger;
 //! so what is reported before the first undecided start is final.
 
-use std::cmp::Reverse;
-
 use super::number::{Number, Touch, touch_before};
 use super::window::{Window, is_spaced_word};
-use super::{Detectors, Finding, Kinds, What, card, email, iban, phone};
+use super::{Detectors, Finding, Kinds, What, card, email, iban, order, phone};
 use crate::vocabulary::Entity;
 
 impl Detectors {
@@ -38,7 +36,7 @@ impl Detectors {
             }
         }
         if let Some(fresh) = findings.get_mut(kept..) {
-            fresh.sort_unstable_by_key(|finding| (finding.start, Reverse(finding.end), finding.what));
+            fresh.sort_unstable_by_key(order);
         }
         live
     }

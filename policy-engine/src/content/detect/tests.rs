@@ -279,6 +279,59 @@ fn case_88_what_a_reader_sees_is_found_however_it_is_written() {
     }
 }
 
+/// RFC 4648, section 4, without padding.
+fn base64(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits = text.bytes().flat_map(|byte| (0..8).rev().map(move |n| byte >> n & 1)).collect::<Vec<_>>();
+    let value = |six: &[u8]| (0..6).fold(0, |sum, n| sum << 1 | six.get(n).copied().unwrap_or(0));
+    bits.chunks(6).map(|six| char::from(ALPHABET[usize::from(value(six))])).collect()
+}
+
+#[test]
+fn case_88_coded_runs_are_found_whole() {
+    let tags = |text: &str| -> String {
+        text.chars().filter_map(|c| char::from_u32(u32::from(c) + 0xe0000)).collect()
+    };
+    for (label, value) in [
+        ("EMAIL", "bob@example.com"),
+        ("EMAIL", "my address is bob@example.com, do write"),
+        ("CREDIT_DEBIT_CARD_NUMBER", "4111 1111 1111 1111"),
+        ("CREDIT_DEBIT_CARD_NUMBER", "4444444444444448"),
+        ("INTERNATIONAL_BANK_ACCOUNT_NUMBER", "GB29NWBK60161331926819"),
+        ("PHONE", "+44 20 7946 0958"),
+    ] {
+        let plain = base64(value);
+        let padded = format!("{plain}==");
+        let safe = plain.replace('+', "-").replace('/', "_");
+        for (before, run) in
+            [("", &plain), ("", &padded), ("", &safe), ("data:text/plain;base64,", &padded), ("k=", &plain)]
+        {
+            assert_eq!(found(&format!("so {before}{run} it is")), [(label, run.as_str())], "{value}");
+        }
+        for glued in ["files/", "x_", "a-b-c/", "keyX"] {
+            let run = format!("{glued}{plain}");
+            assert_eq!(found(&run), [(label, run.as_str())], "{value}");
+        }
+        let hidden = tags(value);
+        assert_eq!(found(&format!("so{hidden} it is")), [(label, hidden.as_str())], "{value}");
+    }
+    let run = base64("bob@example.com");
+    assert_eq!(
+        found(&format!("{} {run}", "aB".repeat(300))),
+        [("EMAIL", run.as_str())],
+        "behind one too long"
+    );
+    for text in [
+        "aHR0cHM6Ly9leGFtcGxlLmNvbS9wYXRo".to_owned(),
+        "HttpServletRequestWrapperFactoryBean".to_owned(),
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9".to_owned(),
+        base64(&format!("{} bob@example.com", "x ".repeat(200))),
+        tags(&format!("{} bob@example.com", "x ".repeat(200))),
+    ] {
+        assert_eq!(found(&text), [], "{text}");
+    }
+}
+
 #[test]
 fn lists_that_could_not_work_are_refused() {
     let compile =
@@ -319,6 +372,11 @@ fn case_93_a_megabyte_of_anything_is_read_a_bounded_number_of_times() {
         ("aaaaa ", 20),
         ("12-34-56-78 phone x ", 60),
         ("a.a@a.", 220),
+        ("aA", 260),
+        ("aA1b=", 60),
+        ("Ym9iQGV4YW1wbGUuY29t ", 220),
+        ("\u{e0041}", 4),
+        ("\u{e0040}a", 220),
         ("%", 2),
         ("&", 2),
         ("%4", 30),

@@ -10,12 +10,12 @@ mod tests;
 
 use std::sync::Arc;
 
-use super::detect::{Detectors, Feed, Finding, Kinds, What};
+use super::detect::{Detectors, Finding, Kinds, Sieve, What};
 use super::mask::{self, Blocked, Masker, Stretch, Weave};
 use crate::decision::Actions;
 use crate::vocabulary::MaskAction;
 
-/// Folded bytes that can be held at most: the longest address, pattern or number with what is read behind it. Each may carry up
+/// Folded bytes that can be held at most: the longest address, pattern, number or coded run with what is read behind it. Each may carry up
 /// to sixteen invisible characters.
 pub const HELD_MAX: usize = 512;
 
@@ -28,9 +28,9 @@ pub struct HoldBack {
     detectors: Arc<Detectors>,
     actions: Arc<Actions>,
     /// Looks for what is masked or blocked; its undecided text is held.
-    acting: Feed,
+    acting: Sieve,
     /// Looks for what is only reported, and holds nothing.
-    reporting: Option<Feed>,
+    reporting: Option<Sieve>,
     weave: Weave,
     /// The raw text from `at` on.
     raw: String,
@@ -48,8 +48,8 @@ impl HoldBack {
         Self {
             detectors,
             actions,
-            acting: Feed::new(acting),
-            reporting: (!reporting.is_empty()).then(|| Feed::new(reporting)),
+            acting: Sieve::new(acting),
+            reporting: (!reporting.is_empty()).then(|| Sieve::new(reporting)),
             weave: Weave::default(),
             raw: String::new(),
             at: 0,

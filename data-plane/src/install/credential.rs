@@ -4,6 +4,9 @@
 //! the reference, never what is behind it. Sealed ones may come a moment after the policy that names them; only one that is
 //! still not there after a while is told.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use std::{env, fs};
@@ -21,12 +24,15 @@ use crate::upstream::config::Fault;
 /// How long sealed secrets may be on their way.
 const ON_THEIR_WAY: Duration = Duration::from_secs(5);
 
+/// The largest file that is a credential, in bytes.
+const MOST_BYTES: u64 = 64 * 1024;
+
 /// A provider's credential; `None` where it asks for none.
 pub(super) fn open(provider: &ProviderRow, secrets: &Secrets) -> Result<Option<Secret>, Fault> {
     let Some(reference) = &provider.credential else { return Ok(None) };
     let found = match reference {
         Credential::Env(name) => env::var(name).ok(),
-        Credential::File(path) => fs::read_to_string(path).ok().map(|text| text.trim().to_owned()),
+        Credential::File(path) => read(Path::new(path)).map(|text| text.trim().to_owned()),
         Credential::Sealed => {
             let name = proto::name::format(Kind::Provider, &provider.id);
             secrets.credentials.get(&name).map(|secret| secret.reveal().to_owned())
@@ -34,6 +40,17 @@ pub(super) fn open(provider: &ProviderRow, secrets: &Secrets) -> Result<Option<S
     };
     let found = found.filter(|text| !text.is_empty()).ok_or(Fault::CredentialMissing)?;
     Ok(Some(Secret::new(found)))
+}
+
+/// A file's text. Only a regular file of a credential's size is read: a pipe or a device would hold back all policy.
+fn read(path: &Path) -> Option<String> {
+    let about = fs::metadata(path).ok()?;
+    if !about.is_file() || about.len() > MOST_BYTES {
+        return None;
+    }
+    let mut text = String::new();
+    File::open(path).ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// Tells the operator which endpoints of what is in force now are not called for want of a credential.

@@ -7,7 +7,9 @@ use std::cmp::Reverse;
 
 use super::detect::{Detectors, Finding};
 use super::mask::{self, Blocked, Masker, Stretch, Weave};
+use crate::content::What;
 use crate::decision::Actions;
+use crate::vocabulary::Entity;
 
 /// Texts in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +51,7 @@ impl Joined {
         if self.ends.len() > 1 {
             let mut together = Vec::new();
             detectors.scan(&self.text, &mut together);
-            together.retain(|finding| !is_covered(finding, &all));
+            together.retain(|finding| !is_covered(finding, &all) && !only_grew(finding, &all));
             all.append(&mut together);
             all.sort_unstable_by_key(|finding| (finding.start, Reverse(finding.end), finding.what));
         }
@@ -100,6 +102,13 @@ fn is_covered(finding: &Finding, by: &[Finding]) -> bool {
     same.fold(finding.start, reach) >= finding.end
 }
 
+/// Whether an address was whole in a part of its own and only took up words of its neighbour, which stay where they are.
+fn only_grew(finding: &Finding, by: &[Finding]) -> bool {
+    let address = What::Entity(Entity::Email);
+    let overlaps = |other: &Finding| other.start < finding.end && finding.start < other.end;
+    finding.what == address && by.iter().any(|other| other.what == address && overlaps(other))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -125,7 +134,9 @@ mod tests {
             (&["bob@", "exam", "", "ple.com, x"], &["[EMAIL_1]", "", "", ", x"]),
             (&["4111111111111111", "0000000"], &["[CREDIT_DEBIT_CARD_NUMBER_1]", "0000000"]),
             (&["my phone is ", "4155552671"], &["my phone is ", "[PHONE_1]"]),
-            (&["bob@x.co", "m ann@x.com", "bob@x.com"], &["[EMAIL_1]", " [EMAIL_2]", "[EMAIL_1]"]),
+            (&["bob@x.co", "m ann@x.com", "bob@x.com"], &["[EMAIL_1]", "m [EMAIL_2]", "[EMAIL_3]"]),
+            (&["ada@example.org", "foo bar"], &["[EMAIL_1]", "foo bar"]),
+            (&["hello", "ada@example.org"], &["hello", "[EMAIL_1]"]),
             (&["", "nothing", ""], &["", "nothing", ""]),
             (&[], &[]),
         ] {

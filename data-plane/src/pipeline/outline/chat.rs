@@ -19,6 +19,21 @@ const TOKENS: &str = "a whole number of tokens, at least 1";
 const NUMBERS: [&str; 6] =
     ["temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "top_logprobs"];
 
+/// Fields that decide what is asked of whom.
+const OWN: [&str; 11] = [
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "n",
+    "best_of",
+    "tools",
+    "tool_choice",
+    "functions",
+];
+
 /// Fields that are objects.
 const OBJECTS: [&str; 6] =
     ["response_format", "metadata", "logit_bias", "audio", "prediction", "web_search_options"];
@@ -48,9 +63,12 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
             }
             "tools" => tools::read(outline, value)?,
             name => {
-                tools::note_option(outline, name, value);
+                tools::note_option(outline, name, value)?;
                 if name == "tool_choice" {
-                    tools::note_choice(outline, value);
+                    tools::note_choice(outline, value)?;
+                }
+                if !NAMES.contains(&name) && tools::is_lookalike(name, &OWN) {
+                    return Err(BodyFault::wrong(name, "written as the dialect has it"));
                 }
                 other(name, value)?;
                 leaves(outline, key, value);
@@ -58,7 +76,7 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
         }
     }
     outline.max_tokens = caps.into_iter().flatten().min();
-    tools::note_model(outline);
+    tools::note_model(outline)?;
     if outline.model.is_empty() {
         return Err(BodyFault::Missing("model".to_owned()));
     }

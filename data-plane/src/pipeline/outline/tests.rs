@@ -255,3 +255,40 @@ proptest! {
         prop_assert_eq!(found.iter().filter(|found| **found == text).count(), 3);
     }
 }
+
+#[test]
+fn a_field_that_only_looks_like_the_dialects_is_refused() {
+    for field in [
+        "MODEL",
+        "Model",
+        "model ",
+        "maxTokens",
+        "Messages",
+        "Tools",
+        "WEB_SEARCH_OPTIONS",
+        "webSearchOptions",
+    ] {
+        let body = format!(r#"{{"model":"m",{HI},"{field}":["x"]}}"#);
+        assert_eq!(refused(&body), field, "{body}");
+    }
+    for field in ["models_of", "tool", "n_gram", "frequency", "seed"] {
+        assert!(read(&format!(r#"{{"model":"m",{HI},"{field}":1}}"#)).is_ok(), "{field}");
+    }
+}
+
+#[test]
+fn what_else_is_in_a_callers_own_tool_is_the_vendors() {
+    let body = format!(
+        r#"{{"model":"m",{HI},"tools":[{{"type":"function","function":{{"name":"f"}},"google_search":{{}},"cache_control":{{}}}}],
+            "models":["n"],"route":null}}"#
+    );
+    assert_eq!(read(&body).unwrap().egress_tools, ["google_search", "routing"]);
+}
+
+#[test]
+fn kinds_of_tools_are_bounded() {
+    let tools = |n: usize| (0..n).map(|n| format!(r#"{{"type":"t{n}"}}"#)).collect::<Vec<_>>().join(",");
+    let body = |n| format!(r#"{{"model":"m",{HI},"tools":[{}]}}"#, tools(n));
+    assert_eq!(read(&body(64)).unwrap().egress_tools.len(), 64);
+    assert_eq!(refused(&body(60_000)), "tools[64]");
+}

@@ -13,7 +13,7 @@ use super::super::field::{BodyFault, given};
 const CALLERS_OWN: [&str; 2] = ["function", "custom"];
 
 /// Top-level fields that switch a vendor's own tool on, and what it is called.
-const OPTIONS: [(&str, &str); 17] = [
+const OPTIONS: [(&str, &str); 26] = [
     ("web_search_options", "web_search"),
     ("web_search", "web_search"),
     ("search_parameters", "web_search"),
@@ -31,7 +31,23 @@ const OPTIONS: [(&str, &str); 17] = [
     ("plugins", "plugins"),
     ("mcp_servers", "mcp"),
     ("extra_body", "extra_body"),
+    ("enable_web_search", "web_search"),
+    ("search_mode", "web_search"),
+    ("search_recency_filter", "web_search"),
+    ("search_domain_filter", "web_search"),
+    ("tool_config", "tool_config"),
+    // Fields by which a broker of models sends the request to another than was asked for.
+    ("models", "routing"),
+    ("route", "routing"),
+    ("provider", "routing"),
+    ("fallbacks", "routing"),
 ];
+
+/// What a tool of the caller's own consists of; anything else in it is the vendor's to act on.
+const MEMBERS: [&str; 4] = ["type", "function", "custom", "cache_control"];
+
+/// Kinds of vendor-side tools in one request, so that telling them apart stays cheap.
+const MOST_KINDS: usize = 64;
 
 /// Parts of the names of models that search the web whatever they are asked.
 const SEARCHING: [&str; 4] = ["search-preview", "search-api", "deep-research", ":online"];
@@ -67,8 +83,13 @@ fn one(outline: &mut Outline, tool: Value<'_>) -> Result<(), BodyFault> {
             return Err(BodyFault::wrong("function.name", "a string"));
         }
     }
-    if !CALLERS_OWN.contains(&of.as_ref()) {
-        note(outline, &of);
+    if CALLERS_OWN.contains(&of.as_ref()) {
+        for (member, _) in tool.members().filter(|(member, _)| !MEMBERS.iter().any(|known| member.is(known)))
+        {
+            note(outline, &member.text())?;
+        }
+    } else {
+        note(outline, &of)?;
     }
     let texts = tool.leaves().filter(|leaf| !WORDS.iter().any(|word| leaf.is(word)));
     outline.texts.extend(texts.map(|leaf| leaf.range()));
@@ -77,34 +98,53 @@ fn one(outline: &mut Outline, tool: Value<'_>) -> Result<(), BodyFault> {
 }
 
 /// Notes what a field of the body switches on by being there. Off is said by leaving it out, `null` or `false`.
-pub(super) fn note_option(outline: &mut Outline, name: &str, value: Value<'_>) {
+pub(super) fn note_option(outline: &mut Outline, name: &str, value: Value<'_>) -> Result<(), BodyFault> {
     let tool = OPTIONS.iter().find(|(option, _)| *option == name).map(|(_, tool)| *tool);
-    if let Some(tool) = tool.filter(|_| given(value) && value.kind() != Kind::False) {
-        note(outline, tool);
+    match tool.filter(|_| given(value) && value.kind() != Kind::False) {
+        Some(tool) => note(outline, tool),
+        None => Ok(()),
     }
 }
 
 /// Notes a tool that is chosen by a type that is not the caller's own, whether or not it was offered.
-pub(super) fn note_choice(outline: &mut Outline, choice: Value<'_>) {
+pub(super) fn note_choice(outline: &mut Outline, choice: Value<'_>) -> Result<(), BodyFault> {
     let of = choice.get("type").filter(|of| of.kind() == Kind::String);
-    let Some(of) = of.map(|of| of.text()) else { return };
-    if !CALLERS_OWN.iter().chain(&CHOICES).any(|own| *own == of) {
-        note(outline, &of);
+    match of.map(|of| of.text()) {
+        Some(of) if !CALLERS_OWN.iter().chain(&CHOICES).any(|own| *own == of) => note(outline, &of),
+        _ => Ok(()),
     }
 }
 
 /// Notes the search that a model does by itself, as its name says.
-pub(super) fn note_model(outline: &mut Outline) {
-    if SEARCHING.iter().any(|part| outline.model.contains(part)) {
-        note(outline, "web_search");
-    }
+pub(super) fn note_model(outline: &mut Outline) -> Result<(), BodyFault> {
+    let searches = SEARCHING.iter().any(|part| outline.model.contains(part));
+    if searches { note(outline, "web_search") } else { Ok(()) }
 }
 
-fn note(outline: &mut Outline, tool: &str) {
+fn note(outline: &mut Outline, tool: &str) -> Result<(), BodyFault> {
     let tool: String = tool.chars().take(64).collect();
     if !outline.egress_tools.contains(&tool) {
+        if outline.egress_tools.len() >= MOST_KINDS {
+            return Err(BodyFault::wrong("", "at most 64 kinds of tools that the vendor runs"));
+        }
         outline.egress_tools.push(tool);
     }
+    Ok(())
+}
+
+/// Whether a field that is none of the dialect's would be one to a reader who takes no notice of case or of what stands between
+/// words, as many of vendors' do: it is what such a reader acts on that was not judged.
+pub(super) fn is_lookalike(name: &str, known: &[&str]) -> bool {
+    let folded = fold(name);
+    known
+        .iter()
+        .copied()
+        .chain(OPTIONS.map(|(option, _)| option))
+        .any(|own| own != name && fold(own) == folded)
+}
+
+fn fold(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Words of the dialect and of JSON Schema: structure, nobody's text.

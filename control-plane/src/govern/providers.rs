@@ -2,7 +2,7 @@
 //!
 //! Law: a tenant's provider brings its own secret. It may name neither what lies on a node, which is the platform's, nor a
 //! sealed credential that is not its own already: else who governs a tenant could send others' secrets where it likes.
-//! Its base URL is where a data plane may call.
+//! The gateway's own variables are nobody's to send. Its base URL is where a data plane may call.
 
 use prost::Message as _;
 use proto::admin::Credential;
@@ -12,6 +12,9 @@ use subtle::ConstantTimeEq as _;
 
 use super::{Preparing, governed};
 use crate::upstream::Upstream;
+
+/// How the names of the gateway's own variables begin, in any case.
+const GATEWAYS: &str = "CHANCERY";
 
 governed!(Provider in providers {
     fn prepare(&mut self, preparing: &mut Preparing<'_>) -> Result<(), Faults> {
@@ -64,8 +67,11 @@ pub(super) fn seal(
             credential.source = Some(Source::Sealed(id));
             Ok(())
         }
-        Some(Source::Env(_)) if preparing.id.tenant.is_some() => Err(at("env", of_the_platform())),
-        Some(Source::File(_)) if preparing.id.tenant.is_some() => Err(at("file", of_the_platform())),
+        Some(Source::Env(_) | Source::File(_)) if preparing.id.tenant.is_some() => Err(of_the_nodes()),
+        Some(Source::Env(name)) if is_the_gateways(&name) => {
+            let why = "names of the gateway's own: no provider's secret is in a variable that begins with `CHANCERY`";
+            Err(at("env", Problem::Invalid(why.to_owned())))
+        }
         Some(Source::Sealed(id)) if preparing.id.tenant.is_some() && named.as_ref() != Some(&id) => {
             Err(at("sealed", Problem::Invalid("is not this provider's own".to_owned())))
         }
@@ -80,8 +86,15 @@ pub(super) fn seal(
     }
 }
 
-fn of_the_platform() -> Problem {
-    Problem::Invalid("is the platform's: a tenant's provider brings its own secret, as `value`".to_owned())
+fn of_the_nodes() -> Faults {
+    let path = ["spec", "credential"].map(Step::Field).to_vec();
+    let why = "a tenant's provider can't name the nodes' environment or files; give the value, which is kept sealed";
+    Faults(vec![FieldFault { field: FieldPath(path), problem: Problem::Invalid(why.to_owned()) }])
+}
+
+/// Whether a variable is one the gateway configures itself by, its master key among them.
+fn is_the_gateways(variable: &str) -> bool {
+    variable.get(..GATEWAYS.len()).is_some_and(|start| start.eq_ignore_ascii_case(GATEWAYS))
 }
 
 fn holds(preparing: &Preparing<'_>, id: &str, secret: &[u8]) -> bool {
@@ -126,7 +139,19 @@ mod tests {
         };
         for source in [Source::Env("OPENAI_API_KEY".into()), Source::File("/etc/key".into())] {
             assert!(sealed(&platform, &gate, source.clone(), None).is_ok());
-            assert!(sealed(&tenants, &gate, source, None).is_err());
+            let told = sealed(&tenants, &gate, source, None).unwrap_err();
+            let [fault] = told.0.as_slice() else { panic!("{told:?}") };
+            assert_eq!(fault.field.to_string(), "spec.credential");
+            assert!(fault.problem.to_string().contains("can't name the nodes' environment or files"));
+        }
+        for name in ["CHANCERY_MASTER_KEY", "chancery__listen__admin", "Chancery"] {
+            let told = sealed(&platform, &gate, Source::Env(name.into()), None).unwrap_err();
+            assert_eq!(told.0[0].field.to_string(), "spec.credential.env", "{name}");
+            assert!(told.0[0].problem.to_string().contains("names of the gateway's own"), "{name}");
+            assert!(sealed(&tenants, &gate, Source::Env(name.into()), None).is_err(), "{name}");
+        }
+        for name in ["CHANCER", "MY_CHANCERY", "ÉÉÉÉÉ"] {
+            assert!(sealed(&platform, &gate, Source::Env(name.into()), None).is_ok(), "{name}");
         }
         let named = Source::Sealed(own.clone());
         assert!(sealed(&platform, &gate, named.clone(), None).is_ok());

@@ -85,3 +85,28 @@ async fn a_url_and_a_credential_that_are_both_wrong_are_both_told_and_neither_is
     assert_eq!(fields, ["spec.baseUrl", "spec.credential.sealed"]);
     assert!(!format!("{refusal:?}").contains("hush"), "{refusal:?}");
 }
+
+#[tokio::test]
+async fn a_tenants_provider_names_nothing_that_lies_on_a_node() {
+    let House { admin, .. } = &house().await;
+    let boss = key(admin, "acme", "boss", "research").await.secret;
+    let sources = [credential::Source::Env("AWS_SECRET".into()), credential::Source::File("/etc/key".into())];
+    for (source, written) in sources.into_iter().zip(["env: AWS_SECRET", "file: /etc/key"]) {
+        let mut theirs = provider("https://a.test/v1");
+        theirs.spec.as_mut().unwrap().credential = Some(Credential { source: Some(source) });
+        let request = CreateProviderRequest {
+            parent: "tenants/acme".into(),
+            provider_id: "p".into(),
+            provider: Some(theirs),
+            ..Default::default()
+        };
+        let refusal = Refusal::of_status(&admin.create_provider(signed(&boss, request)).await.unwrap_err());
+        let [field] = refusal.fields.as_slice() else { panic!("{refusal:?}") };
+        assert!(field.field == "spec.credential" && field.message.contains("the value"), "{refusal:?}");
+
+        let url = format!("https://a.test/v1\"\n  credential: {{{written}}} #");
+        let faults = applied(admin, &url, false).await;
+        let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+        assert_eq!((fault.line, fault.field.as_str()), (7, "spec.credential"), "{fault:?}");
+    }
+}

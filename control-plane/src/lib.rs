@@ -12,6 +12,7 @@ pub mod explain;
 pub mod govern;
 pub mod issue;
 pub mod keyring;
+mod lock;
 pub mod manifest;
 pub mod nodes;
 mod private;

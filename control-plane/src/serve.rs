@@ -30,6 +30,7 @@ use crate::api::rest;
 use crate::api::sync::SyncService;
 use crate::ca::{Authority, LEAF_VALIDITY};
 use crate::config::Config;
+use crate::lock::DirLock;
 use crate::nodes::NodeRegistry;
 use crate::private;
 use crate::publish::Publisher;
@@ -58,13 +59,16 @@ pub struct ControlPlane {
     grace: Duration,
     stop: CancellationToken,
     tasks: TaskTracker,
+    // The last field: held until the store is closed.
+    _lock: DirLock,
 }
 
 impl ControlPlane {
-    /// Opens the store, binds every port and serves them.
+    /// Takes the directory, opens the store, binds every port and serves them.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let own = config.own_dir();
         private::own_dir(&own).with_context(|| format!("`{}` can't be made", own.display()))?;
+        let lock = DirLock::take(&own)?;
         let sealer = sealer(&own)?;
         let path = config.store_path();
         let store = Store::open(&path)
@@ -102,7 +106,7 @@ impl ControlPlane {
         let router = ops::router(publisher.clone(), stop.clone());
         tasks.spawn(accept::serve(Port { listener: ports.ops, tls: None, router, stop: stop.clone() }));
         let grace = config.sync.grace.0;
-        Ok(Self { addresses, publisher, authority, grace, stop, tasks })
+        Ok(Self { addresses, publisher, authority, grace, stop, tasks, _lock: lock })
     }
 
     /// Where it listens.

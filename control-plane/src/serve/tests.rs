@@ -16,10 +16,14 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use super::*;
 
 async fn started(dir: &Path) -> ControlPlane {
+    try_started(dir).await.unwrap()
+}
+
+async fn try_started(dir: &Path) -> anyhow::Result<ControlPlane> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let listen = crate::config::Listen { admin: any, sync: any, ops: any };
-    ControlPlane::start(&Config { state_dir: dir.to_owned(), listen, ..Config::default() }).await.unwrap()
+    ControlPlane::start(&Config { state_dir: dir.to_owned(), listen, ..Config::default() }).await
 }
 
 fn token(dir: &Path) -> String {
@@ -83,6 +87,23 @@ async fn every_port_is_served_and_a_second_start_finds_what_was_there() {
     let get = GetTenantRequest { name: "tenants/acme".into() };
     assert_eq!(tenants.get_tenant(signed(&token, get)).await.unwrap().into_inner(), made);
     again.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_is_refused_while_another_control_plane_has_it() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let house = started(dir.path()).await;
+    let refused = try_started(dir.path()).await.unwrap_err().to_string();
+    let (own, pid) = (dir.path().join("control-plane"), std::process::id());
+    assert_eq!(refused, format!("`{}` is in use by another control plane (pid {pid})", own.display()));
+    started(other.path()).await.shutdown().await;
+    // Node certificates are issued beside it.
+    let authority = Authority::open(&own.join("ca")).unwrap();
+    assert_eq!(authority.certificate_pem(), house.authority().certificate_pem());
+
+    house.shutdown().await;
+    drop(started(dir.path()).await);
+    started(dir.path()).await.shutdown().await;
 }
 
 /// Sends everything of a request, and only then reads.

@@ -132,12 +132,27 @@ fn joined(body: &[u8], places: &[Range<usize>]) -> Joined {
     joined
 }
 
+/// Last words of labels whose numbers are instants, lengths of time, counts and ids, and labels that are too common to say whose
+/// a number is.
+const OF_THINGS: [&str; 12] =
+    ["at", "call", "cell", "count", "id", "ms", "ns", "seconds", "text", "time", "timestamp", "ts"];
+
+/// Whether a label says that a number is nobody's, or nothing.
+fn says_little(label: &str) -> bool {
+    let last = label.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or(label);
+    let own = last.rfind(|c: char| c.is_ascii_uppercase()).map_or(last, |at| last.get(at..).unwrap_or(last));
+    OF_THINGS.iter().any(|word| word.eq_ignore_ascii_case(last) || word.eq_ignore_ascii_case(own))
+}
+
 /// What is read before a number.
 fn read_label(body: &[u8], at: &Range<usize>) -> String {
     if at.is_empty() {
         return String::new();
     }
     let label = decoded(body, at);
+    if says_little(&label) {
+        return String::new();
+    }
     let from = label.ceil_char_boundary(label.len().saturating_sub(LABEL));
     format!("{}{COLON}", label.get(from..).unwrap_or_default())
 }

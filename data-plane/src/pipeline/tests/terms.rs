@@ -66,6 +66,14 @@ fn numbers_and_what_is_cut_in_parts_is_masked() {
             format!(r#"{hi},"x":[1,"[CREDIT_DEBIT_CARD_NUMBER_1]",4111111111111112]}}"#),
         ),
         (
+            format!(
+                r#"{hi},"x":{{"contact_ts":1732262700,"callMs":1732262700000,"text":41555526,"call":41555526}}}}"#
+            ),
+            format!(
+                r#"{hi},"x":{{"contact_ts":1732262700,"callMs":1732262700000,"text":41555526,"call":41555526}}}}"#
+            ),
+        ),
+        (
             format!(r#"{hi},"x":{{"phone":4155552671,"id":4155552673}}}}"#),
             format!(r#"{hi},"x":{{"phone":"[PHONE_1]","id":4155552673}}}}"#),
         ),

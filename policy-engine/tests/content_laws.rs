@@ -53,6 +53,9 @@ fn some() -> impl Strategy<Value = Arc<Actions>> {
 
 /// Fragments that make, break, join and almost make findings.
 const FRAGMENTS: &[&str] = &[
+    "\\nbob@example.com",
+    "\\t",
+    "\\",
     "bob@example.com",
     "ann.lee+x@mail.co.uk",
     "o'brien@x.org",

@@ -40,8 +40,18 @@ pub(super) fn local_start(window: &Window<'_>, at: usize) -> usize {
         }
         start -= c.len_utf8();
     }
+    start += escape(window, start, at);
     let opens = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || !b.is_ascii();
     bytes.get(start..at).and_then(|local| local.iter().position(opens)).map_or(at, |skip| start + skip)
+}
+
+/// Bytes of a JSON escape that the local part seems to begin with: in JSON within a text (`\nada@example.org` in the arguments of a
+/// tool) the letter after a backslash is not the address's, and without it the JSON would be broken.
+fn escape(window: &Window<'_>, start: usize, at: usize) -> usize {
+    let escapes = |b: &u8| matches!(b, b'n' | b't' | b'r' | b'b' | b'f');
+    let first = window.bytes().get(start..at).and_then(|local| local.split_first());
+    let more = first.is_some_and(|(first, rest)| escapes(first) && !rest.is_empty());
+    usize::from(more && window.before(start) == Some(b'\\'))
 }
 
 /// The address around the `@` at `at`, given where its local part starts: the offset of its end.

@@ -31,6 +31,8 @@ fn addresses() {
         ("mailto:a_b%c@x-y.org?subject=hi", "a_b%c@x-y.org"),
         ("wait..bob@example.com--thanks", "bob@example.com"),
         ("bob@example.com.", "bob@example.com"),
+        (r#"{"body":"Hello\nbob@example.com\tsee you"}"#, "bob@example.com"),
+        (r"\n@example.com", "n@example.com"),
         ("почта: иван@почта.рф, да", "иван@почта.рф"),
         ("我的邮箱是bob@example.com谢谢", "bob@example.com"),
         ("x@y.xn--p1ai", "x@y.xn--p1ai"),

@@ -5,7 +5,6 @@
 //! Absent on purpose: anything that production would use; every credential made here is for this machine alone.
 
 mod environment;
-mod lock;
 mod seed;
 mod upstreams;
 
@@ -70,7 +69,6 @@ pub(crate) struct Dev {
 /// Runs everything until a signal.
 pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     crate::telemetry::logs(&dev.log);
-    let _lock = lock::take(&dev.state_dir)?;
     let config = control_config(&dev);
     let control = ControlPlane::start(&config).await?;
     // What is there now is of a house that is gone: this one has the directory and its ports.

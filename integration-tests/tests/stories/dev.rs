@@ -100,8 +100,9 @@ async fn a_second_house_in_the_same_directory_is_refused_and_takes_nothing_away(
     let second = dev.run(&["dev", "--listen-control", "127.0.0.1:0"]).unwrap();
     assert_eq!(second.status.code(), Some(1));
     let complaint = String::from_utf8_lossy(&second.stderr).into_owned();
-    let pid = std::fs::read_to_string(dev.state().join("lock")).unwrap();
-    let expected = format!("`.chancery` is in use by another chancery (pid {})", pid.trim());
+    let pid = std::fs::read_to_string(dev.state().join("control-plane/lock")).unwrap();
+    let expected =
+        format!("`.chancery/control-plane` is in use by another control plane (pid {})", pid.trim());
     assert!(complaint.contains(&expected), "{complaint}");
     assert_eq!(std::fs::read(dev.state().join("dev.env")).unwrap(), before);
     assert!(dev.run(&["get", "teams"]).unwrap().status.success());

@@ -22,13 +22,14 @@ use crate::node::{Buffered, Node};
 pub(super) struct Intake {
     body: Incoming,
     budget: Option<Buffered>,
-    clock: Pin<Box<Sleep>>,
+    /// Made when there is something to wait for.
+    clock: Option<Pin<Box<Sleep>>>,
 }
 
 impl Intake {
     /// Counts `body` against the budget of `node`.
     pub(super) fn of(body: Incoming, node: &Arc<Node>) -> Self {
-        Self { body, budget: node.buffer(0), clock: Box::pin(tokio::time::sleep(INTAKE)) }
+        Self { body, budget: node.buffer(0), clock: None }
     }
 }
 
@@ -40,7 +41,8 @@ impl Body for Intake {
         let this = self.get_mut();
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
             let late = || refused(ErrorCode::Cancelled, "the message did not come in time");
-            return this.clock.as_mut().poll(cx).map(|()| Some(Err(late())));
+            let clock = this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(INTAKE)));
+            return clock.as_mut().poll(cx).map(|()| Some(Err(late())));
         };
         let Some(frame) = frame else { return Poll::Ready(None) };
         let frame = frame.map_err(|error| Status::from_error(Box::new(error)))?;

@@ -135,16 +135,12 @@ fn note(outline: &mut Outline, tool: &str) -> Result<(), BodyFault> {
 /// Whether a field that is none of the dialect's would be one to a reader who takes no notice of case or of what stands between
 /// words, as many of vendors' do: it is what such a reader acts on that was not judged.
 pub(super) fn is_lookalike(name: &str, known: &[&str]) -> bool {
-    let folded = fold(name);
-    known
-        .iter()
-        .copied()
-        .chain(OPTIONS.map(|(option, _)| option))
-        .any(|own| own != name && fold(own) == folded)
+    let options = OPTIONS.iter().map(|(option, _)| *option);
+    known.iter().copied().chain(options).any(|own| own != name && folded(own).eq(folded(name)))
 }
 
-fn fold(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase())
 }
 
 /// Words of the dialect and of JSON Schema: structure, nobody's text.

@@ -22,8 +22,8 @@ use proto::FILE_DESCRIPTOR_SET;
 use proto::code::ErrorCode;
 use proto::inference as wire;
 use proto::inference::inference_server::{Inference, InferenceServer};
-use tonic::Status;
 use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service as _;
@@ -75,10 +75,12 @@ pub(super) fn routes(node: &Arc<Node>, health: &HealthReporter) -> Routes {
 impl Routes {
     /// Answers a call.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<DoorBody> {
+        let arrival = match arrive(&self.node, &request) {
+            Some(Ok(arrival)) => Some(arrival),
+            Some(Err(refused)) => return refused,
+            None => None,
+        };
         let ours = request.uri().path().starts_with("/chancery.inference.v1.Inference/");
-        if let Some(refused) = turned_away(&self.node, &request) {
-            return refused;
-        }
         let response = if ours {
             let request = request.map(|body| Intake::of(body, &self.node));
             self.inference.clone().call(request).await.map_err(|never| match never {})
@@ -86,6 +88,9 @@ impl Routes {
             self.others.clone().call(request).await.map_err(|never| match never {})
         };
         let Ok(mut response) = response;
+        if let Some(refused) = arrival.and_then(|arrival| unread(&self.node, &arrival, response.headers())) {
+            return refused;
+        }
         headers::complete(&self.node, response.headers_mut());
         let told = response.headers().iter().filter(|(name, _)| headers::is_told(name));
         let told: HeaderMap = told.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -93,8 +98,9 @@ impl Routes {
     }
 }
 
-/// Messages are read only of callers who are proved first, so that nobody else can fill the memory.
-fn turned_away(node: &Arc<Node>, request: &Request<Incoming>) -> Option<Response<DoorBody>> {
+/// Who asks a model something, and that they may send it: messages are read only of callers who are proved first, so that nobody
+/// else can fill the memory.
+fn arrive(node: &Arc<Node>, request: &Request<Incoming>) -> Option<Result<Arrival, Response<DoorBody>>> {
     let operation = match request.uri().path() {
         "/chancery.inference.v1.Inference/Chat" | "/chancery.inference.v1.Inference/ChatStream" => {
             Operation::Chat
@@ -108,9 +114,34 @@ fn turned_away(node: &Arc<Node>, request: &Request<Incoming>) -> Option<Response
         Some(runtime) => identify(&runtime, &arrival.credential, arrival.at).map(drop),
         None => Err(Rejection::unready()),
     };
-    let Reply { head, body } = pipeline::turn_away(node, &arrival, known.err()?);
-    let response = told(head, &body.err()?).into_http::<tonic::body::Body>();
-    Some(response.map(|body| DoorBody::grpc(body, HeaderMap::new())))
+    Some(match known {
+        Ok(()) => Ok(arrival),
+        Err(rejection) => Err(turn_away(node, &arrival, rejection)),
+    })
+}
+
+/// The refusal of a message that could not be read: the library answers before the pipeline hears of it, with statuses that blame the
+/// server (`INTERNAL`) or are another's (`OUT_OF_RANGE`), and without a record.
+fn unread(node: &Arc<Node>, arrival: &Arrival, headers: &HeaderMap) -> Option<Response<DoorBody>> {
+    let heard = headers.keys().any(headers::is_told);
+    let status = Status::from_header_map(headers).filter(|_| !heard)?;
+    let most = node.bounds.body_bytes;
+    let rejection = match status.code() {
+        Code::OutOfRange => {
+            Rejection::new(ErrorCode::PayloadTooLarge, format!("the message is larger than {most} bytes"))
+        }
+        Code::Internal => Rejection::new(ErrorCode::InvalidRequest, "the message is not one of this call"),
+        // How messages may be compressed is between the libraries, and told in `grpc-accept-encoding`.
+        Code::Unimplemented => return None,
+        other => Rejection::new(ErrorCode::of_grpc(other), status.message()),
+    };
+    Some(turn_away(node, arrival, rejection))
+}
+
+fn turn_away(node: &Arc<Node>, arrival: &Arrival, rejection: Rejection) -> Response<DoorBody> {
+    let Reply { head, body } = pipeline::turn_away(node, arrival, rejection);
+    let status = body.err().map_or_else(odd_answer, |rejection| told(head, &rejection));
+    status.into_http::<tonic::body::Body>().map(|body| DoorBody::grpc(body, HeaderMap::new()))
 }
 
 /// More requests than there are places.

@@ -246,9 +246,28 @@ async fn case_60_no_message_is_read_of_a_caller_who_is_not_proved() {
     let told = |name| refused.metadata().get(name).unwrap();
     assert_eq!(told("x-chancery-request-id"), told("x-request-id"));
     let refused = client(&open).await.chat(with_key(huge)).await.unwrap_err();
-    assert_eq!(refused.code(), Code::OutOfRange, "{refused:?}");
-    let [record] = open.house.records();
-    assert!(record.code.is_some() && record.owner.is_none());
+    assert_eq!(Refusal::of_status(&refused).code.as_str(), "payload_too_large", "{refused:?}");
+    let records: [_; 2] = open.house.records();
+    assert!(records.iter().all(|record| record.code.is_some() && record.owner.is_none()));
+}
+
+#[tokio::test]
+async fn case_60_a_message_that_is_none_is_the_callers_mistake_and_recorded() {
+    let open = open(|_| ()).await;
+    let key = format!("Bearer {KEY}");
+    let headers = [("content-type", "application/grpc"), ("te", "trailers"), ("authorization", &key)];
+    let path = "/chancery.inference.v1.Inference/Chat";
+    // A length that is not there, a field that is none, a flag that says it is compressed, and one that says nothing.
+    for framed in ["\0\0\0\0\u{9}\u{a}", "\0\0\0\0\u{1}\u{7}", "\u{1}\0\0\0\u{1}x", "\u{7}\0\0\0\u{1}x"] {
+        let got = open.send((Method::POST, path), &headers, framed).await;
+        assert_eq!(got.headers["grpc-status"], "3", "{framed:?}: {:?}", got.headers);
+        assert!(got.headers.contains_key("x-chancery-request-id"), "{framed:?}");
+    }
+    let records: [_; 4] = open.house.records();
+    assert!(records.iter().all(|record| record.code == Some("invalid_request")));
+    let gzip = [headers.as_slice(), &[("grpc-encoding", "gzip")]].concat();
+    let got = open.send((Method::POST, path), &gzip, "\u{1}\0\0\0\u{1}x").await;
+    assert_eq!(got.headers["grpc-status"], "12", "{:?}", got.headers);
 }
 
 #[tokio::test]

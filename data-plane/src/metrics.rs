@@ -19,11 +19,14 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::node::Node;
 use crate::policy::PolicyState;
-use crate::record::{Observer, Record};
+use crate::record::{Attempt, Observer, Record};
 
 /// Upper bounds of durations, in seconds.
 const SECONDS: [f64; 16] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
+
+/// What an attempt is called that gave an answer.
+const ANSWERED: &str = "answered";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Requests {
@@ -56,6 +59,17 @@ struct Findings {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Attempts {
+    endpoint: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Called {
+    endpoint: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Costs {
     model: String,
     currency: String,
@@ -68,6 +82,8 @@ struct Bound {
     input: Counter,
     output: Counter,
     cost: Option<Counter>,
+    /// Of the endpoint that answered: how often, and how soon.
+    upstream: Option<(Counter, Histogram)>,
 }
 
 /// Door, operation, model, endpoint, outcome, and the currency of what it cost.
@@ -81,6 +97,8 @@ pub(crate) struct Metrics {
     tokens: Family<Tokens, Counter>,
     costs: Family<Costs, Counter>,
     findings: Family<Findings, Counter>,
+    attempts: Family<Attempts, Counter>,
+    upstream: Family<Called, Histogram, fn() -> Histogram>,
     duration: Histogram,
     first_byte: Histogram,
     unrecorded: Counter,
@@ -106,6 +124,8 @@ impl Metrics {
             tokens: Family::default(),
             costs: Family::default(),
             findings: Family::default(),
+            attempts: Family::default(),
+            upstream: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             duration: Histogram::new(SECONDS),
             first_byte: Histogram::new(SECONDS),
             unrecorded: Counter::default(),
@@ -143,6 +163,13 @@ impl Metrics {
             "From received to the answer's first byte",
             Unit::Seconds,
             metrics.first_byte.clone(),
+        );
+        r.register("upstream_attempts", "Calls to endpoints, by how each began", metrics.attempts.clone());
+        r.register_with_unit(
+            "upstream_first_byte",
+            "From sent to the first of an endpoint's answer",
+            Unit::Seconds,
+            metrics.upstream.clone(),
         );
         r.register("unrecorded_requests", "Requests that could not be recorded", metrics.unrecorded.clone());
         r.register(
@@ -214,7 +241,22 @@ impl Metrics {
             let labels = Costs { model: name(&record.model), currency: cost.currency.to_string() };
             self.costs.get_or_create(&labels).clone()
         });
-        Bound { requests, input: tokens("input"), output: tokens("output"), cost }
+        let upstream = record.endpoint.as_ref().map(|endpoint| {
+            let called = Called { endpoint: endpoint.to_string() };
+            let answered = Attempts { endpoint: endpoint.to_string(), outcome: ANSWERED };
+            (self.attempts.get_or_create(&answered).clone(), self.upstream.get_or_create(&called).clone())
+        });
+        Bound { requests, input: tokens("input"), output: tokens("output"), cost, upstream }
+    }
+
+    /// Counts the calls that gave no answer: of these there are few, and their labels are looked up each time.
+    fn count_failed(&self, record: &Record) {
+        for attempt in &record.attempts {
+            if let Some(failure) = &attempt.failure {
+                let labels = Attempts { endpoint: attempt.endpoint.to_string(), outcome: failure.kind };
+                self.attempts.get_or_create(&labels).inc();
+            }
+        }
     }
 
     fn count(&self, record: &Record) {
@@ -243,6 +285,14 @@ impl Bound {
         if let (Some(counter), Some(cost)) = (&self.cost, cost(record)) {
             counter.inc_by(cost.nanos.unsigned_abs());
         }
+        if let (
+            Some((answered, first_byte)),
+            Some(Attempt { failure: None, latency_us: Some(latency), .. }),
+        ) = (&self.upstream, record.attempts.last())
+        {
+            answered.inc();
+            first_byte.observe(*latency as f64 / 1e6);
+        }
     }
 }
 
@@ -254,6 +304,7 @@ fn cost(record: &Record) -> Option<Money> {
 impl Observer for Metrics {
     fn ended(&self, record: &Record, recorded: bool) {
         self.count(record);
+        self.count_failed(record);
         self.duration.observe(record.latency_us as f64 / 1e6);
         if let Some(first) = record.first_byte_us {
             self.first_byte.observe(first as f64 / 1e6);

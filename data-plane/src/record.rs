@@ -86,8 +86,19 @@ pub(crate) struct Owner {
 pub(crate) struct Attempt {
     /// The endpoint.
     pub(crate) endpoint: Id,
+    /// From sent to the first of its answer or to its failure, in microseconds; `None` where neither came, or nothing was sent.
+    pub(crate) latency_us: Option<u64>,
     /// Why it gave no answer; `None` where it gave one or the request ended before it could.
-    pub(crate) failure: Option<String>,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// Why a vendor gave no answer, or not the whole of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Its kind, of few: a label.
+    pub(crate) kind: &'static str,
+    /// The same in words.
+    pub(crate) why: String,
 }
 
 /// What the policy said.

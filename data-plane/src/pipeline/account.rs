@@ -30,9 +30,10 @@ use crate::error::Rejection;
 use crate::node::Node;
 use crate::quota::Reservation;
 use crate::record::outbox::Place;
-use crate::record::{Attempt, Outcome, Owner, Record, Usage};
+use crate::record::{Attempt, Failure, Outcome, Owner, Record, Usage};
 use crate::runtime::Runtime;
 use crate::runtime::vitals::InFlight;
+use crate::upstream::error::UpstreamError;
 
 /// Text after which the hold is told how far the answer is: about 256 tokens.
 const CHECKPOINT: u64 = 1024;
@@ -52,8 +53,8 @@ struct Open {
     moment: Moment,
     reservation: Option<Reservation>,
     price: Option<Arc<Price>>,
-    /// A vendor was sent the request.
-    sent: bool,
+    /// When a vendor was sent the request last, in microseconds since it was received; `None` if none was.
+    sent_us: Option<u64>,
     in_flight: Option<InFlight>,
     seen: Seen,
     reported: Option<Reported>,
@@ -70,7 +71,7 @@ impl Account {
             moment: arrival.moment,
             reservation: None,
             price: None,
-            sent: false,
+            sent_us: None,
             in_flight: None,
             seen: Seen { estimate: Estimate { input: 0, output: 0 }, output_bytes: 0, window: None },
             reported: None,
@@ -156,20 +157,26 @@ impl Account {
     /// A vendor is called.
     pub(crate) fn sent(&mut self, endpoint: &Id, price: Option<Arc<Price>>, in_flight: InFlight) {
         self.note(|open| {
-            open.sent = true;
             open.price = price;
             open.in_flight = Some(in_flight);
             open.record.endpoint = Some(endpoint.clone());
-            open.record.attempts.push(Attempt { endpoint: endpoint.clone(), failure: None });
+            open.sent_us = Some(micros(open.moment));
+            open.record.attempts.push(Attempt {
+                endpoint: endpoint.clone(),
+                latency_us: None,
+                failure: None,
+            });
         });
     }
 
-    /// The vendor called last gave no answer.
-    pub(crate) fn failed(&mut self, why: &dyn std::fmt::Display) {
+    /// The vendor called last gave no answer, or broke it off.
+    pub(crate) fn failed(&mut self, error: &UpstreamError) {
         self.note(|open| {
             open.in_flight = None;
+            let took = micros(open.moment).saturating_sub(open.sent_us.unwrap_or(0));
             if let Some(attempt) = open.record.attempts.last_mut() {
-                attempt.failure = Some(why.to_string());
+                attempt.latency_us.get_or_insert(took);
+                attempt.failure = Some(failure(error));
             }
         });
     }
@@ -180,9 +187,13 @@ impl Account {
     }
 
     /// A candidate was not called, and why.
-    pub(crate) fn passed_over(&mut self, endpoint: &Id, why: &dyn std::fmt::Display) {
+    pub(crate) fn passed_over(&mut self, endpoint: &Id, error: &UpstreamError) {
         self.note(|open| {
-            open.record.attempts.push(Attempt { endpoint: endpoint.clone(), failure: Some(why.to_string()) });
+            open.record.attempts.push(Attempt {
+                endpoint: endpoint.clone(),
+                latency_us: None,
+                failure: Some(failure(error)),
+            });
         });
     }
 
@@ -190,7 +201,11 @@ impl Account {
     pub(crate) fn answered(&mut self, upstream_request_id: Option<Box<str>>) {
         self.note(|open| {
             open.record.upstream_request_id = upstream_request_id;
-            open.record.first_byte_us = Some(micros(open.moment));
+            let now = micros(open.moment);
+            open.record.first_byte_us = Some(now);
+            if let Some(attempt) = open.record.attempts.last_mut() {
+                attempt.latency_us = Some(now.saturating_sub(open.sent_us.unwrap_or(0)));
+            }
         });
     }
 
@@ -255,7 +270,8 @@ impl Drop for Account {
 
 impl Open {
     fn end(self, node: &Node, outcome: Outcome, refusal: Option<&proto::status::Refusal>) {
-        let Self { mut record, place, reservation, price, seen, reported, moment, sent, .. } = self;
+        let Self { mut record, place, reservation, price, seen, reported, moment, sent_us, .. } = self;
+        let sent = sent_us.is_some();
         let usage = match outcome {
             Outcome::Answered | Outcome::Cut | Outcome::Blocked => seen.judge(reported),
             Outcome::Cancelled if sent => seen.judge(reported),
@@ -278,6 +294,10 @@ impl Open {
             None => node.outbox.note_lost(),
         }
     }
+}
+
+fn failure(error: &UpstreamError) -> Failure {
+    Failure { kind: error.kind.as_str(), why: error.to_string() }
 }
 
 fn timestamp(node: &Node) -> Timestamp {

@@ -180,15 +180,19 @@ impl Tokens {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Tried<'r> {
     endpoint: Spelled<&'r Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'r str>,
 }
 
 impl<'r> Tried<'r> {
     fn of(attempt: &'r Attempt) -> Self {
-        Self { endpoint: Spelled(&attempt.endpoint), failure: attempt.failure.as_deref() }
+        let failure = attempt.failure.as_ref().map(|failure| failure.why.as_str());
+        Self { endpoint: Spelled(&attempt.endpoint), latency_us: attempt.latency_us, failure }
     }
 }
 
@@ -198,7 +202,7 @@ mod tests {
     use policy_engine::vocabulary::Money;
 
     use super::super::outbox::tests::record;
-    use super::super::{Owner, Ruling};
+    use super::super::{Failure, Owner, Ruling};
     use super::*;
 
     #[test]
@@ -228,11 +232,15 @@ mod tests {
             ..Ruling::default()
         };
         record.cost = Some(Money { currency: "USD".parse().unwrap(), nanos: -5 });
-        record.attempts = vec![Attempt { endpoint: id(None, "e"), failure: Some("it \"broke\"".to_owned()) }];
+        record.attempts = vec![Attempt {
+            endpoint: id(None, "e"),
+            latency_us: Some(3),
+            failure: Some(Failure { kind: "reset", why: "it \"broke\"".to_owned() }),
+        }];
         let mut out = b"before\n".to_vec();
         write(&record, &mut out);
         let expected = r#"before
-{"requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"found":{"input":{"EMAIL":2},"output":{}},"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","failure":"it \"broke\""}]}
+{"requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"found":{"input":{"EMAIL":2},"output":{}},"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}]}
 "#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

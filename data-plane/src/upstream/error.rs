@@ -126,6 +126,28 @@ impl UpstreamError {
     }
 }
 
+impl Kind {
+    /// Its name, of few: a label.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Credential => "credential",
+            Self::Tls => "tls",
+            Self::AddressRefused => "address_refused",
+            Self::Timeout(_) => "timeout",
+            Self::Reset => "reset",
+            Self::Protocol => "protocol",
+            Self::TooLarge => "too_large",
+            Self::Status(refusal) => match refusal.status.as_u16() {
+                429 => "rate_limited",
+                400..=499 => "client_error",
+                500.. => "server_error",
+                _ => "protocol",
+            },
+        }
+    }
+}
+
 fn passing(status: StatusCode) -> bool {
     match status.as_u16() {
         408 | 429 => true,

@@ -4,6 +4,7 @@ use anyhow::Result;
 use http::{HeaderValue, StatusCode, header};
 use integration_tests::{
     door::{Ask, Door},
+    sandbox::Geo,
     scene::Scene,
     scripted::{Canned, Nobody, OpenAiLike, Script, ScriptedUpstream},
 };
@@ -40,6 +41,14 @@ async fn one_that_is_down_is_passed_over(door: Door) -> Result<Scene> {
         assert!(told.header("x-chancery-endpoint").ends_with("second"));
         let record = scene.last_record().await?;
         assert_eq!(tried(&record), [("first".to_owned(), false), ("second".to_owned(), true)]);
+    }
+    let metrics = scene.house.metrics(Geo::Eu).await?;
+    for line in [
+        "chancery_upstream_attempts_total{endpoint=\"first\",outcome=\"connect\"} 2",
+        "chancery_upstream_attempts_total{endpoint=\"second\",outcome=\"answered\"} 2",
+        "chancery_upstream_first_byte_seconds_count{endpoint=\"second\"} 2",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
     // One request, though it was tried twice.
     scene.house.apply(&policy::limit("few", "requests: 4, per: month")).await?;

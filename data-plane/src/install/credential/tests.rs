@@ -47,7 +47,7 @@ async fn no_prompt_goes_out_without_the_credential_it_is_to_go_with() {
     assert_eq!((down.outcome, down.endpoint), (Outcome::Failed, None), "no endpoint was called");
     for attempts in [pair.attempts, down.attempts] {
         assert_eq!(attempts[0].endpoint.name.as_str(), "keyless-a");
-        let failure = attempts[0].failure.as_deref();
+        let failure = attempts[0].failure.as_ref().map(|failure| failure.why.as_str());
         assert_eq!(failure, Some("the gateway's credential for the upstream can't be opened"));
     }
     let text = Metrics::new().render(&house.node, &PolicyState::default());

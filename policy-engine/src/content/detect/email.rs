@@ -5,6 +5,7 @@
 //! no address literals, a dotted domain with an alphabetic or `xn--` top label), with RFC 6531 letters.
 
 use super::window::{Window, is_spaced_word};
+use crate::content::normalise::letter;
 
 /// Longest local part, bytes.
 const LOCAL: usize = 64;
@@ -25,6 +26,10 @@ pub(super) fn local_start(window: &Window<'_>, at: usize) -> usize {
     let mut start = at;
     while start > floor {
         let Some(c) = window.char_before(start) else { break };
+        if c.is_ascii() && is_letter(c as u8) {
+            start -= 1;
+            break;
+        }
         let next = bytes.get(start).copied();
         let local = match c {
             '.' => next != Some(b'.'),
@@ -40,18 +45,14 @@ pub(super) fn local_start(window: &Window<'_>, at: usize) -> usize {
         }
         start -= c.len_utf8();
     }
-    start += escape(window, start, at);
-    let opens = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || !b.is_ascii();
+    let opens = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || !b.is_ascii() || is_letter(*b);
     bytes.get(start..at).and_then(|local| local.iter().position(opens)).map_or(at, |skip| start + skip)
 }
 
-/// Bytes of a JSON escape that the local part seems to begin with: in JSON within a text (`\nada@example.org` in the arguments of a
-/// tool) the letter after a backslash is not the address's, and without it the JSON would be broken.
-fn escape(window: &Window<'_>, start: usize, at: usize) -> usize {
-    let escapes = |b: &u8| matches!(b, b'n' | b't' | b'r' | b'b' | b'f');
-    let first = window.bytes().get(start..at).and_then(|local| local.split_first());
-    let more = first.is_some_and(|(first, rest)| escapes(first) && !rest.is_empty());
-    usize::from(more && window.before(start) == Some(b'\\'))
+/// Whether an escape is more likely the first letter of a name behind a backslash (`DOMAIN\bob`) than the control character it
+/// stands for. Of the others, which end lines, no letter is an address's: `\n@pytest.fixture` begins a line.
+fn is_letter(byte: u8) -> bool {
+    matches!(letter(byte), Some(b'b' | b'f'))
 }
 
 /// The address around the `@` at `at`, given where its local part starts: the offset of its end.

@@ -6,6 +6,7 @@
 use super::number::{Number, Touch, touch_before};
 use super::window::{Window, is_spaced_word};
 use super::{Detectors, Finding, Kinds, What, card, email, iban, order, phone};
+use crate::content::normalise::letter;
 use crate::vocabulary::Entity;
 
 impl Detectors {
@@ -77,7 +78,9 @@ impl Detectors {
             Some(letter) if is_spaced_word(letter) => {
                 let iban = kinds.has(Entity::InternationalBankAccountNumber);
                 let card = kinds.has(Entity::CreditDebitCardNumber);
-                let account = || iban::start_before(window, trigger).filter(|_| iban || card);
+                let start =
+                    || iban::start_before(window, trigger).or_else(|| lettered_start(window, trigger));
+                let account = || start().filter(|_| iban || card);
                 account().or_else(|| card.then_some(trigger))
             }
             _ if kinds.has(Entity::CreditDebitCardNumber) || kinds.has(Entity::Phone) => {
@@ -95,7 +98,7 @@ impl Detectors {
         }
         if window.char_before(trigger).is_some_and(is_spaced_word) {
             // A card is no account, as below.
-            if let Some(end) = (start < trigger).then(|| iban::end_of_iban(window, start)).flatten() {
+            if let Some(end) = (start < trigger).then(|| end_of_account(window, start)).flatten() {
                 let wanted = kinds.has(Entity::InternationalBankAccountNumber);
                 return wanted.then(|| finding(Entity::InternationalBankAccountNumber, start, end));
             }
@@ -119,6 +122,31 @@ impl Detectors {
     }
 }
 
+/// Where an IBAN may start whose first digit is at `digit`, and whose first letter is written as that of an escape (`\fr76`).
+fn lettered_start(window: &Window<'_>, digit: usize) -> Option<usize> {
+    let [mark, second] = window.bytes().get(digit.checked_sub(2)?..digit)? else { return None };
+    (letter(*mark).is_some() && second.is_ascii_alphabetic()).then_some(digit - 2)
+}
+
+/// The start of such letters at the window's end.
+fn lettered_tail(window: &Window<'_>) -> Option<usize> {
+    match window.bytes() {
+        [.., mark] if letter(*mark).is_some() => Some(window.len() - 1),
+        [.., mark, second] if letter(*mark).is_some() && second.is_ascii_alphabetic() => {
+            Some(window.len() - 2)
+        }
+        _ => None,
+    }
+}
+
+fn end_of_account(window: &Window<'_>, start: usize) -> Option<usize> {
+    if window.bytes().get(start).copied().and_then(letter).is_none() {
+        return iban::end_of_iban(window, start);
+    }
+    let end = window.lettered(start, |near, at| iban::end_of_iban(near, at).map(|end| end - at));
+    end.map(|length| start + length)
+}
+
 /// Where a candidate may start whose trigger has not arrived.
 fn live_tail(kinds: Kinds, window: &Window<'_>) -> usize {
     let mut live = window.len();
@@ -130,6 +158,7 @@ fn live_tail(kinds: Kinds, window: &Window<'_>) -> usize {
     }
     if kinds.has(Entity::InternationalBankAccountNumber) {
         live = live.min(iban::live_tail(window).unwrap_or(live));
+        live = live.min(lettered_tail(window).unwrap_or(live));
     }
     live
 }

@@ -32,7 +32,12 @@ fn addresses() {
         ("wait..bob@example.com--thanks", "bob@example.com"),
         ("bob@example.com.", "bob@example.com"),
         (r#"{"body":"Hello\nbob@example.com\tsee you"}"#, "bob@example.com"),
-        (r"\n@example.com", "n@example.com"),
+        (r#"{"to":"ada\u0040example\u002Eorg"}"#, r"ada\u0040example\u002Eorg"),
+        (r#"{"x":"{\"to\":\"ada\\u0040example.org\"}"}"#, r"ada\\u0040example.org"),
+        (r"see j\u00fcrgen@example.org\/x", r"j\u00fcrgen@example.org"),
+        (r"\\nbob@example.com\\n", "bob@example.com"),
+        (r"DOMAIN\bob@example.com", r"\bob@example.com"),
+        (r"C:\Users\ann@example.com", "ann@example.com"),
         ("почта: иван@почта.рф, да", "иван@почта.рф"),
         ("我的邮箱是bob@example.com谢谢", "bob@example.com"),
         ("x@y.xn--p1ai", "x@y.xn--p1ai"),
@@ -51,6 +56,7 @@ fn addresses() {
         "a@b",
         "git@github.com:o/r",
         "@@@",
+        r"import pytest\n@pytest.fixture\ndef f():",
     ] {
         assert_eq!(only(Entity::Email, text), None, "{text}");
     }
@@ -77,6 +83,9 @@ fn cards() {
         ("карта4111111111111111", "4111111111111111"),
         ("4111111111111111a", "4111111111111111"),
         ("pan_378282246310005_v2", "378282246310005"),
+        (r#"{"n":"\u0034111 1111\u00201111 1111"}"#, r"\u0034111 1111\u00201111 1111"),
+        (r"was\n4111 1111 1111 1111\nand", "4111 1111 1111 1111"),
+        (r"\b4111111111111111\b", "4111111111111111"),
         ("de4111111111111111", "4111111111111111"),
     ] {
         assert_eq!(only(Entity::CreditDebitCardNumber, text), Some(card), "{text}");
@@ -108,6 +117,9 @@ fn bank_accounts() {
         ("IBAN:BE68539007547034;", "BE68539007547034"),
         ("my IBAN is GB29NWBK60161331926818", "GB29NWBK60161331926818"),
         ("NO93-8601-1117-947", "NO93-8601-1117-947"),
+        (r"to\nGB29NWBK60161331926819", "GB29NWBK60161331926819"),
+        (r"to\fr7630006000011234567890189", r"\fr7630006000011234567890189"),
+        (r"IBAN \nl91abna0417164301", r"\nl91abna0417164301"),
     ] {
         assert_eq!(only(Entity::InternationalBankAccountNumber, text), Some(iban), "{text}");
     }
@@ -231,6 +243,16 @@ fn what_is_no_telephone() {
 fn words_are_whole_and_of_any_case() {
     assert_eq!(found("Falcons"), []);
     assert_eq!(found("x_falcon"), []);
+    for (text, word) in [
+        (r"as\nfalcon\tflies", "falcon"),
+        (r"see\falcon", r"\falcon"),
+        (r"\\falcon", r"\\falcon"),
+        (r"\u0066alc\u006Fn", r"\u0066alc\u006Fn"),
+    ] {
+        assert_eq!(found(text), [("WORD", word)]);
+    }
+    assert_eq!(found("a\nalcon"), [], "a line's end is no letter");
+    assert_eq!(found(r"Project\n falcon"), [("WORD", r"Project\n falcon"), ("WORD", "falcon")]);
     assert_eq!(found("PROJECT  falcon!"), [("WORD", "PROJECT  falcon"), ("WORD", "falcon")]);
     assert_eq!(found("这是机密文件"), [("WORD", "机密")]);
 }
@@ -271,6 +293,10 @@ fn case_88_what_a_reader_sees_is_found_however_it_is_written() {
             value.replace('@', "&#64;").replace('1', "&#x31;").replace(' ', "&nbsp;"),
             value.replace('@', "&commat;").replace('.', "&period;").replace('+', "&plus;"),
             value.replace('@', "&#8203;@").replace('1', "1&#x200b;"),
+            value.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect(),
+            value.chars().map(|c| format!("\\\\u{:04X}", u32::from(c))).collect(),
+            value.replace('@', r"\u0040").replace('1', r"\u0031").replace(' ', r"\u00a0"),
+            value.replace('@', r"\u200b@").replace('1', r"\ud835\udfcf"),
             spaced(value, "\u{e0041}\u{202e}\u{2066}"),
         ];
         for text in written {
@@ -386,6 +412,15 @@ fn case_93_a_megabyte_of_anything_is_read_a_bounded_number_of_times() {
         ("%40", 4),
         ("a%40", 220),
         ("&amp;", 30),
+        ("\\", 2),
+        ("\\u", 4),
+        ("\\u00", 4),
+        ("\\\\u0061", 4),
+        ("\\n", 60),
+        ("\\u0031", 4),
+        ("\\fr7", 120),
+        ("\\ud835", 30),
+        ("a\\u0040", 220),
     ] {
         let size: usize = if bound <= 4 { 1 << 20 } else { 1 << 17 };
         let text = unit.repeat(size / unit.len());

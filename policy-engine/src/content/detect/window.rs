@@ -5,8 +5,13 @@
 
 use std::cell::Cell;
 
+use crate::content::normalise::letter;
+
 /// Bytes of folded text before the first undecided one that a window must hold: no detector looks further back.
 pub(in crate::content) const LEFT: usize = 160;
+
+/// Bytes before a candidate that are read to tell what it is called.
+const NEAR: usize = 16;
 
 /// Whether the end of what is there is the end of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +98,18 @@ impl<'a> Window<'a> {
             from += 1;
         }
         self.slice(from, end)
+    }
+
+    /// Runs a decision on the text around `start`, with the escape that stands there (`\f`) read as its letter.
+    pub(super) fn lettered<T>(&self, start: usize, decision: impl FnOnce(&Window<'_>, usize) -> T) -> T {
+        let letter = self.bytes().get(start).copied().and_then(letter).map(char::from);
+        let before = self.reach_back(start, NEAR);
+        let to = self.text.ceil_char_boundary((start + LEFT).min(self.len()));
+        let text: String = before.chars().chain(letter).chain(self.slice(start + 1, to).chars()).collect();
+        let near = Window { text: &text, open: self.open || to < self.len(), short: Cell::new(false) };
+        let made = decision(&near, before.len());
+        self.short.set(self.short.get() || near.short.get());
+        made
     }
 
     /// Runs one decision; nothing when it needed what has not arrived.

@@ -1,10 +1,11 @@
 //! Lists of words and phrases, found whole and in any case.
 //!
 //! Law: a walk starts only where a word may start, goes at most the longest pattern deep, and reads no further than some pattern
-//! is still alive, so that a stream holds back nothing that no pattern begins with.
+//! is still alive, so that a stream holds back nothing that no pattern begins with. An escape with a letter (`\falcon`) is that letter
+//! where a word begins with it, and a space within a phrase.
 
 use super::window::{Window, is_spaced_word};
-use crate::content::normalise::{folded_lower, is_continuous_script};
+use crate::content::normalise::{folded_lower, is_continuous_script, letter, mark, spelled};
 
 /// Longest pattern once folded, bytes.
 pub(super) const PATTERN: usize = 200;
@@ -32,7 +33,7 @@ struct Node {
 
 /// A pattern as matched: folded, lower-cased, runs of space as one.
 pub(super) fn pattern_of(word: &str) -> String {
-    folded_lower(word).split_whitespace().collect::<Vec<_>>().join(" ")
+    spelled(folded_lower(word)).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Words {
@@ -69,9 +70,25 @@ impl Words {
         }
         let mut opening = pattern.bytes();
         match (opening.next(), opening.next()) {
-            (Some(first), Some(second)) => self.note_pair(first, second),
-            (Some(first), None) => (0..=u8::MAX).for_each(|second| self.note_pair(first, second)),
+            (Some(first), Some(second)) => self.note_opening(first, second),
+            (Some(first), None) => {
+                let firsts = [Some(first), mark(first)].into_iter().flatten();
+                firsts.for_each(|first| (0..=u8::MAX).for_each(|second| self.note_pair(first, second)));
+            }
             (None, _) => {}
+        }
+    }
+
+    /// Notes the pair, and how it looks where either is written as an escape.
+    fn note_opening(&mut self, first: u8, second: u8) {
+        for first in [Some(first), mark(first)].into_iter().flatten() {
+            self.note_pair(first, second);
+            if second == b' ' {
+                b"ntrbf"
+                    .iter()
+                    .filter_map(|letter| mark(*letter))
+                    .for_each(|mark| self.note_pair(first, mark));
+            }
         }
     }
 
@@ -121,12 +138,17 @@ impl Words {
                 return;
             }
             let Some(byte) = window.at(index) else { return };
-            let byte = as_matched(byte);
+            let byte = match letter(byte) {
+                None => as_matched(byte),
+                Some(letter) if index == start => letter,
+                Some(_) => b' ',
+            };
             let Ok(edge) = node.edges.binary_search_by_key(&byte, |edge| edge.0) else { return };
             at = node.edges.get(edge).map_or(usize::MAX, |edge| edge.1 as usize);
             index += 1;
             if byte == b' ' {
-                let more = |n: &usize| window.at(index + n).is_some_and(|b| b.is_ascii_whitespace());
+                let is_space = |b: u8| b.is_ascii_whitespace() || letter(b).is_some();
+                let more = |n: &usize| window.at(index + n).is_some_and(is_space);
                 index += (0..SPACES - 1).take_while(more).count();
             }
         }

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use thiserror::Error;
 
 use super::detect::{Finding, WORD_LABEL, What};
-use super::normalise::folded_lower;
+use super::normalise::{folded_lower, spelled};
 use crate::decision::Actions;
 use crate::vocabulary::{Entity, MaskAction};
 
@@ -99,7 +99,7 @@ fn leading_number(text: &str) -> Option<u32> {
 
 /// The form in which two spellings of one value are equal.
 fn same_value(what: What, value: &str) -> String {
-    let folded = folded_lower(value);
+    let folded = spelled(folded_lower(value));
     match what {
         What::Entity(Entity::Email) => folded,
         What::Entity(_) => folded.chars().filter(char::is_ascii_alphanumeric).collect(),

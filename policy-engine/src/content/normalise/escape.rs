@@ -1,9 +1,11 @@
-//! Characters written as escapes: `%40`, `&#64;`, `&#x40;`, `&commat;`.
+//! Characters written as escapes: `%40`, `&#64;`, `&#x40;`, `&commat;`, and those of JSON ([`backslash`]).
 //!
-//! Law: what stands at a `%` or `&` is decided by at most 16 bytes from there on, so an escape that is cut in two is one
+//! Law: what stands at a `%`, `&` or `\` is decided by at most 16 bytes from there on, so an escape that is cut in two is one
 //! escape still. One level of double escaping is read (`%2540`, `&amp;#64;`). Sources: RFC 3986 section 2.1; HTML, "Named
 //! character references", of which the few that stand in addresses and numbers. Absent on purpose: percent escapes of anything
 //! but printable ASCII, and of UTF-8.
+
+use super::backslash;
 
 /// Most digits of a character's number.
 const DIGITS: usize = 7;
@@ -22,7 +24,7 @@ const NAMES: [(&[u8], char); 10] = [
     (b"sol;", '/'),
 ];
 
-/// What a `%` or `&` begins.
+/// What a `%`, `&` or `\` begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Escape {
     /// A character, written in so many bytes.
@@ -44,7 +46,7 @@ pub(super) enum Rest {
 
 /// The offset of the next byte that may begin an escape.
 pub(super) fn next(bytes: &[u8]) -> Option<usize> {
-    memchr::memchr2(b'%', b'&', bytes)
+    memchr::memchr3(b'%', b'&', b'\\', bytes)
 }
 
 /// Whether a whole text holds an escape.
@@ -64,6 +66,7 @@ pub(super) fn read(bytes: &[u8], rest: Rest) -> Escape {
     let read = match bytes.first() {
         Some(b'%') => percent(bytes),
         Some(b'&') => entity(bytes, rest),
+        Some(b'\\') => backslash::read(bytes),
         _ => Escape::None,
     };
     if read == Escape::Open && rest == Rest::Known { Escape::None } else { read }

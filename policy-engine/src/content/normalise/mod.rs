@@ -3,9 +3,10 @@
 //! Law: a character folds alone, whatever stands beside it, so any chunking of a text folds to the same view.
 //! Composition is therefore never done (NFKD and dropped accents instead of NFKC); a run of more than
 //! [`INVISIBLE_RUN`] invisible characters folds to breaks, which bounds how much text a candidate can span.
-//! An escape (`%40`, `&#64;`) folds like the character it stands for, and waits where it has not arrived whole.
+//! An escape (`%40`, `&#64;`, `\u0040`) folds like the character it stands for, and waits where it has not arrived whole.
 //! Absent on purpose: decoding of base64, which has no characters to fold.
 
+mod backslash;
 mod escape;
 mod tables;
 
@@ -13,6 +14,7 @@ use unicode_normalization::char::decompose_compatible;
 
 use escape::{Escape, Rest};
 
+pub(super) use backslash::{letter, mark, spelled};
 pub(super) use tables::{is_continuous_script, is_extending};
 
 /// Invisible characters in a row that a match may span; each one more folds to [`BREAK`].
@@ -216,8 +218,8 @@ pub(super) fn has_escape(text: &str) -> bool {
     escape::is_in(text)
 }
 
-/// Whether a text certainly folds to one without digits and without `@`; a quick look that may err to no. Every escape has a digit
-/// or begins with `&`.
+/// Whether a text certainly folds to one without digits and without `@`; a quick look that may err to no. An escape that
+/// folds to either has a digit or begins with `&`.
 pub(super) fn is_plain(text: &str) -> bool {
     let telling = |hit: bool, b: &u8| hit | b.is_ascii_digit() | (*b == b'@') | (*b == b'&');
     let ascii = text.as_bytes().chunks(64).all(|block| !block.iter().fold(false, telling));

@@ -115,6 +115,11 @@ fn nothing_is_held_longer_than_stated_and_a_character_costs_a_bounded_number_of_
         "-",
         "é",
         "机",
+        "\\",
+        "\\n",
+        "\\u0031",
+        "\\fr7",
+        "a\\u0040",
     ] {
         let text = unit.repeat(20_000 / unit.len());
         let (mut hold, mut masker, mut out) = (hold(MaskAction::Mask), Masker::new(), String::new());

@@ -117,6 +117,9 @@ impl Scene {
         for record in &mut trace {
             let object = record.as_object_mut().context("a record is an object")?;
             DIFFERENT.iter().for_each(|name| drop(object.remove(*name)));
+            for attempt in object.get_mut("attempts").and_then(Value::as_array_mut).into_iter().flatten() {
+                attempt.as_object_mut().map(|attempt| attempt.remove("latencyUs"));
+            }
         }
         trace.sort_by_key(ToString::to_string);
         ensure!(self.house.held() == 0, "something is still held");

@@ -46,6 +46,8 @@ pub struct Imagined {
     pub residency: Vec<Name>,
     /// Tools that the vendor would run.
     pub egress_tools: Vec<String>,
+    /// Fields of it that are outside the published schema.
+    pub unknown_fields: Vec<String>,
 }
 
 /// Says what a node of the geo would decide by these facts, and why.
@@ -147,6 +149,7 @@ impl<'a> Explaining<'a> {
             declared_jurisdictions: &asked.residency,
             declared_classes: &asked.classes,
             egress_tools: &asked.egress_tools,
+            unknown_fields: &asked.unknown_fields,
             instant: asked.instant,
             key: None,
         }

@@ -53,6 +53,7 @@ impl Asked {
             declared_jurisdictions: &[],
             declared_classes: &[],
             egress_tools: &[],
+            unknown_fields: &[],
             instant: Instant(1_750_000_000_000_000),
             key: Some("key00000001"),
         }

@@ -13,7 +13,7 @@
 //! | | is there a vendor-side tool that no `permit` about `egressTools` allows | `permit_missing` |
 //! | | does the content hold what a guardrail or a rule blocks | `content_blocked` |
 //! | | do the requirements contradict each other | `obligation_conflict` |
-//! | | is there an endpoint that keeps every promise | `residency_unsatisfied`, `rule_forbids`, `permit_missing`, `content_blocked`, `no_endpoint` |
+//! | | is there an endpoint that keeps every promise | `residency_unsatisfied`, `rule_forbids`, `permit_missing`, `content_blocked`, `unknown_field`, `no_endpoint` |
 //! | | is a model under a spend limit priced | `unpriced_model` |
 //!
 //! Law: deny beats allow; a rule can only narrow; every `require` that holds is kept together with all others, the

@@ -64,6 +64,8 @@ codes! {
     ContentBlocked = "content_blocked", "the content holds something that policy blocks";
     /// The model has no endpoint here.
     NoEndpoint = "no_endpoint", "the model has no endpoint in this geo";
+    /// A field outside the published schema, and no endpoint that takes such fields.
+    UnknownField = "unknown_field", "a field is outside the published schema, and the endpoint rejects such fields";
     /// The model is under a money limit and has no price.
     Unpriced = "unpriced_model", "the model has no price and is under a spend limit";
 }
@@ -87,6 +89,8 @@ pub struct Reason {
     pub legal_ref: Option<String>,
     /// The endpoint it is about, where it is about one.
     pub endpoint: Option<Id>,
+    /// The field of the request it is about, where it is about one.
+    pub field: Option<String>,
     /// What is to be done about it, where that says more than the code's own message.
     pub line: Option<String>,
 }
@@ -94,7 +98,15 @@ pub struct Reason {
 impl Reason {
     /// A reason with nothing behind it but its code.
     pub fn plain(code: ReasonCode) -> Self {
-        Self { code, custom_code: None, source: None, legal_ref: None, endpoint: None, line: None }
+        Self {
+            code,
+            custom_code: None,
+            source: None,
+            legal_ref: None,
+            endpoint: None,
+            field: None,
+            line: None,
+        }
     }
 
     /// A reason that a governed thing stands behind.

@@ -35,6 +35,9 @@ pub struct Request<'a> {
     pub declared_classes: &'a [String],
     /// Tools that the vendor runs by itself and that reach outside (web search, code, MCP).
     pub egress_tools: &'a [String],
+    /// Fields outside the published schema of the operation ([`crate::vocabulary::is_published`]), by name; as many as a
+    /// reason is to name.
+    pub unknown_fields: &'a [String],
     /// The instant of the decision.
     pub instant: Instant,
     /// The public id of the key that was presented, for limits that count keys apart.

@@ -6,16 +6,18 @@
 mod entity;
 mod money;
 mod name;
+mod published;
 mod span;
 mod words;
 
 pub use entity::Entity;
 pub use money::{Currency, Money, MoneyError, decimal_nanos, decimal_text};
 pub use name::{Id, Kind, Name, NameError};
+pub use published::is_published;
 pub use span::{Duration, Instant, Period, SpanError};
 pub use words::{
     Action, Adapter, Effect, Layer, LicenceKind, MaskAction, Mode, OnStoreLoss, Operation, PrincipalType,
-    RoutePolicy, UnknownWord,
+    RoutePolicy, UnknownFields, UnknownWord,
 };
 
 /// A count of model tokens, as a vendor bills them.

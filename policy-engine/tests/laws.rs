@@ -17,6 +17,8 @@ mod duties;
 mod egress;
 #[path = "laws/faults.rs"]
 mod faults;
+#[path = "laws/fields.rs"]
+mod fields;
 #[path = "laws/narrowing.rs"]
 mod narrowing;
 #[path = "laws/plain.rs"]

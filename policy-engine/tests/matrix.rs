@@ -56,6 +56,7 @@ fn mark(snapshot: &CompiledSnapshot, asking: &Asking<'_>) -> String {
         declared_jurisdictions: &asking.areas,
         declared_classes: &[],
         egress_tools: &[],
+        unknown_fields: &[],
         instant: Instant::parse("2026-06-01").unwrap(),
         key: None,
     };

@@ -108,6 +108,8 @@ codes! {
     ObligationConflict = "obligation_conflict" PermissionDenied FORBIDDEN "permission_error" Never;
     /// See `ReasonCode::ContentBlocked`.
     ContentBlocked = "content_blocked" PermissionDenied FORBIDDEN "permission_error" Never;
+    /// See `ReasonCode::UnknownField`.
+    UnknownField = "unknown_field" InvalidArgument BAD_REQUEST "invalid_request_error" Never;
     /// See `ReasonCode::NoEndpoint`.
     NoEndpoint = "no_endpoint" PermissionDenied FORBIDDEN "permission_error" Never;
     /// See `ReasonCode::Unpriced`.
@@ -240,6 +242,7 @@ impl From<ReasonCode> for ErrorCode {
             ReasonCode::ResidencyUnsatisfied => Self::ResidencyUnsatisfied,
             ReasonCode::ObligationConflict => Self::ObligationConflict,
             ReasonCode::ContentBlocked => Self::ContentBlocked,
+            ReasonCode::UnknownField => Self::UnknownField,
             ReasonCode::NoEndpoint => Self::NoEndpoint,
             ReasonCode::Unpriced => Self::UnpricedModel,
         }

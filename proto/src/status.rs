@@ -103,7 +103,9 @@ impl Refusal {
                 told.push(reason);
             }
         }
-        Self { reasons: told, ..Self::new(code, message) }
+        let field = first.and_then(|reason| reason.field.clone());
+        let fields = field.map(|field| WrongField { field, message: message.clone() });
+        Self { reasons: told, fields: fields.into_iter().collect(), ..Self::new(code, message) }
     }
 
     /// Reads a status back: ours by its details, a library's by its gRPC code.

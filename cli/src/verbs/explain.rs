@@ -45,6 +45,9 @@ pub(crate) struct Explain {
     /// Tools that the vendor would run, such as web_search; with commas between, or repeated.
     #[arg(long, value_delimiter = ',')]
     egress_tools: Vec<String>,
+    /// Fields that the request has at its top and OpenAI's published schema has not, such as plugins; with commas between, or repeated.
+    #[arg(long, value_delimiter = ',')]
+    unknown_fields: Vec<String>,
     /// When it is asked: a date (its first instant in UTC) or an instant; without it now.
     #[arg(long, value_name = "DATE|INSTANT")]
     at: Option<String>,
@@ -99,6 +102,8 @@ fn question(explain: &Explain, geo: &str) -> Value {
         ("team", explain.team.as_ref().map(|team| json!(team))),
         ("purpose", explain.purpose.as_ref().map(|purpose| json!(purpose))),
         ("instant", explain.at.as_ref().map(|at| json!(instant(at)))),
+        // Asked only where it is meant, so that a control plane that does not know the word yet still answers.
+        ("unknownFields", Some(json!(explain.unknown_fields)).filter(|_| !explain.unknown_fields.is_empty())),
         ("revision", explain.revision.map(|revision| json!(revision))),
     ];
     if let Some(fields) = question.as_object_mut() {
@@ -221,6 +226,8 @@ mod tests {
             question(&given(&["--team", "r", "--at", "2026-01-31", "--data-classes", "EMAIL,PHONE"]), "us");
         assert_eq!((&asked["team"], &asked["instant"]), (&json!("r"), &json!("2026-01-31T00:00:00Z")));
         assert_eq!(asked["dataClasses"], json!(["EMAIL", "PHONE"]));
+        let asked = question(&given(&["--unknown-fields", "plugins,transforms"]), "us");
+        assert_eq!(asked["unknownFields"], json!(["plugins", "transforms"]));
         assert_eq!(instant("2026-01-31T10:00:00+01:00"), "2026-01-31T10:00:00+01:00");
     }
 

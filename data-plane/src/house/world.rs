@@ -15,7 +15,9 @@ use policy_engine::facts::{
     Endpoint, Facts, Grant, GrantSubject, Key, Model, ModelCard, ModelGlob, Permission, Price,
     PricePerMillion, Principal, Provider, Role, Route, RouteTarget, Team, Tenant, Terms, Timeouts,
 };
-use policy_engine::vocabulary::{Action, Adapter, Id, Name, Operation, PrincipalType, RoutePolicy, Tokens};
+use policy_engine::vocabulary::{
+    Action, Adapter, Id, Name, Operation, PrincipalType, RoutePolicy, Tokens, UnknownFields,
+};
 
 /// A name.
 pub(crate) fn name(text: &str) -> Name {
@@ -124,6 +126,7 @@ fn registry(facts: &mut Facts) {
             storage_regions: vec![name("DE")],
             terms: Terms::default(),
             timeouts: Timeouts::default(),
+            unknown_fields: UnknownFields::Forward,
             geos: vec![],
         };
         facts.endpoints.insert(platform(endpoint), Arc::new(endpoint_of));

@@ -109,6 +109,7 @@ impl<'v> Viewer<'v> {
             declared_jurisdictions: &[],
             declared_classes: &[],
             egress_tools: &[],
+            unknown_fields: &[],
             instant: self.now,
             key: Some(self.key),
         };

@@ -79,6 +79,7 @@ impl Question {
             declared_jurisdictions: declared.map_or(&[], |d| &d.jurisdictions),
             declared_classes: declared.map_or(none, |d| &d.classes),
             egress_tools: &self.outline.egress_tools,
+            unknown_fields: &self.outline.unknown_fields,
             instant: self.arrival.at,
             key: Some(&self.key),
         }

@@ -10,7 +10,7 @@ mod field;
 
 use std::ops::Range;
 
-use policy_engine::vocabulary::Operation;
+use policy_engine::vocabulary::{Operation, is_published};
 
 pub(crate) use field::BodyFault;
 
@@ -18,6 +18,9 @@ use super::tape::{Tape, Value};
 
 /// The most answers one request may ask for.
 pub(crate) const ANSWERS: u64 = 128;
+
+/// Fields outside the published schema that are kept by name: one decides, the others would be noise.
+const UNKNOWN: usize = 8;
 
 /// The longest name of a model, in bytes.
 const MODEL_NAME: usize = 256;
@@ -41,6 +44,8 @@ pub(crate) struct Outline {
     pub(crate) answers: u64,
     /// Tools that the vendor runs by itself and that reach outside, by type.
     pub(crate) egress_tools: Vec<String>,
+    /// Fields outside the published schema of the operation, by name; the first few.
+    pub(crate) unknown_fields: Vec<String>,
     /// Where the texts stand, quotes included, in order.
     pub(crate) texts: Vec<Range<usize>>,
     /// Texts that the model reads as one, each of [`Self::texts`] at most once: the parts of a message, two at least.
@@ -96,6 +101,13 @@ impl Outline {
             Operation::Embed => embed::read(&mut outline, root)?,
         }
         Ok(outline)
+    }
+
+    /// Notes a field that is outside the published schema.
+    fn note_field(&mut self, operation: Operation, name: &str) {
+        if !is_published(operation, name) && self.unknown_fields.len() < UNKNOWN {
+            self.unknown_fields.push(name.chars().take(64).collect());
+        }
     }
 
     /// Takes in every string and long number of a value whose structure is not ours to know, and the key it goes by, where that

@@ -14,7 +14,7 @@ use policy_engine::facts::{
 use policy_engine::snapshot::Header;
 use policy_engine::vocabulary::{
     Action, Adapter, Currency, Duration, Effect, Entity, Id, Layer, LicenceKind, MaskAction, Mode, Name,
-    OnStoreLoss, Operation, Period, PrincipalType, RoutePolicy,
+    OnStoreLoss, Operation, Period, PrincipalType, RoutePolicy, UnknownFields,
 };
 
 /// How large a town is.
@@ -195,6 +195,7 @@ fn registry(facts: &mut Facts, size: &Size) {
                 storage_regions: vec![name("EU")],
                 terms: Terms::default(),
                 timeouts: Timeouts::default(),
+                unknown_fields: UnknownFields::Forward,
                 geos: vec![],
             },
         );

@@ -77,6 +77,7 @@ fn compile_endpoints(build: &mut Build<'_>, people: &People, registry: &mut Regi
             vendor: build.symbols.symbol(endpoint.provider.as_str()),
             provider,
             terms: terms(endpoint, vendor.map(|v| &**v)),
+            unknown_fields: endpoint.unknown_fields,
             processing: build.places(at, "spec.processingRegions", &endpoint.processing_regions),
             storage: build.places(at, "spec.storageRegions", &endpoint.storage_regions),
         });

@@ -12,7 +12,7 @@ use crate::request::{Found, Request};
 use crate::rules::condition::EndpointSide;
 use crate::snapshot::CompiledSnapshot;
 use crate::snapshot::rows::{Gate, SiteRow, TargetRow};
-use crate::vocabulary::{Effect, Mode};
+use crate::vocabulary::{Effect, Mode, UnknownFields};
 
 /// An endpoint of the route, as rules see it.
 pub(super) struct Offer<'a> {
@@ -71,8 +71,10 @@ impl<'a, 's> Choice<'a, 's> {
             });
         }
         if candidates.is_empty() {
-            // Every endpoint fell for a reason of its own; the first one's code stands for all, and all stand behind it.
-            let first = verdict.dropped.first().cloned();
+            // Every endpoint fell for a reason of its own; one code stands for all, and all stand behind it: that of an endpoint
+            // which fell for nothing but a field, since the caller can mend that, or else the first one's.
+            let mendable = verdict.dropped.iter().find(|reason| reason.code == ReasonCode::UnknownField);
+            let first = mendable.or(verdict.dropped.first()).cloned();
             let first = first.map(|reason| Reason { endpoint: None, ..reason });
             return Err(vec![first.unwrap_or(Reason::plain(ReasonCode::NoEndpoint))]);
         }
@@ -122,6 +124,9 @@ impl<'a, 's> Choice<'a, 's> {
         };
         let blocking = required.iter().find(blocks);
         faults.extend(blocking.and_then(|(ix, _)| verdict.because(ReasonCode::ContentBlocked, *ix)));
+        if faults.is_empty() && offer.site.unknown_fields == UnknownFields::Reject {
+            faults.extend(self.request.unknown_fields.first().map(|field| unknown(field)));
+        }
         faults
     }
 
@@ -133,6 +138,13 @@ impl<'a, 's> Choice<'a, 's> {
         let begun = |price: &Price| price.valid_from.is_none_or(|from| from <= self.request.instant);
         mine.map(|row| &row.price).find(|price| begun(price)).cloned()
     }
+}
+
+/// Why a request with this field does not go where such fields are rejected.
+fn unknown(field: &str) -> Reason {
+    let line =
+        format!("the field `{field}` is outside the published schema, and the endpoint rejects such fields");
+    Reason { field: Some(field.to_owned()), line: Some(line), ..Reason::plain(ReasonCode::UnknownField) }
 }
 
 /// The residency that an endpoint does not keep: every rule it breaks, or all that contradict each other.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Geos;
-use crate::vocabulary::{Adapter, Duration, Name, Operation, RoutePolicy, Tokens};
+use crate::vocabulary::{Adapter, Duration, Name, Operation, RoutePolicy, Tokens, UnknownFields};
 
 /// Where a vendor credential is found. Never the credential itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct Endpoint {
     pub terms: Terms,
     /// Overrides of the default timeouts.
     pub timeouts: Timeouts,
+    /// What becomes of a request with fields outside the published schema; default `forward`.
+    pub unknown_fields: UnknownFields,
     /// The geos that may use it; empty is all.
     pub geos: Geos,
 }

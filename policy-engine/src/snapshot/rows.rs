@@ -12,7 +12,7 @@ use crate::rules::geo::RegionSet;
 use crate::rules::roles::RoleSetIx;
 use crate::vocabulary::{
     Adapter, Currency, Effect, Id, Instant, Layer, Mode, Name, OnStoreLoss, Operation, PrincipalType,
-    RoutePolicy,
+    RoutePolicy, UnknownFields,
 };
 
 /// An API key as a node knows it.
@@ -120,6 +120,7 @@ pub(crate) struct SiteRow {
     pub(crate) vendor: Symbol,
     pub(crate) provider: u32,
     pub(crate) terms: Terms,
+    pub(crate) unknown_fields: UnknownFields,
     /// `None` is unknown, which satisfies no residency.
     pub(crate) processing: Option<Arc<Places>>,
     pub(crate) storage: Option<Arc<Places>>,

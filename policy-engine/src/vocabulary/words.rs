@@ -93,6 +93,14 @@ words! {
         Simulated = "simulated",
     }
 
+    /// What an endpoint makes of fields of a request that are outside the published schema.
+    UnknownFields {
+        /// They ride along.
+        Forward = "forward",
+        /// A request that has one does not go there.
+        Reject = "reject",
+    }
+
     /// What a rule does when its condition holds.
     Effect {
         /// Deny; wins over everything.

@@ -37,6 +37,8 @@ pub(crate) struct Question {
     pub(crate) classes: Vec<String>,
     /// Tools that the vendor runs.
     pub(crate) tools: Vec<String>,
+    /// Fields outside the published schema.
+    pub(crate) fields: Vec<String>,
     pub(crate) instant: Instant,
     /// Indices of [`PARTS`].
     pub(crate) content: Vec<usize>,
@@ -50,9 +52,10 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
     let areas = prop_oneof![2 => Just(vec![]), 1 => subsequence(&AREAS[..], 1..=2)];
     let classes = prop_oneof![2 => Just(vec![]), 1 => subsequence(&["EMAIL", "PHI"][..], 1..=2)];
     let tools = prop_oneof![3 => Just(vec![]), 1 => subsequence(&TOOLS[..], 1..=2)];
+    let fields = prop_oneof![3 => Just(vec![]), 1 => Just(vec!["plugins".to_owned()])];
     let when = (select(&TIMES[..]), 0..2_i64).prop_map(|(time, after)| Instant(time + after));
     let content = prop_oneof![1 => Just(vec![]), 1 => subsequence(&[0, 1, 2, 3][..], 0..=2)];
-    (who, key, what, (areas, classes, tools), when, content).prop_map(
+    (who, key, what, (areas, classes, tools, fields), when, content).prop_map(
         |(who, key, what, said, instant, content)| {
             let ((tenant, team, principal), (model, stream, purpose)) = (who, what);
             let areas = said.0.into_iter().map(name).collect();
@@ -69,6 +72,7 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
                 areas,
                 classes,
                 tools,
+                fields: said.3,
                 instant,
                 content,
             }
@@ -136,6 +140,7 @@ pub(crate) fn ask(snapshot: &CompiledSnapshot, question: &Question) -> Answer {
         declared_jurisdictions: &question.areas,
         declared_classes: &question.classes,
         egress_tools: &question.tools,
+        unknown_fields: &question.fields,
         instant: question.instant,
         key: question.key,
     };

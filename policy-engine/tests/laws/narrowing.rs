@@ -23,6 +23,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) purpose: Option<&'a str>,
     pub(crate) areas: &'a [Name],
     pub(crate) tools: &'a [String],
+    pub(crate) fields: &'a [String],
     pub(crate) found: &'a [Entity],
     pub(crate) instant: Instant,
 }
@@ -37,6 +38,7 @@ impl Default for Ask<'_> {
             purpose: None,
             areas: &[],
             tools: &[],
+            fields: &[],
             found: &[],
             instant: Instant(0),
         }
@@ -63,6 +65,7 @@ pub(crate) fn decided(snapshot: &CompiledSnapshot, ask: &Ask<'_>) -> Decision {
         declared_jurisdictions: ask.areas,
         declared_classes: &[],
         egress_tools: ask.tools,
+        unknown_fields: ask.fields,
         instant: ask.instant,
         key: ask.key,
     };
@@ -130,6 +133,7 @@ const BOLT: Ask<'static> = Ask {
     purpose: None,
     areas: &[],
     tools: &[],
+    fields: &[],
     found: &[],
     instant: Instant(0),
 };
@@ -257,6 +261,7 @@ fn what_is_blocked_on_the_way_in_is_not_held_against_an_answer() {
         declared_jurisdictions: &[],
         declared_classes: &[],
         egress_tools: &[],
+        unknown_fields: &[],
         instant: Instant(0),
         key: None,
     };

@@ -12,6 +12,7 @@ use policy_engine::facts::{
 };
 use policy_engine::vocabulary::{
     Action, Adapter, Effect, Id, Layer, LicenceKind, Mode, Name, Operation, PrincipalType, RoutePolicy,
+    UnknownFields,
 };
 
 pub(crate) fn name(text: &str) -> Name {
@@ -78,6 +79,7 @@ fn endpoint(provider: &str, place: &str) -> Endpoint {
         storage_regions: vec![],
         terms: Terms::default(),
         timeouts: Timeouts::default(),
+        unknown_fields: UnknownFields::Forward,
         geos: vec![],
     }
 }

@@ -15,7 +15,9 @@ use policy_engine::rules::condition::{
 use policy_engine::rules::geo::PlaceKind;
 use policy_engine::rules::geo::{RegionSet, jurisdictions_of, kind, names_overlapping, resolve};
 use policy_engine::rules::roles::{Access, Domain, matched_grants};
-use policy_engine::vocabulary::{Action, Effect, Entity, Id, Layer, MaskAction, Mode, Name, Operation};
+use policy_engine::vocabulary::{
+    Action, Effect, Entity, Id, Layer, MaskAction, Mode, Name, Operation, UnknownFields,
+};
 
 use super::ask::{Answer, PARTS, Question, Terms};
 use super::duties::{note, oblige, tighten};
@@ -407,9 +409,14 @@ impl<'a> Asking<'a> {
                     Some("residency_unsatisfied")
                 }
                 _ if self.holds_blocked(&own.input) => Some("content_blocked"),
+                _ if endpoint.unknown_fields == UnknownFields::Reject && !self.question.fields.is_empty() => {
+                    Some("unknown_field")
+                }
                 _ => None,
             };
             match fault {
+                // What the caller can mend is told before what it cannot.
+                Some("unknown_field") => first = Some("unknown_field"),
                 Some(fault) => drop(first.get_or_insert(fault)),
                 None => {
                     kept.extend(mine.iter().map(|(_, rule, _)| (id.clone(), *rule)));

@@ -11,7 +11,7 @@ use policy_engine::facts::{
 };
 use policy_engine::vocabulary::{
     Action, Adapter, Duration, Entity, Id, Instant, LicenceKind, MaskAction, Name, OnStoreLoss, Operation,
-    Period, PrincipalType, RoutePolicy,
+    Period, PrincipalType, RoutePolicy, UnknownFields,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -217,14 +217,17 @@ fn things(kind: Kind) -> impl Strategy<Value = (Map<Provider>, Map<Endpoint>, Ma
         terms,
         geos,
     });
-    let endpoint = (select(&PROVIDERS[..]), subsequence(&PLACES[..], 0..=2), terms(), geos(kind.geos));
-    let endpoint = endpoint.prop_map(|(provider, places, terms, geos)| Endpoint {
+    let unknown_fields = prop_oneof![3 => Just(UnknownFields::Forward), 1 => Just(UnknownFields::Reject)];
+    let endpoint =
+        (select(&PROVIDERS[..]), subsequence(&PLACES[..], 0..=2), terms(), unknown_fields, geos(kind.geos));
+    let endpoint = endpoint.prop_map(|(provider, places, terms, unknown_fields, geos)| Endpoint {
         provider: name(provider),
         upstream_model: String::new(),
         processing_regions: names(places),
         storage_regions: vec![],
         terms,
         timeouts: Timeouts::default(),
+        unknown_fields,
         geos,
     });
     let model = (

@@ -10,7 +10,7 @@ use policy_engine::facts::{
 };
 use policy_engine::vocabulary::{
     Action, Adapter, Effect, Entity, Id, Instant, Layer, LicenceKind, MaskAction, Mode, Name, Operation,
-    PrincipalType, RoutePolicy,
+    PrincipalType, RoutePolicy, UnknownFields,
 };
 
 pub(crate) const GEOS: [&str; 2] = ["eu", "us"];
@@ -118,6 +118,7 @@ fn registry(facts: &mut Facts) {
         storage_regions: vec![],
         terms: Terms::default(),
         timeouts: Timeouts::default(),
+        unknown_fields: UnknownFields::Forward,
         geos: geos.iter().map(|geo| name(geo)).collect(),
     };
     put(&mut facts.endpoints, "frankfurt", endpoint("vendor", "eu-central-1", &["eu"]));

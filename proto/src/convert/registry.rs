@@ -4,7 +4,7 @@ use http::Uri;
 use policy_engine::facts::{
     Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
 };
-use policy_engine::vocabulary::{Adapter, Duration, Name, RoutePolicy, Tokens};
+use policy_engine::vocabulary::{Adapter, Duration, Name, RoutePolicy, Tokens, UnknownFields};
 
 use super::checks::{Checks, Faults, Problem};
 use super::{shown, text, texts};
@@ -121,6 +121,7 @@ impl TryFrom<&admin::Endpoint> for Endpoint {
         let processing_regions = c.list("processingRegions", &spec.processing_regions);
         let storage_regions = c.list("storageRegions", &spec.storage_regions);
         let timeouts = c.at("timeouts", |c| timeouts(c, spec.timeouts.as_ref()));
+        let unknown_fields = c.optional("unknownFields", &spec.unknown_fields);
         let geos = c.list("geos", &spec.geos);
         let terms = terms(spec.terms.as_ref());
         c.finish(provider.zip(upstream_model).map(|(provider, upstream_model)| Self {
@@ -130,6 +131,7 @@ impl TryFrom<&admin::Endpoint> for Endpoint {
             storage_regions,
             terms,
             timeouts,
+            unknown_fields: unknown_fields.unwrap_or(UnknownFields::Forward),
             geos,
         }))
     }
@@ -169,6 +171,11 @@ impl From<&Endpoint> for admin::EndpointSpec {
             storage_regions: texts(&fact.storage_regions),
             terms: terms_out(&fact.terms),
             timeouts: (fact.timeouts != Timeouts::default()).then_some(timeouts),
+            // The default goes out as nothing, so that facts of older revisions keep their bytes.
+            unknown_fields: match fact.unknown_fields {
+                UnknownFields::Forward => String::new(),
+                reject => reject.to_string(),
+            },
             geos: texts(&fact.geos),
         }
     }

@@ -1,6 +1,6 @@
 //! What works on all resources together: apply, export, explain.
 
-use policy_engine::vocabulary::{Action, Instant, Kind, Name, Operation};
+use policy_engine::vocabulary::{Action, Instant, Kind, Name, Operation, is_published};
 use proto::admin::policy_service_server::PolicyService;
 use proto::admin::{
     ApplyRequest, ApplyResponse, ExplainRequest, ExplainResponse, ExportRequest, ExportResponse,
@@ -87,6 +87,7 @@ fn imagined(asked: &ExplainRequest) -> Result<Imagined, Refusal> {
             proto::convert::instant(time).ok_or_else(|| Refusal::field("instant", "is not an instant"))?
         }
     };
+    let unknown = asked.unknown_fields.iter().filter(|field| !is_published(operation, field));
     let residency = asked.subject_residency.iter().map(|place| named("subjectResidency", place));
     Ok(Imagined {
         tenant,
@@ -100,5 +101,6 @@ fn imagined(asked: &ExplainRequest) -> Result<Imagined, Refusal> {
         classes: asked.data_classes.clone(),
         residency: residency.collect::<Result<_, _>>()?,
         egress_tools: asked.egress_tools.clone(),
+        unknown_fields: unknown.cloned().collect(),
     })
 }

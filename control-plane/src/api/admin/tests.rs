@@ -350,6 +350,13 @@ async fn history_tells_what_each_revision_changed() {
     assert!(admin.list_nodes(root(ListNodesRequest::default())).await.unwrap().into_inner().nodes.is_empty());
 }
 
+/// The world's endpoint in the EU, which now rejects fields outside the published schema.
+fn rejecting() -> SourceFile {
+    let text = "apiVersion: chancery/v1\nkind: Endpoint\nmetadata: {name: sim-eu}\nspec: {provider: sim, upstreamModel: fast, \
+                processingRegions: [EU], storageRegions: [EU], unknownFields: reject}\n";
+    SourceFile { path: "e".into(), text: text.into() }
+}
+
 #[tokio::test]
 async fn a_decision_is_explained_by_the_revision_that_is_asked() {
     let House { admin, .. } = &house().await;
@@ -376,6 +383,15 @@ async fn a_decision_is_explained_by_the_revision_that_is_asked() {
     let tools = ExplainRequest { egress_tools: vec!["web_search".into()], ..ask("fast", "eu") };
     let refused = admin.explain(root(tools)).await.unwrap().into_inner();
     assert_eq!(refused.reasons[0].code, "permit_missing", "{refused:?}");
+    admin.apply(root(ApplyRequest { files: vec![rejecting()], dry_run: false })).await.unwrap();
+    let fields = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    let plugins = ExplainRequest { unknown_fields: fields(&["seed", "plugins"]), ..ask("fast", "eu") };
+    let refused = admin.explain(root(plugins)).await.unwrap().into_inner();
+    assert_eq!(refused.reasons[0].code, "unknown_field", "{refused:?}");
+    assert!(refused.reasons[0].message.contains("`plugins`"), "{refused:?}");
+    assert_eq!(refused.candidates[0].reasons[0].code, "unknown_field");
+    let seed = ExplainRequest { unknown_fields: fields(&["seed"]), ..ask("fast", "eu") };
+    assert_eq!(admin.explain(root(seed)).await.unwrap().into_inner().effect, "allow", "it is published");
     let guarded = "apiVersion: chancery/v1\nkind: Guardrail\nmetadata: {name: baseline}\nspec: {applies: {models: [\"*\"]}, \
                    input: [{detect: EMAIL, action: mask}, {words: [project-x], action: block}], output: [{detect: PHONE, action: mask}]}\n";
     let files = vec![SourceFile { path: "g".into(), text: guarded.into() }];

@@ -4,23 +4,35 @@
 //! refused, a part of content of an unknown type is text.
 
 mod message;
+mod schema;
 mod tools;
 
+use std::ops::RangeInclusive;
+
+use policy_engine::vocabulary::{Operation, is_published};
+
 use super::super::tape::{Kind, Value};
-use super::field::{BodyFault, boolean, kind, whole};
+use super::field::{BodyFault, boolean, given, kind, number, whole};
 use super::{ANSWERS, MODEL_NAME, Outline, UsageOption, Written};
+use tools::Place;
 
 /// More output tokens than this are not asked for by anybody but an attacker; it keeps every sum far from overflow.
 const MOST_TOKENS: u64 = 1 << 40;
 
 const TOKENS: &str = "a whole number of tokens, at least 1";
 
-/// Fields that are numbers; what they may be is the vendor's to say.
-const NUMBERS: [&str; 6] =
-    ["temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "top_logprobs"];
+/// Fields that are numbers, within the bounds of the reference, and what is said of others.
+const NUMBERS: [(&str, RangeInclusive<f64>, &str); 4] = [
+    ("temperature", 0.0..=2.0, "a number from 0 to 2"),
+    ("top_p", 0.0..=1.0, "a number from 0 to 1"),
+    ("presence_penalty", -2.0..=2.0, "a number from -2 to 2"),
+    ("frequency_penalty", -2.0..=2.0, "a number from -2 to 2"),
+];
+
+const BIAS: &str = "an object of numbers from -100 to 100";
 
 /// Fields that decide what is asked of whom.
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
     "model",
     "messages",
     "stream",
@@ -32,11 +44,11 @@ const OWN: [&str; 11] = [
     "tools",
     "tool_choice",
     "functions",
+    "function_call",
 ];
 
 /// Fields that are objects.
-const OBJECTS: [&str; 6] =
-    ["response_format", "metadata", "logit_bias", "audio", "prediction", "web_search_options"];
+const OBJECTS: [&str; 5] = ["response_format", "metadata", "audio", "prediction", "web_search_options"];
 
 pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFault> {
     if root.kind() != Kind::Object {
@@ -59,20 +71,13 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
                 outline.answers = outline.answers.max(n.unwrap_or(1));
                 if name == "n" {
                     outline.choices = n.unwrap_or(1);
+                } else {
+                    outline.note_field(Operation::Chat, name);
                 }
             }
-            "tools" => tools::read(outline, value)?,
-            name => {
-                tools::note_option(outline, name, value)?;
-                if name == "tool_choice" {
-                    tools::note_choice(outline, value)?;
-                }
-                if !NAMES.contains(&name) && tools::is_lookalike(name, &OWN) {
-                    return Err(BodyFault::wrong(name, "written as the dialect has it"));
-                }
-                other(name, value)?;
-                leaves(outline, key, value);
-            }
+            "tools" => tools::read(outline, "tools", value)?,
+            "functions" => tools::read_functions(outline, value)?,
+            name => field(outline, name, (key, value))?,
         }
     }
     outline.max_tokens = caps.into_iter().flatten().min();
@@ -105,16 +110,55 @@ fn stream_options(outline: &mut Outline, value: Value<'_>) -> Result<(), BodyFau
         (_, None) => UsageOption::Beside(value.range().start + 1),
     };
     for (key, other) in value.members().filter(|(key, _)| !key.is("include_usage")) {
-        leaves(outline, key, other);
+        outline.texts.push(key.range());
+        outline.take_all(Some(key), other);
+    }
+    Ok(())
+}
+
+/// A field that concerns only the vendor, or that we do not know.
+fn field(outline: &mut Outline, name: &str, (key, value): (Value<'_>, Value<'_>)) -> Result<(), BodyFault> {
+    let known = is_published(Operation::Chat, name);
+    tools::note_field(outline, Place::Body, (key, value))?;
+    if !known {
+        if tools::is_lookalike(name, &OWN) {
+            return Err(BodyFault::wrong(name, "written as the dialect has it"));
+        }
+        outline.note_field(Operation::Chat, name);
+        outline.texts.push(key.range());
+    }
+    check(name, value)?;
+    match name {
+        "tool_choice" | "function_call" => tools::note_choice(outline, value)?,
+        "response_format" => {
+            outline.texts.extend(value.leaves().map(|leaf| leaf.range()));
+            schema::take_described(outline, value);
+            return Ok(());
+        }
+        _ => {}
+    }
+    // Of the dialect's own numbers (a seed), none is anybody's.
+    if value.kind() != Kind::Number || !known {
+        outline.take_all(Some(key), value);
     }
     Ok(())
 }
 
 /// Checks the types of fields that concern only the vendor.
-fn other(name: &str, value: Value<'_>) -> Result<(), BodyFault> {
+fn check(name: &str, value: Value<'_>) -> Result<(), BodyFault> {
+    if let Some((_, within, expected)) = NUMBERS.iter().find(|(field, ..)| *field == name) {
+        return number(name, value, within.clone(), expected);
+    }
     match name {
-        _ if NUMBERS.contains(&name) => kind(name, value, &[Kind::Number], "a number"),
         _ if OBJECTS.contains(&name) => kind(name, value, &[Kind::Object], "an object"),
+        "seed" if given(value) && !is_seed(value) => Err(BodyFault::wrong(name, "a whole number of 64 bits")),
+        "top_logprobs" => whole(name, value, 0..=20, "a whole number from 0 to 20").map(drop),
+        "logit_bias" => {
+            kind(name, value, &[Kind::Object], BIAS)?;
+            let fits = |bias| given(bias) && number(name, bias, -100.0..=100.0, BIAS).is_ok();
+            let all = value.members().all(|(_, bias)| fits(bias));
+            if all { Ok(()) } else { Err(BodyFault::wrong(name, BIAS)) }
+        }
         "stop" => {
             kind(name, value, &[Kind::String, Kind::Array], "a string or an array of strings")?;
             let strings = value.elements().filter(|e| e.kind() == Kind::String).count();
@@ -125,47 +169,15 @@ fn other(name: &str, value: Value<'_>) -> Result<(), BodyFault> {
             kind(name, value, &[Kind::String], "a string")
         }
         "logprobs" | "parallel_tool_calls" | "store" => boolean(name, value).map(drop),
-        "tool_choice" => kind(name, value, &[Kind::String, Kind::Object], "a string or an object"),
+        "tool_choice" | "function_call" => {
+            kind(name, value, &[Kind::String, Kind::Object], "a string or an object")
+        }
         _ => Ok(()),
     }
 }
 
-/// Every string of a member whose structure is not ours to know; its keys too, but not its own name where that is known.
-fn leaves(outline: &mut Outline, key: Value<'_>, value: Value<'_>) {
-    let known = NAMES.iter().any(|name| key.is(name));
-    if !known {
-        outline.texts.push(key.range());
-    }
-    // Of the dialect's own numbers (a seed), none is anybody's.
-    if value.kind() != Kind::Number || !known {
-        outline.take_all(Some(key), value);
-    }
+/// A seed may be negative, and is written without fraction or exponent.
+fn is_seed(value: Value<'_>) -> bool {
+    let written = std::str::from_utf8(value.raw()).ok().filter(|_| value.kind() == Kind::Number);
+    written.is_some_and(|written| written.parse::<i64>().is_ok())
 }
-
-/// Names of members that are the dialect's own and therefore nobody's text.
-const NAMES: [&str; 24] = [
-    "temperature",
-    "top_p",
-    "presence_penalty",
-    "frequency_penalty",
-    "seed",
-    "top_logprobs",
-    "response_format",
-    "metadata",
-    "logit_bias",
-    "audio",
-    "prediction",
-    "web_search_options",
-    "stop",
-    "user",
-    "service_tier",
-    "reasoning_effort",
-    "safety_identifier",
-    "prompt_cache_key",
-    "logprobs",
-    "parallel_tool_calls",
-    "store",
-    "tool_choice",
-    "modalities",
-    "verbosity",
-];

@@ -2,6 +2,8 @@
 //!
 //! Law: see the parent. The fields are those of OpenAI's reference for `POST /v1/embeddings`.
 
+use policy_engine::vocabulary::Operation;
+
 use super::super::tape::{Kind, Value};
 use super::Outline;
 use super::chat::model;
@@ -23,10 +25,12 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
             "input" => input = Some(read_input(outline, value)?),
             "dimensions" => drop(whole("dimensions", value, 1..=65_536, "a whole number, at least 1")?),
             name @ ("encoding_format" | "user" | "input_type") => {
+                outline.note_field(Operation::Embed, name);
                 kind(name, value, &[Kind::String], "a string")?;
                 outline.texts.extend(value.leaves().map(|leaf| leaf.range()));
             }
-            _ => {
+            name => {
+                outline.note_field(Operation::Embed, name);
                 outline.texts.push(key.range());
                 outline.take_all(Some(key), value);
             }

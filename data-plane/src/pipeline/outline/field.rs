@@ -99,6 +99,22 @@ pub(super) fn whole(
     }
 }
 
+/// Checks that a value is a number within bounds, or `null`.
+pub(super) fn number(
+    field: &str,
+    value: Value<'_>,
+    within: std::ops::RangeInclusive<f64>,
+    expected: &'static str,
+) -> Result<(), BodyFault> {
+    let written = || std::str::from_utf8(value.raw()).ok()?.parse::<f64>().ok();
+    let is_number = value.kind() == Kind::Number;
+    if !given(value) || is_number && written().is_some_and(|number| within.contains(&number)) {
+        Ok(())
+    } else {
+        Err(BodyFault::wrong(field, expected))
+    }
+}
+
 /// Checks that a value is of one of these kinds, or `null`.
 pub(super) fn kind(
     field: &str,

@@ -74,9 +74,53 @@ fn tools_of_a_vendor_are_told_from_the_callers_own() {
         (r#""tool_choice":{"type":"function","function":{"name":"f"}}"#.into(), &[]),
         (r#""tool_choice":{"type":"allowed_tools","allowed_tools":{}}"#.into(), &[]),
         (r#""tool_choice":{"type":"file_search"}"#.into(), &["file_search"]),
+        (r#""tool_choice":"none","function_call":"auto""#.into(), &[]),
+        (r#""tool_choice":"web_search""#.into(), &["web_search"]),
+        (r#""tool_choice":{"type":"function","function":{"name":"$web_search"}}"#.into(), &["web_search"]),
+        (
+            r#""tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[
+                {"type":"function","function":{"name":"f"}},{"type":"mcp"}]}}"#
+                .into(),
+            &["mcp"],
+        ),
+        (r#""function_call":{"name":"f"},"functions":[{"name":"f"}]"#.into(), &[]),
+        (r#""function_call":{"name":"$web_search"}"#.into(), &["web_search"]),
+        (r#""functions":[{"type":"web_search"},{"name":"$code_runner"}]"#.into(), &["web_search", "code_runner"]),
+        (r#""functions":[{"name":"f","google_search":{}}],"functions_x":1"#.into(), &["google_search"]),
+        (
+            r#""tools":[{"type":"builtin_function","function":{"name":"$web_search"}}]"#.into(),
+            &["builtin_function", "web_search"],
+        ),
+        (r#""tools":[{"type":"function","function":{"name":"$web_search"}}]"#.into(), &["web_search"]),
+        (
+            r#""tools":[{"type":"web_search","x":{"tools":[{"type":"mcp","tools":[{"type":"code_interpreter"}]}]}}]"#
+                .into(),
+            &["web_search", "mcp", "code_interpreter"],
+        ),
+        (
+            r#""tools":[{"type":"function","function":{"name":"f","parameters":{"tools":[{"type":"x"}]}}}]"#.into(),
+            &[],
+        ),
+        (r#""tools":[{"type":"web_search","filters":[{"type":"and"}]}]"#.into(), &["web_search"]),
+        (
+            r#""compound_custom":{"tools":{"enabled_tools":["web_search","visit_website"]}}"#.into(),
+            &["compound_custom", "web_search", "visit_website"],
+        ),
+        (r#""return_citations":true,"search_domain_filter":["x"]"#.into(), &["web_search"]),
+        (r#""attachments":[{"tools":[{"type":"file_search"}]}]"#.into(), &["attachments", "file_search"]),
     ] {
         let outline = read(&format!(r#"{{"model":"m",{HI},{with}}}"#)).unwrap();
         assert_eq!(outline.egress_tools, expected, "{with}");
+    }
+    for (with, expected) in [
+        (r#""tools":[{"type":"web_search"}]"#, &["web_search"][..]),
+        (r#""tools":[{"type":"function","function":{"name":"f"}}],"functions":null"#, &[]),
+        (r#""functions":[{"name":"$web_search"}]"#, &["web_search"]),
+        (r#""mcp_servers":[{}],"plugins":false,"attachments":null"#, &["mcp"]),
+        (r#""web_searc\u0068":{}"#, &["web_search"]),
+    ] {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi",{with}}}]}}"#);
+        assert_eq!(read(&body).unwrap().egress_tools, expected, "{with}");
     }
     for (model, searches) in
         [("gpt-4o-search-preview", true), ("gpt-5-search-api", true), ("x:online", true), ("gpt-4o", false)]
@@ -115,8 +159,8 @@ fn long_numbers_are_read_but_those_of_the_dialect() {
     let call = r#"{"role":"assistant","content":null,"tool_calls":[{"id":"c","n":7777771}]}"#;
     let part = r#"{"role":"user","phone":[7777772,5],"content":[{"type":"text","text":"a","x":7777773}]}"#;
     let body = format!(
-        r#"{{"model":"m","seed":8888881,"max_tokens":8888882,"top_logprobs":8888883,"short":123456,"deep":{{"card":[1,7777774]}},
-        "loose":7777775.0,"messages":[{hi},{call},{part}],"tools":[{{"type":"function","function":{{"name":"f","parameters":{{"maximum":7777776}}}}}}]}}"#
+        r#"{{"model":"m","seed":8888881,"max_tokens":8888882,"max_completion_tokens":8888883,"short":123456,"deep":{{"card":[1,7777774]}},
+        "loose":7777775.0,"messages":[{hi},{call},{part}],"tools":[{{"type":"function","function":{{"name":"f","parameters":{{"default":7777776}}}}}}]}}"#
     );
     let outline = read(&body).unwrap();
     let found = |at: &std::ops::Range<usize>| body[at.clone()].to_owned();
@@ -127,7 +171,7 @@ fn long_numbers_are_read_but_those_of_the_dialect() {
         ("n", "7777771"),
         ("phone", "7777772"),
         ("x", "7777773"),
-        ("maximum", "7777776"),
+        ("default", "7777776"),
     ];
     assert_eq!(numbers, expected.map(|(label, number)| (format!("\"{label}\""), number.to_owned())));
 }
@@ -193,6 +237,13 @@ fn wrong_types_are_refused_by_name() {
         (format!(r#"{{"model":"m",{HI},"stream":"yes"}}"#), "stream"),
         (format!(r#"{{"model":"m",{HI},"temperature":"hot"}}"#), "temperature"),
         (format!(r#"{{"model":"m",{HI},"stop":[1]}}"#), "stop"),
+        (format!(r#"{{"model":"m",{HI},"functions":{{}}}}"#), "functions"),
+        (format!(r#"{{"model":"m",{HI},"functions":["f"]}}"#), "functions[0]"),
+        (format!(r#"{{"model":"m",{HI},"tool_choice":7}}"#), "tool_choice"),
+        (
+            r#"{"model":"m","messages":[{"role":"user","content":"hi","tools":[{}]}]}"#.to_owned(),
+            "messages[0].tools[0].type",
+        ),
         (format!(r#"{{"model":"m",{HI},"tools":[{{"type":"function"}}]}}"#), "tools[0].function.name"),
         (format!(r#"{{"model":"m",{HI},"model":"n"}}"#), "model"),
     ] {
@@ -218,6 +269,89 @@ fn case_36_answers_are_counted_and_bounded() {
     for bad in ["0", "129", "-1", "1.0"] {
         assert_eq!(refused(&format!(r#"{{"model":"m",{HI},"n":{bad}}}"#)), "n");
     }
+}
+
+#[test]
+fn numbers_of_the_dialect_are_within_their_bounds() {
+    for (field, good, bad) in [
+        (
+            "temperature",
+            &["0", "2", "2.0", "1e0", "null"][..],
+            &["-0.1", "2.1", "1e400", "true", "[]", "\"1\""][..],
+        ),
+        ("top_p", &["0", "1", "0.5"], &["1.01", "-1", "{}"]),
+        ("presence_penalty", &["-2", "2"], &["-2.1", "3"]),
+        ("frequency_penalty", &["-2", "2"], &["-2.1", "3"]),
+        ("top_logprobs", &["0", "20", "null"], &["21", "-1", "1.5", "\"5\""]),
+        (
+            "seed",
+            &["-7", "9223372036854775807", "null"],
+            &["1.5", "1e3", "9223372036854775808", "\"7\"", "true"],
+        ),
+        (
+            "logit_bias",
+            &["null", "{}", "{\"1\":-100,\"2\":100}"],
+            &["[]", "{\"1\":101}", "{\"1\":null}", "{\"1\":\"2\"}"],
+        ),
+    ] {
+        for value in good {
+            let body = format!(r#"{{"model":"m",{HI},"{field}":{value}}}"#);
+            assert!(read(&body).is_ok(), "{body}");
+        }
+        for value in bad {
+            assert_eq!(refused(&format!(r#"{{"model":"m",{HI},"{field}":{value}}}"#)), field, "{value}");
+        }
+    }
+}
+
+#[test]
+fn numbers_that_a_schema_must_have_stay_and_those_it_gives_as_data_are_read() {
+    let schema = r#"{"type":"object","maxProperties":5550001,"properties":{
+        "maximum":5551001,
+        "n":{"type":"integer","minimum":5550002,"maximum":5550003,"multipleOf":5550004,"default":5551002},
+        "s":{"type":"string","minLength":5550005,"const":5551003,"enum":["x",5551004]},
+        "a":{"items":[{"exclusiveMaximum":5550006}],"examples":[{"maximum":5551005}],"maxItems":{"x":5551006}}},
+        "allOf":[{"minItems":5550007},{"not":{"minContains":5550008}}],"anyOf":[5551007],
+        "$defs":{"d":{"maxLength":5550009}},"x-order":5551008}"#;
+    let numbers = |with: String| {
+        let body = format!(r#"{{"model":"m",{HI},{with}}}"#);
+        let outline = read(&body).unwrap();
+        outline.numbers.iter().map(|n| body[n.at.clone()].to_owned()).collect::<Vec<_>>()
+    };
+    let data: Vec<String> = (5551001..=5551008).map(|n: u32| n.to_string()).collect();
+    for with in [
+        format!(r#""tools":[{{"type":"function","function":{{"name":"f","parameters":{schema}}}}}]"#),
+        format!(r#""functions":[{{"name":"f","parameters":{schema}}}]"#),
+        format!(
+            r#""response_format":{{"type":"json_schema","json_schema":{{"name":"s","schema":{schema}}}}}"#
+        ),
+        format!(r#""response_format":{{"type":"json_object","schema":{schema}}}"#),
+    ] {
+        assert_eq!(numbers(with.clone()), data, "{with}");
+    }
+    for with in [
+        r#""metadata":{"maximum":5551001}"#,
+        r#""schema":{"maximum":5551001}"#,
+        r#""tools":[{"type":"function","function":{"name":"f","maximum":5551001}}]"#,
+        r#""tools":[{"type":"function","function":{"name":"f","parameters":5551001}}]"#,
+        r#""tools":[{"type":"mcp","function":{"parameters":[5551001]}}]"#,
+        r#""response_format":{"json_schema":5551001}"#,
+    ] {
+        assert_eq!(numbers(with.to_owned()), ["5551001"], "{with}");
+    }
+}
+
+#[test]
+fn fields_outside_the_published_schema_are_noted_by_name() {
+    let unknown = |with: &str| read(&format!(r#"{{"model":"m",{HI}{with}}}"#)).unwrap().unknown_fields;
+    assert_eq!(unknown(r#","seed":7,"moderation":{},"function_call":"none","n":1,"stream":false"#), [""; 0]);
+    assert_eq!(unknown(r#","best_of":2,"seed":7,"transforms":null"#), ["best_of", "transforms"]);
+    assert_eq!(unknown(&format!(r#","{}":1"#, "ß".repeat(70))), ["ß".repeat(64)]);
+    let many: String = (0..1000).map(|n| format!(r#","x{n}":1"#)).collect();
+    assert_eq!(unknown(&many).len(), 8);
+    let body = br#"{"model":"m","input":"hi","user":"u","input_type":"query","truncate":true}"#;
+    let outline = Outline::read(&mut Tape::default(), body, Operation::Embed).unwrap();
+    assert_eq!(outline.unknown_fields, ["input_type", "truncate"]);
 }
 
 #[test]

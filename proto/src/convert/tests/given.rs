@@ -171,9 +171,18 @@ prop_compose! {
 prop_compose! {
     fn endpoint()(
         provider in name(), upstream_model in some_prose(), processing_regions in names(), storage_regions in names(),
-        terms in terms(), timeouts in timeouts(), geos in names(),
+        terms in terms(), timeouts in timeouts(), unknown_fields in word(UnknownFields::ALL), geos in names(),
     ) -> Endpoint {
-        Endpoint { provider, upstream_model, processing_regions, storage_regions, terms, timeouts, geos }
+        Endpoint {
+            provider,
+            upstream_model,
+            processing_regions,
+            storage_regions,
+            terms,
+            timeouts,
+            unknown_fields,
+            geos,
+        }
     }
 }
 

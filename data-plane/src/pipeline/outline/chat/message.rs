@@ -6,6 +6,7 @@
 use super::super::super::tape::{Kind, Value};
 use super::super::Outline;
 use super::super::field::{BodyFault, kind};
+use super::tools::{self, Place};
 
 const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
 
@@ -48,7 +49,10 @@ fn one(outline: &mut Outline, message: Value<'_>) -> Result<(), BodyFault> {
                 kind(&key.text(), value, &[Kind::String], "a string")?;
                 outline.texts.extend(texts(value));
             }
+            "tools" => tools::read(outline, "tools", value)?,
+            "functions" => tools::read_functions(outline, value)?,
             _ => {
+                tools::note_field(outline, Place::Message, (key, value))?;
                 outline.texts.push(key.range());
                 outline.take_all(Some(key), value);
             }

@@ -1,50 +1,113 @@
-//! The tools a request offers its model.
+//! The tools a request offers its model, and which of them the vendor runs.
 //!
-//! Law: a tool that is not a function of the caller's, by a type that we know, is run by the vendor and may carry what it was
-//! told elsewhere: it is egress, which the policy sees by its type and refuses unless a rule permits it. So is what a field or
-//! the name of a model that searches implies. Schemas and descriptions are texts. Absent on purpose: what an endpoint's own
-//! name for the model implies, which whoever registered the endpoint has decided.
+//! Law: what is not a function of the caller's, by a type that we know, is run by the vendor and may carry what it was told
+//! elsewhere: it is egress, which the policy sees by its kind and refuses unless a rule permits it. Tools count wherever they
+//! stand: in the body, in a message, in another tool, in a choice. Schemas and descriptions are texts. Absent on purpose: fields
+//! that are not in the table, which an endpoint may reject altogether (`unknownFields`), and what an endpoint's own name for the
+//! model implies, which whoever registered the endpoint has decided.
 
 use super::super::super::tape::{Kind, Value};
 use super::super::Outline;
 use super::super::field::{BodyFault, given};
+use super::schema;
 
-/// Tools that only give the caller something to run.
-const CALLERS_OWN: [&str; 2] = ["function", "custom"];
+/// Where a name stands that may mean a tool of the vendor's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A field of the body.
+    Body,
+    /// A member of a message.
+    Message,
+    /// The type of a tool.
+    Type,
+    /// A member of a tool of the caller's own.
+    Member,
+    /// The name of a function.
+    Function,
+    /// A choice among the tools: a word, or its type.
+    Choice,
+}
 
-/// Top-level fields that switch a vendor's own tool on, and what it is called.
-const OPTIONS: [(&str, &str); 26] = [
-    ("web_search_options", "web_search"),
-    ("web_search", "web_search"),
-    ("search_parameters", "web_search"),
-    ("search_settings", "web_search"),
-    ("search_options", "web_search"),
-    ("enable_search", "web_search"),
-    ("google_search", "web_search"),
-    ("file_search", "file_search"),
-    ("tool_resources", "file_search"),
-    ("data_sources", "data_sources"),
-    ("connectors", "connectors"),
-    ("code_interpreter", "code_interpreter"),
-    ("code_execution", "code_interpreter"),
-    ("computer_use", "computer_use"),
-    ("plugins", "plugins"),
-    ("mcp_servers", "mcp"),
-    ("extra_body", "extra_body"),
-    ("enable_web_search", "web_search"),
-    ("search_mode", "web_search"),
-    ("search_recency_filter", "web_search"),
-    ("search_domain_filter", "web_search"),
-    ("tool_config", "tool_config"),
+use Place::{Body, Choice, Member, Message, Type};
+
+/// What a name means where it stands: a kind of tool that the vendor runs, or none. See [`kind_of`] for names that are not here.
+const KINDS: [(Place, &str, Option<&str>); 62] = [
+    (Body, "web_search_options", Some("web_search")),
+    (Body, "web_search", Some("web_search")),
+    (Body, "enable_web_search", Some("web_search")),
+    (Body, "enable_search", Some("web_search")),
+    (Body, "google_search", Some("web_search")),
+    (Body, "search_parameters", Some("web_search")),
+    (Body, "search_settings", Some("web_search")),
+    (Body, "search_options", Some("web_search")),
+    (Body, "search_mode", Some("web_search")),
+    (Body, "search_recency_filter", Some("web_search")),
+    (Body, "search_domain_filter", Some("web_search")),
+    (Body, "search_after_date_filter", Some("web_search")),
+    (Body, "search_before_date_filter", Some("web_search")),
+    (Body, "return_citations", Some("web_search")),
+    (Body, "return_images", Some("web_search")),
+    (Body, "return_related_questions", Some("web_search")),
+    (Body, "file_search", Some("file_search")),
+    (Body, "tool_resources", Some("file_search")),
+    (Body, "attachments", Some("attachments")),
+    (Body, "data_sources", Some("data_sources")),
+    (Body, "connectors", Some("connectors")),
+    (Body, "code_interpreter", Some("code_interpreter")),
+    (Body, "code_execution", Some("code_interpreter")),
+    (Body, "computer_use", Some("computer_use")),
+    (Body, "compound_custom", Some("compound_custom")),
+    (Body, "plugins", Some("plugins")),
+    (Body, "mcp_servers", Some("mcp")),
+    (Body, "extra_body", Some("extra_body")),
+    (Body, "tool_config", Some("tool_config")),
     // Fields by which a broker of models sends the request to another than was asked for.
-    ("models", "routing"),
-    ("route", "routing"),
-    ("provider", "routing"),
-    ("fallbacks", "routing"),
+    (Body, "models", Some("routing")),
+    (Body, "route", Some("routing")),
+    (Body, "provider", Some("routing")),
+    (Body, "fallbacks", Some("routing")),
+    (Message, "web_search_options", Some("web_search")),
+    (Message, "web_search", Some("web_search")),
+    (Message, "search_parameters", Some("web_search")),
+    (Message, "tool_resources", Some("file_search")),
+    (Message, "attachments", Some("attachments")),
+    (Message, "data_sources", Some("data_sources")),
+    (Message, "connectors", Some("connectors")),
+    (Message, "plugins", Some("plugins")),
+    (Message, "mcp_servers", Some("mcp")),
+    (Message, "extra_body", Some("extra_body")),
+    (Type, "function", None),
+    (Type, "custom", None),
+    (Member, "type", None),
+    (Member, "function", None),
+    (Member, "custom", None),
+    (Member, "name", None),
+    (Member, "description", None),
+    (Member, "parameters", None),
+    (Member, "strict", None),
+    (Member, "format", None),
+    (Member, "cache_control", None),
+    (Choice, "none", None),
+    (Choice, "auto", None),
+    (Choice, "required", None),
+    (Choice, "any", None),
+    (Choice, "function", None),
+    (Choice, "custom", None),
+    (Choice, "allowed_tools", None),
+    (Choice, "", None),
 ];
 
-/// What a tool of the caller's own consists of; anything else in it is the vendor's to act on.
-const MEMBERS: [&str; 4] = ["type", "function", "custom", "cache_control"];
+/// The kind of tool of the vendor's that a name means. Fields are tools only if they are listed, types, members and choices unless
+/// they are; a function is one if its name says so, as those that a vendor has built in do.
+fn kind_of(place: Place, name: &str) -> Option<&str> {
+    let listed = KINDS.iter().find(|(at, known, _)| *at == place && *known == name);
+    match (listed, place) {
+        (Some((_, _, kind)), _) => *kind,
+        (None, Place::Body | Place::Message) => None,
+        (None, Place::Function) => name.strip_prefix('$'),
+        (None, Place::Type | Place::Member | Place::Choice) => Some(name),
+    }
+}
 
 /// Kinds of vendor-side tools in one request, so that telling them apart stays cheap.
 const MOST_KINDS: usize = 64;
@@ -52,91 +115,156 @@ const MOST_KINDS: usize = 64;
 /// Parts of the names of models that search the web whatever they are asked.
 const SEARCHING: [&str; 4] = ["search-preview", "search-api", "deep-research", ":online"];
 
-/// Choices that choose among what is offered, beside the caller's own tools.
-const CHOICES: [&str; 1] = ["allowed_tools"];
+/// Members that list tools, in whatever tool or option they stand.
+const LISTS: [&str; 2] = ["tools", "enabled_tools"];
 
-pub(super) fn read(outline: &mut Outline, tools: Value<'_>) -> Result<(), BodyFault> {
-    if !given(tools) {
+/// The tools of `field`, which is `tools`.
+pub(super) fn read(outline: &mut Outline, field: &str, tools: Value<'_>) -> Result<(), BodyFault> {
+    each(field, tools, |tool| {
+        let of = match tool.get("type") {
+            Some(of) if of.kind() == Kind::String => of.text(),
+            Some(_) => return Err(BodyFault::wrong("type", "a string")),
+            None => return Err(BodyFault::Missing("type".to_owned())),
+        };
+        if of == "function" {
+            let named = tool.get("function").and_then(|function| function.get("name"));
+            if !named.is_some_and(is_string) {
+                return Err(BodyFault::wrong("function.name", "a string"));
+            }
+        }
+        one(outline, &of, tool)
+    })
+}
+
+/// The functions of `functions`, which need no type and are the caller's own without one.
+pub(super) fn read_functions(outline: &mut Outline, functions: Value<'_>) -> Result<(), BodyFault> {
+    each("functions", functions, |function| {
+        let of = function.get("type").filter(|of| is_string(*of));
+        one(outline, &of.map_or("function".into(), |of| of.text()), function)
+    })
+}
+
+fn each<'t>(
+    field: &str,
+    list: Value<'t>,
+    mut read: impl FnMut(Value<'t>) -> Result<(), BodyFault>,
+) -> Result<(), BodyFault> {
+    if !given(list) {
         return Ok(());
     }
-    if tools.kind() != Kind::Array || tools.elements().count() != tools.len() {
-        return Err(BodyFault::wrong("tools", "an array of objects"));
+    if list.kind() != Kind::Array || list.elements().count() != list.len() {
+        return Err(BodyFault::wrong(field, "an array of objects"));
     }
-    for (at, tool) in tools.elements().enumerate() {
-        one(outline, tool).map_err(|fault| fault.within(&format!("tools[{at}]")))?;
+    for (at, element) in list.elements().enumerate() {
+        let read = match element.kind() {
+            Kind::Object => read(element),
+            _ => Err(BodyFault::wrong("", "an object")),
+        };
+        read.map_err(|fault| fault.within(&format!("{field}[{at}]")))?;
     }
     Ok(())
 }
 
-fn one(outline: &mut Outline, tool: Value<'_>) -> Result<(), BodyFault> {
-    if tool.kind() != Kind::Object {
-        return Err(BodyFault::wrong("", "an object"));
-    }
-    let of = match tool.get("type") {
-        Some(of) if of.kind() == Kind::String => of.text(),
-        Some(_) => return Err(BodyFault::wrong("type", "a string")),
-        None => return Err(BodyFault::Missing("type".to_owned())),
-    };
-    if of == "function" {
-        let named = tool.get("function").and_then(|function| function.get("name"));
-        if !named.is_some_and(|name| name.kind() == Kind::String) {
-            return Err(BodyFault::wrong("function.name", "a string"));
-        }
-    }
-    if CALLERS_OWN.contains(&of.as_ref()) {
-        for (member, _) in tool.members().filter(|(member, _)| !MEMBERS.iter().any(|known| member.is(known)))
-        {
-            note(outline, &member.text())?;
-        }
-    } else {
-        note(outline, &of)?;
-    }
+/// A tool of a type.
+fn one(outline: &mut Outline, of: &str, tool: Value<'_>) -> Result<(), BodyFault> {
+    judge(outline, of, tool)?;
     let texts = tool.leaves().filter(|leaf| !WORDS.iter().any(|word| leaf.is(word)));
     outline.texts.extend(texts.map(|leaf| leaf.range()));
-    outline.take_numbers(None, tool);
+    schema::take_described(outline, tool);
     Ok(())
 }
 
-/// Notes what a field of the body switches on by being there. Off is said by leaving it out, `null` or `false`.
-pub(super) fn note_option(outline: &mut Outline, name: &str, value: Value<'_>) -> Result<(), BodyFault> {
-    let tool = OPTIONS.iter().find(|(option, _)| *option == name).map(|(_, tool)| *tool);
-    match tool.filter(|_| given(value) && value.kind() != Kind::False) {
-        Some(tool) => note(outline, tool),
-        None => Ok(()),
+/// Notes what of a tool the vendor runs: the tool itself, what a tool of the caller's own holds beside its description, what is
+/// built in by name, and the tools within it.
+fn judge(outline: &mut Outline, of: &str, tool: Value<'_>) -> Result<(), BodyFault> {
+    let own = kind_of(Place::Type, of).is_none();
+    note(outline, Place::Type, of)?;
+    for (member, value) in tool.members() {
+        let name = member.text();
+        if own && kind_of(Place::Member, &name).is_none() {
+            continue;
+        }
+        if own {
+            note(outline, Place::Member, &name)?;
+        }
+        note_within(outline, member, value)?;
     }
+    note_names(outline, tool)
 }
 
-/// Notes a tool that is chosen by a type that is not the caller's own, whether or not it was offered.
-pub(super) fn note_choice(outline: &mut Outline, choice: Value<'_>) -> Result<(), BodyFault> {
-    let of = choice.get("type").filter(|of| of.kind() == Kind::String);
-    match of.map(|of| of.text()) {
-        Some(of) if !CALLERS_OWN.iter().chain(&CHOICES).any(|own| *own == of) => note(outline, &of),
-        _ => Ok(()),
+/// Notes the tools that are listed within a value, at whatever depth: objects by their type, and words. Elements go by
+/// themselves, for they have no key.
+fn note_within(outline: &mut Outline, key: Value<'_>, value: Value<'_>) -> Result<(), BodyFault> {
+    let listed = LISTS.iter().any(|list| key.is(list)) && value.kind() == Kind::Array;
+    for element in value.elements() {
+        match element.get("type").filter(|of| listed && is_string(*of)) {
+            Some(of) => judge(outline, &of.text(), element)?,
+            None if key.is("enabled_tools") && is_string(element) => {
+                note(outline, Place::Type, &element.text())?;
+            }
+            None => note_within(outline, element, element)?,
+        }
     }
+    value.members().try_for_each(|(key, member)| note_within(outline, key, member))
+}
+
+/// Notes functions that are a vendor's by their name.
+fn note_names(outline: &mut Outline, tool: Value<'_>) -> Result<(), BodyFault> {
+    let described = [Some(tool), tool.get("function"), tool.get("custom")];
+    let mut names = described.into_iter().flatten().filter_map(|described| described.get("name"));
+    names.try_for_each(|name| note(outline, Place::Function, &name.text()))
+}
+
+/// Notes what a field switches on by being there. Off is said by leaving it out, `null` or `false`.
+pub(super) fn note_field(
+    outline: &mut Outline,
+    place: Place,
+    (key, value): (Value<'_>, Value<'_>),
+) -> Result<(), BodyFault> {
+    let name = key.text();
+    if kind_of(place, &name).is_none() || !given(value) || value.kind() == Kind::False {
+        return Ok(());
+    }
+    note(outline, place, &name)?;
+    note_within(outline, key, value)
+}
+
+/// Notes a tool that is chosen and is not the caller's own, whether or not it was offered.
+pub(super) fn note_choice(outline: &mut Outline, choice: Value<'_>) -> Result<(), BodyFault> {
+    let of = if is_string(choice) { Some(choice) } else { choice.get("type") };
+    note(outline, Place::Choice, &of.map_or("".into(), |of| of.text()))?;
+    note_names(outline, choice)?;
+    choice.members().try_for_each(|(key, member)| note_within(outline, key, member))
 }
 
 /// Notes the search that a model does by itself, as its name says.
 pub(super) fn note_model(outline: &mut Outline) -> Result<(), BodyFault> {
     let searches = SEARCHING.iter().any(|part| outline.model.contains(part));
-    if searches { note(outline, "web_search") } else { Ok(()) }
+    if searches { note(outline, Place::Type, "web_search") } else { Ok(()) }
 }
 
-fn note(outline: &mut Outline, tool: &str) -> Result<(), BodyFault> {
-    let tool: String = tool.chars().take(64).collect();
-    if !outline.egress_tools.contains(&tool) {
+/// Notes the kind of tool that a name means, if it means one.
+fn note(outline: &mut Outline, place: Place, name: &str) -> Result<(), BodyFault> {
+    let Some(kind) = kind_of(place, name) else { return Ok(()) };
+    let kind: String = kind.chars().take(64).collect();
+    if !outline.egress_tools.contains(&kind) {
         if outline.egress_tools.len() >= MOST_KINDS {
             return Err(BodyFault::wrong("", "at most 64 kinds of tools that the vendor runs"));
         }
-        outline.egress_tools.push(tool);
+        outline.egress_tools.push(kind);
     }
     Ok(())
+}
+
+fn is_string(value: Value<'_>) -> bool {
+    value.kind() == Kind::String
 }
 
 /// Whether a field that is none of the dialect's would be one to a reader who takes no notice of case or of what stands between
 /// words, as many of vendors' do: it is what such a reader acts on that was not judged.
 pub(super) fn is_lookalike(name: &str, known: &[&str]) -> bool {
-    let options = OPTIONS.iter().map(|(option, _)| *option);
-    known.iter().copied().chain(options).any(|own| own != name && folded(own).eq(folded(name)))
+    let fields = KINDS.iter().filter(|(place, ..)| *place == Place::Body).map(|(_, field, _)| *field);
+    known.iter().copied().chain(fields).any(|own| own != name && folded(own).eq(folded(name)))
 }
 
 fn folded(name: &str) -> impl Iterator<Item = char> {

@@ -31,6 +31,11 @@ impl Patches {
         }
     }
 
+    /// What stands in a place instead, if that is changed as a whole.
+    pub(crate) fn at(&self, at: &Range<usize>) -> Option<&Bytes> {
+        self.0.iter().find(|patch| patch.at == *at).map(|patch| &patch.with)
+    }
+
     /// Whether nothing is to be changed.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

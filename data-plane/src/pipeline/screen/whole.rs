@@ -21,7 +21,7 @@ use crate::error::Rejection;
 
 /// Members whose strings are structure, at any level of an answer.
 const STRUCTURE: [&str; 6] = ["role", "type", "id", "object", "finish_reason", "embedding"];
-/// Members of the outermost object that the dialect itself fills.
+/// Members of the outermost object that the dialect itself fills; its strings are read all the same.
 const FRAME: [&str; 5] = ["model", "system_fingerprint", "service_tier", "usage", "created"];
 
 /// The answer as it may go on.
@@ -36,12 +36,13 @@ pub(super) fn screen(
         exchange.account.reported(reported);
     }
     let mut texts = Vec::new();
-    for (_, value) in root.members().filter(|(key, _)| !STRUCTURE.iter().chain(&FRAME).any(|k| key.is(k))) {
+    for (_, value) in root.members().filter(|(key, _)| !is_frame(*key)) {
         gather(value, &mut texts);
     }
     let chat = permitted.entitled.question.arrival.operation == Operation::Chat;
     exchange.account.produced(if chat { texts.iter().map(|text| text.inner().len()).sum() } else { 0 });
     let Some(detectors) = detectors(&permitted) else { return Ok(bytes) };
+    texts.extend(frame(root));
     texts.extend(numbers(root));
     let (marked, tally) = mark(&detectors, &texts);
     exchange.account.found_output(tally);
@@ -74,6 +75,16 @@ fn gather<'t>(value: Value<'t>, texts: &mut Vec<Value<'t>>) {
         }
         _ => {}
     }
+}
+
+fn is_frame(key: Value<'_>) -> bool {
+    STRUCTURE.iter().chain(&FRAME).any(|known| key.is(known))
+}
+
+/// The strings that the dialect has beside the answer: ids, names and tiers, as a vendor writes them.
+fn frame<'t>(root: Value<'t>) -> impl Iterator<Item = Value<'t>> {
+    let members = root.members().filter(|(key, _)| is_frame(*key));
+    members.flat_map(|(_, value)| value.leaves()).filter(|leaf| leaf.kind() == Kind::String)
 }
 
 /// The long numbers of an answer that the dialect does not fill.
@@ -134,19 +145,19 @@ mod tests {
 
     #[test]
     fn a_card_written_as_a_number_is_masked_to_a_string() {
-        let answer = br#"{"created":4111111111111111,"choices":[{"index":0,"x":{"n":[7,4111111111111111.0]}}],"y":-378282246310005}"#;
+        let answer = br#"{"id":"a@example.org","created":4111111111111111,"usage":{"n":4111111111111111},"choices":[{"index":0,"x":{"n":[7,4111111111111111.0]}}],"y":-378282246310005}"#;
         let (mut tape, mut actions) = (Tape::default(), Actions::default());
         tape.read(answer).unwrap();
         let root = tape.root(answer).unwrap();
         Entity::ALL.iter().for_each(|entity| actions.tighten(*entity, MaskAction::Mask));
         let detectors = Detectors::compile(Entity::ALL.iter().copied(), []).unwrap();
-        let texts: Vec<_> = numbers(root).collect();
+        let texts: Vec<_> = frame(root).chain(numbers(root)).collect();
         let (marked, _) = mark(&detectors, &texts);
         let patches = mask(&marked, &texts, (&actions, &mut Masker::new()), root).unwrap();
         let masked = patches.apply(&Bytes::from_static(answer));
         let card = "CREDIT_DEBIT_CARD_NUMBER";
         let expected = format!(
-            r#"{{"created":4111111111111111,"choices":[{{"index":0,"x":{{"n":[7,"[{card}_1]"]}}}}],"y":"[{card}_2]"}}"#
+            r#"{{"id":"[EMAIL_1]","created":4111111111111111,"usage":{{"n":4111111111111111}},"choices":[{{"index":0,"x":{{"n":[7,"[{card}_1]"]}}}}],"y":"[{card}_2]"}}"#
         );
         assert_eq!(std::str::from_utf8(&masked).unwrap(), expected);
     }

@@ -226,6 +226,24 @@ fn a_block_ends_the_stream_and_nothing_of_it_leaves() {
 }
 
 #[test]
+fn what_the_dialect_has_beside_the_choices_is_masked_in_every_chunk() {
+    let house = House::new(|facts| masking(facts, MaskAction::Mask));
+    let plain = [&delta(0, "content", "ask bo"), &delta(0, "content", "b"), &finish(0), DONE].concat();
+    let wire = plain
+        .replace(r#""id":"c""#, r#""id":"ann@example.com","service_tier":"call ann@example.com""#)
+        .replace(r#""model":"m""#, r#""model":"carl@example.com""#);
+    let (left, end) = runtime().block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
+    assert_eq!(end, None);
+    assert!(!left.contains("example.com"), "{left}");
+    assert!(left.contains(r#""service_tier":"call [EMAIL_1]""#), "{left}");
+    for event in left.split("\n\n").filter(|event| event.starts_with("data: {")) {
+        let opening = r#"data: {"id":"[EMAIL_1]","#;
+        assert!(event.starts_with(opening) && event.contains(r#""model":"[EMAIL_2]""#), "{event}");
+    }
+    assert_eq!(texts(&left)[&(0, "content".to_owned())], "ask bob");
+}
+
+#[test]
 fn arguments_of_tools_are_texts_too_and_log_probabilities_go() {
     let house = House::new(|facts| masking(facts, MaskAction::Mask));
     let call = |text: &str| {

@@ -22,9 +22,9 @@ use crate::error::Rejection;
 use crate::runtime::Runtime;
 use crate::upstream::error::{Kind as Failure, UpstreamError};
 
-/// Members of a chunk that are not a choice's and not text.
-const FRAME: [&str; 8] =
-    ["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"];
+/// Strings beside the choices that are remembered for having nothing in them, and how long they may be: every chunk brings the
+/// same few.
+const CLEAN: (usize, usize) = (8, 256);
 
 /// Screens one stream.
 pub(super) struct Inspector {
@@ -38,6 +38,8 @@ pub(super) struct Inspector {
     opening: Vec<u8>,
     /// What was found outside choices.
     beside: Tally,
+    /// Strings outside choices, as written, in which nothing was found.
+    clean: Vec<Box<[u8]>>,
     /// Text that may leave; kept for its room.
     free: String,
     /// Nothing leaves any more.
@@ -74,6 +76,7 @@ impl Inspector {
             again,
             opening: Vec::new(),
             beside: Tally::default(),
+            clean: Vec::new(),
             free: String::new(),
             over: false,
         }
@@ -86,10 +89,10 @@ impl Inspector {
         patches: &mut Patches,
         frame: &mut Frame,
     ) -> Result<(Verdict, usize), Rejection> {
-        if self.opening.is_empty() {
-            self.open(chunk);
-        }
         self.take_beside(chunk, patches)?;
+        if self.opening.is_empty() {
+            self.open(chunk, patches);
+        }
         let (mut produced, mut brought) = (0, chunk.choices.is_empty());
         for choice in &chunk.choices {
             let (text, leaves) = self.take_choice(choice, patches, frame)?;
@@ -153,13 +156,19 @@ impl Inspector {
 
     /// What the vendor wrote beside the choices has no order that a client would join, so each string is a whole text.
     fn take_beside(&mut self, chunk: &Chunk<'_>, patches: &mut Patches) -> Result<(), Rejection> {
-        let members = chunk.root.members().filter(|(key, _)| !FRAME.iter().any(|known| key.is(known)));
+        let members = chunk.root.members().filter(|(key, _)| !key.is("choices"));
         let leaves = members.flat_map(|(_, value)| value.leaves()).filter(|leaf| leaf.kind() == Kind::String);
         let mut findings = Vec::new();
         for leaf in leaves {
+            if self.clean.iter().any(|known| **known == *leaf.raw()) {
+                continue;
+            }
             let text = leaf.text();
             findings.clear();
             self.detectors.scan(&text, &mut findings);
+            if findings.is_empty() && self.clean.len() < CLEAN.0 && leaf.raw().len() <= CLEAN.1 {
+                self.clean.push(leaf.raw().into());
+            }
             findings.iter().for_each(|finding| self.beside.add(finding.what, 1));
             let masked = apply(&text, &findings, &self.actions, &mut self.masker);
             let masked = masked.map_err(|blocked| self.end(Rejection::blocked(blocked.what.label())))?;
@@ -248,13 +257,14 @@ impl Inspector {
         rejection
     }
 
-    /// Remembers how chunks of this answer begin.
-    fn open(&mut self, chunk: &Chunk<'_>) {
+    /// Remembers how chunks of this answer begin, as they leave.
+    fn open(&mut self, chunk: &Chunk<'_>, patches: &Patches) {
         self.opening.push(b'{');
         for name in ["id", "object", "created", "model"] {
             if let Some(value) = chunk.root.get(name) {
                 self.opening.extend_from_slice(format!("\"{name}\":").as_bytes());
-                self.opening.extend_from_slice(value.raw());
+                let written = patches.at(&value.range()).map_or(value.raw(), |with| &with[..]);
+                self.opening.extend_from_slice(written);
                 self.opening.push(b',');
             }
         }

@@ -7,7 +7,7 @@ mod authenticate;
 mod authorise;
 
 pub use authenticate::{Authenticator, TokenDigest, token_digest};
-pub(crate) use authorise::{absent, owner};
+pub(crate) use authorise::{absent, missing, owner};
 
 use policy_engine::vocabulary::Name;
 

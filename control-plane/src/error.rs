@@ -9,13 +9,18 @@ use proto::code::ErrorCode;
 use proto::name;
 use proto::status::{Refusal, WrongField};
 
+use crate::govern::keys::PREFIX;
 use crate::seal::SealError;
 use crate::store::StoreError;
+use crate::uses::IN_USE;
 
 /// Bytes of the line of a refusal, and of its fields. Over gRPC both are headers, of which common clients take 8 KiB in all,
 /// and base64 makes four of three.
 const MAX_LINE: usize = 1024;
 const MAX_FIELDS: usize = 3072;
+
+/// Letters and digits in a row from which on an id is rather a credential than a name.
+const CREDENTIAL: usize = 40;
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -76,9 +81,9 @@ impl From<StoreError> for Refusal {
     }
 }
 
-/// Faults of the resource itself are the request's; faults of others mean that they stand in the way.
+/// Faults of the resource itself are the request's; faults of others, and uses by others, mean that they stand in the way.
 fn told_faults(faults: &[Fault], kind: Kind, id: &Id) -> Refusal {
-    let own = |f: &Fault| f.kind == kind && f.id == *id;
+    let own = |f: &Fault| f.kind == kind && f.id == *id && f.code != IN_USE;
     let code = if faults.iter().any(own) { ErrorCode::InvalidRequest } else { ErrorCode::FailedPrecondition };
     let fields = wrong(faults, |f| !own(f));
     Refusal { fields, ..Refusal::new(code, lines(faults)) }
@@ -87,8 +92,8 @@ fn told_faults(faults: &[Fault], kind: Kind, id: &Id) -> Refusal {
 /// As many of the faults as there is room for, the first in any case.
 fn wrong(faults: &[Fault], with_name: impl Fn(&Fault) -> bool) -> Vec<WrongField> {
     let field = |fault: &Fault| match (with_name(fault), fault.field.is_empty()) {
-        (true, true) => name::format(fault.kind, &fault.id),
-        (true, false) => format!("{}:{}", name::format(fault.kind, &fault.id), fault.field),
+        (true, true) => unspoken(&name::format(fault.kind, &fault.id)),
+        (true, false) => format!("{}:{}", unspoken(&name::format(fault.kind, &fault.id)), fault.field),
         (false, _) => fault.field.clone(),
     };
     let all = faults.iter().map(|fault| WrongField { field: field(fault), message: fault.message.clone() });
@@ -105,16 +110,39 @@ fn fitting<T>(all: impl Iterator<Item = T>, room: usize, size: impl Fn(&T) -> us
 }
 
 fn lines(faults: &[Fault]) -> String {
-    let line = |f: &Fault| format!("{}: {} {}", name::format(f.kind, &f.id), f.field, f.message);
+    let line = |f: &Fault| match (unspoken(&name::format(f.kind, &f.id)), f.field.as_str()) {
+        (name, "") => format!("{name} {}", f.message),
+        (name, field) => format!("{name}: {field} {}", f.message),
+    };
     let shown = fitting(faults.iter().map(line), MAX_LINE, String::len);
     let more = faults.len().saturating_sub(shown.len());
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     format!("{}{more}", shown.join("; "))
 }
 
+/// A resource's name as a refusal may repeat it: a credential that was taken for an id is left out.
+pub(crate) fn unspoken(name: &str) -> String {
+    let (collection, id) = name.rsplit_once('/').unwrap_or(("", name));
+    let long = id.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| run.len() >= CREDENTIAL);
+    if long || id.starts_with(PREFIX) { format!("{collection}/...") } else { name.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_repeated_unless_it_may_be_a_credential() {
+        let person = "principals/somebody.with.a.long.name@department.of.something.example.org";
+        for (name, told) in [
+            ("tenants/acme/teams/research", "tenants/acme/teams/research"),
+            (person, person),
+            ("keys/chy_abc_def", "keys/..."),
+            ("keys/sk-0123456789abcdef0123456789abcdef0123456789", "keys/..."),
+        ] {
+            assert_eq!(unspoken(name), told);
+        }
+    }
 
     #[test]
     fn a_refusal_fits_into_the_headers_of_grpc_however_much_is_wrong() {
@@ -125,6 +153,7 @@ mod tests {
             field: format!("spec.geos[{n}]"),
             code: "invalid",
             message: "`a/b` is not a name".to_owned(),
+            target: None,
         };
         let refusal = ChangeError::Faults((0..10_000).map(fault).collect()).told(Kind::Team, &id);
         assert!(refusal.fields.len() > 50 && refusal.message.contains("; and 99"), "{}", refusal.message);

@@ -139,6 +139,11 @@ pub(crate) fn forget(kind: Kind, id: &Id, facts: &mut Facts) {
     by_kind!(kind, forget_as(id, facts));
 }
 
+/// What goes with a resource when it is removed.
+pub(crate) fn takes_along(kind: Kind, id: &Id, facts: &Facts) -> Vec<Id> {
+    by_kind!(kind, takes_along_as(id, facts))
+}
+
 /// An encoded message of a kind, as it was received.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Raw<'a> {
@@ -178,6 +183,10 @@ fn learn_as<M: Noun>(id: &Id, bytes: &Bytes, facts: &mut Facts) -> Result<(), Ve
 
 fn forget_as<M: Noun>(id: &Id, facts: &mut Facts) {
     M::forget(id, facts);
+}
+
+fn takes_along_as<M: Noun>(id: &Id, facts: &Facts) -> Vec<Id> {
+    M::takes_along(id, facts)
 }
 
 fn prepare_as<M: Noun>(raw: Raw<'_>, gate: &Gate) -> Result<Prepared, Vec<Fault>> {
@@ -227,7 +236,7 @@ fn wire_faults(kind: Kind, id: &Id, found: &Faults) -> Vec<Fault> {
 }
 
 fn fault(kind: Kind, id: &Id, field: &str, code: &'static str, message: String) -> Fault {
-    Fault { kind, id: id.clone(), field: field.to_owned(), code, message }
+    Fault { kind, id: id.clone(), field: field.to_owned(), code, message, target: None }
 }
 
 /// Calls a generic function for the message of a kind.

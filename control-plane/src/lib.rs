@@ -23,4 +23,5 @@ pub mod serve;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;
+mod uses;
 pub mod vault;

@@ -2,12 +2,14 @@
 
 mod apply;
 mod bind;
+mod delete;
 mod document;
 mod export;
 mod render;
 mod yaml;
 
 pub use apply::apply;
+pub use delete::delete;
 pub use export::{Selection, export};
 
 #[cfg(test)]

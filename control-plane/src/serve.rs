@@ -22,6 +22,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::transport::server::Router;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use crate::actor::Authenticator;
@@ -55,6 +56,7 @@ pub struct Addresses {
 pub struct ControlPlane {
     addresses: Addresses,
     publisher: Publisher,
+    nodes: NodeRegistry,
     authority: Arc<Authority>,
     grace: Duration,
     stop: CancellationToken,
@@ -81,32 +83,26 @@ impl ControlPlane {
         let tasks = TaskTracker::new();
         let ports = Ports::bind(config).await?;
         let addresses = ports.addresses()?;
-        let nodes = NodeRegistry::default();
+        let nodes = NodeRegistry::open(publisher.store()).await?;
+        let (remembered, kept, stopping) = (nodes.clone(), publisher.store().clone(), stop.clone());
+        tasks.spawn(async move { remembered.follow(kept, stopping).await });
         let authenticator = Authenticator::new(publisher.clone(), tokens);
         let admin = Admin::new(publisher.clone(), authenticator, nodes.clone());
 
-        let sync = SyncService::new(publisher.clone(), nodes, config.sync.heartbeat.0, stop.clone());
+        let sync = SyncService::new(publisher.clone(), nodes.clone(), config.sync.heartbeat.0, stop.clone());
         let identity = sync_tls(&authority, &config.sync.hosts)?;
-        let server = Server::builder()
-            .tls_config(identity)?
-            .http2_keepalive_interval(Some(Duration::from_secs(10)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .add_service(SyncServer::new(sync));
-        let stopping = stop.clone();
-        tasks.spawn(async move {
-            let incoming = accept::incoming(ports.sync);
-            let served = server.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the sync port ended");
-            }
-        });
+        tasks.spawn(served_sync(
+            sync_server(identity)?.add_service(SyncServer::new(sync)),
+            ports.sync,
+            stop.clone(),
+        ));
         let tls = admin_tls(config)?;
         let router = admin_router(&admin).await?;
         tasks.spawn(accept::serve(Port { listener: ports.admin, tls, router, stop: stop.clone() }));
         let router = ops::router(publisher.clone(), stop.clone());
         tasks.spawn(accept::serve(Port { listener: ports.ops, tls: None, router, stop: stop.clone() }));
         let grace = config.sync.grace.0;
-        Ok(Self { addresses, publisher, authority, grace, stop, tasks, _lock: lock })
+        Ok(Self { addresses, publisher, nodes, authority, grace, stop, tasks, _lock: lock })
     }
 
     /// Where it listens.
@@ -131,6 +127,7 @@ impl ControlPlane {
         if tokio::time::timeout(self.grace, self.tasks.wait()).await.is_err() {
             tracing::warn!("calls were cut off because they did not end in time");
         }
+        self.nodes.keep(self.publisher.store()).await;
         self.publisher.store().close().await;
     }
 }
@@ -178,6 +175,22 @@ fn sealer(own: &Path) -> anyhow::Result<Sealer> {
             let path = own.join("master.key");
             Sealer::from_file(&path).with_context(|| format!("the master key `{}`", path.display()))
         }
+    }
+}
+
+/// The server of the sync port, which asks its peers whether they are still there.
+fn sync_server(tls: ServerTlsConfig) -> anyhow::Result<Server> {
+    let patience = Some(Duration::from_secs(10));
+    Ok(Server::builder()
+        .tls_config(tls)?
+        .http2_keepalive_interval(patience)
+        .http2_keepalive_timeout(patience))
+}
+
+async fn served_sync(server: Router, listener: TcpListener, stop: CancellationToken) {
+    let incoming = accept::incoming(listener);
+    if let Err(error) = server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await {
+        tracing::error!(%error, "the sync port ended");
     }
 }
 

@@ -6,6 +6,7 @@
 mod audit;
 mod commit;
 mod history;
+mod nodes;
 mod page;
 mod sealed;
 
@@ -25,6 +26,7 @@ use crate::private;
 pub use audit::{Chain, Event, LoggedEvent, chained};
 pub use commit::{Batch, Written};
 pub use history::{ChangeRow, RevisionRow, ScopeRow};
+pub use nodes::NodeRow;
 pub use page::Page;
 pub use sealed::ScopeKeyRow;
 
@@ -32,8 +34,10 @@ pub use sealed::ScopeKeyRow;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
+    (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
+];
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::failure::Failure;
-use super::field::list;
 use super::wait::Wait;
 use super::{Form, Shown, changes, source};
 use crate::client::Client;
@@ -27,9 +26,8 @@ pub(crate) struct Apply {
 
 /// Applies, and tells what became of each resource, or every fault.
 pub(super) async fn run(client: &Client, apply: &Apply) -> Result<(), Failure> {
-    let reply = source::apply(client, &apply.files, apply.dry_run).await?;
-    let fine = list(&reply.json, "faults").is_empty();
-    if fine || apply.shown.output == Form::Json {
+    let reply = source::send(client, "policy:apply", (&apply.files, apply.dry_run)).await?;
+    if source::faults(&reply.json) == 0 || apply.shown.output == Form::Json {
         apply.shown.print(&reply, || changes::told(&reply.json, apply.dry_run));
     }
     source::faultless(&reply.json, "applied")?;

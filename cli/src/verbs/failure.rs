@@ -26,9 +26,6 @@ pub(super) enum Failure {
     /// The input is empty.
     #[error("nothing declared in {}", shown(.0))]
     Nothing(Vec<PathBuf>),
-    /// Resources could not be deleted, each of which was told by itself.
-    #[error("{0} of them could not be deleted")]
-    NotDeleted(usize),
     /// What was asked for makes no sense.
     #[error("{0}")]
     Input(String),
@@ -83,7 +80,6 @@ impl Failure {
         match self {
             Self::Faults { .. }
             | Self::Nothing(_)
-            | Self::NotDeleted(_)
             | Self::Exists(_)
             | Self::File { .. }
             | Self::NotEnforced { .. }

@@ -10,8 +10,12 @@ use super::field::{list, text};
 use crate::client::{Client, Reply};
 use crate::output;
 
-/// Sends the files at these paths to be applied. Errors where nothing at all is declared in them.
-pub(super) async fn apply(client: &Client, paths: &[PathBuf], dry_run: bool) -> Result<Reply, Failure> {
+/// Sends the files at these paths to a call that takes them. Errors where nothing at all is declared in them.
+pub(super) async fn send(
+    client: &Client,
+    call: &str,
+    (paths, dry_run): (&[PathBuf], bool),
+) -> Result<Reply, Failure> {
     let mut files = Vec::new();
     for path in paths {
         files.extend(read(path)?);
@@ -20,9 +24,14 @@ pub(super) async fn apply(client: &Client, paths: &[PathBuf], dry_run: bool) -> 
     if files.is_empty() {
         return Err(nothing());
     }
-    let reply = client.post("policy:apply", &json!({ "files": files, "dryRun": dry_run })).await?;
+    let reply = client.post(call, &json!({ "files": files, "dryRun": dry_run })).await?;
     let empty = ["changes", "faults"].iter().all(|field| list(&reply.json, field).is_empty());
     if empty { Err(nothing()) } else { Ok(reply) }
+}
+
+/// How many faults an answer tells.
+pub(super) fn faults(answer: &Value) -> usize {
+    list(answer, "faults").len()
 }
 
 /// Tells every fault; `done` is what was not done because of them.
@@ -54,7 +63,9 @@ fn read(path: &Path) -> Result<Vec<Value>, Failure> {
 
 /// `file:line: field: message`, without what is not known.
 fn fault_line(fault: &Value) -> String {
-    let mut at = text(fault, "path");
+    // What no file declares has no place, only a name.
+    let mut at =
+        Some(text(fault, "path")).filter(|path| !path.is_empty()).unwrap_or_else(|| text(fault, "name"));
     if let Some(line) = fault.get("line").and_then(Value::as_u64).filter(|line| *line > 0) {
         at.push_str(&format!(":{line}"));
     }
@@ -73,6 +84,9 @@ mod tests {
             json!({"path": "a.yaml", "line": 12, "field": "spec.route", "message": "no such endpoint"});
         assert_eq!(fault_line(&full), "a.yaml:12: spec.route: no such endpoint");
         assert_eq!(fault_line(&json!({"path": "a.yaml", "message": "is empty"})), "a.yaml: is empty");
+        let elsewhere =
+            json!({"name": "roles/r", "field": "spec.inherits[0]", "message": "there is no such role"});
+        assert_eq!(fault_line(&elsewhere), "roles/r: spec.inherits[0]: there is no such role");
     }
 
     #[test]

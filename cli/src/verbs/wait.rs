@@ -71,7 +71,7 @@ impl Standing {
                 following = following.saturating_add(1);
                 continue;
             }
-            let short = name.rsplit('/').next().unwrap_or(&name);
+            let short = name.strip_prefix("nodes/").unwrap_or(&name);
             behind.push(format!("{short} ({state}, revision {confirmed})"));
             if connected {
                 due.push(name);

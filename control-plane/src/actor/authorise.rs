@@ -7,6 +7,7 @@ use proto::name::Collection;
 use proto::status::Refusal;
 
 use super::Actor;
+use crate::error::unspoken;
 use crate::publish::Published;
 
 impl Published {
@@ -77,9 +78,14 @@ fn refusal(actor: &Actor, action: Action, plural: &str, tenant: Option<&Name>) -
     }
 }
 
-/// What is told about a thing that is not there, and about one whose existence is not the caller's to know.
+/// What is told about a thing whose existence is not the caller's to know, whether or not it is there: never which.
 pub(crate) fn absent() -> Refusal {
     Refusal::new(ErrorCode::NotFound, "there is no such resource")
+}
+
+/// What is told about a thing that is not there, by its AIP name, to who may know.
+pub(crate) fn missing(name: &str) -> Refusal {
+    Refusal::new(ErrorCode::NotFound, format!("there is no such resource: `{}`", unspoken(name)))
 }
 
 /// Whose permission to read decides: a tenant may read what it is.

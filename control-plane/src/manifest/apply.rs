@@ -31,7 +31,7 @@ pub async fn apply(
     if !faults.is_empty() {
         let more = documents.iter().flat_map(|document| of_values(&current, publisher.gate(), document));
         faults.extend(more.take(document::MAX_FAULTS));
-        return Ok(faulty(faults));
+        return Ok(refused(faults));
     }
     let places: HashMap<(Kind, Id), usize> =
         documents.iter().enumerate().map(|(at, d)| ((d.kind, d.id.clone()), at)).collect();
@@ -45,7 +45,7 @@ pub async fn apply(
                 let at = places.get(&(fault.kind, fault.id.clone()));
                 place(fault, at.and_then(|at| documents.get(*at)))
             });
-            Ok(faulty(placed.collect()))
+            Ok(refused(placed.collect()))
         }
         Err(other) => Err(other.into()),
     }
@@ -82,7 +82,7 @@ fn raw<'a>(published: &'a Published, document: &'a Document) -> Raw<'a> {
 }
 
 /// A fault where its author wrote it; a fault of something no file declares has no place, only a name.
-fn place(fault: compile::Fault, document: Option<&Document>) -> Fault {
+pub(super) fn place(fault: compile::Fault, document: Option<&Document>) -> Fault {
     match document {
         Some(document) => document.fault(&fault.field, fault.message),
         None => Fault {
@@ -96,8 +96,8 @@ fn place(fault: compile::Fault, document: Option<&Document>) -> Fault {
     }
 }
 
-/// An answer with so many of the faults as are told, and the word that there are more.
-fn faulty(mut faults: Vec<Fault>) -> ApplyResponse {
+/// So many of the faults as are told, and the word that there are more.
+pub(super) fn faulty(mut faults: Vec<Fault>) -> Vec<Fault> {
     let untold = faults.len() > document::MAX_FAULTS;
     faults.truncate(document::MAX_FAULTS);
     faults.sort_by(|a, b| (&a.path, a.line, &a.field).cmp(&(&b.path, b.line, &b.field)));
@@ -105,7 +105,11 @@ fn faulty(mut faults: Vec<Fault>) -> ApplyResponse {
         let message = format!("there are more faults than these {}", document::MAX_FAULTS);
         faults.push(Fault { message, ..Fault::default() });
     }
-    ApplyResponse { changes: Vec::new(), faults, revision: 0 }
+    faults
+}
+
+fn refused(faults: Vec<Fault>) -> ApplyResponse {
+    ApplyResponse { faults: faulty(faults), ..ApplyResponse::default() }
 }
 
 fn done(outcome: &Outcome) -> ApplyResponse {
@@ -113,7 +117,7 @@ fn done(outcome: &Outcome) -> ApplyResponse {
     ApplyResponse { changes: changes(&outcome.effects), faults: Vec::new(), revision }
 }
 
-fn changes(effects: &Effects) -> Vec<ResourceChange> {
+pub(super) fn changes(effects: &Effects) -> Vec<ResourceChange> {
     let change = |(kind, id, effect): &(Kind, Id, crate::publish::Effect)| ResourceChange {
         kind: kind.to_string(),
         name: name::format(*kind, id),

@@ -171,7 +171,7 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
     let file =
         json!({"path": "a.yaml", "text": crate::policy::rule("extra", "forbid", "purpose == 'x'", "")});
     let applied = caller
-        .call("chancery.admin.v1.PolicyService/Apply", json!({"files": [file]}))
+        .call("chancery.admin.v1.PolicyService/Apply", json!({"files": [file.clone()]}))
         .await?
         .map_err(told)?;
     assert_eq!(applied["changes"], json!([{"kind": "Rule", "name": "rules/extra", "change": "created"}]));
@@ -180,6 +180,11 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
         .await?
         .map_err(told)?;
     assert!(export["text"].as_str().unwrap().contains("name: extra"), "{export}");
+    let deleted = caller
+        .call("chancery.admin.v1.PolicyService/Delete", json!({"files": [file]}))
+        .await?
+        .map_err(told)?;
+    assert_eq!(deleted["changes"], json!([{"kind": "Rule", "name": "rules/extra", "change": "deleted"}]));
     let question = json!({
         "principal": "tenants/acme/principals/ada@example.org", "team": "research", "model": "sim-gemini-pro",
         "operation": "chat", "geo": "eu",

@@ -2,11 +2,14 @@
 
 use anyhow::Result;
 use integration_tests::{
+    admin::Anything,
     door::{Ask, Caller, Door, Step},
     household::Household,
     sandbox::{Geo, QUICKSTART, read_records},
     wait::until,
 };
+
+use serde_json::{Value, json};
 
 use crate::policy;
 
@@ -166,4 +169,52 @@ async fn case_99_a_signal_lets_streams_end_and_takes_no_more() {
     assert_eq!(records.len(), 2);
     assert!(records.iter().all(|record| record["outcome"] == "answered"), "{records:?}");
     assert!(integration_tests::door::get(&ready).await.is_err(), "it is gone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_known_of_nodes_outlives_the_control_plane() {
+    let mut house = Household::start(QUICKSTART, "").await.unwrap();
+    let token = std::fs::read_to_string(house.home().join("control/control-plane/admin.token")).unwrap();
+    let url = house.admin_url();
+    let listed = async |door: Door| {
+        let nodes = match door {
+            Door::Grpc => {
+                let admin = Anything::at(&url, Some(token.trim())).await.ok()?;
+                admin.call("chancery.admin.v1.NodesService/ListNodes", json!({})).await.ok()?.ok()?
+            }
+            Door::Rest => {
+                let client = integration_tests::door::client().ok()?;
+                let asked = client.get(format!("{url}/v1/nodes")).bearer_auth(token.trim());
+                asked.send().await.ok()?.json::<Value>().await.ok()?
+            }
+        };
+        nodes["nodes"].as_array().cloned()
+    };
+    let before = until("nodes that enforce", async || listed(Door::Grpc).await.filter(|n| n.len() == 2))
+        .await
+        .unwrap();
+    for geo in Geo::ALL {
+        house.plane(geo).unwrap().kill().unwrap();
+    }
+    house.control.terminate().unwrap();
+    house.control.ended().await.unwrap();
+    house.control.start_again().unwrap();
+    for door in Door::BOTH {
+        let after = until("a control plane that answers", async || listed(door).await).await.unwrap();
+        assert_eq!(after.len(), before.len(), "{door:?} {after:?}");
+        for (then, now) in before.iter().zip(&after) {
+            assert_eq!((&now["name"], &now["geo"]), (&then["name"], &then["geo"]));
+            assert_eq!(now["state"], "disconnected", "{door:?}");
+            assert!(now["appliedRevision"].as_i64() >= then["appliedRevision"].as_i64(), "{now} {then}");
+            assert!(now["lastSeenTime"].as_str() >= then["lastSeenTime"].as_str(), "{now} {then}");
+        }
+    }
+    // Whoever comes back is who it was.
+    house.plane(Geo::Us).unwrap().start_again().unwrap();
+    let back = until("a node that is back", async || {
+        listed(Door::Rest).await.filter(|nodes| nodes.iter().any(|node| node["state"] == "connected"))
+    });
+    let back = back.await.unwrap();
+    assert_eq!(back.len(), 2, "{back:?}");
+    assert_eq!((&back[1]["name"], &back[1]["state"]), (&json!("nodes/us-1"), &json!("connected")));
 }

@@ -101,7 +101,7 @@ fn body_of(rpc: &str) -> Value {
         Some("CreateKey") => {
             json!({"spec": {"tenant": "acme", "principal": "ada@example.org", "team": "research"}})
         }
-        Some("Apply") => {
+        Some("Apply" | "Delete") => {
             json!({"files": [{"path": "a.yaml", "text": crate::policy::rule("x", "forbid", "true", "")}]})
         }
         Some("Explain") => {

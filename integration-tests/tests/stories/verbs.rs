@@ -142,7 +142,10 @@ async fn what_goes_wrong_is_told_and_the_exit_code_says_of_what_kind() {
     assert!(complaint.contains("bad.yaml:2: ") && complaint.contains("Taem"), "{complaint}");
     assert_eq!(failed(&dev, &["apply"]).0, 2);
     let (code, complaint) = failed(&dev, &["get", "models", "no-such-model"]);
-    assert!(code == 1 && complaint.contains("no such resource"), "{code} {complaint}");
+    assert!(
+        code == 1 && complaint.contains("no such resource: `models/no-such-model`"),
+        "{code} {complaint}"
+    );
     let (code, complaint) = failed(&dev, &["apply", "-f", "not-there.yaml"]);
     assert!(code == 1 && complaint.contains("not-there.yaml"), "{code} {complaint}");
     let token = dev.variable("CHANCERY_ADMIN_TOKEN").unwrap();
@@ -177,7 +180,20 @@ async fn what_was_declared_is_taken_back_by_name_or_by_file() {
     assert!(again.ends_with("4 unchanged; no new revision\nenforced by 2 nodes\n"), "{again}");
 
     let (code, complaint) = failed(&dev, &["delete", "role", "b-parent"]);
-    assert!(code == 1 && complaint.contains("roles/a-child"), "{code} {complaint}");
+    let used = "`roles/b-parent` is still used by `roles/a-child`, `roles/c-child`: ";
+    assert!(
+        code == 1 && complaint.starts_with("error: roles/b-parent is still used by `roles/a-child`, "),
+        "{code} {complaint}"
+    );
+    // Of several, all or none: what could go stays where something else can't.
+    std::fs::write(home.path().join("some.yaml"), format!("{rule}{}", role("b-parent", ""))).unwrap();
+    let (code, complaint) = failed(&dev, &["delete", "-f", "some.yaml"]);
+    assert!(code == 1 && complaint.contains(&format!("some.yaml:7: {used}")), "{code} {complaint}");
+    assert!(complaint.contains("error: nothing was deleted: 1 fault"), "{complaint}");
+    assert_eq!(told(&dev, &["get", "rules", "extra"])["name"], "rules/extra");
+    let tried = told(&dev, &["delete", "--dry-run", "-f", "all.yaml"]);
+    assert_eq!(tried["changes"].as_array().unwrap().len(), 4, "{tried}");
+    assert_eq!(told(&dev, &["get", "rules", "extra"])["name"], "rules/extra");
     let deleted = printed(&dev, &["delete", "rule", "extra", "--wait"]);
     assert!(deleted.starts_with("deleted   rules/extra\n1 deleted; revision "), "{deleted}");
     assert!(deleted.ends_with("\nenforced by 2 nodes\n"), "{deleted}");

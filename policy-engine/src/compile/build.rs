@@ -26,6 +26,8 @@ pub struct Fault {
     pub code: &'static str,
     /// What is wrong and what would be right.
     pub message: String,
+    /// What an `unknown_reference` refers to, in the resource's own tenant or on the platform.
+    pub target: Option<(Kind, Name)>,
 }
 
 /// What every part of the compilation shares.
@@ -55,13 +57,17 @@ impl<'f> Build<'f> {
         code: &'static str,
         message: String,
     ) {
-        self.faults.push(Fault { kind: at.0, id: at.1.clone(), field: field.into(), code, message });
+        let (kind, id) = (at.0, at.1.clone());
+        self.faults.push(Fault { kind, id, field: field.into(), code, message, target: None });
     }
 
     /// Notes a reference to something that does not exist.
     pub(super) fn missing(&mut self, at: (Kind, &Id), field: impl Into<String>, target: (Kind, &str)) {
         let (kind, name) = target;
         self.fault(at, field, "unknown_reference", format!("there is no {kind} `{name}` here"));
+        if let Some(fault) = self.faults.last_mut() {
+            fault.target = Name::new(name).ok().map(|name| (kind, name));
+        }
     }
 
     /// Resolves a place of the containment table, or notes that it knows none of that name.

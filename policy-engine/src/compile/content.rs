@@ -173,6 +173,7 @@ impl<'f> Lists<'f> {
                 field: "spec".to_owned(),
                 code: "detectors",
                 message,
+                target: None,
             };
             if !build.faults.contains(&fault) {
                 build.faults.push(fault);

@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 use super::call::Call;
 use super::revisions::numbered;
 use super::{Admin, page};
-use crate::actor::absent;
+use crate::actor::missing;
 use crate::store::{LoggedEvent, Page};
 
 /// The list, as page tokens know it and as permissions name it.
@@ -42,7 +42,7 @@ impl Admin {
     async fn event(&self, call: &Call, name: &str) -> Result<AuditEvent, Refusal> {
         let number = numbered(name, LIST)?;
         self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
-        let logged = self.publisher.store().event(number).await?.ok_or_else(absent)?;
+        let logged = self.publisher.store().event(number).await?.ok_or_else(|| missing(name))?;
         read(&logged)
     }
 

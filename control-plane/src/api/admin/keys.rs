@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 use super::Admin;
 use super::call::Call;
 use super::standard::Listing;
-use crate::actor::absent;
+use crate::actor::{absent, missing};
 use crate::issue::{self, Wanted};
 
 #[tonic::async_trait]
@@ -79,6 +79,6 @@ impl Admin {
         call.concerns(name.to_owned());
         self.publisher.current().demand(&call.actor, Action::Write, Kind::Key, id.tenant.as_ref())?;
         let revoked = issue::revoke(&self.publisher, call.act(name.to_owned()), &id).await;
-        revoked.map_err(|error| error.told(Kind::Key, &id))?.ok_or_else(absent)
+        revoked.map_err(|error| error.told(Kind::Key, &id))?.ok_or_else(|| missing(name))
     }
 }

@@ -1,9 +1,10 @@
-//! What works on all resources together: apply, export, explain.
+//! What works on all resources together: apply, delete, export, explain.
 
 use policy_engine::vocabulary::{Action, Instant, Kind, Name, Operation, is_published};
 use proto::admin::policy_service_server::PolicyService;
 use proto::admin::{
-    ApplyRequest, ApplyResponse, ExplainRequest, ExplainResponse, ExportRequest, ExportResponse,
+    ApplyRequest, ApplyResponse, DeleteRequest, DeleteResponse, ExplainRequest, ExplainResponse,
+    ExportRequest, ExportResponse,
 };
 use proto::name::{parse_as, parse_parent};
 use proto::status::Refusal;
@@ -12,7 +13,7 @@ use tonic::{Request, Response, Status};
 use super::Admin;
 use super::call::Call;
 use super::standard::mode;
-use crate::actor::absent;
+use crate::actor::{absent, missing};
 use crate::clock;
 use crate::explain::{Imagined, explain};
 use crate::manifest::{self, Selection};
@@ -24,6 +25,13 @@ impl PolicyService for Admin {
         let how = (call.act(String::new()), mode(asked.dry_run));
         let applied = manifest::apply(&self.publisher, &call.actor, how, asked.files).await;
         self.answer(&call, applied).await
+    }
+
+    async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Delete", request)?;
+        let how = (call.act(String::new()), mode(asked.dry_run));
+        let deleted = manifest::delete(&self.publisher, &call.actor, how, asked.files).await;
+        self.answer(&call, deleted).await
     }
 
     async fn export(&self, request: Request<ExportRequest>) -> Result<Response<ExportResponse>, Status> {
@@ -45,9 +53,12 @@ impl Admin {
         let kinds = asked.kinds.iter().map(|kind| kind.parse::<Kind>());
         let kinds = kinds.collect::<Result<_, _>>().map_err(|e| Refusal::field("kinds", e))?;
         let published = self.publisher.current();
-        let text = manifest::export(&published, &call.actor, &Selection { tenant, kinds });
-        if text.is_empty() && !asked.parent.is_empty() {
-            return Err(absent());
+        let text = manifest::export(&published, &call.actor, &Selection { tenant: tenant.clone(), kinds });
+        if text.is_empty()
+            && let Some(tenant) = &tenant
+        {
+            let may_know = published.permits(&call.actor, Action::Read, Kind::Tenant, Some(tenant));
+            return Err(if may_know { missing(&asked.parent) } else { absent() });
         }
         Ok(ExportResponse { text, revision: published.head.revision })
     }

@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 
 use super::call::Call;
 use super::{Admin, page};
-use crate::actor::absent;
+use crate::actor::missing;
 use crate::clock;
 use crate::publish::Effect;
 use crate::registry::hex;
@@ -44,7 +44,7 @@ impl Admin {
         self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
         let page = Page { before: number.checked_add(1), size: 1 };
         let found = self.publisher.store().revisions(page).await?;
-        let row = found.into_iter().find(|row| row.revision == number).ok_or_else(absent)?;
+        let row = found.into_iter().find(|row| row.revision == number).ok_or_else(|| missing(name))?;
         self.whole(row).await
     }
 

@@ -12,12 +12,13 @@ use proto::status::Refusal;
 
 use super::call::Call;
 use super::{Admin, mask, page};
-use crate::actor::{absent, owner};
+use crate::actor::{missing, owner};
 use crate::descriptors;
 use crate::error::ChangeError;
 use crate::govern::{self, Gate, Noun};
 use crate::publish::{Change, Mode, Outcome, Plan, Published};
 use crate::registry::Stored;
+use crate::uses::{self, Asking};
 
 /// The parent of what all tenants have.
 const EVERY_TENANT: &str = "tenants/-";
@@ -68,7 +69,7 @@ impl Admin {
         let id = name::parse_as(M::KIND, name)?;
         let published = self.publisher.current();
         published.demand(&call.actor, Action::Read, M::KIND, owner(M::KIND, &id))?;
-        let stored = published.registry.get(M::KIND, &id).ok_or_else(absent)?;
+        let stored = published.registry.get(M::KIND, &id).ok_or_else(|| missing(name))?;
         present(&id, stored)
     }
 
@@ -83,7 +84,8 @@ impl Admin {
         let published = self.publisher.current();
         published.demand(&call.actor, Action::Read, M::KIND, tenant.as_ref())?;
         if let Some(tenant) = &tenant {
-            published.registry.get(Kind::Tenant, &Id::platform(tenant.clone())).ok_or_else(absent)?;
+            let id = Id::platform(tenant.clone());
+            published.registry.get(Kind::Tenant, &id).ok_or_else(|| missing(&asked.parent))?;
         }
         let size = page::size(asked.size)?;
         let sealer = self.publisher.vault().sealer();
@@ -146,7 +148,7 @@ impl Admin {
         let (place, mask, allow_missing) = (id.clone(), asked.mask, asked.allow_missing);
         let plan = move |published: &Published, gate: &Gate| {
             let wanted = match published.registry.get(M::KIND, &place) {
-                None if !allow_missing => return Err(absent().into()),
+                None if !allow_missing => return Err(missing(&name::format(M::KIND, &place)).into()),
                 None => message,
                 Some(stored) => {
                     fresh(&etag, &stored.etag())?;
@@ -167,7 +169,7 @@ impl Admin {
             let mut plan = Plan::default();
             match published.registry.get(M::KIND, &place) {
                 None if allow_missing => return Ok(plan),
-                None => return Err(absent().into()),
+                None => return Err(missing(&name::format(M::KIND, &place)).into()),
                 Some(stored) => fresh(&etag, &stored.etag())?,
             }
             let keys = M::takes_along(&place, &published.facts);
@@ -177,7 +179,14 @@ impl Admin {
         };
         let act = call.act(asked.name);
         let done = self.publisher.publish(act, asked.mode, plan).await;
-        done.map(drop).map_err(|error| error.told(M::KIND, &id))
+        done.map(drop).map_err(|error| self.in_the_way(call, (M::KIND, id.clone()), error).told(M::KIND, &id))
+    }
+
+    /// Why a resource can't be removed, told by who uses it.
+    fn in_the_way(&self, call: &Call, removed: (Kind, Id), error: ChangeError) -> ChangeError {
+        let ChangeError::Faults(faults) = error else { return error };
+        let asking = Asking { actor: &call.actor, published: &self.publisher.current() };
+        ChangeError::Faults(uses::in_the_way(&[removed], faults, asking))
     }
 
     fn demand_write(&self, call: &Call, kind: Kind, id: &Id) -> Result<(), Refusal> {
@@ -194,7 +203,8 @@ impl Admin {
         let act = call.act(name::format(M::KIND, id));
         let outcome: Outcome =
             self.publisher.publish(act, mode, plan).await.map_err(|error| error.told(M::KIND, id))?;
-        present(id, outcome.registry.get(M::KIND, id).ok_or_else(absent)?)
+        let stored = outcome.registry.get(M::KIND, id);
+        present(id, stored.ok_or_else(|| missing(&name::format(M::KIND, id)))?)
     }
 }
 

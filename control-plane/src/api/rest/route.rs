@@ -267,6 +267,7 @@ mod tests {
             ("AuditService/GetAuditEvent", &["GET /v1/auditEvents/{auditEvent}"]),
             ("NodesService/ListNodes", &["GET /v1/nodes"]),
             ("PolicyService/Apply", &["POST /v1/policy:apply"]),
+            ("PolicyService/Delete", &["POST /v1/policy:delete"]),
             ("PolicyService/Explain", &["POST /v1/policy:explain"]),
         ] {
             assert_eq!(spelled(rpc), places, "{rpc}");

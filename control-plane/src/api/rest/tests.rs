@@ -105,6 +105,10 @@ impl PolicyService for Echo {
         Ok(Rpc::new(ApplyResponse { revision: i64::try_from(bytes).unwrap(), ..ApplyResponse::default() }))
     }
 
+    async fn delete(&self, _: tonic::Request<DeleteRequest>) -> Result<Rpc<DeleteResponse>, Status> {
+        Ok(Rpc::new(DeleteResponse::default()))
+    }
+
     async fn export(&self, _: tonic::Request<ExportRequest>) -> Result<Rpc<ExportResponse>, Status> {
         Err(Status::internal("a stack trace"))
     }

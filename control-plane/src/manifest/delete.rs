@@ -1,0 +1,83 @@
+//! What declarative files name is taken back: all of it in one publication, whatever refers to what among it, or nothing.
+//!
+//! Law: only kinds and names count. What is not there is no fault; what others still use is, with their names.
+
+use std::collections::{BTreeSet, HashMap};
+
+use policy_engine::vocabulary::{Id, Kind};
+use proto::admin::{DeleteResponse, Fault, SourceFile};
+use proto::name;
+use proto::status::Refusal;
+
+use super::apply::{changes, faulty, place};
+use super::document::{self, Document};
+use crate::actor::Actor;
+use crate::error::ChangeError;
+use crate::govern;
+use crate::publish::{Act, Change, Mode, Outcome, Plan, Published, Publisher};
+use crate::uses::{self, Asking};
+
+/// Deletes what files declare, or tries to; faults are an answer, a refusal is for who may not.
+pub async fn delete(
+    publisher: &Publisher,
+    actor: &Actor,
+    (act, mode): (Act, Mode),
+    files: Vec<SourceFile>,
+) -> Result<DeleteResponse, Refusal> {
+    let reading = tokio::task::spawn_blocking(move || document::read(&files));
+    let (mut documents, faults) = reading.await.map_err(|_| ChangeError::Broken)?;
+    documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
+    let current = publisher.current();
+    for document in &documents {
+        current.demand_write(actor, document.kind, &document.id)?;
+    }
+    if !faults.is_empty() {
+        return Ok(refused(faults));
+    }
+    if documents.is_empty() {
+        return Err(Refusal::field("files", "declare nothing that could be deleted"));
+    }
+    let wanted: Vec<(Kind, Id)> = documents.iter().map(|d| (d.kind, d.id.clone())).collect();
+    let removed = wanted.clone();
+    match publisher.publish(act, mode, move |published, _| Ok(plan(published, &removed))).await {
+        Ok(outcome) => Ok(done(&outcome)),
+        Err(ChangeError::Faults(found)) => {
+            let asking = Asking { actor, published: &current };
+            Ok(refused(placed(uses::in_the_way(&wanted, found, asking), &documents)))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Removes each, and what goes with it, once.
+fn plan(published: &Published, wanted: &[(Kind, Id)]) -> Plan {
+    let along = wanted.iter().flat_map(|(kind, id)| govern::takes_along(*kind, id, &published.facts));
+    let along: BTreeSet<(Kind, Id)> = along.map(|id| (Kind::Key, id)).collect();
+    let all = wanted.iter().cloned().chain(along);
+    Plan { changes: all.map(|(kind, id)| Change { kind, id, after: None }).collect(), ..Plan::default() }
+}
+
+fn placed(found: Vec<policy_engine::compile::Fault>, documents: &[Document]) -> Vec<Fault> {
+    let places: HashMap<(Kind, &Id), &Document> = documents.iter().map(|d| ((d.kind, &d.id), d)).collect();
+    let told = found.into_iter().map(|mut fault| {
+        let document = places.get(&(fault.kind, &fault.id)).copied();
+        if document.is_some() && fault.code == uses::IN_USE {
+            fault.message = format!("`{}` {}", name::format(fault.kind, &fault.id), fault.message);
+        }
+        place(fault, document)
+    });
+    told.collect()
+}
+
+fn refused(faults: Vec<Fault>) -> DeleteResponse {
+    DeleteResponse { faults: faulty(faults), ..DeleteResponse::default() }
+}
+
+fn done(outcome: &Outcome) -> DeleteResponse {
+    let revision = if outcome.changed { outcome.published.head.revision } else { 0 };
+    let mut changes = changes(&outcome.effects);
+    for change in changes.iter_mut().filter(|change| change.change == "unchanged") {
+        change.change = "absent".to_owned();
+    }
+    DeleteResponse { changes, faults: Vec::new(), revision }
+}

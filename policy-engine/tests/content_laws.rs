@@ -76,6 +76,14 @@ const FRAGMENTS: &[&str] = &[
     "\\fr7630006000011234567890189",
     "\\falcon",
     "\\fr",
+    "\\ud835bob@example.com",
+    "{\"a\":",
+    "[4111111111111111",
+    "-",
+    ",-378282246310005.0",
+    "e5",
+    "}",
+    "\",",
     "bob@example.com",
     "ann.lee+x@mail.co.uk",
     "o'brien@x.org",
@@ -199,6 +207,44 @@ const FRAGMENTS: &[&str] = &[
     "\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}",
 ];
 
+/// JSON that holds what is found, as values, keys, numbers, and JSON within a string; at times with every sign escaped.
+fn json() -> impl Strategy<Value = String> {
+    let text = prop::collection::vec((0..FRAGMENTS.len()).prop_map(|n| FRAGMENTS[n]), 0..4);
+    let text = text.prop_map(|parts| parts.concat());
+    let cards = [4111111111111111_i64, -378282246310005, 7, -1, 2546712361, 4155552671];
+    let leaf = prop_oneof![
+        4 => text.clone().prop_map(serde_json::Value::from),
+        4 => (0..cards.len()).prop_map(move |n| serde_json::Value::from(cards[n])),
+        1 => Just(serde_json::json!([true, null, 0.4111, 1e-9])),
+    ];
+    let value = leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..4).prop_map(serde_json::Value::from),
+            prop::collection::btree_map(text.clone(), inner.clone(), 1..4)
+                .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            inner.prop_map(|inner| serde_json::json!({ "phone": inner.to_string() })),
+        ]
+    });
+    (value, any::<bool>(), any::<bool>()).prop_map(|(value, escaped, pretty)| {
+        let value = serde_json::json!({ "phone": value });
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+        let text = text.unwrap();
+        if escaped { text.replace('@', "\\u0040").replace("bob", "b\\u006fb") } else { text }
+    })
+}
+
+/// Whether a card is written as a number.
+fn has_card(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Number(number) => {
+            ["4111111111111111", "-378282246310005"].contains(&number.to_string().as_str())
+        }
+        serde_json::Value::Array(values) => values.iter().any(has_card),
+        serde_json::Value::Object(members) => members.values().any(has_card),
+        _ => false,
+    }
+}
+
 fn text() -> impl Strategy<Value = String> {
     let fragment = prop_oneof![
         12 => (0..FRAGMENTS.len()).prop_map(|n| FRAGMENTS[n].to_owned()),
@@ -267,6 +313,18 @@ fn case_87_every_chunking_masks_like_the_whole() {
     let actions = prop_oneof![Just(all(MaskAction::Mask)), some()];
     proptest!(cases(2_000), |(text in text(), cuts in cuts(), actions in actions)| {
         prop_assert_eq!(streamed(&detectors, &actions, &chunks(&text, &cuts)), whole(&detectors, &actions, &text));
+    });
+}
+
+#[test]
+fn what_was_json_is_json_masked_and_every_chunking_masks_it_alike() {
+    let (detectors, actions) = (detectors(), all(MaskAction::Mask));
+    proptest!(cases(1_000), |(text in json(), cuts in cuts())| {
+        let masked = whole(&detectors, &actions, &text);
+        let read = serde_json::from_str::<serde_json::Value>(&masked);
+        prop_assert!(read.is_ok(), "{text} gave {masked}");
+        prop_assert!(!has_card(&read.unwrap()), "{text} gave {masked}");
+        prop_assert_eq!(streamed(&detectors, &actions, &chunks(&text, &cuts)), masked);
     });
 }
 

@@ -76,6 +76,7 @@ impl Joined {
         let mut masked = Vec::with_capacity(self.ends.len());
         for end in &self.ends {
             let mut out = String::new();
+            weave.begin_text();
             let (begun, later) = rest.split_at(rest.partition_point(|finding| finding.start < *end));
             weave.replace(&stretch, begun, actions, (masker, &mut out))?;
             weave.pass(&stretch, *end, &mut out);

@@ -2,11 +2,14 @@
 //!
 //! Law: the same value keeps its number throughout a request, and no number is given that the caller's own text already uses.
 //! Where findings overlap the earlier wins, then the longer; what the loser has beyond it gets a placeholder of its own, so that
-//! nothing found is ever left standing. Findings that are only reported shadow none that are masked.
+//! nothing found is ever left standing. Findings that are only reported shadow none that are masked. What stands where JSON has a
+//! number is replaced as a string, so that a text which was JSON is JSON still.
 //! Absent on purpose: putting values back, and deciding which action holds.
 
+mod json;
 #[cfg(test)]
 mod tests;
+mod weave;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +21,7 @@ use super::detect::{Finding, WORD_LABEL, What};
 use super::normalise::{folded_lower, spelled};
 use crate::decision::Actions;
 use crate::vocabulary::{Entity, MaskAction};
+pub(super) use weave::{Stretch, Weave};
 
 /// What happens to a kind of finding; nothing when it is of no interest.
 pub(super) fn action(actions: &Actions, what: What) -> Option<MaskAction> {
@@ -128,64 +132,4 @@ pub fn apply<'t>(
     weave.replace(&Stretch { text, at: 0 }, findings, actions, (masker, &mut out))?;
     weave.pass(&Stretch { text, at: 0 }, text.len(), &mut out);
     Ok(Cow::Owned(out))
-}
-
-/// Part of a text, and its offset in the whole.
-pub(super) struct Stretch<'a> {
-    pub(super) text: &'a str,
-    pub(super) at: usize,
-}
-
-impl Stretch<'_> {
-    fn slice(&self, from: usize, to: usize) -> &str {
-        let local = |offset: usize| offset.saturating_sub(self.at);
-        self.text.get(local(from)..local(to)).unwrap_or_default()
-    }
-}
-
-/// How far a text has been written out with its findings replaced.
-#[derive(Debug, Default)]
-pub(super) struct Weave {
-    written: usize,
-}
-
-impl Weave {
-    /// Offset in the whole text of what is to be written next.
-    pub(super) fn written(&self) -> usize {
-        self.written
-    }
-
-    /// Writes up to the end of the last of `findings`, which are ordered and all start where nothing is open any more.
-    pub(super) fn replace(
-        &mut self,
-        stretch: &Stretch<'_>,
-        findings: &[Finding],
-        actions: &Actions,
-        (masker, out): (&mut Masker, &mut String),
-    ) -> Result<(), Blocked> {
-        for finding in findings {
-            match action(actions, finding.what) {
-                None | Some(MaskAction::Detect) => {}
-                Some(MaskAction::Block) => {
-                    self.pass(stretch, finding.start, out);
-                    return Err(Blocked { what: finding.what });
-                }
-                Some(MaskAction::Mask) if finding.end > self.written => {
-                    self.pass(stretch, finding.start, out);
-                    masker.placeholder(finding.what, stretch.slice(finding.start, finding.end), out);
-                    self.written = finding.end;
-                }
-                Some(MaskAction::Mask) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the text as it is up to `to`.
-    pub(super) fn pass(&mut self, stretch: &Stretch<'_>, to: usize, out: &mut String) {
-        if to > self.written {
-            out.push_str(stretch.slice(self.written, to));
-            self.written = to;
-        }
-    }
 }

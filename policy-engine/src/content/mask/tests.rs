@@ -78,3 +78,41 @@ fn marks_on_the_last_character_go_with_it() {
     let masked = masked("a@x.com\u{301}\u{200b}!", &mut Masker::new(), &actions).unwrap();
     assert_eq!(masked, "[EMAIL_1]\u{200b}!");
 }
+
+#[test]
+fn a_number_in_json_is_masked_to_a_string() {
+    let actions = actions(
+        &[(Entity::CreditDebitCardNumber, MASK), (Entity::Email, MASK), (Entity::Phone, MASK)],
+        &[(1, MASK)],
+    );
+    let card = "[CREDIT_DEBIT_CARD_NUMBER_1]";
+    for (text, expected) in [
+        (r#"{"card":4111111111111111}"#, format!(r#"{{"card":"{card}"}}"#)),
+        (r#"{"card": "4111111111111111"}"#, format!(r#"{{"card": "{card}"}}"#)),
+        (r#" [4111111111111111, 2]"#, format!(r#" ["{card}", 2]"#)),
+        (r#"[[1,4111111111111111]]"#, format!(r#"[[1,"{card}"]]"#)),
+        (r#"{"n":-378282246310005,"m":1}"#, format!(r#"{{"n":"{card}","m":1}}"#)),
+        (r#"{"n":4111111111111111e5}"#, format!(r#"{{"n":"{card}"}}"#)),
+        (r#"{"n":"\"4111111111111111","m":4111111111111111}"#, format!(r#"{{"n":"\"{card}","m":"{card}"}}"#)),
+        (r#"{"phone":4155552671}"#, r#"{"phone":"[PHONE_1]"}"#.to_owned()),
+        (r#"{"to":"j\u00fcrgen@example.org\n"}"#, r#"{"to":"[EMAIL_1]\n"}"#.to_owned()),
+        (r#"{"a":"\nsecret\\secret"}"#, r#"{"a":"\n[WORD_1]\\[WORD_1]"}"#.to_owned()),
+        (r#"{"a":"is\nYm9iQGV4YW1wbGUuY29t"}"#, r#"{"a":"is\n[EMAIL_1]"}"#.to_owned()),
+        (r#"{"a":"is\u006fYm9iQGV4YW1wbGUuY29t"}"#, r#"{"a":"is\u006f[EMAIL_1]"}"#.to_owned()),
+        (r#"{"a":"4111111111111111"#, format!(r#"{{"a":"{card}"#)),
+        ("[4111 1111 1111 1111]", format!("[{card}]")),
+        ("{4111111111111111}", format!("{{{card}}}")),
+        ("the card: 4111111111111111, yes", format!("the card: {card}, yes")),
+        ("[EMAIL_1] is 4111111111111111, yes", format!("[EMAIL_1] is {card}, yes")),
+    ] {
+        assert_eq!(masked(text, &mut Masker::new(), &actions).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_value_keeps_its_number_however_it_is_escaped() {
+    let (mut masker, actions) = (Masker::new(), actions(&[(Entity::Email, MASK)], &[(1, MASK)]));
+    let text = r"bob@x.com bob\u0040x.com bob\\u0040x.com A\bob@x.com secret \u0073ecret";
+    let expected = "[EMAIL_1] [EMAIL_1] [EMAIL_1] A[EMAIL_1] [WORD_1] [WORD_1]";
+    assert_eq!(masked(text, &mut masker, &actions).unwrap(), expected);
+}

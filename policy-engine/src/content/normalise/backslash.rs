@@ -3,8 +3,9 @@
 //! Law: what stands at a backslash is decided by at most 14 bytes from there on. One level of double escaping is read (`\\u0040`),
 //! which is JSON in a string of JSON. In a text that is no JSON the letter of `\n` may be a word's first, so an escape with a letter
 //! keeps it: it matches as a mark of its own, which [`letter`] reads back. Source: RFC 8259 section 7. Absent on purpose: knowing
-//! whether a text is JSON (an end that is still to come would have to tell), escapes of other languages, and lone surrogates.
+//! whether a text is JSON (an end that is still to come would have to tell), escapes of other languages.
 
+use super::BREAK;
 use super::escape::Escape;
 
 /// What the escapes with a letter match as, in order: control characters that nobody writes.
@@ -48,7 +49,8 @@ pub(super) fn read(bytes: &[u8]) -> Escape {
     if escape == Escape::None && doubled { Escape::Of('\\', 2) } else { escape }
 }
 
-/// A UTF-16 unit, or two that are one character, each behind so many backslashes.
+/// A UTF-16 unit, or two that are one character, each behind so many backslashes. Half of two is a break: whole, so that no
+/// finding begins within it.
 fn unit(bytes: &[u8], slashes: usize) -> Escape {
     let high = match hex(bytes.get(slashes + 1..).unwrap_or_default()) {
         Ok(unit) => unit,
@@ -56,24 +58,25 @@ fn unit(bytes: &[u8], slashes: usize) -> Escape {
     };
     let length = slashes + 5;
     if !(0xd800..0xdc00).contains(&high) {
-        return char::from_u32(high).map_or(Escape::None, |c| Escape::Of(plain(c), length));
+        return Escape::Of(char::from_u32(high).map_or(BREAK, plain), length);
     }
     let rest = bytes.get(length..).unwrap_or_default();
     let opening = b"\\\\u".get(2 - slashes..).unwrap_or_default();
     let Some(digits) = rest.strip_prefix(opening) else {
-        return if opening.starts_with(rest) { Escape::Open } else { Escape::None };
+        return if opening.starts_with(rest) { Escape::Open } else { Escape::Of(BREAK, length) };
     };
     let low = match hex(digits) {
         Ok(unit) => unit,
-        Err(escape) => return escape,
+        Err(Escape::Open) => return Escape::Open,
+        Err(_) => return Escape::Of(BREAK, length),
     };
     let pair = (0xdc00..0xe000).contains(&low).then(|| 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
-    pair.and_then(char::from_u32).map_or(Escape::None, |c| Escape::Of(c, 2 * length))
+    pair.and_then(char::from_u32).map_or(Escape::Of(BREAK, length), |c| Escape::Of(c, 2 * length))
 }
 
 /// A control character without a name ends candidates as a break does, and is none of the marks of [`LETTERS`].
 fn plain(c: char) -> char {
-    if c.is_ascii_control() && !c.is_ascii_whitespace() { super::BREAK } else { c }
+    if c.is_ascii_control() && !c.is_ascii_whitespace() { BREAK } else { c }
 }
 
 /// Four hexadecimal digits.
@@ -115,7 +118,10 @@ mod tests {
                 assert_eq!(read(&text.as_bytes()[..cut]), Escape::Open, "{text} cut at {cut}");
             }
         }
-        for text in [r"\d", r"\x40", r"\u004g", r"\ud835x", r"\ud835\n", r"\ud835\u0040", r"\udfd2", r"\ "] {
+        for text in [r"\ud835x", r"\ud835\n", r"\ud835\u0040", r"\ud835\u00g", r"\udfd2"] {
+            assert_eq!(read(text.as_bytes()), Escape::Of(BREAK, 6), "{text}");
+        }
+        for text in [r"\d", r"\x40", r"\u004g", r"\ "] {
             assert_eq!(read(text.as_bytes()), Escape::None, "{text}");
         }
         for text in [r"\\x", r#"\\""#, r"\\\", r"\\u004g"] {

@@ -50,7 +50,7 @@ impl HoldBack {
             actions,
             acting: Sieve::new(acting),
             reporting: (!reporting.is_empty()).then(|| Sieve::new(reporting)),
-            weave: Weave::default(),
+            weave: if acting.is_empty() { Weave::unchanged() } else { Weave::default() },
             raw: String::new(),
             at: 0,
             fresh: Vec::new(),
@@ -108,7 +108,10 @@ impl HoldBack {
             self.raw = String::new();
             return Err(blocked);
         }
-        self.weave.pass(&stretch, self.acting.decided(), out);
+        match delta {
+            Some(_) => self.weave.pass_so_far(&stretch, self.acting.decided(), out),
+            None => self.weave.pass(&stretch, self.acting.decided(), out),
+        }
         self.drop_written();
         Ok(())
     }

@@ -2,10 +2,12 @@
 //!
 //! Law: what is here can be said through both doors. Deliberately absent: bodies that are wrong; those are bytes of one door.
 
+use anyhow::{Context, Result};
+use prost_reflect::{DescriptorPool, DynamicMessage};
 use proto::inference::{
     ChatRequest, ContentPart, EmbedRequest, Message, RequestMetadata, Role, content_part::Part,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,10 @@ pub struct Ask {
     pub most: Option<u32>,
     /// How many answers.
     pub n: Option<u32>,
+    /// Functions that are offered, each with the schema of its arguments.
+    pub functions: Vec<(String, Value)>,
+    /// Further fields of the body, or extensions of the message.
+    pub fields: Map<String, Value>,
     /// Headers, or metadata.
     pub headers: Vec<(String, String)>,
 }
@@ -45,6 +51,8 @@ impl Ask {
             stream: false,
             most: None,
             n: None,
+            functions: Vec::new(),
+            fields: Map::new(),
             headers: Vec::new(),
         }
     }
@@ -76,6 +84,18 @@ impl Ask {
         Self { n: Some(n), ..self }
     }
 
+    /// The same, with a function to call.
+    pub fn offering(mut self, function: &str, schema: Value) -> Self {
+        self.functions.push((function.to_owned(), schema));
+        self
+    }
+
+    /// The same, with a field that not every vendor knows.
+    pub fn having(mut self, field: &str, value: Value) -> Self {
+        self.fields.insert(field.to_owned(), value);
+        self
+    }
+
     /// The same with a header.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -90,6 +110,14 @@ impl Ask {
     }
 
     pub(super) fn body(&self) -> Value {
+        let mut body = self.own_body();
+        if let Some(object) = body.as_object_mut() {
+            object.extend(self.fields.clone());
+        }
+        body
+    }
+
+    fn own_body(&self) -> Value {
         if self.operation == Operation::Embed {
             let inputs: Vec<&str> = self.texts.iter().map(|(_, text)| text.as_str()).collect();
             return json!({"model": self.model, "input": inputs});
@@ -112,29 +140,46 @@ impl Ask {
         if let Some(n) = self.n {
             put("n", json!(n));
         }
+        if !self.functions.is_empty() {
+            let tool = |(name, schema): &(String, Value)| json!({"type": "function", "function": {"name": name, "parameters": schema}});
+            put("tools", self.functions.iter().map(tool).collect());
+        }
         body
     }
 
-    pub(super) fn chat_request(&self) -> ChatRequest {
-        let message = |(role, text): &(String, String)| Message {
+    pub(super) fn chat_request(&self) -> Result<ChatRequest> {
+        let tool =
+            |(name, schema): &(String, Value)| json!({"function": {"name": name, "parameters": schema}});
+        let tools: Vec<Value> = self.functions.iter().map(tool).collect();
+        let open: ChatRequest = message("ChatRequest", json!({"tools": tools, "extensions": self.fields}))?;
+        let said = |(role, text): &(String, String)| Message {
             role: Role::from_str_name(&format!("ROLE_{}", role.to_ascii_uppercase()))
                 .unwrap_or_default()
                 .into(),
             content: vec![ContentPart { part: Some(Part::Text(text.clone())) }],
             ..Message::default()
         };
-        ChatRequest {
+        Ok(ChatRequest {
             model: self.model.clone(),
-            messages: self.texts.iter().map(message).collect(),
+            messages: self.texts.iter().map(said).collect(),
             max_output_tokens: self.most,
             n: self.n,
             metadata: Some(RequestMetadata::default()),
-            ..ChatRequest::default()
-        }
+            ..open
+        })
     }
 
-    pub(super) fn embed_request(&self) -> EmbedRequest {
+    pub(super) fn embed_request(&self) -> Result<EmbedRequest> {
         let inputs = self.texts.iter().map(|(_, text)| text.clone()).collect();
-        EmbedRequest { model: self.model.clone(), inputs, ..EmbedRequest::default() }
+        let open: EmbedRequest = message("EmbedRequest", json!({"extensions": self.fields}))?;
+        Ok(EmbedRequest { model: self.model.clone(), inputs, ..open })
     }
+}
+
+/// A message of `chancery.inference.v1` from proto3 JSON, for what is open in it.
+fn message<M: prost::Message + Default>(name: &str, json: Value) -> Result<M> {
+    let pool = DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET)?;
+    let descriptor =
+        pool.get_message_by_name(&format!("chancery.inference.v1.{name}")).context("no such message")?;
+    Ok(DynamicMessage::deserialize(descriptor, json)?.transcode_to()?)
 }

@@ -50,7 +50,7 @@ pub(super) async fn ask(caller: &Caller, ask: &Ask) -> Result<Result<Told, Refus
     let mut client = client(caller).await?;
     match ask.operation {
         Operation::Chat => {
-            let answer = client.chat(request(caller, &ask.headers, ask.chat_request())?).await;
+            let answer = client.chat(request(caller, &ask.headers, ask.chat_request()?)?).await;
             let (metadata, answer) = match answer {
                 Ok(answer) => (head(answer.metadata()), answer.into_inner()),
                 Err(status) => return Ok(Err(refused(&status))),
@@ -72,7 +72,7 @@ pub(super) async fn ask(caller: &Caller, ask: &Ask) -> Result<Result<Told, Refus
             }))
         }
         Operation::Embed => {
-            let answer = client.embed(request(caller, &ask.headers, ask.embed_request())?).await;
+            let answer = client.embed(request(caller, &ask.headers, ask.embed_request()?)?).await;
             let (metadata, answer) = match answer {
                 Ok(answer) => (head(answer.metadata()), answer.into_inner()),
                 Err(status) => return Ok(Err(refused(&status))),
@@ -90,7 +90,7 @@ pub(super) async fn ask(caller: &Caller, ask: &Ask) -> Result<Result<Told, Refus
 
 pub(super) async fn open(caller: &Caller, ask: &Ask) -> Result<Result<Events, Refused>> {
     let mut client = client(caller).await?;
-    match client.chat_stream(request(caller, &ask.headers, ask.chat_request())?).await {
+    match client.chat_stream(request(caller, &ask.headers, ask.chat_request()?)?).await {
         Ok(answer) => Ok(Ok(Events { head: head(answer.metadata()), stream: answer.into_inner() })),
         Err(status) => Ok(Err(refused(&status))),
     }

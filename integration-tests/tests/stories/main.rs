@@ -36,6 +36,8 @@ mod dev;
 #[cfg(test)]
 mod fallback;
 #[cfg(test)]
+mod fields;
+#[cfg(test)]
 mod governance;
 #[cfg(test)]
 mod manifest;

@@ -29,7 +29,7 @@ pub(crate) fn id(text: &str) -> Id {
     Id::of(name("acme"), name(text))
 }
 
-fn platform(text: &str) -> Id {
+pub(crate) fn platform(text: &str) -> Id {
     Id::platform(name(text))
 }
 

@@ -3,6 +3,7 @@
 //! Law: asked of the policy exactly as a request would be, with nothing found in its content; so what is shown as available is
 //! refused only for what it holds, how much it is, or how its vendor fares. Deliberately absent: counters.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -10,7 +11,7 @@ use policy_engine::decision::{Decision, Permit};
 use policy_engine::reason::Reason;
 use policy_engine::request::{Caller, Found, Request};
 use policy_engine::snapshot::ModelRow;
-use policy_engine::vocabulary::{Instant, Operation};
+use policy_engine::vocabulary::{Instant, Name, Operation};
 
 use crate::error::Rejection;
 use crate::node::Node;
@@ -24,6 +25,8 @@ pub(super) struct Listed<'s> {
     pub(super) row: &'s ModelRow,
     /// What may be asked of it, content permitting, and on which terms.
     pub(super) allowed: Vec<(Operation, Permit)>,
+    /// Every place a request may be processed in by the endpoints that may be called, ascending.
+    pub(super) processing_regions: Vec<&'s str>,
     /// Why nothing may, where nothing may; the codes of the first operation.
     pub(super) reasons: Vec<String>,
 }
@@ -96,7 +99,16 @@ impl<'v> Viewer<'v> {
         if !allowed.is_empty() {
             reasons.clear();
         }
-        Listed { row, allowed, reasons }
+        let processing_regions = self.processing_regions(&allowed);
+        Listed { row, allowed, processing_regions, reasons }
+    }
+
+    fn processing_regions(self, allowed: &[(Operation, Permit)]) -> Vec<&'v str> {
+        let candidates = allowed.iter().flat_map(|(_, permit)| &permit.candidates);
+        let endpoints = candidates.filter_map(|candidate| self.runtime.snapshot.endpoint(candidate.endpoint));
+        let places: BTreeSet<&str> =
+            endpoints.flat_map(|endpoint| endpoint.processing_regions.iter().map(Name::as_str)).collect();
+        places.into_iter().collect()
     }
 
     fn ask(self, row: &ModelRow, operation: Operation) -> Result<Permit, Vec<Reason>> {

@@ -70,6 +70,7 @@ fn compile_endpoints(build: &mut Build<'_>, people: &People, registry: &mut Regi
             id: id.clone(),
             upstream_model: Arc::from(endpoint.upstream_model.as_str()),
             timeouts: endpoint.timeouts,
+            processing_regions: endpoint.processing_regions.as_slice().into(),
             provider,
         });
         registry.sites.push(SiteRow {

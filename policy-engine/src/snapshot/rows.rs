@@ -109,6 +109,8 @@ pub struct EndpointRow {
     pub upstream_model: Arc<str>,
     /// Its timeouts, where they are not the defaults.
     pub timeouts: Timeouts,
+    /// Every place a request may be processed in, as declared; empty is unknown.
+    pub processing_regions: Box<[Name]>,
     pub(crate) provider: u32,
 }
 

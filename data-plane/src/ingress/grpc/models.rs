@@ -45,7 +45,7 @@ pub(super) fn list(
 
 /// One model.
 pub(super) fn model(listed: Listed<'_>, geo: &str) -> Model {
-    let Listed { row, allowed, reasons } = listed;
+    let Listed { row, allowed, processing_regions, reasons } = listed;
     let card = &row.card;
     let tokens =
         |tokens: Option<Tokens>| tokens.map_or(0, |tokens| u32::try_from(tokens.0).unwrap_or(u32::MAX));
@@ -53,22 +53,25 @@ pub(super) fn model(listed: Listed<'_>, geo: &str) -> Model {
         name: row.id.name.to_string(),
         aliases: row.aliases.clone(),
         card: Some(ModelCard {
+            display_name: card.display_name.clone(),
+            publisher: card.publisher.clone(),
             description: card.description.clone(),
             input: card.input.clone(),
             output: card.output.clone(),
             operations: card.operations.iter().map(ToString::to_string).collect(),
+            capabilities: card.capabilities.clone(),
             context_window: tokens(card.context_window),
             max_output_tokens: tokens(card.max_output_tokens),
             use_cases: card.use_cases.clone(),
             risk_class: card.risk_class.clone().unwrap_or_default(),
             licence: row.licence_name.as_ref().map(ToString::to_string).unwrap_or_default(),
-            ..ModelCard::default()
+            metrics: card.metrics.clone().into_iter().collect(),
         }),
         availability: Some(Availability {
             geo: geo.to_owned(),
             available: !allowed.is_empty(),
             operations: allowed.iter().map(|(operation, _)| operation.to_string()).collect(),
-            processing_regions: Vec::new(),
+            processing_regions: processing_regions.into_iter().map(str::to_owned).collect(),
             reasons,
         }),
     }

@@ -1,5 +1,6 @@
 //! `/v1/models`: what the caller may know of, in OpenAI's shape, with our card beside it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, Response};
@@ -29,12 +30,21 @@ struct Model<'s> {
 #[derive(Serialize)]
 struct Card<'s> {
     aliases: &'s [String],
+    display_name: &'s str,
+    publisher: &'s str,
     description: &'s str,
+    input: &'s [String],
+    output: &'s [String],
     operations: Vec<&'static str>,
+    capabilities: &'s [String],
     context_window: Option<u64>,
     max_output_tokens: Option<u64>,
+    use_cases: &'s [String],
+    risk_class: Option<&'s str>,
     licence: Option<&'s str>,
+    metrics: &'s BTreeMap<String, String>,
     available: bool,
+    processing_regions: Vec<&'s str>,
     reasons: Vec<String>,
 }
 
@@ -76,7 +86,8 @@ fn seen(
 }
 
 fn shape(listed: Listed<'_>) -> Model<'_> {
-    let Listed { row, allowed, reasons } = listed;
+    let Listed { row, allowed, processing_regions, reasons } = listed;
+    let card = &*row.card;
     Model {
         id: row.id.name.as_str(),
         object: "model",
@@ -84,12 +95,21 @@ fn shape(listed: Listed<'_>) -> Model<'_> {
         owned_by: row.id.tenant.as_ref().map_or("chancery", |tenant| tenant.as_str()),
         chancery: Card {
             aliases: &row.aliases,
-            description: &row.card.description,
+            display_name: &card.display_name,
+            publisher: &card.publisher,
+            description: &card.description,
+            input: &card.input,
+            output: &card.output,
             operations: allowed.iter().map(|(operation, _)| operation.as_str()).collect(),
-            context_window: row.card.context_window.map(|tokens| tokens.0),
-            max_output_tokens: row.card.max_output_tokens.map(|tokens| tokens.0),
+            capabilities: &card.capabilities,
+            context_window: card.context_window.map(|tokens| tokens.0),
+            max_output_tokens: card.max_output_tokens.map(|tokens| tokens.0),
+            use_cases: &card.use_cases,
+            risk_class: card.risk_class.as_deref(),
             licence: row.licence_name.as_ref().map(|name| name.as_str()),
+            metrics: &card.metrics,
             available: !allowed.is_empty(),
+            processing_regions,
             reasons,
         },
     }

@@ -6,7 +6,7 @@ use proto::status::Refusal;
 
 use super::grpc::{chat, client, with_key};
 use super::*;
-use crate::house::{asking, limit};
+use crate::house::{asking, limit, world};
 use crate::record::{Outcome, Record};
 
 /// What must not depend on the door.
@@ -76,4 +76,51 @@ async fn case_61_the_door_makes_no_difference() {
         }
     }
     assert_eq!(counted, 26);
+}
+
+#[tokio::test]
+async fn a_model_is_shown_alike_and_whole() {
+    let open = open(|facts| {
+        let model = std::sync::Arc::make_mut(facts.models.get_mut(&world::platform("fast")).unwrap());
+        let words = |text: &str| vec![text.to_owned()];
+        let card = &mut model.card;
+        (card.display_name, card.publisher, card.description) =
+            ("Fast".into(), "Sim".into(), "It is.".into());
+        (card.input, card.output) = (words("text"), words("text"));
+        (card.capabilities, card.use_cases) = (words("tools"), words("assistant"));
+        card.risk_class = Some("limited".into());
+        card.metrics = [("mmlu".to_owned(), "88.7".to_owned())].into();
+    })
+    .await;
+    let request = with_key(proto::inference::GetModelRequest { name: "fast".into() });
+    let typed = client(&open).await.get_model(request).await.unwrap().into_inner();
+    let (card, availability) = (typed.card.unwrap(), typed.availability.unwrap());
+    let expected = serde_json::json!({
+        "aliases": typed.aliases,
+        "display_name": card.display_name,
+        "publisher": card.publisher,
+        "description": card.description,
+        "input": card.input,
+        "output": card.output,
+        "operations": card.operations,
+        "capabilities": card.capabilities,
+        "context_window": card.context_window,
+        "max_output_tokens": card.max_output_tokens,
+        "use_cases": card.use_cases,
+        "risk_class": card.risk_class,
+        "licence": (!card.licence.is_empty()).then_some(card.licence),
+        "metrics": card.metrics,
+        "available": availability.available,
+        "processing_regions": availability.processing_regions,
+        "reasons": availability.reasons,
+    });
+    assert_eq!(open.get("/v1/models/fast").await.json()["chancery"], expected);
+    let told = expected.as_object().unwrap();
+    let empty = told.iter().filter(|(_, value)| match value {
+        serde_json::Value::Array(all) => all.is_empty(),
+        serde_json::Value::String(text) => text.is_empty(),
+        other => other.is_null(),
+    });
+    assert_eq!(empty.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["licence", "reasons"]);
+    assert_eq!(expected["processing_regions"], serde_json::json!(["DE"]));
 }

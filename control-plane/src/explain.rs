@@ -3,6 +3,9 @@
 //! Law: the facts are projected to the geo and compiled as a node of that geo would, so that the answer is that node's.
 //! Absent on purpose: content. Data classes are declared, not found.
 
+mod words;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use policy_engine::decision::{Actions, Decision, Permit, RuleIx};
@@ -50,9 +53,24 @@ pub struct Imagined {
     pub unknown_fields: Vec<String>,
 }
 
-/// Says what a node of the geo would decide by these facts, and why.
-pub async fn explain(facts: Arc<Facts>, revision: u64, asked: Imagined) -> Result<ExplainResponse, Refusal> {
-    let task = tokio::task::spawn_blocking(move || Explaining::new(&facts, revision, &asked)?.answer());
+/// By what a question is answered.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Everything that is, or was, in force.
+    pub facts: Arc<Facts>,
+    /// The revision.
+    pub revision: u64,
+    /// The geos that nodes are known in.
+    pub geos: BTreeSet<Geo>,
+}
+
+/// Says what a node of the geo would decide, and why; refuses a question that has words nobody knows.
+pub async fn explain(world: World, asked: Imagined) -> Result<ExplainResponse, Refusal> {
+    let task = tokio::task::spawn_blocking(move || {
+        let explaining = Explaining::new(&world.facts, world.revision, &asked)?;
+        words::check(&asked, &world.facts, &world.geos)?;
+        explaining.answer()
+    });
     task.await.map_err(|_| ChangeError::Broken)?
 }
 

@@ -14,6 +14,7 @@ pub mod issue;
 pub mod keyring;
 mod lock;
 pub mod manifest;
+mod nearest;
 pub mod nodes;
 mod private;
 pub mod publish;

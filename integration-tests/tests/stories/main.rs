@@ -43,6 +43,7 @@ mod governance;
 mod manifest;
 #[cfg(test)]
 mod once;
+mod operators;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! API keys over the admin API: made, read and revoked; never changed.
 
-use policy_engine::vocabulary::{Action, Id, Kind, Name};
+use policy_engine::vocabulary::{Action, Id, Instant, Kind, Name};
 use proto::admin::keys_service_server::KeysService;
 use proto::admin::{
     CreateKeyRequest, CreateKeyResponse, GetKeyRequest, Key, ListKeysRequest, ListKeysResponse,
@@ -14,6 +14,7 @@ use super::Admin;
 use super::call::Call;
 use super::standard::Listing;
 use crate::actor::{absent, missing};
+use crate::clock;
 use crate::issue::{self, Wanted};
 
 #[tonic::async_trait]
@@ -67,6 +68,11 @@ impl Admin {
         let tenant = Name::new(&spec.tenant).map_err(|e| Refusal::field("key.spec.tenant", e.to_string()))?;
         call.concerns(format!("tenants/{tenant}/keys"));
         self.publisher.current().demand(&call.actor, Action::Write, Kind::Key, Some(&tenant))?;
+        let ends = spec.expire_time.as_ref().and_then(proto::convert::instant);
+        if ends.is_some_and(|ends| ends <= Instant(clock::now())) {
+            let message = "is in the past: a key that has expired would never work";
+            return Err(Refusal::field("key.spec.expireTime", message));
+        }
         let wanted = Wanted { spec, labels: key.labels };
         let act = call.act(format!("tenants/{tenant}/keys"));
         let issued = issue::create(&self.publisher, act, vec![wanted]).await.map_err(Refusal::from)?;

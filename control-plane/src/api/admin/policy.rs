@@ -15,8 +15,9 @@ use super::call::Call;
 use super::standard::mode;
 use crate::actor::{absent, missing};
 use crate::clock;
-use crate::explain::{Imagined, explain};
+use crate::explain::{Imagined, World, explain};
 use crate::manifest::{self, Selection};
+use crate::publish::Published;
 
 #[tonic::async_trait]
 impl PolicyService for Admin {
@@ -68,14 +69,18 @@ impl Admin {
         let current = self.publisher.current();
         current.demand(&call.actor, Action::Read, Kind::Principal, Some(&imagined.tenant))?;
         if asked.revision == 0 || asked.revision == current.head.revision {
-            return explain(current.facts.clone(), current.revision(), imagined).await;
+            return explain(self.world(&current), imagined).await;
         }
         let then = self
             .publisher
             .at(asked.revision)
             .await?
             .ok_or_else(|| Refusal::field("revision", "was never published"))?;
-        explain(then.facts.clone(), then.revision(), imagined).await
+        explain(self.world(&then), imagined).await
+    }
+
+    fn world(&self, published: &Published) -> World {
+        World { facts: published.facts.clone(), revision: published.revision(), geos: self.nodes.geos() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is in the content the caller sent.
 //!
 //! Law: every text of the outline is read, unescaped where it has to be, and nothing is changed yet. Texts are looked at apart,
-//! but the parts of one message together as well. Large bodies are read off the runtime. Deliberately absent: what a finding means.
+//! but the parts of what is read as one together as well. Large bodies are read off the runtime. Deliberately absent: what a finding means.
 
 mod mark;
 
@@ -12,8 +12,7 @@ use proto::code::ErrorCode;
 use super::Exchange;
 use super::entitle::Entitled;
 use crate::error::Rejection;
-use mark::Content;
-pub(crate) use mark::{Marked, decoded, raw};
+pub(crate) use mark::{Content, Marked, decoded, raw};
 
 /// More text than this is read off the runtime, so that it keeps nobody waiting.
 const LARGE: usize = 64 * 1024;

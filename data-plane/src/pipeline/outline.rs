@@ -48,7 +48,8 @@ pub(crate) struct Outline {
     pub(crate) unknown_fields: Vec<String>,
     /// Where the texts stand, quotes included, in order.
     pub(crate) texts: Vec<Range<usize>>,
-    /// Texts that the model reads as one, each of [`Self::texts`] at most once: the parts of a message, two at least.
+    /// Texts that the model reads as one, each of [`Self::texts`] at most once, two at least: the parts of a message and of those of the
+    /// same role that follow it, the elements of an array.
     pub(crate) joined: Vec<Vec<Range<usize>>>,
     /// Long numbers outside the dialect's own fields, in order.
     pub(crate) numbers: Vec<Labelled>,
@@ -114,7 +115,20 @@ impl Outline {
     /// is nobody's but the caller's.
     fn take_all(&mut self, key: Option<Value<'_>>, value: Value<'_>) {
         self.texts.extend(value.leaves().map(|leaf| leaf.range()));
+        self.join_arrays(value);
         self.take_numbers(key, value);
+    }
+
+    /// Notes what the arrays of a value hold in parts.
+    fn join_arrays(&mut self, value: Value<'_>) {
+        value.arrays().for_each(|array| self.join(array.parts().map(|part| part.range()).collect()));
+    }
+
+    /// Notes texts that are read as one.
+    fn join(&mut self, texts: Vec<Range<usize>>) {
+        if texts.len() > 1 {
+            self.joined.push(texts);
+        }
     }
 
     /// Takes in the long numbers of a value.

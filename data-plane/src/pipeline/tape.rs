@@ -235,6 +235,28 @@ impl<'t> Value<'t> {
         })
     }
 
+    /// Every array within it, itself included.
+    pub(crate) fn arrays(&self) -> impl Iterator<Item = Value<'t>> + use<'t> {
+        let (tape, text) = (self.tape, self.text);
+        let range = self.at..self.node().map_or(self.at, |node| node.next);
+        range.map(move |at| Value { tape, text, at }).filter(|value| value.kind() == Kind::Array)
+    }
+
+    /// The texts of an array's elements that a reader takes for one: strings, and what objects have as `text` or `refusal`.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Value<'t>> + use<'t> {
+        self.elements().flat_map(|part| {
+            let of = |name| part.get(name);
+            let parts =
+                if part.kind() == Kind::Object { [of("text"), of("refusal")] } else { [Some(part), None] };
+            parts.into_iter().flatten().filter(|text| text.kind() == Kind::String)
+        })
+    }
+
+    /// A string unescaped, a number in full; empty for anything else.
+    pub(crate) fn as_read(&self) -> Cow<'t, str> {
+        if self.kind() == Kind::Number { number::in_full(self.raw()) } else { self.text() }
+    }
+
     /// A non-negative whole number, written without fraction or exponent, that fits.
     pub(crate) fn whole(&self) -> Option<u64> {
         if self.kind() != Kind::Number {

@@ -1,15 +1,23 @@
 //! Texts that stand apart and are read as one: the parts of a message.
 //!
 //! Law: what a part holds is found as if it stood alone, and what only the parts together hold is found as well; what crosses
-//! from one part into others is replaced where it begins and cut from the others. Absent on purpose: which texts those are.
+//! from one part into others is replaced where it begins and cut from the others. Only text within [`NEAR`] bytes of where two parts
+//! meet is read again. Absent on purpose: which texts those are.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use super::detect::{Detectors, Finding};
 use super::mask::{self, Blocked, Masker, Stretch, Weave};
 use crate::content::What;
 use crate::decision::Actions;
 use crate::vocabulary::Entity;
+
+/// Bytes on either side of a seam that are read as one text.
+const NEAR: usize = 4096;
+
+/// Bytes at the ends of what is read so, in which nothing is believed: what stands beyond may make it something else.
+const EDGE: usize = 1024;
 
 /// Texts in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,14 +56,44 @@ impl Joined {
                 (finding.start, finding.end) = (finding.start + start, finding.end + start);
             }
         }
-        if self.ends.len() > 1 {
-            let mut together = Vec::new();
-            detectors.scan(&self.text, &mut together);
-            together.retain(|finding| !is_covered(finding, &all) && !only_grew(finding, &all));
+        let mut together = Vec::new();
+        self.seams().for_each(|near| self.scan_near(near, detectors, &mut together));
+        together.retain(|finding| !is_covered(finding, &all) && !only_grew(finding, &all));
+        if !together.is_empty() {
             all.append(&mut together);
             all.sort_unstable_by_key(|finding| (finding.start, Reverse(finding.end), finding.what));
         }
         findings.append(&mut all);
+    }
+
+    /// The text around the places where two parts meet, what overlaps taken together.
+    fn seams(&self) -> impl Iterator<Item = Range<usize>> {
+        let near = |end: usize| {
+            let to = self.text.ceil_char_boundary((end + NEAR).min(self.text.len()));
+            self.text.floor_char_boundary(end.saturating_sub(NEAR))..to
+        };
+        let inner = self.ends.split_last().map_or(&[][..], |(_, inner)| inner);
+        let mut ends = inner.iter().map(move |end| near(*end)).peekable();
+        std::iter::from_fn(move || {
+            let mut seam = ends.next()?;
+            while let Some(next) = ends.next_if(|next| next.start <= seam.end) {
+                seam.end = next.end;
+            }
+            Some(seam)
+        })
+    }
+
+    fn scan_near(&self, near: Range<usize>, detectors: &Detectors, findings: &mut Vec<Finding>) {
+        let mut found = Vec::new();
+        detectors.scan(self.text.get(near.clone()).unwrap_or_default(), &mut found);
+        let first = if near.start == 0 { 0 } else { near.start + EDGE };
+        let last = if near.end == self.text.len() { near.end } else { near.end - EDGE };
+        let found = found.into_iter().map(|finding| Finding {
+            start: finding.start + near.start,
+            end: finding.end + near.start,
+            ..finding
+        });
+        findings.extend(found.filter(|finding| finding.start >= first && finding.end <= last));
     }
 
     /// The parts with findings (as [`Joined::scan`] gave them) replaced as `actions` say.
@@ -93,9 +131,7 @@ const BACK: usize = 8;
 /// Whether findings of the same kind, ordered by start, leave nothing of this one uncovered: two values that stand side by side
 /// in two parts are two, though they read as one.
 fn is_covered(finding: &Finding, by: &[Finding]) -> bool {
-    let first = by.partition_point(|other| other.start <= finding.start).saturating_sub(BACK);
-    let near = by.iter().skip(first).take_while(|other| other.start < finding.end);
-    let same = near.filter(|other| other.what == finding.what);
+    let same = near(finding, by).filter(|other| other.what == finding.what);
     let reach = |reached: usize, other: &Finding| match other.start <= reached {
         true => reached.max(other.end),
         false => reached,
@@ -106,8 +142,15 @@ fn is_covered(finding: &Finding, by: &[Finding]) -> bool {
 /// Whether an address was whole in a part of its own and only took up words of its neighbour, which stay where they are.
 fn only_grew(finding: &Finding, by: &[Finding]) -> bool {
     let address = What::Entity(Entity::Email);
-    let overlaps = |other: &Finding| other.start < finding.end && finding.start < other.end;
-    finding.what == address && by.iter().any(|other| other.what == address && overlaps(other))
+    let mut others = near(finding, by).filter(|other| other.what == address);
+    finding.what == address && others.any(|other| finding.start < other.end)
+}
+
+/// Findings that begin before a finding ends, but for those that begin long before it.
+fn near<'f>(finding: &Finding, by: &'f [Finding]) -> impl Iterator<Item = &'f Finding> {
+    let (start, end) = (finding.start, finding.end);
+    let first = by.partition_point(|other| other.start <= start).saturating_sub(BACK);
+    by.iter().skip(first).take_while(move |other| other.start < end)
 }
 
 #[cfg(test)]
@@ -149,6 +192,18 @@ mod tests {
             masked(&["4111 1111 ", "1111 1111"], MaskAction::Detect).unwrap(),
             ["4111 1111 ", "1111 1111"]
         );
+    }
+
+    #[test]
+    fn only_what_stands_near_a_seam_is_read_again() {
+        let far = "so it was ".repeat(2_000);
+        let parts: [&str; 7] = [&far, "4111 1111", " 1111 1111 ", &far, "bob@exam", "ple.com ", &far];
+        let masked = masked(&parts, MaskAction::Mask).unwrap();
+        assert_eq!(masked.concat().replace(&far, ""), "[CREDIT_DEBIT_CARD_NUMBER_1] [EMAIL_1] ");
+        // Cut out of a longer number, the digits that are left would be a card's.
+        let long = format!("{}4111111111111111", "1".repeat(9_000));
+        let parts = [long.as_str(), &"1".repeat(9_000)];
+        assert_eq!(super::tests::masked(&parts, MaskAction::Mask).unwrap(), parts);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Where something is found in a body, and what stands there instead.
 //!
-//! Law: a text is read alone; the parts of a message alone and as one; a long number with the key before it, since that says
+//! Law: a text is read alone; parts of what is read as one alone and together; a long number with the key before it, since that says
 //! whose it is. Texts are replaced as JSON strings, and so are numbers: a placeholder is no number.
 
 use std::borrow::Cow;
@@ -27,6 +27,16 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    /// Of an answer, whose numbers have no labels.
+    pub(crate) fn of_answer(
+        texts: Vec<Range<usize>>,
+        joined: Vec<Vec<Range<usize>>>,
+        numbers: impl Iterator<Item = Range<usize>>,
+    ) -> Self {
+        let numbers = numbers.map(|at| Labelled { label: 0..0, at }).collect();
+        Self { texts, joined, numbers }
+    }
+
     /// Takes it out of an outline, to be read elsewhere.
     pub(super) fn take(outline: &mut Outline) -> Self {
         Self {
@@ -41,13 +51,18 @@ impl Content {
         (outline.texts, outline.joined, outline.numbers) = (self.texts, self.joined, self.numbers);
     }
 
+    /// Where the texts stand.
+    pub(crate) fn texts(&self) -> &[Range<usize>] {
+        &self.texts
+    }
+
     /// Bytes to be read, a label for every number among them.
     pub(super) fn bytes(&self) -> usize {
         self.texts.iter().map(Range::len).sum::<usize>() + self.numbers.len() * LABEL
     }
 
     /// The places in which something is found.
-    pub(super) fn mark(&self, detectors: &Detectors, body: &[u8]) -> Vec<Marked> {
+    pub(crate) fn mark(&self, detectors: &Detectors, body: &[u8]) -> Vec<Marked> {
         let mut marked = Vec::new();
         let mut findings = Vec::new();
         let mut add = |places: &[Range<usize>], findings: &mut Vec<Finding>| {

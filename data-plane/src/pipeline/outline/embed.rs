@@ -54,6 +54,8 @@ fn read_input(outline: &mut Outline, input: Value<'_>) -> Result<(), BodyFault> 
             for (at, one) in input.elements().enumerate() {
                 read_one(outline, one).map_err(|()| BodyFault::wrong(format!("input[{at}]"), INPUT))?;
             }
+            // Texts are cut to the length a model takes, values and all.
+            outline.join(input.parts().map(|part| part.range()).collect());
         }
         _ => return Err(BodyFault::wrong("input", INPUT)),
     }

@@ -189,9 +189,45 @@ fn the_parts_of_a_message_are_one_text() {
         user(&[&a, &b, &c])
     );
     let outline = read(&body).unwrap();
-    let joined: Vec<Vec<&str>> =
-        outline.joined.iter().map(|parts| parts.iter().map(|at| &body[at.clone()]).collect()).collect();
-    assert_eq!(joined, [vec!["\"a\"", "\"b\""], vec!["\"a\"", "\"b\"", "\"c\""]]);
+    assert_eq!(joined(&outline, &body), ["abcabc"]);
+}
+
+/// What is read as one, put together.
+fn joined(outline: &Outline, body: &str) -> Vec<String> {
+    let text = |at: &std::ops::Range<usize>| body[at.clone()].trim_matches('"').to_owned();
+    outline.joined.iter().map(|parts| parts.iter().map(text).collect()).collect()
+}
+
+#[test]
+fn what_a_reader_takes_for_one_text_is_read_as_one() {
+    let of = |role: &str, content: &str| format!(r#"{{"role":"{role}","content":{content}}}"#);
+    let parts = r#"[{"type":"text","text":"a"},{"type":"refusal","refusal":"b"},{"type":"input_text","text":"c","tags":["d","e"]}]"#;
+    for (messages, more, expected) in [
+        (of("user", parts), "", &["de", "abc"][..]),
+        ([of("user", r#""a""#), of("user", r#""b""#), of("assistant", r#""c""#)].join(","), "", &["ab"]),
+        ([of("user", r#""a""#), of("tool", r#""b""#), of("user", r#""c""#)].join(","), "", &[]),
+        ([of("tool", r#""a""#), of("tool", r#"[{"type":"text","text":"b"}]"#)].join(","), "", &["ab"]),
+        (r#"{"role":"assistant","refusal":"b","content":"a"}"#.to_owned(), "", &["ba"]),
+        (
+            r#"{"role":"user","content":"a","x":[["b","c"],[{"text":"d"},7,{"text":"e"}]]}"#.to_owned(),
+            "",
+            &["bc", "de"],
+        ),
+        (
+            of("user", r#""a""#),
+            r#","prediction":{"type":"content","content":[{"type":"text","text":"b"},{"type":"text","text":"c"}]},"stop":["d","e"],"y":["f"]"#,
+            &["bc", "de"],
+        ),
+    ] {
+        let body = format!(r#"{{"model":"m","messages":[{messages}]{more}}}"#);
+        let outline = read(&body).unwrap();
+        assert_eq!(joined(&outline, &body), expected, "{body}");
+        let known = |at: &std::ops::Range<usize>| outline.texts.contains(at);
+        assert!(outline.joined.iter().flatten().all(known), "{body}");
+    }
+    let body = r#"{"model":"m","input":["a","b"],"x":["c","d"]}"#;
+    let outline = Outline::read(&mut Tape::default(), body.as_bytes(), Operation::Embed).unwrap();
+    assert_eq!(joined(&outline, body), ["ab", "cd"]);
 }
 
 #[test]

@@ -268,6 +268,66 @@ fn arguments_of_tools_are_texts_too_and_log_probabilities_go() {
 }
 
 #[test]
+fn arguments_of_tools_are_json_still_however_they_are_cut() {
+    let said = r#"{"card":4111111111111111,"to":"j\u00fcrgen\u0040example.org\nand","n":[-378282246310005, 7],"in":"{\"a\":\"bob@example.com\"}"}"#;
+    let expected = serde_json::json!({
+        "card": "[CREDIT_DEBIT_CARD_NUMBER_1]", "to": "[EMAIL_1]\nand", "n": ["[CREDIT_DEBIT_CARD_NUMBER_2]", 7],
+        "in": r#"{"a":"[EMAIL_2]"}"#,
+    });
+    let runtime = runtime();
+    for length in [1, 2, 3, 5, 8, 500] {
+        let house = House::new(|facts| masking(facts, MaskAction::Mask));
+        let call = |text: &str| {
+            let text = serde_json::to_string(text).unwrap();
+            chunk(&format!(
+                r#"{{"index":0,"delta":{{"tool_calls":[{{"index":0,"function":{{"arguments":{text}}}}}]}},"finish_reason":null}}"#
+            ))
+        };
+        let pieces = cut_text(said, &vec![length; 500]);
+        let wire = [pieces.iter().map(|piece| call(piece)).collect(), finish(0), DONE.to_owned()].concat();
+        let (left, end) = runtime.block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
+        assert_eq!(end, None);
+        let mut arguments = String::new();
+        for data in
+            left.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).filter(|d| *d != "[DONE]")
+        {
+            let chunk: serde_json::Value = serde_json::from_str(data).unwrap();
+            let call = &chunk["choices"][0]["delta"]["tool_calls"][0];
+            arguments += call["function"]["arguments"].as_str().unwrap_or_default();
+        }
+        let read: serde_json::Value =
+            serde_json::from_str(&arguments).unwrap_or_else(|e| panic!("{e}: {arguments}"));
+        assert_eq!(read, expected, "in pieces of {length}");
+    }
+}
+
+#[test]
+fn numbers_are_masked_like_those_of_a_whole_answer() {
+    let house = House::new(|facts| masking(facts, MaskAction::Mask));
+    let wire = [
+        r#"data: {"created":4111111111111111,"x":4111111111111111,"choices":[{"index":0,"delta":{"content":"bo","n":[7,4111111111111111.0]}}],"usage":{"n":4111111111111111}}"#,
+        "\n\n",
+        &finish(0),
+        DONE,
+    ]
+    .concat();
+    let (left, end) = runtime().block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
+    assert_eq!(end, None);
+    let first: serde_json::Value =
+        serde_json::from_str(left.split("\n\n").next().unwrap().strip_prefix("data: ").unwrap()).unwrap();
+    let card = "[CREDIT_DEBIT_CARD_NUMBER_1]";
+    assert_eq!(
+        (&first["x"], &first["choices"][0]["delta"]["n"]),
+        (&card.into(), &serde_json::json!([7, card]))
+    );
+    assert_eq!(first["created"], 4_111_111_111_111_111_u64);
+    assert!(left.contains("\"bo\""), "{left}");
+    let house = House::new(|facts| masking(facts, MaskAction::Block));
+    let (left, end) = runtime().block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
+    assert_eq!((left.contains("4111"), end), (false, Some("content_blocked")), "{left}");
+}
+
+#[test]
 fn case_49_odd_streams_end_cleanly() {
     let house = House::new(|_| ());
     let text = delta(0, "content", "hi");

@@ -1,7 +1,9 @@
 //! The messages of a conversation.
 //!
 //! Law: a role outside the dialect, no messages at all and content of the wrong type are refused by name; identifiers,
-//! texts, tool calls and unknown members are texts; media is counted.
+//! texts, tool calls and unknown members are texts; media is counted. What one role says in a row is read as one.
+
+use std::ops::Range;
 
 use super::super::super::tape::{Kind, Value};
 use super::super::Outline;
@@ -14,25 +16,36 @@ pub(super) fn read(outline: &mut Outline, messages: Value<'_>) -> Result<(), Bod
     if messages.kind() != Kind::Array || messages.len() == 0 {
         return Err(BodyFault::wrong("messages", "an array of at least one message"));
     }
-    let mut objects = 0;
+    let (mut objects, mut role, mut said) = (0, None::<Value<'_>>, Vec::new());
     for (at, message) in messages.elements().enumerate() {
-        one(outline, message).map_err(|fault| fault.within(&format!("messages[{at}]")))?;
+        let before = said.len();
+        let by =
+            one(outline, message, &mut said).map_err(|fault| fault.within(&format!("messages[{at}]")))?;
+        if role.replace(by).is_some_and(|last| last.text() != by.text()) {
+            outline.join(said.drain(..before).collect());
+        }
         objects += 1;
     }
+    outline.join(said);
     if objects == messages.len() { Ok(()) } else { Err(BodyFault::wrong("messages", "an array of objects")) }
 }
 
-fn one(outline: &mut Outline, message: Value<'_>) -> Result<(), BodyFault> {
+/// One message: adds what it says to `said`, and gives its role.
+fn one<'t>(
+    outline: &mut Outline,
+    message: Value<'t>,
+    said: &mut Vec<Range<usize>>,
+) -> Result<Value<'t>, BodyFault> {
     if message.kind() != Kind::Object {
         return Err(BodyFault::wrong("", "an object"));
     }
     let (mut role, mut content, mut calls) = (None, None, false);
     for (key, value) in message.members() {
         match key.text().as_ref() {
-            "role" => role = Some(read_role(value)?),
+            "role" => role = Some((value, read_role(value)?)),
             "content" => {
                 content = Some(value.kind() != Kind::Null);
-                read_content(outline, value)?;
+                read_content(outline, value, said)?;
             }
             "tool_calls" => {
                 kind("tool_calls", value, &[Kind::Array], "an array")?;
@@ -48,6 +61,7 @@ fn one(outline: &mut Outline, message: Value<'_>) -> Result<(), BodyFault> {
             "name" | "tool_call_id" | "refusal" | "reasoning" | "reasoning_content" => {
                 kind(&key.text(), value, &[Kind::String], "a string")?;
                 outline.texts.extend(texts(value));
+                said.extend((key.is("refusal") && is_string(value)).then(|| value.range()));
             }
             "tools" => tools::read(outline, "tools", value)?,
             "functions" => tools::read_functions(outline, value)?,
@@ -60,8 +74,8 @@ fn one(outline: &mut Outline, message: Value<'_>) -> Result<(), BodyFault> {
     }
     match (role, content.unwrap_or(false)) {
         (None, _) => Err(BodyFault::Missing("role".to_owned())),
-        (Some(_), true) => Ok(()),
-        (Some(Speaker::Model), false) if calls || content.is_some() => Ok(()),
+        (Some((role, _)), true) => Ok(role),
+        (Some((role, Speaker::Model)), false) if calls || content.is_some() => Ok(role),
         (Some(_), false) if content.is_some() => Err(BodyFault::wrong("content", CONTENT)),
         (Some(_), false) => Err(BodyFault::Missing("content".to_owned())),
     }
@@ -82,23 +96,26 @@ fn read_role(value: Value<'_>) -> Result<Speaker, BodyFault> {
     Ok(if value.is("assistant") { Speaker::Model } else { Speaker::Other })
 }
 
-fn read_content(outline: &mut Outline, content: Value<'_>) -> Result<(), BodyFault> {
+fn read_content(
+    outline: &mut Outline,
+    content: Value<'_>,
+    said: &mut Vec<Range<usize>>,
+) -> Result<(), BodyFault> {
     match content.kind() {
         Kind::Null => Ok(()),
         Kind::String => {
             outline.texts.push(content.range());
+            said.push(content.range());
             Ok(())
         }
         Kind::Array => {
-            let (mut objects, mut joined) = (0, Vec::new());
+            let mut objects = 0;
             for (at, part) in content.elements().enumerate() {
                 read_part(outline, part).map_err(|fault| fault.within(&format!("content[{at}]")))?;
+                outline.join_arrays(part);
                 objects += 1;
-                joined.extend(part.get("text").filter(|text| text.kind() == Kind::String).map(|t| t.range()));
             }
-            if joined.len() > 1 {
-                outline.joined.push(joined);
-            }
+            said.extend(content.parts().map(|part| part.range()));
             let whole = objects == content.len() && objects > 0;
             if whole { Ok(()) } else { Err(BodyFault::wrong("content", CONTENT)) }
         }

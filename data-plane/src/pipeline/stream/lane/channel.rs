@@ -61,6 +61,8 @@ pub(super) struct Leaf<'t> {
 pub(super) struct Leaves<'t> {
     /// Its texts.
     pub(super) texts: Vec<Leaf<'t>>,
+    /// Its long numbers, each a text by itself: no client joins numbers.
+    pub(super) numbers: Vec<Value<'t>>,
     /// Something beside texts that the caller needs: a role, a name, an id.
     pub(super) structure: bool,
 }
@@ -82,6 +84,7 @@ impl Channels {
         let mut walk = Walk { channels: self, choice: index, path: Vec::new(), found: Leaves::default() };
         for (key, value) in choice.members().filter(|(key, _)| !key.is("logprobs") && !key.is("index")) {
             walk.member(key, value)?;
+            walk.found.numbers.extend(value.numbers().map(|(_, number)| number));
         }
         Some(walk.found)
     }

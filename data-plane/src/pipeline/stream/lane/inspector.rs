@@ -14,7 +14,7 @@ use super::super::super::again::Again;
 use super::super::super::decide::{Permitted, acts, quoted};
 use super::super::super::inspect::Tally;
 use super::super::super::patch::Patches;
-use super::super::super::tape::Kind;
+use super::super::super::tape::{Kind, Value};
 use super::super::chunk::{Choice, Chunk};
 use super::super::frame::Frame;
 use super::channel::Channels;
@@ -22,9 +22,12 @@ use crate::error::Rejection;
 use crate::runtime::Runtime;
 use crate::upstream::error::{Kind as Failure, UpstreamError};
 
-/// Strings beside the choices that are remembered for having nothing in them, and how long they may be: every chunk brings the
+/// Texts outside the channels that are remembered for having nothing in them, and how long they may be: every chunk brings the
 /// same few.
 const CLEAN: (usize, usize) = (8, 256);
+
+/// Members of a chunk whose numbers are the dialect's own.
+const OWN_NUMBERS: [&str; 2] = ["usage", "created"];
 
 /// Screens one stream.
 pub(super) struct Inspector {
@@ -38,7 +41,7 @@ pub(super) struct Inspector {
     opening: Vec<u8>,
     /// What was found outside choices.
     beside: Tally,
-    /// Strings outside choices, as written, in which nothing was found.
+    /// Texts outside the channels, as written, in which nothing was found.
     clean: Vec<Box<[u8]>>,
     /// Text that may leave; kept for its room.
     free: String,
@@ -125,7 +128,9 @@ impl Inspector {
     ) -> Result<(usize, bool), Rejection> {
         let leaves =
             self.channels.leaves(choice.index, choice.value).ok_or_else(|| odd("too many kinds of text"))?;
-        let (mut produced, mut leave) = (0, leaves.structure || choice.ends || leaves.texts.is_empty());
+        leaves.numbers.iter().try_for_each(|number| self.take_alone(*number, patches))?;
+        let structure = leaves.structure || !leaves.numbers.is_empty();
+        let (mut produced, mut leave) = (0, structure || choice.ends || leaves.texts.is_empty());
         for (place, leaf) in leaves.texts.iter().enumerate() {
             let text = leaf.value.text();
             produced += text.len();
@@ -154,27 +159,37 @@ impl Inspector {
         Ok((produced, leave))
     }
 
-    /// What the vendor wrote beside the choices has no order that a client would join, so each string is a whole text.
+    /// What the vendor wrote beside the choices has no order that a client would join, so each string is a whole text; so is each
+    /// long number, but for those of the dialect's own.
     fn take_beside(&mut self, chunk: &Chunk<'_>, patches: &mut Patches) -> Result<(), Rejection> {
         let members = chunk.root.members().filter(|(key, _)| !key.is("choices"));
-        let leaves = members.flat_map(|(_, value)| value.leaves()).filter(|leaf| leaf.kind() == Kind::String);
-        let mut findings = Vec::new();
-        for leaf in leaves {
-            if self.clean.iter().any(|known| **known == *leaf.raw()) {
-                continue;
+        for (key, value) in members {
+            value
+                .leaves()
+                .filter(|leaf| leaf.kind() == Kind::String)
+                .try_for_each(|leaf| self.take_alone(leaf, patches))?;
+            if !OWN_NUMBERS.iter().any(|known| key.is(known)) {
+                value.numbers().try_for_each(|(_, number)| self.take_alone(number, patches))?;
             }
-            let text = leaf.text();
-            findings.clear();
-            self.detectors.scan(&text, &mut findings);
-            if findings.is_empty() && self.clean.len() < CLEAN.0 && leaf.raw().len() <= CLEAN.1 {
-                self.clean.push(leaf.raw().into());
-            }
-            findings.iter().for_each(|finding| self.beside.add(finding.what, 1));
-            let masked = apply(&text, &findings, &self.actions, &mut self.masker);
-            let masked = masked.map_err(|blocked| self.end(Rejection::blocked(blocked.what.label())))?;
-            if masked != text {
-                patches.add(leaf.range(), quoted(&masked));
-            }
+        }
+        Ok(())
+    }
+
+    /// Screens a string or a number that is a whole text.
+    fn take_alone(&mut self, leaf: Value<'_>, patches: &mut Patches) -> Result<(), Rejection> {
+        if self.clean.iter().any(|known| **known == *leaf.raw()) {
+            return Ok(());
+        }
+        let (text, mut findings) = (leaf.as_read(), Vec::new());
+        self.detectors.scan(&text, &mut findings);
+        if findings.is_empty() && self.clean.len() < CLEAN.0 && leaf.raw().len() <= CLEAN.1 {
+            self.clean.push(leaf.raw().into());
+        }
+        findings.iter().for_each(|finding| self.beside.add(finding.what, 1));
+        let masked = apply(&text, &findings, &self.actions, &mut self.masker);
+        let masked = masked.map_err(|blocked| self.end(Rejection::blocked(blocked.what.label())))?;
+        if masked != text {
+            patches.add(leaf.range(), quoted(&masked));
         }
         Ok(())
     }

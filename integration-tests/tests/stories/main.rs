@@ -59,6 +59,8 @@ mod refusals;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod sharing;
 #[cfg(test)]
 mod stalled;

@@ -7,6 +7,11 @@ use super::number::{Group, Join, Number, Touch};
 use super::window::{Window, is_spaced_word};
 use crate::content::validate;
 
+/// Hexadecimal digits on either side that tell of a hash.
+const HASH: usize = 24;
+/// The least of them that do.
+const LEAST: usize = 8;
+
 /// The end of the card number that the first groups of a number make.
 pub(super) fn end_of_card(window: &Window<'_>, number: &Number) -> Option<usize> {
     let touch = number.touch;
@@ -25,7 +30,8 @@ pub(super) fn end_of_card(window: &Window<'_>, number: &Number) -> Option<usize>
             && is_written_as_card(chosen, touch)
             && validate::is_issued(digits)
             && validate::luhn(digits)
-            && !runs_on(window, end, count);
+            && !runs_on(window, end, count)
+            && !(count == 1 && is_in_hash(window, number.start, end));
         is_card.then_some(end)
     })
 }
@@ -39,8 +45,21 @@ pub(super) fn end_of_glued(window: &Window<'_>, start: usize) -> Option<usize> {
         && (13..=19).contains(&digits.len())
         && validate::is_issued(digits)
         && validate::luhn(digits)
-        && !runs_on(window, end, 1);
+        && !runs_on(window, end, 1)
+        && !is_in_hash(window, start, end);
     is_card.then_some(end)
+}
+
+/// Whether the digits are part of a word of hexadecimal digits with others among them: one hash in some thousands has a card's.
+fn is_in_hash(window: &Window<'_>, start: usize, end: usize) -> bool {
+    let hex = |byte: Option<u8>| byte.filter(u8::is_ascii_hexdigit);
+    let before: Vec<u8> = (0..HASH.min(start)).map_while(|n| hex(window.before(start - n))).collect();
+    let after: Vec<u8> = (0..HASH).map_while(|n| hex(window.at(end + n))).collect();
+    let goes_on = |length: usize, c: Option<char>| length < HASH && c.is_some_and(is_spaced_word);
+    !goes_on(before.len(), window.char_before(start - before.len()))
+        && !goes_on(after.len(), window.char_at(end + after.len()))
+        && before.len() + after.len() >= LEAST
+        && before.iter().chain(&after).any(u8::is_ascii_digit)
 }
 
 /// Whether four digits and a space stand before: a table of numbers more likely than a card.

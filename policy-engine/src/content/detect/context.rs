@@ -14,7 +14,7 @@ const WORD: usize = 10;
 const PHONE: &str = "answering anruf anrufen appel appeler appelez callback called caller calling call calls cell celular \
 cellphone cellular cellulare chiama chiamare contact contactar contacto dial dialed dialing dialled durchwahl fax faxed faxnummer \
 festnetz fijo fisso gsm handset handy handynummer helpline hotline kontakt landline ligar ligue llama llamar llame mob mobiel \
-mobil mobile mobiles mobilnummer movil pager ph phone phoned phoning phones portable puhelin reach reached rappeler ring rufnummer \
+mobil mobile mobiles mobilnummer movil pager ph phone phoned phoning phones portable puhelin reach reached rappeler ring ruf rufe rufen rufnummer \
 rückruf sms telefax telefon telefone telefono telefonnummer telefonu telefoon telefoonnummer telephone telephoning tel tels text \
 texted texting tfno tlf tlph voicemail whatsapp whats telegram viber телефон тел моб звоните позвоните факс τηλεφωνο هاتف טלפון";
 
@@ -33,6 +33,9 @@ version vin volume year years zip zipcode";
 
 /// Words after a number that say what it was.
 const AFTER: &str = "office fax mobile cell home work tel phone landline direct m h w o c f";
+
+/// What a key of several words names by its last one.
+const PHONE_KEY: &str = "phone phones telephone tel mobile landline cellphone fax handy msisdn whatsapp telefon telefono telefone";
 
 /// Whose number "number" is.
 const WHOSE: &str = "my his her our their your whose new";
@@ -68,26 +71,71 @@ impl Context {
 
     /// What the words before `start` say.
     pub(super) fn before(&self, window: &Window<'_>, start: usize) -> Lean {
-        let reach = window.reach_back(start, REACH).to_lowercase();
+        let reach = window.reach_back(start, REACH);
         let split = |c: char| !c.is_alphanumeric();
-        let mut words = reach.split(split).filter(|word| !word.is_empty()).rev().enumerate().peekable();
-        while let Some((distance, word)) = words.next() {
-            let known = |list: &[String]| list.binary_search_by(|known| known.as_str().cmp(word)).is_ok();
-            if known(&self.phone) || is_run_on(word) {
+        let lower = reach.to_lowercase();
+        let written = reach.split(split).filter(|word| !word.is_empty()).rev();
+        let words = lower.split(split).filter(|word| !word.is_empty()).rev();
+        let mut words = words.zip(written).enumerate().peekable();
+        while let Some((distance, (word, written))) = words.next() {
+            if is_known(&self.phone, word) || is_run_on(word) {
                 return Lean::Phone(distance);
             }
-            if known(&self.other) {
-                return Lean::Other(distance);
-            }
-            let whose = |word: &str| WHOSE.split(' ').any(|known| known == word);
-            if matches!(word, "number" | "numbers" | "nummer" | "numero")
-                && words.peek().is_some_and(|(_, word)| whose(word))
+            if is_numbered(word)
+                && let Some((_, (before, _))) = words.peek()
+                && (WHOSE.split(' ').any(|known| known == *before) || is_known(&self.phone, before))
             {
                 return Lean::Phone(distance);
+            }
+            if is_known(&self.other, word) {
+                return Lean::Other(distance);
+            }
+            match self.key(written) {
+                Lean::Silent => {}
+                Lean::Phone(_) => return Lean::Phone(distance),
+                Lean::Other(_) => return Lean::Other(distance),
             }
         }
         Lean::Silent
     }
+
+    /// What a key of several words written as one (`customerPhone`, `mobileNo`) says: its last word decides, so that `lastCall` and
+    /// `phoneId` name no telephone.
+    fn key(&self, written: &str) -> Lean {
+        let (head, last) = last_hump(written);
+        let (_, before) = last_hump(head);
+        let known = |list: &[String], word: &str| is_known(list, &word.to_lowercase());
+        if head.is_empty() {
+            Lean::Silent
+        } else if PHONE_KEY.split(' ').any(|known| last.eq_ignore_ascii_case(known))
+            || (is_numbered(&last.to_lowercase()) && known(&self.phone, before))
+        {
+            Lean::Phone(0)
+        } else if known(&self.other, last) {
+            Lean::Other(0)
+        } else {
+            Lean::Silent
+        }
+    }
+}
+
+fn is_known(list: &[String], word: &str) -> bool {
+    list.binary_search_by(|known| known.as_str().cmp(word)).is_ok()
+}
+
+/// Whether a word says that a number follows, and nothing of which.
+fn is_numbered(word: &str) -> bool {
+    matches!(word, "no" | "nr" | "num" | "number" | "numbers" | "nummer" | "numero")
+}
+
+/// The word that begins with the last capital behind a small letter, and what stands before it; nothing where there is none.
+fn last_hump(word: &str) -> (&str, &str) {
+    let bytes = word.as_bytes();
+    let is_hump = |at: &usize| {
+        let small = bytes.get(at.wrapping_sub(1)).is_some_and(u8::is_ascii_lowercase);
+        small && bytes.get(*at).is_some_and(u8::is_ascii_uppercase)
+    };
+    (1..bytes.len()).rev().find(is_hump).map_or(("", word), |at| word.split_at(at))
 }
 
 fn is_run_on(word: &str) -> bool {

@@ -5,12 +5,14 @@
 //! Absent on purpose: actions (a detector reports; `mask` acts), backtracking, and patterns without a bound.
 
 mod card;
+mod code;
 mod coded;
 mod context;
 mod email;
 mod feed;
 mod iban;
 mod number;
+mod parted;
 mod phone;
 mod scan;
 mod sieve;
@@ -205,8 +207,11 @@ impl Detectors {
         }
         let kept = findings.len();
         let ascii = text.is_ascii();
-        self.scan_text(self.kinds, (text, ascii), findings);
-        if self.kinds.entities != 0 && (coded::may_be_in(text) || (!ascii && coded::may_hold_tags(text))) {
+        let digits = self.scan_text(self.kinds, (text, ascii), findings);
+        if coded::may_be_in(text)
+            || (digits == Digits::Possible && code::may_hold_hex(text.as_bytes()))
+            || (!ascii && coded::may_hold_tags(text))
+        {
             let mut coded = Coded::new(self.kinds);
             coded.push(self, text, findings);
             coded.finish(self, findings);
@@ -217,13 +222,20 @@ impl Detectors {
     }
 
     /// Appends what a whole text, of ASCII or not, says; coded runs are left aside.
-    fn scan_text(&self, kinds: Kinds, (text, ascii): (&str, bool), findings: &mut Vec<Finding>) {
+    fn scan_text(&self, kinds: Kinds, (text, ascii): (&str, bool), findings: &mut Vec<Finding>) -> Digits {
         if ascii && !has_escape(text) {
-            self.scan_window(kinds, &Window::new(text, End::Known), 0, findings);
-            return;
+            // Where no digit and no `@` stands there is no entity either.
+            let (kinds, digits) = match scan::next_trigger(text.as_bytes(), 0) {
+                Some(_) => (kinds, Digits::Possible),
+                None => (Kinds { entities: 0, ..kinds }, Digits::None),
+            };
+            if !kinds.is_empty() {
+                self.scan_window(kinds, &Window::new(text, End::Known), 0, findings);
+            }
+            return digits;
         }
         if !kinds.words && is_plain(text) {
-            return;
+            return Digits::None;
         }
         let mut feed = Feed::with_capacity(kinds, text.len().min(PIECE));
         let mut rest = text;
@@ -233,5 +245,13 @@ impl Detectors {
             rest = tail;
         }
         feed.finish(self, findings);
+        Digits::Possible
     }
+}
+
+/// Whether a text has digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Digits {
+    None,
+    Possible,
 }

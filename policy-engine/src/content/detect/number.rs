@@ -150,9 +150,12 @@ pub(super) fn touch_before(window: &Window<'_>, start: usize) -> Touch {
         window.before(start - n).is_some_and(|b| matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')'))
     };
     let width = (0..3.min(start)).take_while(joiners).count();
-    if width > 0 && width <= start && window.before(start - width).is_some_and(|b| b.is_ascii_digit()) {
-        let by_space = window.slice(start - width, start).bytes().all(|b| b == b' ');
-        return Touch::Joined { by_space };
+    if width > 0 && window.before(start - width).is_some_and(|b| b.is_ascii_digit()) {
+        return match window.slice(start - width, start) {
+            // The end of a sentence, or the number of an item: `1. 4111 …`, `2) +49 …`.
+            ". " | ") " | ".  " | ")  " if is_lone(window, start - width) => Touch::Free,
+            between => Touch::Joined { by_space: between.bytes().all(|b| b == b' ') },
+        };
     }
     let Some(before) = window.char_before(start) else { return Touch::Free };
     let behind = window.char_before(start - before.len_utf8());
@@ -164,6 +167,13 @@ pub(super) fn touch_before(window: &Window<'_>, start: usize) -> Touch {
         c if is_spaced_word(c) => Touch::Part,
         _ => Touch::Free,
     }
+}
+
+/// Whether the digits that end at `end` are one or two, and begin a line or stand behind a blank.
+fn is_lone(window: &Window<'_>, end: usize) -> bool {
+    let digits =
+        (0..3).take_while(|n| end > *n && window.before(end - n).is_some_and(|b| b.is_ascii_digit())).count();
+    digits < 3 && window.before(end - digits).is_none_or(|b| b.is_ascii_whitespace())
 }
 
 /// Whether what follows `end` makes the number part of something longer.

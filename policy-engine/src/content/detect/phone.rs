@@ -12,7 +12,7 @@
 //! | Russian and Chinese, in their own grouping | `8 (495) 123-45-67`, `138-0013-8000` | no |
 //! | trunk `0`, in groups | `0479 50 54 03`, `06-24312407` | no |
 //! | other groups | `481 7531`, `650 253 0000` | yes |
-//! | one piece | `2546712361` | yes, near |
+//! | one piece, `00` and a calling code in front or not | `2546712361`, `00493012345678` | yes, near |
 
 use super::context::{Context, Lean, is_named_after};
 use super::number::{Group, Join, Number, Touch, runs_on};
@@ -110,6 +110,7 @@ fn follows_country_code(window: &Window<'_>, start: usize) -> bool {
     end < start
         && (matches!(digits, "1" | "7" | "8")
             || digits.starts_with("00")
+            || window.slice(code.saturating_sub(3), code) == "00 "
             || (!digits.is_empty() && window.before(code) == Some(b'+')))
 }
 
@@ -157,23 +158,25 @@ fn american_length(groups: &[Group]) -> Option<usize> {
 fn form_of(groups: &[Group], digits: &[u8], plus: bool, bracketed: bool) -> Option<Form> {
     let total = digits.len();
     let first = groups.first()?;
-    if !is_bracketed_well(groups) {
+    // `2) 415-555-2671` is the second of a list.
+    let is_item = first.length <= 2 && !(plus || bracketed) && closes_unopened(groups);
+    if is_item || !is_bracketed_well(groups, digits) {
         return None;
     }
     if plus && is_international(digits) {
         return Some(Form::International);
     }
+    let code = digits.strip_prefix(&[0, 0]).and_then(validate::calling_code);
     if groups.len() == 1 {
-        return (7..=13).contains(&total).then_some(Form::Piece);
+        let fits = (7..=13).contains(&total) || (code.is_some() && (10..=17).contains(&total));
+        return fits.then_some(Form::Piece);
     }
-    if is_date(groups, digits)
-        || is_address(groups, digits)
-        || is_fraction(groups)
-        || is_round(groups, digits)
-    {
+    // `0049 30/123456`: a slash sets the area apart.
+    let slashes = groups.iter().filter(|group| group.join == Join::Slash).count();
+    let is_fraction = is_fraction(groups) && !(code.is_some() && slashes == 1);
+    if is_date(groups, digits) || is_address(groups, digits) || is_fraction || is_round(groups, digits) {
         return None;
     }
-    let code = digits.strip_prefix(&[0, 0]).and_then(validate::calling_code);
     let apart = |code: usize| {
         first.length == code + 2 || (first.length == 2 && groups.get(1).is_some_and(|g| g.length == code))
     };
@@ -221,12 +224,18 @@ fn has_trunk(groups: &[Group], digits: &[u8]) -> bool {
             .all(|group| matches!(group.join, Join::Space | Join::Dash | Join::Dot) && group.length >= 2)
 }
 
-/// What opens, after a country code, closes after one group.
-fn is_bracketed_well(groups: &[Group]) -> bool {
+/// What opens, after a country code or after `00` and one, closes after one group.
+fn is_bracketed_well(groups: &[Group], digits: &[u8]) -> bool {
     let opened = groups.iter().position(|group| group.join == Join::Open);
     let closed = |at: usize| groups.get(at + 1).is_some_and(|group| group.join == Join::Close);
     let closes = groups.iter().filter(|group| group.join == Join::Close).count();
-    opened.is_none_or(|at| at == 1 && closed(at)) && closes <= 1
+    let coded = matches!(groups, [zeros, ..] if zeros.length == 2) && digits.starts_with(&[0, 0]);
+    opened.is_none_or(|at| (at == 1 || (at == 2 && coded)) && closed(at)) && closes <= 1
+}
+
+/// Whether a bracket closes behind the first group that none of the groups opened.
+fn closes_unopened(groups: &[Group]) -> bool {
+    groups.get(1).is_some_and(|group| group.join == Join::Close)
 }
 
 fn value(digits: &[u8]) -> u32 {

@@ -5,7 +5,7 @@
 
 use super::number::{Number, Touch, touch_before};
 use super::window::{Window, is_spaced_word};
-use super::{Detectors, Finding, Kinds, What, card, email, iban, order, phone};
+use super::{Detectors, Finding, Kinds, What, card, email, iban, order, parted, phone};
 use crate::content::normalise::letter;
 use crate::vocabulary::Entity;
 
@@ -102,8 +102,12 @@ impl Detectors {
                 let wanted = kinds.has(Entity::InternationalBankAccountNumber);
                 return wanted.then(|| finding(Entity::InternationalBankAccountNumber, start, end));
             }
-            let end =
-                card::end_of_glued(window, trigger).filter(|_| kinds.has(Entity::CreditDebitCardNumber))?;
+            let in_groups = || {
+                let named = window.before(trigger) == Some(b'_');
+                named.then(|| parted::end_of_parted(window, trigger)).flatten()
+            };
+            let wanted = kinds.has(Entity::CreditDebitCardNumber);
+            let end = card::end_of_glued(window, trigger).or_else(in_groups).filter(|_| wanted)?;
             return Some(finding(Entity::CreditDebitCardNumber, trigger, end));
         }
         let touch = touch_before(window, start);
@@ -112,7 +116,8 @@ impl Detectors {
         }
         let number = Number::read(window, trigger, touch);
         // A card is no telephone, whoever asks: what is found must not depend on what else is looked for.
-        if let Some(end) = card::end_of_card(window, &number) {
+        let card = card::end_of_card(window, &number).or_else(|| parted::end_of_parted(window, trigger));
+        if let Some(end) = card {
             let wanted = kinds.has(Entity::CreditDebitCardNumber);
             return wanted.then(|| finding(Entity::CreditDebitCardNumber, trigger, end));
         }
@@ -164,7 +169,7 @@ fn live_tail(kinds: Kinds, window: &Window<'_>) -> usize {
 }
 
 /// The next digit or `@`. Text without either is passed over in blocks.
-fn next_trigger(bytes: &[u8], from: usize) -> Option<usize> {
+pub(super) fn next_trigger(bytes: &[u8], from: usize) -> Option<usize> {
     let is_trigger = |b: &u8| b.is_ascii_digit() || *b == b'@';
     let mut rest = bytes.get(from..)?;
     while let Some((block, tail)) = rest.split_first_chunk::<32>() {

@@ -87,6 +87,7 @@ fn cards() {
         (r"was\n4111 1111 1111 1111\nand", "4111 1111 1111 1111"),
         (r"\b4111111111111111\b", "4111111111111111"),
         ("de4111111111111111", "4111111111111111"),
+        ("1. 4111 1111 1111 1111", "4111 1111 1111 1111"),
     ] {
         assert_eq!(only(Entity::CreditDebitCardNumber, text), Some(card), "{text}");
     }
@@ -104,6 +105,8 @@ fn cards() {
         "1700000000000 1700000000001",
         "550e8400-e29b-41d4-a716-446655440000",
         "4111.1111-1111 1111",
+        "9f86d04111111111111111c3e1",
+        "4238381727348ab0c9d1e2",
     ] {
         assert_eq!(only(Entity::CreditDebitCardNumber, text), None, "{text}");
     }
@@ -125,7 +128,9 @@ fn bank_accounts() {
     }
     for text in [
         "GB29NWBK60161331926818",
-        "XGB29NWBK60161331926819",
+        "X1GB29NWBK60161331926819",
+        "GB29NWBK60161331926819a1",
+        "IBANGB29NWBK60161331926818",
         "GB29NWBK601613319268190",
         "DE12 items",
         "US12345678901234567890",
@@ -167,6 +172,11 @@ fn telephones_by_form() {
         "07911 123456",
         "044 668 18 00",
         "+27-93 634.1096",
+        "0049 30 12345678",
+        "0049 30/12345678",
+        "0049 (0)30/12345678",
+        "00 49 (0) 30 12345678",
+        "+49(0)30 12345678",
     ] {
         for text in
             [phone.to_owned(), format!("see {phone}, or"), format!("tel:{phone}"), format!("\"{phone}\"")]
@@ -191,6 +201,13 @@ fn telephones_by_what_is_said() {
         ("2813882583-Fax", "2813882583"),
         ("reach us: +999 123 4567", "+999 123 4567"),
         ("order 12, phone 481 7531", "481 7531"),
+        (r#"{"phone":"03012345678"}"#, "03012345678"),
+        (r#"{"customerPhone":"03012345678"}"#, "03012345678"),
+        (r#"{"mobileNo":"03012345678"}"#, "03012345678"),
+        (r#"{"tel_no":"03012345678"}"#, "03012345678"),
+        ("Tel. Nr. 00493012345678", "00493012345678"),
+        ("ruf mich an: 03012345678", "03012345678"),
+        ("2) 415-555-2671", "415-555-2671"),
     ] {
         assert_eq!(only(Entity::Phone, text), Some(phone), "{text}");
     }
@@ -234,6 +251,10 @@ fn what_is_no_telephone() {
         "in 1999 2000 2001",
         "+99 12345678",
         "0000000000",
+        "00493012345678",
+        r#"{"phoneNumberId":"105512345678"}"#,
+        r#"{"lastCall":1700000000}"#,
+        r#"{"orderNumber":"4155552671"}"#,
     ] {
         assert_eq!(only(Entity::Phone, text), None, "{text}");
     }
@@ -349,14 +370,115 @@ fn case_88_coded_runs_are_found_whole() {
         [("EMAIL", run.as_str())],
         "behind one too long"
     );
+    assert_eq!(found(&base64("the plan of falcon")), [("WORD", base64("the plan of falcon").as_str())]);
     for text in [
         "aHR0cHM6Ly9leGFtcGxlLmNvbS9wYXRo".to_owned(),
         "HttpServletRequestWrapperFactoryBean".to_owned(),
         "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9".to_owned(),
-        base64(&format!("{} bob@example.com", "x ".repeat(200))),
         tags(&format!("{} bob@example.com", "x ".repeat(200))),
     ] {
         assert_eq!(found(&text), [], "{text}");
+    }
+}
+
+#[test]
+fn case_88_a_long_run_is_read_as_it_comes() {
+    for length in [200, 201, 202, 2_000] {
+        let text = format!("{} bob@example.com, falcon {}", "x ".repeat(length), "y ".repeat(length));
+        for glued in ["", "files/", "x_"] {
+            let run = format!("so {glued}{}= it is", base64(&text));
+            let [("EMAIL", address), ("WORD", word)] = found(&run)[..] else { panic!("{:?}", found(&run)) };
+            // The characters that say them, and no more than a byte beside them.
+            assert!((20..=22).contains(&address.len()) && (8..=10).contains(&word.len()), "{address} {word}");
+        }
+        let run = hex(&text);
+        let [("EMAIL", address), ("WORD", _)] = found(&run)[..] else { panic!("{length}") };
+        assert_eq!(address, hex("bob@example.com"));
+    }
+    // What is no text says nothing, whatever stands in it.
+    let noise: String = (0..1_000).map(|n: u32| char::from(b"\x01\x02\x90"[n as usize % 3])).collect();
+    assert_eq!(found(&base64(&format!("{noise} b@x.com {noise}"))), []);
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn case_88_hexadecimal_digits_are_read() {
+    for (label, value) in [
+        ("EMAIL", "bob@example.com"),
+        ("CREDIT_DEBIT_CARD_NUMBER", "4111 1111 1111 1111"),
+        ("INTERNATIONAL_BANK_ACCOUNT_NUMBER", "GB29NWBK60161331926819"),
+        ("PHONE", "+44 20 7946 0958"),
+        ("WORD", "falcon at dawn"),
+    ] {
+        let run = hex(value);
+        for glued in ["", "0x", "hex_", "f"] {
+            for run in [format!("{glued}{run}"), format!("{glued}{}", run.to_uppercase())] {
+                assert_eq!(found(&format!("so {run} it is")), [(label, run.as_str())], "{value}");
+            }
+        }
+    }
+    for text in
+        ["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "3132333435363738", "626f62"]
+    {
+        assert_eq!(found(text), [], "{text}");
+    }
+}
+
+#[test]
+fn cards_in_groups_set_apart_by_signs_and_marks() {
+    for (text, card) in [
+        ("4111/1111/1111/1111", "4111/1111/1111/1111"),
+        ("4111 / 1111 / 1111 / 1111", "4111 / 1111 / 1111 / 1111"),
+        ("4111_1111_1111_1111,", "4111_1111_1111_1111"),
+        ("card_4111_1111_1111_1111_v2", "4111_1111_1111_1111"),
+        ("my_card_4111-1111-1111-1111", "4111-1111-1111-1111"),
+        ("card=4111+1111+1111+1111&cvv=123", "4111+1111+1111+1111"),
+        ("4111,1111,1111,1111, thanks", "4111,1111,1111,1111"),
+        ("12/27\n4111\n1111\n1111\n1111\n123", "4111\n1111\n1111\n1111"),
+        ("4111 1111\r\n1111 1111", "4111 1111\r\n1111 1111"),
+        ("Card:\t4111\t1111\t1111\t1111", "4111\t1111\t1111\t1111"),
+        ("4111**1111**1111**1111", "4111**1111**1111**1111"),
+        ("**4111** **1111** **1111** **1111**", "4111** **1111** **1111** **1111"),
+        ("__4111__-__1111__-__1111__-__1111__", "4111__-__1111__-__1111__-__1111"),
+        ("<b>4111</b><B class='x'>1111</B>1111<br/>1111", "4111</b><B class='x'>1111</B>1111<br/>1111"),
+        ("amex 3782/822463/10005", "3782/822463/10005"),
+        ("4_1_1_1_1_1_1_1_1_1_1_1_1_1_1_1", "4_1_1_1_1_1_1_1_1_1_1_1_1_1_1_1"),
+    ] {
+        assert_eq!(only(Entity::CreditDebitCardNumber, text), Some(card), "{text}");
+    }
+    for text in [
+        "4112/1111/1111/1111",
+        "4111/1111-1111/1111",
+        "/4111/1111/1111/1111",
+        "https://x.test/4111/1111/1111/1111",
+        "4111/1111/1111/1111/file",
+        "4111/1111/1111/1111/1111",
+        "1_4111_1111_1111_1111",
+        "4111_1111_1111_1111_2024",
+        "0x4111_1111_1111_1111",
+        "4111+1111+1111+1111 = 7444",
+        "4111+1111+1111+1111=7444",
+        "4111, 1111, 1111, 1111",
+        "[4111,1111,1111,1111]",
+        "a,4111,1111,1111,1111",
+        "4111,1111,1111,1111,Ada",
+        "5555,5555,5555,4444\n4111,1111,1111,1111\n1,2,3,4",
+        "1,2,3,4\n4111,1111,1111,1111",
+        "Ada\t4111\t1111\t1111\t1111",
+        "4111\t1111\t1111\t1111\tAda",
+        "2345\n4111\n1111\n1111\n1111",
+        "4111\n1111\n1111\n1111\n1234",
+        "4111\n\n1111\n\n1111\n\n1111",
+        "<td>4111</td><td>1111</td><td>1111</td><td>1111</td>",
+        "4111 | 1111 | 1111 | 1111",
+        "4111:1111:1111:1111",
+        "4,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1",
+        "2020,2021,2022,2023",
+    ] {
+        assert_eq!(only(Entity::CreditDebitCardNumber, text), None, "{text}");
     }
 }
 

@@ -7,6 +7,7 @@ mod refusal;
 
 use std::time::Duration;
 
+use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder, Url};
 use serde_json::Value;
 use thiserror::Error;
@@ -40,6 +41,9 @@ pub(crate) enum ClientError {
     /// The token can't be sent.
     #[error("`{TOKEN}` is not a token: it has blanks or characters beyond ASCII")]
     Token,
+    /// A text can't be told in a header.
+    #[error("what `{0}` would say is more than one line")]
+    Header(&'static str),
     /// Nothing answers there.
     #[error("the control plane at {url} can't be reached: {why}")]
     Unreachable {
@@ -78,6 +82,8 @@ pub(crate) struct Client {
     base: Url,
     token: Token,
     http: reqwest::Client,
+    /// Headers that say why.
+    why: Vec<(&'static str, HeaderValue)>,
 }
 
 #[derive(Clone)]
@@ -115,7 +121,14 @@ impl Client {
             .build();
         let base = base.ok_or(ClientError::Url)?;
         let http = http.map_err(|error| unreachable_at(&base, &error))?;
-        Ok(Self { base, token: Token(token), http })
+        Ok(Self { base, token: Token(token), http, why: Vec::new() })
+    }
+
+    /// The same control plane, which is told a header with every call. Errors where the text can't be one.
+    pub(crate) fn telling(mut self, header: &'static str, text: &str) -> Result<Self, ClientError> {
+        let value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| ClientError::Header(header))?;
+        self.why.push((header, value));
+        Ok(self)
     }
 
     /// Reads what is at a path below `/v1/`, such as `tenants/acme/teams`.
@@ -149,6 +162,25 @@ impl Client {
         Ok(whole)
     }
 
+    /// Reads the first so many of a list, page by page; a page may have few of them, or none, and still not be the last.
+    pub(crate) async fn some(
+        &self,
+        path: &str,
+        (query, most): (&[(&str, String)], usize),
+        field: &str,
+    ) -> Result<Reply, ClientError> {
+        let asked = |left: usize| [query, &[("pageSize", left.to_string())]].concat();
+        let mut whole = self.get(path, &asked(most)).await?;
+        loop {
+            let left =
+                most.saturating_sub(whole.json.get(field).and_then(Value::as_array).map_or(0, Vec::len));
+            let Some(token) = next(&whole.json).filter(|_| left > 0) else { return Ok(whole) };
+            let page = self.get(path, &[asked(left), vec![("pageToken", token)]].concat()).await?.json;
+            join(&mut whole.json, page, field);
+            whole.text = whole.json.to_string();
+        }
+    }
+
     fn url(&self, path: &str) -> Result<Url, ClientError> {
         let mut url = self.base.clone();
         url.path_segments_mut().map_err(|()| ClientError::Url)?.clear().push("v1").extend(path.split('/'));
@@ -156,7 +188,8 @@ impl Client {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Reply, ClientError> {
-        let sent = request.bearer_auth(&self.token.0).send().await;
+        let told = self.why.iter().fold(request, |told, (header, text)| told.header(*header, text));
+        let sent = told.bearer_auth(&self.token.0).send().await;
         let response = sent.map_err(|error| unreachable_at(&self.base, &error))?;
         let status = response.status();
         let revision = response.headers().get(REVISION).and_then(|value| value.to_str().ok()?.parse().ok());

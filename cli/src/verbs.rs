@@ -12,6 +12,7 @@
 
 mod apply;
 mod audit;
+mod because;
 mod changes;
 mod delete;
 mod explain;

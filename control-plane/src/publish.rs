@@ -8,6 +8,7 @@
 mod audit;
 mod load;
 mod plan;
+mod refusals;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,6 +34,7 @@ pub use audit::Act;
 pub use load::OpenError;
 use plan::Applied;
 pub use plan::{Change, Effect, Effects, Plan};
+use refusals::Refusals;
 
 /// One version of everything a request is judged by.
 #[derive(Debug)]
@@ -85,6 +87,7 @@ struct Shared {
     gate: Gate,
     ring: KeyRing,
     metrics: Metrics,
+    refusals: Refusals,
     writing: Mutex<()>,
     current: watch::Sender<Arc<Published>>,
 }
@@ -99,7 +102,8 @@ impl Publisher {
         let gate = Gate { vault, upstream };
         let (current, _) = watch::channel(Arc::new(published));
         let metrics = Metrics::default();
-        let shared = Shared { store, gate, ring, metrics, writing: Mutex::new(()), current };
+        let (refusals, writing) = (Refusals::default(), Mutex::new(()));
+        let shared = Shared { store, gate, ring, metrics, refusals, writing, current };
         shared.measure();
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -169,9 +173,10 @@ impl Publisher {
         }
     }
 
-    /// Logs an act that was refused.
+    /// Logs an act that was refused, or counts it where its actor was refused too often of late.
     pub async fn log_refusal(&self, act: &Act, outcome: &str) -> Result<(), ChangeError> {
-        Ok(self.shared.store.log(&audit::refusal(act, outcome, clock::now())).await?)
+        let Some(unlogged) = self.shared.refusals.admit(&act.actor, Instant::now()) else { return Ok(()) };
+        Ok(self.shared.store.log(&audit::refusal(act, outcome, (clock::now(), unlogged))).await?)
     }
 }
 

@@ -34,9 +34,10 @@ pub use sealed::ScopeKeyRow;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
+    (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
 ];
 
 /// Why the store did not do it.

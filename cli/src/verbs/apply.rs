@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::because::Because;
 use super::failure::Failure;
 use super::wait::Wait;
 use super::{Form, Shown, changes, source};
@@ -19,6 +20,8 @@ pub(crate) struct Apply {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    because: Because,
+    #[command(flatten)]
     wait: Wait,
     #[command(flatten)]
     shown: Shown,
@@ -26,6 +29,7 @@ pub(crate) struct Apply {
 
 /// Applies, and tells what became of each resource, or every fault.
 pub(super) async fn run(client: &Client, apply: &Apply) -> Result<(), Failure> {
+    let client = &apply.because.told_by(client)?;
     let reply = source::send(client, "policy:apply", (&apply.files, apply.dry_run)).await?;
     if source::faults(&reply.json) == 0 || apply.shown.output == Form::Json {
         apply.shown.print(&reply, || changes::told(&reply.json, apply.dry_run));

@@ -16,9 +16,27 @@ pub(crate) enum Audit {
     List(List),
 }
 
-/// How many are listed.
+/// Which are listed, and how many.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// Only acts of this actor, such as `platform/admin` or `tenants/acme/principals/ada@example.org`.
+    #[arg(long)]
+    actor: Option<String>,
+    /// Only acts upon this resource, such as `rules/eu-residency`; all below `tenants/acme`; or all of a collection, `rules`.
+    #[arg(long)]
+    resource: Option<String>,
+    /// Only acts by this call, such as `Apply` or `CreateTeam`.
+    #[arg(long)]
+    action: Option<String>,
+    /// Only acts that ended like this: `ok`, an error code, or `refused` for every one.
+    #[arg(long)]
+    outcome: Option<String>,
+    /// Only acts from then on: a date (its first instant in UTC) or an instant.
+    #[arg(long, value_name = "DATE|INSTANT")]
+    since: Option<String>,
+    /// Only acts before then: a date (its first instant in UTC) or an instant.
+    #[arg(long, value_name = "DATE|INSTANT")]
+    until: Option<String>,
     /// How many at most.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
@@ -29,9 +47,23 @@ pub(crate) struct List {
 /// Asks the control plane.
 pub(super) async fn run(client: &Client, audit: &Audit) -> Result<(), Failure> {
     let Audit::List(list) = audit;
-    let reply = client.get("auditEvents", &[("pageSize", list.limit.to_string())]).await?;
+    let reply = client.some("auditEvents", (&query(list), usize::from(list.limit)), "auditEvents").await?;
     list.shown.print(&reply, || listed(&reply.json));
     Ok(())
+}
+
+/// What is asked for, as parameters.
+fn query(list: &List) -> Vec<(&'static str, String)> {
+    let instant = |text: &Option<String>| text.as_deref().map(super::explain::instant);
+    let words = [
+        ("actor", list.actor.clone()),
+        ("resource", list.resource.clone()),
+        ("action", list.action.clone()),
+        ("outcome", list.outcome.clone()),
+        ("since", instant(&list.since)),
+        ("until", instant(&list.until)),
+    ];
+    words.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
 fn listed(answer: &Value) -> String {
@@ -45,10 +77,12 @@ fn listed(answer: &Value) -> String {
             field("resource"),
             field("outcome"),
             field("revision"),
+            field("ticket"),
+            field("reason"),
         ]
     };
     table(
-        &["sequence", "time", "actor", "action", "resource", "outcome", "revision"],
+        &["sequence", "time", "actor", "action", "resource", "outcome", "revision", "ticket", "reason"],
         list(answer, "auditEvents").iter().map(row),
     )
 }
@@ -75,7 +109,9 @@ mod tests {
                 "TeamsService/CreateTeam",
                 "tenants/a/teams/r",
                 "ok",
-                "2"
+                "2",
+                "-",
+                "-"
             ]
         );
     }

@@ -9,6 +9,7 @@ use clap::Args;
 use policy_engine::vocabulary::Kind;
 use serde_json::json;
 
+use super::because::Because;
 use super::failure::Failure;
 use super::kind::{EVERY_TENANT, KindName};
 use super::wait::Wait;
@@ -36,6 +37,8 @@ pub(crate) struct Delete {
     #[arg(long, requires = "files")]
     dry_run: bool,
     #[command(flatten)]
+    because: Because,
+    #[command(flatten)]
     wait: Wait,
     /// `json` prints what became of each, in the form of an answer of `apply`.
     #[command(flatten)]
@@ -44,6 +47,7 @@ pub(crate) struct Delete {
 
 /// Deletes, and tells what became of each resource.
 pub(super) async fn run(client: &Client, delete: &Delete) -> Result<(), Failure> {
+    let client = &delete.because.told_by(client)?;
     match (delete.kind, &delete.name) {
         (Some(kind), Some(name)) => one(client, kind, (name, delete)).await,
         _ => declared(client, delete).await,

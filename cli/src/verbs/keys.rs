@@ -7,6 +7,7 @@ use policy_engine::vocabulary::Instant;
 use serde_json::{Map, Value, json};
 
 use super::Shown;
+use super::because::Because;
 use super::failure::Failure;
 use super::field::{self, list};
 use super::wait::Wait;
@@ -50,6 +51,8 @@ pub(crate) struct Create {
     #[arg(long)]
     display_name: Option<String>,
     #[command(flatten)]
+    because: Because,
+    #[command(flatten)]
     wait: Wait,
     #[command(flatten)]
     shown: Shown,
@@ -74,6 +77,8 @@ pub(crate) struct Revoke {
     #[arg(long)]
     tenant: Option<String>,
     #[command(flatten)]
+    because: Because,
+    #[command(flatten)]
     wait: Wait,
     #[command(flatten)]
     shown: Shown,
@@ -83,6 +88,7 @@ pub(crate) struct Revoke {
 pub(super) async fn run(client: &Client, keys: &Keys) -> Result<(), Failure> {
     match keys {
         Keys::Create(create) => {
+            let client = &create.because.told_by(client)?;
             let path = collection(Some(&create.tenant));
             let reply = client.post(&path, &json!({ "spec": spec(create) })).await?;
             create.shown.print(&reply, || created(&reply.json));
@@ -95,6 +101,7 @@ pub(super) async fn run(client: &Client, keys: &Keys) -> Result<(), Failure> {
             Ok(())
         }
         Keys::Revoke(revoke) => {
+            let client = &revoke.because.told_by(client)?;
             let name = name(&revoke.key, revoke.tenant.as_deref()).map_err(Failure::Input)?;
             let reply = client.post(&format!("{name}:revoke"), &json!({})).await?;
             revoke

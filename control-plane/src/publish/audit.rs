@@ -26,6 +26,10 @@ pub struct Act {
     pub resource: String,
     /// The request's id.
     pub request_id: String,
+    /// Why, as the caller gave it; empty where it gave no reason.
+    pub reason: String,
+    /// The ticket behind it, as the caller gave it; empty where it gave none.
+    pub ticket: String,
 }
 
 impl Act {
@@ -47,6 +51,9 @@ impl Act {
             revision,
             changes: Vec::new(),
             request_id: self.request_id.clone(),
+            reason: self.reason.clone(),
+            ticket: self.ticket.clone(),
+            unlogged: 0,
         }
     }
 }
@@ -94,12 +101,12 @@ pub(super) fn events<'a>(
         .collect()
 }
 
-/// The event of an act that was refused.
-pub(super) fn refusal<'a>(act: &'a Act, outcome: &'a str, now: i64) -> Event<'a> {
+/// The event of an act that was refused, after so many refusals of the same actor that are not logged.
+pub(super) fn refusal<'a>(act: &'a Act, outcome: &'a str, (now, unlogged): (i64, i64)) -> Event<'a> {
     Event {
         created_at: now,
         revision: 0,
-        body: Box::new(move |seq| encoded(act.event(outcome, 0, now), seq)),
+        body: Box::new(move |seq| encoded(AuditEvent { unlogged, ..act.event(outcome, 0, now) }, seq)),
     }
 }
 

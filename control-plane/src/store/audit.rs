@@ -61,6 +61,20 @@ impl Store {
         rows.iter().map(logged).collect()
     }
 
+    /// The first and the last place in the log of events from one instant until before another, in microseconds since the
+    /// Unix epoch; the last is below the first where there is none.
+    pub async fn span(&self, since: i64, until: i64) -> Result<(i64, i64), StoreError> {
+        let row = sqlx::query(
+            "SELECT COALESCE(MIN(seq), 1) AS first, COALESCE(MAX(seq), 0) AS last FROM audit_event \
+             WHERE created_at >= $1 AND created_at < $2",
+        )
+        .bind(since)
+        .bind(until)
+        .fetch_one(&self.reader)
+        .await?;
+        Ok((row.try_get("first")?, row.try_get("last")?))
+    }
+
     /// One event.
     pub async fn event(&self, seq: i64) -> Result<Option<LoggedEvent>, StoreError> {
         let row = sqlx::query("SELECT seq, body, prev_hash, hash FROM audit_event WHERE seq = $1")

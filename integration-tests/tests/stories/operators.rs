@@ -96,3 +96,117 @@ async fn a_key_that_has_expired_already_is_not_made() {
         assert!(refused.contains("expireTime") && refused.contains("is in the past"), "{door:?} {refused}");
     }
 }
+
+/// The events of a query over a door, newest first.
+async fn events(house: &Sandbox, door: Door, query: &[(&str, &str)]) -> Vec<Value> {
+    let rpc = "chancery.admin.v1.AuditService/ListAuditEvents";
+    let body: Value = query.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+    let asked = query.iter().map(|(key, value)| format!("{key}={}", value.replace(':', "%3A")));
+    let path = format!("auditEvents?{}", asked.collect::<Vec<_>>().join("&"));
+    let answer = call(house, (door, house.token()), (rpc, Method::GET, &path), &body).await.unwrap();
+    answer.unwrap()["auditEvents"].as_array().cloned().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_is_in_the_log_without_its_content_and_found_by_who_what_and_when() {
+    let house = Sandbox::start(QUICKSTART, |_| ()).await.unwrap();
+    let ada = house.key("ada@example.org", "research").await.unwrap();
+    let text = "apiVersion: chancery/v1\nkind: Provider\nmetadata: {name: p}\n\
+                spec: {adapter: openai, credential: {value: sk-planted-5ec2e7}, nonsense: 1}\n";
+    let body = json!({"files": [{"path": "a.yaml", "text": text}]});
+    let client = integration_tests::door::client().unwrap();
+    let apply = async |token: &str| {
+        let request =
+            client.post(format!("{}/v1/policy:apply", house.admin_url())).bearer_auth(token).json(&body);
+        request
+            .header("x-chancery-reason", "a trial")
+            .header("x-chancery-ticket", "CHG-7")
+            .send()
+            .await
+            .unwrap()
+    };
+    assert_eq!(apply(house.token()).await.status(), 400);
+    assert_eq!(apply(&ada).await.status(), 403);
+    let long =
+        client.post(format!("{}/v1/policy:apply", house.admin_url())).bearer_auth(house.token()).json(&body);
+    assert_eq!(long.header("x-chancery-reason", "x".repeat(600)).send().await.unwrap().status(), 400);
+
+    for door in Door::BOTH {
+        let refused = events(&house, door, &[("outcome", "refused"), ("action", "Apply")]).await;
+        assert_eq!(refused.len(), 2, "{door:?} {refused:?}");
+        let said =
+            |event: &Value| [event["outcome"].clone(), event["reason"].clone(), event["ticket"].clone()];
+        assert_eq!(said(&refused[0]), ["permission_denied", "a trial", "CHG-7"].map(|text| json!(text)));
+        assert_eq!(said(&refused[1]), ["invalid_request", "a trial", "CHG-7"].map(|text| json!(text)));
+        assert_eq!(refused[0]["actor"], "tenants/acme/principals/ada@example.org");
+        assert!(
+            !json!(refused).to_string().contains("5ec2e7") && refused[1]["changes"].is_null(),
+            "{refused:?}"
+        );
+
+        let adas = events(&house, door, &[("actor", "tenants/acme/principals/ada@example.org")]).await;
+        assert_eq!(adas, refused[..1]);
+        let keys = events(&house, door, &[("resource", "keys")]).await;
+        assert!(keys.len() == 1 && keys[0]["action"].as_str().unwrap().ends_with("/CreateKey"), "{keys:?}");
+        assert_eq!(
+            events(&house, door, &[("resource", "tenants/acme"), ("action", "KeysService/CreateKey")]).await,
+            keys
+        );
+        let at = keys[0]["createTime"].as_str().unwrap();
+        let since = events(&house, door, &[("since", at)]).await;
+        assert_eq!((since.len(), since.last()), (3, keys.last()), "{since:?}");
+        let until = events(&house, door, &[("until", at)]).await;
+        assert!(
+            !until.is_empty()
+                && until.iter().all(|event| event["sequence"].as_i64() < keys[0]["sequence"].as_i64())
+        );
+        assert!(events(&house, door, &[("since", "2999-01-01T00:00:00Z")]).await.is_empty());
+        assert!(events(&house, door, &[("resource", "rules/nothing")]).await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_use_stays_and_who_uses_it_is_told_at_both_doors() {
+    let house = Sandbox::start(QUICKSTART, |_| ()).await.unwrap();
+    let file = |names: &[(&str, &str)]| {
+        let document = |(kind, name): &(&str, &str)| {
+            format!("---\napiVersion: chancery/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{}}\n")
+        };
+        let text: String = names.iter().map(document).collect();
+        json!({"files": [{"path": "gone.yaml", "text": text}]})
+    };
+    let delete = format!("{POLICY}/Delete");
+    for door in Door::BOTH {
+        let one = ("chancery.admin.v1.RolesService/DeleteRole", Method::DELETE, "roles/chat-user");
+        let body = json!({"name": "roles/chat-user"});
+        let refused = call(&house, (door, house.token()), one, &body).await.unwrap().unwrap_err();
+        assert!(
+            refused.starts_with("failed_precondition roles/chat-user is still used by "),
+            "{door:?} {refused}"
+        );
+        assert!(refused.contains("`tenants/acme/grants/research-chat`"), "{door:?} {refused}");
+
+        let before = house.control.as_ref().unwrap().publisher().current().revision();
+        let some = file(&[("Role", "chat-user"), ("Rule", "eu-residency")]);
+        let told = post(&house, door, (&delete, "policy:delete"), &some).await.unwrap().unwrap();
+        let faults = told["faults"].as_array().unwrap();
+        assert_eq!(
+            (faults.len(), &faults[0]["path"], &faults[0]["line"]),
+            (1, &json!("gone.yaml"), &json!(2))
+        );
+        assert!(faults[0]["message"].as_str().unwrap().contains("research-chat"), "{faults:?}");
+        let now = house.control.as_ref().unwrap().publisher().current().revision();
+        assert_eq!((now, &told["changes"]), (before, &Value::Null), "all or nothing");
+    }
+    // Whoever uses it goes with it, whatever the order.
+    let all = file(&[
+        ("Endpoint", "sim-o3-mini-us"),
+        ("Model", "sim-o3-mini"),
+        ("Price", "sim-o3-mini"),
+        ("Rule", "none"),
+    ]);
+    let told = post(&house, Door::Rest, (&delete, "policy:delete"), &all).await.unwrap().unwrap();
+    let became: Vec<&str> =
+        told["changes"].as_array().unwrap().iter().map(|change| change["change"].as_str().unwrap()).collect();
+    assert_eq!(became, ["deleted", "deleted", "absent", "deleted"], "{told}");
+}

@@ -78,6 +78,12 @@ async fn every_verb_does_and_says_what_rest_does_and_says() {
     assert_eq!(revision["changes"], json!([{"kind": "Rule", "name": "rules/extra", "change": "created"}]));
     let events = told(&dev, &["audit", "list"]);
     assert_eq!(events["auditEvents"][0]["action"], "chancery.admin.v1.PolicyService/Apply");
+    let why = ["--reason", "a story – of why", "--ticket", "CHG-1"];
+    told(&dev, &[&["delete", "rule", "extra"][..], &why].concat());
+    let acts = ["--action", "DeleteRule", "--resource", "rules", "--since", "2020-01-01", "--limit", "5"];
+    let acts = told(&dev, &[&["audit", "list"][..], &acts].concat());
+    let acts = acts["auditEvents"].as_array().unwrap();
+    assert_eq!((acts.len(), &acts[0]["reason"], &acts[0]["ticket"]), (1, &json!(why[1]), &json!(why[3])));
     let nodes = told(&dev, &["nodes", "list"]);
     assert_eq!(nodes["nodes"].as_array().unwrap().len(), 2);
 

@@ -1,7 +1,7 @@
 //! One call: who makes it, under which id, and how it is answered and logged.
 //!
-//! Law: an answer carries the request's id and the revision, a refusal too; a write to what is not the caller's to change,
-//! or not there, is logged.
+//! Law: an answer carries the request's id and the revision, a refusal too. A write that is refused is logged, by whom, upon
+//! what and how, never with its content; one that was only tried is logged where it was not the caller's to make.
 
 use std::sync::OnceLock;
 
@@ -13,12 +13,16 @@ use tonic::{Request, Response, Status};
 
 use super::Admin;
 use crate::actor::Actor;
-use crate::publish::Act;
+use crate::publish::{Act, Mode};
 
 /// The header that carries a request's id, both ways.
 const REQUEST_ID: &str = "x-chancery-request-id";
 /// The header that carries the revision an answer is of.
 const REVISION: &str = "x-chancery-revision";
+
+/// The headers that say why, and by which ticket: UTF-8 of so many bytes at most.
+const REASON: (&str, usize) = ("x-chancery-reason", 512);
+const TICKET: (&str, usize) = ("x-chancery-ticket", 128);
 
 /// One call of an authenticated actor.
 #[derive(Debug)]
@@ -27,6 +31,10 @@ pub(super) struct Call {
     /// The call's full name, such as `chancery.admin.v1.TeamsService/CreateTeam`.
     action: &'static str,
     request_id: String,
+    reason: String,
+    ticket: String,
+    /// Set where the call only tries.
+    tries: OnceLock<()>,
     /// AIP name of what a write is about, as soon as it is known.
     about: OnceLock<String>,
 }
@@ -35,6 +43,14 @@ impl Call {
     /// Notes what the call is about, for the log of refusals.
     pub(super) fn concerns(&self, resource: String) {
         let _first_word_stands = self.about.set(resource);
+    }
+
+    /// Notes whether the call only tries what it asks.
+    pub(super) fn is_in(&self, mode: Mode) -> Mode {
+        if mode == Mode::Try {
+            self.tries.get_or_init(|| ());
+        }
+        mode
     }
 
     /// Whether the call would change something.
@@ -51,6 +67,8 @@ impl Call {
             action: self.action.to_owned(),
             resource,
             request_id: self.request_id.clone(),
+            reason: self.reason.clone(),
+            ticket: self.ticket.clone(),
         }
     }
 }
@@ -59,7 +77,13 @@ impl Admin {
     /// Recognises the caller and takes the request out of its envelope.
     pub(super) fn receive<T>(&self, action: &'static str, request: Request<T>) -> Result<(Call, T), Status> {
         let (actor, request_id) = self.recognise(request.metadata())?;
-        Ok((Call { actor, action, request_id, about: OnceLock::new() }, request.into_inner()))
+        let said = |header| {
+            said(request.metadata(), header)
+                .map_err(|refusal| Refusal { request_id: Some(request_id.clone()), ..refusal })
+        };
+        let (reason, ticket) = (said(REASON)?, said(TICKET)?);
+        let (tries, about) = (OnceLock::new(), OnceLock::new());
+        Ok((Call { actor, action, request_id, reason, ticket, tries, about }, request.into_inner()))
     }
 
     /// Who calls, and under which id; a stranger is refused.
@@ -89,10 +113,7 @@ impl Admin {
                 Ok(response)
             }
             Err(refusal) => {
-                let hidden = matches!(refusal.code, ErrorCode::PermissionDenied | ErrorCode::NotFound);
-                if hidden && call.writes() {
-                    self.log_refusal(call, refusal.code).await;
-                }
+                self.note_refusal(call, refusal.code).await;
                 let request_id = Some(call.request_id.clone());
                 Err(Refusal { request_id, revision: Some(revision), ..refusal }.into())
             }
@@ -101,11 +122,29 @@ impl Admin {
 }
 
 impl Admin {
-    async fn log_refusal(&self, call: &Call, code: ErrorCode) {
+    /// Logs that a write was refused. What failed here, and not by the caller's doing, is the operator's log's.
+    pub(super) async fn note_refusal(&self, call: &Call, code: ErrorCode) {
+        let hidden = matches!(code, ErrorCode::PermissionDenied | ErrorCode::NotFound);
+        let wrong = call.tries.get().is_none() && code.row().http.is_client_error();
+        if !call.writes() || !(hidden || wrong) {
+            return;
+        }
         let act = call.act(call.about.get().cloned().unwrap_or_default());
         if let Err(error) = self.publisher.log_refusal(&act, code.as_str()).await {
             tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be logged");
         }
+    }
+}
+
+/// What a caller says of its call in a header; empty where it says nothing.
+fn said(metadata: &MetadataMap, (header, most): (&'static str, usize)) -> Result<String, Refusal> {
+    let given = metadata.get(header).map(|value| String::from_utf8(value.as_encoded_bytes().to_vec()));
+    match given {
+        None => Ok(String::new()),
+        Some(Ok(text)) if text.len() <= most && !text.chars().any(char::is_control) => {
+            Ok(text.trim().to_owned())
+        }
+        Some(_) => Err(Refusal::field(header, format!("is not a text of at most {most} bytes in UTF-8"))),
     }
 }
 

@@ -6,6 +6,7 @@ use proto::admin::{
     ApplyRequest, ApplyResponse, DeleteRequest, DeleteResponse, ExplainRequest, ExplainResponse,
     ExportRequest, ExportResponse,
 };
+use proto::code::ErrorCode;
 use proto::name::{parse_as, parse_parent};
 use proto::status::Refusal;
 use tonic::{Request, Response, Status};
@@ -23,15 +24,21 @@ use crate::publish::Published;
 impl PolicyService for Admin {
     async fn apply(&self, request: Request<ApplyRequest>) -> Result<Response<ApplyResponse>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Apply", request)?;
-        let how = (call.act(String::new()), mode(asked.dry_run));
+        let how = (call.act(String::new()), call.is_in(mode(asked.dry_run)));
         let applied = manifest::apply(&self.publisher, &call.actor, how, asked.files).await;
+        if applied.as_ref().is_ok_and(|applied| !applied.faults.is_empty()) {
+            self.note_refusal(&call, ErrorCode::InvalidRequest).await;
+        }
         self.answer(&call, applied).await
     }
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Delete", request)?;
-        let how = (call.act(String::new()), mode(asked.dry_run));
+        let how = (call.act(String::new()), call.is_in(mode(asked.dry_run)));
         let deleted = manifest::delete(&self.publisher, &call.actor, how, asked.files).await;
+        if deleted.as_ref().is_ok_and(|deleted| !deleted.faults.is_empty()) {
+            self.note_refusal(&call, ErrorCode::InvalidRequest).await;
+        }
         self.answer(&call, deleted).await
     }
 

@@ -43,7 +43,7 @@ macro_rules! service {
                 let (call, asked) =
                     self.receive(concat!("chancery.admin.v1.", $service, "/", $create_name), request)?;
                 let parent: fn(&$create_request) -> String = $parent;
-                let (parent, mode) = (parent(&asked), mode(asked.validate_only));
+                let (parent, mode) = (parent(&asked), call.is_in(mode(asked.validate_only)));
                 let made =
                     self.create(&call, Creation { parent, id: asked.$id, message: asked.$field, mode }).await;
                 self.answer(&call, made).await
@@ -52,7 +52,7 @@ macro_rules! service {
             async fn $update(&self, request: Request<$update_request>) -> Result<Response<$message>, Status> {
                 let (call, asked) =
                     self.receive(concat!("chancery.admin.v1.", $service, "/", $update_name), request)?;
-                let mode = mode(asked.validate_only);
+                let mode = call.is_in(mode(asked.validate_only));
                 let (message, mask, allow_missing) = (asked.$field, asked.update_mask, asked.allow_missing);
                 let made = self.update(&call, Update { message, mask, allow_missing, mode }).await;
                 self.answer(&call, made).await
@@ -61,7 +61,7 @@ macro_rules! service {
             async fn $delete(&self, request: Request<$delete_request>) -> Result<Response<()>, Status> {
                 let (call, asked) =
                     self.receive(concat!("chancery.admin.v1.", $service, "/", $delete_name), request)?;
-                let mode = mode(asked.validate_only);
+                let mode = call.is_in(mode(asked.validate_only));
                 let (name, etag, allow_missing) = (asked.name, asked.etag, asked.allow_missing);
                 let done = self.delete::<$message>(&call, Deletion { name, etag, allow_missing, mode }).await;
                 self.answer(&call, done).await

@@ -23,8 +23,13 @@ const CREDENTIALS: [HeaderName; 3] =
     [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
 
 /// Headers that go along with a call.
-const PASSED: [HeaderName; 3] =
-    [REQUEST_ID, HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
+const PASSED: [HeaderName; 5] = [
+    REQUEST_ID,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("x-chancery-reason"),
+    HeaderName::from_static("x-chancery-ticket"),
+];
 
 /// Bytes before a message: whether it is compressed, and its length.
 const PREFIX: usize = 5;

@@ -1,7 +1,7 @@
 mod given;
 
 use policy_engine::facts::{Facts, Model};
-use policy_engine::vocabulary::Id;
+use policy_engine::vocabulary::{Id, UnknownFields};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -87,6 +87,33 @@ fn what_is_missing_is_named() {
         assert_eq!(fields.join(", "), expected);
         assert!(faults.0.iter().all(|fault| fault.problem == Problem::Missing), "{faults}");
     }
+}
+
+#[test]
+fn fields_nobody_published_are_forwarded_unless_an_endpoint_says_otherwise() {
+    let endpoint = |word: &str| {
+        let spec = admin::EndpointSpec {
+            provider: "p".into(),
+            upstream_model: "m".into(),
+            unknown_fields: word.into(),
+            ..Default::default()
+        };
+        admin::Endpoint { name: "endpoints/e".into(), spec: Some(spec), ..Default::default() }.fact()
+    };
+    for (word, meant, out) in [
+        ("", UnknownFields::Forward, ""),
+        ("forward", UnknownFields::Forward, ""),
+        ("reject", UnknownFields::Reject, "reject"),
+    ] {
+        let fact = endpoint(word).unwrap();
+        assert_eq!(
+            (fact.unknown_fields, admin::EndpointSpec::from(&fact).unknown_fields.as_str()),
+            (meant, out)
+        );
+    }
+    let faults = endpoint("drop").unwrap_err();
+    assert_eq!(faults.0[0].field.to_string(), "spec.unknownFields");
+    assert!(faults.to_string().contains("forward | reject"), "{faults}");
 }
 
 #[test]

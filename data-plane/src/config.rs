@@ -104,7 +104,8 @@ pub struct Bounds {
     pub connections: usize,
     /// Seconds a connection may take to send its request's headers; default 15.
     pub header_seconds: u64,
-    /// Seconds a caller may take nothing of its answer before its connection is closed; default 60.
+    /// Seconds a caller may take nothing of its answer before its connection, or over HTTP/2 its
+    /// stream, is closed; default 60.
     pub stalled_seconds: u64,
     /// Requests in flight over all connections; more are answered 503; default 4096.
     pub requests: usize,

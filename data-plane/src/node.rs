@@ -52,6 +52,8 @@ pub(crate) struct Bounds {
     pub(crate) requests: usize,
     /// The longest a request may take, attempts together; default 10 min.
     pub(crate) total: Duration,
+    /// How long a caller may take nothing of its answer; default 60 s.
+    pub(crate) stalled: Duration,
     /// How often a silent stream is told that it goes on; default 10 s.
     pub(crate) keep_alive: Duration,
 }
@@ -80,6 +82,7 @@ impl Default for Bounds {
             buffered_bytes: 256 * 1024 * 1024,
             requests: 4096,
             total: Duration::from_secs(600),
+            stalled: Duration::from_secs(60),
             keep_alive: Duration::from_secs(10),
         }
     }

@@ -141,7 +141,7 @@ impl DataPlane {
             tls,
             connections: bounds.connections,
             headers: Duration::from_secs(bounds.header_seconds),
-            stalled: Duration::from_secs(bounds.stalled_seconds),
+            stalled: self.node.bounds.stalled,
             drain: drain.clone(),
             cut: self.ends.stop.clone(),
             open: open.clone(),
@@ -295,6 +295,7 @@ fn bounds(config: &Config) -> Bounds {
         buffered_bytes: config.bounds.buffered_bytes,
         requests: config.bounds.requests,
         total: Duration::from_secs(config.bounds.request_seconds),
+        stalled: Duration::from_secs(config.bounds.stalled_seconds),
         ..Bounds::default()
     }
 }

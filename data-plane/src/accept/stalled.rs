@@ -2,7 +2,8 @@
 //!
 //! Law: whoever reads too slowly slows its own answer down and nobody else's, and whoever reads nothing at all is closed in time, so
 //! that a stalled caller holds neither a vendor's connection nor its limits for ever. The clock is made when a write first has to
-//! wait. Deliberately absent: a stream of HTTP/2 whose window is shut while its connection is not.
+//! wait. Deliberately absent: a stream of HTTP/2 whose window is
+//! shut while its connection is not (`ingress::untaken`).
 
 use std::io;
 use std::pin::Pin;

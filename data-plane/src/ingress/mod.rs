@@ -11,18 +11,20 @@ mod headers;
 mod layers;
 mod openai;
 mod standing;
+mod untaken;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, header};
+use http::{Request, Response, Version, header};
 use hyper::body::Incoming;
 use tonic_health::server::HealthReporter;
 use tower::Service;
 
 use crate::node::Node;
 use body::DoorBody;
+use untaken::{Outgoing, Untaken};
 
 /// How long a body may take to come in, whatever the door.
 const INTAKE: Duration = Duration::from_secs(60);
@@ -31,12 +33,13 @@ const INTAKE: Duration = Duration::from_secs(60);
 pub(crate) fn service(
     node: Arc<Node>,
     health: &HealthReporter,
-) -> impl Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible, Future: Send>
+) -> impl Service<Request<Incoming>, Response = Response<Outgoing>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + Sync
 + use<> {
-    let doors = Arc::new(Doors { grpc: grpc::routes(&node, health), node });
+    let untaken = Untaken::within(node.bounds.stalled);
+    let doors = Arc::new(Doors { grpc: grpc::routes(&node, health), node, untaken });
     tower::service_fn(move |request| {
         let doors = doors.clone();
         async move { Ok(doors.answer(request).await) }
@@ -46,13 +49,18 @@ pub(crate) fn service(
 struct Doors {
     node: Arc<Node>,
     grpc: grpc::Routes,
+    untaken: Arc<Untaken>,
 }
 
 impl Doors {
-    async fn answer(&self, request: Request<Incoming>) -> Response<DoorBody> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Outgoing> {
+        let multiplexed = request.version() == Version::HTTP_2;
         let mut response = self.let_in(request).await;
         headers::complete(&self.node, response.headers_mut());
-        response
+        response.map(|body| match multiplexed {
+            true => Outgoing::Watched(self.untaken.watch(body)),
+            false => Outgoing::Direct(body),
+        })
     }
 
     async fn let_in(&self, request: Request<Incoming>) -> Response<DoorBody> {

@@ -1,10 +1,11 @@
 //! Where an upstream may be: a provider's base URL, checked when it is written.
 //!
 //! Law: what a data plane would never dial is not registered, and who registers it is told why, without the URL, which may
-//! hold a secret. Deliberately absent: resolving names. What a name means is known when it is dialled, and the data plane
-//! checks the very address then.
+//! hold a secret. Credentials and prompts go in clear to no public host. Deliberately absent: resolving names. What a name
+//! means is known when it is dialled, and the data plane checks the very address then.
 
 mod address;
+mod name;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -14,12 +15,14 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use address::Reach;
+use name::Whereabouts;
 
 /// Which upstream addresses may be registered, beyond public ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Upstream {
-    /// Networks that are not public and may be registered; default none.
+    /// Networks that are not public and may be registered; default none. With any, so may names that only such networks have
+    /// (`vllm`, `vllm.models.svc.cluster.local`); whether what they mean lies in these is seen when it is dialled.
     pub allowed_networks: Vec<IpNet>,
     /// This machine's own addresses may be registered: for development only; default false.
     pub allow_loopback: bool,
@@ -40,33 +43,36 @@ pub enum Refused {
     /// It carries a user name or a secret.
     #[error("carries a user name or a secret; give the secret as `spec.credential`")]
     UserInfo,
+    /// The path leads out of itself.
+    #[error("has a path with `.` or `..` between its slashes, which a base URL has not")]
+    Path,
     /// The port is not one of HTTP.
     #[error("names a port that belongs to another service than HTTP")]
     Port,
     /// The host is neither a name nor an address in its usual form.
-    #[error("names a host that is neither a name nor an IP address in its usual spelling")]
+    #[error("names a host that is neither a host name nor an IP address in its usual spelling")]
     Host,
     /// Metadata services, link-local and the like.
-    #[error("names an address where no upstream may be: a metadata service, link-local or multicast")]
+    #[error(
+        "names a place where no upstream may be: a metadata service, a cluster's API, link-local or multicast"
+    )]
     Forbidden,
     /// This machine.
     #[error("names this machine, which only `upstream.allow_loopback` of the control plane would allow")]
     Loopback,
     /// A network that is not public.
-    #[error("names a private address, outside `upstream.allowed_networks` of the control plane")]
+    #[error("names a private address or host, outside `upstream.allowed_networks` of the control plane")]
     Private,
+    /// A public host without TLS.
+    #[error(
+        "would send credentials and prompts in clear to a public host; use https, or for a host of your own one of a \
+         network in `upstream.allowed_networks` of the control plane"
+    )]
+    Clear,
 }
 
 /// Ports above 1023 that belong to stores and never to a vendor (PostgreSQL, MySQL, Redis, memcached, MongoDB ...).
 const STORE_PORTS: [u16; 10] = [2375, 2379, 2380, 3306, 5432, 5672, 6379, 6380, 11211, 27017];
-
-/// Names of metadata services, wherever they resolve to.
-const METADATA_NAMES: [&str; 5] =
-    ["metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"];
-
-/// Names of this machine beside `localhost` and what is below it, as hosts files have them.
-const LOOPBACK_NAMES: [&str; 4] =
-    ["localhost.localdomain", "localhost6.localdomain6", "ip6-localhost", "ip6-loopback"];
 
 impl Upstream {
     /// Checks a base URL.
@@ -83,10 +89,15 @@ impl Upstream {
             return Err(Refused::UserInfo);
         }
         check_port(authority)?;
-        self.check_host(authority.host())
+        if leads_out(uri.path()) {
+            return Err(Refused::Path);
+        }
+        let place = self.check_host(authority.host())?;
+        let clear = uri.scheme() == Some(&Scheme::HTTP) && place == Place::Public;
+        if clear { Err(Refused::Clear) } else { Ok(()) }
     }
 
-    fn check_host(&self, host: &str) -> Result<(), Refused> {
+    fn check_host(&self, host: &str) -> Result<Place, Refused> {
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         if let Some(literal) = bracketed {
             return self.check_address(IpAddr::V6(literal.parse().map_err(|_| Refused::Host)?));
@@ -95,29 +106,49 @@ impl Upstream {
         if let Ok(address) = name.parse::<Ipv4Addr>() {
             return self.check_address(IpAddr::V4(address));
         }
-        if ends_in_number(&name) || !name.split('.').all(is_label) {
+        if ends_in_number(&name) || !name::is_host_name(&name) {
             return Err(Refused::Host);
         }
-        if METADATA_NAMES.contains(&name.as_str()) {
-            return Err(Refused::Forbidden);
+        let whereabouts = name::whereabouts(&name);
+        match whereabouts {
+            Whereabouts::Forbidden => return Err(Refused::Forbidden),
+            Whereabouts::Loopback if !self.allow_loopback => return Err(Refused::Loopback),
+            Whereabouts::Private if self.allowed_networks.is_empty() => return Err(Refused::Private),
+            _ => {}
         }
-        let local = name == "localhost" || name.ends_with(".localhost");
-        if (local || LOOPBACK_NAMES.contains(&name.as_str())) && !self.allow_loopback {
-            return Err(Refused::Loopback);
+        for address in name::carried(&name) {
+            self.check_address(address)?;
         }
-        Ok(())
+        Ok(if whereabouts == Whereabouts::Unsaid { Place::Public } else { Place::Own })
     }
 
-    fn check_address(&self, address: IpAddr) -> Result<(), Refused> {
-        match address::reach(address) {
-            (Reach::Forbidden, _) => Err(Refused::Forbidden),
-            (Reach::Loopback, _) if !self.allow_loopback => Err(Refused::Loopback),
-            (Reach::Private, address) if !self.allowed_networks.iter().any(|net| net.contains(&address)) => {
-                Err(Refused::Private)
-            }
-            _ => Ok(()),
+    fn check_address(&self, address: IpAddr) -> Result<Place, Refused> {
+        let (reach, address) = address::reach(address);
+        let allowed = self.allowed_networks.iter().any(|net| net.contains(&address));
+        match reach {
+            Reach::Forbidden => Err(Refused::Forbidden),
+            Reach::Loopback if !self.allow_loopback => Err(Refused::Loopback),
+            Reach::Private if !allowed => Err(Refused::Private),
+            Reach::Public if !allowed => Ok(Place::Public),
+            _ => Ok(Place::Own),
         }
     }
+}
+
+/// Where a host is that may be registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the world.
+    Public,
+    /// On this machine, or in a network that the operator named.
+    Own,
+}
+
+/// Whether a path has a segment that stands for another, written out or escaped, once or twice.
+fn leads_out(path: &str) -> bool {
+    let path = path.to_ascii_lowercase().replace("%25", "%");
+    let path = path.replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 fn check_port(authority: &Authority) -> Result<(), Refused> {
@@ -129,12 +160,6 @@ fn check_port(authority: &Authority) -> Result<(), Refused> {
     };
     let privileged = port < 1024 && port != 80 && port != 443;
     if privileged || STORE_PORTS.contains(&port) { Err(Refused::Port) } else { Ok(()) }
-}
-
-/// Whether a text may stand between the dots of a host name.
-fn is_label(label: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    (1..=63).contains(&label.len()) && label.bytes().all(fits)
 }
 
 /// Whether resolvers would read the host as an IPv4 number: its last label is decimal or `0x` hex (WHATWG URL, 3.5).

@@ -58,6 +58,8 @@ async fn case_76_a_provider_is_not_registered_where_no_node_would_call() {
         ..update("", &[])
     };
     refused(admin.update_provider(root(other)).await, "upstream.allowed_networks");
+    let clear = admin.update_provider(root(update("http://a.test/v1", &["spec.base_url"]))).await;
+    refused(clear, "credentials and prompts in clear");
 
     let boss = key(admin, "acme", "boss", "research").await.secret;
     let own = CreateProviderRequest { parent: "tenants/acme".into(), ..create(LOOPBACK) };

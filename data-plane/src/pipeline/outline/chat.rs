@@ -3,6 +3,7 @@
 //! Law: see the parent. The fields are those of OpenAI's reference for `POST /v1/chat/completions`; a role outside it is
 //! refused, a part of content of an unknown type is text.
 
+mod kinds;
 mod message;
 mod schema;
 mod tools;
@@ -14,7 +15,7 @@ use policy_engine::vocabulary::{Operation, is_published};
 use super::super::tape::{Kind, Value};
 use super::field::{BodyFault, boolean, given, kind, number, whole};
 use super::{ANSWERS, MODEL_NAME, Outline, UsageOption, Written};
-use tools::Place;
+use kinds::{Place, is_lookalike};
 
 /// More output tokens than this are not asked for by anybody but an attacker; it keeps every sum far from overflow.
 const MOST_TOKENS: u64 = 1 << 40;
@@ -75,7 +76,7 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
                     outline.note_field(Operation::Chat, name);
                 }
             }
-            "tools" => tools::read(outline, "tools", value)?,
+            "tools" => tools::read(outline, value)?,
             "functions" => tools::read_functions(outline, value)?,
             name => field(outline, name, (key, value))?,
         }
@@ -121,7 +122,7 @@ fn field(outline: &mut Outline, name: &str, (key, value): (Value<'_>, Value<'_>)
     let known = is_published(Operation::Chat, name);
     tools::note_field(outline, Place::Body, (key, value))?;
     if !known {
-        if tools::is_lookalike(name, &OWN) {
+        if is_lookalike(name, &OWN) {
             return Err(BodyFault::wrong(name, "written as the dialect has it"));
         }
         outline.note_field(Operation::Chat, name);

@@ -8,7 +8,8 @@ use std::ops::Range;
 use super::super::super::tape::{Kind, Value};
 use super::super::Outline;
 use super::super::field::{BodyFault, kind};
-use super::tools::{self, Place};
+use super::kinds::Place;
+use super::tools;
 
 const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
 
@@ -63,7 +64,7 @@ fn one<'t>(
                 outline.texts.extend(texts(value));
                 said.extend((key.is("refusal") && is_string(value)).then(|| value.range()));
             }
-            "tools" => tools::read(outline, "tools", value)?,
+            "tools" => tools::read(outline, value)?,
             "functions" => tools::read_functions(outline, value)?,
             _ => {
                 tools::note_field(outline, Place::Message, (key, value))?;

@@ -9,105 +9,8 @@
 use super::super::super::tape::{Kind, Value};
 use super::super::Outline;
 use super::super::field::{BodyFault, given};
+use super::kinds::{Place, kind_of};
 use super::schema;
-
-/// Where a name stands that may mean a tool of the vendor's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A field of the body.
-    Body,
-    /// A member of a message.
-    Message,
-    /// The type of a tool.
-    Type,
-    /// A member of a tool of the caller's own.
-    Member,
-    /// The name of a function.
-    Function,
-    /// A choice among the tools: a word, or its type.
-    Choice,
-}
-
-use Place::{Body, Choice, Member, Message, Type};
-
-/// What a name means where it stands: a kind of tool that the vendor runs, or none. See [`kind_of`] for names that are not here.
-const KINDS: [(Place, &str, Option<&str>); 62] = [
-    (Body, "web_search_options", Some("web_search")),
-    (Body, "web_search", Some("web_search")),
-    (Body, "enable_web_search", Some("web_search")),
-    (Body, "enable_search", Some("web_search")),
-    (Body, "google_search", Some("web_search")),
-    (Body, "search_parameters", Some("web_search")),
-    (Body, "search_settings", Some("web_search")),
-    (Body, "search_options", Some("web_search")),
-    (Body, "search_mode", Some("web_search")),
-    (Body, "search_recency_filter", Some("web_search")),
-    (Body, "search_domain_filter", Some("web_search")),
-    (Body, "search_after_date_filter", Some("web_search")),
-    (Body, "search_before_date_filter", Some("web_search")),
-    (Body, "return_citations", Some("web_search")),
-    (Body, "return_images", Some("web_search")),
-    (Body, "return_related_questions", Some("web_search")),
-    (Body, "file_search", Some("file_search")),
-    (Body, "tool_resources", Some("file_search")),
-    (Body, "attachments", Some("attachments")),
-    (Body, "data_sources", Some("data_sources")),
-    (Body, "connectors", Some("connectors")),
-    (Body, "code_interpreter", Some("code_interpreter")),
-    (Body, "code_execution", Some("code_interpreter")),
-    (Body, "computer_use", Some("computer_use")),
-    (Body, "compound_custom", Some("compound_custom")),
-    (Body, "plugins", Some("plugins")),
-    (Body, "mcp_servers", Some("mcp")),
-    (Body, "extra_body", Some("extra_body")),
-    (Body, "tool_config", Some("tool_config")),
-    // Fields by which a broker of models sends the request to another than was asked for.
-    (Body, "models", Some("routing")),
-    (Body, "route", Some("routing")),
-    (Body, "provider", Some("routing")),
-    (Body, "fallbacks", Some("routing")),
-    (Message, "web_search_options", Some("web_search")),
-    (Message, "web_search", Some("web_search")),
-    (Message, "search_parameters", Some("web_search")),
-    (Message, "tool_resources", Some("file_search")),
-    (Message, "attachments", Some("attachments")),
-    (Message, "data_sources", Some("data_sources")),
-    (Message, "connectors", Some("connectors")),
-    (Message, "plugins", Some("plugins")),
-    (Message, "mcp_servers", Some("mcp")),
-    (Message, "extra_body", Some("extra_body")),
-    (Type, "function", None),
-    (Type, "custom", None),
-    (Member, "type", None),
-    (Member, "function", None),
-    (Member, "custom", None),
-    (Member, "name", None),
-    (Member, "description", None),
-    (Member, "parameters", None),
-    (Member, "strict", None),
-    (Member, "format", None),
-    (Member, "cache_control", None),
-    (Choice, "none", None),
-    (Choice, "auto", None),
-    (Choice, "required", None),
-    (Choice, "any", None),
-    (Choice, "function", None),
-    (Choice, "custom", None),
-    (Choice, "allowed_tools", None),
-    (Choice, "", None),
-];
-
-/// The kind of tool of the vendor's that a name means. Fields are tools only if they are listed, types, members and choices unless
-/// they are; a function is one if its name says so, as those that a vendor has built in do.
-fn kind_of(place: Place, name: &str) -> Option<&str> {
-    let listed = KINDS.iter().find(|(at, known, _)| *at == place && *known == name);
-    match (listed, place) {
-        (Some((_, _, kind)), _) => *kind,
-        (None, Place::Body | Place::Message) => None,
-        (None, Place::Function) => name.strip_prefix('$'),
-        (None, Place::Type | Place::Member | Place::Choice) => Some(name),
-    }
-}
 
 /// Kinds of vendor-side tools in one request, so that telling them apart stays cheap.
 const MOST_KINDS: usize = 64;
@@ -118,9 +21,9 @@ const SEARCHING: [&str; 4] = ["search-preview", "search-api", "deep-research", "
 /// Members that list tools, in whatever tool or option they stand.
 const LISTS: [&str; 2] = ["tools", "enabled_tools"];
 
-/// The tools of `field`, which is `tools`.
-pub(super) fn read(outline: &mut Outline, field: &str, tools: Value<'_>) -> Result<(), BodyFault> {
-    each(field, tools, |tool| {
+/// The tools of `tools`, each of which says what it is.
+pub(super) fn read(outline: &mut Outline, tools: Value<'_>) -> Result<(), BodyFault> {
+    each("tools", tools, |tool| {
         let of = match tool.get("type") {
             Some(of) if of.kind() == Kind::String => of.text(),
             Some(_) => return Err(BodyFault::wrong("type", "a string")),
@@ -258,17 +161,6 @@ fn note(outline: &mut Outline, place: Place, name: &str) -> Result<(), BodyFault
 
 fn is_string(value: Value<'_>) -> bool {
     value.kind() == Kind::String
-}
-
-/// Whether a field that is none of the dialect's would be one to a reader who takes no notice of case or of what stands between
-/// words, as many of vendors' do: it is what such a reader acts on that was not judged.
-pub(super) fn is_lookalike(name: &str, known: &[&str]) -> bool {
-    let fields = KINDS.iter().filter(|(place, ..)| *place == Place::Body).map(|(_, field, _)| *field);
-    known.iter().copied().chain(fields).any(|own| own != name && folded(own).eq(folded(name)))
-}
-
-fn folded(name: &str) -> impl Iterator<Item = char> {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase())
 }
 
 /// Words of the dialect and of JSON Schema: structure, nobody's text.

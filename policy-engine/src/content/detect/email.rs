@@ -26,10 +26,6 @@ pub(super) fn local_start(window: &Window<'_>, at: usize) -> usize {
     let mut start = at;
     while start > floor {
         let Some(c) = window.char_before(start) else { break };
-        if c.is_ascii() && is_letter(c as u8) {
-            start -= 1;
-            break;
-        }
         let next = bytes.get(start).copied();
         let local = match c {
             '.' => next != Some(b'.'),
@@ -41,6 +37,7 @@ pub(super) fn local_start(window: &Window<'_>, at: usize) -> usize {
             c => is_spaced_word(c),
         };
         if !local || start - c.len_utf8() < floor {
+            start -= usize::from(c.is_ascii() && is_letter(c as u8));
             break;
         }
         start -= c.len_utf8();

@@ -38,6 +38,11 @@ impl Reading {
         Self { place: Place::Prose, last: 0 }
     }
 
+    /// Whether it is known to be no JSON.
+    pub(super) fn is_prose(&self) -> bool {
+        self.place == Place::Prose
+    }
+
     /// Goes on.
     pub(super) fn advance(&mut self, text: &str) {
         let mut rest = text.as_bytes();

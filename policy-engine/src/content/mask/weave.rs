@@ -75,6 +75,9 @@ impl Weave {
     /// Writes a placeholder; as a string, in place of the whole number, where JSON has a number.
     fn put(&mut self, stretch: &Stretch<'_>, finding: &Finding, (masker, out): (&mut Masker, &mut String)) {
         let value = stretch.slice(finding.start, finding.end);
+        if self.reading.is_prose() {
+            return self.put_alone(stretch, (finding, value), (masker, out));
+        }
         let ahead = number_at_end(stretch.slice(self.written, finding.start));
         let is_number = value.bytes().all(is_numeric);
         if self.in_number && is_number && finding.start <= self.written {
@@ -88,13 +91,24 @@ impl Weave {
             masker.placeholder(finding.what, value, out);
             out.push('"');
             self.reading.skip_value();
+            (self.written, self.slash) = (finding.end, false);
         } else {
-            self.pass(stretch, finding.start, out);
-            let escape = if self.slash { rest_of_escape(value) } else { 0 };
-            self.pass(stretch, finding.start + escape, out);
-            masker.placeholder(finding.what, value, out);
-            self.reading.advance(stretch.slice(self.written.max(finding.start), finding.end));
+            self.put_alone(stretch, (finding, value), (masker, out));
         }
+    }
+
+    /// Writes a placeholder where nothing has to be quoted.
+    fn put_alone(
+        &mut self,
+        stretch: &Stretch<'_>,
+        (finding, value): (&Finding, &str),
+        (masker, out): (&mut Masker, &mut String),
+    ) {
+        self.pass(stretch, finding.start, out);
+        let escape = if self.slash { rest_of_escape(value) } else { 0 };
+        self.pass(stretch, finding.start + escape, out);
+        masker.placeholder(finding.what, value, out);
+        self.reading.advance(stretch.slice(self.written.max(finding.start), finding.end));
         (self.written, self.slash) = (finding.end, false);
     }
 
@@ -108,13 +122,18 @@ impl Weave {
             }
             out.push_str(text);
             self.slash = text.ends_with('\\');
-            self.reading.advance(text);
+            if !self.reading.is_prose() {
+                self.reading.advance(text);
+            }
             self.written = to;
         }
     }
 
     /// The same, where more of the text may follow: what may be the beginning of a number that is replaced as a whole waits for it.
     pub(in crate::content) fn pass_so_far(&mut self, stretch: &Stretch<'_>, to: usize, out: &mut String) {
+        if self.reading.is_prose() {
+            return self.pass(stretch, to, out);
+        }
         let open = number_at_end(stretch.slice(self.written, to.max(self.written)));
         self.pass(stretch, to.saturating_sub(open), out);
         if !self.reading.expects_value() {

@@ -23,7 +23,7 @@ pub(in crate::content) fn mark(letter: u8) -> Option<u8> {
 
 /// A folded text as it is compared: the escape that begins it as its letter, which is the word's, and any other as a space.
 pub(in crate::content) fn spelled(mut folded: String) -> String {
-    if !folded.bytes().any(|byte| letter(byte).is_some()) {
+    if !folded.bytes().any(|byte| (1..=LETTERS.len() as u8).contains(&byte)) {
         return folded;
     }
     let first = folded.bytes().next().and_then(letter);

@@ -54,16 +54,24 @@ impl Code {
     }
 }
 
+/// What each character of either alphabet stands for.
+const VALUES: [u8; 256] = {
+    let mut values = [63; 256];
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
+    let (mut place, mut rest) = (0, alphabet.as_slice());
+    while let [character, others @ ..] = rest {
+        if let Some(value) = values.split_at_mut(*character as usize).1.first_mut() {
+            *value = if *character == b'-' { 62 } else { place };
+        }
+        (place, rest) = (place + 1, others);
+    }
+    values
+};
+
 fn decode_base64(run: &[u8], bytes: &mut Vec<u8>) {
     let (mut bits, mut count) = (0_u32, 0);
-    for byte in run {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            _ => 63,
-        };
+    for character in run {
+        let value = VALUES.get(usize::from(*character)).copied().unwrap_or_default();
         bits = (bits << 6 | u32::from(value)) & 0xffff;
         count += 6;
         if count >= 8 {
@@ -78,17 +86,36 @@ fn decode_base64(run: &[u8], bytes: &mut Vec<u8>) {
 pub(super) struct Decoded {
     /// As many bytes as were read, each that is no part of a character as a zero.
     pub(super) text: String,
-    /// How many of them belong to characters that are written.
-    written: usize,
+    /// How many of them are no part of a character that is written.
+    wrong: usize,
     /// Bytes at the end that may begin a character.
     pub(super) open: Vec<u8>,
 }
 
 impl Decoded {
-    /// Reads the bytes.
-    pub(super) fn read(mut bytes: &[u8]) -> Self {
-        let mut decoded = Self { text: String::with_capacity(bytes.len()), ..Self::default() };
-        loop {
+    /// Reads the bytes, whatever they are.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let mut decoded = Self::default();
+        decoded.add(bytes, usize::MAX);
+        decoded
+    }
+
+    /// Reads the bytes, if they read as text.
+    pub(super) fn read_text(bytes: &[u8]) -> Option<Self> {
+        let mut decoded = Self::default();
+        decoded.add(bytes, bytes.len() / 4);
+        decoded.is_text().then_some(decoded)
+    }
+
+    /// Whether it reads as text: three quarters of it. Of random bytes two fifths would.
+    pub(super) fn is_text(&self) -> bool {
+        self.wrong * 4 <= self.text.len()
+    }
+
+    /// Adds the bytes, as long as no more than so many are wrong.
+    fn add(&mut self, mut bytes: &[u8], most: usize) {
+        self.text.reserve(bytes.len());
+        while self.wrong <= most {
             let (valid, wrong) = match std::str::from_utf8(bytes) {
                 Ok(text) => (text, None),
                 Err(error) => {
@@ -96,27 +123,19 @@ impl Decoded {
                     (std::str::from_utf8(valid).unwrap_or_default(), Some(error.error_len()))
                 }
             };
-            let is_written = |c: &char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
-            decoded.text.push_str(valid);
-            decoded.written += valid.chars().filter(is_written).map(char::len_utf8).sum::<usize>();
+            let is_control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\r' | b'\t');
+            self.wrong += valid.bytes().filter(is_control).count();
+            self.text.push_str(valid);
             let rest = bytes.get(valid.len()..).unwrap_or_default();
-            match wrong {
-                None => return decoded,
-                Some(None) => {
-                    decoded.open = rest.to_vec();
-                    return decoded;
-                }
-                Some(Some(length)) => {
-                    decoded.text.extend(std::iter::repeat_n('\0', length));
-                    bytes = rest.get(length..).unwrap_or_default();
-                }
-            }
+            let Some(length) = wrong else { return };
+            let Some(length) = length else {
+                self.open = rest.to_vec();
+                return;
+            };
+            self.wrong += length;
+            self.text.extend(std::iter::repeat_n('\0', length));
+            bytes = rest.get(length..).unwrap_or_default();
         }
-    }
-
-    /// Whether it reads as text: three quarters of it. Of random bytes two fifths would.
-    pub(super) fn is_text(&self) -> bool {
-        self.written * 4 >= self.text.len() * 3
     }
 }
 

@@ -99,12 +99,18 @@ struct Reading {
     unit: Vec<u8>,
     /// Bytes that may begin a character.
     open: Vec<u8>,
+    /// What is looked through: the text since the last piece that was none.
     feed: Feed,
+    /// Bytes before that text.
+    before: usize,
+    /// Bytes of it.
+    fed: usize,
 }
 
 impl Reading {
     fn new(kinds: Kinds, code: Code, start: usize) -> Self {
-        Self { code, start, unit: Vec::with_capacity(UNIT), open: Vec::new(), feed: Feed::new(kinds) }
+        let (unit, open) = (Vec::with_capacity(UNIT), Vec::new());
+        Self { code, start, unit, open, feed: Feed::new(kinds), before: 0, fed: 0 }
     }
 
     fn push(&mut self, detectors: &Detectors, mut run: &[u8], findings: &mut Vec<Finding>) {
@@ -130,26 +136,36 @@ impl Reading {
         let mut bytes = std::mem::take(&mut self.open);
         self.code.decode(&self.unit, &mut bytes);
         self.unit.clear();
-        let read = Decoded::read(&bytes);
         let kept = findings.len();
-        match read.is_text() {
-            true => self.feed.push(detectors, &read.text, findings),
-            false => self.feed.push(detectors, &"\0".repeat(read.text.len()), findings),
+        match Decoded::read_text(&bytes) {
+            Some(read) => {
+                self.feed.push(detectors, &read.text, findings);
+                self.place(findings, kept);
+                self.fed += read.text.len();
+                self.open = read.open;
+            }
+            None => {
+                if self.fed > 0 {
+                    self.feed.finish(detectors, findings);
+                    self.place(findings, kept);
+                    self.feed = Feed::new(self.feed.kinds());
+                }
+                self.before += self.fed + bytes.len();
+                self.fed = 0;
+            }
         }
-        self.open = read.open;
-        self.place(findings, kept);
     }
 
     /// Moves findings from where they are in the decoded text to where they are in the whole one.
     fn place(&self, findings: &mut [Finding], from: usize) {
         for finding in findings.iter_mut().skip(from) {
-            finding.start = self.start + self.code.start_of(finding.start);
-            finding.end = self.start + self.code.end_of(finding.end);
+            finding.start = self.start + self.code.start_of(self.before + finding.start);
+            finding.end = self.start + self.code.end_of(self.before + finding.end);
         }
     }
 
     fn decided(&self) -> usize {
-        self.start + self.code.start_of(self.feed.decided())
+        self.start + self.code.start_of(self.before + self.feed.decided())
     }
 }
 

@@ -29,6 +29,11 @@ impl Feed {
         Self { kinds, folded: Folded::with_capacity(bytes + SLACK), from: 0 }
     }
 
+    /// What is looked for.
+    pub(super) fn kinds(&self) -> Kinds {
+        self.kinds
+    }
+
     /// Takes the next piece; appends what has become certain, in offsets of the whole text.
     pub(in crate::content) fn push(
         &mut self,

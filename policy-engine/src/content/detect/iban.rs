@@ -5,6 +5,7 @@
 //! letters and digits mixed are a code or a hash, of which one in some thousands would pass.
 
 use super::window::{Window, is_spaced_word};
+use crate::content::normalise::letter;
 use crate::content::validate;
 
 /// Bytes of letters on either side that a number may be glued to.
@@ -43,6 +44,7 @@ fn gap_at(window: &Window<'_>, at: usize) -> usize {
     match window.at(at) {
         Some(b'\r') if window.at(at + 1) == Some(b'\n') => 2,
         Some(b' ' | b'-' | b'.' | b'/' | b'_' | b'\t' | b'\n') => 1,
+        Some(byte) if matches!(letter(byte), Some(b'n' | b't')) => 1,
         _ => 0,
     }
 }

@@ -16,6 +16,7 @@
 //! which hold values; digit by digit with anything but marks and `/`.
 
 use super::window::{Window, is_spaced_word};
+use crate::content::normalise::letter;
 use crate::content::validate;
 
 /// Most digits of a card, and so groups.
@@ -65,14 +66,15 @@ impl Part {
                     return (lines <= 1).then_some(Self { end: index, ..part }).filter(Self::joins);
                 }
                 b'*' | b'_' | b'`' | b'~' => part.marked = true,
-                b' ' | b'\r' => part.blank = true,
-                b'\t' => (part.blank, part.listed) = (true, true),
-                b'\n' => (part.blank, part.listed, lines) = (true, true, lines + 1),
                 b'<' => (part.marked, index) = (true, last_of_tag(window, index, at + PART)?),
                 sign @ (b'/' | b'+' | b',' | b'-' | b'.') if part.sign.is_none() => {
                     (part.sign, part.listed) = (Some(sign), part.listed || sign == b',');
                 }
-                _ => return None,
+                byte => match blank(byte)? {
+                    b'\n' => (part.blank, part.listed, lines) = (true, true, lines + 1),
+                    b'\t' => (part.blank, part.listed) = (true, true),
+                    _ => part.blank = true,
+                },
             }
             index += 1;
         }
@@ -91,6 +93,17 @@ impl Part {
     /// Whether a number as it is commonly written is not joined so.
     fn is_unusual(&self) -> bool {
         self.marked || self.listed || matches!(self.sign, Some(b'/' | b'+'))
+    }
+}
+
+/// The blank that a byte is, or that an escape of JSON (`\n`) stands for.
+fn blank(byte: u8) -> Option<u8> {
+    match letter(byte) {
+        Some(b'n') => Some(b'\n'),
+        Some(b't') => Some(b'\t'),
+        Some(b'r') => Some(b'\r'),
+        Some(_) => None,
+        None => Some(byte).filter(|byte| matches!(byte, b' ' | b'\r' | b'\t' | b'\n')),
     }
 }
 
@@ -203,8 +216,8 @@ fn may_begin(window: &Window<'_>, start: usize) -> bool {
         b'8' => matches!(second, b'1' | b'2'),
         _ => (first, second) == (b'9', b'7'),
     };
-    let blank = |b: u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | b'+' | b',' | b'-' | b'.');
-    issued && digit(2).is_some() && digit(3).is_some() && (mark(4) || window.at(start + 4).is_some_and(blank))
+    let sign = |b: u8| matches!(b, b'+' | b',' | b'-' | b'.') || blank(b).is_some();
+    issued && digit(2).is_some() && digit(3).is_some() && (mark(4) || window.at(start + 4).is_some_and(sign))
 }
 
 /// Whether no group, path or list that goes on here stands before.
@@ -212,9 +225,7 @@ fn begins_here(window: &Window<'_>, start: usize, groups: &Groups) -> bool {
     let sign = groups.sign;
     let between = |at: usize| {
         let byte = window.before(at);
-        byte.filter(|b| {
-            matches!(b, b' ' | b'\t' | b'\r' | b'\n' | b'*' | b'_' | b'`' | b'~') || Some(*b) == sign
-        })
+        byte.filter(|b| blank(*b).is_some() || matches!(b, b'*' | b'_' | b'`' | b'~') || Some(*b) == sign)
     };
     let gap = (0..PART.min(start)).take_while(|n| between(start - n).is_some()).count();
     let before = start - gap;
@@ -223,10 +234,11 @@ fn begins_here(window: &Window<'_>, start: usize, groups: &Groups) -> bool {
     let digits = (0..5).take_while(is_digit).count();
     let joined = sign.is_some() && window.before(start) == sign;
     // A cell of a row, unless what stands there names it.
-    let tabbed = groups.listed && window.before(start) == Some(b'\t') && window.before(before) != Some(b':');
+    let is_tab = window.before(start).and_then(blank) == Some(b'\t');
+    let tabbed = groups.listed && is_tab && window.before(before) != Some(b':');
     let bracketed = sign == Some(b',') && matches!(window.before(start), Some(b'[' | b'(' | b'{'));
     let named = gap > 0 && window.before(start) == Some(b'_');
-    let row = sign == Some(b',') && window.slice(before, start).contains('\n');
+    let row = sign == Some(b',') && window.slice(before, start).bytes().any(|b| blank(b) == Some(b'\n'));
     let group = digits == 4 || (digits > 4 && groups.listed);
     !(joined || bracketed || group || tabbed || (digits > 0 && (named || row)))
 }
@@ -244,8 +256,11 @@ fn ends_here(window: &Window<'_>, groups: &Groups) -> bool {
         }
     }
     let next = window.at(end + 1);
+    let is_tab = window.at(end).and_then(blank) == Some(b'\t');
     match window.char_at(end) {
-        Some('\t' | ',') if groups.listed => next.is_none_or(|b| b == b' ' || b == b'\n'),
+        Some(c) if groups.listed && (is_tab || c == ',') => {
+            next.is_none_or(|b| matches!(blank(b), Some(b' ' | b'\n')))
+        }
         Some('_') => !next.is_some_and(|b| b.is_ascii_digit()),
         Some('/' | '+') => !next.is_some_and(|b| b.is_ascii_alphanumeric()),
         Some('=') => groups.sign != Some(b'+'),

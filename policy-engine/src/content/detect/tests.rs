@@ -400,6 +400,25 @@ fn case_88_a_long_run_is_read_as_it_comes() {
     assert_eq!(found(&base64(&format!("{noise} b@x.com {noise}"))), []);
 }
 
+#[test]
+fn a_long_run_is_held_no_longer_than_plain_text() {
+    let detectors = Detectors::compile(Entity::ALL.iter().copied(), []).unwrap();
+    for text in ["x y ".repeat(600), "a.b-c.d@e.".repeat(200), "4111 1111 ".repeat(200), "1/".repeat(900)] {
+        for run in [base64(&text), hex(&text)] {
+            let (mut sieve, mut findings, mut most) = (super::Sieve::new(detectors.kinds), Vec::new(), 0);
+            for (at, c) in run.char_indices() {
+                sieve.push(&detectors, c.encode_utf8(&mut [0; 4]), &mut findings);
+                most = most.max(at + 1 - sieve.decided());
+            }
+            assert!((100..=super::super::stream::HELD_MAX).contains(&most), "{most} of {text:.20}");
+            sieve.finish(&detectors, &mut findings);
+            let mut whole = Vec::new();
+            detectors.scan(&run, &mut whole);
+            assert_eq!(findings, whole, "{text:.20}");
+        }
+    }
+}
+
 fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -444,6 +463,7 @@ fn cards_in_groups_set_apart_by_signs_and_marks() {
         ("**4111** **1111** **1111** **1111**", "4111** **1111** **1111** **1111"),
         ("__4111__-__1111__-__1111__-__1111__", "4111__-__1111__-__1111__-__1111"),
         ("<b>4111</b><B class='x'>1111</B>1111<br/>1111", "4111</b><B class='x'>1111</B>1111<br/>1111"),
+        (r#"{"to": "4111\n1111\n1111\n1111"}"#, r"4111\n1111\n1111\n1111"),
         ("amex 3782/822463/10005", "3782/822463/10005"),
         ("4_1_1_1_1_1_1_1_1_1_1_1_1_1_1_1", "4_1_1_1_1_1_1_1_1_1_1_1_1_1_1_1"),
     ] {
@@ -476,6 +496,7 @@ fn cards_in_groups_set_apart_by_signs_and_marks() {
         "4111 | 1111 | 1111 | 1111",
         "4111:1111:1111:1111",
         "4,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1",
+        r"5555,5555,5555,4444\n4111,1111,1111,1111\n1,2,3,4",
         "2020,2021,2022,2023",
     ] {
         assert_eq!(only(Entity::CreditDebitCardNumber, text), None, "{text}");

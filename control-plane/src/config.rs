@@ -53,7 +53,7 @@ pub struct StoreConfig {
 }
 
 /// Who may administer the control plane, and how.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
     /// Platform admin tokens. Default: one, made at the first start, whose token is then in `admin.token` of the control
@@ -63,6 +63,8 @@ pub struct AdminConfig {
     pub tls_certificate: Option<PathBuf>,
     /// PEM file of its private key; given exactly when the certificate is.
     pub tls_key: Option<PathBuf>,
+    /// Connections open at the same time, on the admin port and on the ops port each; further ones wait. Default 4096.
+    pub connections: usize,
 }
 
 /// A platform admin token, by its digest.
@@ -106,6 +108,9 @@ pub enum ConfigError {
     /// The file is not TOML, or not of this form.
     #[error("the configuration is not right")]
     Form(#[source] toml::de::Error),
+    /// A value can't be meant.
+    #[error("{0}")]
+    Value(String),
     /// A variable does not name a key.
     #[error("`{0}` names no key")]
     Variable(String),
@@ -121,6 +126,12 @@ impl Default for Config {
             sync: SyncConfig::default(),
             upstream: Upstream::default(),
         }
+    }
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self { tokens: Vec::new(), tls_certificate: None, tls_key: None, connections: 4096 }
     }
 }
 
@@ -172,7 +183,12 @@ impl Config {
                 overlay(&mut table, path, &value).ok_or_else(|| ConfigError::Variable(name.clone()))?;
             }
         }
-        table.try_into().map_err(ConfigError::Form)
+        let table = renamed(table)?;
+        let config: Self = table.try_into().map_err(ConfigError::Form)?;
+        if config.admin.connections == 0 {
+            return Err(ConfigError::Value("`admin.connections` is 0: it must be at least 1".to_owned()));
+        }
+        Ok(config)
     }
 
     /// The control plane's own directory.
@@ -184,6 +200,46 @@ impl Config {
     pub fn store_path(&self) -> PathBuf {
         self.store.path.clone().unwrap_or_else(|| self.own_dir().join("store.db"))
     }
+}
+
+/// The names that a data plane's file has for the same keys, with those here; a key has one value, under either name.
+const RENAMED: [(&[&str], &[&str]); 3] = [
+    (&["state", "dir"], &["state_dir"]),
+    (&["listen", "tls_certificate"], &["admin", "tls_certificate"]),
+    (&["listen", "tls_key"], &["admin", "tls_key"]),
+];
+
+/// The table with every key under its name here.
+fn renamed(mut table: toml::Table) -> Result<toml::Table, ConfigError> {
+    for (theirs, ours) in RENAMED {
+        let Some(value) = taken(&mut table, theirs) else { continue };
+        let twice = || {
+            ConfigError::Value(format!(
+                "`{}` and `{}` are one key: give it once",
+                theirs.join("."),
+                ours.join(".")
+            ))
+        };
+        let (Some((key, sections)), mut at) = (ours.split_last(), &mut table) else { continue };
+        for section in sections {
+            let entry = at.entry(*section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            at = entry.as_table_mut().ok_or_else(twice)?;
+        }
+        if at.insert((*key).to_owned(), value).is_some() {
+            return Err(twice());
+        }
+    }
+    if table.get("state").and_then(toml::Value::as_table).is_some_and(toml::Table::is_empty) {
+        table.remove("state");
+    }
+    Ok(table)
+}
+
+/// Takes a key out of a table.
+fn taken(table: &mut toml::Table, path: &[&str]) -> Option<toml::Value> {
+    let (key, sections) = path.split_last()?;
+    let at = sections.iter().try_fold(table, |at, section| at.get_mut(*section)?.as_table_mut())?;
+    at.remove(*key)
 }
 
 /// Sets a key by the rest of a variable's name. A value that reads as TOML is that, any other is a text.
@@ -233,7 +289,25 @@ mod tests {
     }
 
     #[test]
+    fn the_names_of_a_data_planes_file_are_taken_too_and_once() {
+        let theirs = "[state]\ndir = \"/a\"\n[listen]\ntls_certificate = \"c\"\ntls_key = \"k\"\n";
+        let ours = "state_dir = \"/a\"\n[admin]\ntls_certificate = \"c\"\ntls_key = \"k\"\n";
+        assert_eq!(parsed(theirs, &[]).unwrap(), parsed(ours, &[]).unwrap());
+        let config = parsed("", &[("CHANCERY__STATE__DIR", "/b")]).unwrap();
+        assert_eq!(config.state_dir, Path::new("/b"));
+        for twice in [
+            "state_dir = \"/a\"\n[state]\ndir = \"/b\"\n",
+            "[listen]\ntls_key = \"k\"\n[admin]\ntls_key = \"k\"\n",
+        ] {
+            let told = parsed(twice, &[]).unwrap_err().to_string();
+            assert!(told.contains("are one key: give it once"), "{told}");
+        }
+        assert!(parsed("[state]\noutbox_places = 3\n", &[]).is_err());
+    }
+
+    #[test]
     fn what_is_not_known_is_an_error() {
+        assert!(parsed("[admin]\nconnections = 0\n", &[]).is_err());
         assert!(parsed("[listen]\nadmn = \"0.0.0.0:1\"\n", &[]).is_err());
         assert!(parsed("", &[("CHANCERY__LISTEN__ADMN", "0.0.0.0:1")]).is_err());
         assert!(parsed("", &[("CHANCERY__", "x")]).is_err());

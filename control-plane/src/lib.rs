@@ -25,4 +25,5 @@ pub mod store;
 pub mod telemetry;
 pub mod upstream;
 mod uses;
+mod validity;
 pub mod vault;

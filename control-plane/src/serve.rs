@@ -29,7 +29,7 @@ use crate::actor::Authenticator;
 use crate::api::admin::Admin;
 use crate::api::rest;
 use crate::api::sync::SyncService;
-use crate::ca::{Authority, LEAF_VALIDITY};
+use crate::ca::{Authority, Issued, LEAF_VALIDITY};
 use crate::config::Config;
 use crate::lock::DirLock;
 use crate::nodes::NodeRegistry;
@@ -37,6 +37,7 @@ use crate::private;
 use crate::publish::Publisher;
 use crate::seal::{MASTER_KEY_VARIABLE, Sealer};
 use crate::store::Store;
+use crate::validity::{self, End, not_after};
 
 use accept::Port;
 
@@ -90,17 +91,30 @@ impl ControlPlane {
         let admin = Admin::new(publisher.clone(), authenticator, nodes.clone());
 
         let sync = SyncService::new(publisher.clone(), nodes.clone(), config.sync.heartbeat.0, stop.clone());
-        let identity = sync_tls(&authority, &config.sync.hosts)?;
+        let issued = authority.issue_server(&config.sync.hosts, LEAF_VALIDITY)?;
+        let identity = sync_tls(&authority, &issued);
         tasks.spawn(served_sync(
             sync_server(identity)?.add_service(SyncServer::new(sync)),
             ports.sync,
             stop.clone(),
         ));
         let tls = admin_tls(config)?;
+        let connections = config.admin.connections;
+        let ends = ends(&authority, &issued, config);
+        ends.iter().for_each(|(certificate, end)| publisher.metrics().ends(certificate, *end));
+        tasks.spawn(validity::watch(ends, stop.clone()));
         let router = admin_router(&admin).await?;
-        tasks.spawn(accept::serve(Port { listener: ports.admin, tls, router, stop: stop.clone() }));
+        tell_start(config, &publisher, addresses);
+        tasks.spawn(accept::serve(Port {
+            listener: ports.admin,
+            tls,
+            router,
+            stop: stop.clone(),
+            connections,
+        }));
         let router = ops::router(publisher.clone(), stop.clone());
-        tasks.spawn(accept::serve(Port { listener: ports.ops, tls: None, router, stop: stop.clone() }));
+        let (listener, stopping) = (ports.ops, stop.clone());
+        tasks.spawn(accept::serve(Port { listener, tls: None, router, stop: stopping, connections }));
         let grace = config.sync.grace.0;
         Ok(Self { addresses, publisher, nodes, authority, grace, stop, tasks, _lock: lock })
     }
@@ -122,6 +136,7 @@ impl ControlPlane {
 
     /// Stops listening, lets what runs end within the configured grace, and closes the store.
     pub async fn shutdown(self) {
+        tracing::info!(grace = ?self.grace, "the control plane stops");
         self.stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(self.grace, self.tasks.wait()).await.is_err() {
@@ -129,6 +144,7 @@ impl ControlPlane {
         }
         self.nodes.keep(self.publisher.store()).await;
         self.publisher.store().close().await;
+        tracing::info!(revision = self.publisher.current().head.revision, "the control plane has stopped");
     }
 }
 
@@ -136,6 +152,33 @@ impl Drop for ControlPlane {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// Says what started, and what is not as it should be among others.
+fn tell_start(config: &Config, publisher: &Publisher, addresses: Addresses) {
+    let tls = config.admin.tls_certificate.is_some();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        admin = %addresses.admin,
+        tls,
+        sync = %addresses.sync,
+        ops = %addresses.ops,
+        state_dir = %config.state_dir.display(),
+        revision = publisher.current().head.revision,
+        "a control plane has started"
+    );
+    if is_exposed(addresses.admin, tls) {
+        tracing::warn!(
+            admin = %addresses.admin,
+            "the admin port speaks plain text to other machines: tokens and keys can be read on the way; set \
+             `admin.tls_certificate` and `admin.tls_key`, or let nothing but a proxy that ends TLS reach it"
+        );
+    }
+}
+
+/// Whether others than this machine can reach a port that speaks plain text.
+fn is_exposed(address: SocketAddr, tls: bool) -> bool {
+    !tls && !address.ip().to_canonical().is_loopback()
 }
 
 /// Sockets that are bound before anything is served, so that a port that is taken is an error of the start.
@@ -195,11 +238,23 @@ async fn served_sync(server: Router, listener: TcpListener, stop: CancellationTo
 }
 
 /// The sync port's own certificate, and whom it trusts: the authority alone, certificates required.
-fn sync_tls(authority: &Authority, hosts: &[String]) -> anyhow::Result<ServerTlsConfig> {
-    let issued = authority.issue_server(hosts, LEAF_VALIDITY)?;
-    Ok(ServerTlsConfig::new()
+fn sync_tls(authority: &Authority, issued: &Issued) -> ServerTlsConfig {
+    ServerTlsConfig::new()
         .identity(Identity::from_pem(&issued.certificate_pem, issued.key_pem.as_bytes()))
-        .client_ca_root(Certificate::from_pem(authority.certificate_pem())))
+        .client_ca_root(Certificate::from_pem(authority.certificate_pem()))
+}
+
+/// When the certificates this process uses end, as far as that can be read.
+fn ends(authority: &Authority, issued: &Issued, config: &Config) -> Vec<End> {
+    let of_pem = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).ok();
+    let admin =
+        config.admin.tls_certificate.as_ref().and_then(|path| CertificateDer::from_pem_file(path).ok());
+    let found = [
+        ("authority", of_pem(authority.certificate_pem())),
+        ("sync", of_pem(&issued.certificate_pem)),
+        ("admin", admin),
+    ];
+    found.into_iter().filter_map(|(what, der)| Some((what, not_after(&der?)?))).collect()
 }
 
 fn admin_tls(config: &Config) -> anyhow::Result<Option<Arc<ServerConfig>>> {

@@ -4,14 +4,22 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 /// Upper bounds of the buckets of a publication's duration, in seconds.
 const SECONDS: [f64; 9] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+
+/// What a certificate is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Named {
+    certificate: &'static str,
+}
 
 /// The metrics of a control plane.
 #[derive(Debug)]
@@ -27,6 +35,7 @@ pub struct Metrics {
     pub refusals: Counter<u64, AtomicU64>,
     /// `chancery_control_publish_duration_seconds`: from the turn to write until it is seen.
     pub duration: Histogram,
+    certificates: Family<Named, Gauge<i64, AtomicI64>>,
 }
 
 impl Default for Metrics {
@@ -45,11 +54,23 @@ impl Default for Metrics {
             Unit::Seconds,
             duration.clone(),
         );
-        Self { registry, revision, api_keys, publications, refusals, duration }
+        let certificates = Family::default();
+        registry.register_with_unit(
+            "certificate_not_after_timestamp",
+            "When a certificate of this process ends, since the Unix epoch",
+            Unit::Seconds,
+            certificates.clone(),
+        );
+        Self { registry, revision, api_keys, publications, refusals, duration, certificates }
     }
 }
 
 impl Metrics {
+    /// `chancery_control_certificate_not_after_timestamp_seconds`: when a certificate of this process ends.
+    pub fn ends(&self, certificate: &'static str, end: i64) {
+        self.certificates.get_or_create(&Named { certificate }).set(end);
+    }
+
     /// All of them in the OpenMetrics text form.
     pub fn text(&self) -> String {
         let mut out = String::new();

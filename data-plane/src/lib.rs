@@ -21,3 +21,4 @@ pub mod serve;
 mod telemetry;
 mod tls;
 mod upstream;
+mod validity;

@@ -48,6 +48,11 @@ struct Tokens {
 struct Plain {}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Named {
+    certificate: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Coded {
     code: &'static str,
 }
@@ -109,6 +114,7 @@ pub(crate) struct Metrics {
     unusable: Gauge,
     revision: Gauge,
     connected: Gauge,
+    certificates: Family<Named, Gauge>,
     /// Left out before the first heartbeat: no number would be true, and a small one would silence an alert.
     confirmed_age: Family<Plain, Gauge<f64, AtomicU64>>,
     bound: RwLock<std::collections::HashMap<BoundKey, Bound>>,
@@ -136,6 +142,7 @@ impl Metrics {
             unusable: Gauge::default(),
             revision: Gauge::default(),
             connected: Gauge::default(),
+            certificates: Family::default(),
             confirmed_age: Family::default(),
             bound: RwLock::default(),
             registry: Registry::default(),
@@ -196,7 +203,18 @@ impl Metrics {
             Unit::Seconds,
             metrics.confirmed_age.clone(),
         );
+        r.register_with_unit(
+            "certificate_not_after_timestamp",
+            "When a certificate of this node ends, since the Unix epoch",
+            Unit::Seconds,
+            metrics.certificates.clone(),
+        );
         Self { registry, ..metrics }
+    }
+
+    /// Says when a certificate ends, in seconds since the Unix epoch.
+    pub(crate) fn ends(&self, certificate: &'static str, end: i64) {
+        self.certificates.get_or_create(&Named { certificate }).set(end);
     }
 
     /// The whole text of `/metrics`.

@@ -32,6 +32,7 @@ use crate::record::outbox::{Outbox, Settings, Writer};
 use crate::telemetry::Traces;
 use crate::tls::{self, NodeIdentity};
 use crate::upstream::address::{AddressPolicy, Loopback};
+use crate::validity;
 
 /// A running data plane; it runs until it is [shut down](Self::shutdown) or dropped.
 pub struct DataPlane {
@@ -103,7 +104,10 @@ impl DataPlane {
             _lock: lock,
         };
         plane.tell_start(&identity, tls.is_some());
-        plane.serve((inference.0, tls), (ops_port.0, metrics)).await;
+        plane.serve((inference.0, tls), (ops_port.0, metrics.clone())).await;
+        let ending = tls::ends(&identity, &plane.config.listen);
+        ending.iter().for_each(|(certificate, end)| metrics.ends(certificate, *end));
+        tokio::spawn(validity::watch(ending, plane.ends.stop.clone()));
         tokio::spawn(sweep(ledger, plane.ends.stop.clone()));
         Ok(plane)
     }

@@ -14,6 +14,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::config::{Control, Listen};
+use crate::validity::{End, not_after};
 
 /// The trust domain of node certificates.
 const PREFIX: &str = "spiffe://chancery/geo/";
@@ -25,6 +26,8 @@ pub(crate) struct NodeIdentity {
     pub(crate) geo: Geo,
     /// The whole SPIFFE id.
     pub(crate) spiffe_id: String,
+    /// When its certificate ends, in seconds since the Unix epoch; `None` where that can't be read.
+    pub(crate) end: Option<i64>,
 }
 
 /// Reads the node's identity and prepares the way to the control plane.
@@ -58,10 +61,20 @@ fn identity(leaf: &CertificateDer<'_>) -> anyhow::Result<NodeIdentity> {
     let parts: Vec<&str> = id.strip_prefix(PREFIX).unwrap_or_default().split('/').collect();
     match parts.as_slice() {
         [geo, "node", name] if Name::new(name).is_ok() => {
-            Ok(NodeIdentity { geo: Name::new(geo)?, spiffe_id: id.to_owned() })
+            Ok(NodeIdentity { geo: Name::new(geo)?, spiffe_id: id.to_owned(), end: not_after(leaf) })
         }
         _ => bail!("`{id}` is not of the form `{PREFIX}GEO/node/NAME`"),
     }
+}
+
+/// When the certificates of a node end, as far as that can be read: its own, and the inference port's.
+pub(crate) fn ends(identity: &NodeIdentity, listen: &Listen) -> Vec<End> {
+    let port = listen.tls_certificate.as_ref().and_then(|path| CertificateDer::from_pem_file(path).ok());
+    let port = port.and_then(|certificate| not_after(&certificate));
+    [("node", identity.end), ("inference", port)]
+        .into_iter()
+        .filter_map(|(what, end)| Some((what, end?)))
+        .collect()
 }
 
 /// The inference port's TLS; `None` where none is configured.

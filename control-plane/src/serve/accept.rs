@@ -16,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,18 +33,22 @@ pub(super) struct Port {
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) router: Router,
     pub(super) stop: CancellationToken,
+    /// Connections open at the same time; further ones wait to be accepted.
+    pub(super) connections: usize,
 }
 
 /// Serves a port until it is told to stop; then waits for what runs.
 pub(super) async fn serve(port: Port) {
-    let Port { listener, tls, router, stop } = port;
+    let Port { listener, tls, router, stop, connections: most } = port;
+    let places = Arc::new(Semaphore::new(most));
     let connections = TaskTracker::new();
     let acceptor = tls.map(TlsAcceptor::from);
     let mut failures = Failures::default();
     loop {
-        let stream = tokio::select! {
+        let (stream, place) = tokio::select! {
             () = stop.cancelled() => break,
-            stream = next(&listener, &mut failures) => stream,
+            Some(accepted) = placed(&places, &listener, &mut failures) => accepted,
+            else => break,
         };
         let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
         connections.spawn(async move {
@@ -51,6 +56,7 @@ pub(super) async fn serve(port: Port) {
                 None => connection(stream, router, stop).await,
                 Some(acceptor) => encrypted(stream, &acceptor, router, stop).await,
             }
+            drop(place);
         });
     }
     connections.close();
@@ -63,6 +69,16 @@ pub(super) fn incoming(listener: TcpListener) -> impl Stream<Item = Result<TcpSt
         let stream = next(&listener, &mut failures).await;
         Some((Ok(stream), (listener, failures)))
     })
+}
+
+/// The next connection that there is a place for, with the place.
+async fn placed(
+    places: &Arc<Semaphore>,
+    listener: &TcpListener,
+    failures: &mut Failures,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    Some((next(listener, failures).await, place))
 }
 
 /// The next connection, however many can't be accepted before.

@@ -50,6 +50,52 @@ async fn http(address: SocketAddr, head: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn further_connections_wait_until_one_ends_and_the_ends_of_certificates_are_told() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let dir = tempfile::tempdir().unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen = crate::config::Listen { admin: any, sync: any, ops: any };
+    let admin = crate::config::AdminConfig { connections: 1, ..Default::default() };
+    let config = Config { state_dir: dir.path().to_owned(), listen, admin, ..Config::default() };
+    let house = ControlPlane::start(&config).await.unwrap();
+    let Addresses { admin, ops, .. } = house.addresses();
+
+    let held = tokio::net::TcpStream::connect(admin).await.unwrap();
+    let asked = http(admin, "/openapi.json HTTP/1.1");
+    tokio::pin!(asked);
+    // Other ports are served while the one waits.
+    let metrics = tokio::select! {
+        metrics = http(ops, "/metrics HTTP/1.1") => metrics,
+        answer = asked.as_mut() => panic!("there was no place: {answer}"),
+    };
+    drop(held);
+    assert!(asked.await.starts_with("HTTP/1.1 200"));
+    for certificate in ["authority", "sync"] {
+        let name = format!(
+            "chancery_control_certificate_not_after_timestamp_seconds{{certificate=\"{certificate}\"}} "
+        );
+        let end: i64 =
+            metrics.split(&name).nth(1).and_then(|rest| rest.lines().next()).unwrap().parse().unwrap();
+        assert!(end > crate::clock::now() / 1_000_000 + 80 * 24 * 60 * 60, "{end}");
+    }
+    house.shutdown().await;
+}
+
+#[test]
+fn plain_text_is_told_of_only_where_others_can_read_it() {
+    for (address, tls, exposed) in [
+        ("127.0.0.1:1", false, false),
+        ("[::1]:1", false, false),
+        ("[::ffff:127.0.0.1]:1", false, false),
+        ("0.0.0.0:1", false, true),
+        ("10.0.0.1:1", false, true),
+        ("0.0.0.0:1", true, false),
+    ] {
+        assert_eq!(is_exposed(address.parse().unwrap(), tls), exposed, "{address} {tls}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_port_is_served_and_a_second_start_finds_what_was_there() {
     let dir = tempfile::tempdir().unwrap();
     let house = started(dir.path()).await;

@@ -236,6 +236,8 @@ async fn case_01_a_node_serves_from_disk_when_the_control_plane_is_gone() {
     assert!(metrics.contains("chancery_policy_connected 0"), "{metrics}");
     let age = metrics.lines().find(|line| line.starts_with("chancery_policy_confirmed_age_seconds"));
     assert_eq!(age, None, "no number says for how long nothing has confirmed it");
+    let end = "chancery_certificate_not_after_timestamp_seconds{certificate=\"node\"} ";
+    assert!(metrics.lines().any(|told| told.starts_with(end)), "{metrics}");
     let version = concat!("chancery_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1");
     for line in [version, "chancery_requests_in_flight 0", "chancery_records_lost_total 0"] {
         assert!(metrics.lines().any(|told| told == line), "{line}: {metrics}");

@@ -45,6 +45,7 @@ fn whole() -> Value {
             "description": "Every RPC of chancery.admin.v1 over REST, in proto3 JSON.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
+        "servers": [{ "url": "/", "description": "The control plane that serves this document." }],
         "security": [{ "bearer": [] }, { "apiKey": [] }],
         "tags": tags(&comments),
         "paths": paths,
@@ -145,8 +146,10 @@ fn parameters(route: &Route, template: &Template, schemas: &mut Schemas<'_>) -> 
     });
     let mut all: Vec<Value> = in_path.collect();
     for field in in_query(route) {
+        let chosen =
+            matches!(&route.shape, Shape::Create { id: Some(id), .. } if id.number() == field.number());
         all.push(json!({
-            "name": field.json_name(), "in": "query",
+            "name": field.json_name(), "in": "query", "required": chosen,
             "description": schemas.comment(&field),
             "schema": schemas.of_field(&field),
         }));
@@ -274,6 +277,36 @@ mod tests {
                 assert!(described(schema), "{name}.{field}");
             }
         }
+    }
+
+    #[test]
+    fn what_must_be_given_and_which_words_there_are_is_said() {
+        let document = read();
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(schemas["ExplainRequest"]["required"], json!(["principal", "model", "geo"]));
+        assert_eq!(schemas["ExplainResponse"]["properties"]["effect"]["enum"], json!(["allow", "deny"]));
+        assert_eq!(
+            schemas["RuleSpec"]["properties"]["effect"]["enum"],
+            json!(["forbid", "require", "permit"])
+        );
+        assert_eq!(
+            schemas["Permission"]["properties"]["operations"]["items"]["enum"],
+            json!(["chat", "embed"])
+        );
+        assert!(
+            schemas["Permission"]["properties"]["action"]["enum"].is_null(),
+            "what is no plain list is none"
+        );
+        assert_eq!(document["servers"][0]["url"], "/");
+        let made = &document["paths"]["/v1/tenants/{tenant}/teams"]["post"]["parameters"];
+        let required: Vec<&str> = made
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|p| p["required"] == true)
+            .map(|p| p["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(required, ["tenant", "teamId"]);
     }
 
     #[test]

@@ -48,7 +48,11 @@ impl<'c> Schemas<'c> {
             let values = self.of_kind(&entry.map_entry_value_field().kind());
             return json!({ "type": "object", "additionalProperties": values });
         }
-        let single = self.of_kind(&field.kind());
+        let mut single = self.of_kind(&field.kind());
+        let words = words(self.comments.of_field(field));
+        if let (Kind::String, true, Some(schema)) = (field.kind(), words.len() > 1, single.as_object_mut()) {
+            schema.insert("enum".to_owned(), words.into());
+        }
         if field.is_list() { json!({ "type": "array", "items": single }) } else { single }
     }
 
@@ -87,12 +91,17 @@ impl<'c> Schemas<'c> {
                 list.json_name()
             ));
         }
+        let required = message.fields().filter(|field| self.comments.of_field(field).starts_with(REQUIRED));
+        let required: Vec<Value> = required.map(|field| field.json_name().into()).collect();
         let mut schema = json!({
             "type": "object",
             "description": description,
             "properties": properties,
             "additionalProperties": false,
         });
+        if let (false, Some(fields)) = (required.is_empty(), schema.as_object_mut()) {
+            fields.insert("required".to_owned(), required.into());
+        }
         let alternatives: BTreeSet<Vec<String>> = message
             .oneofs()
             .filter(|oneof| !oneof.is_synthetic())
@@ -123,6 +132,18 @@ impl<'c> Schemas<'c> {
             }
         }
     }
+}
+
+/// How the comment of a field begins that a request can't do without (AIP-203).
+const REQUIRED: &str = "Required.";
+
+/// The words of a comment that begins with all a field can be: `forbid | require | permit; ...`.
+fn words(comment: &str) -> Vec<&str> {
+    let comment = comment.strip_prefix(REQUIRED).unwrap_or(comment).trim_start();
+    let end = comment.find(['.', ';', ':', ',']).unwrap_or(comment.len());
+    let words: Vec<&str> = comment.get(..end).unwrap_or_default().split(" | ").collect();
+    let plain = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if words.iter().all(plain) { words } else { Vec::new() }
 }
 
 /// One of these fields, or none.

@@ -12,12 +12,14 @@ use proto::status::{Refusal, WrongField};
 use crate::govern::keys::PREFIX;
 use crate::seal::SealError;
 use crate::store::StoreError;
-use crate::uses::IN_USE;
 
 /// Bytes of the line of a refusal, and of its fields. Over gRPC both are headers, of which common clients take 8 KiB in all,
 /// and base64 makes four of three.
 const MAX_LINE: usize = 1024;
 const MAX_FIELDS: usize = 3072;
+
+/// The code of a fault that says who uses something.
+pub(crate) const IN_USE: &str = "in_use";
 
 /// Letters and digits in a row from which on an id is rather a credential than a name.
 const CREDENTIAL: usize = 40;

@@ -10,10 +10,8 @@ use policy_engine::vocabulary::{Action, Id, Kind};
 use proto::name;
 
 use crate::actor::{Actor, owner};
+use crate::error::IN_USE;
 use crate::publish::Published;
-
-/// The code of a fault that says who uses something.
-pub(crate) const IN_USE: &str = "in_use";
 
 /// Users that one fault names.
 const NAMED: usize = 20;

@@ -12,7 +12,7 @@ use proto::status::Refusal;
 use super::apply::{changes, faulty, place};
 use super::document::{self, Document};
 use crate::actor::Actor;
-use crate::error::ChangeError;
+use crate::error::{ChangeError, IN_USE};
 use crate::govern;
 use crate::publish::{Act, Change, Mode, Outcome, Plan, Published, Publisher};
 use crate::uses::{self, Asking};
@@ -61,7 +61,7 @@ fn placed(found: Vec<policy_engine::compile::Fault>, documents: &[Document]) -> 
     let places: HashMap<(Kind, &Id), &Document> = documents.iter().map(|d| ((d.kind, &d.id), d)).collect();
     let told = found.into_iter().map(|mut fault| {
         let document = places.get(&(fault.kind, &fault.id)).copied();
-        if document.is_some() && fault.code == uses::IN_USE {
+        if document.is_some() && fault.code == IN_USE {
             fault.message = format!("`{}` {}", name::format(fault.kind, &fault.id), fault.message);
         }
         place(fault, document)

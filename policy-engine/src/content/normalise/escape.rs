@@ -5,7 +5,7 @@
 //! character references", of which the few that stand in addresses and numbers. Absent on purpose: percent escapes of anything
 //! but printable ASCII, and of UTF-8.
 
-use super::backslash;
+pub(super) mod backslash;
 
 /// Most digits of a character's number.
 const DIGITS: usize = 7;

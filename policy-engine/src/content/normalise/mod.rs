@@ -6,7 +6,6 @@
 //! An escape (`%40`, `&#64;`, `\u0040`) folds like the character it stands for, and waits where it has not arrived whole.
 //! Absent on purpose: decoding of base64, which has no characters to fold.
 
-mod backslash;
 mod escape;
 mod tables;
 
@@ -14,7 +13,7 @@ use unicode_normalization::char::decompose_compatible;
 
 use escape::{Escape, Rest};
 
-pub(super) use backslash::{letter, mark, spelled};
+pub(super) use escape::backslash::{letter, mark, spelled};
 pub(super) use tables::{is_continuous_script, is_extending};
 
 /// Invisible characters in a row that a match may span; each one more folds to [`BREAK`].

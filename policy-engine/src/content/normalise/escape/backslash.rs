@@ -5,8 +5,8 @@
 //! keeps it: it matches as a mark of its own, which [`letter`] reads back. Source: RFC 8259 section 7. Absent on purpose: knowing
 //! whether a text is JSON (an end that is still to come would have to tell), escapes of other languages.
 
-use super::BREAK;
-use super::escape::Escape;
+use super::super::BREAK;
+use super::Escape;
 
 /// What the escapes with a letter match as, in order: control characters that nobody writes.
 const LETTERS: [u8; 5] = *b"ntrbf";

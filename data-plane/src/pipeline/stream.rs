@@ -57,6 +57,8 @@ pub(crate) struct ScreenedStream {
     account: Account,
     opening: Opening,
     pace: Pace,
+    /// The frame has let others go first.
+    waited: bool,
     /// How it ends, once that is known and all before it has left.
     end: Option<Result<(), Rejection>>,
 }
@@ -97,6 +99,7 @@ impl ScreenedStream {
             account: exchange.account.hand_over(),
             opening: Opening::Ahead,
             pace: Pace::new(exchange.node.bounds.keep_alive),
+            waited: false,
             end: None,
         };
         stream.frame.expect(&first);
@@ -184,6 +187,13 @@ impl ScreenedStream {
         }
     }
 
+    /// Once a frame: what other streams have by now is read before any of it is written, so that writes come together and their
+    /// callers are woken once. The first event and the end wait for nobody.
+    fn lets_others_go_first(&mut self) -> bool {
+        let going_on = self.opening == Opening::Over && self.end.is_none();
+        going_on && self.frame.is_something() && !std::mem::replace(&mut self.waited, true)
+    }
+
     fn break_off(&mut self, error: &UpstreamError) {
         self.account.failed(error);
         self.stop(Rejection::upstream(error, None));
@@ -210,7 +220,12 @@ impl Stream for ScreenedStream {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let stream = self.get_mut();
         loop {
+            if stream.lets_others_go_first() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if let Some(bytes) = stream.frame.take() {
+                stream.waited = false;
                 stream.pace.moved();
                 return Poll::Ready(Some(Ok(bytes)));
             }

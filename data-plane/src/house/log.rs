@@ -1,9 +1,10 @@
 //! The log as a test sees it: the lines of its own thread.
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -11,10 +12,15 @@ use tracing_subscriber::fmt::MakeWriter;
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
+/// While there is but one subscriber, tracing asks only the thread that comes to a line first whether it is wanted, and remembers
+/// that for all; other tests' threads want nothing.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::fmt().finish()));
+
 impl Lines {
     /// What this thread logs until the guard is dropped.
     pub(crate) fn of_this_thread() -> (Self, DefaultGuard) {
         let lines = Self::default();
+        LazyLock::force(&ANOTHER);
         let log = tracing_subscriber::fmt().json().with_writer(lines.clone()).finish();
         (lines, tracing::subscriber::set_default(log))
     }

@@ -38,7 +38,7 @@ pub(crate) async fn data_plane(role: Role) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns at SIGINT or SIGTERM; never, where neither can be listened to.
+/// Returns at SIGINT, SIGTERM, or the SIGHUP of a terminal that closes; never, where none can be listened to.
 pub(crate) async fn until_told_to_end() {
     let told = |kind| async move {
         match signal(kind) {
@@ -46,8 +46,23 @@ pub(crate) async fn until_told_to_end() {
             Err(_) => std::future::pending().await,
         }
     };
+    let hung_up = async {
+        match is_detached() {
+            true => std::future::pending().await,
+            false => told(SignalKind::hangup()).await,
+        }
+    };
     tokio::select! {
         () = told(SignalKind::interrupt()) => {}
         () = told(SignalKind::terminate()) => {}
+        () = hung_up => {}
     }
+}
+
+/// Whether whoever started this process wants it to outlive the terminal, as `nohup` does by ignoring SIGHUP.
+fn is_detached() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 << (SignalKind::hangup().as_raw_value() - 1) != 0)
 }

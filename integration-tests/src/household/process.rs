@@ -52,8 +52,13 @@ impl Process {
 
     /// Asks it to end, as an operator would.
     pub fn terminate(&self) -> Result<()> {
-        let told = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
-        ensure!(told.success(), "{} can't be told to end", self.role);
+        self.signal("TERM")
+    }
+
+    /// Sends it a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let told = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status()?;
+        ensure!(told.success(), "{} can't be sent SIG{name}", self.role);
         Ok(())
     }
 

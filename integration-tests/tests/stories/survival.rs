@@ -135,6 +135,11 @@ async fn case_4_a_policy_on_disk_that_was_changed_is_not_believed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_99_a_signal_lets_streams_end_and_takes_no_more() {
+    // A supervisor ends it, or its terminal is closed.
+    tokio::join!(ends_well_at("TERM"), ends_well_at("HUP"));
+}
+
+async fn ends_well_at(signal: &str) {
     let mut house = Household::start(QUICKSTART, "[drain]\nseconds = 20\n").await.unwrap();
     let key = house.key("ada@example.org", "research").await.unwrap();
     let ask = Ask::chat(MODEL, "[[sim:say=all of it comes, word by word]][[sim:chunk=4]][[sim:pace=150ms]]")
@@ -150,7 +155,7 @@ async fn case_99_a_signal_lets_streams_end_and_takes_no_more() {
         };
         open.push((first, going));
     }
-    house.plane(Geo::Eu).unwrap().terminate().unwrap();
+    house.plane(Geo::Eu).unwrap().signal(signal).unwrap();
     let ready = format!("{}/readyz", house.ops_url(Geo::Eu).unwrap());
     until("a node that is not ready any more", async || match integration_tests::door::get(&ready).await {
         Ok(answer) => (answer.status() == 503).then_some(()),

@@ -212,3 +212,16 @@ fn is_subdivision(text: &str) -> bool {
         (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     form && geo::kind(country) == Some(PlaceKind::Country) && !["US", "CA"].contains(&country)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attribute_is_in_the_readme() {
+        let readme = include_str!("../../../README.md");
+        for attribute in Attribute::all() {
+            assert!(readme.contains(&format!("`{}`", attribute.path())), "{}", attribute.path());
+        }
+    }
+}

@@ -58,11 +58,15 @@ impl<'p> Route<'p> {
     }
 }
 
+/// What somebody is told who asks for what an SDK has and this door has not.
+const SERVED: &str = "there is no such path; served are `POST /v1/chat/completions`, `POST /v1/embeddings`, `GET /v1/models` and \
+                      `GET /v1/quota`";
+
 /// Answers a request.
 pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Response<DoorBody> {
     let (parts, body) = request.into_parts();
     let Some(route) = Route::of(parts.uri.path()) else {
-        return plain(&Rejection::new(ErrorCode::Unimplemented, "there is no such path"));
+        return plain(&Rejection::new(ErrorCode::Unimplemented, SERVED));
     };
     let query = parts.uri.query();
     match (&parts.method, route) {

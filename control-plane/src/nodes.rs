@@ -1,8 +1,9 @@
 //! The data-plane nodes that are or were connected, as they last said of themselves.
 //!
-//! Law: lossy by design; nothing is decided by it. The sync server writes, the admin API reads. What is known outlives the
-//! process, seconds behind; after a start nobody is connected until heard again. A node keeps the resource name it was first
-//! given: `nodes/(id)`, or `geos/(geo)/nodes/(id)` where a node of another geo had the id before.
+//! Law: lossy by design; nothing is decided by it. The sync server writes, the admin API reads. A node is connected while any
+//! session of it is, and is what its newest open session says. What is known outlives the process, seconds behind; after a
+//! start nobody is connected until heard again. A node keeps the resource name it was first given: `nodes/(id)`, or
+//! `geos/(geo)/nodes/(id)` where a node of another geo had the id before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +23,10 @@ use crate::store::{NodeRow, Store, StoreError};
 /// Between two writes of what changed: every status of every node is a change.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The word for a node whose stream has ended.
+/// The word for a node that has a stream.
+const CONNECTED: &str = "connected";
+
+/// The word for a node whose streams have ended.
 const DISCONNECTED: &str = "disconnected";
 
 type Place = (Geo, Name);
@@ -46,12 +50,36 @@ struct Known {
     names: BTreeSet<String>,
     /// What the store does not know yet.
     unkept: BTreeSet<Place>,
+    /// Sessions that are open, each as it last said of itself, oldest first.
+    open: BTreeMap<Place, Vec<(u64, Node)>>,
+    /// How many sessions have begun.
+    begun: u64,
+}
+
+/// A node's session while it is open; dropped, it has ended.
+#[derive(Debug)]
+pub struct NodeSession {
+    shared: Arc<Shared>,
+    place: Place,
+    number: u64,
+    /// The `boot_id` of another process that has an open session of the same node.
+    pub rival: Option<String>,
 }
 
 impl Known {
     fn insert(&mut self, place: Place, node: Node) {
         self.names.insert(node.name.clone());
         self.nodes.insert(place, node);
+    }
+
+    /// Shows a node as its newest open session, or, where none is, as disconnected.
+    fn show(&mut self, place: &Place) {
+        match (self.open.get(place).and_then(|open| open.last()), self.nodes.get_mut(place)) {
+            (Some((_, newest)), Some(node)) => *node = newest.clone(),
+            (None, Some(node)) => node.state = DISCONNECTED.to_owned(),
+            (_, None) => {}
+        }
+        self.unkept.insert(place.clone());
     }
 
     /// A node that was not known before, with a name no other has.
@@ -81,19 +109,22 @@ impl NodeRegistry {
         Ok(registry)
     }
 
-    /// Changes what is known of a node; a new one begins with its name and geo.
-    pub fn update(&self, geo: &Geo, id: &Name, change: impl FnOnce(&mut Node)) {
+    /// Begins a session of a node, which says of itself what `change` makes of what was known.
+    pub fn begin(&self, geo: &Geo, id: &Name, change: impl FnOnce(&mut Node)) -> NodeSession {
         let mut known = self.shared.known.write();
         let place = (geo.clone(), id.clone());
-        if !known.nodes.contains_key(&place) {
-            let node = known.welcome(&place);
-            known.insert(place.clone(), node);
-        }
-        if let Some(node) = known.nodes.get_mut(&place) {
-            change(node);
-        }
-        known.unkept.insert(place);
+        let mut node = known.nodes.get(&place).cloned().unwrap_or_else(|| known.welcome(&place));
+        change(&mut node);
+        node.state = CONNECTED.to_owned();
+        known.begun = known.begun.saturating_add(1);
+        let number = known.begun;
+        known.insert(place.clone(), node.clone());
+        let open = known.open.entry(place.clone()).or_default();
+        let rival = open.iter().map(|(_, other)| &other.boot_id).find(|boot| **boot != node.boot_id).cloned();
+        open.push((number, node));
+        known.unkept.insert(place.clone());
         self.shared.changed.notify_one();
+        NodeSession { shared: self.shared.clone(), place, number, rival }
     }
 
     /// What is known of a node.
@@ -142,6 +173,33 @@ impl NodeRegistry {
     }
 }
 
+impl NodeSession {
+    /// Changes what the session says of itself; that is shown while no newer one is open.
+    pub fn update(&self, change: impl FnOnce(&mut Node)) {
+        let mut known = self.shared.known.write();
+        let mut open = known.open.get_mut(&self.place).into_iter().flatten();
+        if let Some((_, node)) = open.find(|(number, _)| *number == self.number) {
+            change(node);
+        }
+        known.show(&self.place);
+        self.shared.changed.notify_one();
+    }
+}
+
+impl Drop for NodeSession {
+    fn drop(&mut self) {
+        let mut known = self.shared.known.write();
+        if let Some(open) = known.open.get_mut(&self.place) {
+            open.retain(|(number, _)| *number != self.number);
+            if open.is_empty() {
+                known.open.remove(&self.place);
+            }
+        }
+        known.show(&self.place);
+        self.shared.changed.notify_one();
+    }
+}
+
 impl Shared {
     /// Takes what is to be kept.
     fn unkept(&self) -> Vec<NodeRow> {
@@ -174,16 +232,15 @@ mod tests {
         let store = Store::open(&dir.path().join("store.db")).await.unwrap();
         let nodes = NodeRegistry::open(&store).await.unwrap();
         let seen = clock::timestamp(clock::now());
-        nodes.update(&name("eu"), &name("a"), |node| {
-            node.state = "connected".to_owned();
+        let session = nodes.begin(&name("eu"), &name("a"), |node| {
             node.applied_revision = 7;
             node.last_seen_time = Some(seen);
         });
         nodes.keep(&store).await;
-        nodes.update(&name("eu"), &name("a"), |node| node.applied_revision = 8);
+        session.update(|node| node.applied_revision = 8);
         nodes.keep(&store).await;
         // One that was not heard for longer than its certificate can be good.
-        nodes.update(&name("eu"), &name("old"), |node| node.last_seen_time = Some(clock::timestamp(1)));
+        nodes.begin(&name("eu"), &name("old"), |node| node.last_seen_time = Some(clock::timestamp(1)));
         nodes.keep(&store).await;
 
         let again = NodeRegistry::open(&store).await.unwrap();
@@ -193,18 +250,43 @@ mod tests {
         assert_eq!(again.list(None, 10).len(), 1);
     }
 
+    #[test]
+    fn a_node_is_what_its_newest_open_session_says() {
+        let nodes = NodeRegistry::default();
+        let begin = |boot: &str| nodes.begin(&name("eu"), &name("a"), |node| node.boot_id = boot.to_owned());
+        let shown = || {
+            let node = nodes.get(&name("eu"), &name("a")).unwrap();
+            (node.state, node.boot_id, node.confirmed_revision)
+        };
+        let told = |state: &str, boot: &str, confirmed| (state.to_owned(), boot.to_owned(), confirmed);
+        let first = begin("one");
+        let second = begin("two");
+        assert_eq!((first.rival.as_deref(), second.rival.as_deref()), (None, Some("one")));
+        first.update(|node| node.confirmed_revision = 7);
+        assert_eq!(shown(), told("connected", "two", 0));
+        drop(second);
+        assert_eq!(shown(), told("connected", "one", 7));
+        // The same process comes again before the end of its stream is noticed.
+        let again = begin("one");
+        assert_eq!(again.rival, None);
+        drop(first);
+        assert_eq!(shown(), told("connected", "one", 7));
+        drop(again);
+        assert_eq!(shown(), told("disconnected", "one", 7));
+    }
+
     #[tokio::test]
     async fn nodes_of_one_id_in_two_geos_have_two_names_and_keep_them() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store.db")).await.unwrap();
         let nodes = NodeRegistry::open(&store).await.unwrap();
         for geo in ["us", "eu"] {
-            nodes.update(&name(geo), &name("a"), |_| ());
+            nodes.begin(&name(geo), &name("a"), |_| ());
         }
         nodes.keep(&store).await;
         for registry in [nodes, NodeRegistry::open(&store).await.unwrap()] {
             // Whoever comes again is who it was, whichever comes first.
-            registry.update(&name("eu"), &name("a"), |_| ());
+            registry.begin(&name("eu"), &name("a"), |_| ());
             let listed = registry.list(None, 10);
             let names: Vec<&str> = listed.iter().map(|(_, node)| node.name.as_str()).collect();
             assert_eq!(names, ["geos/eu/nodes/a", "nodes/a"]);
@@ -216,7 +298,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store.db")).await.unwrap();
         let nodes = NodeRegistry::open(&store).await.unwrap();
-        nodes.update(&name("eu"), &name("a"), |_| ());
+        nodes.begin(&name("eu"), &name("a"), |_| ());
         store.pragma("PRAGMA query_only = ON").await.unwrap();
         nodes.keep(&store).await;
         assert!(store.nodes().await.unwrap().is_empty());

@@ -19,6 +19,7 @@ use super::line::{Bundle, Encoded, Line};
 use super::peer::NodeId;
 use super::{SEND_TIMEOUT, Shared, secrets};
 use crate::clock;
+use crate::nodes::NodeSession;
 use crate::registry::hex;
 
 type Say = mpsc::Sender<Result<ControlMessage, Status>>;
@@ -34,39 +35,46 @@ pub(super) async fn run(shared: Arc<Shared>, node: NodeId, mut said: Streaming<N
     };
     let session = Uuid::now_v7().to_string();
     tracing::info!(geo = %node.geo, node = %node.name, session, build = hello.build, "a node follows");
-    shared.nodes.update(&node.geo, &node.name, |view| {
-        view.state = "connected".to_owned();
+    let known = begun(&shared, &node, &hello);
+    let mut stream = Session { shared, node: node.clone(), known, say, sent: Sent::new(hello) };
+    let ended = stream.serve(&session, &mut said).await;
+    if let Err(status) = ended {
+        let _ = stream.say.send(Err(status)).await;
+    }
+    drop(stream);
+    tracing::info!(geo = %node.geo, node = %node.name, session, "a node's stream ended");
+}
+
+/// Notes who follows. A process that is not the one that was known has shown nothing yet but what it says now.
+fn begun(shared: &Shared, node: &NodeId, hello: &Hello) -> NodeSession {
+    let known = shared.nodes.begin(&node.geo, &node.name, |view| {
+        if view.boot_id != hello.boot_id {
+            (view.applied_revision, view.confirmed_revision) = (0, 0);
+            view.applied_digest.clear();
+        }
         view.build = hello.build.clone();
         view.boot_id = hello.boot_id.clone();
         view.node_class = hello.node_class.clone();
         view.connect_time = Some(now());
         seen(view, hello.applied.as_ref());
     });
-    let mut stream = Session { shared: shared.clone(), node: node.clone(), say, sent: Sent::new(hello) };
-    let boot_id = stream.sent.boot_id.clone();
-    let ended = stream.serve(&session, &mut said).await;
-    if let Err(status) = ended {
-        let _ = stream.say.send(Err(status)).await;
+    if let Some(rival) = &known.rival {
+        tracing::warn!(geo = %node.geo, node = %node.name, boot_id = hello.boot_id, other_boot_id = rival,
+            "two processes use one node's certificate at once: give each its own, by `chancery nodes issue`");
     }
-    // A newer stream of a restarted node may have begun before the end of this one was noticed.
-    shared.nodes.update(&node.geo, &node.name, |view| {
-        if view.boot_id == boot_id {
-            view.state = "disconnected".to_owned();
-        }
-    });
-    tracing::info!(geo = %node.geo, node = %node.name, session, "a node's stream ended");
+    known
 }
 
 struct Session {
     shared: Arc<Shared>,
     node: NodeId,
+    known: NodeSession,
     say: Say,
     sent: Sent,
 }
 
 /// What was said to the node so far.
 struct Sent {
-    boot_id: String,
     /// The digest the node last said it enforces.
     applied: Vec<u8>,
     public_key: Vec<u8>,
@@ -82,7 +90,6 @@ impl Sent {
     fn new(hello: Hello) -> Self {
         let applied = hello.applied.map(|v| v.digest).unwrap_or_default();
         Self {
-            boot_id: hello.boot_id,
             applied: applied.clone(),
             public_key: hello.hpke_public_key,
             settled: applied,
@@ -135,8 +142,7 @@ impl Session {
             self.sent.secrets = Some(line.secrets.clone());
         }
         if self.sent.applied == line.snapshot.version.digest {
-            let NodeId { geo, name } = &self.node;
-            self.shared.nodes.update(geo, name, |view| view.confirmed_revision = line.head_revision);
+            self.known.update(|view| view.confirmed_revision = line.head_revision);
         }
         if self.sent.awaiting.is_some() || self.sent.settled == line.snapshot.version.digest {
             return Ok(());
@@ -186,16 +192,16 @@ impl Session {
                 if self.sent.awaiting == Some(ack.nonce) {
                     self.sent.awaiting = None;
                 }
-                self.shared.nodes.update(geo, name, |view| seen(view, ack.applied.as_ref()));
+                self.known.update(|view| seen(view, ack.applied.as_ref()));
                 self.sent.applied = ack.applied.as_ref().map(|v| v.digest.clone()).unwrap_or_default();
                 tracing::info!(%geo, node = %name, apply_us = ack.apply_us, persisted = ack.persisted,
                     revision = ack.applied.map_or(0, |v| v.revision), "a node enforces");
             }
             Some(Said::Nack(nack)) => self.refused(nack),
             Some(Said::Status(status)) => {
-                self.shared.nodes.update(geo, name, |view| seen(view, status.applied.as_ref()));
+                self.known.update(|view| seen(view, status.applied.as_ref()));
             }
-            Some(Said::Hello(_)) | None => self.shared.nodes.update(geo, name, |view| seen(view, None)),
+            Some(Said::Hello(_)) | None => self.known.update(|view| seen(view, None)),
         }
     }
 
@@ -207,7 +213,7 @@ impl Session {
         let code = nack.code().as_str_name().trim_start_matches("NACK_CODE_").to_owned();
         tracing::error!(%geo, node = %name, code, revision = nack.revision, resource = nack.resource,
             detail = nack.detail, "a node refuses a snapshot");
-        self.shared.nodes.update(geo, name, |view| {
+        self.known.update(|view| {
             seen(view, nack.running.as_ref());
             view.last_nack = Some(NodeNack {
                 code,

@@ -86,6 +86,36 @@ async fn a_node_that_has_it_is_sent_secrets_and_no_snapshot() {
 }
 
 #[tokio::test]
+async fn a_node_stays_connected_when_another_process_of_its_name_ends() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    let hello = |boot: &str| Hello { boot_id: boot.into(), ..Hello::default() };
+    let shown = || port.nodes.get(&"eu".parse().unwrap(), &"eu-1".parse().unwrap()).unwrap();
+    let mut first = port.node("eu", "eu-1", hello("one")).await;
+    let snapshot = first.snapshot().await;
+    first.ack(&snapshot).await;
+    while shown().confirmed_revision < 1 {
+        first.confirmed(1).await;
+    }
+    let mut second = port.node("eu", "eu-1", hello("two")).await;
+    second.snapshot().await;
+    assert_eq!((shown().boot_id.as_str(), shown().confirmed_revision), ("two", 0));
+    drop(second);
+    while shown().boot_id != "one" {
+        first.confirmed(1).await;
+    }
+    let node = shown();
+    assert_eq!((node.state.as_str(), node.applied_revision, node.confirmed_revision), ("connected", 1, 1));
+    drop(first);
+    let ended = async {
+        while shown().state != "disconnected" {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(ended).await;
+}
+
+#[tokio::test]
 async fn case_24_streams_outlive_a_store_that_fails() {
     let port = Port::open().await;
     port.publish(&tenant("a")).await;

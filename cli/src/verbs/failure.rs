@@ -48,6 +48,14 @@ pub(super) enum Failure {
         /// The connected nodes that do not follow, by name; none: no node is connected.
         due: Vec<String>,
     },
+    /// It is done, and a node will not follow.
+    #[error("revision {revision} is published, but refused by {}", .refusals.join("; "))]
+    NodeRefused {
+        /// The revision.
+        revision: i64,
+        /// Each node that refused, and what it said.
+        refusals: Vec<String>,
+    },
     /// A certificate can't be issued.
     #[error(transparent)]
     Authority(#[from] CaError),
@@ -83,6 +91,7 @@ impl Failure {
             | Self::Exists(_)
             | Self::File { .. }
             | Self::NotEnforced { .. }
+            | Self::NodeRefused { .. }
             | Self::Authority(_) => 1,
             Self::Input(_) => 2,
             Self::Client(ClientError::Refused(refused)) => match refused.status {
@@ -129,6 +138,7 @@ mod tests {
         for (failure, code) in [
             (Failure::Faults { done: "applied", count: 2 }, 1),
             (Failure::Nothing(Vec::new()), 1),
+            (Failure::NodeRefused { revision: 7, refusals: vec!["eu-1: VALIDATION".into()] }, 1),
             (refused(400), 1),
             (refused(404), 1),
             (refused(409), 1),

@@ -1,7 +1,7 @@
 //! `--wait`: a verb that changed something returns when the nodes enforce it, and says which do.
 //!
 //! Law: that nobody is there to enforce it is no success. A node that is known and not connected can't be waited for; it is
-//! told.
+//! told. A node that has refused it will not enforce it: that ends the wait, and why is told.
 
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Whether, and how long, a verb waits.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Wait {
-    /// Return only when every connected node enforces it, and at least one does; fails after this many seconds (30 if none
-    /// are given).
+    /// Return only when every connected node enforces it, and at least one does; fails when a node refuses it, and after this
+    /// many seconds (30 if none are given).
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
     wait: Option<u64>,
 }
@@ -35,6 +35,8 @@ struct Standing {
     due: Vec<String>,
     /// Every node that is behind or not connected, for people.
     behind: Vec<String>,
+    /// What connected nodes said when they refused it, or what came after it.
+    refusals: Vec<String>,
 }
 
 impl Wait {
@@ -51,6 +53,10 @@ impl Wait {
                 standing.told().iter().for_each(|line| say(line));
                 return Ok(());
             }
+            if !standing.refusals.is_empty() {
+                standing.told().iter().for_each(|line| output::complain(line));
+                return Err(Failure::NodeRefused { revision, refusals: standing.refusals });
+            }
             if Instant::now() >= until {
                 standing.told().iter().for_each(|line| output::complain(line));
                 return Err(Failure::NotEnforced { revision, due: standing.due });
@@ -62,7 +68,8 @@ impl Wait {
 
 impl Standing {
     fn of(nodes: &[Value], revision: i64) -> Self {
-        let (mut following, mut due, mut behind) = (0_usize, Vec::new(), Vec::new());
+        let (mut following, mut due) = (0_usize, Vec::new());
+        let (mut behind, mut refusals) = (Vec::new(), Vec::new());
         for node in nodes {
             let confirmed = node.get("confirmedRevision").and_then(Value::as_i64).unwrap_or_default();
             let (name, state) = (text(node, "name"), text(node, "state"));
@@ -72,12 +79,16 @@ impl Standing {
                 continue;
             }
             let short = name.strip_prefix("nodes/").unwrap_or(&name);
-            behind.push(format!("{short} ({state}, revision {confirmed})"));
+            let refused = node.get("lastNack").filter(|nack| revision_of(nack) > confirmed);
+            let why = refused.map(|nack| format!(", refused {}", revision_of(nack))).unwrap_or_default();
+            behind.push(format!("{short} ({state}, revision {confirmed}{why})"));
             if connected {
+                let refused = refused.filter(|nack| revision_of(nack) >= revision);
+                refusals.extend(refused.map(|nack| refusal(short, nack)));
                 due.push(name);
             }
         }
-        Self { following, due, behind }
+        Self { following, due, behind, refusals }
     }
 
     fn told(&self) -> Vec<String> {
@@ -88,6 +99,17 @@ impl Standing {
         }
         told
     }
+}
+
+fn revision_of(nack: &Value) -> i64 {
+    nack.get("revision").and_then(Value::as_i64).unwrap_or_default()
+}
+
+/// A node's refusal: which, by what code, of what, and why.
+fn refusal(node: &str, nack: &Value) -> String {
+    let said = ["code", "resource", "detail"].map(|field| text(nack, field));
+    let why = said.into_iter().filter(|said| !said.is_empty()).collect::<Vec<_>>().join(": ");
+    format!("{node}: {why}")
 }
 
 #[cfg(test)]
@@ -113,5 +135,24 @@ mod tests {
         let all = Standing::of(&nodes[..1], 8);
         assert_eq!((all.due.len(), all.told()), (0, vec!["enforced by 1 node".to_owned()]));
         assert_eq!(Standing::of(&[], 8).told(), ["enforced by 0 nodes"]);
+    }
+
+    #[test]
+    fn who_has_refused_it_is_not_waited_for_and_why_is_told() {
+        let mut refusing = node("eu-1", "connected", 7);
+        refusing["lastNack"] =
+            json!({"code": "EMPTY_REFUSED", "revision": 8, "resource": "", "detail": "it is empty"});
+        let standing = Standing::of(std::slice::from_ref(&refusing), 8);
+        assert_eq!(standing.refusals, ["eu-1: EMPTY_REFUSED: it is empty"]);
+        assert_eq!(standing.told()[1], "behind: eu-1 (connected, revision 7, refused 8)");
+        // What is newer is not refused by that; it may be on its way.
+        let newer = Standing::of(std::slice::from_ref(&refusing), 9);
+        assert_eq!((newer.refusals.len(), newer.due.len()), (0, 1));
+        // A refusal that is overcome is none, and who has gone is not waited for.
+        refusing["confirmedRevision"] = json!(8);
+        assert_eq!(Standing::of(std::slice::from_ref(&refusing), 8).following, 1);
+        refusing["confirmedRevision"] = json!(7);
+        refusing["state"] = json!("disconnected");
+        assert!(Standing::of(&[refusing], 8).refusals.is_empty());
     }
 }

@@ -4,7 +4,9 @@
 //! argument, no message and no log. Absent on purpose: retries; who runs a verb sees what happened.
 
 mod refusal;
+mod trust;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -44,6 +46,14 @@ pub(crate) enum ClientError {
     /// A text can't be told in a header.
     #[error("what `{0}` would say is more than one line")]
     Header(&'static str),
+    /// What shall be trusted can't be read.
+    #[error("`{}`, which `--ca` or `{}` names, can't be trusted: {why}", .path.display(), trust::VARIABLE)]
+    Authority {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// Nothing answers there.
     #[error("the control plane at {url} can't be reached: {why}")]
     Unreachable {
@@ -96,15 +106,15 @@ impl std::fmt::Debug for Token {
 }
 
 impl Client {
-    /// As the environment says.
-    pub(crate) fn of_environment() -> Result<Self, ClientError> {
+    /// As the environment says; a file of authorities is trusted beside those the platform trusts.
+    pub(crate) fn of_environment(authorities: Option<&Path>) -> Result<Self, ClientError> {
         let given = |name: &'static str| {
             std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ClientError::Environment(name))
         };
-        Self::new(&given(URL)?, given(TOKEN)?)
+        Self::new(&given(URL)?, given(TOKEN)?, authorities)
     }
 
-    fn new(url: &str, token: String) -> Result<Self, ClientError> {
+    fn new(url: &str, token: String, authorities: Option<&Path>) -> Result<Self, ClientError> {
         let base = Url::parse(url).ok().filter(|url| {
             matches!(url.scheme(), "http" | "https")
                 && url.host().is_some()
@@ -118,6 +128,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
             .timeout(TIMEOUT)
+            .tls_certs_merge(trust::authorities(authorities)?)
             .build();
         let base = base.ok_or(ClientError::Url)?;
         let http = http.map_err(|error| unreachable_at(&base, &error))?;
@@ -237,7 +248,9 @@ fn unreachable_at(base: &Url, error: &dyn std::error::Error) -> ClientError {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    ClientError::Unreachable { url: base.to_string(), why: cause.to_string() }
+    let why = cause.to_string();
+    let hint = trust::hint(&why).map(|hint| format!("; {hint}")).unwrap_or_default();
+    ClientError::Unreachable { url: base.to_string(), why: format!("{why}{hint}") }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What can be asked of the binary.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -14,6 +15,10 @@ pub(crate) struct Chancery {
     command: Option<Command>,
     #[command(flatten)]
     dev: dev::Dev,
+    /// A PEM file of certificate authorities that the admin verbs trust beside the platform's, to reach a control plane whose
+    /// certificate is of a private one.
+    #[arg(long, global = true, env = "CHANCERY_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -28,7 +33,8 @@ enum Command {
 }
 
 const EXIT_CODES: &str = "\
-Without a command: dev. The admin verbs read CHANCERY_CONTROL_URL and CHANCERY_ADMIN_TOKEN.
+Without a command: dev. The admin verbs read CHANCERY_CONTROL_URL and CHANCERY_ADMIN_TOKEN, and trust
+the certificate authorities of --ca FILE, after the verb, or CHANCERY_CA beside the platform's.
 Exit codes of the admin verbs: 0 done; 1 not done: faults in the input, or refused; 2 wrong command line;
 3 incomplete environment, or no control plane answers; 4 not known to it, or not permitted.";
 
@@ -38,7 +44,7 @@ pub(crate) async fn run(asked: Chancery) -> ExitCode {
         Command::Dev(dev) => dev::run(dev).await,
         Command::ControlPlane(role) => roles::control_plane(role).await,
         Command::DataPlane(role) => roles::data_plane(role).await,
-        Command::Verb(verb) => return verbs::run(verb).await,
+        Command::Verb(verb) => return verbs::run(verb, asked.ca.as_deref()).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,6 +74,7 @@ mod tests {
             &["chancery", "--openai-compatible", "http://127.0.0.1:8000/v1", "--upstream-regions", "EU,US"],
             &["chancery", "apply", "-f", "-", "-f", "dir", "--dry-run", "-o", "json"],
             &["chancery", "delete", "rule", "no-x", "--wait"],
+            &["chancery", "get", "models", "--ca", "ca.pem"],
             &["chancery", "delete", "team", "t", "--tenant", "a", "-o", "json"],
             &["chancery", "delete", "-f", "-", "-f", "dir", "--wait=5"],
             &["chancery", "export", "--kinds", "Team,roles"],

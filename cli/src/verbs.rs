@@ -27,6 +27,7 @@ mod revisions;
 mod source;
 mod wait;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -77,9 +78,9 @@ impl Shown {
     }
 }
 
-/// Runs a verb; what went wrong is on standard error, and its kind in the exit code.
-pub(crate) async fn run(verb: Verb) -> ExitCode {
-    match dispatch(verb).await {
+/// Runs a verb, which trusts a file's authorities too; what went wrong is on standard error, and its kind in the exit code.
+pub(crate) async fn run(verb: Verb, authorities: Option<&Path>) -> ExitCode {
+    match dispatch(verb, authorities).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.lines().iter().for_each(|line| output::complain(line));
@@ -88,11 +89,11 @@ pub(crate) async fn run(verb: Verb) -> ExitCode {
     }
 }
 
-async fn dispatch(verb: Verb) -> Result<(), Failure> {
+async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure> {
     if let Verb::Nodes(nodes::Nodes::Issue(issue)) = verb {
         return nodes::issue(&issue);
     }
-    let client = Client::of_environment()?;
+    let client = Client::of_environment(authorities)?;
     match verb {
         Verb::Apply(apply) => apply::run(&client, &apply).await,
         Verb::Delete(delete) => delete::run(&client, &delete).await,

@@ -56,8 +56,8 @@ codes! {
     RuleUndecided = "rule_undecided", "a rule applies because a fact it asks for is unknown";
     /// An explicit permission is demanded, by a rule or for a vendor-side tool, that no rule gives.
     PermitMissing = "permit_missing", "a rule demands an explicit permission";
-    /// No endpoint keeps processing within the regions demanded.
-    ResidencyUnsatisfied = "residency_unsatisfied", "no endpoint of the model keeps processing within the required regions";
+    /// No endpoint keeps processing and storage within the regions demanded.
+    ResidencyUnsatisfied = "residency_unsatisfied", "no endpoint of the model keeps processing and storage within the required regions";
     /// Two requirements contradict each other.
     ObligationConflict = "obligation_conflict", "the requirements on this request contradict each other";
     /// Content that policy blocks was found.

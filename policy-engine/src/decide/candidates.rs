@@ -147,13 +147,13 @@ fn unknown(field: &str) -> Reason {
     Reason { field: Some(field.to_owned()), line: Some(line), ..Reason::plain(ReasonCode::UnknownField) }
 }
 
-/// The residency that an endpoint does not keep: every rule it breaks, or all that contradict each other.
+/// The residency that an endpoint does not keep, in processing or in storage: every rule it breaks, or all that contradict
+/// each other.
 fn unkept(verdict: &Verdict<'_>, required: &[Asked<'_>], site: &SiteRow) -> Vec<Reason> {
     let more = required.iter().filter_map(|(_, gate)| verdict.residency_of(gate)).copied();
     let allowed = verdict.residency.into_iter().chain(more).reduce(|a, b| a.intersect(&b));
     let Some(allowed) = allowed else { return Vec::new() };
-    let processing = site.processing.as_ref().map(|places| &places.set);
-    if processing.is_some_and(|processing| processing.subset_of(&allowed)) {
+    if site.processes_within(&allowed) && site.stores_within(&allowed) {
         return Vec::new();
     }
     let demands = verdict.resident.iter().chain(required);
@@ -162,11 +162,21 @@ fn unkept(verdict: &Verdict<'_>, required: &[Asked<'_>], site: &SiteRow) -> Vec<
     if allowed.is_empty() {
         return conflict(verdict, &demanding);
     }
-    let kept =
-        |gate| processing.zip(verdict.residency_of(gate)).is_some_and(|(p, allowed)| p.subset_of(allowed));
-    let broken = demanding.iter().filter(|(_, gate)| !kept(gate));
-    broken.filter_map(|(ix, _)| verdict.because(ReasonCode::ResidencyUnsatisfied, *ix)).collect()
+    let broken = demanding.iter().filter_map(|(ix, gate)| {
+        let allowed = verdict.residency_of(gate)?;
+        let line = match (site.processes_within(allowed), site.stores_within(allowed)) {
+            (true, true) => return None,
+            (true, false) => Some(STORED_OUTSIDE.to_owned()),
+            (false, _) => None,
+        };
+        Some(Reason { line, ..verdict.because(ReasonCode::ResidencyUnsatisfied, *ix)? })
+    });
+    broken.collect()
 }
+
+/// What is told of an endpoint that only stores elsewhere; of one that processes elsewhere the code's own message tells.
+const STORED_OUTSIDE: &str =
+    "the endpoint processes within the required regions but stores what it is sent outside them";
 
 /// The rules that leave no place between them, each with its law.
 fn conflict(verdict: &Verdict<'_>, rules: &[Asked<'_>]) -> Vec<Reason> {

@@ -96,7 +96,7 @@ impl<'s> Verdict<'s> {
         }
     }
 
-    /// The places a rule limits processing to.
+    /// The places a rule limits processing and storage to.
     pub(super) fn residency_of(&self, gate: &Gate) -> Option<&'s RegionSet> {
         self.rules.duties(gate)?.residency.as_ref()
     }

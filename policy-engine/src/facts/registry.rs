@@ -66,7 +66,8 @@ pub struct Endpoint {
     pub upstream_model: String,
     /// Every place a request may be processed in; empty is unknown, which satisfies no residency.
     pub processing_regions: Vec<Name>,
-    /// Every place it may be stored in; empty is unknown.
+    /// Every place anything of it may be stored in. Empty is not declared: residency takes it to be stored where it is processed,
+    /// conditions know nothing of it.
     pub storage_regions: Vec<Name>,
     /// Overrides the provider's terms, flag by flag.
     pub terms: Terms,

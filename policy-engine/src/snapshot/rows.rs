@@ -125,7 +125,23 @@ pub(crate) struct SiteRow {
     pub(crate) unknown_fields: UnknownFields,
     /// `None` is unknown, which satisfies no residency.
     pub(crate) processing: Option<Arc<Places>>,
+    /// `None` is not declared: for residency it stores where it processes, and no condition knows where that is.
     pub(crate) storage: Option<Arc<Places>>,
+}
+
+impl SiteRow {
+    /// Whether every place it may process in is among these.
+    pub(crate) fn processes_within(&self, allowed: &RegionSet) -> bool {
+        self.processing.as_ref().is_some_and(|places| places.set.subset_of(allowed))
+    }
+
+    /// Whether every place it may store in is among these.
+    pub(crate) fn stores_within(&self, allowed: &RegionSet) -> bool {
+        match &self.storage {
+            Some(places) => places.set.subset_of(allowed),
+            None => self.processes_within(allowed),
+        }
+    }
 }
 
 /// Places, as a set and as the names of everything that shares a place with it, ascending.

@@ -396,6 +396,7 @@ impl<'a> Asking<'a> {
             let demanded = demanded || mine.iter().any(|(_, rule, _)| rule.needs_permit);
             let all: Vec<_> = required.iter().chain(&mine).copied().collect();
             let processing = sum(&endpoint.processing_regions);
+            let storage = sum(&endpoint.storage_regions).or(processing);
             let mut own = Terms::default();
             mine.iter().for_each(|(_, rule, _)| oblige(&mut own, rule));
             let fault = match intersection(&all) {
@@ -405,7 +406,9 @@ impl<'a> Asking<'a> {
                 _ if demanded && !permitted => Some("permit_missing"),
                 _ if self.lacks_a_tool(Some((&id, endpoint))) => Some("permit_missing"),
                 Some(allowed) if allowed.is_empty() => Some("obligation_conflict"),
-                Some(allowed) if !processing.is_some_and(|p| p.subset_of(&allowed)) => {
+                Some(allowed)
+                    if ![processing, storage].iter().all(|p| p.is_some_and(|p| p.subset_of(&allowed))) =>
+                {
                     Some("residency_unsatisfied")
                 }
                 _ if self.holds_blocked(&own.input) => Some("content_blocked"),

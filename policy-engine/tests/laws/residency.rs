@@ -5,7 +5,7 @@ use policy_engine::facts::{Facts, Obligation, Rule};
 use policy_engine::reason::ReasonCode;
 use policy_engine::vocabulary::{Effect, Entity, MaskAction};
 
-use super::narrowing::{Ask, decision, permit};
+use super::narrowing::{Ask, code, decision, permit};
 use super::plain::{change, house, name, put, rule};
 
 fn within(places: &[&str], legal_ref: &str, when: &str) -> Rule {
@@ -78,6 +78,36 @@ fn an_endpoint_of_unknown_place_satisfies_no_residency() {
     change(&mut facts.endpoints, "in-eu").processing_regions.clear();
     put(&mut facts.rules, "eu", within(&["global"], "any place", ""));
     assert_eq!(endpoints(&facts, &Ask::default()), ["in-us"]);
+}
+
+#[test]
+fn an_endpoint_stays_within_only_if_it_stores_there_too() {
+    let mut facts = house();
+    put(&mut facts.rules, "eu", within(&["EU"], "GDPR Art. 44", ""));
+    assert_eq!(endpoints(&facts, &Ask::default()), ["in-eu"], "it stores where it processes");
+    change(&mut facts.endpoints, "in-eu").storage_regions = vec![name("FR")];
+    assert_eq!(endpoints(&facts, &Ask::default()), ["in-eu"]);
+    change(&mut facts.endpoints, "in-eu").storage_regions = vec![name("FR"), name("US")];
+    change(&mut facts.endpoints, "in-us").storage_regions = vec![name("FR")];
+    let Decision::Deny(denial) = decision(&facts, &Ask::default()) else { panic!("allowed") };
+    assert_eq!(denial.code(), ReasonCode::ResidencyUnsatisfied);
+    let of = |endpoint: &str| {
+        let about = |r: &&policy_engine::reason::Reason| {
+            r.endpoint.as_ref().is_some_and(|id| id.name.as_str() == endpoint)
+        };
+        denial.reasons.iter().find(about).unwrap().to_string()
+    };
+    assert!(of("in-eu").contains("stores what it is sent outside"), "{}", of("in-eu"));
+    assert!(of("in-eu").contains("GDPR Art. 44"));
+    assert!(!of("in-us").contains("stores what it is sent"), "{}", of("in-us"));
+
+    change(&mut facts.endpoints, "in-eu").processing_regions.clear();
+    change(&mut facts.endpoints, "in-eu").storage_regions = vec![name("FR")];
+    assert_eq!(
+        code(&facts, &Ask::default()),
+        "residency_unsatisfied",
+        "where it stores says nothing of where it processes"
+    );
 }
 
 #[test]

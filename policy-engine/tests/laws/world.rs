@@ -217,14 +217,17 @@ fn things(kind: Kind) -> impl Strategy<Value = (Map<Provider>, Map<Endpoint>, Ma
         terms,
         geos,
     });
+    let places = || {
+        let stored = prop_oneof![2 => Just(vec![]), 1 => subsequence(&PLACES[..], 1..=2)];
+        (subsequence(&PLACES[..], 0..=2), stored)
+    };
     let unknown_fields = prop_oneof![3 => Just(UnknownFields::Forward), 1 => Just(UnknownFields::Reject)];
-    let endpoint =
-        (select(&PROVIDERS[..]), subsequence(&PLACES[..], 0..=2), terms(), unknown_fields, geos(kind.geos));
-    let endpoint = endpoint.prop_map(|(provider, places, terms, unknown_fields, geos)| Endpoint {
+    let endpoint = (select(&PROVIDERS[..]), places(), terms(), unknown_fields, geos(kind.geos));
+    let endpoint = endpoint.prop_map(|(provider, (places, stored), terms, unknown_fields, geos)| Endpoint {
         provider: name(provider),
         upstream_model: String::new(),
         processing_regions: names(places),
-        storage_regions: vec![],
+        storage_regions: names(stored),
         terms,
         timeouts: Timeouts::default(),
         unknown_fields,

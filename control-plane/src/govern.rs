@@ -100,11 +100,17 @@ pub(crate) struct Prepared {
 
 /// Brings a received message into the form that is stored.
 pub(crate) fn prepare<M: Noun>(
-    mut message: M,
+    message: M,
     id: &Id,
     before: Option<&Stored>,
     gate: &Gate,
 ) -> Result<Prepared, Vec<Fault>> {
+    let (prepared, faults) = brought(message, id, before, gate);
+    if faults.is_empty() { Ok(prepared) } else { Err(faults) }
+}
+
+/// A received message as far as it can be brought into the form that is stored, and what is wrong with it.
+fn brought<M: Noun>(mut message: M, id: &Id, before: Option<&Stored>, gate: &Gate) -> (Prepared, Vec<Fault>) {
     message.dress(id, None);
     let mut faults = label_faults(M::KIND, id, message.labels());
     if !message.declares() {
@@ -115,11 +121,7 @@ pub(crate) fn prepare<M: Noun>(
         faults.extend(wire_faults(M::KIND, id, &found));
     }
     let sealed = preparing.sealed;
-    if faults.is_empty() {
-        Ok(Prepared { bytes: message.encode_to_vec().into(), sealed })
-    } else {
-        Err(faults)
-    }
+    (Prepared { bytes: message.encode_to_vec().into(), sealed }, faults)
 }
 
 /// A stored resource as a caller reads it.
@@ -159,13 +161,23 @@ pub(crate) fn prepare_encoded(raw: Raw<'_>, gate: &Gate) -> Result<Prepared, Vec
     by_kind!(raw.kind, prepare_as(raw, gate))
 }
 
+/// Puts the fact that an encoded message declares among the facts, unless it has a fault by itself.
+pub(crate) fn learn_encoded(raw: Raw<'_>, gate: &Gate, facts: &mut Facts) -> Result<(), Vec<Fault>> {
+    learn(raw.kind, raw.id, &prepare_encoded(raw, gate)?.bytes, facts)
+}
+
 /// Every fault an encoded message has by itself: of its preparation and of the fact it declares.
 pub(crate) fn faults_of(raw: Raw<'_>, gate: &Gate) -> Vec<Fault> {
-    let (bytes, mut faults) = match prepare_encoded(raw, gate) {
-        Ok(prepared) => (prepared.bytes, Vec::new()),
-        Err(faults) => (Bytes::copy_from_slice(raw.encoded), faults),
+    by_kind!(raw.kind, faults_as(raw, gate))
+}
+
+fn faults_as<M: Noun>(raw: Raw<'_>, gate: &Gate) -> Vec<Fault> {
+    let message = match received::<M>(raw) {
+        Ok(message) => message,
+        Err(faults) => return faults,
     };
-    let declared = learn(raw.kind, raw.id, &bytes, &mut Facts::default()).err().unwrap_or_default();
+    let (prepared, mut faults) = brought(message, raw.id, raw.before, gate);
+    let declared = learn_as::<M>(raw.id, &prepared.bytes, &mut Facts::default()).err().unwrap_or_default();
     for fault in declared {
         if !faults.iter().any(|known| known.field == fault.field) {
             faults.push(fault);
@@ -190,9 +202,12 @@ fn takes_along_as<M: Noun>(id: &Id, facts: &Facts) -> Vec<Id> {
 }
 
 fn prepare_as<M: Noun>(raw: Raw<'_>, gate: &Gate) -> Result<Prepared, Vec<Fault>> {
-    let message = M::decode(raw.encoded)
-        .map_err(|_| vec![fault(M::KIND, raw.id, "", "invalid", "it is not such a message".to_owned())])?;
-    prepare(message, raw.id, raw.before, gate)
+    prepare(received::<M>(raw)?, raw.id, raw.before, gate)
+}
+
+fn received<M: Noun>(raw: Raw<'_>) -> Result<M, Vec<Fault>> {
+    M::decode(raw.encoded)
+        .map_err(|_| vec![fault(M::KIND, raw.id, "", "invalid", "it is not such a message".to_owned())])
 }
 
 /// The revoked keys that satisfy a condition.

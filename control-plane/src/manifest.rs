@@ -5,6 +5,7 @@ mod bind;
 mod delete;
 mod document;
 mod export;
+mod meaning;
 mod render;
 mod yaml;
 

@@ -51,39 +51,33 @@ pub(super) fn seal(
         Some(Source::Sealed(id)) => Some(id.clone()),
         _ => None,
     };
-    match credential.source.take() {
-        Some(Source::Value(secret)) if secret.trim().is_empty() => Err(at("value", Problem::Missing)),
-        Some(Source::Value(secret)) => {
-            let same = named.filter(|id| holds(preparing, id, secret.as_bytes()));
-            let id = match same {
-                Some(id) => id,
-                None => {
-                    let refused = |_| at("value", Problem::Invalid("can't be sealed".to_owned()));
-                    let (id, sealed) = preparing.gate.vault.seal(secret.as_bytes()).map_err(refused)?;
-                    preparing.sealed.push((id.clone(), sealed));
-                    id
-                }
-            };
-            credential.source = Some(Source::Sealed(id));
-            Ok(())
-        }
-        Some(Source::Env(_) | Source::File(_)) if preparing.id.tenant.is_some() => Err(of_the_nodes()),
-        Some(Source::Env(name)) if is_the_gateways(&name) => {
+    let id = match &credential.source {
+        Some(Source::Value(secret)) if secret.trim().is_empty() => return Err(at("value", Problem::Missing)),
+        Some(Source::Value(secret)) => match named.filter(|id| holds(preparing, id, secret.as_bytes())) {
+            Some(same) => same,
+            None => {
+                let refused = |_| at("value", Problem::Invalid("can't be sealed".to_owned()));
+                let (id, sealed) = preparing.gate.vault.seal(secret.as_bytes()).map_err(refused)?;
+                preparing.sealed.push((id.clone(), sealed));
+                id
+            }
+        },
+        Some(Source::Env(_) | Source::File(_)) if preparing.id.tenant.is_some() => return Err(of_the_nodes()),
+        Some(Source::Env(name)) if is_the_gateways(name) => {
             let why = "names of the gateway's own: no provider's secret is in a variable that begins with `CHANCERY`";
-            Err(at("env", Problem::Invalid(why.to_owned())))
+            return Err(at("env", Problem::Invalid(why.to_owned())));
         }
-        Some(Source::Sealed(id)) if preparing.id.tenant.is_some() && named.as_ref() != Some(&id) => {
-            Err(at("sealed", Problem::Invalid("is not this provider's own".to_owned())))
+        Some(Source::Sealed(id)) if preparing.id.tenant.is_some() && named.as_ref() != Some(id) => {
+            return Err(at("sealed", Problem::Invalid("is not this provider's own".to_owned())));
         }
-        Some(Source::Sealed(id)) if !preparing.gate.vault.has(&id) => Err(at(
-            "sealed",
-            Problem::Invalid("names no credential that was given to this control plane".to_owned()),
-        )),
-        other => {
-            credential.source = other;
-            Ok(())
+        Some(Source::Sealed(id)) if !preparing.gate.vault.has(id) => {
+            let why = "names no credential that was given to this control plane";
+            return Err(at("sealed", Problem::Invalid(why.to_owned())));
         }
-    }
+        _ => return Ok(()),
+    };
+    credential.source = Some(Source::Sealed(id));
+    Ok(())
 }
 
 fn of_the_nodes() -> Faults {

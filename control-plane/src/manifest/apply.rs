@@ -1,6 +1,7 @@
 //! Declarative files made so: all documents in one publication, every fault with its file and line, or nothing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use policy_engine::compile;
 use policy_engine::vocabulary::{Id, Kind};
@@ -9,9 +10,10 @@ use proto::name;
 use proto::status::Refusal;
 
 use super::document::{self, Document};
+use super::meaning::{self, raw};
 use crate::actor::Actor;
 use crate::error::ChangeError;
-use crate::govern::{self, Gate, Raw};
+use crate::govern::{self, Gate};
 use crate::publish::{Act, Change, Effects, Mode, Outcome, Plan, Published, Publisher};
 
 /// Applies files, or tries to; faults are an answer, a refusal is for who may not.
@@ -28,24 +30,22 @@ pub async fn apply(
     for document in &documents {
         current.demand_write(actor, document.kind, &document.id)?;
     }
+    let documents = Arc::new(documents);
     if !faults.is_empty() {
         let more = documents.iter().flat_map(|document| of_values(&current, publisher.gate(), document));
+        let nameless = faults.iter().any(|fault| fault.name.is_empty());
         faults.extend(more.take(document::MAX_FAULTS));
+        faults.extend(of_meaning(publisher, &documents, nameless).await?);
         return Ok(refused(faults));
     }
-    let places: HashMap<(Kind, Id), usize> =
-        documents.iter().enumerate().map(|(at, d)| ((d.kind, d.id.clone()), at)).collect();
-    let documents = std::sync::Arc::new(documents);
     let declared = documents.clone();
     let planned = move |published: &Published, gate: &Gate| plan(published, gate, &declared);
     match publisher.publish(act, mode, planned).await {
         Ok(outcome) => Ok(done(&outcome)),
         Err(ChangeError::Faults(found)) => {
-            let placed = found.into_iter().map(|fault| {
-                let at = places.get(&(fault.kind, fault.id.clone()));
-                place(fault, at.and_then(|at| documents.get(*at)))
-            });
-            Ok(refused(placed.collect()))
+            let mut faults = placed(found, &documents);
+            faults.extend(of_meaning(publisher, &documents, false).await?);
+            Ok(refused(faults))
         }
         Err(other) => Err(other.into()),
     }
@@ -72,13 +72,28 @@ fn of_values(published: &Published, gate: &Gate, document: &Document) -> Vec<Fau
     placed.filter(|fault| !document.repeats(fault)).collect()
 }
 
-fn raw<'a>(published: &'a Published, document: &'a Document) -> Raw<'a> {
-    Raw {
-        kind: document.kind,
-        id: &document.id,
-        encoded: &document.encoded,
-        before: published.registry.get(document.kind, &document.id).map(AsRef::as_ref),
-    }
+/// The faults of what the documents that convert mean, where there are some that do not.
+async fn of_meaning(
+    publisher: &Publisher,
+    documents: &Arc<Vec<Document>>,
+    nameless: bool,
+) -> Result<Vec<Fault>, Refusal> {
+    let (publisher, documents) = (publisher.clone(), documents.clone());
+    let judging = tokio::task::spawn_blocking(move || {
+        let found = meaning::faults((&publisher.current(), publisher.gate()), &documents, nameless);
+        placed(found, &documents)
+    });
+    Ok(judging.await.map_err(|_| ChangeError::Broken)?)
+}
+
+/// Faults where their authors wrote them.
+fn placed(found: Vec<compile::Fault>, documents: &[Document]) -> Vec<Fault> {
+    let places: HashMap<(Kind, &Id), &Document> = documents.iter().map(|d| ((d.kind, &d.id), d)).collect();
+    let told = found.into_iter().map(|fault| {
+        let document = places.get(&(fault.kind, &fault.id)).copied();
+        place(fault, document)
+    });
+    told.collect()
 }
 
 /// A fault where its author wrote it; a fault of something no file declares has no place, only a name.

@@ -47,6 +47,11 @@ impl Document {
         }
     }
 
+    /// Whether all of it could be bound.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.misfits.is_empty()
+    }
+
     /// Whether a fault only repeats that what it is about could not be bound.
     pub(crate) fn repeats(&self, fault: &Fault) -> bool {
         let within = |misfit: &Misfit| {

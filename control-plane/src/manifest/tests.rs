@@ -91,7 +91,7 @@ async fn faults_of_values_and_references_name_the_line_of_the_value() {
 }
 
 #[tokio::test]
-async fn an_unknown_field_hides_no_other_fault_and_references_are_judged_once_all_converts() {
+async fn an_unknown_field_hides_no_other_fault() {
     let fixture = fixture().await;
     let rule = "apiVersion: chancery/v1\nkind: Rule\nmetadata: {name: r}\nspec:\n  effect: forbid\n  layer: x\n  colour: red\n  when: 'model.nmae =='\n  geos:\n    - {a: b}\n    - E U\n";
     let grant = "apiVersion: chancery/v1\nkind: Grant\nmetadata: {name: g, tenant: gone}\nspec:\n  role: none\n  to: {team: nobody}\n";
@@ -103,6 +103,53 @@ async fn an_unknown_field_hides_no_other_fault_and_references_are_judged_once_al
     let answer = applied(&fixture, Mode::Commit, &[clean, grant]).await;
     insta::assert_snapshot!("references_once_all_converts", faults(&answer).join("\n"));
     assert_eq!(fixture.publisher.current().head.revision, 0);
+}
+
+#[tokio::test]
+async fn what_does_not_convert_hides_no_fault_of_the_others_and_makes_none() {
+    let fixture = fixture().await;
+    let rule = |name: &str, layer: &str, when: &str| {
+        format!(
+            "apiVersion: chancery/v1\nkind: Rule\nmetadata: {{name: {name}}}\nspec:\n  effect: forbid\n  layer: {layer}\n  when: '{when}'\n---\n"
+        )
+    };
+    let typed = rule("typed", "team", "model.name == 3");
+    let told = faults(&applied(&fixture, Mode::Commit, &[&typed, &rule("boss", "boss", "true")]).await);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].starts_with("0.yaml:7 spec.when ") && told[1].starts_with("1.yaml:6 spec.layer "),
+        "{told:?}"
+    );
+
+    // A fault of a value that is found only when the fact is made of it, and one of no document at all.
+    let license =
+        "apiVersion: chancery/v1\nkind: Tenant\nmetadata: {name: acme}\nspec: {currency: XX}\n---\n";
+    let team = "apiVersion: chancery/v1\nkind: Team\nmetadata: {name: t, tenant: acme}\nspec: {}\n---\n";
+    let grant = "apiVersion: chancery/v1\nkind: Grant\nmetadata: {name: g, tenant: acme}\nspec:\n  role: none\n  to: {team: t}\n---\n";
+    let told = faults(&applied(&fixture, Mode::Commit, &[tenant, team, grant, &typed]).await);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told[0].starts_with("0.yaml:4 spec.currency ") && told[2].starts_with("3.yaml:7 spec.when "),
+        "{told:?}"
+    );
+    assert!(told[1].starts_with("2.yaml:5 spec.role there is no Role `none`"), "{told:?}");
+    let told = faults(&applied(&fixture, Mode::Commit, &["a: [", team, grant, &typed]).await);
+    assert_eq!(told.len(), 2, "what a file that can't be read declares may be what is referred to: {told:?}");
+    assert!(told[1].starts_with("3.yaml:7 spec.when "), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_secret_that_is_well_is_told_no_fault_of_beside_one_of_another_field() {
+    let fixture = fixture().await;
+    let provider = |url: &str, key: &str| {
+        format!(
+            "apiVersion: chancery/v1\nkind: Provider\nmetadata: {{name: p}}\nspec:\n  adapter: openai\n  baseUrl: '{url}'\n  credential: {{value: '{key}'}}\n"
+        )
+    };
+    let told = faults(&applied(&fixture, Mode::Commit, &[&provider("nonsense", "sk-0123")]).await);
+    assert!(told.len() == 1 && told[0].starts_with("0.yaml:6 spec.baseUrl "), "{told:?}");
+    let told = faults(&applied(&fixture, Mode::Commit, &[&provider("nonsense", " ")]).await);
+    assert!(told.len() == 2 && told[1].starts_with("0.yaml:7 spec.credential.value is missing"), "{told:?}");
 }
 
 #[tokio::test]

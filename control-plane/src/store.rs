@@ -15,6 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -44,7 +45,7 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database refused or can't be reached.
-    #[error("the store can't be read or written")]
+    #[error("the store can't be read or written: {0}")]
     Sql(#[from] sqlx::Error),
     /// The schema can't be brought up to date.
     #[error("the store's schema can't be brought up to date")]
@@ -114,7 +115,15 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        // A transaction whose end failed as well, as on a full disk, is never ended: its connection is not used again.
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .before_acquire(|connection, _| {
+                let clean = !connection.is_in_transaction();
+                Box::pin(async move { Ok(clean) })
+            })
+            .connect_with(options.clone())
+            .await?;
         migrator().run(&writer).await?;
         let reader =
             SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;

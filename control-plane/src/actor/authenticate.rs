@@ -72,6 +72,10 @@ impl Authenticator {
         if known.expires.is_some_and(|at| Instant(clock::now()) >= at) {
             return Err(Refusal::new(ErrorCode::KeyExpired, "the API key has expired: ask for another"));
         }
+        if !known.models.is_empty() || !known.geos.is_empty() {
+            let narrowed = "the API key is narrowed to models or geos, which administration is none of: use one that is not";
+            return Err(Refusal::new(ErrorCode::KeyScope, narrowed));
+        }
         Ok(Actor::Principal {
             tenant: known.tenant.clone(),
             principal: known.principal.clone(),

@@ -172,3 +172,14 @@ async fn the_file_and_those_beside_it_are_for_their_owner_alone() {
     again.close().await;
     store.close().await;
 }
+
+#[tokio::test]
+async fn case_24_a_transaction_that_a_full_disk_ended_is_the_last_of_its_connection_alone() {
+    let (_dir, store) = fresh().await;
+    let mut tx = store.writer.begin().await.unwrap();
+    // What SQLite does by itself where the disk is full, before its caller could.
+    sqlx::query("ROLLBACK").execute(&mut *tx).await.unwrap();
+    assert!(tx.commit().await.is_err());
+    let head = publish(&store, &[written("a", Some("one"), false)], &[]).await.unwrap();
+    assert_eq!(head.revision, 1);
+}

@@ -9,7 +9,7 @@
 //! | | does a grant allow it, and the key | `not_entitled`, `key_scope` |
 //! | | is the licence in force, here, for this purpose, accepted | `licence_*` |
 //! | decide | does a `forbid` hold, or may it hold because something is unknown | `rule_forbids`, `rule_undecided` |
-//! | | do `require`s that hold demand a `permit` that does not | `permit_missing` |
+//! | | do `require`s that hold demand a `permit` of their owner's or the platform's that does not | `permit_missing` |
 //! | | is there a vendor-side tool that no `permit` about `egressTools` allows | `permit_missing` |
 //! | | does the content hold what a guardrail or a rule blocks | `content_blocked` |
 //! | | do the requirements contradict each other | `obligation_conflict` |
@@ -72,11 +72,14 @@ pub fn decide_answer(
     verdict.tools = texts.tools();
     let rules = ask(request, &context, &asked, &mut verdict);
     let given = |gate: &Gate| sides.iter().any(|side| context.holds(gate, Some(side)) == Holds::Known);
-    if !verdict.permitted && !verdict.unpermitted.is_empty() && !permits_some(&rules, is_permit, given) {
-        let missing: Vec<_> = verdict.permits_missing().collect();
+    if !verdict.unpermitted.is_empty() {
+        let permits = rules.iter().filter(|(_, gate)| is_permit(gate) && given(gate));
+        let hoped = permits.map(|(_, gate)| Some(gate.owner)).fold(verdict.permitted, Option::max);
+        let missing: Vec<_> = verdict.permits_missing(hoped, &[]).collect();
         verdict.denials.extend(missing);
     }
-    if !verdict.tools.is_empty() && !permits_some(&rules, egress::is_about_tools, given) {
+    let permits_tools = |(_, gate): &Asked<'_>| egress::is_about_tools(gate) && given(gate);
+    if !verdict.tools.is_empty() && !rules.iter().any(permits_tools) {
         verdict.denials.push(egress::missing(request, &verdict.tools, snapshot));
     }
     if !verdict.denials.is_empty() {
@@ -162,9 +165,4 @@ fn ask<'s>(
 
 fn is_permit(gate: &Gate) -> bool {
     gate.effect == Effect::Permit && gate.mode == Mode::Enforce
-}
-
-/// Whether a rule of a kind, about endpoints, gives one of them the permission that is demanded.
-fn permits_some(rules: &[Asked<'_>], is_of_kind: fn(&Gate) -> bool, given: impl Fn(&Gate) -> bool) -> bool {
-    rules.iter().any(|(_, gate)| is_of_kind(gate) && given(gate))
 }

@@ -7,7 +7,7 @@ use super::build::Build;
 use super::people::People;
 use crate::facts::{Obligation, Rule};
 use crate::rules::condition::{Anchor, Attribute, Condition, Symbol};
-use crate::snapshot::rows::{Duties, Gate};
+use crate::snapshot::rows::{Duties, Gate, Owner};
 use crate::snapshot::{Map, RuleBucket, RuleRow, RuleTable};
 use crate::vocabulary::{Effect, Entity, Id, Instant, Kind, Layer, MaskAction};
 
@@ -56,6 +56,7 @@ pub(super) fn compile(
             duties,
             effect: rule.effect,
             mode: rule.mode,
+            owner: if id.tenant.is_some() { Owner::Tenant } else { Owner::Platform },
             or_unknown: rule.or_unknown.unwrap_or(rule.layer == Layer::Regulation),
             needs_permit: rule.needs_permit,
         };

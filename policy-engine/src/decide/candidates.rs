@@ -101,7 +101,7 @@ impl<'a, 's> Choice<'a, 's> {
                 }
                 (_, Mode::Enforce, Effect::Permit) => {
                     egress::permit(gate, self.context, Some(offer.side), &mut tools);
-                    permitted = true;
+                    permitted = permitted.max(Some(gate.owner));
                 }
                 (_, Mode::Enforce, Effect::Forbid) => {
                     faults.extend(verdict.forbidden(*ix, holds == Holds::Known));
@@ -110,11 +110,7 @@ impl<'a, 's> Choice<'a, 's> {
             }
             verdict.note_match(*ix);
         }
-        if !permitted {
-            faults.extend(verdict.permits_missing());
-            let needing = required.iter().filter(|(_, gate)| gate.needs_permit);
-            faults.extend(needing.filter_map(|(ix, _)| verdict.because(ReasonCode::PermitMissing, *ix)));
-        }
+        faults.extend(verdict.permits_missing(permitted, required));
         if !tools.is_empty() {
             faults.push(egress::missing(self.request, &tools, self.snapshot));
         }

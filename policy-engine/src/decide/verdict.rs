@@ -7,7 +7,7 @@ use crate::reason::{Reason, ReasonCode};
 use crate::rules::condition::Symbol;
 use crate::rules::geo::RegionSet;
 use crate::snapshot::RuleTable;
-use crate::snapshot::rows::Gate;
+use crate::snapshot::rows::{Gate, Owner};
 use crate::vocabulary::{Effect, Mode};
 
 /// A rule and what it is asked by.
@@ -18,8 +18,9 @@ pub(super) struct Verdict<'s> {
     pub(super) rules: &'s RuleTable,
     pub(super) denials: Vec<Reason>,
     /// The `require`s that need a permit.
-    pub(super) unpermitted: Vec<RuleIx>,
-    pub(super) permitted: bool,
+    pub(super) unpermitted: Vec<Asked<'s>>,
+    /// The widest owner of a permit that holds: it satisfies the rules of that owner and of those within.
+    pub(super) permitted: Option<Owner>,
     /// The vendor-side tools that nothing permits so far.
     pub(super) tools: Vec<Symbol>,
     /// The intersection of every residency demanded.
@@ -46,7 +47,7 @@ impl<'s> Verdict<'s> {
             rules,
             denials: Vec::new(),
             unpermitted: Vec::new(),
-            permitted: false,
+            permitted: None,
             tools: Vec::new(),
             residency: None,
             resident: Vec::new(),
@@ -82,10 +83,10 @@ impl<'s> Verdict<'s> {
         self.matched.push(ix);
         match gate.effect {
             Effect::Forbid => self.denials.extend(self.forbidden(ix, known)),
-            Effect::Permit => self.permitted = true,
+            Effect::Permit => self.permitted = self.permitted.max(Some(gate.owner)),
             Effect::Require => {
                 if gate.needs_permit {
-                    self.unpermitted.push(ix);
+                    self.unpermitted.push(rule);
                 }
                 if let Some(allowed) = self.residency_of(gate) {
                     self.residency = Some(self.residency.map_or(*allowed, |held| held.intersect(allowed)));
@@ -135,9 +136,15 @@ impl<'s> Verdict<'s> {
         }
     }
 
-    /// The reasons for which a request without a permit is refused.
-    pub(super) fn permits_missing(&self) -> impl Iterator<Item = Reason> {
-        self.unpermitted.iter().filter_map(|ix| self.because(ReasonCode::PermitMissing, *ix))
+    /// The reasons for which a request with permits of this owner at most is refused, by what was demanded so far and by `more`.
+    pub(super) fn permits_missing<'a>(
+        &'a self,
+        permitted: Option<Owner>,
+        more: &'a [Asked<'s>],
+    ) -> impl Iterator<Item = Reason> + 'a {
+        let demanding = self.unpermitted.iter().chain(more);
+        let lacking = demanding.filter(move |(_, gate)| gate.needs_permit && permitted < Some(gate.owner));
+        lacking.filter_map(|(ix, _)| self.because(ReasonCode::PermitMissing, *ix))
     }
 
     /// A reason that names its rule and the law behind it.

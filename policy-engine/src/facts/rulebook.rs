@@ -41,7 +41,7 @@ pub struct Rule {
     pub mode: Mode,
     /// Whether an unknown attribute counts as a match; default true for the regulation layer, false elsewhere.
     pub or_unknown: Option<bool>,
-    /// For a `require`: it denies unless a `permit` rule holds too.
+    /// For a `require`: it denies unless a `permit` of its owner's or the platform's holds too.
     pub needs_permit: bool,
     /// The geos it holds in; empty is all.
     pub geos: Geos,

@@ -255,8 +255,18 @@ pub(crate) struct Gate {
     pub(crate) duties: u32,
     pub(crate) effect: Effect,
     pub(crate) mode: Mode,
+    pub(crate) owner: Owner,
     pub(crate) or_unknown: bool,
     pub(crate) needs_permit: bool,
+}
+
+/// Whose rule it is, the narrower first: a permit satisfies the rules of its owner and of those before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// The tenant's of the request, since nobody else's is asked.
+    Tenant,
+    /// The platform's.
+    Platform,
 }
 
 /// A rule's obligations, ready to be united with others. Rules that oblige to the same share them.

@@ -102,13 +102,12 @@ impl<'a> Asking<'a> {
             return Err(if *certain { "rule_forbids" } else { "rule_undecided" });
         }
         let required = enforced(Effect::Require);
-        let permitted = !enforced(Effect::Permit).is_empty();
-        let demanded = required.iter().any(|(_, rule, _)| rule.needs_permit);
-        let could_permit = self.endpoints().iter().any(|(id, endpoint)| {
-            let holding = self.holding(Some((id, endpoint)));
-            holding.iter().any(|(_, rule, _)| rule.effect == Effect::Permit && rule.mode == Mode::Enforce)
-        });
-        if demanded && !permitted && !could_permit {
+        let permits = enforced(Effect::Permit);
+        let mut hoped = permits.clone();
+        for (id, endpoint) in self.endpoints() {
+            hoped.extend(self.holding(Some((&id, endpoint))).into_iter().filter(is_permit));
+        }
+        if !satisfied(&required, &hoped) {
             return Err("permit_missing");
         }
         let could_permit_tools = self.endpoints().iter().any(|(id, endpoint)| {
@@ -127,7 +126,7 @@ impl<'a> Asking<'a> {
             return Err("obligation_conflict");
         }
         note(&mut terms, &holding);
-        let owed = self.candidates(&required, (permitted, demanded), &mut terms)?;
+        let owed = self.candidates(&required, &permits, &mut terms)?;
         self.limit(&mut terms)?;
         let left: Vec<_> = owed.into_iter().filter(|(id, _)| terms.candidates.contains_key(id)).collect();
         left.iter().for_each(|(_, rule)| oblige(&mut terms, rule));
@@ -379,10 +378,9 @@ impl<'a> Asking<'a> {
     fn candidates(
         &self,
         required: &[Holding<'a>],
-        permits: (bool, bool),
+        permits: &[Holding<'a>],
         terms: &mut Terms,
     ) -> Result<Vec<(Id, &'a Rule)>, &'static str> {
-        let (permitted, demanded) = permits;
         let (mut first, mut kept) = (None, Vec::new());
         for (id, endpoint) in self.endpoints() {
             let holding = self.holding(Some((&id, endpoint)));
@@ -390,10 +388,10 @@ impl<'a> Asking<'a> {
             let acting: Vec<_> =
                 holding.iter().filter(|(_, r, _)| r.mode == Mode::Enforce).copied().collect();
             let forbid = acting.iter().find(|(_, rule, _)| rule.effect == Effect::Forbid);
-            let permitted = permitted || acting.iter().any(|(_, rule, _)| rule.effect == Effect::Permit);
+            let permits: Vec<_> =
+                permits.iter().chain(acting.iter().filter(|held| is_permit(held))).copied().collect();
             let mine: Vec<_> =
                 acting.iter().filter(|(_, r, _)| r.effect == Effect::Require).copied().collect();
-            let demanded = demanded || mine.iter().any(|(_, rule, _)| rule.needs_permit);
             let all: Vec<_> = required.iter().chain(&mine).copied().collect();
             let processing = sum(&endpoint.processing_regions);
             let storage = sum(&endpoint.storage_regions).or(processing);
@@ -403,7 +401,7 @@ impl<'a> Asking<'a> {
                 _ if forbid.is_some() => {
                     forbid.map(|(_, _, certain)| if *certain { "rule_forbids" } else { "rule_undecided" })
                 }
-                _ if demanded && !permitted => Some("permit_missing"),
+                _ if !satisfied(&all, &permits) => Some("permit_missing"),
                 _ if self.lacks_a_tool(Some((&id, endpoint))) => Some("permit_missing"),
                 Some(allowed) if allowed.is_empty() => Some("obligation_conflict"),
                 Some(allowed)
@@ -429,6 +427,17 @@ impl<'a> Asking<'a> {
         }
         if terms.candidates.is_empty() { Err(first.unwrap_or("no_endpoint")) } else { Ok(kept) }
     }
+}
+
+fn is_permit((_, rule, _): &Holding<'_>) -> bool {
+    rule.effect == Effect::Permit && rule.mode == Mode::Enforce
+}
+
+/// Whether every rule that needs a permit has one: the platform's, or for a tenant's rule that tenant's.
+fn satisfied(required: &[Holding<'_>], permits: &[Holding<'_>]) -> bool {
+    let has_one =
+        |owner: &Id| permits.iter().any(|(by, ..)| by.tenant.is_none() || by.tenant == owner.tenant);
+    required.iter().all(|(id, rule, _)| !rule.needs_permit || has_one(id))
 }
 
 /// What a name means in a resource: its owner's own thing, else the platform's.

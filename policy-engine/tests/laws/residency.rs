@@ -153,6 +153,33 @@ fn a_permit_about_an_endpoint_permits_that_endpoint() {
     assert_eq!(endpoints(&facts, &Ask::default()), ["in-eu"], "a permit lifts nothing from a forbid");
 }
 
+#[test]
+fn a_tenants_permit_lifts_that_tenants_rules_and_never_the_platforms() {
+    let asking = Rule { needs_permit: true, ..rule(Effect::Require, "") };
+    let giving = rule(Effect::Permit, "");
+    let of_one = rule(Effect::Permit, "endpoint.name == 'in-eu'");
+    let cases = [
+        ("law", "acme/give", &giving, "permit_missing"),
+        ("law", "acme/give", &of_one, "permit_missing"),
+        ("law", "give", &giving, "allow"),
+        ("law", "give", &of_one, "allow"),
+        ("acme/ours", "acme/give", &giving, "allow"),
+        ("acme/ours", "acme/give", &of_one, "allow"),
+        ("acme/ours", "give", &giving, "allow"),
+    ];
+    for (demanding, id, permit, expected) in cases {
+        let mut facts = house();
+        put(&mut facts.rules, demanding, asking.clone());
+        put(&mut facts.rules, id, permit.clone());
+        assert_eq!(code(&facts, &Ask::default()), expected, "{demanding} {id} {}", permit.when);
+    }
+    let mut facts = house();
+    put(&mut facts.rules, "law", Rule { when: "endpoint.name == 'in-eu'".to_owned(), ..asking.clone() });
+    put(&mut facts.rules, "acme/ours", asking);
+    put(&mut facts.rules, "acme/give", giving);
+    assert_eq!(endpoints(&facts, &Ask::default()), ["in-us"], "the law is about one endpoint alone");
+}
+
 /// A declared area must not make the unknown known, or a header would lift rules (C10).
 #[test]
 fn a_declaration_lifts_no_rule_that_matched_the_unknown() {

@@ -9,6 +9,7 @@ use integration_tests::{
     door::Door,
     scene::Scene,
 };
+use proto::admin::KeySpec;
 use serde_json::{Value, json};
 
 const ADMIN: &str = "chancery.admin.v1";
@@ -240,4 +241,16 @@ spec: {role: tenant-admin, to: {principal: boss}}
         .unwrap()
         .unwrap();
     assert!(!export["text"].as_str().unwrap().contains("rival"));
+    // A key that was narrowed to less than its principal may is not more than that either.
+    let narrowed = KeySpec {
+        principal: "boss".to_owned(),
+        team: "research".to_owned(),
+        geos: vec!["us".to_owned()],
+        ..KeySpec::default()
+    };
+    let (_, narrowed) = scene.house.key_of(narrowed).await.unwrap();
+    let caller = Anything::at(&scene.house.admin_url(), Some(&narrowed)).await.unwrap();
+    let own = json!({"name": "tenants/acme/teams/research"});
+    let refusal = caller.call("chancery.admin.v1.TeamsService/GetTeam", own).await.unwrap().unwrap_err();
+    assert_eq!(refusal.code.as_str(), "key_scope", "{refusal:?}");
 }

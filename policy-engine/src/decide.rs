@@ -74,7 +74,7 @@ pub fn decide_answer(
     let given = |gate: &Gate| sides.iter().any(|side| context.holds(gate, Some(side)) == Holds::Known);
     if !verdict.unpermitted.is_empty() {
         let permits = rules.iter().filter(|(_, gate)| is_permit(gate) && given(gate));
-        let hoped = permits.map(|(_, gate)| Some(gate.owner)).fold(verdict.permitted, Option::max);
+        let hoped = permits.map(|(_, gate)| gate.permit).fold(verdict.permitted, Option::max);
         let missing: Vec<_> = verdict.permits_missing(hoped, &[]).collect();
         verdict.denials.extend(missing);
     }

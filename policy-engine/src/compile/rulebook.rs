@@ -56,9 +56,11 @@ pub(super) fn compile(
             duties,
             effect: rule.effect,
             mode: rule.mode,
-            owner: if id.tenant.is_some() { Owner::Tenant } else { Owner::Platform },
             or_unknown: rule.or_unknown.unwrap_or(rule.layer == Layer::Regulation),
-            needs_permit: rule.needs_permit,
+            permit: (rule.effect == Effect::Permit || rule.needs_permit).then_some(match id.tenant {
+                Some(_) => Owner::Tenant,
+                None => Owner::Platform,
+            }),
         };
         file(bucket, &gate, (table.gates.len() as u32, &crowds));
         table.gates.push(gate);

@@ -101,7 +101,7 @@ impl<'a, 's> Choice<'a, 's> {
                 }
                 (_, Mode::Enforce, Effect::Permit) => {
                     egress::permit(gate, self.context, Some(offer.side), &mut tools);
-                    permitted = permitted.max(Some(gate.owner));
+                    permitted = permitted.max(gate.permit);
                 }
                 (_, Mode::Enforce, Effect::Forbid) => {
                     faults.extend(verdict.forbidden(*ix, holds == Holds::Known));
@@ -126,13 +126,19 @@ impl<'a, 's> Choice<'a, 's> {
         faults
     }
 
-    /// The price in force: the tenant's own before the platform's, the endpoint's own before the model's, the latest that
-    /// has begun.
+    /// The price in force: the endpoint's own before the model's, the latest that has begun. Where both the tenant and the
+    /// platform have one, the tenant's, but in no class below the platform's: a spend limit of the platform counts by it.
     fn price_of(&self, target: &TargetRow) -> Option<Arc<Price>> {
         let tenant = self.request.caller.tenant;
-        let mine = target.prices.iter().filter(|row| row.owner.is_none_or(|owner| owner == tenant));
         let begun = |price: &Price| price.valid_from.is_none_or(|from| from <= self.request.instant);
-        mine.map(|row| &row.price).find(|price| begun(price)).cloned()
+        let of = |owner: Option<u32>| {
+            let rows = target.prices.iter().filter(move |row| row.owner == owner);
+            rows.map(|row| &row.price).find(|price| begun(price))
+        };
+        match (of(Some(tenant)), of(None)) {
+            (Some(own), Some(platforms)) => Some(Price::no_lower(own, platforms)),
+            (own, platforms) => own.or(platforms).cloned(),
+        }
     }
 }
 

@@ -83,9 +83,9 @@ impl<'s> Verdict<'s> {
         self.matched.push(ix);
         match gate.effect {
             Effect::Forbid => self.denials.extend(self.forbidden(ix, known)),
-            Effect::Permit => self.permitted = self.permitted.max(Some(gate.owner)),
+            Effect::Permit => self.permitted = self.permitted.max(gate.permit),
             Effect::Require => {
-                if gate.needs_permit {
+                if gate.permit.is_some() {
                     self.unpermitted.push(rule);
                 }
                 if let Some(allowed) = self.residency_of(gate) {
@@ -143,7 +143,7 @@ impl<'s> Verdict<'s> {
         more: &'a [Asked<'s>],
     ) -> impl Iterator<Item = Reason> + 'a {
         let demanding = self.unpermitted.iter().chain(more);
-        let lacking = demanding.filter(move |(_, gate)| gate.needs_permit && permitted < Some(gate.owner));
+        let lacking = demanding.filter(move |(_, gate)| permitted < gate.permit);
         lacking.filter_map(|(ix, _)| self.because(ReasonCode::PermitMissing, *ix))
     }
 

@@ -1,5 +1,7 @@
 //! What it costs, and how much of it there is.
 
+use std::sync::Arc;
+
 use super::{Geos, ModelGlob};
 use crate::vocabulary::{Currency, Instant, Money, Name, OnStoreLoss, Period};
 
@@ -96,8 +98,8 @@ pub struct Amounts {
     pub reasoning: u64,
 }
 
-/// A dated price of a model, or of one endpoint of it. A tenant's price is for that tenant's requests alone, and comes before
-/// the platform's.
+/// A dated price of a model, or of one endpoint of it. A tenant's price is for that tenant's requests alone; where the platform
+/// prices the same, it counts as far as it is no lower ([`Price::no_lower`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Price {
     /// The model.
@@ -114,7 +116,39 @@ pub struct Price {
     pub geos: Geos,
 }
 
+impl PricePerMillion {
+    /// The greater amount of each class of tokens.
+    #[must_use]
+    pub fn greater(&self, other: &Self) -> Self {
+        let cached = |p: &Self| p.cached_input.unwrap_or(p.input);
+        let reasoning = |p: &Self| p.reasoning.unwrap_or(p.output);
+        Self {
+            input: self.input.max(other.input),
+            cached_input: Some(cached(self).max(cached(other))),
+            output: self.output.max(other.output),
+            reasoning: Some(reasoning(self).max(reasoning(other))),
+        }
+    }
+
+    /// Whether no class of tokens costs less than in `other`.
+    fn covers(&self, other: &Self) -> bool {
+        self.greater(other) == self.greater(self)
+    }
+}
+
 impl Price {
+    /// The price `own` of a tenant, in no class below the price `floor` of the platform for the same. Amounts in different
+    /// currencies do not compare, and no spend limit can meet both; there `own` stands.
+    pub fn no_lower(own: &Arc<Price>, floor: &Arc<Price>) -> Arc<Price> {
+        if own.currency != floor.currency || own.per_million.covers(&floor.per_million) {
+            return own.clone();
+        }
+        if floor.per_million.covers(&own.per_million) {
+            return floor.clone();
+        }
+        Arc::new(Price { per_million: own.per_million.greater(&floor.per_million), ..(**own).clone() })
+    }
+
     /// What `used` costs, rounded up to a whole nano-unit once; saturates at what [`Money`] can hold.
     pub fn cost(&self, used: Amounts) -> Money {
         let p = &self.per_million;
@@ -136,6 +170,33 @@ impl Price {
 mod tests {
     use super::*;
     use crate::vocabulary::decimal_nanos;
+
+    #[test]
+    fn a_tenants_price_is_raised_class_by_class_to_the_platforms() {
+        let price = |currency: &str, (input, cached_input, output, reasoning)| {
+            let per_million = PricePerMillion { input, cached_input, output, reasoning };
+            Arc::new(Price {
+                model: "big".parse().unwrap(),
+                endpoint: None,
+                valid_from: None,
+                currency: currency.parse().unwrap(),
+                per_million,
+                geos: vec![],
+            })
+        };
+        let floor = price("USD", (10, Some(5), 40, None));
+        for (own, raised) in [
+            ((0, None, 0, None), (10, Some(5), 40, None)),
+            ((10, Some(5), 40, Some(40)), (10, Some(5), 40, Some(40))),
+            ((20, None, 50, None), (20, None, 50, None)),
+            ((20, Some(0), 30, Some(60)), (20, Some(5), 40, Some(60))),
+            ((10, None, 40, Some(0)), (10, Some(10), 40, Some(40))),
+        ] {
+            assert_eq!(Price::no_lower(&price("USD", own), &floor), price("USD", raised), "{own:?}");
+        }
+        let elsewhere = price("EUR", (1, None, 1, None));
+        assert_eq!(Price::no_lower(&elsewhere, &floor), elsewhere);
+    }
 
     #[test]
     fn a_cost_is_rounded_once_and_up() {

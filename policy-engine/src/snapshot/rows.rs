@@ -255,10 +255,12 @@ pub(crate) struct Gate {
     pub(crate) duties: u32,
     pub(crate) effect: Effect,
     pub(crate) mode: Mode,
-    pub(crate) owner: Owner,
     pub(crate) or_unknown: bool,
-    pub(crate) needs_permit: bool,
+    /// Of a `permit` whose permit it gives, of a `require` whose permit it needs at the least; `None` is none.
+    pub(crate) permit: Option<Owner>,
 }
+
+const _: () = assert!(size_of::<Gate>() == 64, "a gate is one line of memory");
 
 /// Whose rule it is, the narrower first: a permit satisfies the rules of its owner and of those before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -152,6 +152,21 @@ fn the_latest_price_that_has_begun_holds_the_endpoints_own_first() {
     assert_eq!(prices(&facts, &asking("2026-07-01")), [Some(9), Some(9)], "ours before the platform's");
 }
 
+/// A spend limit of the platform counts by prices; a tenant must not be able to make it mean nothing.
+#[test]
+fn a_tenants_price_is_never_below_the_platforms() {
+    let mut facts = house();
+    put(&mut facts.prices, "acme/ours", price(0, None, None));
+    assert_eq!(prices(&facts, &Ask::default()), [Some(0), Some(0)], "nobody else prices it");
+    put(&mut facts.prices, "a", price(5, Some("in-eu"), Some("2026-01-01")));
+    assert_eq!(prices(&facts, &asking("2025-12-31")), [Some(0), Some(0)], "the platform's has not begun");
+    assert_eq!(prices(&facts, &asking("2026-01-01")), [Some(5), Some(0)]);
+    put(&mut facts.prices, "b", price(3, None, None));
+    assert_eq!(prices(&facts, &asking("2026-01-01")), [Some(5), Some(3)]);
+    put(&mut facts.prices, "acme/in-us", price(7, Some("in-us"), None));
+    assert_eq!(prices(&facts, &asking("2026-01-01")), [Some(5), Some(7)], "a higher one stands");
+}
+
 #[test]
 fn a_tenants_price_is_nobody_elses() {
     let mut facts = house();

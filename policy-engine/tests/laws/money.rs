@@ -3,23 +3,29 @@
 use std::sync::Arc;
 
 use policy_engine::facts::{Bound, Limit, Price};
-use policy_engine::vocabulary::Id;
+use policy_engine::vocabulary::{Id, Name};
 
 use super::super::ask::Terms;
 use super::super::world::model_named;
 use super::{Asking, meant};
 
 impl Asking<'_> {
-    /// The price in force: own before the platform's, of the endpoint before of the model, the latest that has begun.
+    /// The price in force: the tenant's or the platform's, whichever is greater.
     pub(super) fn price(&self, endpoint: &Id) -> Option<i64> {
+        let own = self.price_of(Some(&self.tenant), endpoint);
+        own.max(self.price_of(None, endpoint))
+    }
+
+    /// An owner's price in force: of the endpoint before of the model, the latest that has begun.
+    fn price_of(&self, owner: Option<&Name>, endpoint: &Id) -> Option<i64> {
         let prices = self.facts.prices.iter().filter(|(id, price)| {
-            id.tenant.as_ref().is_none_or(|owner| *owner == self.tenant)
+            id.tenant.as_ref() == owner
                 && model_named(&self.facts.models, &id.tenant, &price.model).as_ref() == Some(&self.model_id)
                 && price.endpoint.as_ref().is_none_or(|e| meant(&self.facts.endpoints, id, e) == *endpoint)
                 && price.valid_from.is_none_or(|from| from <= self.question.instant)
         });
-        let rank = |(id, price): &(&Id, &Arc<Price>)| {
-            (id.tenant.is_some(), price.endpoint.is_some(), price.valid_from.map_or(i64::MIN, |from| from.0))
+        let rank = |(_, price): &(&Id, &Arc<Price>)| {
+            (price.endpoint.is_some(), price.valid_from.map_or(i64::MIN, |from| from.0))
         };
         prices.max_by_key(rank).map(|(_, price)| price.per_million.input)
     }

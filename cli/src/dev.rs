@@ -28,6 +28,17 @@ use environment::Urls;
 /// The geos of the two data planes.
 const GEOS: [&str; 2] = ["eu", "us"];
 
+/// Keys of the configurations, and the flags that give their values here.
+const CONTROL_FLAGS: [(&str, &str); 3] = [
+    ("`listen.admin`", "--listen-control"),
+    ("`listen.sync`", "--listen-sync"),
+    ("`listen.ops`", "--listen-ops-control"),
+];
+const EU_FLAGS: [(&str, &str); 2] =
+    [("`listen.inference`", "--listen-eu"), ("`listen.ops`", "--listen-ops-eu")];
+const US_FLAGS: [(&str, &str); 2] =
+    [("`listen.inference`", "--listen-us"), ("`listen.ops`", "--listen-ops-us")];
+
 /// Run everything on this machine: a control plane and two data planes, seeded with the quickstart.
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
@@ -70,7 +81,7 @@ pub(crate) struct Dev {
 pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     crate::telemetry::logs(&dev.log);
     let config = control_config(&dev);
-    let control = ControlPlane::start(&config).await?;
+    let control = ControlPlane::start(&config).await.map_err(|error| flagged(error, &CONTROL_FLAGS))?;
     // What is there now is of a house that is gone: this one has the directory and its ports.
     let env_file = dev.state_dir.join("dev.env");
     environment::remove(&env_file)?;
@@ -80,6 +91,8 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     for geo in GEOS {
         let config = data_config(&dev, geo, &control)?;
         let plane = DataPlane::start(config, Some(ledger.clone())).await;
+        let flags = if geo == "eu" { &EU_FLAGS } else { &US_FLAGS };
+        let plane = plane.map_err(|error| flagged(error, flags));
         planes.push(plane.with_context(|| format!("the data plane `{geo}`"))?);
     }
     for plane in &planes {
@@ -99,6 +112,15 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     }
     control.shutdown().await;
     Ok(())
+}
+
+/// An error that begins with a key of a configuration, under the flag that sets it.
+fn flagged(error: anyhow::Error, flags: &[(&str, &'static str)]) -> anyhow::Error {
+    let told = error.to_string();
+    match flags.iter().find(|(key, _)| told.starts_with(key)) {
+        Some((_, flag)) => error.context(format!("`{flag}`")),
+        None => error,
+    }
 }
 
 /// Prints where everything listens.
@@ -158,4 +180,36 @@ fn data_config(dev: &Dev, geo: &str, control: &ControlPlane) -> anyhow::Result<d
 fn telemetry() -> data::Telemetry {
     let otlp_endpoint = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok();
     data::Telemetry { otlp_endpoint, ..data::Telemetry::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_told_with_its_flag() {
+        use clap::Parser as _;
+
+        #[derive(clap::Parser)]
+        struct Asked {
+            #[command(flatten)]
+            dev: Dev,
+        }
+
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = held.local_addr().unwrap().to_string();
+        let all = CONTROL_FLAGS.iter().chain(&EU_FLAGS).chain(&US_FLAGS);
+        for (key, flag) in all {
+            let home = tempfile::tempdir().unwrap();
+            let mut line =
+                vec!["dev".to_owned(), "--state-dir".to_owned(), home.path().display().to_string()];
+            for (_, other) in CONTROL_FLAGS.iter().chain(&EU_FLAGS).chain(&US_FLAGS) {
+                let address = if other == flag { taken.as_str() } else { "127.0.0.1:0" };
+                line.extend([(*other).to_owned(), address.to_owned()]);
+            }
+            let told = output::chain(run(Asked::parse_from(line).dev).await.unwrap_err().as_ref());
+            assert!(told.contains(&format!("`{flag}`: {key} can't be bound to {taken}: ")), "{told}");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! A TOML file; every key also as `CHANCERY__<SECTION>__<KEY>` (keys without a section: `CHANCERY__<KEY>`), which wins.
 //! A key that is not known is an error, in the file and in the environment. Read once, without side effects.
 
+mod form;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,7 @@ use policy_engine::vocabulary::{Duration, SpanError};
 use serde::Deserialize;
 
 use crate::upstream::Upstream;
+pub use form::FormError;
 
 /// What begins the name of every variable that sets a key.
 const PREFIX: &str = "CHANCERY__";
@@ -107,7 +110,15 @@ pub enum ConfigError {
     },
     /// The file is not TOML, or not of this form.
     #[error("the configuration is not right")]
-    Form(#[source] toml::de::Error),
+    Form(#[from] FormError),
+    /// The same of a file.
+    #[error("the configuration `{path}` is not right")]
+    FormOf {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: FormError,
+    },
     /// A value can't be meant.
     #[error("{0}")]
     Value(String),
@@ -169,7 +180,13 @@ impl Config {
                 .map_err(|source| ConfigError::File { path: path.to_owned(), source })?,
             None => String::new(),
         };
-        Self::parse(&text, environment)
+        match (Self::parse(&text, environment), file) {
+            // The file's name says already that it is the configuration that is not right.
+            (Err(ConfigError::Form(source)), Some(path)) => {
+                Err(ConfigError::FormOf { path: path.to_owned(), source })
+            }
+            (read, _) => read,
+        }
     }
 
     /// Reads a text, and lays the environment's variables over it.
@@ -177,14 +194,14 @@ impl Config {
         text: &str,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let mut table: toml::Table = text.parse().map_err(ConfigError::Form)?;
+        let mut table: toml::Table = text.parse().map_err(|error| FormError::of(&error, text))?;
         for (name, value) in environment {
             if let Some(path) = name.strip_prefix(PREFIX) {
                 overlay(&mut table, path, &value).ok_or_else(|| ConfigError::Variable(name.clone()))?;
             }
         }
         let table = renamed(table)?;
-        let config: Self = table.try_into().map_err(ConfigError::Form)?;
+        let config: Self = table.try_into().map_err(|error| FormError::of_table::<Self>(&error, text))?;
         if config.admin.connections == 0 {
             return Err(ConfigError::Value("`admin.connections` is 0: it must be at least 1".to_owned()));
         }
@@ -312,6 +329,31 @@ mod tests {
         assert!(parsed("", &[("CHANCERY__LISTEN__ADMN", "0.0.0.0:1")]).is_err());
         assert!(parsed("", &[("CHANCERY__", "x")]).is_err());
         assert!(parsed("[sync]\nheartbeat = \"soon\"\n", &[]).is_err());
+    }
+
+    #[test]
+    fn what_is_not_right_is_told_on_one_line_with_the_files_name_and_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cp.toml");
+        let told = |text: &str, environment: &[(&str, &str)]| {
+            std::fs::write(&path, text).unwrap();
+            let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            let error = Config::load(Some(&path), environment).unwrap_err();
+            format!("{error}: {}", std::error::Error::source(&error).unwrap())
+        };
+        let begin = format!("the configuration `{}` is not right: ", path.display());
+        for (text, line) in [
+            ("[listen]\n\nadmin = \n", "line 3: "),
+            ("[state]\ndir = \"/a\"\n[listen]\nadmn = \"0.0.0.0:1\"\n", "line 4: unknown field `admn`"),
+            ("# all of it\n[listen]\nadmn = \"0.0.0.0:1\"\n", "line 3: unknown field `admn`"),
+            ("[sync]\nheartbeat = \"soon\"\n", "line 2: "),
+        ] {
+            let told = told(text, &[]);
+            assert!(told.strip_prefix(&begin).unwrap().starts_with(line) && !told.contains('\n'), "{told}");
+        }
+        let told = told("[listen]\n", &[("CHANCERY__LISTEN__ADMN", "0.0.0.0:1")]);
+        assert!(told.contains("is not right: unknown field `admn`") && !told.contains('\n'), "{told}");
+        assert!(told.ends_with("in `listen`"), "{told}");
     }
 
     #[test]

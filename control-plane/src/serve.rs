@@ -190,13 +190,14 @@ struct Ports {
 
 impl Ports {
     async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let bound = |address: SocketAddr| async move {
-            TcpListener::bind(address).await.with_context(|| format!("`{address}` can't be listened on"))
+        let bound = |key: &'static str, address: SocketAddr| async move {
+            let bound = TcpListener::bind(address).await;
+            bound.with_context(|| format!("`{key}` can't be bound to {address}"))
         };
         Ok(Self {
-            admin: bound(config.listen.admin).await?,
-            sync: bound(config.listen.sync).await?,
-            ops: bound(config.listen.ops).await?,
+            admin: bound("listen.admin", config.listen.admin).await?,
+            sync: bound("listen.sync", config.listen.sync).await?,
+            ops: bound("listen.ops", config.listen.ops).await?,
         })
     }
 

@@ -4,6 +4,7 @@
 //! Every key can be given as `CHANCERY__<SECTION>__<KEY>`. `deploy/config/data-plane.toml` lists every key with its default.
 
 mod check;
+mod form;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 use thiserror::Error;
+
+pub use form::FormError;
 
 /// Everything a data plane is told.
 #[derive(Debug, Clone, Deserialize)]
@@ -198,7 +201,7 @@ pub enum ConfigError {
 pub enum Wrong {
     /// It is not TOML, or a key is unknown or of the wrong type.
     #[error(transparent)]
-    Form(#[from] toml::de::Error),
+    Form(#[from] FormError),
     /// Values that can't be meant; all of them.
     #[error("{}", .0.join("; "))]
     Values(Vec<String>),
@@ -218,7 +221,7 @@ impl Config {
 
     /// The same from text.
     pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Wrong> {
-        let mut table: toml::Table = text.parse()?;
+        let mut table: toml::Table = text.parse().map_err(|error| FormError::of(&error, text))?;
         for (name, value) in variables {
             let Some(path) = name.strip_prefix("CHANCERY__") else { continue };
             let Some((section, key)) = path.split_once("__") else { continue };
@@ -228,7 +231,7 @@ impl Config {
                 section.insert(key.to_ascii_lowercase(), value_of(&value));
             }
         }
-        let config: Self = table.try_into()?;
+        let config: Self = table.try_into().map_err(|error| FormError::of_table::<Self>(&error, text))?;
         let faults = config.faults();
         if faults.is_empty() { Ok(config) } else { Err(Wrong::Values(faults)) }
     }
@@ -278,6 +281,8 @@ mod tests {
         let form = told(&format!("{LEAST}[listen]\ninferense = '127.0.0.1:1'\n"));
         assert!(form.starts_with(&named), "{form}");
         assert_eq!(form.matches("unknown field `inferense`").count(), 1, "{form}");
+        let line = LEAST.lines().count() + 2;
+        assert!(form.starts_with(&format!("{named}line {line}: ")) && !form.contains('\n'), "{form}");
         let values = told(&format!("{LEAST}[bounds]\nrequests = 0\n"));
         assert_eq!(values, format!("{named}`bounds.requests` is 0: it must be at least 1"));
     }

@@ -122,8 +122,7 @@ async fn what_does_not_convert_hides_no_fault_of_the_others_and_makes_none() {
     );
 
     // A fault of a value that is found only when the fact is made of it, and one of no document at all.
-    let license =
-        "apiVersion: chancery/v1\nkind: Tenant\nmetadata: {name: acme}\nspec: {currency: XX}\n---\n";
+    let tenant = "apiVersion: chancery/v1\nkind: Tenant\nmetadata: {name: acme}\nspec: {currency: XX}\n---\n";
     let team = "apiVersion: chancery/v1\nkind: Team\nmetadata: {name: t, tenant: acme}\nspec: {}\n---\n";
     let grant = "apiVersion: chancery/v1\nkind: Grant\nmetadata: {name: g, tenant: acme}\nspec:\n  role: none\n  to: {team: t}\n---\n";
     let told = faults(&applied(&fixture, Mode::Commit, &[tenant, team, grant, &typed]).await);

@@ -152,6 +152,20 @@ async fn a_directory_is_refused_while_another_control_plane_has_it() {
     started(dir.path()).await.shutdown().await;
 }
 
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_with_its_key() {
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (taken, free) = (held.local_addr().unwrap(), SocketAddr::from(([127, 0, 0, 1], 0)));
+    for key in ["admin", "sync", "ops"] {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |one: &str| if one == key { taken } else { free };
+        let listen = crate::config::Listen { admin: at("admin"), sync: at("sync"), ops: at("ops") };
+        let config = Config { state_dir: dir.path().to_owned(), listen, ..Config::default() };
+        let refused = ControlPlane::start(&config).await.unwrap_err().to_string();
+        assert_eq!(refused, format!("`listen.{key}` can't be bound to {taken}"));
+    }
+}
+
 /// Sends everything of a request, and only then reads.
 async fn told(address: SocketAddr, headers: &str, body: usize) -> String {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();

@@ -153,6 +153,8 @@ pub(crate) struct Record {
     pub(crate) purpose: Option<Box<str>>,
     /// Data classes found in what was sent, and how often.
     pub(crate) found_input: Vec<(&'static str, u32)>,
+    /// Media in what was sent that could not be looked into, though content was inspected, by kind and how often.
+    pub(crate) uninspected: Vec<(&'static str, u32)>,
     /// Data classes found in the answer, and how often.
     pub(crate) found_output: Vec<(&'static str, u32)>,
     /// What the policy said.

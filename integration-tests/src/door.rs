@@ -10,7 +10,7 @@ mod told;
 
 use anyhow::Result;
 
-pub use ask::{Ask, Operation};
+pub use ask::{Ask, Attached, Operation};
 pub use rest::{client, get};
 pub use told::{Head, Refused, Step, Told};
 

@@ -109,9 +109,9 @@ impl Account {
         self.note(|open| open.record.model = Some(model.clone()));
     }
 
-    /// What was found in what was sent.
-    pub(crate) fn found_input(&mut self, tally: Tally) {
-        self.note(|open| open.record.found_input = tally.0);
+    /// What was found in what was sent, and what of it could not be looked into.
+    pub(crate) fn found_input(&mut self, tally: Tally, uninspected: Vec<(&'static str, u32)>) {
+        self.note(|open| (open.record.found_input, open.record.uninspected) = (tally.0, uninspected));
     }
 
     /// What was found in the answer.

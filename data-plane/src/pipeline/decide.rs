@@ -3,6 +3,8 @@
 //! Law: decided by `policy_engine::decide` alone; the changes to the body are worked out once, whichever candidates are tried.
 //! Placeholders keep clear of those the caller wrote itself. Deliberately absent: opinions.
 
+use std::sync::Arc;
+
 use policy_engine::content::Masker;
 use policy_engine::decision::{Actions, Decision, Denial, Permit};
 use policy_engine::reason::{Reason, ReasonCode};
@@ -36,9 +38,9 @@ pub(crate) fn decide<'s>(
     exchange: &mut Exchange<'s>,
     inspected: Inspected<'s>,
 ) -> Result<Permitted<'s>, Rejection> {
-    let Inspected { entitled, found, marked } = inspected;
+    let Inspected { entitled, found, marked, uninspected } = inspected;
     let snapshot = &exchange.runtime.snapshot;
-    let permit =
+    let mut permit =
         match policy_engine::decide(&entitled.question.request(), &entitled.entitled, &found, snapshot) {
             Decision::Allow(permit) => permit,
             Decision::Deny(denial) => {
@@ -50,6 +52,9 @@ pub(crate) fn decide<'s>(
     if entitled.question.outline.token_numbers > 0 && (acts(&permit.input) || permit.output_decides) {
         let line = "token numbers cannot be inspected, and policy demands it: send the text";
         return Err(Rejection::unsupported("input", line));
+    }
+    if acts(&permit.input) {
+        permit.notices.extend(notice(&uninspected));
     }
     let mut permitted =
         Permitted { entitled, found, permit, patches: Patches::default(), masker: Masker::new() };
@@ -64,10 +69,15 @@ impl Permitted<'_> {
             return Ok(());
         }
         let (body, actions) = (&self.entitled.body, &self.permit.input);
-        for at in &self.entitled.question.outline.texts {
+        let outline = &self.entitled.question.outline;
+        let textual = outline.embedded.iter().filter(|embedded| embedded.textual);
+        for at in outline.texts.iter().chain(textual.map(|embedded| &embedded.at)) {
             if may_hold_placeholder(raw(body, at)) {
                 self.masker.reserve(&decoded(body, at));
             }
+        }
+        for held in marked.iter().filter_map(|marked| marked.held(body)) {
+            self.masker.reserve(&held);
         }
         for marked in marked {
             let masked = marked.masked(body, actions, &mut self.masker);
@@ -97,6 +107,13 @@ impl Permitted<'_> {
             UsageOption::Instead(at, Written::Value) => self.patches.add(at.clone(), &b"true"[..]),
         }
     }
+}
+
+/// What the caller is told of media that policy would act on, could it be looked into.
+fn notice(uninspected: &[(&'static str, u32)]) -> Option<Arc<str>> {
+    let kinds: Vec<_> = uninspected.iter().map(|(kind, _)| *kind).collect();
+    (!kinds.is_empty())
+        .then(|| format!("not inspected for what policy masks or blocks: {}", kinds.join(", ")).into())
 }
 
 /// Whether any finding changes something.

@@ -1,11 +1,12 @@
 //! What is in the content the caller sent.
 //!
 //! Law: every text of the outline is read, unescaped where it has to be, and nothing is changed yet. Texts are looked at apart,
-//! but the parts of what is read as one together as well. Large bodies are read off the runtime. Deliberately absent: what a finding means.
+//! but the parts of what is read as one together as well; media that is no text is told of and left. Large bodies are read off the
+//! runtime. Deliberately absent: what a finding means.
 
 mod mark;
 
-use policy_engine::content::What;
+use policy_engine::content::{Detectors, What};
 use policy_engine::request::Found;
 use proto::code::ErrorCode;
 
@@ -25,6 +26,8 @@ pub(crate) struct Inspected<'s> {
     pub(crate) found: Found,
     /// Where, for masking.
     pub(crate) marked: Vec<Marked>,
+    /// Media that could not be looked into, by label.
+    pub(crate) uninspected: Vec<(&'static str, u32)>,
 }
 
 /// Reads the content, if anybody asks what is in it.
@@ -34,15 +37,16 @@ pub(crate) async fn inspect<'s>(
 ) -> Result<Inspected<'s>, Rejection> {
     let view = entitled.entitled.inspect;
     let Some(view) = view else {
-        return Ok(Inspected { entitled, found: Found::default(), marked: Vec::new() });
+        let (found, marked, uninspected) = (Found::default(), Vec::new(), Vec::new());
+        return Ok(Inspected { entitled, found, marked, uninspected });
     };
     let content = Content::take(&mut entitled.question.outline);
-    let (marked, content) = if content.bytes() > LARGE {
+    let ((marked, unread), content) = if content.bytes() > LARGE {
         let (detectors, body) = (view.detectors.clone(), entitled.body.clone());
-        let work = tokio::task::spawn_blocking(move || (content.mark(&detectors, &body), content));
+        let work = tokio::task::spawn_blocking(move || (read(&content, &detectors, &body), content));
         work.await.map_err(|_| Rejection::new(ErrorCode::Internal, "inspection failed"))?
     } else {
-        (content.mark(&view.detectors, &entitled.body), content)
+        (read(&content, &view.detectors, &entitled.body), content)
     };
     content.put_back(&mut entitled.question.outline);
     let mut found = Found::default();
@@ -51,18 +55,25 @@ pub(crate) async fn inspect<'s>(
         note(&mut found, finding.what);
         counts.add(finding.what, 1);
     }
-    exchange.account.found_input(counts);
-    Ok(Inspected { entitled, found, marked })
+    let mut uninspected = Tally::default();
+    let elsewhere = &entitled.question.outline.elsewhere;
+    unread.iter().chain(elsewhere).for_each(|medium| uninspected.count(medium, 1));
+    let Tally(uninspected) = uninspected;
+    exchange.account.found_input(counts, uninspected.clone());
+    Ok(Inspected { entitled, found, marked, uninspected })
+}
+
+/// The places in which something is found, and the media that cannot be read.
+fn read(content: &Content, detectors: &Detectors, body: &[u8]) -> (Vec<Marked>, Vec<&'static str>) {
+    let mut marked = content.mark(detectors, body);
+    let unread = content.mark_embedded(detectors, body, &mut marked);
+    (marked, unread)
 }
 
 /// The places of a body in which something is found.
 #[cfg(test)]
-pub(crate) fn mark(
-    detectors: &policy_engine::content::Detectors,
-    body: &[u8],
-    outline: &mut super::outline::Outline,
-) -> Vec<Marked> {
-    Content::take(outline).mark(detectors, body)
+pub(crate) fn mark(detectors: &Detectors, body: &[u8], outline: &mut super::outline::Outline) -> Vec<Marked> {
+    read(&Content::take(outline), detectors, body).0
 }
 
 /// Takes a finding into what a decision sees; true if it was new there.
@@ -80,7 +91,10 @@ pub(crate) struct Tally(pub(crate) Vec<(&'static str, u32)>);
 impl Tally {
     /// Counts findings of a kind.
     pub(crate) fn add(&mut self, what: What, count: u32) {
-        let label = what.label();
+        self.count(what.label(), count);
+    }
+
+    fn count(&mut self, label: &'static str, count: u32) {
         match self.0.iter_mut().find(|(known, _)| *known == label) {
             Some((_, known)) => *known = known.saturating_add(count),
             None => self.0.push((label, count)),

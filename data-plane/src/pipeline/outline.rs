@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use policy_engine::vocabulary::{Operation, is_published};
 
+pub(crate) use chat::data_url;
 pub(crate) use field::BodyFault;
 
 use super::tape::{Tape, Value};
@@ -53,10 +54,25 @@ pub(crate) struct Outline {
     pub(crate) joined: Vec<Vec<Range<usize>>>,
     /// Long numbers outside the dialect's own fields, in order.
     pub(crate) numbers: Vec<Labelled>,
-    /// Bytes of media, which are not inspected.
+    /// Base64 where the dialect has media.
+    pub(crate) embedded: Vec<Embedded>,
+    /// What is only referred to, by medium.
+    pub(crate) elsewhere: Vec<&'static str>,
+    /// Bytes of what is embedded and does not say that it is text.
     pub(crate) media_bytes: usize,
     /// Input that came as token numbers, which cannot be inspected.
     pub(crate) token_numbers: u64,
+}
+
+/// Something in base64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Embedded {
+    /// Where its string stands, quotes included.
+    pub(crate) at: Range<usize>,
+    /// What the part holds that it is in: a label.
+    pub(crate) medium: &'static str,
+    /// It says that it is text, or may be one as it stands: it is read as such too.
+    pub(crate) textual: bool,
 }
 
 /// A number, and what stands before it that may say whose it is.
@@ -148,7 +164,8 @@ impl Outline {
     /// An upper bound of the tokens of the input: no tokeniser in use makes more than one token of 2.5 bytes of prose, and
     /// each text may cost a few tokens of framing.
     pub(crate) fn input_bound(&self) -> u64 {
-        let text: usize = self.texts.iter().map(Range::len).sum();
+        let textual = self.embedded.iter().filter(|embedded| embedded.textual).map(|embedded| &embedded.at);
+        let text: usize = self.texts.iter().chain(textual).map(Range::len).sum();
         let bytes = (text as u64).saturating_add(self.media_bytes as u64 / MEDIA_BYTES_A_TOKEN);
         let framing = (self.texts.len() as u64).saturating_mul(4);
         bytes.saturating_mul(2).div_ceil(5).saturating_add(framing).saturating_add(self.token_numbers)

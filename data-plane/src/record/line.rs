@@ -59,6 +59,7 @@ impl Serialize for Line<'_> {
         put!("revision", r.revision);
         put_some!("purpose", r.purpose);
         put!("found", Found { input: Counts(&r.found_input), output: Counts(&r.found_output) });
+        put_some!("uninspected", (!r.uninspected.is_empty()).then_some(Counts(&r.uninspected)));
         put!("matchedRules", Names(&r.ruling.matched));
         put!("shadowDenials", Names(&r.ruling.shadow_denials));
         put!("obligations", Obligations(&r.ruling));
@@ -221,6 +222,7 @@ mod tests {
             principal: "ada@example.org".parse().unwrap(),
             key: "k1".into(),
         });
+        record.uninspected = vec![("image", 2), ("file", 1)];
         record.model = Some(id(None, "m"));
         record.endpoint = Some(id(Some("acme"), "e"));
         record.ruling = Ruling {
@@ -240,7 +242,7 @@ mod tests {
         let mut out = b"before\n".to_vec();
         write(&record, &mut out);
         let expected = r#"before
-{"requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"found":{"input":{"EMAIL":2},"output":{}},"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}]}
+{"requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}]}
 "#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -3,9 +3,12 @@
 //! Law: what is here can be said through both doors. Deliberately absent: bodies that are wrong; those are bytes of one door.
 
 use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use proto::inference::{
-    ChatRequest, ContentPart, EmbedRequest, Message, RequestMetadata, Role, content_part::Part,
+    Audio, ChatRequest, ContentPart, EmbedRequest, File, Image, Message, RequestMetadata, Role,
+    content_part::Part, file, image,
 };
 use serde_json::{Map, Value, json};
 
@@ -18,6 +21,17 @@ pub enum Operation {
     Embed,
 }
 
+/// Something that is no text, or is not said to be one.
+#[derive(Debug, Clone)]
+pub enum Attached {
+    /// A picture of a media type.
+    Image(&'static str, Vec<u8>),
+    /// Sound of a format.
+    Audio(&'static str, Vec<u8>),
+    /// A document of a media type.
+    File(&'static str, Vec<u8>),
+}
+
 /// A question.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -27,6 +41,8 @@ pub struct Ask {
     pub operation: Operation,
     /// Texts with their roles; of an embedding the texts alone.
     pub texts: Vec<(String, String)>,
+    /// What is sent with the last of them.
+    pub attached: Vec<Attached>,
     /// Whether the answer shall come as it is made.
     pub stream: bool,
     /// How long an answer may be, in tokens.
@@ -48,6 +64,7 @@ impl Ask {
             model: model.to_owned(),
             operation: Operation::Chat,
             texts: vec![("user".to_owned(), text.to_owned())],
+            attached: Vec::new(),
             stream: false,
             most: None,
             n: None,
@@ -66,6 +83,12 @@ impl Ask {
     /// The same, with a message before the others.
     pub fn after(mut self, role: &str, text: &str) -> Self {
         self.texts.insert(0, (role.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// The same, with something sent along.
+    pub fn attaching(mut self, attached: Attached) -> Self {
+        self.attached.push(attached);
         self
     }
 
@@ -123,7 +146,11 @@ impl Ask {
             return json!({"model": self.model, "input": inputs});
         }
         let message = |(role, text): &(String, String)| json!({"role": role, "content": text});
-        let messages: Vec<Value> = self.texts.iter().map(message).collect();
+        let mut messages: Vec<Value> = self.texts.iter().map(message).collect();
+        if let Some(last) = messages.last_mut().filter(|_| !self.attached.is_empty()) {
+            let text = json!({"type": "text", "text": last["content"]});
+            last["content"] = std::iter::once(text).chain(self.attached.iter().map(Attached::json)).collect();
+        }
         let mut body = json!({"model": self.model, "messages": messages});
         let mut put = |name: &str, value: Value| {
             if let Some(object) = body.as_object_mut() {
@@ -159,9 +186,12 @@ impl Ask {
             content: vec![ContentPart { part: Some(Part::Text(text.clone())) }],
             ..Message::default()
         };
+        let mut messages: Vec<Message> = self.texts.iter().map(said).collect();
+        let attached = self.attached.iter().map(|attached| ContentPart { part: Some(attached.part()) });
+        messages.last_mut().into_iter().for_each(|last| last.content.extend(attached.clone()));
         Ok(ChatRequest {
             model: self.model.clone(),
-            messages: self.texts.iter().map(said).collect(),
+            messages,
             max_output_tokens: self.most,
             n: self.n,
             metadata: Some(RequestMetadata::default()),
@@ -173,6 +203,36 @@ impl Ask {
         let inputs = self.texts.iter().map(|(_, text)| text.clone()).collect();
         let open: EmbedRequest = message("EmbedRequest", json!({"extensions": self.fields}))?;
         Ok(EmbedRequest { model: self.model.clone(), inputs, ..open })
+    }
+}
+
+impl Attached {
+    fn json(&self) -> Value {
+        let url = |of: &str, data: &[u8]| format!("data:{of};base64,{}", BASE64_STANDARD.encode(data));
+        match self {
+            Self::Image(of, data) => json!({"type": "image_url", "image_url": {"url": url(of, data)}}),
+            Self::Audio(format, data) => {
+                let data = BASE64_STANDARD.encode(data);
+                json!({"type": "input_audio", "input_audio": {"data": data, "format": format}})
+            }
+            Self::File(of, data) => {
+                json!({"type": "file", "file": {"file_data": url(of, data), "filename": "a"}})
+            }
+        }
+    }
+
+    fn part(&self) -> Part {
+        match self.clone() {
+            Self::Image(of, data) => {
+                let source = Some(image::Source::Data(data));
+                Part::Image(Image { source, media_type: of.to_owned(), ..Image::default() })
+            }
+            Self::Audio(format, data) => Part::Audio(Audio { data, format: format.to_owned() }),
+            Self::File(of, data) => {
+                let (source, filename) = (Some(file::Source::Data(data)), "a".to_owned());
+                Part::File(File { source, filename, media_type: of.to_owned() })
+            }
+        }
     }
 }
 

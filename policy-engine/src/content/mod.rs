@@ -10,7 +10,7 @@ mod normalise;
 pub mod stream;
 mod validate;
 
-pub use detect::{CompileError, Detectors, Finding, WORD_LABEL, What, WordList};
+pub use detect::{CompileError, Detectors, Finding, Held, WORD_LABEL, What, WordList};
 pub use joined::Joined;
 pub use mask::{Blocked, Masker};
 pub use stream::HoldBack;

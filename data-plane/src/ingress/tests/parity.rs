@@ -14,7 +14,7 @@ fn essence(record: Record) -> impl PartialEq + std::fmt::Debug {
     (
         (record.owner, record.model_asked, record.model, record.endpoint, record.operation, record.stream),
         (record.outcome, record.code, record.status, record.usage, record.cost),
-        (record.ruling, record.found_input, record.found_output, record.attempts.len()),
+        (record.ruling, record.found_input, record.uninspected, record.found_output, record.attempts.len()),
     )
 }
 

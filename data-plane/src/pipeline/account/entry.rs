@@ -30,6 +30,7 @@ pub(super) fn begin(node: &Node, revision: u64, arrival: &Arrival) -> Record {
         revision,
         purpose: None,
         found_input: Vec::new(),
+        uninspected: Vec::new(),
         found_output: Vec::new(),
         ruling: Ruling::default(),
         outcome: Outcome::Cancelled,

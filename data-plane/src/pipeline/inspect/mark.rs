@@ -1,15 +1,18 @@
 //! Where something is found in a body, and what stands there instead.
 //!
 //! Law: a text is read alone; parts of what is read as one alone and together; a long number with the key before it, since that says
-//! whose it is. Texts are replaced as JSON strings, and so are numbers: a placeholder is no number.
+//! whose it is. What base64 holds is read like a text, where it is one, and written back as base64. Texts are replaced as JSON
+//! strings, and so are numbers: a placeholder is no number.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use policy_engine::content::{Blocked, Detectors, Finding, Joined, Masker, mask};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use policy_engine::content::{Blocked, Detectors, Finding, Held, Joined, Masker, mask};
 use policy_engine::decision::Actions;
 
-use super::super::outline::{Labelled, Outline};
+use super::super::outline::{Embedded, Labelled, Outline, data_url};
 use super::super::tape::{number, text::unescape};
 
 /// The last bytes of a label that are read: no detector looks further back.
@@ -24,6 +27,7 @@ pub(crate) struct Content {
     texts: Vec<Range<usize>>,
     joined: Vec<Vec<Range<usize>>>,
     numbers: Vec<Labelled>,
+    embedded: Vec<Embedded>,
 }
 
 impl Content {
@@ -34,7 +38,7 @@ impl Content {
         numbers: impl Iterator<Item = Range<usize>>,
     ) -> Self {
         let numbers = numbers.map(|at| Labelled { label: 0..0, at }).collect();
-        Self { texts, joined, numbers }
+        Self { texts, joined, numbers, embedded: Vec::new() }
     }
 
     /// Takes it out of an outline, to be read elsewhere.
@@ -43,12 +47,14 @@ impl Content {
             texts: std::mem::take(&mut outline.texts),
             joined: std::mem::take(&mut outline.joined),
             numbers: std::mem::take(&mut outline.numbers),
+            embedded: std::mem::take(&mut outline.embedded),
         }
     }
 
     /// Puts it back.
     pub(super) fn put_back(self, outline: &mut Outline) {
-        (outline.texts, outline.joined, outline.numbers) = (self.texts, self.joined, self.numbers);
+        (outline.texts, outline.joined) = (self.texts, self.joined);
+        (outline.numbers, outline.embedded) = (self.numbers, self.embedded);
     }
 
     /// Where the texts stand.
@@ -58,7 +64,8 @@ impl Content {
 
     /// Bytes to be read, a label for every number among them.
     pub(super) fn bytes(&self) -> usize {
-        self.texts.iter().map(Range::len).sum::<usize>() + self.numbers.len() * LABEL
+        let embedded = self.embedded.iter().map(|embedded| &embedded.at);
+        self.texts.iter().chain(embedded).map(Range::len).sum::<usize>() + self.numbers.len() * LABEL
     }
 
     /// The places in which something is found.
@@ -67,7 +74,8 @@ impl Content {
         let mut findings = Vec::new();
         let mut add = |places: &[Range<usize>], findings: &mut Vec<Finding>| {
             if !findings.is_empty() {
-                marked.push(Marked { places: places.to_vec(), findings: std::mem::take(findings) });
+                let form = Form::Plain;
+                marked.push(Marked { places: places.to_vec(), findings: std::mem::take(findings), form });
             }
         };
         let mut parts: Vec<usize> = self.joined.iter().flatten().map(|at| at.start).collect();
@@ -92,6 +100,47 @@ impl Content {
         }
         marked
     }
+
+    /// The media of what is embedded and cannot be read; appends what is found in the rest of it.
+    pub(super) fn mark_embedded(
+        &self,
+        detectors: &Detectors,
+        body: &[u8],
+        marked: &mut Vec<Marked>,
+    ) -> Vec<&'static str> {
+        let mut unread = Vec::new();
+        for embedded in &self.embedded {
+            let text = decoded(body, &embedded.at);
+            let (head, coded) = parted(&text);
+            let (mut findings, mut form) = (Vec::new(), Form::Base64);
+            match Held::read(coded) {
+                Held::Text(held) => {
+                    detectors.scan(&held, &mut findings);
+                    findings.iter_mut().for_each(|finding| moved(finding, head.len()));
+                }
+                Held::Opaque => unread.push(embedded.medium),
+            }
+            if findings.is_empty() && embedded.textual {
+                (form, _) = (Form::Plain, detectors.scan(&text, &mut findings));
+            } else {
+                detectors.scan(head, &mut findings);
+            }
+            if !findings.is_empty() {
+                marked.push(Marked { places: vec![embedded.at.clone()], findings, form });
+            }
+        }
+        unread
+    }
+}
+
+/// What stands before base64, and the base64.
+fn parted(text: &str) -> (&str, &str) {
+    let coded = data_url(text).map_or(text, |(_, coded)| coded);
+    text.split_at(text.len() - coded.len())
+}
+
+fn moved(finding: &mut Finding, by: usize) {
+    (finding.start, finding.end) = (finding.start + by, finding.end + by);
 }
 
 /// Something that is read as one text, in which something is found.
@@ -101,9 +150,44 @@ pub(crate) struct Marked {
     places: Vec<Range<usize>>,
     /// What was found in it as it reads.
     pub(crate) findings: Vec<Finding>,
+    form: Form,
+}
+
+/// How what was read is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As it reads.
+    Plain,
+    /// In base64, behind what is said of it.
+    Base64,
 }
 
 impl Marked {
+    /// What was read of base64, for placeholders that its author wrote into it.
+    pub(crate) fn held(&self, body: &[u8]) -> Option<String> {
+        let at = self.places.first().filter(|_| self.form == Form::Base64)?;
+        match Held::read(parted(&decoded(body, at)).1) {
+            Held::Text(held) => Some(held),
+            Held::Opaque => None,
+        }
+    }
+
+    /// The text behind base64 is masked as a text is and written as base64 again, so that it stays what its label says.
+    fn recoded(&self, text: &str, actions: &Actions, masker: &mut Masker) -> Result<String, Blocked> {
+        let (head, coded) = parted(text);
+        let (mut inner, outer): (Vec<Finding>, Vec<Finding>) =
+            self.findings.iter().copied().partition(|finding| finding.start >= head.len());
+        let head_masked = mask::apply(head, &outer, actions, masker)?;
+        for finding in &mut inner {
+            (finding.start, finding.end) = (finding.start - head.len(), finding.end - head.len());
+        }
+        let Held::Text(held) = Held::read(coded) else { return Ok(format!("{head_masked}{coded}")) };
+        match mask::apply(&held, &inner, actions, masker)? {
+            Cow::Borrowed(_) => Ok(format!("{head_masked}{coded}")),
+            Cow::Owned(masked) => Ok(format!("{head_masked}{}", BASE64_STANDARD.encode(masked))),
+        }
+    }
+
     /// What stands in each place instead, unquoted; places where nothing changes are left out.
     ///
     /// # Errors
@@ -117,6 +201,10 @@ impl Marked {
         let changed =
             |at: &Range<usize>, masked: String| (decoded(body, at) != masked).then(|| (at.clone(), masked));
         if let [at] = self.places.as_slice() {
+            if self.form == Form::Base64 {
+                let masked = self.recoded(&decoded(body, at), actions, masker)?;
+                return Ok(changed(at, masked).into_iter().collect());
+            }
             let masked = mask::apply(&decoded(body, at), &self.findings, actions, masker)?.into_owned();
             return Ok(changed(at, masked).into_iter().collect());
         }

@@ -4,6 +4,7 @@
 //! refused, a part of content of an unknown type is text.
 
 mod kinds;
+mod media;
 mod message;
 mod schema;
 mod tools;
@@ -16,6 +17,7 @@ use super::super::tape::{Kind, Value};
 use super::field::{BodyFault, boolean, given, kind, number, whole};
 use super::{ANSWERS, MODEL_NAME, Outline, UsageOption, Written};
 use kinds::{Place, is_lookalike};
+pub(crate) use media::data_url;
 
 /// More output tokens than this are not asked for by anybody but an attacker; it keeps every sum far from overflow.
 const MOST_TOKENS: u64 = 1 << 40;

@@ -13,7 +13,8 @@ fn refused(body: &str) -> String {
 }
 
 fn texts<'b>(outline: &Outline, body: &'b str) -> Vec<&'b str> {
-    outline.texts.iter().map(|at| body[at.clone()].trim_matches('"')).collect()
+    let textual = outline.embedded.iter().filter(|embedded| embedded.textual).map(|embedded| &embedded.at);
+    outline.texts.iter().chain(textual).map(|at| body[at.clone()].trim_matches('"')).collect()
 }
 
 const HI: &str = r#""messages":[{"role":"user","content":"hi"}]"#;
@@ -151,6 +152,33 @@ fn nothing_hides_where_media_or_names_are_expected() {
         assert!(texts(&outline, &body).iter().any(|text| text.contains("SECRET")), "{body}");
         assert_eq!(outline.media_bytes, 0, "{body}");
     }
+}
+
+#[test]
+fn media_is_set_apart_by_where_it_stands_and_named_by_its_part() {
+    let long = "A".repeat(2000);
+    let embedded = |part: &str| {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{part}]}}]}}"#);
+        let outline = read(&body).unwrap();
+        let found = outline.embedded.iter().map(|embedded| {
+            (embedded.medium, embedded.textual, body[embedded.at.clone()].trim_matches('"').len())
+        });
+        (found.collect::<Vec<_>>(), outline.elsewhere)
+    };
+    let file = |data: &str| embedded(&format!(r#"{{"type":"file","file":{{"file_data":"{data}"}}}}"#));
+    let image = |url: &str| embedded(&format!(r#"{{"type":"image_url","image_url":{{"url":"{url}"}}}}"#));
+    assert_eq!(file("data:application/pdf;base64,AAAA"), (vec![("file", false, 32)], vec![]));
+    assert_eq!(file("data:text/plain;charset=x,y;BASE64,AAAA"), (vec![("file", true, 39)], vec![]));
+    assert_eq!(file("AAAA"), (vec![("file", true, 4)], vec![]));
+    assert_eq!(file("a word"), (vec![], vec![]));
+    assert_eq!(image(r"data:image\/png;base64,\/AAA").0, [("image", false, 28)]);
+    assert_eq!(image(&long).0, [("image", false, 2000)]);
+    assert_eq!(image("AAAA"), (vec![], vec![]));
+    assert_eq!(image("https://example.org/a.png"), (vec![], vec!["image"]));
+    assert_eq!(embedded(r#"{"type":"file","file":{"file_id":"f-1"}}"#), (vec![], vec!["file"]));
+    let other = r#"{"type":"document","source":{"data":"AAAA","media_type":"application/pdf"}}"#;
+    assert_eq!(embedded(other).0, [("other", true, 4)]);
+    assert_eq!(embedded(r#"{"type":"text","text":"data:image/png;base64,AAAA"}"#), (vec![], vec![]));
 }
 
 #[test]

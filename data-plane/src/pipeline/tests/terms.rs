@@ -93,6 +93,54 @@ fn numbers_and_what_is_cut_in_parts_is_masked() {
     }
 }
 
+#[test]
+fn what_base64_holds_is_masked_and_stays_base64() {
+    let parts =
+        |parts: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{parts}]}}]}}"#);
+    let file = |data: &str| format!(r#"{{"type":"file","file":{{"file_data":"{data}"}}}}"#);
+    let audio = |data: &str| format!(r#"{{"type":"input_audio","input_audio":{{"data":"{data}"}}}}"#);
+    // `ada@example.org`, `a@b.de`, `[EMAIL_1]`, and a PNG's signature.
+    for (data, expected) in [
+        ("data:application/pdf;base64,YWRhQGV4YW1wbGUub3Jn", "data:application/pdf;base64,W0VNQUlMXzFd"),
+        ("data:text/plain;base64,YUBiLmRl", "data:text/plain;base64,W0VNQUlMXzFd"),
+        ("DATA:;x=y,z;Base64,YUBi*LmRl", "DATA:;x=y,z;Base64,W0VNQUlMXzFd"),
+        (r"data:image\/png;base64,YUBiLmRl", "data:image/png;base64,W0VNQUlMXzFd"),
+        ("data:a@b.de;base64,iVBORw0KGgo=", "data:[EMAIL_1];base64,iVBORw0KGgo="),
+        ("data:image/png;base64,iVBORw0KGgo= a@b.de", "data:image/png;base64,iVBORw0KGgo= [EMAIL_1]"),
+        ("data:image/png;base64,iVBORw0KGgo=", "data:image/png;base64,iVBORw0KGgo="),
+        ("YUBiLmRl", "W0VNQUlMXzFd"),
+        ("4111111111111111", "[CREDIT_DEBIT_CARD_NUMBER_1]"),
+        ("a@b.de", "[EMAIL_1]"),
+    ] {
+        assert_eq!(sent(&parts(&file(data))), parts(&file(expected)));
+        assert_eq!(sent(&parts(&audio(data))), parts(&audio(expected)));
+    }
+}
+
+#[tokio::test]
+async fn what_is_embedded_is_blocked_or_told_of_as_unread() {
+    let block = || vec![check(Entity::Email, MaskAction::Block)];
+    let house = House::new(|facts| guardrail(facts, block(), vec![]));
+    let image = |coded: &str| {
+        let url = format!("data:image/png;base64,{coded}");
+        let part = format!(r#"{{"type":"image_url","image_url":{{"url":"{url}"}}}}"#);
+        format!(r#"{{"model":"fast","messages":[{{"role":"user","content":[{part},{part}]}}]}}"#)
+    };
+    assert_eq!(refused(house.chat(&image("YUBiLmRl")).await).0, "content_blocked");
+    let reply = house.chat(&image("iVBORw0KGgo=")).await;
+    assert_eq!(reply.head.notices, ["not inspected for what policy masks or blocks: image"]);
+    whole(reply);
+    let [blocked, unread] = house.records();
+    assert_eq!((blocked.found_input, blocked.uninspected), (vec![("EMAIL", 2)], vec![]));
+    assert_eq!((unread.found_input, unread.uninspected), (vec![], vec![("image", 2)]));
+    house.close();
+    // Where nobody asks what is in it nothing is inspected, and nothing said of it.
+    let house = House::new(|_| ());
+    assert!(house.chat(&image("iVBORw0KGgo=")).await.head.notices.is_empty());
+    assert_eq!(house.records::<1>()[0].uninspected, []);
+    house.close();
+}
+
 #[tokio::test]
 async fn a_card_in_two_parts_or_a_number_is_blocked() {
     let block = || vec![check(Entity::CreditDebitCardNumber, MaskAction::Block)];

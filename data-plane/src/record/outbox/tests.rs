@@ -24,6 +24,7 @@ pub(crate) fn record(number: u128) -> Record {
         revision: 7,
         purpose: None,
         found_input: vec![("EMAIL", 2)],
+        uninspected: vec![],
         found_output: vec![],
         ruling: Ruling::default(),
         outcome: Outcome::Answered,

@@ -10,6 +10,7 @@ mod coded;
 mod context;
 mod email;
 mod feed;
+mod held;
 mod iban;
 mod number;
 mod parted;
@@ -32,6 +33,7 @@ use crate::vocabulary::{Entity, MaskAction};
 use coded::Coded;
 use context::Context;
 use feed::Feed;
+pub use held::Held;
 pub(super) use sieve::Sieve;
 #[cfg(test)]
 pub(super) use window::READS;

@@ -1,7 +1,7 @@
 //! The messages of a conversation.
 //!
 //! Law: a role outside the dialect, no messages at all and content of the wrong type are refused by name; identifiers,
-//! texts, tool calls and unknown members are texts; media is counted. What one role says in a row is read as one.
+//! texts, tool calls and unknown members are texts; media is set apart. What one role says in a row is read as one.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::super::super::tape::{Kind, Value};
 use super::super::Outline;
 use super::super::field::{BodyFault, kind};
 use super::kinds::Place;
-use super::tools;
+use super::{media, tools};
 
 const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
 
@@ -124,7 +124,7 @@ fn read_content(
     }
 }
 
-/// One part: a known type and the dialect's names are structure, media is counted, everything else is text.
+/// One part: a known type and the dialect's names are structure, media is set apart, everything else is text.
 fn read_part(outline: &mut Outline, part: Value<'_>) -> Result<(), BodyFault> {
     if part.kind() != Kind::Object {
         return Err(BodyFault::wrong("", "an object"));
@@ -142,11 +142,12 @@ fn read_part(outline: &mut Outline, part: Value<'_>) -> Result<(), BodyFault> {
     if !is_one_of(of, &TYPES) {
         outline.texts.push(of.range());
     }
+    let medium = media::medium_of(part);
     for (key, value) in part.members().filter(|(key, _)| !key.is("type")) {
         if !is_one_of(key, &TYPES) {
             outline.texts.push(key.range());
         }
-        note_media(outline, key, value);
+        media::note(outline, medium, (key, value));
         outline.take_numbers(Some(key), value);
     }
     Ok(())
@@ -160,60 +161,8 @@ fn is_string(value: Value<'_>) -> bool {
     value.kind() == Kind::String
 }
 
-/// Takes in a part's value: embedded media by its size, all else as text. Only what stands where the dialect has media is
-/// taken for media: a text that looks like it is a text.
-fn note_media<'t>(outline: &mut Outline, mut name: Value<'t>, value: Value<'t>) {
-    for leaf in value.leaves() {
-        let media = leaf.kind() == Kind::String && leaf.is_plain() && is_one_of(name, &MEDIA);
-        if media && is_media(leaf.inner()) {
-            outline.media_bytes = outline.media_bytes.saturating_add(leaf.range().len());
-        } else if !is_one_of(leaf, &PARTS) {
-            outline.texts.push(leaf.range());
-        }
-        if leaf.kind() == Kind::Key {
-            name = leaf;
-        }
-    }
-}
-
 /// The types of the dialect's parts, and the members that go by the same names.
 const TYPES: [&str; 5] = ["text", "image_url", "input_audio", "file", "refusal"];
-
-/// Members that hold media, or say where it is.
-const MEDIA: [&str; 6] = ["url", "data", "file_data", "image_url", "audio_url", "video_url"];
-
-/// Keys and words of the dialect's own parts.
-const PARTS: [&str; 12] = [
-    "url",
-    "detail",
-    "auto",
-    "low",
-    "high",
-    "data",
-    "format",
-    "wav",
-    "mp3",
-    "file_data",
-    "file_id",
-    "filename",
-];
-
-/// A `data:` URL in base64 of something that is not text, or long base64: nothing a text detector can read. A URL that
-/// only says so, and then goes on in the open, is text.
-fn is_media(text: &str) -> bool {
-    let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_');
-    let Some(rest) = text.strip_prefix("data:") else {
-        return text.len() >= 1024 && text.bytes().all(base64);
-    };
-    let textual = rest.starts_with("text/") || rest.starts_with("application/json");
-    let parts = rest.split_once(";base64,");
-    !textual && parts.is_some_and(|(of, coded)| is_media_type(of) && coded.bytes().all(base64))
-}
-
-/// A media type without parameters, as `image/png`.
-fn is_media_type(of: &str) -> bool {
-    of.len() <= 64 && of.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+' | b'-' | b'.'))
-}
 
 /// The ids, names and arguments of the tools a model asked for.
 fn tool_calls(outline: &mut Outline, calls: Value<'_>) -> Result<(), BodyFault> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use policy_engine::decision::Denial;
 use policy_engine::reason::ReasonCode;
+use policy_engine::vocabulary::{Currency, Money};
 use proto::code::{ErrorCode, Retry};
 use proto::status::{ReachedLimit, Refusal};
 
@@ -74,8 +75,8 @@ impl Rejection {
         Self { outcome: Outcome::Blocked, ..Self::new(ErrorCode::ContentBlocked, line) }
     }
 
-    /// A limit said no.
-    pub(crate) fn limited(refusal: &quota::Refusal) -> Self {
+    /// A limit said no, whose money is of this currency.
+    pub(crate) fn limited(refusal: &quota::Refusal, currency: Option<Currency>) -> Self {
         let code = match refusal.kind {
             quota::RefusalKind::Rate => ErrorCode::RateLimitExceeded,
             quota::RefusalKind::Concurrency => ErrorCode::ConcurrencyLimitExceeded,
@@ -87,7 +88,7 @@ impl Rejection {
             None => format!("the request alone is more than the limit `{limit}` allows"),
         };
         let mut rejection = Self::new(code, line);
-        let message = format!("{} left", refusal.remaining);
+        let message = format!("{} left", left(refusal, currency));
         rejection.refusal.limits.push(ReachedLimit { limit: limit.to_owned(), message });
         rejection.refusal.retry_after = refusal.retry_after;
         rejection.standing = Some(Box::new(refusal.standing()));
@@ -151,6 +152,16 @@ impl Rejection {
             Retry::After | Retry::Backoff => asked,
             Retry::Never => None,
         }
+    }
+}
+
+/// What is left of a limit, as a person reads it.
+fn left(refusal: &quota::Refusal, currency: Option<Currency>) -> String {
+    match (currency, &refusal.limit.bound) {
+        (Some(currency), quota::Bound::Budget { of: quota::Measure::Spend, .. }) => {
+            Money { currency, nanos: i64::try_from(refusal.remaining).unwrap_or(i64::MAX) }.to_string()
+        }
+        _ => refusal.remaining.to_string(),
     }
 }
 

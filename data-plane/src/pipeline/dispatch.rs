@@ -13,7 +13,7 @@ use tokio::time::Instant as Timepoint;
 
 use super::Exchange;
 use super::answer::{Answering, Begun, check_whole};
-use super::reserve::{Reserved, share};
+use super::reserve::{Reserved, limited, share};
 use super::tape::Tape;
 use crate::error::Rejection;
 use crate::runtime::Endpoint;
@@ -54,6 +54,7 @@ pub(crate) async fn dispatch<'s>(
                 refusal = refusal.or(Some(rejection(&error, &reserved)));
             }
             Err(Missed::Upstream(error)) => {
+                tell_refusal(exchange, endpoint, &error);
                 exchange.account.failed(&error);
                 let rejection = rejection(&error, &reserved);
                 if !error.retryable() || rejection.code() == ErrorCode::DeadlineExceeded {
@@ -65,6 +66,18 @@ pub(crate) async fn dispatch<'s>(
     }
     Err(refusal
         .unwrap_or_else(|| Rejection::new(ErrorCode::NoEndpoint, "the model has no endpoint in this geo")))
+}
+
+/// Says in the log that a vendor refuses our credential, now and then; never in the vendor's words.
+fn tell_refusal(exchange: &Exchange<'_>, endpoint: &Endpoint, error: &UpstreamError) {
+    let Kind::Status(refusal) = &error.kind else { return };
+    let status = refusal.status.as_u16();
+    if matches!(status, 401 | 403) && endpoint.vitals.tells_refusal(exchange.node.clock.now()) {
+        tracing::warn!(
+            endpoint = %endpoint.id, status,
+            "the upstream refuses the gateway's credential; this is said once a minute at most"
+        );
+    }
 }
 
 async fn attempt<'s>(
@@ -80,7 +93,8 @@ async fn attempt<'s>(
         let (lines, amounts) = share(exchange.runtime, &reserved.permitted, candidate, reserved.estimate);
         if let Some(reservation) = exchange.account.reservation() {
             let adjusted = reservation.adjust(lines, amounts, exchange.account.now()).await;
-            adjusted.map_err(|refusal| Missed::Limited(Rejection::limited(&refusal)))?;
+            let limited = |refusal| Missed::Limited(limited(&refusal, &reserved.permitted, candidate));
+            adjusted.map_err(limited)?;
         }
     }
     let call = call(reserved, endpoint);

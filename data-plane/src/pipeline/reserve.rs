@@ -13,7 +13,7 @@ use super::Exchange;
 use super::decide::Permitted;
 use super::estimate::Estimate;
 use crate::error::Rejection;
-use crate::quota::{Amounts, Line, Reservation, SubjectKey};
+use crate::quota::{Amounts, Line, Refusal, Reservation, SubjectKey};
 use crate::runtime::{Counted, Runtime};
 
 /// A request that everything is held for.
@@ -48,11 +48,26 @@ pub(crate) async fn reserve<'s>(
     if !lines.is_empty() {
         let now = exchange.account.now();
         let held = Reservation::reserve(&exchange.node.ledger, lines, amounts, now).await;
-        let held = held.map_err(|refusal| Rejection::limited(&refusal))?;
+        let held = held.map_err(|refusal| limited(&refusal, &permitted, first))?;
         exchange.account.reserved(held);
     }
     Ok(Reserved { permitted, estimate })
 }
+
+/// What the caller is told when a limit refuses a candidate.
+pub(crate) fn limited(refusal: &Refusal, permitted: &Permitted<'_>, candidate: &Candidate) -> Rejection {
+    let question = &permitted.entitled.question;
+    let mut rejection = Rejection::limited(refusal, candidate.price.as_ref().map(|price| price.currency));
+    let longest = question.arrival.operation == Operation::Chat && question.outline.max_tokens.is_none();
+    if longest && refusal.retry_after.is_none() && refusal.limit.bound.counts_output() {
+        rejection.refusal.message.push_str(HINT);
+    }
+    rejection
+}
+
+/// What a caller can do that did not say how long an answer it wants.
+const HINT: &str =
+    ": without `max_tokens` the longest answer of the model is reserved, and `max_tokens` lowers that";
 
 /// The lines and amounts of a candidate.
 pub(crate) fn share(

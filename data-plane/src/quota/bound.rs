@@ -111,6 +111,14 @@ impl Bound {
         }
     }
 
+    /// Whether what a model answers counts, by its tokens or their price.
+    #[must_use]
+    pub fn counts_output(&self) -> bool {
+        let one = Amounts { output_tokens: 1, spend: 1, ..Amounts::default() };
+        matches!(self, Self::Tokens { .. } | Self::Budget { of: Measure::Tokens(_) | Measure::Spend, .. })
+            && self.measure(&one) > 0
+    }
+
     /// The number the limit was written with, in the unit of this bound.
     #[must_use]
     pub fn limit(&self) -> u128 {

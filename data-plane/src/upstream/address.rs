@@ -46,15 +46,30 @@ enum Reach {
 impl AddressPolicy {
     /// Whether this very address may be dialled.
     pub(crate) fn permits(&self, address: IpAddr) -> bool {
+        self.refusal(address).is_none()
+    }
+
+    /// Why this very address may not be dialled, in words that name what would open it.
+    pub(crate) fn refusal(&self, address: IpAddr) -> Option<&'static str> {
         let address = canonical(address);
-        match reach(address) {
-            Reach::Forbidden => false,
-            Reach::Loopback => self.loopback == Loopback::Permitted,
-            Reach::Private => self.allowed.iter().any(|net| net.contains(&address)),
-            Reach::Public => true,
-        }
+        let (permitted, why) = match reach(address) {
+            Reach::Forbidden => (false, NEVER),
+            Reach::Loopback => (self.loopback == Loopback::Permitted, NO_LOOPBACK),
+            Reach::Private => (self.allowed.iter().any(|net| net.contains(&address)), NO_NETWORK),
+            Reach::Public => return None,
+        };
+        (!permitted).then_some(why)
     }
 }
+
+/// Why an address is refused that nothing opens.
+pub(crate) const NEVER: &str = "the address is not permitted, and no configuration permits it";
+
+/// Why loopback is refused; the key is the data plane's.
+pub(crate) const NO_LOOPBACK: &str = "the address is not permitted: loopback takes `upstream.allow_loopback` in the data plane's configuration";
+
+/// Why a network that is not public is refused; the key is the data plane's.
+const NO_NETWORK: &str = "the address is not permitted: a network that is not public takes `upstream.allowed_networks` in the data plane's configuration";
 
 /// Metadata services outside link-local: Alibaba, Azure's wire server, Oracle.
 const METADATA_V4: [Ipv4Addr; 3] =
@@ -214,6 +229,19 @@ mod tests {
             for (policy, verdict) in policies.iter().zip(verdicts) {
                 assert_eq!(policy.permits(address), *verdict, "{spelling} under {policy:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_key_that_opens_the_address() {
+        for (spelling, key) in [
+            ("127.0.0.1", Some("`upstream.allow_loopback`")),
+            ("10.0.0.7", Some("`upstream.allowed_networks`")),
+            ("169.254.169.254", None),
+        ] {
+            let why = AddressPolicy::default().refusal(spelling.parse().unwrap()).unwrap();
+            let named = why.split_whitespace().find(|word| word.starts_with("`upstream."));
+            assert_eq!(named, key, "{why}");
         }
     }
 

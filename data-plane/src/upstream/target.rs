@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::{Uri, uri::Scheme};
 
 use super::{
-    address::{AddressPolicy, Loopback},
+    address::{self, AddressPolicy, Loopback},
     config::Fault,
 };
 
@@ -69,24 +69,23 @@ fn check_port(uri: &Uri) -> Result<(), Fault> {
 }
 
 fn check_host(host: &str, policy: &AddressPolicy) -> Result<(), Fault> {
-    const REFUSED: Fault = Fault::BaseUrl("the address is not permitted");
     let bare = bare_host(host);
     if bare.is_empty() {
         return Err(Fault::BaseUrl("no host"));
     }
     if let Ok(address) = bare.parse::<IpAddr>() {
-        return if policy.permits(address) { Ok(()) } else { Err(REFUSED) };
+        return policy.refusal(address).map_or(Ok(()), |why| Err(Fault::BaseUrl(why)));
     }
     if ends_in_number(bare) && bare.parse::<Ipv4Addr>().is_err() {
         return Err(Fault::BaseUrl("a number that is not a dotted IPv4 address"));
     }
     let name = bare.to_ascii_lowercase();
     if METADATA_NAMES.contains(&name.as_str()) {
-        return Err(REFUSED);
+        return Err(Fault::BaseUrl(address::NEVER));
     }
     let local = name == "localhost" || name.ends_with(".localhost");
     if local && policy.loopback == Loopback::Refused {
-        return Err(REFUSED);
+        return Err(Fault::BaseUrl(address::NO_LOOPBACK));
     }
     Ok(())
 }

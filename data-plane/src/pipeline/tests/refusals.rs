@@ -5,8 +5,9 @@ use std::sync::Arc;
 use policy_engine::facts::Bound;
 use policy_engine::vocabulary::{Duration, Effect, Layer, Mode, Operation, Period};
 
+use crate::house::log::Lines;
 use crate::house::{House, KEY, asking, bearer, limit, refused, whole, world};
-use crate::pipeline;
+use crate::pipeline::{self, Reply};
 use crate::record::outbox::Settings;
 use crate::record::{Door, Outcome};
 
@@ -100,6 +101,59 @@ async fn case_36_answers_are_counted_before_they_are_given() {
     whole(house.chat(&asking("fast", "hi", r#","n":5"#)).await);
     let (code, ..) = refused(house.chat(&asking("fast", "hi", r#","n":6"#)).await);
     assert_eq!(code, "insufficient_quota", "six answers of a thousand tokens are more than five thousand");
+    house.close();
+}
+
+#[tokio::test]
+async fn money_is_told_as_money_and_an_open_end_by_name() {
+    let limited = |reply: Reply| {
+        let Err(rejection) = reply.body else { panic!("an answer where a refusal is expected") };
+        (rejection.refusal.message.clone(), rejection.refusal.limits[0].message.clone())
+    };
+    let money = Bound::Spend("0.0015 USD".parse().unwrap(), Period::Day);
+    let house = House::new(|facts| {
+        limit(facts, "money", money);
+        facts.prices.values_mut().for_each(|price| Arc::make_mut(price).per_million.output = 2_000_000_000);
+    });
+    let (message, left) = limited(house.chat(&asking("fast", "hi", "")).await);
+    assert_eq!(left, "0.0015 USD left");
+    assert!(
+        message.starts_with("the request alone is more than the limit `tenants/acme/limits/money`"),
+        "{message}"
+    );
+    assert!(message.ends_with("`max_tokens` lowers that"), "{message}");
+    let (message, _) = limited(house.chat(&asking("fast", "hi", r#","max_tokens":900"#)).await);
+    assert!(!message.contains("max_tokens"), "{message}");
+    whole(house.chat(&asking("fast", "hi", r#","max_tokens":90"#)).await);
+    house.close();
+    let house = House::new(|facts| limit(facts, "input", Bound::InputTokens(1, Period::Day)));
+    let (message, left) = limited(house.chat(&asking("fast", "hi there", "")).await);
+    assert!(!message.contains("max_tokens") && left == "1 left", "{message}");
+    house.close();
+}
+
+#[tokio::test]
+async fn a_vendors_refusal_of_our_credential_is_logged_once_a_minute() {
+    let house = House::new(|_| ());
+    let (lines, _guard) = Lines::of_this_thread();
+    let mut told = 0;
+    for (text, more) in [
+        ("[[sim:error=429]]", 0),
+        ("[[sim:error=401]]", 1),
+        ("[[sim:error=403]]", 0),
+        ("[[sim:error=400]]", 0),
+    ] {
+        refused(house.chat(&asking("fast", text, "")).await);
+        told += more;
+        assert_eq!(lines.with("credential").len(), told, "{text}");
+    }
+    house.clock.fetch_add(60_000_000, std::sync::atomic::Ordering::SeqCst);
+    refused(house.chat(&asking("fast", "[[sim:error=403]]", "")).await);
+    let lines = lines.with("credential");
+    assert_eq!(lines.len(), 2);
+    let last: serde_json::Value = serde_json::from_str(&lines[1]).unwrap();
+    assert_eq!((&last["level"], &last["fields"]["endpoint"]), (&"WARN".into(), &"sim-a".into()));
+    assert_eq!(last["fields"]["status"], 403);
     house.close();
 }
 

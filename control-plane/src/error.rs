@@ -4,7 +4,7 @@
 //! caller learns only that it did.
 
 use policy_engine::compile::Fault;
-use policy_engine::vocabulary::{Id, Kind};
+use policy_engine::vocabulary::{Id, Kind, Name};
 use proto::code::ErrorCode;
 use proto::name;
 use proto::status::{Refusal, WrongField};
@@ -52,6 +52,34 @@ impl ChangeError {
             other => other.into(),
         }
     }
+
+    /// What the caller is told about a key that was to be made: it got no name, so only its fields are named.
+    pub fn told_of_new_key(self, tenant: &Name) -> Refusal {
+        match self {
+            Self::Faults(faults) if faults.iter().all(|fault| fault.kind == Kind::Key) => {
+                let all = || faults.iter().map(|fault| of_new_key(fault, tenant));
+                let fields =
+                    fitting(all(), MAX_FIELDS, |wrong| wrong.field.len().saturating_add(wrong.message.len()));
+                let line = joined(all().map(|wrong| format!("{}: {}", wrong.field, wrong.message)));
+                Refusal { fields, ..Refusal::new(ErrorCode::InvalidRequest, line) }
+            }
+            other => other.into(),
+        }
+    }
+}
+
+/// A fault of a key that got no name, as a fault of the request.
+fn of_new_key(fault: &Fault, tenant: &Name) -> WrongField {
+    let field = match fault.field.strip_prefix("metadata.") {
+        Some(field) => format!("key.{field}"),
+        None => format!("key.spec.{}", fault.field.strip_prefix("spec.").unwrap_or(&fault.field)),
+    };
+    let message = match &fault.target {
+        Some((Kind::Tenant, name)) => format!("there is no Tenant `{name}`"),
+        Some((kind, name)) => format!("there is no {kind} `{name}` in tenant `{tenant}`"),
+        None => fault.message.clone(),
+    };
+    WrongField { field, message }
 }
 
 impl From<ChangeError> for Refusal {
@@ -116,8 +144,14 @@ fn lines(faults: &[Fault]) -> String {
         (name, "") => format!("{name} {}", f.message),
         (name, field) => format!("{name}: {field} {}", f.message),
     };
-    let shown = fitting(faults.iter().map(line), MAX_LINE, String::len);
-    let more = faults.len().saturating_sub(shown.len());
+    joined(faults.iter().map(line))
+}
+
+/// As many of the lines as there is room for, and how many more there are.
+fn joined(lines: impl ExactSizeIterator<Item = String>) -> String {
+    let all = lines.len();
+    let shown = fitting(lines, MAX_LINE, String::len);
+    let more = all.saturating_sub(shown.len());
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     format!("{}{more}", shown.join("; "))
 }

@@ -75,7 +75,8 @@ impl Admin {
         }
         let wanted = Wanted { spec, labels: key.labels };
         let act = call.act(format!("tenants/{tenant}/keys"));
-        let issued = issue::create(&self.publisher, act, vec![wanted]).await.map_err(Refusal::from)?;
+        let issued = issue::create(&self.publisher, act, vec![wanted]).await;
+        let issued = issued.map_err(|error| error.told_of_new_key(&tenant))?;
         let issued = issued.into_iter().next().ok_or_else(absent)?;
         Ok(CreateKeyResponse { key: Some(issued.key), secret: issued.secret.to_string() })
     }

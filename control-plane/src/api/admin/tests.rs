@@ -326,6 +326,29 @@ async fn a_key_is_shown_once_works_and_ends_when_it_is_revoked() {
 }
 
 #[tokio::test]
+async fn a_key_that_can_not_be_made_is_told_by_its_fields_and_has_no_name() {
+    let House { admin, .. } = &house().await;
+    let told = async |principal: &str, team: &str, models: &[&str]| {
+        let models = models.iter().map(|model| (*model).to_owned()).collect();
+        let spec = KeySpec { principal: principal.into(), team: team.into(), models, ..KeySpec::default() };
+        let key = Key { spec: Some(spec), ..Key::default() };
+        let request = CreateKeyRequest { parent: "tenants/acme".into(), key: Some(key) };
+        let refused = Refusal::of_status(&admin.create_key(root(request)).await.unwrap_err());
+        assert_eq!(refused.code, ErrorCode::InvalidRequest);
+        let fields: Vec<String> =
+            refused.fields.iter().map(|f| format!("{}: {}", f.field, f.message)).collect();
+        assert_eq!(refused.message, fields.join("; "));
+        refused.message
+    };
+    let nobody = "key.spec.principal: there is no Principal `nobody` in tenant `acme`";
+    assert_eq!(told("nobody", "research", &[]).await, nobody);
+    let both = format!("key.spec.team: there is no Team `none` in tenant `acme`; {nobody}");
+    assert_eq!(told("nobody", "none", &[]).await, both);
+    assert!(told("ada", "research", &["a/b"]).await.starts_with("key.spec.models: "));
+    assert_eq!(told("", "research", &[]).await, "key.spec.principal: is missing");
+}
+
+#[tokio::test]
 async fn history_tells_what_each_revision_changed() {
     let House { admin, .. } = &house().await;
     create(admin, TOKEN, "ops", false).await.unwrap();

@@ -25,7 +25,7 @@ use super::entitle::Question;
 use super::estimate::{Estimate, amounts};
 use super::inspect::Tally;
 use super::received::Arrival;
-use super::usage::{Reported, Seen};
+use super::usage::{Produced, Reported, Seen};
 use crate::error::Rejection;
 use crate::node::Node;
 use crate::quota::Reservation;
@@ -73,7 +73,12 @@ impl Account {
             price: None,
             sent_us: None,
             in_flight: None,
-            seen: Seen { estimate: Estimate { input: 0, output: 0 }, output_bytes: 0, window: None },
+            seen: Seen {
+                estimate: Estimate { input: 0, output: 0 },
+                output_bytes: 0,
+                spoken_bytes: 0,
+                window: None,
+            },
             reported: None,
             told_bytes: 0,
         };
@@ -209,11 +214,12 @@ impl Account {
         });
     }
 
-    /// Text of the answer came, unescaped bytes of it; now and then the hold is told.
-    pub(crate) fn produced(&mut self, bytes: usize) {
+    /// Text of the answer came; now and then the hold is told.
+    pub(crate) fn produced(&mut self, produced: Produced) {
         let node = &self.node;
         let Some(open) = self.open.as_deref_mut() else { return };
-        open.seen.output_bytes = open.seen.output_bytes.saturating_add(bytes as u64);
+        open.seen.output_bytes = open.seen.output_bytes.saturating_add(produced.bytes as u64);
+        open.seen.spoken_bytes = open.seen.spoken_bytes.saturating_add(produced.spoken as u64);
         if open.seen.output_bytes.saturating_sub(open.told_bytes) >= CHECKPOINT {
             open.told_bytes = open.seen.output_bytes;
             let so_far = amounts(open.seen.guess().amounts, open.price.as_deref());

@@ -8,6 +8,7 @@ mod again;
 mod answer;
 mod authenticate;
 mod decide;
+mod dialect;
 mod dispatch;
 mod entitle;
 mod estimate;

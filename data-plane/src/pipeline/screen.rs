@@ -1,7 +1,7 @@
 //! What the vendor answered, before the caller has it.
 //!
 //! Law: findings in an answer are decided like findings in a request; where nothing can apply, the bytes go on as they came. No
-//! string of an answer but its structure is left out. Deliberately absent: streams, which are screened as they come (`stream`).
+//! string of an answer is left out, and no name of a member, but for the dialect's own words (`dialect`). Deliberately absent: streams, which are screened as they come (`stream`).
 
 mod whole;
 

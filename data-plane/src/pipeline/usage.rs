@@ -16,6 +16,18 @@ const ADDED_INPUT: u64 = 65_536;
 /// Bytes of text of one token, on average, where we have to guess.
 const BYTES_A_TOKEN: u64 = 4;
 
+/// The most bytes of one token: the longest of the published vocabularies (128 spaces, in `cl100k_base` and `o200k_base`).
+const TOKEN_BYTES: u64 = 128;
+
+/// Text that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Produced {
+    /// Bytes of any text.
+    pub(crate) bytes: usize,
+    /// Bytes of them that the model surely wrote token by token, at least: no pictures, no sound, no sources.
+    pub(crate) spoken: usize,
+}
+
 /// What a vendor reported; `None` where it is missing or not a whole number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Reported {
@@ -34,6 +46,8 @@ pub(crate) struct Seen {
     pub(crate) estimate: Estimate,
     /// Bytes of text in the answer so far, unescaped.
     pub(crate) output_bytes: u64,
+    /// Bytes of them that are words of the model's, at least.
+    pub(crate) spoken_bytes: u64,
     /// The model's context window.
     pub(crate) window: Option<Tokens>,
 }
@@ -83,6 +97,7 @@ impl Seen {
         let denied = |said: u64, seen: u64| said == 0 && seen > 0;
         let input = reported.input.filter(|said| !denied(*said, self.estimate.input));
         let output = reported.output.filter(|said| !denied(*said, self.output_bytes));
+        let output = output.filter(|said| *said >= self.spoken_bytes / TOKEN_BYTES);
         let (Some(input), Some(output)) = (input, output) else {
             let mixed = Amounts {
                 input: input.unwrap_or(guess.amounts.input).min(self.most_input()),
@@ -129,7 +144,8 @@ mod tests {
         tape.read(usage.as_bytes()).unwrap();
         let reported = Reported::read(tape.root(usage.as_bytes()).unwrap());
         let estimate = Estimate { input: 40, output: 1000 };
-        Seen { estimate, output_bytes, window: Some(Tokens(8192)) }.judge(reported)
+        let spoken_bytes = output_bytes;
+        Seen { estimate, output_bytes, spoken_bytes, window: Some(Tokens(8192)) }.judge(reported)
     }
 
     #[test]
@@ -164,6 +180,26 @@ mod tests {
                 "{lie}"
             );
             assert!(usage.amounts.cached_input <= usage.amounts.input, "{lie}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_no_tokens_are_long_enough_for_is_replaced() {
+        let said = |tokens: u64| format!(r#"{{"prompt_tokens":20,"completion_tokens":{tokens}}}"#);
+        for (tokens, bytes, provenance, output) in [
+            (1, 127, Provenance::Vendor, 1),
+            (1, 255, Provenance::Vendor, 1),
+            (1, 256, Provenance::Estimated, 64),
+            (1, 1 << 20, Provenance::Estimated, 1 << 18),
+            ((1 << 13) - 1, 1 << 20, Provenance::Estimated, 1 << 18),
+            (1 << 13, 1 << 20, Provenance::Vendor, 1 << 13),
+        ] {
+            let usage = judge(&said(tokens), bytes);
+            assert_eq!(
+                (usage.provenance, usage.amounts.output),
+                (provenance, output),
+                "{tokens} for {bytes}"
+            );
         }
     }
 }

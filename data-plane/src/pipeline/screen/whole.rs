@@ -1,7 +1,8 @@
 //! A whole answer.
 //!
-//! Law: see the parent. Long numbers are read like strings, and masked to strings; the parts of an array also as one text. Log
-//! probabilities spell an answer's tokens, so they go where anything of the answer was masked.
+//! Law: see the parent. Every string is read, structure and keys among them, but for the dialect's own words; long numbers are read
+//! like strings, and masked to strings; the parts of an array also as one text. Log probabilities spell an answer's tokens, so they
+//! go wherever an answer may be masked.
 
 use std::ops::Range;
 
@@ -12,15 +13,14 @@ use policy_engine::vocabulary::{Id, Operation};
 
 use super::super::Exchange;
 use super::super::again::{Again, detectors};
-use super::super::decide::{Permitted, quoted};
+use super::super::decide::{Permitted, acts, quoted};
+use super::super::dialect::{self, Beside, Strings};
 use super::super::inspect::{Content, Marked, Tally, decoded};
 use super::super::patch::Patches;
 use super::super::tape::{Kind, Tape, Value};
-use super::super::usage::Reported;
+use super::super::usage::{Produced, Reported};
 use crate::error::Rejection;
 
-/// Members whose strings are structure, at any level of an answer.
-const STRUCTURE: [&str; 6] = ["role", "type", "id", "object", "finish_reason", "embedding"];
 /// Members of the outermost object that the dialect itself fills; its strings are read all the same.
 const FRAME: [&str; 5] = ["model", "system_fingerprint", "service_tier", "usage", "created"];
 
@@ -35,46 +35,55 @@ pub(super) fn screen(
     if let Some(reported) = root.get("usage").and_then(Reported::read) {
         exchange.account.reported(reported);
     }
-    let mut texts = Texts::default();
-    for (_, value) in root.members().filter(|(key, _)| !is_frame(*key)) {
-        // Answers to one question are many; each is read by itself.
-        match value.kind() {
-            Kind::Array => value.elements().for_each(|element| texts.gather(element)),
-            _ => texts.gather(value),
-        }
-    }
-    let chat = permitted.entitled.question.arrival.operation == Operation::Chat;
-    exchange.account.produced(if chat { texts.bytes() } else { 0 });
+    let texts = Texts::of(root, permitted.entitled.question.arrival.operation);
+    exchange.account.produced(texts.produced(root));
     let Some(detectors) = detectors(&permitted) else { return Ok(bytes) };
-    let content = texts.with_rest(root);
+    let (content, spelled) = texts.with_rest(root);
     let marked = content.mark(&detectors, &bytes);
     let mut tally = Tally::default();
     let kinds = || marked.iter().flat_map(|marked| &marked.findings).map(|finding| finding.what);
     kinds().for_each(|what| tally.add(what, 1));
     exchange.account.found_output(tally);
-    if marked.is_empty() {
-        return Ok(bytes);
-    }
     let Permitted { entitled, found, permit, mut masker, .. } = permitted;
     let mut actions = permit.output;
+    let spells = acts(&actions) || permit.output_decides;
+    if marked.is_empty() && !(spells && !spelled.is_empty()) {
+        return Ok(bytes);
+    }
     if permit.output_decides {
         let runtime = exchange.runtime.clone();
         let mut again = Again { question: entitled.question, found, runtime, endpoint: endpoint.clone() };
         actions = again.ask(kinds())?.unwrap_or(actions);
     }
-    let patches = mask(&content, &marked, (&actions, &mut masker), (root, &bytes))?;
+    let mut patches = Patches::default();
+    for spelled in spelled.into_iter().filter(|_| spells) {
+        patches.add(spelled, &b"null"[..]);
+    }
+    mask((&content, &marked), (&actions, &mut masker), &bytes, &mut patches)?;
     Ok(patches.apply(&bytes))
 }
 
 /// Where the strings of an answer stand, and which of them are read as one.
-#[derive(Default)]
 struct Texts {
+    operation: Operation,
     all: Vec<Range<usize>>,
     joined: Vec<Vec<Range<usize>>>,
 }
 
 impl Texts {
-    /// Takes in the strings within a value that are not structure, in order; log probabilities are left out.
+    /// Those of what answers; answers to one question are many, and each is read by itself.
+    fn of(root: Value<'_>, operation: Operation) -> Self {
+        let mut texts = Self { operation, all: Vec::new(), joined: Vec::new() };
+        for (_, value) in root.members().filter(|(key, _)| !is_frame(*key)) {
+            match value.kind() {
+                Kind::Array => value.elements().for_each(|element| texts.gather(element)),
+                _ => texts.gather(value),
+            }
+        }
+        texts
+    }
+
+    /// Takes in the strings within a value that are not structure, in order; log probabilities and vectors are left out.
     fn gather(&mut self, value: Value<'_>) {
         match value.kind() {
             Kind::String => self.all.push(value.range()),
@@ -85,64 +94,75 @@ impl Texts {
                 }
             }
             Kind::Object => {
-                for (key, member) in value.members() {
-                    if !STRUCTURE.iter().any(|known| key.is(known)) && !key.is("logprobs") {
-                        self.gather(member);
-                    }
+                let operation = self.operation;
+                for (_, member) in value.members().filter(|member| holds_text(*member, operation)) {
+                    self.gather(member);
                 }
             }
             _ => {}
         }
     }
 
-    /// Bytes of them as written.
-    fn bytes(&self) -> usize {
-        self.all.iter().map(|at| at.len().saturating_sub(2)).sum()
+    /// How much of them was produced for the question.
+    fn produced(&self, root: Value<'_>) -> Produced {
+        if self.operation != Operation::Chat {
+            return Produced::default();
+        }
+        let choices = root.get("choices").into_iter().flat_map(|choices| choices.elements());
+        let spoken = choices.filter_map(|choice| choice.get("message")).map(dialect::spoken).sum();
+        Produced { bytes: self.all.iter().map(|at| at.len().saturating_sub(2)).sum(), spoken }
     }
 
-    /// The same with what else is read of an answer.
-    fn with_rest(mut self, root: Value<'_>) -> Content {
-        self.all.extend(frame(root).map(|text| text.range()));
-        Content::of_answer(self.all, self.joined, numbers(root).map(|number| number.range()))
+    /// The same with what else is read of an answer; and where log probabilities stand.
+    fn with_rest(mut self, root: Value<'_>) -> (Content, Vec<Range<usize>>) {
+        let mut spelled = Vec::new();
+        for (key, value) in root.members() {
+            let strings = if is_frame(key) { Strings::All } else { Strings::Structure };
+            dialect::beside((key, value), strings, &mut |beside| match beside {
+                Beside::Text(text) => self.all.push(text.range()),
+                Beside::LogProbabilities(value) => spelled.push(value.range()),
+            });
+        }
+        (Content::of_answer(self.all, self.joined, numbers(root).map(|number| number.range())), spelled)
     }
+}
+
+/// Whether a member holds texts.
+fn holds_text((key, value): (Value<'_>, Value<'_>), operation: Operation) -> bool {
+    if value.kind() != Kind::String {
+        return !key.is("logprobs");
+    }
+    let vector = || operation == Operation::Embed && key.is("embedding") && dialect::is_vector(value);
+    !dialect::is_structure(key) && !key.is("logprobs") && !vector()
 }
 
 fn is_frame(key: Value<'_>) -> bool {
-    STRUCTURE.iter().chain(&FRAME).any(|known| key.is(known))
+    dialect::is_structure(key) || key.is("logprobs") || FRAME.iter().any(|known| key.is(known))
 }
 
-/// The strings that the dialect has beside the answer: ids, names and tiers, as a vendor writes them.
-fn frame<'t>(root: Value<'t>) -> impl Iterator<Item = Value<'t>> {
-    let members = root.members().filter(|(key, _)| is_frame(*key));
-    members.flat_map(|(_, value)| value.leaves()).filter(|leaf| leaf.kind() == Kind::String)
-}
-
-/// The long numbers of an answer that the dialect does not fill.
+/// The long numbers of an answer that are not the dialect's own.
 fn numbers<'t>(root: Value<'t>) -> impl Iterator<Item = Value<'t>> {
-    let members = root.members().filter(|(key, _)| !FRAME.iter().any(|known| key.is(known)));
-    members.flat_map(|(_, value)| value.numbers()).map(|(_, number)| number)
+    root.members().flat_map(|(key, value)| {
+        let numbers = value.numbers();
+        numbers
+            .filter(move |(label, number)| !dialect::is_own_number(key, *label, *number))
+            .map(|(_, number)| number)
+    })
 }
 
 fn mask(
-    content: &Content,
-    marked: &[Marked],
+    (content, marked): (&Content, &[Marked]),
     (actions, masker): (&Actions, &mut Masker),
-    (root, body): (Value<'_>, &[u8]),
-) -> Result<Patches, Rejection> {
-    let mut patches = Patches::default();
+    body: &[u8],
+    patches: &mut Patches,
+) -> Result<(), Rejection> {
     content.texts().iter().for_each(|at| masker.reserve(&decoded(body, at)));
     for marked in marked {
         let masked = marked.masked(body, actions, masker);
         let masked = masked.map_err(|blocked| Rejection::blocked(blocked.what.label()))?;
         masked.iter().for_each(|(at, text)| patches.add(at.clone(), quoted(text)));
     }
-    if !patches.is_empty() {
-        let choices = root.get("choices").into_iter().flat_map(|choices| choices.elements());
-        for logprobs in choices.filter_map(|choice| choice.get("logprobs")) {
-            patches.add(logprobs.range(), &b"null"[..]);
-        }
-    }
-    Ok(patches)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -152,24 +172,72 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_card_written_as_a_number_is_masked_to_a_string() {
-        let answer = br#"{"id":"a@example.org","created":4111111111111111,"usage":{"n":4111111111111111},"choices":[{"index":0,"x":{"n":[7,4111111111111111.0]},"z":[{"text":"bob@exam"},{"type":"u","refusal":"ple.com!"}]}],"y":-378282246310005}"#;
+    /// An answer with all that is found in it masked.
+    fn masked(answer: &'static str, operation: Operation) -> String {
         let (mut tape, mut actions) = (Tape::default(), Actions::default());
-        tape.read(answer).unwrap();
-        let root = tape.root(answer).unwrap();
+        tape.read(answer.as_bytes()).unwrap();
+        let root = tape.root(answer.as_bytes()).unwrap();
         Entity::ALL.iter().for_each(|entity| actions.tighten(*entity, MaskAction::Mask));
         let detectors = Detectors::compile(Entity::ALL.iter().copied(), []).unwrap();
-        let mut texts = Texts::default();
-        texts.gather(root.get("choices").unwrap());
-        let content = texts.with_rest(root);
-        let marked = content.mark(&detectors, answer);
-        let patches = mask(&content, &marked, (&actions, &mut Masker::new()), (root, answer)).unwrap();
-        let masked = patches.apply(&Bytes::from_static(answer));
+        let (content, _) = Texts::of(root, operation).with_rest(root);
+        let (marked, mut patches) = (content.mark(&detectors, answer.as_bytes()), Patches::default());
+        let masker = &mut Masker::new();
+        mask((&content, &marked), (&actions, masker), answer.as_bytes(), &mut patches).unwrap();
+        let masked = patches.apply(&Bytes::from_static(answer.as_bytes()));
+        std::str::from_utf8(&masked).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_card_written_as_a_number_is_masked_to_a_string() {
+        let answer = r#"{"id":"a@example.org","created":1732270000,"usage":{"total_tokens":123456789,"n":4111111111111111},"choices":[{"index":0,"x":{"n":[7,4111111111111111.0]},"z":[{"text":"bob@exam"},{"type":"u","refusal":"ple.com!"}]}],"y":-378282246310005}"#;
         let card = "CREDIT_DEBIT_CARD_NUMBER";
         let expected = format!(
-            r#"{{"id":"[EMAIL_1]","created":4111111111111111,"usage":{{"n":4111111111111111}},"choices":[{{"index":0,"x":{{"n":[7,"[{card}_1]"]}},"z":[{{"text":"[EMAIL_2]"}},{{"type":"u","refusal":"!"}}]}}],"y":"[{card}_2]"}}"#
+            r#"{{"id":"[EMAIL_2]","created":1732270000,"usage":{{"total_tokens":123456789,"n":"[{card}_1]"}},"choices":[{{"index":0,"x":{{"n":[7,"[{card}_1]"]}},"z":[{{"text":"[EMAIL_1]"}},{{"type":"u","refusal":"!"}}]}}],"y":"[{card}_2]"}}"#
         );
-        assert_eq!(std::str::from_utf8(&masked).unwrap(), expected);
+        assert_eq!(without_numbers(&masked(answer, Operation::Chat)), without_numbers(&expected));
+    }
+
+    /// Which of two was met first is nothing that is promised.
+    fn without_numbers(text: &str) -> String {
+        text.replace("_1]", "]").replace("_2]", "]")
+    }
+
+    #[test]
+    fn no_place_of_an_answer_is_left_out() {
+        for (place, mail) in [
+            (r#"{"choices":[{"message":{"tool_calls":[{"id":"bob@example.org","type":"function"}]}}]}"#, 1),
+            (r#"{"choices":[{"message":{"tool_calls":[{"id":"c","type":"bob@example.org"}]}}]}"#, 1),
+            (r#"{"choices":[{"message":{"role":"bob@example.org"},"finish_reason":"stop"}]}"#, 1),
+            (r#"{"choices":[{"message":{"role":"assistant"},"finish_reason":"bob@example.org"}]}"#, 1),
+            (
+                r#"{"choices":[{"x":{"id":"bob@example.org","object":"ann@example.org","embedding":"eve@example.org"}}]}"#,
+                3,
+            ),
+            (r#"{"choices":[{"x":{"id":{"a":"bob@example.org"},"role":["ann@example.org"]}}]}"#, 2),
+            (r#"{"choices":[{"message":{"bob@example.org":"x"}}],"ann@example.org":1}"#, 2),
+            (r#"{"id":{"bob@example.org":"x"},"usage":{"ann@example.org":1},"choices":[]}"#, 2),
+            (r#"{"data":[{"embedding":"bob@example.org"}]}"#, 1),
+        ] {
+            for operation in [Operation::Chat, Operation::Embed] {
+                let masked = masked(place, operation);
+                assert!(!masked.contains("example.org"), "{masked}");
+                assert_eq!(masked.matches("[EMAIL_").count(), mail, "{masked}");
+            }
+        }
+        for place in [
+            r#"{"created":4111111111111111,"choices":[]}"#,
+            r#"{"usage":{"total_tokens":4111111111111111},"choices":[]}"#,
+            r#"{"usage":{"x":[4111111111111111]},"choices":[]}"#,
+            r#"{"model":4111111111111111,"choices":[]}"#,
+        ] {
+            assert!(masked(place, Operation::Chat).contains("[CREDIT_DEBIT_CARD_NUMBER_1]"), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_vector_stays_as_it_is() {
+        let vector = r#"{"data":[{"embedding":"4111111111111111/4111111111111111/4111111111111111/41111111111111=="}]}"#;
+        assert_eq!(masked(vector, Operation::Embed), vector);
+        assert_ne!(masked(vector, Operation::Chat), vector, "no answer in words has vectors");
     }
 }

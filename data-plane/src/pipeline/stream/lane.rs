@@ -13,9 +13,11 @@ use policy_engine::content::Detectors;
 use policy_engine::vocabulary::Id;
 
 use super::super::decide::Permitted;
+use super::super::dialect::spoken;
 use super::super::inspect::Tally;
 use super::super::patch::Patches;
 use super::super::tape::{Kind, Value};
+use super::super::usage::Produced;
 use super::chunk::{Chunk, cut};
 use super::frame::Frame;
 use crate::error::Rejection;
@@ -46,7 +48,7 @@ impl Lane {
         Self { patches: Patches::default(), inspector: Some(Box::new(inspector)) }
     }
 
-    /// Lets a chunk go on, as far as it may. Gives the bytes of text it brought.
+    /// Lets a chunk go on, as far as it may. Gives what text it brought.
     ///
     /// # Errors
     /// When the stream must end; what may leave before that is in the frame.
@@ -55,12 +57,12 @@ impl Lane {
         chunk: &Chunk<'_>,
         (event, data): (&Event, &Bytes),
         (frame, shows_usage): (&mut Frame, bool),
-    ) -> Result<usize, Rejection> {
+    ) -> Result<Produced, Rejection> {
         self.patches.clear();
         if let Some((key, _)) = chunk.usage.filter(|_| !shows_usage) {
             self.patches.add(cut(chunk.root, key), &b""[..]);
         }
-        let (verdict, produced) = match &mut self.inspector {
+        let (verdict, bytes) = match &mut self.inspector {
             None => (Verdict::Leaves, chunk.choices.iter().map(|choice| texts(choice.value)).sum()),
             Some(inspector) => inspector.take(chunk, &mut self.patches, frame)?,
         };
@@ -69,7 +71,8 @@ impl Lane {
             Verdict::Leaves if self.patches.is_empty() && is_canonical(event) => frame.pass(&event.raw),
             Verdict::Leaves => frame.event(|out| self.patches.write(&one_line(event, data), out)),
         }
-        Ok(produced)
+        let deltas = chunk.choices.iter().filter_map(|choice| choice.value.get("delta"));
+        Ok(Produced { bytes, spoken: deltas.map(spoken).sum() })
     }
 
     /// Lets go of what is held, as no more comes.

@@ -320,11 +320,103 @@ fn numbers_are_masked_like_those_of_a_whole_answer() {
         (&first["x"], &first["choices"][0]["delta"]["n"]),
         (&card.into(), &serde_json::json!([7, card]))
     );
-    assert_eq!(first["created"], 4_111_111_111_111_111_u64);
+    assert_eq!((&first["created"], &first["usage"]), (&card.into(), &serde_json::Value::Null));
     assert!(left.contains("\"bo\""), "{left}");
     let house = House::new(|facts| masking(facts, MaskAction::Block));
     let (left, end) = runtime().block_on(async { fed(opened(&house, "").await, [wire.as_bytes()]) });
     assert_eq!((left.contains("4111"), end), (false, Some("content_blocked")), "{left}");
+}
+
+/// What leaves of a stream of these choices and of its end, in a house that masks, to a caller who asked to see usage.
+fn left_of(choices: &[&str]) -> (String, Option<&'static str>) {
+    let house = House::new(|facts| masking(facts, MaskAction::Mask));
+    let wire: String =
+        choices.iter().map(|choice| chunk(choice)).chain([finish(0), DONE.to_owned()]).collect();
+    let more = r#","stream_options":{"include_usage":true}"#;
+    runtime().block_on(async { fed(opened(&house, more).await, [wire.as_bytes()]) })
+}
+
+#[test]
+fn no_place_of_a_chunk_is_left_out() {
+    let with = |delta: &str| format!(r#"{{"index":0,"delta":{{{delta}}},"finish_reason":null}}"#);
+    for (choice, mails) in [
+        (with(r#""tool_calls":[{"index":0,"id":"bob@example.org","type":"ann@example.org"}]"#), 2),
+        (with(r#""tool_calls":[{"index":0,"function":{"name":"bob@example.org","arguments":""}}]"#), 1),
+        (with(r#""role":"bob@example.org","content":"hi""#), 1),
+        (with(r#""x":{"id":"bob@example.org","object":"ann@example.org","name":"eve@example.org"}"#), 3),
+        (with(r#""bob@example.org":{"ann@example.org":7}"#), 2),
+        (with(r#""bob@example.org":"ask ann""#), 2),
+        (r#"{"index":0,"delta":{},"finish_reason":"bob@example.org"}"#.to_owned(), 1),
+    ] {
+        let (left, end) = left_of(&[&choice]);
+        assert_eq!(end, None, "{choice}");
+        assert!(!left.contains("example.org"), "{left}");
+        assert_eq!(left.matches("[EMAIL_").count(), mails, "{left}");
+    }
+    let (left, _) = left_of(&[
+        r#"{"index":0,"delta":{"x":{"logprobs":{"content":[{"token":"bob"}]}}},"logprobs":{"n":4111111111111111}}"#,
+    ]);
+    assert_eq!((left.matches(r#""logprobs":null"#).count(), left.contains("bob")), (2, false), "{left}");
+}
+
+#[test]
+fn names_and_numbers_beside_the_choices_are_masked() {
+    let house = House::new(|facts| masking(facts, MaskAction::Mask));
+    let wire = chunk(r#"{"index":0,"delta":{"content":"hi"}}"#)
+        .replace(r#""usage":null"#, r#""bob@example.org":1,"usage":{"ann@example.org":2,"n":4111111111111111,"total_tokens":4111111111111111,"prompt_tokens":123456789}"#);
+    let wire = [&wire, &finish(0), DONE].concat();
+    let more = r#","stream_options":{"include_usage":true}"#;
+    let (left, end) = runtime().block_on(async { fed(opened(&house, more).await, [wire.as_bytes()]) });
+    assert_eq!(end, None);
+    assert!(!left.contains("example.org") && !left.contains("4111") && left.contains("123456789"), "{left}");
+}
+
+#[test]
+fn a_place_out_of_bounds_ends_the_stream() {
+    for choice in [
+        r#"{"index":0,"delta":{"tool_calls":[{"index":4111111111111111,"function":{"arguments":"bo"}}]}}"#,
+        r#"{"index":0,"delta":{"tool_calls":[{"index":128,"function":{"arguments":"bo"}}]}}"#,
+        r#"{"index":4111111111111111,"delta":{"content":"bo"}}"#,
+        r#"{"index":4111111111111111.0,"delta":{"content":"bo"}}"#,
+        r#"{"index":"bob@example.org","delta":{"content":"bo"}}"#,
+        r#""bob@example.org""#,
+        "4111111111111111",
+    ] {
+        let (left, end) = left_of(&[choice]);
+        assert_eq!((left.as_str(), end), ("", Some("upstream_error")), "{choice}");
+    }
+    let (left, end) =
+        left_of(&[r#"{"index":127,"delta":{"tool_calls":[{"index":127,"function":{"arguments":"bo"}}]}}"#]);
+    assert_eq!((end, left.contains("\"bo\"")), (None, true), "{left}");
+}
+
+#[test]
+fn parts_of_a_content_are_one_text() {
+    let with =
+        |content: &str| format!(r#"{{"index":0,"delta":{{"content":{content}}},"finish_reason":null}}"#);
+    let part = |more: &str, text: &str| format!(r#"{{{more}"type":"text","text":"{text}"}}"#);
+    for (one, two) in [
+        (part("", "ask bob.smith@exa"), part("", "mple.org")),
+        (part(r#""index":0,"#, "ask bob.smith@exa"), part(r#""index":1,"#, "mple.org")),
+        ("\"ask bob.smith@exa\"".to_owned(), part("", "mple.org")),
+    ] {
+        let together = vec![with(&format!("[{one},{two}]"))];
+        let apart = vec![with(&format!("[{one}]")), with(&format!("[{two}]"))];
+        let plain = vec![with(&format!("[{one}]")), with("\"mple.org\"")];
+        for choices in [together, apart, plain] {
+            let choices: Vec<&str> = choices.iter().map(String::as_str).collect();
+            let (left, end) = left_of(&choices);
+            assert_eq!(end, None);
+            let left: String = left.split_inclusive('"').filter(|text| !text.starts_with("index")).collect();
+            assert!(left.contains("ask ") && left.contains("[EMAIL_1]"), "{left}");
+            assert!(!left.contains("smith") && !left.contains("mple"), "{left}");
+        }
+    }
+    let thinking = |text: &str| {
+        with(&format!(r#"[{{"type":"thinking","thinking":[{{"type":"text","text":"{text}"}}]}}]"#))
+    };
+    let (left, end) = left_of(&[&thinking("bob@exa"), &thinking("mple.org "), &thinking("so")]);
+    assert_eq!((end, left.contains("[EMAIL_1] "), left.contains("bob")), (None, true, false), "{left}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Every text of a stream through the hold-back.
 //!
-//! Law: what is held of a channel leaves before the chunk that ends its choice; a finding that blocks, or that the policy would
+//! Law: what is held of a channel leaves before the chunk that ends its choice; every other string, name and long number is a whole
+//! text, read as in an answer that comes whole. A finding that blocks, or that the policy would
 //! not have permitted, ends the stream, and what stood before it has left. Deliberately absent: detecting.
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use policy_engine::vocabulary::Id;
 
 use super::super::super::again::Again;
 use super::super::super::decide::{Permitted, acts, quoted};
+use super::super::super::dialect::{self, Beside, Strings};
 use super::super::super::inspect::Tally;
 use super::super::super::patch::Patches;
 use super::super::super::tape::{Kind, Value};
@@ -24,10 +26,7 @@ use crate::upstream::error::{Kind as Failure, UpstreamError};
 
 /// Texts outside the channels that are remembered for having nothing in them, and how long they may be: every chunk brings the
 /// same few.
-const CLEAN: (usize, usize) = (8, 256);
-
-/// Members of a chunk whose numbers are the dialect's own.
-const OWN_NUMBERS: [&str; 2] = ["usage", "created"];
+const CLEAN: (usize, usize) = (16, 256);
 
 /// Screens one stream.
 pub(super) struct Inspector {
@@ -45,6 +44,8 @@ pub(super) struct Inspector {
     clean: Vec<Box<[u8]>>,
     /// Text that may leave; kept for its room.
     free: String,
+    /// Log probabilities go, since something may have to be masked.
+    spells: bool,
     /// Nothing leaves any more.
     over: bool,
 }
@@ -71,6 +72,7 @@ impl Inspector {
         let actions =
             again.as_ref().map_or_else(|| permit.output.clone(), |again| again.foresee(&permit.output));
         let actions = Arc::new(actions);
+        let spells = acts(&actions) || again.is_some();
         Self {
             channels: Channels::new(detectors.clone(), actions.clone()),
             detectors,
@@ -81,6 +83,7 @@ impl Inspector {
             beside: Tally::default(),
             clean: Vec::new(),
             free: String::new(),
+            spells,
             over: false,
         }
     }
@@ -126,11 +129,10 @@ impl Inspector {
         patches: &mut Patches,
         frame: &mut Frame,
     ) -> Result<(usize, bool), Rejection> {
-        let leaves =
-            self.channels.leaves(choice.index, choice.value).ok_or_else(|| odd("too many kinds of text"))?;
-        leaves.numbers.iter().try_for_each(|number| self.take_alone(*number, patches))?;
-        let structure = leaves.structure || !leaves.numbers.is_empty();
-        let (mut produced, mut leave) = (0, structure || choice.ends || leaves.texts.is_empty());
+        let leaves = self.channels.leaves(choice.index, choice.value).map_err(odd)?;
+        leaves.logprobs.iter().for_each(|logprobs| self.drop_spelled(*logprobs, patches));
+        leaves.alone.iter().try_for_each(|alone| self.take_alone(*alone, patches))?;
+        let (mut produced, mut leave) = (0, leaves.structure || choice.ends || leaves.texts.is_empty());
         for (place, leaf) in leaves.texts.iter().enumerate() {
             let text = leaf.value.text();
             produced += text.len();
@@ -151,31 +153,40 @@ impl Inspector {
                 self.finish(at, frame)?;
             }
         }
-        if acts(&self.actions)
-            && let Some(logprobs) = choice.value.get("logprobs").filter(|l| l.kind() != Kind::Null)
-        {
-            patches.add(logprobs.range(), &b"null"[..]);
-        }
         Ok((produced, leave))
     }
 
     /// What the vendor wrote beside the choices has no order that a client would join, so each string is a whole text; so is each
     /// long number, but for those of the dialect's own.
     fn take_beside(&mut self, chunk: &Chunk<'_>, patches: &mut Patches) -> Result<(), Rejection> {
-        let members = chunk.root.members().filter(|(key, _)| !key.is("choices"));
-        for (key, value) in members {
-            value
-                .leaves()
-                .filter(|leaf| leaf.kind() == Kind::String)
-                .try_for_each(|leaf| self.take_alone(leaf, patches))?;
-            if !OWN_NUMBERS.iter().any(|known| key.is(known)) {
-                value.numbers().try_for_each(|(_, number)| self.take_alone(number, patches))?;
+        for (key, value) in chunk.root.members() {
+            if key.is("choices") {
+                are_choices(value, &chunk.choices)?;
+                continue;
+            }
+            let mut taken = Ok(());
+            dialect::beside((key, value), Strings::All, &mut |beside| match beside {
+                _ if taken.is_err() => {}
+                Beside::Text(text) => taken = self.take_alone(text, patches),
+                Beside::LogProbabilities(logprobs) => self.drop_spelled(logprobs, patches),
+            });
+            taken?;
+            for (label, number) in value.numbers() {
+                if !dialect::is_own_number(key, label, number) {
+                    self.take_alone(number, patches)?;
+                }
             }
         }
         Ok(())
     }
 
-    /// Screens a string or a number that is a whole text.
+    fn drop_spelled(&self, logprobs: Value<'_>, patches: &mut Patches) {
+        if self.spells {
+            patches.add(logprobs.range(), &b"null"[..]);
+        }
+    }
+
+    /// Screens a string, a key or a number that is a whole text.
     fn take_alone(&mut self, leaf: Value<'_>, patches: &mut Patches) -> Result<(), Rejection> {
         if self.clean.iter().any(|known| **known == *leaf.raw()) {
             return Ok(());
@@ -243,10 +254,17 @@ impl Inspector {
 
     /// What is free leaves in a chunk of its own.
     fn let_go(&mut self, at: usize, frame: &mut Frame) {
+        let (detectors, actions, masker) = (&self.detectors, &self.actions, &mut self.masker);
+        // Whatever may not leave was refused when it came.
+        let mut name = |key: &str| {
+            let mut findings = Vec::new();
+            detectors.scan(key, &mut findings);
+            apply(key, &findings, actions, masker).map(std::borrow::Cow::into_owned).unwrap_or_default()
+        };
         if let Some(channel) = self.channels.get(at).filter(|_| !self.free.is_empty()) {
             frame.event(|out| {
                 out.extend_from_slice(&self.opening);
-                channel.write(&self.free, out);
+                channel.write(&self.free, &mut name, out);
                 out.extend_from_slice(b"]}");
             });
         }
@@ -285,6 +303,14 @@ impl Inspector {
         }
         self.opening.extend_from_slice(b"\"choices\":[");
     }
+}
+
+/// Whether all that stands as choices was read as such.
+fn are_choices(value: Value<'_>, choices: &[Choice<'_>]) -> Result<(), Rejection> {
+    let all =
+        value.len() == choices.len() && choices.iter().all(|choice| choice.value.kind() == Kind::Object);
+    let are = value.kind() == Kind::Null || value.kind() == Kind::Array && all;
+    if are { Ok(()) } else { Err(odd("the choices are none")) }
 }
 
 fn odd(what: &'static str) -> Rejection {

@@ -29,7 +29,8 @@ pub struct Request<'a> {
     pub stream: bool,
     /// The purpose the caller declared.
     pub purpose: Option<&'a str>,
-    /// Legal areas the caller declared for the subjects; they add to what is known and never take away.
+    /// Where the subjects live, as the caller declared it: any place of [`crate::rules::geo`], in either case, under every law
+    /// that may hold there. They add to what is known and never take away; one that the table does not know may be anywhere.
     pub declared_jurisdictions: &'a [Name],
     /// Data classes the caller declared; they add to what is found.
     pub declared_classes: &'a [String],

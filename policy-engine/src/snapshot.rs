@@ -12,7 +12,7 @@ mod rulebook;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(crate) use areas::areas_of;
+pub(crate) use areas::{areas_of, declared_areas_of};
 pub(crate) use bits::has_bit;
 pub use content::{ContentView, WordList};
 pub use rows::{

@@ -7,6 +7,7 @@ use std::time::Instant as Moment;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use policy_engine::rules::geo;
 use policy_engine::vocabulary::{Instant, Name, Operation};
 use proto::code::ErrorCode;
 use tokio::time::Instant as Timepoint;
@@ -63,7 +64,7 @@ pub(crate) struct Declared {
     pub(crate) purpose: Option<Box<str>>,
     /// Data classes in it, beside those that are found.
     pub(crate) classes: Vec<String>,
-    /// Legal areas of its subjects, beside those that are known.
+    /// Where its subjects live, beside what is known; names of the table of places.
     pub(crate) jurisdictions: Vec<Name>,
 }
 
@@ -153,10 +154,7 @@ impl Declared {
         classes: Vec<&str>,
         subjects: Vec<&str>,
     ) -> Result<Self, Rejection> {
-        let jurisdictions = subjects.iter().map(|name| {
-            Name::new(name)
-                .map_err(|error| Rejection::field("x-chancery-subject-jurisdiction", error.to_string()))
-        });
+        let jurisdictions = subjects.into_iter().map(place);
         let classes = classes.iter().map(|class| match Name::new(class) {
             Ok(_) => Ok((*class).to_owned()),
             Err(error) => Err(Rejection::field("x-chancery-data-class", error.to_string())),
@@ -190,6 +188,17 @@ impl Declared {
         self.jurisdictions.extend(other.jurisdictions);
         Ok(())
     }
+}
+
+/// The place of the table that is meant. One that is not known is refused: no rule could hold for it, and it was declared so that
+/// one does.
+fn place(text: &str) -> Result<Name, Rejection> {
+    let refuse = |message| Rejection::field("x-chancery-subject-jurisdiction", message);
+    Name::new(text).map_err(|error| refuse(error.to_string()))?;
+    let known = geo::place_named(text).ok_or_else(|| {
+        refuse(format!("`{text}` is no known place: an ISO 3166 code, `EU`, `EEA`, `UK` or a cloud region"))
+    })?;
+    Name::new(known).map_err(|error| refuse(error.to_string()))
 }
 
 fn text<'h>(name: &'static str, value: &'h HeaderValue) -> Result<&'h str, Rejection> {

@@ -11,7 +11,7 @@ use crate::rules::condition::{
     Attribute, Attributes, Caller, EndpointSide, Members, ModelSide, RequestSide, Set, Symbol, Truth, Value,
 };
 use crate::snapshot::rows::{Gate, Places, SiteRow};
-use crate::snapshot::{CompiledSnapshot, Identity, areas_of};
+use crate::snapshot::{CompiledSnapshot, Identity, declared_areas_of};
 use crate::vocabulary::{Effect, Entity};
 
 /// Texts of a request as symbols.
@@ -48,7 +48,8 @@ impl Texts {
             classes.extend(found.map(|e| symbol(e.as_str())));
             sort(&mut classes);
         }
-        let places = request.declared_jurisdictions.iter().flat_map(|place| areas_of(place.as_str()));
+        let places =
+            request.declared_jurisdictions.iter().flat_map(|place| declared_areas_of(place.as_str()));
         let declared_classes = request.declared_classes.iter().map(|class| symbol(class));
         Self {
             declared_jurisdictions: with_more(&jurisdictions, places.map(|area| symbol(area))),

@@ -2,6 +2,7 @@
 //!
 //! Law: a name is expanded before it is compared, so `eu-central-1` is within `DE`, `DE` within `EU`, `EU` within `EEA`,
 //! and never the other way round; a name that the dated table does not know is no place at all.
+//! Policy is written in exactly these names; only what callers declare is read in either case ([`place_named`]).
 //! Absent on purpose: addresses, distances, adequacy. Whether a transfer is *allowed* is a rule, not geography.
 //!
 //! A place that can be divided (a country, a state) has one leaf of its own, "somewhere in it, no more is known",
@@ -14,12 +15,14 @@
 //! | `eu-central-1`, `westeurope` | cloud region | lower case |
 //! | `eu`, `us`, `global` | geo: alias of the set it serves | lower case |
 
+mod subject;
 mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
+pub use subject::{jurisdictions_touched, place_named};
 pub use table::TABLE_AS_OF;
 
 /// Words of a [`RegionSet`]; 64 leaves each.

@@ -12,7 +12,7 @@ use policy_engine::{compile, decide, entitle};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::world::{AREAS, MODELS, PEOPLE, TEAMS, TENANTS, TIMES, TOOLS, WORDS, name};
+use super::world::{MODELS, PEOPLE, TEAMS, TENANTS, TIMES, TOOLS, WORDS, name};
 
 /// Something a content may hold, and what it then is found to hold.
 pub(crate) const PARTS: [(&str, Option<Entity>); 4] = [
@@ -21,6 +21,9 @@ pub(crate) const PARTS: [(&str, Option<Entity>); 4] = [
     (WORDS[0], None),
     (WORDS[1], None),
 ];
+
+/// Places that a caller may declare; the last is none.
+const CLAIMS: [&str; 8] = ["DE", "EU", "GB", "US", "de-by", "EEA", "us-east-1", "europe"];
 
 /// A question.
 #[derive(Debug, Clone)]
@@ -49,7 +52,7 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
     let key = prop::option::weighted(0.3, select(&["k0", "k1", "k2"][..]));
     let what =
         (select(&MODELS[..]), any::<bool>(), prop::option::of(select(&["training", "chat", "other"][..])));
-    let areas = prop_oneof![2 => Just(vec![]), 1 => subsequence(&AREAS[..], 1..=2)];
+    let areas = prop_oneof![2 => Just(vec![]), 1 => subsequence(&CLAIMS[..], 1..=2)];
     let classes = prop_oneof![2 => Just(vec![]), 1 => subsequence(&["EMAIL", "PHI"][..], 1..=2)];
     let tools = prop_oneof![3 => Just(vec![]), 1 => subsequence(&TOOLS[..], 1..=2)];
     let fields = prop_oneof![3 => Just(vec![]), 1 => Just(vec!["plugins".to_owned()])];

@@ -13,7 +13,8 @@ use policy_engine::rules::condition::{
     Symbol, Truth, Value,
 };
 use policy_engine::rules::geo::PlaceKind;
-use policy_engine::rules::geo::{RegionSet, jurisdictions_of, kind, names_overlapping, resolve};
+use policy_engine::rules::geo::{RegionSet, jurisdictions_of, jurisdictions_touched, kind};
+use policy_engine::rules::geo::{names_overlapping, place_named, resolve};
 use policy_engine::rules::roles::{Access, Domain, matched_grants};
 use policy_engine::vocabulary::{
     Action, Effect, Entity, Id, Layer, MaskAction, Mode, Name, Operation, UnknownFields,
@@ -279,8 +280,10 @@ impl<'a> Asking<'a> {
         }
         let residency = self.principal.1.residency.as_ref().map(Name::as_str);
         let declared = q.areas.iter().filter(|_| belief.areas);
-        let places = self.team.jurisdictions.iter().chain(declared).map(Name::as_str).chain(residency);
-        let jurisdictions = members(interner, places.flat_map(jurisdictions_of).collect());
+        let places = self.team.jurisdictions.iter().map(Name::as_str).chain(residency);
+        let declared = declared.map(|place| place_named(place.as_str()).unwrap_or("global"));
+        let areas = places.flat_map(jurisdictions_of).chain(declared.flat_map(jurisdictions_touched));
+        let jurisdictions = members(interner, areas.collect());
         let found = q.content.iter().filter_map(|part| PARTS[*part].1).map(Entity::as_str);
         let mut classes: Vec<&str> = found.collect();
         classes.extend(q.classes.iter().filter(|_| belief.classes).map(String::as_str));

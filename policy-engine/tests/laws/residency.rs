@@ -81,6 +81,21 @@ fn an_endpoint_of_unknown_place_satisfies_no_residency() {
 }
 
 #[test]
+fn a_declared_place_is_under_its_law_however_it_is_written() {
+    let mut facts = house();
+    put(&mut facts.rules, "eu", within(&["EU"], "GDPR Art. 44", "'EU' in subject.jurisdictions"));
+    let sales = Ask { team: "sales", ..Ask::default() };
+    for place in ["EU", "Eu", "eu", "de", "DE-BY", "EEA", "eu-west-1", "global", "europe"] {
+        let claimed = [name(place)];
+        assert_eq!(endpoints(&facts, &Ask { areas: &claimed, ..sales }), ["in-eu"], "{place}");
+    }
+    for place in ["US", "us-ca", "CH-ZH", "uk"] {
+        let claimed = [name(place)];
+        assert_eq!(endpoints(&facts, &Ask { areas: &claimed, ..sales }), ["in-eu", "in-us"], "{place}");
+    }
+}
+
+#[test]
 fn an_endpoint_stays_within_only_if_it_stores_there_too() {
     let mut facts = house();
     put(&mut facts.rules, "eu", within(&["EU"], "GDPR Art. 44", ""));

@@ -57,7 +57,7 @@ fn declarations_have_long_and_short_names_and_are_checked() {
     .unwrap();
     assert_eq!(declared.purpose.as_deref(), Some("support"));
     assert_eq!(declared.classes, ["EMAIL", "PHONE"]);
-    assert_eq!(declared.jurisdictions.len(), 2);
+    assert_eq!(declared.jurisdictions.iter().map(Name::as_str).collect::<Vec<_>>(), ["DE", "US-CA"]);
     for bad in [
         [("x-purpose", "two words")],
         [("x-data-class", "a b")],
@@ -70,4 +70,20 @@ fn declarations_have_long_and_short_names_and_are_checked() {
     assert!(one.join(Declared { purpose: Some("b".into()), ..Declared::default() }).is_err());
     assert!(one.join(Declared { classes: vec!["EMAIL".into()], ..Declared::default() }).is_ok());
     assert_eq!(one.classes, ["EMAIL"]);
+}
+
+#[test]
+fn a_place_is_read_in_either_case_and_refused_where_it_is_not_known() {
+    let read = |value| Declared::read(&headers(&[("x-chancery-subject-jurisdiction", value)]));
+    for (value, meant) in [("Eu", "EU"), ("de", "DE"), ("DE-BY", "DE"), ("EEA", "EEA"), ("us-ca", "US-CA")] {
+        let declared = read(value).unwrap();
+        assert_eq!(declared.jurisdictions.iter().map(Name::as_str).collect::<Vec<_>>(), [meant], "{value}");
+    }
+    for value in ["europe", "XX", "US-XX", "EU, XX"] {
+        let refused = read(value).unwrap_err();
+        let fields: Vec<&str> = refused.refusal.fields.iter().map(|wrong| wrong.field.as_str()).collect();
+        assert_eq!(refused.refusal.code, ErrorCode::InvalidRequest, "{value}");
+        assert_eq!(fields, ["x-chancery-subject-jurisdiction"], "{value}");
+    }
+    assert!(Declared::of(None, vec![], vec!["europe"]).is_err(), "whichever the door");
 }

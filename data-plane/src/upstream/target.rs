@@ -162,6 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_address_is_told_with_the_key_that_opens_it() {
+        for (base, key) in [
+            ("http://localhost:9000/v1", Some("upstream.allow_loopback")),
+            ("http://127.0.0.1:9000/v1", Some("upstream.allow_loopback")),
+            ("http://10.0.0.1/v1", Some("upstream.allowed_networks")),
+            ("http://metadata.google.internal/v1", None),
+            ("http://169.254.169.254/v1", None),
+        ] {
+            let fault = Target::parse(base, &AddressPolicy::default()).unwrap_err().to_string();
+            let named = fault.split('`').find(|word| word.starts_with("upstream."));
+            assert!(named == key && fault.starts_with("base URL: the address is not permitted"), "{fault}");
+        }
+    }
+
+    #[test]
     fn ordinary_endpoints_are_accepted_and_joined() {
         for (base, joined) in [
             ("https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions"),

@@ -166,6 +166,10 @@ async fn a_budget_that_is_used_up_is_no_rate(door: Door) -> Result<Scene> {
     let refused = scene.refused(&hello().at_most(1000)).await?;
     assert_eq!((refused.status, refused.code.as_str()), (429, "insufficient_quota"));
     assert!(refused.message.contains("little-money"), "{}", refused.message);
+    // Whoever did not say how long an answer it wants is told what that costs.
+    assert!(!refused.message.contains("max_tokens"), "{}", refused.message);
+    let refused = scene.refused(&hello()).await?;
+    assert!(refused.message.contains("`max_tokens`"), "{}", refused.message);
     Ok(scene)
 }
 

@@ -1,7 +1,7 @@
 //! What stands in base64 that is known to be base64: the inside of a data URL, of a file, of a recording.
 //!
-//! Law: it is judged by its bytes, whatever it is said to be, and however short it is. What reads as text is text, unless it begins as
-//! a known format does; nothing else can be read here. Sources: RFC 4648 sections 4 and 5; the formats' own signatures. Absent on
+//! Law: it is judged by its bytes, whatever it is said to be, and however short it is. What reads as text is text, unless it is a PDF
+//! or begins as a known format does and goes on as none of text; nothing else can be read here. Sources: RFC 4648 sections 4 and 5; the formats' own signatures. Absent on
 //! purpose: reading those formats, and other encodings of text than UTF-8.
 
 use super::code::{Code, Decoded};
@@ -9,9 +9,11 @@ use super::code::{Code, Decoded};
 /// Characters that are looked at before all of them are: whole bytes.
 const PROBE: usize = 4096;
 
-/// How files begin that are not text, though most of one may be.
-const SIGNATURES: [&[u8]; 16] = [
-    b"%PDF-",
+/// How a document begins that may be of letters alone and is no text to be changed all the same.
+const PDF: &[u8] = b"%PDF-";
+
+/// How files begin that are not text, though most of one may be. Letters alone make none of them.
+const SIGNATURES: [&[u8]; 15] = [
     b"\x89PNG",
     b"\xff\xd8\xff",
     b"GIF8",
@@ -43,7 +45,7 @@ impl Held {
     pub fn read(base64: &str) -> Self {
         let (probe, rest) = base64.split_at(base64.floor_char_boundary(PROBE));
         let begins = bytes_of(probe);
-        if SIGNATURES.iter().any(|signature| begins.starts_with(signature)) || !is_text(&begins) {
+        if has_format(&begins) || !is_text(&begins) {
             return Self::Opaque;
         }
         let bytes = if rest.is_empty() { begins } else { bytes_of(base64) };
@@ -52,6 +54,13 @@ impl Held {
         }
         Self::Text(String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+fn has_format(bytes: &[u8]) -> bool {
+    let signed = || SIGNATURES.iter().any(|signature| bytes.starts_with(signature));
+    let is_wrong = |fault: std::str::Utf8Error| fault.error_len().is_some();
+    let is_clean = || !bytes.contains(&0) && !std::str::from_utf8(bytes).is_err_and(is_wrong);
+    bytes.starts_with(PDF) || signed() && !is_clean()
 }
 
 fn is_text(bytes: &[u8]) -> bool {
@@ -91,6 +100,8 @@ mod tests {
             ("YUBi*Lm\nRl", text("a@b.de")),
             ("8J-YgA", text("😀")),
             ("bfxsbGVyQGV4YW1wbGUub3Jn", text("m\u{fffd}ller@example.org")),
+            ("SUQzIGFkYUBleGFtcGxlLm9yZw==", text("ID3 ada@example.org")),
+            ("SUQzBAAAAAAAA2FkYUBleGFtcGxlLm9yZw==", Held::Opaque),
             ("iVBORw0KGgo=", Held::Opaque),
             ("JVBERi0xLjcgYWRhQGV4YW1wbGUub3Jn", Held::Opaque),
             ("AAEC/f7/", Held::Opaque),

@@ -1,5 +1,6 @@
 //! What works on all resources together: apply, delete, export, explain.
 
+use policy_engine::rules::geo;
 use policy_engine::vocabulary::{Action, Instant, Kind, Name, Operation, is_published};
 use proto::admin::policy_service_server::PolicyService;
 use proto::admin::{
@@ -111,7 +112,10 @@ fn imagined(asked: &ExplainRequest) -> Result<Imagined, Refusal> {
         }
     };
     let unknown = asked.unknown_fields.iter().filter(|field| !is_published(operation, field));
-    let residency = asked.subject_residency.iter().map(|place| named("subjectResidency", place));
+    let residency = asked.subject_residency.iter().map(|text| match geo::place_named(text) {
+        Some(place) => named("subjectResidency", place),
+        None => Err(Refusal::field("subjectResidency", "is no known place")),
+    });
     Ok(Imagined {
         tenant,
         principal: id.name,

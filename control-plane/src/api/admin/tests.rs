@@ -406,6 +406,9 @@ async fn a_decision_is_explained_by_the_revision_that_is_asked() {
     let tools = ExplainRequest { egress_tools: vec!["web_search".into()], ..ask("fast", "eu") };
     let refused = admin.explain(root(tools)).await.unwrap().into_inner();
     assert_eq!(refused.reasons[0].code, "permit_missing", "{refused:?}");
+    let from = |place: &str| ExplainRequest { subject_residency: vec![place.into()], ..ask("fast", "eu") };
+    assert!(admin.explain(root(from("de-by"))).await.is_ok(), "read as a node reads it");
+    assert_eq!(admin.explain(root(from("europe"))).await.unwrap_err().code(), tonic::Code::InvalidArgument);
     admin.apply(root(ApplyRequest { files: vec![rejecting()], dry_run: false })).await.unwrap();
     let fields = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     let plugins = ExplainRequest { unknown_fields: fields(&["seed", "plugins"]), ..ask("fast", "eu") };

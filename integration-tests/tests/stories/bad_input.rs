@@ -201,6 +201,8 @@ async fn case_62_a_declaration_cannot_carry_another_header(door: Door) -> Result
         ("x-chancery-purpose", &"p".repeat(200)),
         ("x-chancery-data-class", "not/a/name"),
         ("x-subject-residency", "EU,,../.."),
+        ("x-subject-residency", "europe"),
+        ("x-chancery-subject-jurisdiction", "XX"),
     ] {
         let refused = scene.refused(&Ask::chat("sim-mistral-large", "hello").with(name, value)).await?;
         assert_eq!((refused.status, refused.code.as_str()), (400, "invalid_request"), "{name}: {value}");

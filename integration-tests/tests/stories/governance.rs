@@ -49,8 +49,11 @@ async fn a_model_that_is_nowhere_allowed_is_refused_with_the_law(door: Door) -> 
     let bot = scene.house.key("build-bot", "engineering").await?;
     let ask = Ask::chat("sim-gemini-pro", "hello");
     scene.ask_at(Geo::Eu, &bot, &ask).await?.unwrap();
-    let declared = ask.clone().with("x-subject-residency", "EU");
-    assert_eq!(scene.ask_at(Geo::Eu, &bot, &declared).await?.unwrap_err().code, "residency_unsatisfied");
+    for place in ["EU", "Eu", "DE-BY", "EEA"] {
+        let declared = ask.clone().with("x-subject-residency", place);
+        let refused = scene.ask_at(Geo::Eu, &bot, &declared).await?.unwrap_err();
+        assert_eq!(refused.code, "residency_unsatisfied", "{place}");
+    }
     // Declaring may only make it stricter.
     let refused = scene.refused(&ask.with("x-subject-residency", "US")).await?;
     assert_eq!(refused.code, "residency_unsatisfied");

@@ -3,7 +3,7 @@
 //! Law: what is not listed here is somebody's text, and read; a word that the lists lack costs a read, never a leak. Deliberately
 //! absent: what becomes of a finding.
 
-use super::tape::{Kind, Value};
+use super::tape::{Kind, Tape, Value};
 
 /// The highest place of a choice, a part or a call of a tool: nobody is given more than 128.
 const LAST_PLACE: u64 = 127;
@@ -132,6 +132,14 @@ pub(crate) fn spoken(message: Value<'_>) -> usize {
         })
         .sum()
 }
+
+/// Whether a text whose names of members were masked is one that any parser reads alike: two values of one kind may be one name now.
+pub(crate) fn is_unambiguous(masked: &[u8]) -> bool {
+    Tape::default().read(masked).is_ok()
+}
+
+/// What is wrong with one that is not.
+pub(crate) const AMBIGUOUS: &str = "two members have one name once they are masked";
 
 /// Something of an answer that is no text which a client would join to another.
 pub(crate) enum Beside<'t> {

@@ -20,6 +20,7 @@ use super::super::patch::Patches;
 use super::super::tape::{Kind, Tape, Value};
 use super::super::usage::{Produced, Reported};
 use crate::error::Rejection;
+use crate::upstream::error::{Kind as Failure, UpstreamError};
 
 /// Members of the outermost object that the dialect itself fills; its strings are read all the same.
 const FRAME: [&str; 5] = ["model", "system_fingerprint", "service_tier", "usage", "created"];
@@ -38,7 +39,7 @@ pub(super) fn screen(
     let texts = Texts::of(root, permitted.entitled.question.arrival.operation);
     exchange.account.produced(texts.produced(root));
     let Some(detectors) = detectors(&permitted) else { return Ok(bytes) };
-    let (content, spelled) = texts.with_rest(root);
+    let (content, rest) = texts.with_rest(root);
     let marked = content.mark(&detectors, &bytes);
     let mut tally = Tally::default();
     let kinds = || marked.iter().flat_map(|marked| &marked.findings).map(|finding| finding.what);
@@ -47,7 +48,7 @@ pub(super) fn screen(
     let Permitted { entitled, found, permit, mut masker, .. } = permitted;
     let mut actions = permit.output;
     let spells = acts(&actions) || permit.output_decides;
-    if marked.is_empty() && !(spells && !spelled.is_empty()) {
+    if marked.is_empty() && !(spells && !rest.spelled.is_empty()) {
         return Ok(bytes);
     }
     if permit.output_decides {
@@ -56,11 +57,24 @@ pub(super) fn screen(
         actions = again.ask(kinds())?.unwrap_or(actions);
     }
     let mut patches = Patches::default();
-    for spelled in spelled.into_iter().filter(|_| spells) {
-        patches.add(spelled, &b"null"[..]);
+    for spelled in rest.spelled.iter().filter(|_| spells) {
+        patches.add(spelled.clone(), &b"null"[..]);
     }
     mask((&content, &marked), (&actions, &mut masker), &bytes, &mut patches)?;
-    Ok(patches.apply(&bytes))
+    let masked = patches.apply(&bytes);
+    if rest.names && !dialect::is_unambiguous(&masked) {
+        return Err(Rejection::upstream(&UpstreamError::caused(Failure::Protocol, dialect::AMBIGUOUS), None));
+    }
+    Ok(masked)
+}
+
+/// What else of an answer matters to its masking.
+#[derive(Default)]
+struct Rest {
+    /// Where log probabilities stand.
+    spelled: Vec<Range<usize>>,
+    /// Names of members are read, so they may change.
+    names: bool,
 }
 
 /// Where the strings of an answer stand, and which of them are read as one.
@@ -113,17 +127,20 @@ impl Texts {
         Produced { bytes: self.all.iter().map(|at| at.len().saturating_sub(2)).sum(), spoken }
     }
 
-    /// The same with what else is read of an answer; and where log probabilities stand.
-    fn with_rest(mut self, root: Value<'_>) -> (Content, Vec<Range<usize>>) {
-        let mut spelled = Vec::new();
+    /// The same with what else is read of an answer.
+    fn with_rest(mut self, root: Value<'_>) -> (Content, Rest) {
+        let mut rest = Rest::default();
         for (key, value) in root.members() {
             let strings = if is_frame(key) { Strings::All } else { Strings::Structure };
             dialect::beside((key, value), strings, &mut |beside| match beside {
-                Beside::Text(text) => self.all.push(text.range()),
-                Beside::LogProbabilities(value) => spelled.push(value.range()),
+                Beside::Text(text) => {
+                    rest.names |= text.kind() == Kind::Key;
+                    self.all.push(text.range());
+                }
+                Beside::LogProbabilities(value) => rest.spelled.push(value.range()),
             });
         }
-        (Content::of_answer(self.all, self.joined, numbers(root).map(|number| number.range())), spelled)
+        (Content::of_answer(self.all, self.joined, numbers(root).map(|number| number.range())), rest)
     }
 }
 
@@ -237,7 +254,9 @@ mod tests {
     #[test]
     fn a_vector_stays_as_it_is() {
         let vector = r#"{"data":[{"embedding":"4111111111111111/4111111111111111/4111111111111111/41111111111111=="}]}"#;
-        assert_eq!(masked(vector, Operation::Embed), vector);
-        assert_ne!(masked(vector, Operation::Chat), vector, "no answer in words has vectors");
+        let mut tape = Tape::default();
+        tape.read(vector.as_bytes()).unwrap();
+        let read = |operation| Texts::of(tape.root(vector.as_bytes()).unwrap(), operation).all.len();
+        assert_eq!((read(Operation::Embed), read(Operation::Chat)), (0, 1), "no answer in words has vectors");
     }
 }

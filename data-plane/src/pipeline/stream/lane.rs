@@ -66,6 +66,11 @@ impl Lane {
             None => (Verdict::Leaves, chunk.choices.iter().map(|choice| texts(choice.value)).sum()),
             Some(inspector) => inspector.take(chunk, &mut self.patches, frame)?,
         };
+        if let Some(inspector) = self.inspector.as_mut().filter(|inspector| inspector.has_renamed()) {
+            let mut written = BytesMut::new();
+            self.patches.write(data, &mut written);
+            inspector.judge(&written)?;
+        }
         match verdict {
             Verdict::Held => {}
             Verdict::Leaves if self.patches.is_empty() && is_canonical(event) => frame.pass(&event.raw),

@@ -46,6 +46,8 @@ pub(super) struct Inspector {
     free: String,
     /// Log probabilities go, since something may have to be masked.
     spells: bool,
+    /// A name of a member of the chunk at hand was masked.
+    renamed: bool,
     /// Nothing leaves any more.
     over: bool,
 }
@@ -84,6 +86,7 @@ impl Inspector {
             clean: Vec::new(),
             free: String::new(),
             spells,
+            renamed: false,
             over: false,
         }
     }
@@ -106,6 +109,19 @@ impl Inspector {
             brought |= leaves;
         }
         Ok((if brought { Verdict::Leaves } else { Verdict::Held }, produced))
+    }
+
+    /// Whether a chunk in which a name was masked can be read in two ways.
+    pub(super) fn judge(&mut self, written: &[u8]) -> Result<(), Rejection> {
+        if std::mem::take(&mut self.renamed) && !dialect::is_unambiguous(written) {
+            return Err(odd(dialect::AMBIGUOUS));
+        }
+        Ok(())
+    }
+
+    /// Whether a name of a member was masked.
+    pub(super) fn has_renamed(&self) -> bool {
+        self.renamed
     }
 
     /// Lets go of everything held.
@@ -200,6 +216,7 @@ impl Inspector {
         let masked = apply(&text, &findings, &self.actions, &mut self.masker);
         let masked = masked.map_err(|blocked| self.end(Rejection::blocked(blocked.what.label())))?;
         if masked != text {
+            self.renamed |= leaf.kind() == Kind::Key;
             patches.add(leaf.range(), quoted(&masked));
         }
         Ok(())

@@ -146,11 +146,77 @@ async fn what_a_vendor_writes_beside_its_answer_is_read_too(door: Door) -> Resul
     Ok(scene)
 }
 
+async fn no_place_of_an_answer_is_left_out(door: Door) -> Result<Scene> {
+    let vendor = OpenAiLike::start().await?;
+    let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
+    let said = json!({
+        "role": "assistant", "content": "hi", "ada@example.org": 1,
+        "tool_calls": [{"index": 0, "id": "bob@example.org", "type": "function", "function": {"name": "carl@example.org", "arguments": "{}"}}],
+    });
+    let usage = json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "of": CARD});
+    let found = json!({"EMAIL": 4, "CREDIT_DEBIT_CARD_NUMBER": 2});
+    let body = json!({
+        "id": "c", "object": "chat.completion", "created": CARD, "model": "echo-small", "usage": usage,
+        "choices": [{"index": 0, "message": said, "finish_reason": "dan@example.org"}],
+    });
+    vendor.answer_next(Canned::json(StatusCode::OK, body.to_string())).await;
+    let told = scene.answered(&Ask::chat("sim-story", "hello")).await?;
+    assert!(!told.finish.contains("example.org"), "{}", told.finish);
+    assert_eq!(scene.last_record().await?["found"]["output"], found);
+    let streamed = json!({
+        "role": "bob@example.org", "content": "hi", "ada@example.org": 1, "x": {"id": "carl@example.org"},
+    });
+    let chunk = json!({
+        "id": "c", "object": "chat.completion.chunk", "created": CARD, "model": "echo-small", "usage": usage,
+        "choices": [{"index": 0, "delta": streamed, "finish_reason": "dan@example.org"}],
+    });
+    let chunk = Piece::Bytes(format!("data: {chunk}\n\ndata: [DONE]\n\n").into());
+    vendor.answer_next(Canned::events(vec![chunk])).await;
+    let told = scene.answered(&Ask::chat("sim-story", "hello").streaming(true)).await?;
+    assert!(!told.finish.contains("example.org"), "{}", told.finish);
+    assert_eq!(scene.last_record().await?["found"]["output"], found);
+    Ok(scene)
+}
+
+async fn a_place_that_is_none_ends_a_stream(door: Door) -> Result<Scene> {
+    let vendor = OpenAiLike::start().await?;
+    let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
+    let calls =
+        json!([{"index": CARD, "id": "c", "type": "function", "function": {"name": "f", "arguments": "bo"}}]);
+    let chunk =
+        json!({"id": "c", "choices": [{"index": 0, "delta": {"tool_calls": calls}, "finish_reason": null}]});
+    let pieces =
+        vec![answer::event("as far as. "), Piece::Bytes(format!("data: {chunk}\n\n").into()), answer::end()];
+    vendor.answer_next(Canned::events(pieces)).await;
+    let refused = scene.refused(&Ask::chat("sim-story", "hello").streaming(true)).await?;
+    assert_eq!(refused.code, "upstream_error", "{refused:?}");
+    assert_eq!(refused.before.unwrap().text, "as far as. ");
+    scene.last_record().await?;
+    Ok(scene)
+}
+
+async fn a_count_of_tokens_that_is_too_low_is_replaced(door: Door) -> Result<Scene> {
+    let vendor = OpenAiLike::start().await?;
+    let scene = Scene::with(door, &policy::one_vendor(&vendor.base_url())).await?;
+    let long = "so it was ".repeat(1000);
+    for (canned, stream) in [(answer::whole(&long), false), (answer::in_pieces(&long, 500), true)] {
+        vendor.answer_next(canned).await;
+        scene.answered(&Ask::chat("sim-story", "hello").streaming(stream)).await?;
+        let record = scene.last_record().await?;
+        assert_eq!(record["usage"]["provenance"], "estimated", "{record}");
+        assert!(record["usage"]["output"].as_u64().unwrap() >= 2_500, "{record}");
+    }
+    Ok(scene)
+}
+
 stories! {
     a_field_nobody_published_goes_only_where_such_fields_are_taken,
     a_tool_of_the_vendors_is_seen_wherever_it_stands,
     a_schema_keeps_the_numbers_it_must_have,
     what_a_vendor_writes_beside_its_answer_is_read_too,
+    no_place_of_an_answer_is_left_out,
+    a_place_that_is_none_ends_a_stream,
+    a_count_of_tokens_that_is_too_low_is_replaced,
 }
 
 /// What only a body can say.

@@ -48,7 +48,7 @@ pub(super) fn screen(
     let Permitted { entitled, found, permit, mut masker, .. } = permitted;
     let mut actions = permit.output;
     let spells = acts(&actions) || permit.output_decides;
-    if marked.is_empty() && !(spells && !rest.spelled.is_empty()) {
+    if marked.is_empty() && (!spells || rest.spelled.is_empty()) {
         return Ok(bytes);
     }
     if permit.output_decides {

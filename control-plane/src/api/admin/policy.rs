@@ -112,10 +112,9 @@ fn imagined(asked: &ExplainRequest) -> Result<Imagined, Refusal> {
         }
     };
     let unknown = asked.unknown_fields.iter().filter(|field| !is_published(operation, field));
-    let residency = asked.subject_residency.iter().map(|text| match geo::place_named(text) {
-        Some(place) => named("subjectResidency", place),
-        None => Err(Refusal::field("subjectResidency", "is no known place")),
-    });
+    // A place that nobody knows is told with what was meant, beside every other word that means nothing here.
+    let residency = asked.subject_residency.iter();
+    let residency = residency.map(|text| named("subjectResidency", geo::place_named(text).unwrap_or(text)));
     Ok(Imagined {
         tenant,
         principal: id.name,

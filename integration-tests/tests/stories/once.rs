@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use crate::{answer, policy};
 
 /// How a request ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
     /// The house or the vendor says no.
     Error,
@@ -58,7 +58,7 @@ spec: {applies: {models: [\"*\"]}, output: [{words: [moonbase], action: block}]}
 ";
 
 /// What the vendor does in this row.
-fn scripted(verb: &str, end: End, stream: bool) -> Option<Canned> {
+fn scripted((verb, end): (&str, End), stream: bool, heard: &Gate) -> Option<Canned> {
     let hang = || Piece::Wait(Gate::default());
     match (verb, end, stream) {
         ("dispatch", End::Error, _) => Some(Canned::json(StatusCode::INTERNAL_SERVER_ERROR, "{}")),
@@ -71,7 +71,10 @@ fn scripted(verb: &str, end: End, stream: bool) -> Option<Canned> {
             Some(Canned::events(vec![answer::event("well, "), answer::event("the moonbase is here"), hang()]))
         }
         ("screen", End::Cancel, true) => Some(Canned::events(vec![answer::event("so far and "), hang()])),
-        ("screen", End::Cut, true) => Some(Canned::events(vec![answer::event("so far and "), Piece::Break])),
+        // Broken off sooner, it might be before anything was heard, which is another row.
+        ("screen", End::Cut, true) => {
+            Some(Canned::events(vec![answer::event("so far and "), Piece::Wait(heard.clone()), Piece::Break]))
+        }
         _ => None,
     }
 }
@@ -90,11 +93,17 @@ async fn play(scene: &Scene, vendor: &OpenAiLike, (verb, end): (&str, End), stre
     };
     let tokens = if verb == "reserve" { 4000 } else { 10 };
     let ask = Ask::chat(model, text).at_most(tokens).streaming(stream);
-    if let Some(canned) = scripted(verb, end, stream) {
+    let heard = Gate::default();
+    if let Some(canned) = scripted((verb, end), stream, &heard) {
         vendor.answer_next(canned).await;
     }
     if matches!(end, End::Cancel) {
         leave(scene, vendor, (verb, ask)).await?;
+    } else if (verb, end) == ("screen", End::Cut) {
+        let mut going = scene.open(&ask).await?;
+        while !matches!(going.next().await?.unwrap(), Some(Step::Text(..))) {}
+        heard.open();
+        assert!(going.hear().await?.is_err(), "{verb} {end:?}");
     } else {
         let refused = scene.ask_at(Geo::Eu, key, &ask).await?;
         assert!(refused.is_err(), "{verb} {end:?}: {refused:?}");

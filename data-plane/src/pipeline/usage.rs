@@ -16,7 +16,8 @@ const ADDED_INPUT: u64 = 65_536;
 /// Bytes of text of one token, on average, where we have to guess.
 const BYTES_A_TOKEN: u64 = 4;
 
-/// The most bytes of one token: the longest of the published vocabularies (128 spaces, in `cl100k_base` and `o200k_base`).
+/// The most bytes of a token that we believe, on average. A bound that we chose, as not every vocabulary is public: the longest run
+/// of spaces that is one token in `cl100k_base` and in `o200k_base`, and words are far shorter.
 const TOKEN_BYTES: u64 = 128;
 
 /// Text that came.

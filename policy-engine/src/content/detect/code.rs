@@ -54,6 +54,11 @@ impl Code {
     }
 }
 
+/// Whether a byte is a character of base64, of either alphabet.
+pub(super) fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
 /// What each character of either alphabet stands for.
 const VALUES: [u8; 256] = {
     let mut values = [63; 256];

@@ -6,7 +6,7 @@
 //! so how they arrive is immaterial. Sources: RFC 4648 sections 4, 5 and 8; Unicode, "Tags". Absent on purpose: words of lists in
 //! what does not read as text, where chance would write them; codes within codes; and runs interrupted by anything.
 
-use super::code::{Code, Decoded, SHORTEST_HEX};
+use super::code::{Code, Decoded, SHORTEST_HEX, is_base64};
 use super::feed::Feed;
 use super::{Detectors, Finding, Kinds, What};
 
@@ -202,10 +202,6 @@ fn tells(one: u8, next: u8) -> bool {
 /// A tag character that mirrors one of printable ASCII.
 fn is_tag(c: char) -> bool {
     ('\u{e0020}'..='\u{e007e}').contains(&c)
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
 impl Coded {

@@ -1,10 +1,11 @@
 //! What stands in base64 that is known to be base64: the inside of a data URL, of a file, of a recording.
 //!
 //! Law: it is judged by its bytes, whatever it is said to be, and however short it is. What reads as text is text, unless it is a PDF
-//! or begins as a known format does and goes on as none of text; nothing else can be read here. Sources: RFC 4648 sections 4 and 5; the formats' own signatures. Absent on
-//! purpose: reading those formats, and other encodings of text than UTF-8.
+//! or begins as a known format does and goes on as none of text; nothing else can be read here.
+//! Sources: RFC 4648 sections 4 and 5; the formats' own signatures. Absent on purpose: reading those formats, and other encodings of
+//! text than UTF-8.
 
-use super::code::{Code, Decoded};
+use super::code::{Code, Decoded, is_base64};
 
 /// Characters that are looked at before all of them are: whole bytes.
 const PROBE: usize = 4096;
@@ -79,10 +80,6 @@ fn bytes_of(base64: &str) -> Vec<u8> {
         }
     }
     bytes
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
 #[cfg(test)]

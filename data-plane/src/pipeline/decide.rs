@@ -76,9 +76,7 @@ impl Permitted<'_> {
                 self.masker.reserve(&decoded(body, at));
             }
         }
-        for held in marked.iter().filter_map(|marked| marked.held(body)) {
-            self.masker.reserve(&held);
-        }
+        marked.iter().filter_map(Marked::held).for_each(|held| self.masker.reserve(held));
         for marked in marked {
             let masked = marked.masked(body, actions, &mut self.masker);
             // `decide` has refused what is blocked; a policy that says otherwise here is refused all the same.

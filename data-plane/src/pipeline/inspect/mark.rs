@@ -95,7 +95,8 @@ impl Content {
             }
             let digits = decoded(body, &number.at);
             detectors.scan(&format!("{}{digits}", label.1), &mut findings);
-            shift(&mut findings, label.1.len());
+            // One that begins in the label is the label's own.
+            findings = moved(&findings, label.1.len(), 0);
             add(std::slice::from_ref(&number.at), &mut findings);
         }
         marked
@@ -112,19 +113,21 @@ impl Content {
         for embedded in &self.embedded {
             let text = decoded(body, &embedded.at);
             let (head, coded) = parted(&text);
-            let (mut findings, mut form) = (Vec::new(), Form::Base64);
-            match Held::read(coded) {
+            let (held, mut findings) = (Held::read(coded), Vec::new());
+            match &held {
                 Held::Text(held) => {
-                    detectors.scan(&held, &mut findings);
-                    findings.iter_mut().for_each(|finding| moved(finding, head.len()));
+                    detectors.scan(held, &mut findings);
+                    findings = moved(&findings, 0, head.len());
                 }
                 Held::Opaque => unread.push(embedded.medium),
             }
-            if findings.is_empty() && embedded.textual {
-                (form, _) = (Form::Plain, detectors.scan(&text, &mut findings));
+            let form = if findings.is_empty() && embedded.textual {
+                detectors.scan(&text, &mut findings);
+                Form::Plain
             } else {
                 detectors.scan(head, &mut findings);
-            }
+                Form::Base64(held)
+            };
             if !findings.is_empty() {
                 marked.push(Marked { places: vec![embedded.at.clone()], findings, form });
             }
@@ -139,8 +142,11 @@ fn parted(text: &str) -> (&str, &str) {
     text.split_at(text.len() - coded.len())
 }
 
-fn moved(finding: &mut Finding, by: usize) {
-    (finding.start, finding.end) = (finding.start + by, finding.end + by);
+/// The findings of what begins at `from`, in offsets of a text in which it begins at `to`.
+fn moved(findings: &[Finding], from: usize, to: usize) -> Vec<Finding> {
+    let own = findings.iter().filter(|finding| finding.start >= from);
+    let moved = |at: usize| at - from + to;
+    own.map(|finding| Finding { start: moved(finding.start), end: moved(finding.end), ..*finding }).collect()
 }
 
 /// Something that is read as one text, in which something is found.
@@ -154,35 +160,36 @@ pub(crate) struct Marked {
 }
 
 /// How what was read is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// As it reads.
     Plain,
-    /// In base64, behind what is said of it.
-    Base64,
+    /// In base64 that holds this, behind what is said of it.
+    Base64(Held),
 }
 
 impl Marked {
     /// What was read of base64, for placeholders that its author wrote into it.
-    pub(crate) fn held(&self, body: &[u8]) -> Option<String> {
-        let at = self.places.first().filter(|_| self.form == Form::Base64)?;
-        match Held::read(parted(&decoded(body, at)).1) {
-            Held::Text(held) => Some(held),
-            Held::Opaque => None,
+    pub(crate) fn held(&self) -> Option<&str> {
+        match &self.form {
+            Form::Base64(Held::Text(held)) => Some(held),
+            Form::Base64(Held::Opaque) | Form::Plain => None,
         }
     }
 
     /// The text behind base64 is masked as a text is and written as base64 again, so that it stays what its label says.
-    fn recoded(&self, text: &str, actions: &Actions, masker: &mut Masker) -> Result<String, Blocked> {
+    fn recoded(
+        &self,
+        (text, held): (&str, &Held),
+        (actions, masker): (&Actions, &mut Masker),
+    ) -> Result<String, Blocked> {
         let (head, coded) = parted(text);
-        let (mut inner, outer): (Vec<Finding>, Vec<Finding>) =
-            self.findings.iter().copied().partition(|finding| finding.start >= head.len());
+        let outer: Vec<Finding> =
+            self.findings.iter().copied().filter(|finding| finding.start < head.len()).collect();
         let head_masked = mask::apply(head, &outer, actions, masker)?;
-        for finding in &mut inner {
-            (finding.start, finding.end) = (finding.start - head.len(), finding.end - head.len());
-        }
-        let Held::Text(held) = Held::read(coded) else { return Ok(format!("{head_masked}{coded}")) };
-        match mask::apply(&held, &inner, actions, masker)? {
+        let Held::Text(held) = held else { return Ok(format!("{head_masked}{coded}")) };
+        let inner = moved(&self.findings, head.len(), 0);
+        match mask::apply(held, &inner, actions, masker)? {
             Cow::Borrowed(_) => Ok(format!("{head_masked}{coded}")),
             Cow::Owned(masked) => Ok(format!("{head_masked}{}", BASE64_STANDARD.encode(masked))),
         }
@@ -201,11 +208,11 @@ impl Marked {
         let changed =
             |at: &Range<usize>, masked: String| (decoded(body, at) != masked).then(|| (at.clone(), masked));
         if let [at] = self.places.as_slice() {
-            if self.form == Form::Base64 {
-                let masked = self.recoded(&decoded(body, at), actions, masker)?;
-                return Ok(changed(at, masked).into_iter().collect());
-            }
-            let masked = mask::apply(&decoded(body, at), &self.findings, actions, masker)?.into_owned();
+            let text = decoded(body, at);
+            let masked = match &self.form {
+                Form::Plain => mask::apply(&text, &self.findings, actions, masker)?.into_owned(),
+                Form::Base64(held) => self.recoded((&text, held), (actions, masker))?,
+            };
             return Ok(changed(at, masked).into_iter().collect());
         }
         let masked = joined(body, &self.places).masked(&self.findings, actions, masker)?;
@@ -258,12 +265,4 @@ fn read_label(body: &[u8], at: &Range<usize>) -> String {
     }
     let from = label.ceil_char_boundary(label.len().saturating_sub(LABEL));
     format!("{}{COLON}", label.get(from..).unwrap_or_default())
-}
-
-/// Leaves the findings behind a label, as offsets of what follows it. One that begins in the label is the label's own.
-fn shift(findings: &mut Vec<Finding>, label: usize) {
-    findings.retain(|finding| finding.start >= label);
-    for finding in findings {
-        (finding.start, finding.end) = (finding.start - label, finding.end - label);
-    }
 }

@@ -12,8 +12,11 @@ use prost::Message as _;
 const ROOT: &str = "chancery";
 
 /// Fields that are passed on without a copy: slices of what was received, or shared by all receivers.
-const SHARED_BYTES: [&str; 3] = [
+const SHARED_BYTES: [&str; 6] = [
     ".chancery.sync.v1.SnapshotBegin.envelope",
+    ".chancery.sync.v1.SnapshotBegin.signer_certificate",
+    ".chancery.sync.v1.Statement.body",
+    ".chancery.sync.v1.Statement.signer_certificate",
     ".chancery.sync.v1.Chunk.data",
     ".chancery.sync.v1.Resource.body",
 ];

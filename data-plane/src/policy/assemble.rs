@@ -85,7 +85,8 @@ mod tests {
     use super::*;
 
     fn begin(total_bytes: u64, chunk_count: u32) -> Assembly {
-        Assembly::begin(SnapshotBegin { nonce: 1, envelope: Bytes::new(), total_bytes, chunk_count }).unwrap()
+        let begin = SnapshotBegin { nonce: 1, total_bytes, chunk_count, ..SnapshotBegin::default() };
+        Assembly::begin(begin).unwrap()
     }
 
     fn chunk(index: u32, data: &'static [u8]) -> Chunk {
@@ -113,7 +114,8 @@ mod tests {
 
     #[test]
     fn an_announcement_beyond_the_budget_is_refused_before_a_byte_is_kept() {
-        let huge = SnapshotBegin { nonce: 1, envelope: Bytes::new(), total_bytes: u64::MAX, chunk_count: 1 };
+        let huge =
+            SnapshotBegin { nonce: 1, total_bytes: u64::MAX, chunk_count: 1, ..SnapshotBegin::default() };
         assert_eq!(Assembly::begin(huge).unwrap_err().code, NackCode::LimitExceeded);
     }
 }

@@ -28,7 +28,8 @@ impl Sample {
     pub(crate) fn holding(resources: Vec<Resource>, revision: i64) -> Self {
         let scope = Scope { geo: "eu".into(), node_class: String::new() };
         let envelope = Envelope { schema: 1, revision, scope: Some(scope), ..Envelope::default() };
-        let mut sample = Self { envelope, contents: SnapshotContents { resources } };
+        let mut sample =
+            Self { envelope, contents: SnapshotContents { resources, ..SnapshotContents::default() } };
         sample.seal();
         sample
     }

@@ -145,6 +145,7 @@ impl Session {
             envelope,
             total_bytes: contents.len() as u64,
             chunk_count: u32::try_from(chunks.len()).unwrap(),
+            ..SnapshotBegin::default()
         };
         self.say(Saying::SnapshotBegin(begin)).await;
         for (index, data) in (0..).zip(chunks) {

@@ -245,7 +245,9 @@ impl<N: Install> Follower<N> {
                         self.answer(&say, answer).await;
                     }
                 }
-                None => tracing::warn!("the control plane said something this build does not know"),
+                Some(Said::Revocations(_) | Said::Kills(_) | Said::Drain(_) | Said::Reconnect(_)) | None => {
+                    tracing::warn!("the control plane said something this build does not know");
+                }
             }
         }
     }
@@ -262,7 +264,7 @@ impl<N: Install> Follower<N> {
             schema: SCHEMA,
             hpke_public_key: self.control.key.public().to_vec(),
             applied: self.state.applied().map(|v| v.to_wire()),
-            node_class: String::new(),
+            ..Hello::default()
         }
     }
 
@@ -276,6 +278,7 @@ impl<N: Install> Follower<N> {
             confirmed_age_ms: (age * 1000.0) as u64,
             inflight: self.node.inflight(),
             clock_offset_ms: self.state.clock_offset_ms(),
+            ..NodeStatus::default()
         };
         // Lossy on purpose: a status report must never hold back a snapshot.
         let _ = say.try_send(message(Saying::Status(status)));

@@ -175,8 +175,9 @@ fn encode(facts: &Facts, geo: &Geo, now: &Published, before: Option<&Arc<Encoded
         digest: manifest.clone(),
         prev_digest: before.map(|b| b.version.digest.clone()).unwrap_or_default(),
         issued_at: Some(proto::convert::timestamp(policy_engine::vocabulary::Instant(clock::now()))),
+        ..Envelope::default()
     };
-    let contents = Bytes::from(SnapshotContents { resources }.encode_to_vec());
+    let contents = Bytes::from(SnapshotContents { resources, removed: Vec::new() }.encode_to_vec());
     let mut rest = contents.clone();
     let mut chunks = Vec::with_capacity(contents.len().div_ceil(CHUNK));
     while !rest.is_empty() {

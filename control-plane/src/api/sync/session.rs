@@ -163,6 +163,7 @@ impl Session {
             envelope: snapshot.envelope.clone(),
             total_bytes: snapshot.total_bytes,
             chunk_count: u32::try_from(snapshot.chunks.len()).unwrap_or(u32::MAX),
+            ..SnapshotBegin::default()
         }))
         .await?;
         for (index, data) in (0_u32..).zip(&snapshot.chunks) {
@@ -176,6 +177,7 @@ impl Session {
             server_time: Some(now()),
             head_revision: line.head_revision,
             confirmed_at: Some(proto::convert::timestamp(Instant(line.confirmed_at))),
+            ..Heartbeat::default()
         }))
         .await
     }
@@ -201,7 +203,7 @@ impl Session {
             Some(Said::Status(status)) => {
                 self.known.update(|view| seen(view, status.applied.as_ref()));
             }
-            Some(Said::Hello(_)) | None => self.known.update(|view| seen(view, None)),
+            Some(Said::Hello(_) | Said::DrainDone(_)) | None => self.known.update(|view| seen(view, None)),
         }
     }
 

@@ -8,36 +8,41 @@ const SUGGESTED: usize = 5;
 /// Bytes of a word that is compared: what is longer was no slip.
 const LONGEST: usize = 64;
 
-/// `known are ...` or `did you mean ...`, with the words nearest to one; empty where nothing is known.
+/// `did you mean ...?` or `known are ...`, with the words nearest to one; empty where nothing is known.
 pub(crate) fn suggestion<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> String {
     let mut known: Vec<&str> = known.into_iter().collect();
     known.sort_unstable();
     known.dedup();
-    let near = near(word, &known);
-    let listed = |words: &[&str]| words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
-    match (near.as_slice(), known.as_slice()) {
-        (_, []) => String::new(),
-        ([], all) if all.len() <= SUGGESTED => format!("known are {}", listed(all)),
-        ([], all) => format!(
+    if let Some(meant) = meant(word, known.iter().copied()) {
+        return meant;
+    }
+    match known.as_slice() {
+        [] => String::new(),
+        all if all.len() <= SUGGESTED => format!("known are {}", listed(all)),
+        all => format!(
             "known are {} and {} more",
             listed(all.get(..SUGGESTED).unwrap_or_default()),
             all.len().saturating_sub(SUGGESTED)
         ),
-        (near, _) => format!("did you mean {}?", listed(near)),
     }
 }
 
-/// The known words that differ from one by a slip, nearest first.
-pub(crate) fn near<'w>(word: &str, known: &[&'w str]) -> Vec<&'w str> {
+/// `did you mean ...?`, with the known words that differ from one by a slip, nearest first; `None` where none does.
+pub(crate) fn meant<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<String> {
     if word.len() > LONGEST {
-        return Vec::new();
+        return None;
     }
     let word = word.to_lowercase();
     let slip = word.chars().count().div_ceil(3).min(3);
-    let measured = known.iter().map(|known| (distance(&word, &known.to_lowercase()), *known));
+    let measured = known.into_iter().map(|known| (distance(&word, &known.to_lowercase()), known));
     let mut near: Vec<(usize, &str)> = measured.filter(|(far, _)| *far <= slip).collect();
     near.sort_unstable();
-    near.into_iter().take(SUGGESTED).map(|(_, known)| known).collect()
+    let near: Vec<&str> = near.into_iter().take(SUGGESTED).map(|(_, known)| known).collect();
+    (!near.is_empty()).then(|| format!("did you mean {}?", listed(&near)))
+}
+
+fn listed(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Letters to be put in, left out or changed to make one word of another (Levenshtein, 1966).
@@ -71,6 +76,7 @@ mod tests {
             "known are `aaa`, `bbb`, `ccc`, `ddd`, `eee` and 1 more"
         );
         assert_eq!(suggestion("x", []), "");
+        assert_eq!(meant("mars", ["us", "eu"]), None);
         for (from, to, far) in [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
             assert_eq!((distance(from, to), distance(to, from)), (far, far), "{from} {to}");
         }

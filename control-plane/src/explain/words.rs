@@ -18,7 +18,7 @@ use policy_engine::vocabulary::{Entity, Geo, Id, Name};
 use proto::status::{Refusal, WrongField};
 
 use super::Imagined;
-use crate::nearest::{near, suggestion};
+use crate::nearest::{meant, suggestion};
 
 /// Refuses a question whose words mean nothing here, with every such word.
 pub(super) fn check(asked: &Imagined, facts: &Facts, nodes: &BTreeSet<Geo>) -> Result<(), Refusal> {
@@ -108,10 +108,8 @@ fn slip(purpose: &str, facts: &Facts, tenant: &Name) -> Option<String> {
     if known.contains(purpose) {
         return None;
     }
-    let known: Vec<&str> = known.into_iter().collect();
-    let meant = suggestion(purpose, near(purpose, &known));
-    let told = format!("no rule and no licence names the purpose `{}`: {meant}", plain(purpose));
-    (!meant.is_empty()).then_some(told)
+    let meant = meant(purpose, known)?;
+    Some(format!("no rule and no licence names the purpose `{}`: {meant}", plain(purpose)))
 }
 
 /// The texts of a condition, without their quotes.

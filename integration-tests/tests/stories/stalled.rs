@@ -1,6 +1,6 @@
 //! A caller that takes nothing of a fast answer: what waits for it is bounded, the vendor is slowed down, then both are let go.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use integration_tests::{
     household::Household,
     sandbox::{Geo, QUICKSTART, read_records},
@@ -41,6 +41,17 @@ async fn short_of_patience() -> Result<(ScriptedUpstream, Household, String)> {
     Ok((vendor, house, key))
 }
 
+/// Waits until the vendor's connection is let go and the request is recorded, as cancelled.
+async fn let_go(vendor: &ScriptedUpstream, house: &Household) -> Result<()> {
+    let mut seen = vendor.connection().await?;
+    seen.request().await?;
+    seen.closed().await?;
+    let outbox = house.state_dir(Geo::Eu).join("outbox");
+    let record = until("the record", async || read_records(&outbox).ok()?.into_iter().next()).await?;
+    ensure!(record["outcome"] == "cancelled", "{record}");
+    Ok(())
+}
+
 fn asking(model: &str, stream: bool) -> Value {
     json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "hello"}]})
 }
@@ -60,13 +71,8 @@ async fn case_57_a_caller_that_takes_nothing_is_bounded_and_then_closed() {
     );
     caller.write_all(request.as_bytes()).await.unwrap();
 
-    // The vendor could not send all of it, and was let go.
-    let mut seen = vendor.connection().await.unwrap();
-    seen.request().await.unwrap();
-    seen.closed().await.unwrap();
-    let outbox = house.state_dir(Geo::Eu).join("outbox");
-    let record = until("the record", async || read_records(&outbox).ok()?.into_iter().next()).await.unwrap();
-    assert_eq!(record["outcome"], "cancelled", "{record}");
+    // The vendor could not send all of it.
+    let_go(&vendor, &house).await.unwrap();
     let grown = peak(process).unwrap() - before;
     assert!(grown < MEGABYTES / 4, "{grown} MB more for a caller that took nothing of {MEGABYTES}");
     drop(caller);
@@ -81,12 +87,7 @@ async fn case_59_a_stream_whose_window_stays_shut_is_let_go_and_its_connection_g
     // Its body is not read, so its window is not opened again.
     let mut shut = ask("sim-story", true).await.unwrap();
     assert_eq!(shut.status(), 200);
-    let mut seen = vendor.connection().await.unwrap();
-    seen.request().await.unwrap();
-    seen.closed().await.unwrap();
-    let outbox = house.state_dir(Geo::Eu).join("outbox");
-    let record = until("the record", async || read_records(&outbox).ok()?.into_iter().next()).await.unwrap();
-    assert_eq!(record["outcome"], "cancelled", "{record}");
+    let_go(&vendor, &house).await.unwrap();
     assert_eq!(ask("sim-mistral-large", false).await.unwrap().status(), 200);
     let broken = loop {
         match shut.chunk().await {

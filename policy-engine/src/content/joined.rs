@@ -4,10 +4,9 @@
 //! from one part into others is replaced where it begins and cut from the others. Only text within [`NEAR`] bytes of where two parts
 //! meet is read again. Absent on purpose: which texts those are.
 
-use std::cmp::Reverse;
 use std::ops::Range;
 
-use super::detect::{Detectors, Finding};
+use super::detect::{Detectors, Finding, order};
 use super::mask::{self, Blocked, Masker, Stretch, Weave};
 use crate::content::What;
 use crate::decision::Actions;
@@ -61,7 +60,7 @@ impl Joined {
         together.retain(|finding| !is_covered(finding, &all) && !only_grew(finding, &all));
         if !together.is_empty() {
             all.append(&mut together);
-            all.sort_unstable_by_key(|finding| (finding.start, Reverse(finding.end), finding.what));
+            all.sort_unstable_by_key(order);
         }
         findings.append(&mut all);
     }
@@ -125,12 +124,15 @@ impl Joined {
     }
 }
 
-/// Findings that may begin before another and still reach into it: overlapping ones are few, whatever they are.
+/// Findings that may begin before another and still reach into it: but for a word of many lists, overlapping ones are few.
 const BACK: usize = 8;
 
-/// Whether findings of the same kind, ordered by start, leave nothing of this one uncovered: two values that stand side by side
-/// in two parts are two, though they read as one.
+/// Whether this one is among findings, in their order, or those of the same kind leave nothing of it uncovered: two values that
+/// stand side by side in two parts are two, though they read as one.
 fn is_covered(finding: &Finding, by: &[Finding]) -> bool {
+    if by.binary_search_by_key(&order(finding), order).is_ok() {
+        return true;
+    }
     let same = near(finding, by).filter(|other| other.what == finding.what);
     let reach = |reached: usize, other: &Finding| match other.start <= reached {
         true => reached.max(other.end),
@@ -158,6 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::content::WordList;
     use crate::vocabulary::{Entity, MaskAction};
 
     fn masked(parts: &[&str], action: MaskAction) -> Result<Vec<String>, Blocked> {
@@ -204,6 +207,17 @@ mod tests {
         let long = format!("{}4111111111111111", "1".repeat(9_000));
         let parts = [long.as_str(), &"1".repeat(9_000)];
         assert_eq!(super::tests::masked(&parts, MaskAction::Mask).unwrap(), parts);
+    }
+
+    #[test]
+    fn a_word_of_many_lists_is_found_once_by_each() {
+        let lists = (0..20).map(|n| WordList { id: n.to_string(), words: vec!["falcon".into()] });
+        let detectors = Detectors::compile([], lists).unwrap();
+        let mut joined = Joined::default();
+        ["a falcon", " flies"].into_iter().for_each(|part| joined.push(part));
+        let mut findings = Vec::new();
+        joined.scan(&detectors, &mut findings);
+        assert_eq!(findings.len(), 20);
     }
 
     proptest! {

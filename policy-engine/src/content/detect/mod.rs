@@ -89,7 +89,7 @@ pub struct Finding {
 }
 
 /// By start, longer first.
-fn order(finding: &Finding) -> (usize, Reverse<usize>, What) {
+pub(super) fn order(finding: &Finding) -> (usize, Reverse<usize>, What) {
     (finding.start, Reverse(finding.end), finding.what)
 }
 

@@ -76,12 +76,14 @@ impl Detectors {
         match window.char_before(trigger) {
             Some(digit) if digit.is_ascii_digit() => None,
             Some(letter) if is_spaced_word(letter) => {
-                let iban = kinds.has(Entity::InternationalBankAccountNumber);
                 let card = kinds.has(Entity::CreditDebitCardNumber);
-                let start =
-                    || iban::start_before(window, trigger).or_else(|| lettered_start(window, trigger));
-                let account = || start().filter(|_| iban || card);
-                account().or_else(|| card.then_some(trigger))
+                if !card && !kinds.has(Entity::InternationalBankAccountNumber) {
+                    return None;
+                }
+                // An account is told apart from a card even where only cards are looked for.
+                let account = iban::start_before(window, trigger);
+                let account = account.or_else(|| lettered_start(window, trigger));
+                account.or_else(|| card.then_some(trigger))
             }
             _ if kinds.has(Entity::CreditDebitCardNumber) || kinds.has(Entity::Phone) => {
                 Some(phone::start_of_phone(window, trigger))

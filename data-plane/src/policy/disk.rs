@@ -36,7 +36,7 @@ impl Staged<'_> {
 }
 
 /// Replaces a file, or leaves it as it is.
-pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     stage(path, parts)?.put()
 }
 

@@ -5,7 +5,7 @@
 //! Absent on purpose: what a request does with the policy (`pipeline`), and signatures (they verify here once there are some).
 
 mod assemble;
-mod disk;
+pub(crate) mod disk;
 mod identity;
 mod last_known_good;
 mod outage;

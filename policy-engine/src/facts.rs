@@ -3,14 +3,15 @@
 //! Law: a fact is complete in itself and knows nothing of others; that references hold is `compile`'s to prove.
 //! Absent on purpose: secrets (a credential is a reference), wire types, anything computed.
 
+mod change;
 mod commerce;
 mod people;
 mod registry;
 mod rulebook;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use change::{Change, changes};
 pub use commerce::{Amounts, Bound, Each, Limit, LimitScope, Price, PricePerMillion};
 pub use people::{Grant, GrantSubject, Key, ModelGlob, Permission, Principal, Role, Team, Tenant};
 pub use registry::{Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts};
@@ -25,36 +26,39 @@ use crate::vocabulary::{Id, Name};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// Organisations.
-    pub tenants: BTreeMap<Id, Arc<Tenant>>,
+    pub tenants: Map<Id, Arc<Tenant>>,
     /// Units inside them.
-    pub teams: BTreeMap<Id, Arc<Team>>,
+    pub teams: Map<Id, Arc<Team>>,
     /// Users and services.
-    pub principals: BTreeMap<Id, Arc<Principal>>,
+    pub principals: Map<Id, Arc<Principal>>,
     /// Sets of permissions.
-    pub roles: BTreeMap<Id, Arc<Role>>,
+    pub roles: Map<Id, Arc<Role>>,
     /// Roles given.
-    pub grants: BTreeMap<Id, Arc<Grant>>,
+    pub grants: Map<Id, Arc<Grant>>,
     /// Vendors.
-    pub providers: BTreeMap<Id, Arc<Provider>>,
+    pub providers: Map<Id, Arc<Provider>>,
     /// Deployments.
-    pub endpoints: BTreeMap<Id, Arc<Endpoint>>,
+    pub endpoints: Map<Id, Arc<Endpoint>>,
     /// Licences.
-    pub licences: BTreeMap<Id, Arc<Licence>>,
+    pub licences: Map<Id, Arc<Licence>>,
     /// Acceptances of licences.
-    pub acceptances: BTreeMap<Id, Arc<LicenceAcceptance>>,
+    pub acceptances: Map<Id, Arc<LicenceAcceptance>>,
     /// Models with their routes.
-    pub models: BTreeMap<Id, Arc<Model>>,
+    pub models: Map<Id, Arc<Model>>,
     /// Bounds.
-    pub limits: BTreeMap<Id, Arc<Limit>>,
+    pub limits: Map<Id, Arc<Limit>>,
     /// Compliance rules.
-    pub rules: BTreeMap<Id, Arc<Rule>>,
+    pub rules: Map<Id, Arc<Rule>>,
     /// Content checks.
-    pub guardrails: BTreeMap<Id, Arc<Guardrail>>,
+    pub guardrails: Map<Id, Arc<Guardrail>>,
     /// Dated prices.
-    pub prices: BTreeMap<Id, Arc<Price>>,
+    pub prices: Map<Id, Arc<Price>>,
     /// API keys by public id, without their secrets.
-    pub keys: BTreeMap<Name, Arc<Key>>,
+    pub keys: Map<Name, Arc<Key>>,
 }
+
+/// Facts by id.
+pub type Map<K, V> = std::collections::BTreeMap<K, V>;
 
 /// Where a resource may travel: everywhere, or only to the geos it names.
 pub type Geos = Vec<Name>;

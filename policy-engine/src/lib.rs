@@ -20,8 +20,12 @@ pub mod decision;
 
 pub mod compile;
 
+mod apply;
+
 pub mod decide;
 
+pub use apply::apply;
 pub use compile::{Fault, compile};
 pub use decide::{Entitled, decide, decide_answer, entitle};
-pub use project::{Scope, project};
+pub use facts::Change;
+pub use project::{Scope, project, project_changes};

@@ -13,11 +13,14 @@
 //! | model | endpoint | the target is taken off its route; the model stays, and without targets answers `no_endpoint` |
 //! | model | licence | left out: its terms could not be kept |
 
-use std::collections::BTreeMap;
+mod changes;
+
 use std::sync::Arc;
 
-use crate::facts::{Facts, Geos, GrantSubject, Model, Role};
+use crate::facts::{Facts, Geos, GrantSubject, Map, Model, Role};
 use crate::vocabulary::{Geo, Id, Name};
+
+pub use changes::{Versions, project_changes};
 
 /// The scope of a node. Node classes join here when they exist.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,7 +142,7 @@ fn sibling(tenant: &Option<Name>, name: &Name) -> Id {
 }
 
 /// What a reference written in `tenant` means: the tenant's own thing, else the platform's.
-pub(crate) fn resolve<T>(all: &BTreeMap<Id, T>, tenant: &Option<Name>, name: &Name) -> Option<Id> {
+pub(crate) fn resolve<T>(all: &Map<Id, T>, tenant: &Option<Name>, name: &Name) -> Option<Id> {
     let own = sibling(tenant, name);
     if all.contains_key(&own) {
         return Some(own);
@@ -149,25 +152,19 @@ pub(crate) fn resolve<T>(all: &BTreeMap<Id, T>, tenant: &Option<Name>, name: &Na
 }
 
 /// Whether what a reference means among all facts is still there among those kept.
-fn kept<T>(all: &BTreeMap<Id, T>, kept: &BTreeMap<Id, T>, tenant: &Option<Name>, name: &Name) -> bool {
+fn kept<T>(all: &Map<Id, T>, kept: &Map<Id, T>, tenant: &Option<Name>, name: &Name) -> bool {
     resolve(all, tenant, name).is_some_and(|id| kept.contains_key(&id))
 }
 
-fn keep<K: Ord + Clone, T>(
-    all: &BTreeMap<K, Arc<T>>,
-    wanted: impl Fn(&K, &T) -> bool,
-) -> BTreeMap<K, Arc<T>> {
+fn keep<K: Ord + Clone, T>(all: &Map<K, Arc<T>>, wanted: impl Fn(&K, &T) -> bool) -> Map<K, Arc<T>> {
     all.iter().filter(|(id, t)| wanted(id, t)).map(|(id, t)| (id.clone(), t.clone())).collect()
 }
 
-fn edit<T>(
-    all: &BTreeMap<Id, Arc<T>>,
-    edited: impl Fn(&Id, &Arc<T>) -> Option<Arc<T>>,
-) -> BTreeMap<Id, Arc<T>> {
+fn edit<T>(all: &Map<Id, Arc<T>>, edited: impl Fn(&Id, &Arc<T>) -> Option<Arc<T>>) -> Map<Id, Arc<T>> {
     all.iter().filter_map(|(id, t)| Some((id.clone(), edited(id, t)?))).collect()
 }
 
-fn project_roles(facts: &Facts, wanted: impl Fn(&Id, &Role) -> bool) -> BTreeMap<Id, Arc<Role>> {
+fn project_roles(facts: &Facts, wanted: impl Fn(&Id, &Role) -> bool) -> Map<Id, Arc<Role>> {
     let stay = keep(&facts.roles, wanted);
     edit(&stay, |id, role| {
         let mut role = role.clone();

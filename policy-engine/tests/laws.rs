@@ -9,6 +9,8 @@
 
 #[path = "laws/ask.rs"]
 mod ask;
+#[path = "laws/changes.rs"]
+mod changes;
 #[path = "laws/commerce.rs"]
 mod commerce;
 #[path = "laws/duties.rs"]
@@ -31,6 +33,8 @@ mod residency;
 mod rulebook;
 #[path = "laws/strictness.rs"]
 mod strictness;
+#[path = "laws/told.rs"]
+mod told;
 #[path = "laws/world.rs"]
 mod world;
 

@@ -20,6 +20,7 @@ mod export;
 mod failure;
 mod field;
 mod get;
+mod instant;
 mod keys;
 mod kind;
 mod nodes;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Shown;
 use super::failure::Failure;
 use super::field::{call, list};
+use super::instant::instant;
 use crate::client::Client;
 use crate::output::table::{cell, table};
 
@@ -54,14 +55,13 @@ pub(super) async fn run(client: &Client, audit: &Audit) -> Result<(), Failure> {
 
 /// What is asked for, as parameters.
 fn query(list: &List) -> Vec<(&'static str, String)> {
-    let instant = |text: &Option<String>| text.as_deref().map(super::explain::instant);
     let words = [
         ("actor", list.actor.clone()),
         ("resource", list.resource.clone()),
         ("action", list.action.clone()),
         ("outcome", list.outcome.clone()),
-        ("since", instant(&list.since)),
-        ("until", instant(&list.until)),
+        ("since", list.since.as_deref().map(instant)),
+        ("until", list.until.as_deref().map(instant)),
     ];
     words.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Shown;
 use super::failure::Failure;
 use super::field::{list, text};
+use super::instant::instant;
 use crate::client::Client;
 use crate::output::plain;
 use crate::output::table::cell;
@@ -80,12 +81,6 @@ pub(super) async fn run(client: &Client, explain: &Explain) -> Result<(), Failur
 async fn known_geos(client: &Client) -> Result<BTreeSet<String>, Failure> {
     let nodes = client.all("nodes", "nodes").await?.json;
     Ok(list(&nodes, "nodes").iter().filter_map(|node| node.get("geo")?.as_str().map(str::to_owned)).collect())
-}
-
-/// A date as its first instant in UTC; anything else as it is, for the control plane to read.
-pub(super) fn instant(text: &str) -> String {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if digits && text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() }
 }
 
 fn question(explain: &Explain, geo: &str) -> Value {
@@ -228,7 +223,6 @@ mod tests {
         assert_eq!(asked["dataClasses"], json!(["EMAIL", "PHONE"]));
         let asked = question(&given(&["--unknown-fields", "plugins,transforms"]), "us");
         assert_eq!(asked["unknownFields"], json!(["plugins", "transforms"]));
-        assert_eq!(instant("2026-01-31T10:00:00+01:00"), "2026-01-31T10:00:00+01:00");
     }
 
     #[test]

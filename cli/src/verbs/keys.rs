@@ -10,6 +10,7 @@ use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
 use super::field::{self, list};
+use super::instant::instant;
 use super::wait::Wait;
 use crate::client::Client;
 use crate::output::plain;
@@ -140,7 +141,7 @@ fn spec(create: &Create) -> Value {
         put("displayName", text.as_str().into());
     }
     if let Some(text) = &create.expires {
-        put("expireTime", super::explain::instant(text).into());
+        put("expireTime", instant(text).into());
     }
     Value::Object(spec)
 }

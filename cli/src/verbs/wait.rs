@@ -43,7 +43,7 @@ impl Wait {
     /// Waits, where that was asked for, until a revision is enforced, and tells by whom.
     pub(super) async fn enforced(self, client: &Client, revision: i64, shown: Shown) -> Result<(), Failure> {
         let Some(seconds) = self.wait else { return Ok(()) };
-        let until = Instant::now() + Duration::from_secs(seconds);
+        let end = end(seconds);
         loop {
             let reply = client.all("nodes", "nodes").await?;
             let standing = Standing::of(list(&reply.json, "nodes"), revision);
@@ -57,13 +57,18 @@ impl Wait {
                 standing.told().iter().for_each(|line| output::complain(line));
                 return Err(Failure::NodeRefused { revision, refusals: standing.refusals });
             }
-            if Instant::now() >= until {
+            if end.is_some_and(|end| Instant::now() >= end) {
                 standing.told().iter().for_each(|line| output::complain(line));
                 return Err(Failure::NotEnforced { revision, due: standing.due });
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// When a wait that begins now ends; of so many seconds that no clock counts them, never.
+fn end(seconds: u64) -> Option<Instant> {
+    Instant::now().checked_add(Duration::from_secs(seconds))
 }
 
 impl Standing {
@@ -120,6 +125,13 @@ mod tests {
 
     fn node(name: &str, state: &str, confirmed: i64) -> Value {
         json!({"name": format!("nodes/{name}"), "state": state, "confirmedRevision": confirmed})
+    }
+
+    #[test]
+    fn a_wait_may_be_as_long_as_it_is_said() {
+        let now = Instant::now();
+        assert!(end(60).is_some_and(|end| end >= now + Duration::from_secs(60)));
+        assert_eq!(end(u64::MAX), None);
     }
 
     #[test]

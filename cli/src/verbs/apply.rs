@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
+use super::source::{self, Declared};
 use super::wait::Wait;
-use super::{Form, Shown, changes, source};
 use crate::client::Client;
 
 /// Make what files declare be so, all of it or nothing.
@@ -30,14 +31,7 @@ pub(crate) struct Apply {
 /// Applies, and tells what became of each resource, or every fault.
 pub(super) async fn run(client: &Client, apply: &Apply) -> Result<(), Failure> {
     let client = &apply.because.told_by(client)?;
-    let reply = source::send(client, "policy:apply", (&apply.files, apply.dry_run)).await?;
-    if source::faults(&reply.json) == 0 || apply.shown.output == Form::Json {
-        apply.shown.print(&reply, || changes::told(&reply.json, apply.dry_run));
-    }
-    source::faultless(&reply.json, "applied")?;
-    match apply.dry_run {
-        true => Ok(()),
-        // Where nothing changed, the revision that was there is the one to wait for.
-        false => apply.wait.enforced(client, reply.revision, apply.shown).await,
-    }
+    let Apply { files, dry_run, wait, shown, .. } = apply;
+    let declared = Declared { files, dry_run: *dry_run, wait: *wait, shown: *shown };
+    source::settle(client, ("policy:apply", "applied"), declared).await
 }

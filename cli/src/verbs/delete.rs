@@ -11,9 +11,10 @@ use serde_json::json;
 
 use super::because::Because;
 use super::failure::Failure;
-use super::kind::{EVERY_TENANT, KindName};
+use super::kind::KindName;
+use super::source::{self, Declared};
 use super::wait::Wait;
-use super::{Form, Shown, changes, source};
+use super::{Form, Shown, changes};
 use crate::client::Client;
 use crate::output;
 
@@ -50,7 +51,12 @@ pub(super) async fn run(client: &Client, delete: &Delete) -> Result<(), Failure>
     let client = &delete.because.told_by(client)?;
     match (delete.kind, &delete.name) {
         (Some(kind), Some(name)) => one(client, kind, (name, delete)).await,
-        _ => declared(client, delete).await,
+        // What is not there is no fault.
+        _ => {
+            let Delete { files, dry_run, wait, shown, .. } = delete;
+            let declared = Declared { files, dry_run: *dry_run, wait: *wait, shown: *shown };
+            source::settle(client, ("policy:delete", "deleted"), declared).await
+        }
     }
 }
 
@@ -59,10 +65,7 @@ async fn one(client: &Client, kind: KindName, (name, delete): (&str, &Delete)) -
     if kind.0.kind == Kind::Key {
         return Err(Failure::Input("a key is not deleted but revoked: chancery keys revoke".to_owned()));
     }
-    if delete.tenant.as_deref() == Some(EVERY_TENANT) {
-        return Err(Failure::Input("the one tenant must be named".to_owned()));
-    }
-    let name = format!("{}/{name}", kind.path(delete.tenant.as_deref()).map_err(Failure::Input)?);
+    let name = kind.one(name, delete.tenant.as_deref()).map_err(Failure::Input)?;
     let revision = client.delete(&name).await?.revision;
     let change = json!({ "kind": kind.0.kind.as_str(), "name": name, "change": "deleted" });
     let told = json!({ "changes": [change], "revision": revision });
@@ -71,17 +74,4 @@ async fn one(client: &Client, kind: KindName, (name, delete): (&str, &Delete)) -
         Form::Text => output::text_as_is(&changes::told(&told, false)),
     }
     delete.wait.enforced(client, revision, delete.shown).await
-}
-
-/// Takes back what files declare; what is not there is no fault.
-async fn declared(client: &Client, delete: &Delete) -> Result<(), Failure> {
-    let reply = source::send(client, "policy:delete", (&delete.files, delete.dry_run)).await?;
-    if source::faults(&reply.json) == 0 || delete.shown.output == Form::Json {
-        delete.shown.print(&reply, || changes::told(&reply.json, delete.dry_run));
-    }
-    source::faultless(&reply.json, "deleted")?;
-    match delete.dry_run {
-        true => Ok(()),
-        false => delete.wait.enforced(client, reply.revision, delete.shown).await,
-    }
 }

@@ -26,6 +26,9 @@ pub(super) enum Failure {
     /// The input is empty.
     #[error("nothing declared in {}", shown(.0))]
     Nothing(Vec<PathBuf>),
+    /// What was answered is no resource.
+    #[error("the answer is not a resource")]
+    Answer(#[source] serde_json::Error),
     /// What was asked for makes no sense.
     #[error("{0}")]
     Input(String),
@@ -99,7 +102,7 @@ impl Failure {
                 500.. => 3,
                 _ => 1,
             },
-            Self::Client(_) => 3,
+            Self::Client(_) | Self::Answer(_) => 3,
         }
     }
 }
@@ -146,6 +149,7 @@ mod tests {
             (Failure::Client(ClientError::Environment("X")), 3),
             (Failure::Client(stranger), 3),
             (refused(503), 3),
+            (Failure::Answer(serde_json::from_str::<()>("{}").unwrap_err()), 3),
             (refused(401), 4),
             (refused(403), 4),
         ] {

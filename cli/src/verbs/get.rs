@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::field::{self, list};
 use super::keys;
-use super::kind::{EVERY_TENANT, KindName};
+use super::kind::KindName;
 use crate::client::Client;
 use crate::output;
 use crate::output::table::{cell, table};
@@ -24,7 +24,7 @@ pub(crate) struct Get {
     kind: KindName,
     /// The last segment of the resource's name; without it all are listed.
     name: Option<String>,
-    /// The tenant it belongs to, or `-` for every tenant; without it the platform's are meant, or every tenant's where only
+    /// The tenant it belongs to, or `-` to list every tenant's; without it the platform's are meant, or every tenant's where only
     /// tenants have such.
     #[arg(long)]
     tenant: Option<String>,
@@ -46,8 +46,8 @@ pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
     let plural = get.kind.0.plural;
     let shown = match &get.name {
         Some(name) => {
-            let path = get.kind.path(tenant.filter(|t| *t != EVERY_TENANT)).map_err(Failure::Input)?;
-            let reply = client.get(&format!("{path}/{name}"), &[]).await?;
+            let path = get.kind.one(name, tenant).map_err(Failure::Input)?;
+            let reply = client.get(&path, &[]).await?;
             match get.output {
                 Form::Json => format!("{}\n", reply.text.trim_end()),
                 Form::Yaml => document(get.kind, &reply.text)?,
@@ -76,8 +76,7 @@ pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
 }
 
 fn document(kind: KindName, json: &str) -> Result<String, Failure> {
-    let written = yaml::document(kind.0.kind.as_str(), json);
-    written.map_err(|error| Failure::Input(format!("the answer is not a resource: {error}")))
+    yaml::document(kind.0.kind.as_str(), json).map_err(Failure::Answer)
 }
 
 /// A row for each resource: its name, what the kind's columns say, its revision.

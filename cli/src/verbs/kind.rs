@@ -5,7 +5,7 @@ use std::str::FromStr;
 use proto::name::{COLLECTIONS, Collection, Owner};
 
 /// What stands for every tenant where one is named.
-pub(super) const EVERY_TENANT: &str = "-";
+const EVERY_TENANT: &str = "-";
 
 /// A kind named on the command line: `Team`, `team` or `teams`, in any case.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +43,17 @@ impl KindName {
             (Owner::Platform, Some(_)) => Err(format!("{plural} belong to the platform: leave out --tenant")),
             (_, Some(tenant)) => Ok(format!("tenants/{tenant}/{plural}")),
             (_, None) => Ok(plural.to_owned()),
+        }
+    }
+
+    /// The path of one resource below `/v1/`, the tenant's where one is given: every tenant has not one resource.
+    pub(super) fn one(self, name: &str, tenant: Option<&str>) -> Result<String, String> {
+        let path = self.path(tenant)?;
+        match tenant {
+            Some(EVERY_TENANT) => {
+                Err(format!("`{EVERY_TENANT}` is every tenant: name the one with --tenant"))
+            }
+            _ => Ok(format!("{path}/{name}")),
         }
     }
 
@@ -97,5 +108,11 @@ mod tests {
         assert_eq!(listed("limit", None).unwrap(), "limits");
         assert_eq!(listed("limit", Some("-")).unwrap(), "tenants/-/limits");
         assert!(path("team", None).is_err() && path("tenant", Some("acme")).is_err());
+        let one = |kind: &str, tenant| kind.parse::<KindName>().unwrap().one("x", tenant);
+        assert_eq!(one("model", None).unwrap(), "models/x");
+        assert_eq!(one("team", Some("acme")).unwrap(), "tenants/acme/teams/x");
+        for kind in ["team", "model", "provider"] {
+            assert!(one(kind, Some("-")).is_err(), "{kind}");
+        }
     }
 }

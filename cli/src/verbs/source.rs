@@ -1,5 +1,6 @@
-//! Declarative files as a command line names them, and what the control plane finds wrong in them.
+//! Declarative files as a command line names them, and what the control plane makes of them.
 
+use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -7,15 +8,44 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::field::{list, text};
+use super::wait::Wait;
+use super::{Form, Shown, changes};
 use crate::client::{Client, Reply};
 use crate::output;
 
-/// Sends the files at these paths to a call that takes them. Errors where nothing at all is declared in them.
-pub(super) async fn send(
+/// What files declare, and how a verb deals with it.
+pub(super) struct Declared<'d> {
+    /// Paths of them, as the command line has them.
+    pub(super) files: &'d [PathBuf],
+    /// Nothing is changed.
+    pub(super) dry_run: bool,
+    /// Whether nodes are waited for.
+    pub(super) wait: Wait,
+    /// How the answer is shown.
+    pub(super) shown: Shown,
+}
+
+/// Sends it to a call that settles it, and tells what became of each resource, or every fault; `done` is what was not done because
+/// of those. Errors where nothing at all is declared.
+pub(super) async fn settle(
     client: &Client,
-    call: &str,
-    (paths, dry_run): (&[PathBuf], bool),
-) -> Result<Reply, Failure> {
+    (call, done): (&str, &'static str),
+    declared: Declared<'_>,
+) -> Result<(), Failure> {
+    let Declared { files, dry_run, wait, shown } = declared;
+    let reply = send(client, call, (files, dry_run)).await?;
+    if list(&reply.json, "faults").is_empty() || shown.output == Form::Json {
+        shown.print(&reply, || changes::told(&reply.json, dry_run));
+    }
+    faultless(&reply.json, done)?;
+    match dry_run {
+        true => Ok(()),
+        // Where nothing changed, the revision that was there is the one to wait for.
+        false => wait.enforced(client, reply.revision, shown).await,
+    }
+}
+
+async fn send(client: &Client, call: &str, (paths, dry_run): (&[PathBuf], bool)) -> Result<Reply, Failure> {
     let mut files = Vec::new();
     for path in paths {
         files.extend(read(path)?);
@@ -29,13 +59,8 @@ pub(super) async fn send(
     if empty { Err(nothing()) } else { Ok(reply) }
 }
 
-/// How many faults an answer tells.
-pub(super) fn faults(answer: &Value) -> usize {
-    list(answer, "faults").len()
-}
-
 /// Tells every fault; `done` is what was not done because of them.
-pub(super) fn faultless(answer: &Value, done: &'static str) -> Result<(), Failure> {
+fn faultless(answer: &Value, done: &'static str) -> Result<(), Failure> {
     let faults = list(answer, "faults");
     faults.iter().for_each(|fault| output::complain(&fault_line(fault)));
     if faults.is_empty() { Ok(()) } else { Err(Failure::Faults { done, count: faults.len() }) }
@@ -54,7 +79,10 @@ fn read(path: &Path) -> Result<Vec<Value>, Failure> {
         return Ok(vec![json!({ "path": path.display().to_string(), "text": text })]);
     }
     let entries = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
-    let mut inner: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    // Kubernetes keeps a mounted directory's earlier and present contents beside it, as `..data` and the like: the same once more.
+    let is_kept = |name: &OsStr| name.as_encoded_bytes().starts_with(b"..");
+    let entries = entries.into_iter().filter(|entry| !is_kept(&entry.file_name()));
+    let mut inner: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     inner.retain(|path| path.is_dir() || path.extension().is_some_and(|end| end == "yaml" || end == "yml"));
     inner.sort();
     let files = inner.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
@@ -93,7 +121,8 @@ mod tests {
     fn a_directory_is_read_in_the_order_of_its_names_and_only_its_yaml() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("m")).unwrap();
-        for name in ["b.yml", "a.yaml", "m/c.yaml", "notes.md"] {
+        std::fs::create_dir(dir.path().join("..data")).unwrap();
+        for name in ["b.yml", "a.yaml", "m/c.yaml", "notes.md", "..data/a.yaml"] {
             std::fs::write(dir.path().join(name), name).unwrap();
         }
         let texts: Vec<Value> =

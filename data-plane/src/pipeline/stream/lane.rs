@@ -66,10 +66,12 @@ impl Lane {
             None => (Verdict::Leaves, chunk.choices.iter().map(|choice| texts(choice.value)).sum()),
             Some(inspector) => inspector.take(chunk, &mut self.patches, frame)?,
         };
-        if let Some(inspector) = self.inspector.as_mut().filter(|inspector| inspector.has_renamed()) {
-            let mut written = BytesMut::new();
-            self.patches.write(data, &mut written);
-            inspector.judge(&written)?;
+        if let Some(inspector) = &mut self.inspector {
+            inspector.judge(|| {
+                let mut written = BytesMut::new();
+                self.patches.write(data, &mut written);
+                written
+            })?;
         }
         match verdict {
             Verdict::Held => {}

@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use policy_engine::content::{Detectors, HoldBack};
 use policy_engine::decision::Actions;
 
+use super::super::super::decide::quoted;
 use super::super::super::dialect::{is_own_name, is_own_word, is_structure, place};
-use super::super::super::tape::text::escape;
 use super::super::super::tape::{Kind, Value};
 
 /// A step from a choice to a string in it.
@@ -278,7 +278,7 @@ fn members(path: &[Step], text: &str, name: Naming<'_>, out: &mut BytesMut) {
 
 fn value(path: &[Step], text: &str, name: Naming<'_>, out: &mut BytesMut) {
     match path.split_first() {
-        None => string(text, out),
+        None => out.extend_from_slice(&quoted(text)),
         Some((Step::Key(key), rest)) => {
             out.extend_from_slice(b"{");
             key_of(key, name, out);
@@ -299,18 +299,7 @@ fn value(path: &[Step], text: &str, name: Naming<'_>, out: &mut BytesMut) {
 }
 
 fn key_of(key: &str, name: Naming<'_>, out: &mut BytesMut) {
-    if is_own_name(key) {
-        string(key, out);
-    } else {
-        string(&name(key), out);
-    }
+    let key = if is_own_name(key) { quoted(key) } else { quoted(&name(key)) };
+    out.extend_from_slice(&key);
     out.extend_from_slice(b":");
-}
-
-fn string(text: &str, out: &mut BytesMut) {
-    let mut quoted = Vec::with_capacity(text.len() + 2);
-    quoted.push(b'"');
-    escape(text, &mut quoted);
-    quoted.push(b'"');
-    out.extend_from_slice(&quoted);
 }

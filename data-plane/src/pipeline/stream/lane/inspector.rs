@@ -1,11 +1,13 @@
 //! Every text of a stream through the hold-back.
 //!
 //! Law: what is held of a channel leaves before the chunk that ends its choice; every other string, name and long number is a whole
-//! text, read as in an answer that comes whole. A finding that blocks, or that the policy would
-//! not have permitted, ends the stream, and what stood before it has left. Deliberately absent: detecting.
+//! text, read as in an answer that comes whole. A finding that blocks, or that the policy would not have permitted, ends the stream,
+//! and what stood before it has left. Deliberately absent: detecting.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use policy_engine::content::mask::apply;
 use policy_engine::content::{Blocked, Detectors, Masker};
 use policy_engine::decision::Actions;
@@ -111,17 +113,12 @@ impl Inspector {
         Ok((if brought { Verdict::Leaves } else { Verdict::Held }, produced))
     }
 
-    /// Whether a chunk in which a name was masked can be read in two ways.
-    pub(super) fn judge(&mut self, written: &[u8]) -> Result<(), Rejection> {
-        if std::mem::take(&mut self.renamed) && !dialect::is_unambiguous(written) {
+    /// Refuses a chunk in which a name was masked, if what is `written` of it can be read in two ways.
+    pub(super) fn judge(&mut self, written: impl FnOnce() -> BytesMut) -> Result<(), Rejection> {
+        if std::mem::take(&mut self.renamed) && !dialect::is_unambiguous(&written()) {
             return Err(odd(dialect::AMBIGUOUS));
         }
         Ok(())
-    }
-
-    /// Whether a name of a member was masked.
-    pub(super) fn has_renamed(&self) -> bool {
-        self.renamed
     }
 
     /// Lets go of everything held.
@@ -276,7 +273,7 @@ impl Inspector {
         let mut name = |key: &str| {
             let mut findings = Vec::new();
             detectors.scan(key, &mut findings);
-            apply(key, &findings, actions, masker).map(std::borrow::Cow::into_owned).unwrap_or_default()
+            apply(key, &findings, actions, masker).map(Cow::into_owned).unwrap_or_default()
         };
         if let Some(channel) = self.channels.get(at).filter(|_| !self.free.is_empty()) {
             frame.event(|out| {

@@ -45,7 +45,7 @@ pub(crate) struct Reported {
 pub(crate) struct Seen {
     /// The most the request may use.
     pub(crate) estimate: Estimate,
-    /// Bytes of text in the answer so far, unescaped.
+    /// Bytes of text in the answer so far; an escape may count as it is written.
     pub(crate) output_bytes: u64,
     /// Bytes of them that are words of the model's, at least.
     pub(crate) spoken_bytes: u64,

@@ -11,7 +11,7 @@
 //! | an address between its labels (`10.0.0.1.nip.io`, `app-127-0-0-1.example.com`) | as that address |
 //! | any other | permitted |
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Names of metadata services, wherever they resolve to.
 const METADATA: [&str; 7] = [
@@ -70,7 +70,8 @@ pub(super) fn whereabouts(name: &str) -> Whereabouts {
     }
 }
 
-/// The addresses written in a name: four numbers in a row, and, of the services that are for that, any other spelling.
+/// The addresses written in a name: four numbers in a row, and, of the services that are for that, any other spelling at the end of
+/// a label.
 pub(super) fn carried(name: &str) -> Vec<IpAddr> {
     let parts: Vec<&str> = name.split(['.', '-']).collect();
     let octet = |part: &&str| part.parse::<u8>().ok().filter(|_| !part.starts_with('+'));
@@ -84,7 +85,9 @@ pub(super) fn carried(name: &str) -> Vec<IpAddr> {
         let last = label.rsplit('-').next().filter(|digits| digits.len() == 8);
         let hex = last.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         found.extend(hex.map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))));
-        found.extend(label.replace('-', ":").parse::<Ipv6Addr>().map(IpAddr::V6));
+        let ends = label.match_indices('-').filter_map(|(at, _)| label.get(at.saturating_add(1)..));
+        let six = std::iter::once(label).chain(ends).find_map(|end| end.replace('-', ":").parse().ok());
+        found.extend(six.map(IpAddr::V6));
     }
     found
 }

@@ -87,6 +87,8 @@ const REFUSED: &[(&str, Refused)] = &[
     ("https://app-7f000001.nip.io/v1", Refused::Loopback),
     ("https://--1.sslip.io/v1", Refused::Host),
     ("https://0--1.sslip.io/v1", Refused::Loopback),
+    ("https://app-0--1.sslip.io/v1", Refused::Loopback),
+    ("https://my-app-fd12-3456--1.sslip.io/v1", Refused::Private),
     ("https://127.0.0.1.xip.io/v1", Refused::Loopback),
     ("https://lvh.me/v1", Refused::Loopback),
     ("https://any.localtest.me/v1", Refused::Loopback),

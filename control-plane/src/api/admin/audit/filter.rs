@@ -93,6 +93,8 @@ fn within(name: &str, asked: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proto::admin::AuditedChange;
+
     use super::*;
 
     #[test]
@@ -121,6 +123,47 @@ mod tests {
         ] {
             assert_eq!(ends_in(call, word), meant, "{word}");
         }
+    }
+
+    fn at(seconds: i64) -> Option<prost_types::Timestamp> {
+        Some(prost_types::Timestamp { seconds, nanos: 0 })
+    }
+
+    #[test]
+    fn an_event_fits_what_is_asked_of_all_it_says() {
+        let change = AuditedChange { name: "rules/r".into(), ..Default::default() };
+        let event = AuditEvent {
+            create_time: at(10),
+            actor: "platform/admin".into(),
+            action: "chancery.admin.v1.PolicyService/Apply".into(),
+            outcome: "permission_denied".into(),
+            changes: vec![change],
+            ..Default::default()
+        };
+        let asked = |ask: fn(&mut ListAuditEventsRequest)| {
+            let mut asked = ListAuditEventsRequest { actor: "platform/admin".into(), ..Default::default() };
+            ask(&mut asked);
+            Filter::of(&asked).unwrap()
+        };
+        for (filter, fits) in [
+            (asked(|_| ()), true),
+            (asked(|asked| asked.actor = "platform".into()), false),
+            (asked(|asked| asked.action = "Apply".into()), true),
+            (asked(|asked| asked.action = "Delete".into()), false),
+            (asked(|asked| asked.resource = "rules/".into()), true),
+            (asked(|asked| asked.resource = "roles".into()), false),
+            (asked(|asked| asked.outcome = "permission_denied".into()), true),
+            (asked(|asked| asked.outcome = "refused".into()), true),
+            (asked(|asked| asked.outcome = "ok".into()), false),
+            (asked(|asked| asked.since = at(10)), true),
+            (asked(|asked| asked.since = at(11)), false),
+            (asked(|asked| asked.until = at(11)), true),
+            (asked(|asked| asked.until = at(10)), false),
+        ] {
+            assert_eq!(filter.fits(&event), fits, "{filter:?}");
+        }
+        let done = AuditEvent { outcome: "ok".into(), ..event };
+        assert!(!asked(|asked| asked.outcome = "refused".into()).fits(&done));
     }
 
     #[test]

@@ -3,13 +3,13 @@
 //! Law: digests live sealed in the store and open in this process's memory alone; a geo's MACs are under a key of its
 //! own, so that what is stolen in one geo is worth nothing in another.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use parking_lot::RwLock;
-use policy_engine::facts::{Facts, Key};
+use policy_engine::facts::{Facts, Key, Map};
 use policy_engine::vocabulary::{Geo, Name};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -131,13 +131,13 @@ impl KeyRing {
     }
 
     /// The facts of keys with their MACs for a geo; only what changed since the last call is made again.
-    pub fn scoped_keys(&self, geo: &Geo, scope: &ScopeKey, facts: &Facts) -> BTreeMap<Name, Arc<Key>> {
+    pub fn scoped_keys(&self, geo: &Geo, scope: &ScopeKey, facts: &Facts) -> Map<Name, Arc<Key>> {
         let hmac = hmac::Key::new(hmac::HMAC_SHA256, &scope.secret);
         let digests = self.digests.read();
         let mut made = self.made.write();
         let before = made.remove(geo).unwrap_or_default();
         let mut after = Made::with_capacity(facts.keys.len());
-        let mut keys = BTreeMap::new();
+        let mut keys = Map::default();
         for (public_id, fact) in &facts.keys {
             let held = before
                 .get(public_id)

@@ -5,6 +5,7 @@
 
 mod change;
 mod commerce;
+mod map;
 mod people;
 mod registry;
 mod rulebook;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub use change::{Change, changes};
 pub use commerce::{Amounts, Bound, Each, Limit, LimitScope, Price, PricePerMillion};
+pub use map::{Iter, Map};
 pub use people::{Grant, GrantSubject, Key, ModelGlob, Permission, Principal, Role, Team, Tenant};
 pub use registry::{Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts};
 pub use rulebook::{
@@ -56,9 +58,6 @@ pub struct Facts {
     /// API keys by public id, without their secrets.
     pub keys: Map<Name, Arc<Key>>,
 }
-
-/// Facts by id.
-pub type Map<K, V> = std::collections::BTreeMap<K, V>;
 
 /// Where a resource may travel: everywhere, or only to the geos it names.
 pub type Geos = Vec<Name>;

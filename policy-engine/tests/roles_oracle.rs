@@ -117,8 +117,13 @@ fn is_caught(mangle: impl Fn(&mut Facts)) -> bool {
     })
 }
 
-fn each<T: Clone>(all: &mut std::collections::BTreeMap<Id, std::sync::Arc<T>>, change: impl Fn(&mut T)) {
-    all.values_mut().for_each(|one| change(std::sync::Arc::make_mut(one)));
+fn each<T: Clone>(all: &mut policy_engine::facts::Map<Id, std::sync::Arc<T>>, change: impl Fn(&mut T)) {
+    let each = all.iter().map(|(id, one)| {
+        let mut one = one.clone();
+        change(std::sync::Arc::make_mut(&mut one));
+        (id.clone(), one)
+    });
+    *all = each.collect();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use policy_engine::facts::{
     Acceptance, Bound, Check, Each, Endpoint, Facts, Grant, GrantSubject, Guardrail, Key, Licence,
-    LicenceTerm, Limit, LimitScope, Model, ModelCard, ModelGlob, Obligation, Permission, Price,
+    LicenceTerm, Limit, LimitScope, Map, Model, ModelCard, ModelGlob, Obligation, Permission, Price,
     PricePerMillion, Principal, Provider, Role, Route, RouteTarget, Rule, Subject, Team, Tenant, Terms,
     Territory, Timeouts,
 };
@@ -74,7 +74,7 @@ pub(crate) fn home(size: &Size, person: usize) -> (Name, Name) {
     (tenant(person % size.tenants()), team(person / size.tenants() % TEAMS))
 }
 
-fn put<T>(map: &mut std::collections::BTreeMap<Id, Arc<T>>, id: Id, fact: T) {
+fn put<T>(map: &mut Map<Id, Arc<T>>, id: Id, fact: T) {
     map.insert(id, Arc::new(fact));
 }
 

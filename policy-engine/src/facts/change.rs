@@ -49,9 +49,9 @@ fn differ<K: Ord + Clone, T: PartialEq>(
     found: &mut Vec<Change>,
 ) {
     let (before, after) = maps;
-    let gone = before.iter().filter(|(key, _)| !after.contains_key(key)).map(|(key, _)| key);
+    let gone = before.unshared(after).filter(|(key, _)| !after.contains_key(key)).map(|(key, _)| key);
     let new = after
-        .iter()
+        .unshared(before)
         .filter(|(key, fact)| before.get(key).is_none_or(|old| !Arc::ptr_eq(old, fact) && old != *fact));
     found.extend(gone.chain(new.map(|(key, _)| key)).map(|key| Change { kind, id: id(key) }));
 }

@@ -2,11 +2,10 @@
 //! person in both, a model with one endpoint in the EU and one in the US, licensed and open to everybody, and in acme's own
 //! cellar a provider with an endpoint.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use policy_engine::facts::{
-    Acceptance, Endpoint, Facts, Grant, GrantSubject, Licence, LicenceTerm, Model, ModelCard, ModelGlob,
+    Acceptance, Endpoint, Facts, Grant, GrantSubject, Licence, LicenceTerm, Map, Model, ModelCard, ModelGlob,
     Permission, Principal, Provider, Role, Route, RouteTarget, Rule, Team, Tenant, Terms, Territory,
     Timeouts,
 };
@@ -27,12 +26,12 @@ pub(crate) fn id(text: &str) -> Id {
     }
 }
 
-pub(crate) fn put<T>(map: &mut BTreeMap<Id, Arc<T>>, at: &str, fact: T) {
+pub(crate) fn put<T>(map: &mut Map<Id, Arc<T>>, at: &str, fact: T) {
     map.insert(id(at), Arc::new(fact));
 }
 
 /// A fact that is there, to be changed.
-pub(crate) fn change<'m, T: Clone>(map: &'m mut BTreeMap<Id, Arc<T>>, at: &str) -> &'m mut T {
+pub(crate) fn change<'m, T: Clone>(map: &'m mut Map<Id, Arc<T>>, at: &str) -> &'m mut T {
     Arc::make_mut(map.get_mut(&id(at)).unwrap())
 }
 

@@ -7,7 +7,7 @@ mod money;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use policy_engine::facts::{Acceptance, Endpoint, Facts, Licence, Model, Obligation, Rule, Team};
+use policy_engine::facts::{Acceptance, Endpoint, Facts, Licence, Map, Model, Obligation, Rule, Team};
 use policy_engine::rules::condition::{
     Attribute, Attributes, Caller, Condition, EndpointSide, Interner, Members, ModelSide, RequestSide, Set,
     Symbol, Truth, Value,
@@ -444,7 +444,7 @@ fn satisfied(required: &[Holding<'_>], permits: &[Holding<'_>]) -> bool {
 }
 
 /// What a name means in a resource: its owner's own thing, else the platform's.
-fn meant<T>(all: &BTreeMap<Id, T>, owner: &Id, text: &Name) -> Id {
+fn meant<T>(all: &Map<Id, T>, owner: &Id, text: &Name) -> Id {
     let own = Id { tenant: owner.tenant.clone(), name: text.clone() };
     if all.contains_key(&own) { own } else { Id::platform(text.clone()) }
 }

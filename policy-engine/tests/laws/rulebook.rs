@@ -1,9 +1,8 @@
 //! Random rules: conditions over a few words, every effect, every obligation.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use policy_engine::facts::{Obligation, Rule};
+use policy_engine::facts::{Map, Obligation, Rule};
 use policy_engine::vocabulary::{Effect, Entity, Id, Instant, Layer, Mode};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -145,7 +144,7 @@ fn without_conflict(obligations: Vec<Obligation>) -> Vec<Obligation> {
 }
 
 /// Up to `most` rules, the platform's and tenants' own.
-pub(crate) fn rules(words: Words, most: usize) -> impl Strategy<Value = BTreeMap<Id, Arc<Rule>>> {
+pub(crate) fn rules(words: Words, most: usize) -> impl Strategy<Value = Map<Id, Arc<Rule>>> {
     let owner = prop_oneof![3 => Just(None), 1 => Just(Some("acme")), 1 => Just(Some("bolt"))];
     let all = prop::collection::vec((owner, rule(words)), 0..=most);
     // Now and then a house permits tools and says nothing else of them, or hardly a request with tools would be allowed.

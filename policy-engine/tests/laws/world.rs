@@ -1,6 +1,5 @@
 //! Small random worlds: a few names, so that everything collides with everything, and every kind of fact.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use policy_engine::facts::{
@@ -72,7 +71,7 @@ fn flag() -> impl Strategy<Value = Option<bool>> {
     prop_oneof![Just(None), Just(Some(false)), Just(Some(true))]
 }
 
-type Map<T> = BTreeMap<Id, Arc<T>>;
+type Map<T> = policy_engine::facts::Map<Id, Arc<T>>;
 
 fn map<T: std::fmt::Debug + 'static>(
     all: Vec<(Option<&'static str>, &'static str)>,

@@ -1,11 +1,10 @@
 //! The house of the matrix: one person a role, models that differ in route, geo and licence.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use policy_engine::facts::{
     Acceptance, Check, Endpoint, Facts, Grant, GrantSubject, Guardrail, Licence, LicenceAcceptance,
-    LicenceTerm, Model, ModelCard, ModelGlob, Obligation, Permission, Principal, Provider, Role, Route,
+    LicenceTerm, Map, Model, ModelCard, ModelGlob, Obligation, Permission, Principal, Provider, Role, Route,
     RouteTarget, Rule, Subject, Team, Tenant, Terms, Territory, Timeouts,
 };
 use policy_engine::vocabulary::{
@@ -31,7 +30,7 @@ fn id(text: &str) -> Id {
     }
 }
 
-fn put<T>(map: &mut BTreeMap<Id, Arc<T>>, at: &str, fact: T) {
+fn put<T>(map: &mut Map<Id, Arc<T>>, at: &str, fact: T) {
     map.insert(id(at), Arc::new(fact));
 }
 

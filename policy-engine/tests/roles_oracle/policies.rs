@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use policy_engine::facts::{Facts, Grant, GrantSubject, ModelGlob, Permission, Principal, Role};
+use policy_engine::facts::{Facts, Grant, GrantSubject, Map, ModelGlob, Permission, Principal, Role};
 use policy_engine::rules::roles::Domain;
 use policy_engine::vocabulary::{Action, Id, Name, Operation, PrincipalType};
 use proptest::collection::vec;
@@ -133,8 +133,8 @@ pub(crate) fn chain(length: usize) -> Facts {
     };
     Facts {
         roles: (0..length).map(role).collect(),
-        grants: [(id("acme/g"), Arc::new(grant))].into(),
-        principals: [(id("acme/ada"), Arc::new(ada))].into(),
+        grants: Map::from_iter([(id("acme/g"), Arc::new(grant))]),
+        principals: Map::from_iter([(id("acme/ada"), Arc::new(ada))]),
         ..Facts::default()
     }
 }

@@ -3,10 +3,9 @@
 //! Law: each resource is read by itself, so that one at fault is named; whether they fit together is `compile`'s to say.
 //! Absent on purpose: digests. This crate hashes nothing; who sends and who receives does.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use policy_engine::facts::{Facts, Key};
+use policy_engine::facts::{Facts, Key, Map};
 use policy_engine::vocabulary::{Id, Kind, Name};
 use prost::Message;
 
@@ -41,7 +40,7 @@ pub fn insert(facts: &mut Facts, kind: &str, name: &str, body: &[u8]) -> Result<
     }
 }
 
-fn put<M: Governed>(map: &mut BTreeMap<Id, Arc<M::Fact>>, name: &str, body: &[u8]) -> Result<(), Faults> {
+fn put<M: Governed>(map: &mut Map<Id, Arc<M::Fact>>, name: &str, body: &[u8]) -> Result<(), Faults> {
     let message: M = decode(body)?;
     if message.name() != name {
         return Err(Faults::of("name", Problem::Invalid("is not what the resource is sent as".to_owned())));
@@ -62,7 +61,7 @@ fn decode<M: Message + Default>(body: &[u8]) -> Result<M, Faults> {
     }
 }
 
-fn put_key(map: &mut BTreeMap<Name, Arc<Key>>, name: &str, body: &[u8]) -> Result<(), Faults> {
+fn put_key(map: &mut Map<Name, Arc<Key>>, name: &str, body: &[u8]) -> Result<(), Faults> {
     let message: KeyFact = decode(body)?;
     let key = Key::try_from(&message)?;
     let id = name::parse_as(Kind::Key, name).map_err(Faults::whole)?;
@@ -83,7 +82,7 @@ pub fn resource<M: Governed>(id: &Id, fact: &M::Fact) -> Resource {
 
 /// Every fact as a resource, in the order of kind and name, digests left empty.
 pub fn resources(facts: &Facts) -> Vec<Resource> {
-    fn all<M: Governed>(map: &BTreeMap<Id, Arc<M::Fact>>) -> impl Iterator<Item = Resource> {
+    fn all<M: Governed>(map: &Map<Id, Arc<M::Fact>>) -> impl Iterator<Item = Resource> {
         map.iter().map(|(id, fact)| resource::<M>(id, fact))
     }
     let key = |(public_id, fact): (&Name, &Arc<Key>)| Resource {

@@ -1,6 +1,5 @@
 //! Facts of every kind as they may be, for the laws of conversion.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use policy_engine::facts::*;
@@ -350,8 +349,8 @@ fn id(owner: bool) -> impl Strategy<Value = Id> {
 fn map<T: std::fmt::Debug>(
     owner: bool,
     fact: impl Strategy<Value = T>,
-) -> impl Strategy<Value = BTreeMap<Id, Arc<T>>> {
-    btree_map(id(owner), fact.prop_map(Arc::new), 0..3)
+) -> impl Strategy<Value = Map<Id, Arc<T>>> {
+    btree_map(id(owner), fact.prop_map(Arc::new), 0..3).prop_map(Map::from_iter)
 }
 
 pub(super) fn facts() -> impl Strategy<Value = Facts> {
@@ -365,8 +364,11 @@ pub(super) fn facts() -> impl Strategy<Value = Facts> {
     let registry = (map(false, provider()), map(true, endpoint()), map(false, model()));
     let rulebook =
         (map(false, licence()), map(true, acceptance()), map(false, rule()), map(true, guardrail()));
-    let commerce =
-        (map(true, limit()), map(false, price()), btree_map(name(), key().prop_map(Arc::new), 0..3));
+    let commerce = (
+        map(true, limit()),
+        map(false, price()),
+        btree_map(name(), key().prop_map(Arc::new), 0..3).prop_map(Map::from_iter),
+    );
     (people, registry, rulebook, commerce).prop_map(|(people, registry, rulebook, commerce)| {
         let (tenants, teams, principals, roles, grants) = people;
         let (providers, endpoints, models) = registry;

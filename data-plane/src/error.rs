@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use policy_engine::decision::Denial;
 use policy_engine::reason::ReasonCode;
-use policy_engine::vocabulary::{Currency, Money};
+use policy_engine::vocabulary::{Currency, Instant, Money};
 use proto::code::{ErrorCode, Retry};
 use proto::status::{ReachedLimit, Refusal};
 
+use crate::overlay::{self, Cut, Killed};
 use crate::quota;
 use crate::record::Outcome;
 use crate::upstream::error::{Kind, Stage, UpstreamError};
@@ -52,6 +53,34 @@ impl Rejection {
     pub(crate) fn defect() -> Self {
         let rejection = Self::new(ErrorCode::Internal, "the request met a defect of ours");
         Self { outcome: Outcome::Failed, ..rejection }
+    }
+
+    /// What is told of a key that was taken back.
+    pub(crate) const REVOKED: &'static str = "the API key was revoked";
+
+    /// Something it uses is switched off. Why is for the operator.
+    pub(crate) fn switched_off(met: &Killed, now: Instant) -> Self {
+        let line = match met.kind {
+            overlay::Kind::Everything => "the gateway is switched off at present",
+            overlay::Kind::Geo => "the gateway is switched off in this geo at present",
+            overlay::Kind::Tenant => "the gateway is switched off for this tenant at present",
+            overlay::Kind::Model => "the model is switched off at present",
+            overlay::Kind::Provider | overlay::Kind::Endpoint => {
+                "every endpoint that could answer is switched off at present"
+            }
+        };
+        let mut rejection = Self::new(ErrorCode::SwitchedOff, line);
+        let left = met.ends.map(|ends| u64::try_from(ends.0.saturating_sub(now.0)).unwrap_or(0));
+        rejection.refusal.retry_after = left.map(Duration::from_micros);
+        rejection
+    }
+
+    /// It may not go on, or not begin any more.
+    pub(crate) fn stopped(cut: &Cut, now: Instant) -> Self {
+        match cut {
+            Cut::Revoked => Self::new(ErrorCode::KeyRevoked, Self::REVOKED),
+            Cut::Killed(met) => Self::switched_off(met, now),
+        }
     }
 
     /// There is no policy to judge by yet.

@@ -15,6 +15,7 @@ use policy_engine::snapshot::Header;
 use policy_engine::vocabulary::{Instant, Operation};
 
 use crate::node::{Bounds, Clock, Node};
+use crate::overlay::Statements;
 use crate::pipeline::received::{Arrival, Received};
 use crate::pipeline::{self, Body, Reply};
 use crate::quota::Ledger;
@@ -59,8 +60,18 @@ impl House {
         Self::with(Settings { gather: Duration::ZERO, ..Settings::default() }, edit)
     }
 
+    /// The usual world, with statements kept somewhere.
+    pub(crate) fn keeping(statements: Statements) -> Self {
+        let settings = Settings { gather: Duration::ZERO, ..Settings::default() };
+        Self::build(settings, statements, |_| ())
+    }
+
     /// The same, with an outbox of one's own.
     pub(crate) fn with(settings: Settings, edit: impl FnOnce(&mut Facts)) -> Self {
+        Self::build(settings, Statements::nowhere(), edit)
+    }
+
+    fn build(settings: Settings, statements: Statements, edit: impl FnOnce(&mut Facts)) -> Self {
         let (written, seen) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Seen::default()));
         let sink = written.clone();
         let (outbox, writer) = Outbox::to(settings, move |records| {
@@ -70,7 +81,7 @@ impl House {
         .unwrap();
         let geo = "eu".parse().unwrap();
         let bounds = Bounds { keep_alive: Duration::from_millis(20), ..Bounds::default() };
-        let mut node = Node::new(geo, bounds, (Ledger::memory(), outbox), seen.clone());
+        let mut node = Node::new(geo, bounds, (Ledger::memory(), outbox, statements), seen.clone());
         let clock = Arc::new(AtomicI64::new(NOW));
         node.clock = Clock::Fixed(clock.clone());
         let house = Self { node: Arc::new(node), clock, written, seen, writer: Mutex::new(Some(writer)) };

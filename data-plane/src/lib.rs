@@ -11,6 +11,7 @@ mod lock;
 mod metrics;
 mod node;
 mod ops;
+mod overlay;
 mod pipeline;
 mod policy;
 mod private;

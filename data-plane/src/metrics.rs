@@ -3,6 +3,8 @@
 //! Law: every label has a bounded set of values: models and endpoints are the registry's own names, never what a caller
 //! wrote; no principal, key or prompt is a label.
 
+mod overlay;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +22,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::node::Node;
 use crate::policy::PolicyState;
 use crate::record::{Attempt, Observer, Record};
+use overlay::Overlay;
 
 /// Upper bounds of durations, in seconds.
 const SECONDS: [f64; 16] =
@@ -112,6 +115,7 @@ pub(crate) struct Metrics {
     in_flight: Gauge,
     waiting: Gauge,
     unusable: Gauge,
+    overlay: Overlay,
     revision: Gauge,
     connected: Gauge,
     certificates: Family<Named, Gauge>,
@@ -140,6 +144,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             waiting: Gauge::default(),
             unusable: Gauge::default(),
+            overlay: Overlay::default(),
             revision: Gauge::default(),
             connected: Gauge::default(),
             certificates: Family::default(),
@@ -191,6 +196,7 @@ impl Metrics {
             "Endpoints in force that can't be called: no credential, or no way there",
             metrics.unusable.clone(),
         );
+        metrics.overlay.register(r);
         r.register("policy_revision", "The revision in force; 0 is none", metrics.revision.clone());
         r.register(
             "policy_connected",
@@ -228,6 +234,7 @@ impl Metrics {
         let endpoints = runtime.as_ref().map_or(&[][..], |runtime| runtime.endpoints());
         let unusable = endpoints.iter().filter(|endpoint| endpoint.upstream.is_err()).count();
         self.unusable.set(i64::try_from(unusable).unwrap_or(i64::MAX));
+        self.overlay.measure(node);
         self.revision.set(policy.applied().map_or(0, |v| v.revision));
         self.connected.set(i64::from(policy.connected()));
         match policy.confirmed_age() {

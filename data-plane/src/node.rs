@@ -14,6 +14,7 @@ use policy_engine::vocabulary::{Geo, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::{Builder, Uuid};
 
+use crate::overlay::{Overlay, Statements};
 use crate::quota::Ledger;
 use crate::record::outbox::Outbox;
 use crate::record::{Observer, RequestId};
@@ -33,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     /// Where this node runs.
     pub(crate) geo: Geo,
+    /// What was taken back and what is switched off, above any revision.
+    pub(crate) overlay: Arc<Overlay>,
     /// What this node takes.
     pub(crate) bounds: Bounds,
     /// Places for requests.
@@ -93,7 +96,7 @@ impl Node {
     pub(crate) fn new(
         geo: Geo,
         bounds: Bounds,
-        (ledger, outbox): (Ledger, Outbox),
+        (ledger, outbox, statements): (Ledger, Outbox, Statements),
         observer: Arc<dyn Observer>,
     ) -> Self {
         let (high, low) = Uuid::now_v7().as_u64_pair();
@@ -103,6 +106,7 @@ impl Node {
             outbox,
             observer,
             clock: Clock::System,
+            overlay: Arc::new(Overlay::new(geo.clone(), statements)),
             geo,
             places: Arc::new(Semaphore::new(bounds.requests.min(Semaphore::MAX_PERMITS))),
             bounds,

@@ -32,11 +32,14 @@ pub(crate) fn router(ops: Ops) -> Router {
         .with_state(ops)
 }
 
-/// Ready once a policy is in force, until a signal says to end.
+/// Ready once a policy is in force and what is switched off is known, until a signal says to end.
 async fn ready(State(ops): State<Ops>) -> Response {
     let not_yet = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why);
     if ops.draining.is_cancelled() {
         return not_yet("draining\n").into_response();
+    }
+    if ops.node.overlay.is_unknown() {
+        return not_yet("what is switched off is not known yet\n").into_response();
     }
     match ops.policy.applied() {
         None => not_yet("no policy yet\n").into_response(),

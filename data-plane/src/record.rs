@@ -8,6 +8,7 @@ mod line;
 pub(crate) mod outbox;
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::HeaderValue;
 use policy_engine::decision::Actions;
@@ -177,6 +178,8 @@ pub(crate) struct Record {
     pub(crate) upstream_request_id: Option<Box<str>>,
     /// Every call to a vendor, and every candidate that could not be called, in order.
     pub(crate) attempts: Vec<Attempt>,
+    /// The kill that refused or ended it.
+    pub(crate) kill: Option<Arc<str>>,
 }
 
 /// Sees every record as it is made, on the thread of its request: for sums and metrics; it must not wait.

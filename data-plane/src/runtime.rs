@@ -16,6 +16,7 @@ use policy_engine::decision::EndpointIx;
 use policy_engine::snapshot::CompiledSnapshot;
 use policy_engine::vocabulary::{Geo, Id};
 
+use crate::overlay::Subject;
 use crate::upstream::Upstream;
 use crate::upstream::config::Fault;
 use limits::Limits;
@@ -53,6 +54,8 @@ pub(crate) struct Runtime {
 pub(crate) struct Endpoint {
     /// Its id.
     pub(crate) id: Id,
+    /// Whose it is.
+    pub(crate) provider: Option<Id>,
     /// The way there, or why there is none.
     pub(crate) upstream: Result<Arc<Upstream>, Fault>,
     /// Its name, for `x-chancery-endpoint`.
@@ -63,6 +66,13 @@ pub(crate) struct Endpoint {
     pub(crate) vitals: Arc<Vitals>,
 }
 
+impl Endpoint {
+    /// What a kill may hit of it.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject { endpoint: Some(&self.id), provider: self.provider.as_ref(), ..Subject::default() }
+    }
+}
+
 impl Runtime {
     /// Prepares a snapshot; vital signs go on from `before`.
     pub(crate) fn new(parts: Parts, before: Option<&Self>) -> Self {
@@ -71,6 +81,7 @@ impl Runtime {
             before.iter().flat_map(|b| &b.endpoints).map(|e| (&e.id, &e.vitals)).collect();
         let endpoints = snapshot.endpoints().zip(upstreams).map(|((_, row), upstream)| Endpoint {
             id: row.id.clone(),
+            provider: snapshot.provider_of(row).map(|provider| provider.id.clone()),
             upstream,
             header: header(row.id.name.as_str()),
             model_json: json_string(&row.upstream_model),

@@ -26,6 +26,7 @@ use crate::lock::DirLock;
 use crate::metrics::{Both, Metrics};
 use crate::node::{Bounds, Node};
 use crate::ops::{self, Ops};
+use crate::overlay::Statements;
 use crate::policy::{Control, LastKnownGood, NodeKey, PolicyState, restore};
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings, Writer};
@@ -73,7 +74,7 @@ impl DataPlane {
             (Arc::new(Metrics::new()), Traces::start(&config.telemetry, identity.geo.as_str())?);
         let ledger = ledger.unwrap_or_else(Ledger::memory);
         let observer = Arc::new(Both(metrics.clone(), traces.clone()));
-        let counted = (ledger.clone(), outbox);
+        let counted = (ledger.clone(), outbox, Statements::at(&dir.join("policy")));
         let node = Arc::new(Node::new(identity.geo.clone(), bounds(&config), counted, observer));
         let installer = Arc::new(installer(&config, node.clone())?);
         let (policy, ends, open) = (Arc::<PolicyState>::default(), Ends::default(), TaskTracker::new());

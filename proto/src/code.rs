@@ -166,6 +166,9 @@ codes! {
     PolicyUnavailable = "policy_unavailable" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// The node's policy is older than may be trusted.
     AuthStale = "auth_stale" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
+    /// An operator has switched off what the request needs: everything, this geo, the tenant, the model or every endpoint of it. Whose
+    /// request it is does not matter, so it is no 403; it passes again once that is lifted, which is told where it is known.
+    SwitchedOff = "switched_off" Unavailable SERVICE_UNAVAILABLE "server_error" After;
     /// The decision could not be recorded, and the tenant demands a record.
     AuditUnavailable = "audit_unavailable" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// What the control plane writes to is full, locked or gone; nothing was changed.

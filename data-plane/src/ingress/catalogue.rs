@@ -7,14 +7,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use policy_engine::decision::{Decision, Permit};
+use policy_engine::decision::{Decision, Denial, Permit};
 use policy_engine::reason::Reason;
 use policy_engine::request::{Caller, Found, Request};
 use policy_engine::snapshot::ModelRow;
 use policy_engine::vocabulary::{Instant, Name, Operation};
+use proto::code::ErrorCode;
 
 use crate::error::Rejection;
 use crate::node::Node;
+use crate::overlay::{Overlay, Stage, Subject};
 use crate::pipeline::identify;
 use crate::pipeline::received::credential;
 use crate::runtime::Runtime;
@@ -34,6 +36,7 @@ pub(super) struct Listed<'s> {
 /// A proved caller and the revision it looks at.
 pub(super) struct Viewing {
     runtime: Arc<Runtime>,
+    overlay: Arc<Overlay>,
     caller: Caller,
     key: Box<str>,
     now: Instant,
@@ -44,13 +47,25 @@ impl Viewing {
     pub(super) fn of(node: &Arc<Node>, headers: &HeaderMap, query: Option<&str>) -> Result<Self, Rejection> {
         let runtime = node.runtime.load_full().ok_or_else(Rejection::unready)?;
         let now = node.clock.now();
-        let (caller, key) = identify(&runtime, &credential(headers, query), now)?;
-        Ok(Self { runtime, caller, key, now })
+        let (caller, key) = identify(node, &runtime, (&credential(headers, query), now))?;
+        let overlay = node.overlay.clone();
+        let viewing = Self { runtime, overlay, caller, key, now };
+        viewing.may_look()?;
+        Ok(viewing)
+    }
+
+    /// Whether nothing that is switched off hides even what there is.
+    fn may_look(&self) -> Result<(), Rejection> {
+        let tenant = self.runtime.snapshot.identity(self.caller).map(|identity| &identity.tenant.name);
+        let subject = Subject { tenant, ..Subject::default() };
+        let met = self.overlay.kills(&subject, Stage::Look, self.now);
+        met.map_or(Ok(()), |met| Err(Rejection::switched_off(&met, self.now)))
     }
 
     /// The same, borrowed.
     pub(super) fn viewer(&self) -> Viewer<'_> {
-        Viewer { runtime: &self.runtime, caller: self.caller, key: &self.key, now: self.now }
+        let Self { runtime, overlay, caller, key, now } = self;
+        Viewer { runtime, overlay, caller: *caller, key, now: *now }
     }
 }
 
@@ -59,6 +74,8 @@ impl Viewing {
 pub(super) struct Viewer<'v> {
     /// The revision it is shown.
     pub(super) runtime: &'v Runtime,
+    /// What is switched off.
+    overlay: &'v Overlay,
     /// The caller.
     pub(super) caller: Caller,
     /// Its key's public id.
@@ -90,9 +107,7 @@ impl<'v> Viewer<'v> {
         for operation in Operation::ALL.iter().copied().filter(|operation| row.serves(*operation)) {
             match self.ask(row, operation) {
                 Ok(permit) => allowed.push((operation, permit)),
-                Err(why) if reasons.is_empty() => {
-                    reasons = Reason::codes(&why);
-                }
+                Err(why) if reasons.is_empty() => reasons = why,
                 Err(_) => {}
             }
         }
@@ -111,7 +126,7 @@ impl<'v> Viewer<'v> {
         places.into_iter().collect()
     }
 
-    fn ask(self, row: &ModelRow, operation: Operation) -> Result<Permit, Vec<Reason>> {
+    fn ask(self, row: &ModelRow, operation: Operation) -> Result<Permit, Vec<String>> {
         let request = Request {
             caller: self.caller,
             model: row.id.name.as_str(),
@@ -126,10 +141,28 @@ impl<'v> Viewer<'v> {
             key: Some(self.key),
         };
         let snapshot = &self.runtime.snapshot;
-        let entitled = policy_engine::entitle(&request, snapshot).map_err(|denial| denial.reasons)?;
+        let told = |denial: Denial| Reason::codes(&denial.reasons);
+        let entitled = policy_engine::entitle(&request, snapshot).map_err(told)?;
         match policy_engine::decide(&request, &entitled, &Found::default(), snapshot) {
-            Decision::Allow(permit) => Ok(permit),
-            Decision::Deny(denial) => Err(denial.reasons),
+            Decision::Allow(permit) => self.without_killed(row, permit),
+            Decision::Deny(denial) => Err(told(denial)),
         }
+    }
+
+    /// What is left of a permit beside what is switched off.
+    fn without_killed(self, row: &ModelRow, mut permit: Permit) -> Result<Permit, Vec<String>> {
+        let tenant = self.runtime.snapshot.identity(self.caller).map(|identity| &identity.tenant.name);
+        let known = Subject { tenant, model: Some(&row.id), ..Subject::default() };
+        permit.candidates.retain(|candidate| {
+            let endpoint = self.runtime.endpoint(candidate.endpoint);
+            let of_endpoint = endpoint.map(|endpoint| endpoint.subject()).unwrap_or_default();
+            let subject = Subject { tenant, model: known.model, ..of_endpoint };
+            self.overlay.kills(&subject, Stage::Begin, self.now).is_none()
+        });
+        let met = self.overlay.kills(&known, Stage::Begin, self.now);
+        if met.is_some() || permit.candidates.is_empty() {
+            return Err(vec![ErrorCode::SwitchedOff.to_string()]);
+        }
+        Ok(permit)
     }
 }

@@ -111,7 +111,7 @@ fn arrive(node: &Arc<Node>, request: &Request<Incoming>) -> Option<Result<Arriva
     let headers = request.headers();
     let arrival = Arrival::read(node, (Door::Grpc, operation), (headers, None), timeout(headers));
     let known = match node.runtime.load_full() {
-        Some(runtime) => identify(&runtime, &arrival.credential, arrival.at).map(drop),
+        Some(runtime) => identify(node, &runtime, (&arrival.credential, arrival.at)).map(drop),
         None => Err(Rejection::unready()),
     };
     Some(match known {

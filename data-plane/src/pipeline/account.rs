@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use policy_engine::decision::{Denial, Permit};
 use policy_engine::facts::Price;
 use policy_engine::vocabulary::Id;
+use proto::code::ErrorCode;
 
 use super::entitle::Question;
 use super::estimate::{Estimate, amounts};
@@ -28,11 +29,12 @@ use super::received::Arrival;
 use super::usage::{Produced, Reported, Seen};
 use crate::error::Rejection;
 use crate::node::Node;
+use crate::overlay::{Cut, Killed, Subject};
 use crate::quota::Reservation;
 use crate::record::outbox::Place;
 use crate::record::{Attempt, Failure, Outcome, Owner, Record, Usage};
-use crate::runtime::Runtime;
 use crate::runtime::vitals::InFlight;
+use crate::runtime::{Endpoint, Runtime};
 use crate::upstream::error::UpstreamError;
 
 /// Text after which the hold is told how far the answer is: about 256 tokens.
@@ -53,6 +55,8 @@ struct Open {
     moment: Moment,
     reservation: Option<Reservation>,
     price: Option<Arc<Price>>,
+    /// Whose the endpoint is that was called last.
+    provider: Option<Id>,
     /// When a vendor was sent the request last, in microseconds since it was received; `None` if none was.
     sent_us: Option<u64>,
     in_flight: Option<InFlight>,
@@ -71,6 +75,7 @@ impl Account {
             moment: arrival.moment,
             reservation: None,
             price: None,
+            provider: None,
             sent_us: None,
             in_flight: None,
             seen: Seen {
@@ -160,14 +165,15 @@ impl Account {
     }
 
     /// A vendor is called.
-    pub(crate) fn sent(&mut self, endpoint: &Id, price: Option<Arc<Price>>, in_flight: InFlight) {
+    pub(crate) fn sent(&mut self, endpoint: &Endpoint, price: Option<Arc<Price>>) {
         self.note(|open| {
             open.price = price;
-            open.in_flight = Some(in_flight);
-            open.record.endpoint = Some(endpoint.clone());
+            open.in_flight = Some(endpoint.vitals.begin());
+            open.provider = endpoint.provider.clone();
+            open.record.endpoint = Some(endpoint.id.clone());
             open.sent_us = Some(micros(open.moment));
             open.record.attempts.push(Attempt {
-                endpoint: endpoint.clone(),
+                endpoint: endpoint.id.clone(),
                 latency_us: None,
                 failure: None,
             });
@@ -189,6 +195,37 @@ impl Account {
     /// Who was called last, if anybody was.
     pub(crate) fn called(&self) -> Option<&Id> {
         self.open.as_deref().and_then(|open| open.record.endpoint.as_ref())
+    }
+
+    /// What of the request a kill may hit, as far as it is known by now.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        let Some(open) = self.open.as_deref() else { return Subject::default() };
+        let owner = open.record.owner.as_ref();
+        Subject {
+            key: owner.map(|owner| &*owner.key),
+            tenant: owner.map(|owner| &owner.tenant),
+            model: open.record.model.as_ref(),
+            endpoint: open.record.endpoint.as_ref(),
+            provider: open.provider.as_ref(),
+        }
+    }
+
+    /// It met something that is switched off.
+    pub(crate) fn met(&mut self, met: &Killed) {
+        self.note(|open| {
+            open.record.ruling.reasons = vec![ErrorCode::SwitchedOff.to_string()];
+            open.record.kill = Some(met.id.clone());
+        });
+    }
+
+    /// It may not go on.
+    pub(crate) fn cut(&mut self, cut: &Cut) {
+        match cut {
+            Cut::Revoked => {
+                self.note(|open| open.record.ruling.reasons = vec![ErrorCode::KeyRevoked.to_string()]);
+            }
+            Cut::Killed(met) => self.met(met),
+        }
     }
 
     /// A candidate was not called, and why.

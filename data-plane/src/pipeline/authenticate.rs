@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq as _;
 use super::Exchange;
 use super::received::Received;
 use crate::error::Rejection;
+use crate::node::Node;
 use crate::record::Owner;
 use crate::runtime::Runtime;
 
@@ -29,7 +30,7 @@ pub(crate) struct Identified {
 /// Proves the caller of a request, and notes whose it is.
 pub(crate) fn authenticate(exchange: &mut Exchange<'_>, received: Received) -> Result<Identified, Rejection> {
     let arrival = &received.arrival;
-    let (caller, key) = identify(exchange.runtime, &arrival.credential, arrival.at)?;
+    let (caller, key) = identify(exchange.node, exchange.runtime, (&arrival.credential, arrival.at))?;
     if let Some(identity) = exchange.runtime.snapshot.identity(caller) {
         let owner = Owner {
             tenant: identity.tenant.name.clone(),
@@ -39,6 +40,7 @@ pub(crate) fn authenticate(exchange: &mut Exchange<'_>, received: Received) -> R
         };
         exchange.account.identified(owner, identity.tenant.must_audit);
     }
+    exchange.may_begin()?;
     if let Err(rejection) = &received.arrival.declared {
         return Err(rejection.clone());
     }
@@ -47,10 +49,13 @@ pub(crate) fn authenticate(exchange: &mut Exchange<'_>, received: Received) -> R
 
 /// The caller that a credential stands for, and the key's public id.
 pub(crate) fn identify(
+    node: &Node,
     runtime: &Runtime,
-    credential: &Result<HeaderValue, ErrorCode>,
-    now: Instant,
+    (credential, now): (&Result<HeaderValue, ErrorCode>, Instant),
 ) -> Result<(Caller, Box<str>), Rejection> {
+    if node.overlay.is_unknown() {
+        return Err(Rejection::unready());
+    }
     let presented = credential.as_ref().map_err(|code| refuse(*code))?;
     let (id, secret) = parts(presented.as_bytes()).unwrap_or(("", b""));
     let row = runtime.snapshot.key(id);
@@ -59,7 +64,7 @@ pub(crate) fn identify(
     let expected = row.map_or([0; 32], |row| row.mac);
     let proved = bool::from(mac.as_ref().ct_eq(&expected));
     let Some(row) = row.filter(|_| proved) else { return Err(refuse(ErrorCode::InvalidApiKey)) };
-    if row.revoked {
+    if row.revoked || node.overlay.revokes(id) {
         return Err(refuse(ErrorCode::KeyRevoked));
     }
     if row.expires.is_some_and(|expires| expires <= now) {
@@ -83,7 +88,7 @@ fn refuse(code: ErrorCode) -> Rejection {
             "no API key was given: send it as `authorization: Bearer KEY`, `x-api-key` or `api-key`"
         }
         ErrorCode::KeyExpired => "the API key has expired",
-        ErrorCode::KeyRevoked => "the API key was revoked",
+        ErrorCode::KeyRevoked => Rejection::REVOKED,
         _ => "the API key is not valid",
     };
     Rejection::new(code, line)

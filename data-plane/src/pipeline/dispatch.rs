@@ -16,6 +16,8 @@ use super::answer::{Answering, Begun, check_whole};
 use super::reserve::{Reserved, limited, share};
 use super::tape::Tape;
 use crate::error::Rejection;
+use crate::overlay::Cut;
+use crate::record::Outcome;
 use crate::runtime::Endpoint;
 use crate::upstream::call::{Answer, AnswerBody, Call};
 use crate::upstream::config::Fault;
@@ -29,6 +31,15 @@ enum Missed {
     Barred(UpstreamError),
     /// The candidate's own limits refuse.
     Limited(Rejection),
+    /// The key was taken back, or something is switched off: before it was called, or while it had not answered.
+    Stopped(Cut, When),
+}
+
+/// When a request was stopped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    Before,
+    Midway,
 }
 
 /// Calls the candidates in their order until one begins to answer.
@@ -48,6 +59,13 @@ pub(crate) async fn dispatch<'s>(
                 reserved.permitted.entitled.let_go();
                 return Ok(Answering { permitted: reserved.permitted, begun, endpoint });
             }
+            Err(Missed::Stopped(cut, when)) => {
+                let rejection = stopped(exchange, &cut, when);
+                if !cut.is_of_endpoint() {
+                    return Err(rejection);
+                }
+                refusal = Some(rejection);
+            }
             Err(Missed::Limited(rejection)) => refusal = refusal.or(Some(rejection)),
             Err(Missed::Barred(error)) => {
                 exchange.account.passed_over(&endpoint.id, &error);
@@ -66,6 +84,16 @@ pub(crate) async fn dispatch<'s>(
     }
     Err(refusal
         .unwrap_or_else(|| Rejection::new(ErrorCode::NoEndpoint, "the model has no endpoint in this geo")))
+}
+
+/// What the caller is told of a request that was stopped. One that a vendor has is charged for.
+fn stopped(exchange: &mut Exchange<'_>, cut: &Cut, when: When) -> Rejection {
+    exchange.account.cut(cut);
+    let rejection = Rejection::stopped(cut, exchange.node.clock.now());
+    match when {
+        When::Before => rejection,
+        When::Midway => Rejection { outcome: Outcome::Cut, ..rejection },
+    }
 }
 
 /// Says in the log that a vendor refuses our credential, now and then; never in the vendor's words.
@@ -89,6 +117,9 @@ async fn attempt<'s>(
     if endpoint.upstream.as_ref().is_err_and(Fault::is_of_credential) {
         return Err(Missed::Barred(UpstreamError::new(Kind::Credential)));
     }
+    if let Some(cut) = exchange.forbidden(endpoint) {
+        return Err(Missed::Stopped(cut, When::Before));
+    }
     if turn > 0 {
         let (lines, amounts) = share(exchange.runtime, &reserved.permitted, candidate, reserved.estimate);
         if let Some(reservation) = exchange.account.reservation() {
@@ -98,13 +129,14 @@ async fn attempt<'s>(
         }
     }
     let call = call(reserved, endpoint);
-    exchange.account.sent(&endpoint.id, candidate.price.clone(), endpoint.vitals.begin());
+    exchange.account.sent(endpoint, candidate.price.clone());
     let Ok(upstream) = &endpoint.upstream else {
         return Err(Missed::Upstream(UpstreamError::new(Kind::Connect)));
     };
     let started = std::time::Instant::now();
-    let answer = upstream.call(call).await.map_err(Missed::Upstream)?;
-    let begun = begin(answer).await.map_err(Missed::Upstream)?;
+    let work = async { begin(upstream.call(call).await?).await };
+    let begun = exchange.watch.over(&exchange.account.subject(), work).await;
+    let begun = begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
     endpoint.vitals.measured(started.elapsed());
     exchange.account.answered(begun.upstream_request_id());
     Ok(begun)

@@ -55,6 +55,7 @@ pub(crate) fn entitle<'s>(
         Rejection::denied(&denial)
     })?;
     exchange.account.entitled(&entitled.row.id);
+    exchange.may_begin()?;
     Ok(Entitled { question, body: received.body, buffered: received.buffered, entitled })
 }
 

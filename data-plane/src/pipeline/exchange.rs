@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
+use policy_engine::decision::Permit;
 
 use super::account::Account;
 use super::received::Arrival;
 use super::reply::{Head, Reply};
 use crate::error::Rejection;
 use crate::node::Node;
-use crate::runtime::Runtime;
+use crate::overlay::{Cut, Killed, Stage, Subject, Watch};
+use crate::runtime::{Endpoint, Runtime};
 
 /// What the verbs share: the node, the revision, and the account of this request.
 pub(crate) struct Exchange<'s> {
@@ -19,12 +21,58 @@ pub(crate) struct Exchange<'s> {
     pub(crate) runtime: &'s Arc<Runtime>,
     /// The request's account.
     pub(crate) account: Account,
+    /// Its eye on what is taken back and switched off.
+    pub(crate) watch: Watch,
 }
 
 impl<'s> Exchange<'s> {
     /// Opens the account of a request.
     pub(crate) fn open(node: &'s Arc<Node>, runtime: &'s Arc<Runtime>, arrival: &Arrival) -> Self {
-        Self { node, runtime, account: Account::open(node, runtime.revision(), arrival) }
+        let watch = Watch::from_now(&node.overlay, &node.clock);
+        Self { node, runtime, account: Account::open(node, runtime.revision(), arrival), watch }
+    }
+
+    /// Refuses a request that something switched off hits, as far as it is known by now.
+    pub(crate) fn may_begin(&mut self) -> Result<(), Rejection> {
+        let met = self.node.overlay.kills(&self.account.subject(), Stage::Begin, self.node.clock.now());
+        met.map_or(Ok(()), |met| Err(self.switched_off(&met)))
+    }
+
+    /// Drops the candidates that are switched off, and refuses where none is left.
+    pub(crate) fn drop_killed(&mut self, permit: &mut Permit) -> Result<(), Rejection> {
+        let (overlay, now) = (&self.node.overlay, self.node.clock.now());
+        let mut last = None;
+        permit.candidates.retain(|candidate| {
+            let Some(endpoint) = self.runtime.endpoint(candidate.endpoint) else { return true };
+            let met = overlay.kills(&endpoint.subject(), Stage::Begin, now);
+            let stays = met.is_none();
+            last = met.or(last.take());
+            stays
+        });
+        match last.filter(|_| permit.candidates.is_empty()) {
+            Some(met) => Err(self.switched_off(&met)),
+            None => Ok(()),
+        }
+    }
+
+    /// What forbids sending the request to an endpoint now: nothing, where nothing changed since it was looked first.
+    pub(crate) fn forbidden(&self, endpoint: &Endpoint) -> Option<Cut> {
+        if !self.watch.is_stale() {
+            return None;
+        }
+        let known = self.account.subject();
+        let subject =
+            Subject { key: known.key, tenant: known.tenant, model: known.model, ..endpoint.subject() };
+        let overlay = &self.node.overlay;
+        if subject.key.is_some_and(|key| overlay.revokes(key)) {
+            return Some(Cut::Revoked);
+        }
+        overlay.kills(&subject, Stage::Begin, self.node.clock.now()).map(Cut::Killed)
+    }
+
+    fn switched_off(&mut self, met: &Killed) -> Rejection {
+        self.account.met(met);
+        Rejection::switched_off(met, self.node.clock.now())
     }
 
     /// The endpoint that was called last, as a header.

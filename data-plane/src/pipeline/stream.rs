@@ -12,6 +12,7 @@
 //! | comments, fields other than `data`, anything after `[DONE]` | nothing |
 //! | an end without `[DONE]` after every answer was finished | `[DONE]` |
 //! | any other end | what is held, masked; then the error |
+//! | the key is taken back, or something it uses is switched off | the error alone |
 
 mod chunk;
 mod frame;
@@ -32,6 +33,9 @@ use super::decide::Permitted;
 use super::tape::{Kind as Form, Tape};
 use super::usage::Reported;
 use crate::error::Rejection;
+use crate::node::Clock;
+use crate::overlay::{Cut, Watch};
+use crate::record::Outcome;
 use crate::runtime::Endpoint;
 use crate::upstream::error::{Delivered, Kind, UpstreamError};
 use crate::upstream::events::EventStream;
@@ -55,6 +59,8 @@ pub(crate) struct ScreenedStream {
     shows_usage: bool,
     finished: Finished,
     account: Account,
+    watch: Watch,
+    clock: Clock,
     opening: Opening,
     pace: Pace,
     /// The frame has let others go first.
@@ -97,6 +103,8 @@ impl ScreenedStream {
             shows_usage,
             finished: Finished::of(choices),
             account: exchange.account.hand_over(),
+            watch: exchange.watch.hand_over(),
+            clock: exchange.node.clock.clone(),
             opening: Opening::Ahead,
             pace: Pace::new(exchange.node.bounds.keep_alive),
             waited: false,
@@ -199,6 +207,16 @@ impl ScreenedStream {
         self.stop(Rejection::upstream(error, None));
     }
 
+    /// Ends it where it may not go on: nothing more is read, and nothing that has not left yet leaves.
+    fn cut(&mut self, cut: &Cut) {
+        self.events = None;
+        self.frame = Frame::default();
+        self.opening = Opening::Over;
+        self.account.cut(cut);
+        let rejection = Rejection::stopped(cut, self.clock.now());
+        self.end = Some(Err(Rejection { outcome: Outcome::Cut, ..rejection }));
+    }
+
     /// Nothing more is read; what is held leaves as far as it may, then the error.
     fn stop(&mut self, rejection: Rejection) {
         self.events = None;
@@ -220,6 +238,12 @@ impl Stream for ScreenedStream {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let stream = self.get_mut();
         loop {
+            // One load while nothing changed, however much comes.
+            if stream.events.is_some()
+                && let Some(cut) = stream.watch.look(&stream.account.subject())
+            {
+                stream.cut(&cut);
+            }
             if stream.lets_others_go_first() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -256,6 +280,10 @@ impl Stream for ScreenedStream {
                 Poll::Ready(Some(Err(error))) => stream.break_off(&error),
                 Poll::Ready(None) => stream.run_out(),
                 Poll::Pending => {
+                    if let Poll::Ready(cut) = stream.watch.poll_cut(cx, &stream.account.subject()) {
+                        stream.cut(&cut);
+                        continue;
+                    }
                     std::task::ready!(stream.pace.poll_silent(cx));
                     stream.frame.comment();
                 }

@@ -75,6 +75,7 @@ impl Serialize for Line<'_> {
         put_some!("firstByteUs", r.first_byte_us);
         put_some!("upstreamRequestId", r.upstream_request_id);
         put!("attempts", Attempts(&r.attempts));
+        put_some!("kill", r.kill.as_deref());
         map.end()
     }
 }

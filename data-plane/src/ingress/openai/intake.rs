@@ -65,7 +65,7 @@ fn admit(
     }
     if body.size_hint().exact().is_none_or(|told| told > EAGER) {
         let runtime = node.runtime.load_full().ok_or_else(Rejection::unready)?;
-        identify(&runtime, &arrival.credential, arrival.at)?;
+        identify(node, &runtime, (&arrival.credential, arrival.at))?;
     }
     node.buffer(told).ok_or_else(overloaded)
 }

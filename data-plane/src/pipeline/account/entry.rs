@@ -42,6 +42,7 @@ pub(super) fn begin(node: &Node, revision: u64, arrival: &Arrival) -> Record {
         first_byte_us: None,
         upstream_request_id: None,
         attempts: Vec::new(),
+        kill: None,
     }
 }
 

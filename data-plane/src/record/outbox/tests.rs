@@ -36,6 +36,7 @@ pub(crate) fn record(number: u128) -> Record {
         first_byte_us: None,
         upstream_request_id: None,
         attempts: vec![],
+        kill: None,
     }
 }
 

@@ -119,7 +119,9 @@ fn collection(tenant: Option<&str>) -> String {
 
 fn name(key: &str, tenant: Option<&str>) -> Result<String, String> {
     match (key.contains('/'), tenant) {
-        _ if key.starts_with("chy_") => Err("a key is named by its public id, not by its secret".to_owned()),
+        _ if key.split('/').any(|step| step.starts_with("chy_")) => {
+            Err("a key is named by its public id, not by its secret".to_owned())
+        }
         (true, None) => Ok(key.to_owned()),
         (true, Some(_)) => Err("the name already has its tenant: leave out --tenant".to_owned()),
         (false, tenant) => Ok(format!("{}/{key}", collection(tenant))),
@@ -200,8 +202,10 @@ mod tests {
         assert_eq!(name("k1", None).unwrap(), "keys/k1");
         assert_eq!(name("tenants/a/keys/k", None).unwrap(), "tenants/a/keys/k");
         assert!(name("tenants/a/keys/k", Some("a")).is_err());
-        let refused = name("chy_abc_secret", None).unwrap_err();
-        assert!(!refused.contains("secret_") && !refused.contains("abc"), "{refused}");
+        for secret in ["chy_abc_secret", "tenants/a/keys/chy_abc_secret"] {
+            let refused = name(secret, None).unwrap_err();
+            assert!(!refused.contains("_secret") && !refused.contains("abc"), "{refused}");
+        }
     }
 
     #[test]

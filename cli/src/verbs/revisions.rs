@@ -41,7 +41,7 @@ pub(crate) struct Show {
 pub(super) async fn run(client: &Client, revisions: &Revisions) -> Result<(), Failure> {
     match revisions {
         Revisions::List(list) => {
-            let reply = client.get("revisions", &[("pageSize", list.limit.to_string())]).await?;
+            let reply = client.some("revisions", (&[], usize::from(list.limit)), "revisions").await?;
             list.shown.print(&reply, || listed(&reply.json));
         }
         Revisions::Show(show) => {

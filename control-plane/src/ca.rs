@@ -2,8 +2,7 @@
 //!
 //! Law: the authority is made once, whole or not at all, and its key never leaves its directory; a node's certificate has
 //! exactly one id, `spiffe://chancery/geo/GEO/node/NAME`, and nothing else in it is believed.
-//! Absent on purpose: revocation (certificates are short-lived; a node is cut off by its name) and public names: no browser
-//! is meant to trust this.
+//! Absent on purpose: revocation (`admission` cuts a node off by its name) and public names: no browser is meant to trust this.
 
 mod files;
 mod issue;
@@ -13,10 +12,12 @@ use std::time::Duration;
 
 use policy_engine::vocabulary::{Geo, Name};
 use rcgen::{Issuer, KeyPair};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use thiserror::Error;
 
 pub use files::{Paths, write_private};
-pub use issue::Issued;
+pub use issue::{Issued, RequestError, Requested};
 
 /// How long the authority's own certificate is good: ten years.
 pub const AUTHORITY_VALIDITY: Duration = Duration::from_secs(3650 * DAY);
@@ -58,6 +59,7 @@ pub enum CaError {
 pub struct Authority {
     dir: PathBuf,
     certificate_pem: String,
+    certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -91,12 +93,19 @@ impl Authority {
         if files::read(&public).ok().as_deref() != Some(certificate) {
             files::write_public(&public, certificate.as_bytes())?;
         }
-        Ok(Self { dir: dir.to_owned(), certificate_pem: certificate.to_owned(), issuer })
+        let der = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| damaged())?;
+        let certificate_pem = certificate.to_owned();
+        Ok(Self { dir: dir.to_owned(), certificate_pem, certificate: der, issuer })
     }
 
     /// Its certificate, PEM: what both sides trust.
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
+    }
+
+    /// The same, DER.
+    pub fn certificate(&self) -> CertificateDer<'static> {
+        self.certificate.clone()
     }
 
     /// The file that holds its certificate alone.
@@ -109,10 +118,24 @@ impl Authority {
         issue::server(&self.issuer, hosts, valid)
     }
 
-    /// A certificate for a node of a geo.
+    /// A certificate and a key for a node of a geo.
     pub fn issue_node(&self, geo: &Geo, node: &Name, valid: Duration) -> Result<Issued, CaError> {
-        issue::node(&self.issuer, &format!("spiffe://chancery/geo/{geo}/node/{node}"), valid)
+        issue::node(&self.issuer, &spiffe_id(geo, node), valid)
     }
+
+    /// A certificate for a node's own key, that does not begin before an instant, in seconds since the Unix epoch; DER.
+    pub fn issue_requested(
+        &self,
+        (geo, node): (&Geo, &Name),
+        key: &Requested,
+        (valid, from): (Duration, i64),
+    ) -> Result<CertificateDer<'static>, CaError> {
+        issue::requested(&self.issuer, (&spiffe_id(geo, node), key), valid, from)
+    }
+}
+
+fn spiffe_id(geo: &Geo, node: &Name) -> String {
+    format!("spiffe://chancery/geo/{geo}/node/{node}")
 }
 
 impl std::fmt::Debug for Authority {

@@ -17,6 +17,9 @@ pub use form::FormError;
 /// What begins the name of every variable that sets a key.
 const PREFIX: &str = "CHANCERY__";
 
+/// The shortest life of a node's certificate: certificates count in seconds.
+const SHORTEST: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// The configuration of a control plane.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -90,6 +93,17 @@ pub struct SyncConfig {
     pub hosts: Vec<String>,
     /// How long open streams and calls may go on when the control plane stops. Default `5s`.
     pub grace: Length,
+    /// How long the certificates are good that nodes get by enrolment; they are renewed by themselves. At least `2s`; default `24h`.
+    pub node_certificate_valid: Length,
+    /// PEM file of authorities whose node certificates are taken too. Default: none.
+    pub client_ca: Option<PathBuf>,
+    /// Whether certificates of the built-in authority are taken, and so whether nodes can be enrolled. Default `true`.
+    pub own_authority: bool,
+    /// PEM file of the sync port's certificate chain; tokens can be made where it ends with its authority's certificate.
+    /// Default: none, and the built-in authority issues one at each start.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file of its private key; given exactly when the certificate is.
+    pub tls_key: Option<PathBuf>,
 }
 
 /// A length of time, written `250ms`, `2s`, `10m`.
@@ -157,7 +171,16 @@ impl Default for SyncConfig {
     fn default() -> Self {
         let seconds = |n| Length(std::time::Duration::from_secs(n));
         let hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-        Self { heartbeat: seconds(2), hosts, grace: seconds(5) }
+        Self {
+            heartbeat: seconds(2),
+            hosts,
+            grace: seconds(5),
+            node_certificate_valid: seconds(24 * 60 * 60),
+            client_ca: None,
+            own_authority: true,
+            tls_certificate: None,
+            tls_key: None,
+        }
     }
 }
 
@@ -205,6 +228,7 @@ impl Config {
         if config.admin.connections == 0 {
             return Err(ConfigError::Value("`admin.connections` is 0: it must be at least 1".to_owned()));
         }
+        config.sync.check()?;
         Ok(config)
     }
 
@@ -216,6 +240,25 @@ impl Config {
     /// The SQLite file.
     pub fn store_path(&self) -> PathBuf {
         self.store.path.clone().unwrap_or_else(|| self.own_dir().join("store.db"))
+    }
+}
+
+impl SyncConfig {
+    /// Refuses what can't be meant.
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |why: &str| Err(ConfigError::Value(why.to_owned()));
+        if self.node_certificate_valid.0 < SHORTEST {
+            return wrong("`sync.node_certificate_valid` is too short: it must be at least `2s`");
+        }
+        if !self.own_authority && self.client_ca.is_none() {
+            return wrong(
+                "`sync.own_authority` is false and there is no `sync.client_ca`: no node could ever come",
+            );
+        }
+        if self.tls_certificate.is_some() != self.tls_key.is_some() {
+            return wrong("`sync.tls_certificate` and `sync.tls_key` are given together or not at all");
+        }
+        Ok(())
     }
 }
 
@@ -329,6 +372,9 @@ mod tests {
         assert!(parsed("", &[("CHANCERY__LISTEN__ADMN", "0.0.0.0:1")]).is_err());
         assert!(parsed("", &[("CHANCERY__", "x")]).is_err());
         assert!(parsed("[sync]\nheartbeat = \"soon\"\n", &[]).is_err());
+        for wrong in ["node_certificate_valid = \"1s\"", "own_authority = false", "tls_key = \"k\""] {
+            assert!(parsed(&format!("[sync]\n{wrong}\n"), &[]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

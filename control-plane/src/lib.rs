@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 pub mod actor;
+pub mod admission;
 pub mod api;
 pub mod authoriser;
 pub mod ca;
 pub mod clock;
 pub mod config;
 pub mod descriptors;
+pub mod enrolment;
 pub mod error;
 pub mod explain;
 pub mod govern;

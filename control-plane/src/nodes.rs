@@ -16,6 +16,7 @@ use proto::admin::Node;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Admission;
 use crate::ca::LEAF_VALIDITY;
 use crate::clock;
 use crate::store::{NodeRow, Store, StoreError};
@@ -29,12 +30,16 @@ const CONNECTED: &str = "connected";
 /// The word for a node whose streams have ended.
 const DISCONNECTED: &str = "disconnected";
 
+/// The word for a node that was never heard, and for which there is a token.
+const AWAITED: &str = "awaited";
+
 type Place = (Geo, Name);
 
 /// Nodes by geo and id. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct NodeRegistry {
     shared: Arc<Shared>,
+    admission: Admission,
 }
 
 #[derive(Debug, Default)]
@@ -96,14 +101,15 @@ impl NodeRegistry {
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
         let good = i64::try_from(LEAF_VALIDITY.as_micros()).unwrap_or(i64::MAX);
         store.forget_nodes(clock::now().saturating_sub(good)).await?;
-        let registry = Self::default();
+        let registry = Self { admission: Admission::open(store).await?, ..Self::default() };
         for row in store.nodes().await? {
             let read = (Name::new(&row.geo), Name::new(&row.name), Node::decode(row.body.as_slice()));
             let (Ok(geo), Ok(id), Ok(node)) = read else {
                 tracing::warn!(geo = row.geo, node = row.name, "what is remembered of a node can't be read");
                 continue;
             };
-            let node = Node { state: DISCONNECTED.to_owned(), ..node };
+            let state = if node.state == AWAITED { AWAITED } else { DISCONNECTED }.to_owned();
+            let node = Node { state, ..node };
             registry.shared.known.write().insert((geo, id), node);
         }
         Ok(registry)
@@ -127,16 +133,53 @@ impl NodeRegistry {
         NodeSession { shared: self.shared.clone(), place, number, rival }
     }
 
+    /// Which nodes are let in.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Notes that a node is to come, and gives its name; one that is known stays as it is.
+    pub fn await_node(&self, geo: &Geo, id: &Name) -> String {
+        let mut known = self.shared.known.write();
+        let place = (geo.clone(), id.clone());
+        if let Some(node) = known.nodes.get(&place) {
+            return node.name.clone();
+        }
+        let node = Node { state: AWAITED.to_owned(), ..known.welcome(&place) };
+        let name = node.name.clone();
+        known.insert(place.clone(), node);
+        known.unkept.insert(place);
+        self.shared.changed.notify_one();
+        name
+    }
+
     /// What is known of a node.
     pub fn get(&self, geo: &Geo, id: &Name) -> Option<Node> {
-        self.shared.known.read().nodes.get(&(geo.clone(), id.clone())).cloned()
+        let node = self.shared.known.read().nodes.get(&(geo.clone(), id.clone())).cloned();
+        node.map(|node| self.as_it_stands((geo, id), node))
+    }
+
+    /// Which node has a name: one that is known by it, or the one that `geos/(geo)/nodes/(id)` says.
+    pub fn named(&self, name: &str) -> Option<(Geo, Name)> {
+        let known = self.shared.known.read();
+        let found = known.nodes.iter().find(|(_, node)| node.name == name).map(|(place, _)| place.clone());
+        found.or_else(|| match name.split('/').collect::<Vec<_>>().as_slice() {
+            ["geos", geo, "nodes", id] => Some((Name::new(geo).ok()?, Name::new(id).ok()?)),
+            _ => None,
+        })
+    }
+
+    fn as_it_stands(&self, (geo, id): (&Geo, &Name), node: Node) -> Node {
+        Node { revoke_time: self.admission.revoked_at(geo, id).map(clock::timestamp), ..node }
     }
 
     /// Nodes after a place, in the order of geo and id.
     pub fn list(&self, after: Option<&(Geo, Name)>, size: usize) -> Vec<((Geo, Name), Node)> {
         let known = self.shared.known.read();
         let later = known.nodes.iter().filter(|(at, _)| after.is_none_or(|after| *at > after));
-        later.take(size).map(|(at, node)| (at.clone(), node.clone())).collect()
+        let shown =
+            |(at, node): (&Place, &Node)| (at.clone(), self.as_it_stands((&at.0, &at.1), node.clone()));
+        later.take(size).map(shown).collect()
     }
 
     /// The geos that nodes are known in.

@@ -30,7 +30,7 @@ use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 use crate::vault::Vault;
 
-pub use audit::Act;
+pub use audit::{Act, noted};
 pub use load::OpenError;
 use plan::Applied;
 pub use plan::{Change, Effect, Effects, Plan};

@@ -3,6 +3,7 @@
 mod accept;
 mod opening;
 mod ops;
+mod sync;
 mod token;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use proto::code::ErrorCode;
 use proto::status::Refusal;
+use proto::sync::enrolment_server::EnrolmentServer;
 use proto::sync::sync_server::SyncServer;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
@@ -22,15 +24,15 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::transport::server::Router;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use crate::actor::Authenticator;
 use crate::api::admin::Admin;
+use crate::api::enrolment::{EnrolmentService, MESSAGE_BYTES};
 use crate::api::rest;
 use crate::api::sync::SyncService;
-use crate::ca::{Authority, Issued, LEAF_VALIDITY};
+use crate::ca::Authority;
 use crate::config::Config;
+use crate::enrolment::Enrolment;
 use crate::lock::DirLock;
 use crate::nodes::NodeRegistry;
 use crate::private;
@@ -88,19 +90,20 @@ impl ControlPlane {
         let (remembered, kept, stopping) = (nodes.clone(), publisher.store().clone(), stop.clone());
         tasks.spawn(async move { remembered.follow(kept, stopping).await });
         let authenticator = Authenticator::new(publisher.clone(), tokens);
-        let admin = Admin::new(publisher.clone(), authenticator, nodes.clone());
+        let tls = sync::Tls::of(&config.sync, &authority)?;
+        let issuer = tls.issuer(&config.sync, &authority, addresses.sync.port());
+        let admission = nodes.admission().clone();
+        let enrolment = Enrolment::open(publisher.store().clone(), admission.clone(), issuer).await?;
+        let admin = Admin::new(publisher.clone(), authenticator, nodes.clone()).enrolling(enrolment.clone());
 
         let sync = SyncService::new(publisher.clone(), nodes.clone(), config.sync.heartbeat.0, stop.clone());
-        let issued = authority.issue_server(&config.sync.hosts, LEAF_VALIDITY)?;
-        let identity = sync_tls(&authority, &issued);
-        tasks.spawn(served_sync(
-            sync_server(identity)?.add_service(SyncServer::new(sync)),
-            ports.sync,
-            stop.clone(),
-        ));
+        let enrolling = EnrolmentService::new(enrolment, admission, publisher.clone());
+        let enrolling = EnrolmentServer::new(enrolling).max_decoding_message_size(MESSAGE_BYTES);
+        let router = tls.server()?.add_service(SyncServer::new(sync)).add_service(enrolling);
+        tasks.spawn(sync::serve(router, ports.sync, stop.clone()));
+        let ends = ends(&authority, &tls, config);
         let tls = admin_tls(config)?;
         let connections = config.admin.connections;
-        let ends = ends(&authority, &issued, config);
         ends.iter().for_each(|(certificate, end)| publisher.metrics().ends(certificate, *end));
         tasks.spawn(validity::watch(ends, stop.clone()));
         let router = admin_router(&admin).await?;
@@ -222,39 +225,11 @@ fn sealer(own: &Path) -> anyhow::Result<Sealer> {
     }
 }
 
-/// The server of the sync port, which asks its peers whether they are still there.
-fn sync_server(tls: ServerTlsConfig) -> anyhow::Result<Server> {
-    let patience = Some(Duration::from_secs(10));
-    Ok(Server::builder()
-        .tls_config(tls)?
-        .http2_keepalive_interval(patience)
-        .http2_keepalive_timeout(patience))
-}
-
-async fn served_sync(server: Router, listener: TcpListener, stop: CancellationToken) {
-    let incoming = accept::incoming(listener);
-    if let Err(error) = server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await {
-        tracing::error!(%error, "the sync port ended");
-    }
-}
-
-/// The sync port's own certificate, and whom it trusts: the authority alone, certificates required.
-fn sync_tls(authority: &Authority, issued: &Issued) -> ServerTlsConfig {
-    ServerTlsConfig::new()
-        .identity(Identity::from_pem(&issued.certificate_pem, issued.key_pem.as_bytes()))
-        .client_ca_root(Certificate::from_pem(authority.certificate_pem()))
-}
-
 /// When the certificates this process uses end, as far as that can be read.
-fn ends(authority: &Authority, issued: &Issued, config: &Config) -> Vec<End> {
-    let of_pem = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).ok();
+fn ends(authority: &Authority, sync: &sync::Tls, config: &Config) -> Vec<End> {
     let admin =
         config.admin.tls_certificate.as_ref().and_then(|path| CertificateDer::from_pem_file(path).ok());
-    let found = [
-        ("authority", of_pem(authority.certificate_pem())),
-        ("sync", of_pem(&issued.certificate_pem)),
-        ("admin", admin),
-    ];
+    let found = [("authority", Some(authority.certificate())), ("sync", sync.leaf()), ("admin", admin)];
     found.into_iter().filter_map(|(what, der)| Some((what, not_after(&der?)?))).collect()
 }
 

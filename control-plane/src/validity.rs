@@ -1,6 +1,6 @@
 //! Until when certificates are good, told in time.
 //!
-//! Law: of a certificate only the end of its validity is read (RFC 5280, 4.1.2.5); one whose end can't be read is told of by no
+//! Law: of a certificate only its validity is read (RFC 5280, 4.1.2.5); one whose end can't be read is told of by no
 //! number. Absent on purpose: trust, which TLS decides.
 
 use std::time::Duration;
@@ -46,8 +46,14 @@ fn ending(ends: &[End], now: i64) -> Vec<End> {
 
 /// When a certificate ends, in seconds since the Unix epoch; `None` where the DER is not a certificate's.
 pub(crate) fn not_after(der: &[u8]) -> Option<i64> {
+    Some(validity(der)?.1)
+}
+
+/// When a certificate begins and when it ends, likewise.
+pub(crate) fn validity(der: &[u8]) -> Option<(i64, i64)> {
     let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
-    Some(certificate.validity().not_after.timestamp())
+    let validity = certificate.validity();
+    Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
 }
 
 #[cfg(test)]

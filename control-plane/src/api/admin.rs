@@ -40,6 +40,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
 
 use crate::actor::Authenticator;
+use crate::enrolment::Enrolment;
 use crate::nodes::NodeRegistry;
 use crate::publish::Publisher;
 
@@ -49,6 +50,7 @@ pub struct Admin {
     publisher: Publisher,
     authenticator: Authenticator,
     nodes: NodeRegistry,
+    enrolment: Option<Enrolment>,
 }
 
 /// Bytes of one message at most: a directory of declarative files is one.
@@ -57,7 +59,12 @@ const MESSAGE_BYTES: usize = 32 << 20;
 impl Admin {
     /// The admin API over a publisher, for the callers an authenticator knows.
     pub fn new(publisher: Publisher, authenticator: Authenticator, nodes: NodeRegistry) -> Self {
-        Self { publisher, authenticator, nodes }
+        Self { publisher, authenticator, nodes, enrolment: None }
+    }
+
+    /// The same, which makes tokens for nodes too.
+    pub fn enrolling(self, enrolment: Enrolment) -> Self {
+        Self { enrolment: Some(enrolment), ..self }
     }
 
     /// Refuses a caller whom these headers do not make known.

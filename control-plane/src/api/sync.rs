@@ -26,9 +26,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::admission::Refused;
 use crate::nodes::NodeRegistry;
 use crate::publish::{Act, Publisher};
 
+pub(super) use peer::admitted;
 pub use peer::{NodeId, PeerError, node_of};
 
 use line::Line;
@@ -38,6 +40,9 @@ const SENDING: usize = 32;
 
 /// How long sending one may take, once its turn has come.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a node that was revoked may take to hear it.
+const LAST_WORD: Duration = Duration::from_secs(5);
 
 /// The service behind the sync port.
 #[derive(Debug, Clone)]
@@ -81,8 +86,12 @@ impl Shared {
         line
     }
 
-    /// Refuses, and logs, a peer whose certificate is of our authority and of no node.
+    /// Refuses, and logs, a peer whose certificate is of our authority and of no node, or of one that was revoked. One without
+    /// a certificate leaves nothing: that costs nobody anything.
     async fn stranger(&self, error: &PeerError) -> Status {
+        if *error == PeerError::Missing {
+            return Status::permission_denied(error.to_string());
+        }
         tracing::warn!(%error, "a peer on the sync port is no node");
         let act = Act { actor: "unknown".to_owned(), ..Act::of_system("chancery.sync.v1.Sync/Sync") };
         if let Err(error) = self.publisher.log_refusal(&act, ErrorCode::PermissionDenied.as_str()).await {
@@ -90,6 +99,14 @@ impl Shared {
         }
         Status::permission_denied(error.to_string())
     }
+}
+
+/// Tells a node that was revoked, whatever it was being told before.
+async fn closed(node: &NodeId, say: &mpsc::Sender<Result<ControlMessage, Status>>) {
+    tracing::warn!(geo = %node.geo, node = %node.name, "a node was revoked: its stream is closed");
+    let refused = Status::permission_denied(Refused::Revoked.to_string());
+    // One that reads nothing is not waited for: the stream ends with the channel.
+    let _ = tokio::time::timeout(LAST_WORD, say.send(Err(refused))).await;
 }
 
 #[tonic::async_trait]
@@ -100,16 +117,21 @@ impl SyncRpc for SyncService {
         &self,
         request: Request<Streaming<NodeMessage>>,
     ) -> Result<Response<Self::SyncStream>, Status> {
-        let certificates = request.peer_certs();
-        let leaf = certificates.as_ref().and_then(|all| all.first());
-        let node = leaf.ok_or(PeerError::Missing).and_then(|der| node_of(der));
-        let node = match node {
-            Ok(node) => node,
+        let admitted = admitted(&request, self.shared.nodes.admission());
+        let (node, revoked) = match admitted {
+            Ok(admitted) => admitted,
             Err(error) => return Err(self.shared.stranger(&error).await),
         };
         let (say, sayings) = mpsc::channel(8);
-        let shared = self.shared.clone();
-        tokio::spawn(session::run(shared, node, request.into_inner(), say));
+        let (shared, last) = (self.shared.clone(), say.clone());
+        let session = session::run(shared, node.clone(), request.into_inner(), say);
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = revoked.cancelled() => closed(&node, &last).await,
+                () = session => {}
+            }
+        });
         Ok(Response::new(Box::pin(ReceiverStream::new(sayings))))
     }
 }

@@ -1,7 +1,8 @@
 //! Certificates made: the authority's own, the sync port's, a node's.
 //!
-//! Law: every key is new, ECDSA over P-256, and never used for two certificates. A certificate begins an hour before it is
-//! made, so that a peer whose clock is slow takes it.
+//! Law: every key that is made here is new, ECDSA over P-256, and never used for two certificates. A certificate begins an hour
+//! before it is made, so that a peer whose clock is slow takes it; a short-lived one a tenth of its life. Of a request nothing
+//! is read but the key, of which its sender must have the private half.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -9,15 +10,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKey, PublicKeyData as _, SanType,
 };
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::CaError;
 use super::files::{self, Paths};
 
-/// How far in the past a certificate begins.
+/// How far in the past a certificate begins at most.
 const SKEW: Duration = Duration::from_secs(60 * 60);
 
 /// A certificate and its private key.
@@ -43,6 +46,38 @@ impl Issued {
 impl std::fmt::Debug for Issued {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Issued").field("certificate_pem", &self.certificate_pem).finish_non_exhaustive()
+    }
+}
+
+/// A node's own public key, of a request that its private half signed.
+#[derive(Debug, Clone)]
+pub struct Requested(PublicKey);
+
+/// Why a request for a certificate is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// It is not a request, or is not signed by the key it names.
+    #[error("the certificate request is not one of PKCS#10 that its own key signed")]
+    Malformed,
+    /// The key is of another kind.
+    #[error("the key of a certificate request is ECDSA over P-256")]
+    Key,
+}
+
+impl Requested {
+    /// Reads the key of a request (PKCS#10, DER) and nothing else, and proves that its sender has the private half.
+    pub fn read(der: &[u8]) -> Result<Self, RequestError> {
+        let read = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(der));
+        let key = read.map_err(|_| RequestError::Malformed)?.public_key;
+        if *key.algorithm() != PKCS_ECDSA_P256_SHA256 {
+            return Err(RequestError::Key);
+        }
+        Ok(Self(key))
+    }
+
+    /// The key's bytes.
+    pub fn key(&self) -> &[u8] {
+        self.0.der_bytes()
     }
 }
 
@@ -74,16 +109,38 @@ pub(super) fn node(
     spiffe_id: &str,
     valid: Duration,
 ) -> Result<Issued, CaError> {
+    sign(issuer, of_node(spiffe_id, valid)?)
+}
+
+/// The same for a key that is not ours, from an instant on, in seconds since the Unix epoch.
+pub(super) fn requested(
+    issuer: &Issuer<'static, KeyPair>,
+    (spiffe_id, key): (&str, &Requested),
+    valid: Duration,
+    from: i64,
+) -> Result<CertificateDer<'static>, CaError> {
+    let mut params = of_node(spiffe_id, valid)?;
+    let from = Duration::from_secs(u64::try_from(from).unwrap_or_default());
+    params.not_before = params.not_before.max(rcgen::date_time_ymd(1970, 1, 1) + from);
+    Ok(as_leaf(params).signed_by(&key.0, issuer)?.der().clone())
+}
+
+fn of_node(spiffe_id: &str, valid: Duration) -> Result<CertificateParams, CaError> {
     let mut params = named("chancery node", valid)?;
     params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(spiffe_id)?)];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    sign(issuer, params)
+    Ok(params)
 }
 
-fn sign(issuer: &Issuer<'static, KeyPair>, mut params: CertificateParams) -> Result<Issued, CaError> {
+fn as_leaf(mut params: CertificateParams) -> CertificateParams {
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
+    params
+}
+
+fn sign(issuer: &Issuer<'static, KeyPair>, params: CertificateParams) -> Result<Issued, CaError> {
+    let params = as_leaf(params);
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, issuer)?;
     Ok(Issued { certificate_pem: certificate.pem(), key_pem: Zeroizing::new(key.serialize_pem()) })
@@ -95,7 +152,7 @@ fn named(common_name: &str, valid: Duration) -> Result<CertificateParams, CaErro
     params.distinguished_name.push(DnType::CommonName, common_name);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    params.not_before = epoch + now.saturating_sub(SKEW);
+    params.not_before = epoch + now.saturating_sub(SKEW.min(valid / 10));
     params.not_after = epoch + now.saturating_add(valid);
     Ok(params)
 }

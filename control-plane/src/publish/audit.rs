@@ -110,6 +110,11 @@ pub(super) fn refusal<'a>(act: &'a Act, outcome: &'a str, (now, unlogged): (i64,
     }
 }
 
+/// The event of an act that was done and published nothing.
+pub fn noted(act: &Act, now: i64) -> Event<'_> {
+    refusal(act, "ok", (now, 0))
+}
+
 fn encoded(event: AuditEvent, seq: i64) -> Vec<u8> {
     AuditEvent { name: format!("auditEvents/{seq}"), sequence: seq, ..event }.encode_to_vec()
 }

@@ -167,6 +167,14 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
         nodes["nodes"].as_array().unwrap().iter().map(|node| node["geo"].as_str().unwrap()).collect();
     assert_eq!(geos, ["eu", "us"]);
     assert_eq!(nodes["nodes"][0]["state"], "connected");
+    let asked = json!({"geo": "eu", "node": "third", "valid": "10m"});
+    let made = caller.call("chancery.admin.v1.NodesService/EnrolNode", asked).await?.map_err(told)?;
+    assert!(made["token"].as_str().unwrap().starts_with("chyn_"), "{made}");
+    let name = json!({"name": made["node"]});
+    let third = caller.call("chancery.admin.v1.NodesService/GetNode", name.clone()).await?.map_err(told)?;
+    assert_eq!((&third["name"], &third["state"]), (&json!("nodes/third"), &json!("awaited")));
+    let gone = caller.call("chancery.admin.v1.NodesService/RevokeNode", name).await?.map_err(told)?;
+    assert!(gone["revokeTime"].is_string(), "{gone}");
 
     let file =
         json!({"path": "a.yaml", "text": crate::policy::rule("extra", "forbid", "purpose == 'x'", "")});

@@ -1,13 +1,25 @@
-//! Data-plane nodes over the admin API.
+//! Data-plane nodes over the admin API: seen, let in and revoked.
 
-use policy_engine::vocabulary::{Action, Name};
+use std::time::Duration;
+
+use policy_engine::vocabulary::{Action, Duration as Length, Geo, Name};
 use proto::admin::nodes_service_server::NodesService;
-use proto::admin::{ListNodesRequest, ListNodesResponse};
+use proto::admin::{
+    EnrolNodeRequest, EnrolNodeResponse, GetNodeRequest, ListNodesRequest, ListNodesResponse, Node,
+    RevokeNodeRequest,
+};
+use proto::code::ErrorCode;
 use proto::status::Refusal;
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
 use super::{Admin, page};
+use crate::actor::missing;
+use crate::clock;
+use crate::enrolment::{self, EnrolmentError};
+
+/// For how long a token is good where nothing is said, and at most.
+const VALID: (Duration, Duration) = (Duration::from_secs(60 * 60), Duration::from_secs(30 * 24 * 60 * 60));
 
 /// The list, as page tokens know it and as permissions name it.
 const LIST: &str = "nodes";
@@ -22,9 +34,70 @@ impl NodesService for Admin {
         let found = self.nodes_page(&call, &asked);
         self.answer(&call, found).await
     }
+
+    async fn get_node(&self, request: Request<GetNodeRequest>) -> Result<Response<Node>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/GetNode", request)?;
+        let found = self.node(&call, &asked.name);
+        self.answer(&call, found).await
+    }
+
+    async fn enrol_node(
+        &self,
+        request: Request<EnrolNodeRequest>,
+    ) -> Result<Response<EnrolNodeResponse>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/EnrolNode", request)?;
+        let made = self.enrolled(&call, &asked).await;
+        self.answer(&call, made).await
+    }
+
+    async fn revoke_node(&self, request: Request<RevokeNodeRequest>) -> Result<Response<Node>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/RevokeNode", request)?;
+        let revoked = self.revoked(&call, &asked.name).await;
+        self.answer(&call, revoked).await
+    }
 }
 
 impl Admin {
+    fn node(&self, call: &Call, name: &str) -> Result<Node, Refusal> {
+        self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
+        let (geo, id) = self.nodes.named(name).ok_or_else(|| missing(name))?;
+        self.nodes.get(&geo, &id).ok_or_else(|| missing(name))
+    }
+
+    async fn enrolled(&self, call: &Call, asked: &EnrolNodeRequest) -> Result<EnrolNodeResponse, Refusal> {
+        self.publisher.current().demand_plural(&call.actor, Action::Write, LIST, None)?;
+        let geo = Geo::new(&asked.geo).map_err(|error| Refusal::field("geo", error.to_string()))?;
+        let node = match asked.node.as_str() {
+            "" => enrolment::unique().map_err(|error| EnrolmentError::from(error).told())?,
+            given => Name::new(given).map_err(|error| Refusal::field("node", error.to_string()))?,
+        };
+        let valid = valid(&asked.valid)?;
+        let enrolment = self.enrolment.as_ref().ok_or_else(|| {
+            Refusal::new(ErrorCode::Unimplemented, "no nodes can be enrolled at this control plane")
+        })?;
+        let about = format!("geos/{geo}/nodes/{node}");
+        call.concerns(about.clone());
+        let made = enrolment.make(&geo, &node, (valid, &call.act(about))).await;
+        let made = made.map_err(EnrolmentError::told)?;
+        Ok(EnrolNodeResponse {
+            token: made.token.to_string(),
+            node: self.nodes.await_node(&geo, &node),
+            expire_time: Some(clock::timestamp(made.expires_at)),
+            sync_port: i32::from(enrolment.issuer().port),
+        })
+    }
+
+    async fn revoked(&self, call: &Call, name: &str) -> Result<Node, Refusal> {
+        call.concerns(name.to_owned());
+        self.publisher.current().demand_plural(&call.actor, Action::Write, LIST, None)?;
+        let (geo, id) = self.nodes.named(name).ok_or_else(|| missing(name))?;
+        let act = call.act(format!("geos/{geo}/nodes/{id}"));
+        let store = (self.publisher.store(), self.nodes.admission());
+        enrolment::revoke(store, (&geo, &id), &act).await?;
+        self.nodes.await_node(&geo, &id);
+        self.nodes.get(&geo, &id).ok_or_else(|| missing(name))
+    }
+
     fn nodes_page(&self, call: &Call, asked: &ListNodesRequest) -> Result<ListNodesResponse, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
         let size = page::size(asked.page_size)?;
@@ -40,4 +113,37 @@ impl Admin {
         let next_page_token = last.map(|place| page::token(sealer, LIST, &place)).unwrap_or_default();
         Ok(ListNodesResponse { nodes: found.into_iter().map(|(_, node)| node).collect(), next_page_token })
     }
+}
+
+impl EnrolmentError {
+    /// What an administrator is told.
+    fn told(self) -> Refusal {
+        match self {
+            Self::Impossible(why) => Refusal::new(ErrorCode::FailedPrecondition, why),
+            Self::Store(error) => error.into(),
+            error => {
+                tracing::error!(error = &error as &dyn std::error::Error, "no enrolment token can be made");
+                Refusal::new(ErrorCode::Internal, "no enrolment token can be made")
+            }
+        }
+    }
+}
+
+/// For how long a token shall be good.
+fn valid(asked: &str) -> Result<Duration, Refusal> {
+    let (usual, most) = VALID;
+    if asked.is_empty() {
+        return Ok(usual);
+    }
+    let wrong = |why: String| Refusal::field("valid", why);
+    let Length(micros) =
+        asked.parse().map_err(|error: policy_engine::vocabulary::SpanError| wrong(error.to_string()))?;
+    let length = Duration::from_micros(micros.unsigned_abs());
+    if length.is_zero() || length > most {
+        return Err(wrong(format!(
+            "`{}` is not more than nothing and at most `30d`",
+            crate::error::unspoken(asked)
+        )));
+    }
+    Ok(length)
 }

@@ -125,7 +125,7 @@ fn refusal_with_faults(route: &Route, schemas: &mut Schemas<'_>) -> Option<Value
     }))
 }
 
-/// `GetRole`, and `GetTenantRole` where the same RPC also serves the platform's.
+/// `GetRole`; `GetTenantRole` or `GetGeoNode` where the same RPC also serves what is in a tenant or a geo.
 fn operation_id(route: &Route, template: &Template) -> String {
     let name = route.rpc.name();
     if route.templates.first() == Some(template) {
@@ -133,7 +133,8 @@ fn operation_id(route: &Route, template: &Template) -> String {
     }
     let verb = name.char_indices().skip(1).find(|(_, letter)| letter.is_ascii_uppercase());
     let (verb, noun) = verb.and_then(|(at, _)| name.split_at_checked(at)).unwrap_or((name, ""));
-    format!("{verb}Tenant{noun}")
+    let within = if template.labels().any(|label| label == "geo") { "Geo" } else { "Tenant" };
+    format!("{verb}{within}{noun}")
 }
 
 fn parameters(route: &Route, template: &Template, schemas: &mut Schemas<'_>) -> Vec<Value> {

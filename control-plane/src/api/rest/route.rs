@@ -8,7 +8,10 @@
 //! | `UpdateX` | `PATCH /v1/{x.name}`, the body is the X |
 //! | `DeleteX` | `DELETE /v1/{name}` |
 //! | `VerbX`, for one X | `POST /v1/{name}:verb`, the body is the rest of the request |
+//! | `VerbX`, whose request names none | `POST /v1/xs:verb`, the body is the request |
 //! | `Verb`, in a service without resources | `POST /v1/(service):verb`, the body is the request |
+//!
+//! What has a field `geo` may be named in it as well: `GET /v1/geos/{geo}/xs/{x}`.
 //!
 //! Law: every RPC has one route, and no two routes share a method and a path. Absent on purpose: annotations.
 
@@ -130,6 +133,8 @@ struct Noun {
     plural: String,
     label: String,
     owner: Owner,
+    /// It is of a geo, which may stand in its name.
+    placed: bool,
 }
 
 fn of_service(service: &ServiceDescriptor) -> Vec<Route> {
@@ -144,7 +149,14 @@ fn listed(rpc: &MethodDescriptor) -> Option<Noun> {
     let Kind::Message(message) = field.kind() else { return None };
     let plural = field.json_name().to_owned();
     let owner = Collection::by_plural(&plural).map_or(Owner::Platform, |collection| collection.owner);
-    Some(Noun { message: message.name().to_owned(), plural, label: lower_first(message.name()), owner })
+    let placed = message.get_field_by_name("geo").is_some();
+    Some(Noun {
+        message: message.name().to_owned(),
+        plural,
+        label: lower_first(message.name()),
+        owner,
+        placed,
+    })
 }
 
 fn of_method(rpc: MethodDescriptor, noun: Option<&Noun>) -> Route {
@@ -154,8 +166,11 @@ fn of_method(rpc: MethodDescriptor, noun: Option<&Noun>) -> Route {
     let (verb, shape, templates) = match verb {
         "Get" => (Method::GET, Shape::Get, noun.single(None)),
         "Delete" => (Method::DELETE, Shape::Delete, noun.single(None)),
-        _ if name.starts_with("List") => (Method::GET, Shape::List, noun.all()),
+        _ if name.starts_with("List") => (Method::GET, Shape::List, noun.all(None)),
         "Create" | "Update" => return write(rpc, noun),
+        action if rpc.input().get_field_by_name("name").is_none() => {
+            (Method::POST, Shape::Call, noun.all(Some(lower_first(action))))
+        }
         action => (Method::POST, Shape::Act, noun.single(Some(lower_first(action)))),
     };
     Route { verb, templates, shape, rpc }
@@ -169,7 +184,7 @@ fn write(rpc: MethodDescriptor, noun: &Noun) -> Route {
         return Route { verb: Method::PATCH, templates: noun.single(None), shape, rpc };
     }
     let id = request.get_field_by_name(&format!("{}_id", resource.name()));
-    Route { verb: Method::POST, templates: noun.all(), shape: Shape::Create { resource, id }, rpc }
+    Route { verb: Method::POST, templates: noun.all(None), shape: Shape::Create { resource, id }, rpc }
 }
 
 fn call(rpc: MethodDescriptor) -> Route {
@@ -185,11 +200,11 @@ fn resource_of(request: &MessageDescriptor, message: &str) -> Option<FieldDescri
 
 impl Noun {
     /// The collection: the platform's, a tenant's, or both.
-    fn all(&self) -> Vec<Template> {
+    fn all(&self, action: Option<String>) -> Vec<Template> {
         let tenant = [Segment::Fixed("tenants".to_owned()), Segment::Id("tenant".to_owned())];
         let of = |owner: &[Segment]| Template {
             segments: owner.iter().cloned().chain([Segment::Fixed(self.plural.clone())]).collect(),
-            action: None,
+            action: action.clone(),
         };
         match self.owner {
             Owner::Platform => vec![of(&[])],
@@ -200,7 +215,15 @@ impl Noun {
 
     /// One of the collection.
     fn single(&self, action: Option<String>) -> Vec<Template> {
-        let mut templates = self.all();
+        let mut templates = self.all(None);
+        if self.placed {
+            let geo = [Segment::Fixed("geos".to_owned()), Segment::Id("geo".to_owned())];
+            let placed = templates.iter().map(|template| Template {
+                segments: geo.iter().cloned().chain(template.segments.clone()).collect(),
+                action: None,
+            });
+            templates.extend(placed.collect::<Vec<_>>());
+        }
         for template in &mut templates {
             template.segments.push(Segment::Id(self.label.clone()));
             template.action.clone_from(&action);
@@ -266,6 +289,12 @@ mod tests {
             ("RevisionsService/ListRevisions", &["GET /v1/revisions"]),
             ("AuditService/GetAuditEvent", &["GET /v1/auditEvents/{auditEvent}"]),
             ("NodesService/ListNodes", &["GET /v1/nodes"]),
+            ("NodesService/GetNode", &["GET /v1/nodes/{node}", "GET /v1/geos/{geo}/nodes/{node}"]),
+            ("NodesService/EnrolNode", &["POST /v1/nodes:enrol"]),
+            (
+                "NodesService/RevokeNode",
+                &["POST /v1/nodes/{node}:revoke", "POST /v1/geos/{geo}/nodes/{node}:revoke"],
+            ),
             ("PolicyService/Apply", &["POST /v1/policy:apply"]),
             ("PolicyService/Delete", &["POST /v1/policy:delete"]),
             ("PolicyService/Explain", &["POST /v1/policy:explain"]),

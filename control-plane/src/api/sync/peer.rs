@@ -1,8 +1,12 @@
-//! Which node a certificate is of.
+//! Which node a certificate is of, and whether it still is.
 
 use policy_engine::vocabulary::{Geo, Name};
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use tonic::Request;
+
+use crate::admission::{Admission, Refused};
 
 /// The trust domain of node certificates.
 const PREFIX: &str = "spiffe://chancery/geo/";
@@ -28,6 +32,27 @@ pub enum PeerError {
     /// It has no, or more than one, SPIFFE id of a node.
     #[error("the certificate has not exactly one id of the form `spiffe://chancery/geo/GEO/node/NAME`")]
     Id,
+    /// It is a node's no more.
+    #[error("{node}: {why}")]
+    Refused {
+        /// Its SPIFFE id.
+        node: String,
+        /// Why.
+        why: Refused,
+    },
+}
+
+/// The node that calls, as long as it is not revoked: then what is given beside it is cancelled.
+pub(crate) fn admitted<T>(
+    request: &Request<T>,
+    admission: &Admission,
+) -> Result<(NodeId, CancellationToken), PeerError> {
+    let certificates = request.peer_certs();
+    let leaf = certificates.as_ref().and_then(|all| all.first()).ok_or(PeerError::Missing)?;
+    let node = node_of(leaf)?;
+    let admitted = admission.admit(&node.geo, &node.name, leaf);
+    let admitted = admitted.map_err(|why| PeerError::Refused { node: node.spiffe_id(), why })?;
+    Ok((node, admitted))
 }
 
 /// The node a certificate was issued to, by its one URI name.

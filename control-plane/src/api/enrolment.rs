@@ -1,0 +1,140 @@
+//! Enrolment on the sync port: the first certificate for a token, each further one for the one before.
+//!
+//! Law: who shows a token that is not taken is told so and nothing else, late, and in the same words whatever is wrong with it;
+//! the operator is told which it was. A request for a certificate is looked at before its token, so that a bad one costs none.
+//! Absent on purpose: what makes a token good (`enrolment`).
+
+use std::time::Duration;
+
+use policy_engine::vocabulary::{Geo, Name};
+use proto::code::ErrorCode;
+use proto::sync::enrolment_server::Enrolment as EnrolmentRpc;
+use proto::sync::{EnrolRequest, EnrolResponse, RenewRequest};
+use rustls_pki_types::CertificateDer;
+use tokio::sync::Semaphore;
+use tonic::{Request, Response, Status};
+
+use super::sync::{PeerError, admitted};
+use crate::admission::{Admission, Refused};
+use crate::ca::Requested;
+use crate::enrolment::{Enrolment, EnrolmentError, Presented, Unfit};
+use crate::publish::{Act, Publisher};
+use crate::store::EnrolmentRow;
+
+/// Bytes of a message: a token and a request of a few hundred.
+pub const MESSAGE_BYTES: usize = 16 << 10;
+
+/// Tokens that are looked at, and requests that are verified, at the same time.
+const AT_ONCE: usize = 4;
+
+/// How much later a refusal is told than it is known.
+const LATER: Duration = Duration::from_secs(1);
+
+/// What is told whatever is wrong with a token.
+const NOT_TAKEN: &str = "the enrolment token is not taken: ask whoever runs the control plane for a new one (`chancery nodes enrol`)";
+
+/// The call of the first certificate, as the log knows it.
+const ENROL: &str = "chancery.sync.v1.Enrolment/Enrol";
+
+/// The service that gives nodes their certificates.
+#[derive(Debug)]
+pub struct EnrolmentService {
+    enrolment: Enrolment,
+    admission: Admission,
+    publisher: Publisher,
+    places: Semaphore,
+}
+
+impl EnrolmentService {
+    /// Enrolment for the nodes that are let in; what is refused is logged by the publisher.
+    pub fn new(enrolment: Enrolment, admission: Admission, publisher: Publisher) -> Self {
+        Self { enrolment, admission, publisher, places: Semaphore::new(AT_ONCE) }
+    }
+
+    async fn enrolled(&self, asked: &EnrolRequest) -> Result<(Geo, Name, CertificateDer<'static>), Status> {
+        let _place = self.places.acquire().await.map_err(|_| Status::unavailable("shutting down"))?;
+        let key = Requested::read(&asked.certificate_request).map_err(malformed)?;
+        let Some(presented) = Presented::read(&asked.token) else {
+            return Err(self.refused("", Unfit::Form).await);
+        };
+        match self.enrolment.enrol(&presented, &key, |row| act(&presented.id, row)).await {
+            Ok(enrolled) => Ok(enrolled),
+            Err(EnrolmentError::Unfit(why)) => Err(self.refused(&presented.id, why).await),
+            Err(error) => Err(broken(&error)),
+        }
+    }
+
+    /// Refuses a token; the log and an event say why.
+    async fn refused(&self, id: &str, why: Unfit) -> Status {
+        tracing::warn!(token = id, %why, "an enrolment token is not taken");
+        // Of what nobody made, all share one allowance of the log; what somebody made is its own.
+        let known = !matches!(why, Unfit::Form | Unfit::Unknown | Unfit::Elsewhere);
+        let actor = if known { format!("enrolmentTokens/{id}") } else { "unknown".to_owned() };
+        let act = Act { actor, action: ENROL.to_owned(), reason: why.to_string(), ..Act::default() };
+        if let Err(error) = self.publisher.log_refusal(&act, ErrorCode::PermissionDenied.as_str()).await {
+            tracing::error!(%error, "a refusal could not be logged");
+        }
+        Status::permission_denied(NOT_TAKEN)
+    }
+
+    fn answer(&self, certificate: &CertificateDer<'_>) -> Response<EnrolResponse> {
+        let authority = self.enrolment.issuer().certificate.to_vec();
+        Response::new(EnrolResponse { certificate: certificate.to_vec(), authority })
+    }
+}
+
+#[tonic::async_trait]
+impl EnrolmentRpc for EnrolmentService {
+    async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolResponse>, Status> {
+        match self.enrolled(request.get_ref()).await {
+            Ok((geo, node, certificate)) => {
+                tracing::info!(%geo, %node, "a node is enrolled");
+                Ok(self.answer(&certificate))
+            }
+            Err(status) => {
+                tokio::time::sleep(LATER).await;
+                Err(status)
+            }
+        }
+    }
+
+    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<EnrolResponse>, Status> {
+        let (node, revoked) = admitted(&request, &self.admission).map_err(|error| {
+            if error != PeerError::Missing {
+                tracing::warn!(%error, "a node's certificate is not renewed");
+            }
+            Status::permission_denied(error.to_string())
+        })?;
+        let _place = self.places.acquire().await.map_err(|_| Status::unavailable("shutting down"))?;
+        let key = Requested::read(&request.get_ref().certificate_request).map_err(malformed)?;
+        let made = self.enrolment.renew((&node.geo, &node.name), &key, &revoked);
+        let made = made.map_err(|error| broken(&error))?;
+        tracing::info!(geo = %node.geo, node = %node.name, "a node's certificate is renewed");
+        Ok(self.answer(&made))
+    }
+}
+
+/// The act of whoever has the token.
+fn act(id: &str, row: &EnrolmentRow) -> Act {
+    Act {
+        actor: format!("enrolmentTokens/{id}"),
+        action: ENROL.to_owned(),
+        resource: format!("geos/{}/nodes/{}", row.geo, row.node),
+        ..Act::default()
+    }
+}
+
+fn malformed(error: impl std::fmt::Display) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+/// What failed here. That certificates are of no use here is told: it is no secret, and the node's operator can't know.
+fn broken(error: &EnrolmentError) -> Status {
+    match error {
+        EnrolmentError::Impossible(why) => return Status::failed_precondition(*why),
+        EnrolmentError::Unfit(_) => return Status::permission_denied(Refused::Revoked.to_string()),
+        _ => {}
+    }
+    tracing::error!(error = error as &dyn std::error::Error, "a node could not be enrolled");
+    Status::unavailable("the node can't be enrolled at present: ask again")
+}

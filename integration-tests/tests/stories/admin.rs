@@ -236,9 +236,12 @@ async fn every_rpc_that_is_declared_is_called_and_works() {
             .unwrap_or_else(|refusal| panic!("{}: {refusal:?}", method.name()));
         assert!(!answers.is_empty(), "{}", method.name());
     }
-    // What nodes speak is called by every house that stands; nothing else is declared.
+    // What nodes speak is called by every house that stands, and in `enrolment`; nothing else is declared.
     let sync: Vec<String> = node.declared("chancery.sync.v1").iter().map(name_of).collect();
-    assert_eq!(sync, ["chancery.sync.v1.Sync/Sync"]);
+    assert_eq!(
+        sync,
+        ["Sync/Sync", "Enrolment/Enrol", "Enrolment/Renew"].map(|rpc| format!("chancery.sync.v1.{rpc}"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

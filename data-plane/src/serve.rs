@@ -19,7 +19,7 @@ use tonic_health::server::HealthReporter;
 use uuid::Uuid;
 
 use crate::accept::{self, Port, bind};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::ingress;
 use crate::install::Installer;
 use crate::lock::DirLock;
@@ -31,7 +31,7 @@ use crate::policy::{Control, LastKnownGood, NodeKey, PolicyState, restore};
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings, Writer};
 use crate::telemetry::Traces;
-use crate::tls::{self, NodeIdentity};
+use crate::tls::{self, Files, NodeIdentity, Way};
 use crate::upstream::address::{AddressPolicy, Loopback};
 use crate::validity;
 
@@ -65,7 +65,8 @@ struct Ends {
 impl DataPlane {
     /// Starts a data plane with counters of its own, or with counters it shares with others in this process.
     pub async fn start(config: Config, ledger: Option<Ledger>) -> anyhow::Result<Self> {
-        let (identity, endpoint) = tls::control(&config.control)?;
+        let way = Arc::new(way(&config.control)?);
+        let identity = way.identity().clone();
         let dir = config.state.dir.clone();
         let lock = DirLock::take(&dir)?;
         let key = NodeKey::open(&dir.join("node-hpke.key"))?;
@@ -79,7 +80,7 @@ impl DataPlane {
         let installer = Arc::new(installer(&config, node.clone())?);
         let (policy, ends, open) = (Arc::<PolicyState>::default(), Ends::default(), TaskTracker::new());
         let control = Control {
-            endpoint,
+            way,
             geo: identity.geo.clone(),
             spiffe_id: identity.spiffe_id.clone(),
             boot_id: Uuid::now_v7().to_string(),
@@ -240,6 +241,11 @@ impl DataPlane {
             );
         }
     }
+}
+
+fn way(control: &config::Control) -> anyhow::Result<Way> {
+    let config::Control { url, ca, certificate, key } = control.clone();
+    Way::open(&url, Files { ca, certificate, key })
 }
 
 /// Tells by gRPC what `/readyz` tells by HTTP; who watches it is let go when the drain begins.

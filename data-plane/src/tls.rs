@@ -1,19 +1,23 @@
 //! The node's certificates: who it is towards the control plane, and the inference port's own TLS.
 //!
-//! Law: where the node is and what it is called stands in its certificate; no configuration can say otherwise.
+//! Law: where the node is and what it is called stands in its certificate; no configuration can say otherwise. The files of a
+//! certificate are read again for each connection, so that a new one needs no restart; who the node is never changes by that.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use parking_lot::Mutex;
 use policy_engine::vocabulary::{Geo, Name};
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
-use crate::config::{Control, Listen};
+use crate::config::Listen;
 use crate::validity::{End, not_after};
 
 /// The trust domain of node certificates.
@@ -30,25 +34,109 @@ pub(crate) struct NodeIdentity {
     pub(crate) end: Option<i64>,
 }
 
-/// Reads the node's identity and prepares the way to the control plane.
-pub(crate) fn control(config: &Control) -> anyhow::Result<(NodeIdentity, Endpoint)> {
-    let read = |path: &Path| fs::read(path).with_context(|| format!("`{}` can't be read", path.display()));
-    let (ca, certificate, key) = (read(&config.ca)?, read(&config.certificate)?, read(&config.key)?);
+/// The files by which a node is known, PEM; certificate and key may be one file.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    /// The authorities of the sync port's certificate, and of what is signed.
+    pub(crate) ca: PathBuf,
+    /// The node's certificate.
+    pub(crate) certificate: PathBuf,
+    /// Its private key.
+    pub(crate) key: PathBuf,
+}
+
+/// The way to the control plane, by the certificate that is there when it is asked for.
+#[derive(Debug)]
+pub(crate) struct Way {
+    url: String,
+    files: Files,
+    identity: NodeIdentity,
+    last: Mutex<Endpoint>,
+    end: watch::Sender<Option<i64>>,
+}
+
+impl Way {
+    /// Reads the node's identity and prepares the way to the control plane.
+    pub(crate) fn open(url: &str, files: Files) -> anyhow::Result<Self> {
+        let (identity, endpoint) = known(url, &files)?;
+        let (end, _) = watch::channel(identity.end);
+        Ok(Self { url: url.to_owned(), files, identity, last: Mutex::new(endpoint), end })
+    }
+
+    /// Who the node is, for as long as the process lives.
+    pub(crate) fn identity(&self) -> &NodeIdentity {
+        &self.identity
+    }
+
+    /// The sync port.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The authorities, PEM.
+    pub(crate) fn authorities(&self) -> anyhow::Result<Vec<u8>> {
+        read(&self.files.ca)
+    }
+
+    /// Follows when the certificate ends that is shown, in seconds since the Unix epoch.
+    pub(crate) fn end(&self) -> watch::Receiver<Option<i64>> {
+        self.end.subscribe()
+    }
+
+    /// Where to connect, and as whom: by the files as they are now, or as they last were of use.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        match known(&self.url, &self.files) {
+            Ok((identity, endpoint)) if identity.spiffe_id == self.identity.spiffe_id => {
+                self.end.send_if_modified(|end| std::mem::replace(end, identity.end) != identity.end);
+                *self.last.lock() = endpoint;
+            }
+            Ok((other, _)) => tracing::error!(
+                node = self.identity.spiffe_id,
+                other = other.spiffe_id,
+                "the certificate's file has that of another node, which this is only once it was started again"
+            ),
+            Err(error) => {
+                let reason = chain(error.as_ref());
+                tracing::error!(reason, "the node's certificate is not read again: the one before is used");
+            }
+        }
+        self.last.lock().clone()
+    }
+}
+
+fn known(url: &str, files: &Files) -> anyhow::Result<(NodeIdentity, Endpoint)> {
+    let (ca, certificate, key) = (read(&files.ca)?, read(&files.certificate)?, read(&files.key)?);
     let leaf = CertificateDer::from_pem_slice(&certificate)
-        .with_context(|| format!("`{}` is not a PEM certificate", config.certificate.display()))?;
+        .with_context(|| format!("`{}` is not a PEM certificate", files.certificate.display()))?;
     let identity = identity(&leaf)?;
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(ca))
         .identity(Identity::from_pem(certificate, key));
-    let endpoint = Endpoint::from_shared(config.url.clone())
-        .with_context(|| format!("`{}` is not the URL of a sync port", config.url))?
-        .tls_config(tls)?
-        .connect_timeout(std::time::Duration::from_secs(5))
-        .http2_keep_alive_interval(std::time::Duration::from_secs(10))
-        .keep_alive_timeout(std::time::Duration::from_secs(5))
+    Ok((identity, endpoint(url)?.tls_config(tls)?))
+}
+
+/// The sync port, without a word on who is trusted there.
+pub(crate) fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .with_context(|| format!("`{url}` is not the URL of a sync port"))?
+        .connect_timeout(Duration::from_secs(5))
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5))
         .keep_alive_while_idle(true)
         .tcp_nodelay(true);
-    Ok((identity, endpoint))
+    Ok(endpoint)
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("`{}` can't be read", path.display()))
+}
+
+/// An error with all that led to it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 fn identity(leaf: &CertificateDer<'_>) -> anyhow::Result<NodeIdentity> {

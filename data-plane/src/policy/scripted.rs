@@ -99,6 +99,13 @@ impl ControlPlane {
         }
     }
 
+    /// The way a node of it goes.
+    pub(crate) fn way(&self) -> crate::tls::Way {
+        let config = self.config();
+        let files = crate::tls::Files { ca: config.ca, certificate: config.certificate, key: config.key };
+        crate::tls::Way::open(&config.url, files).unwrap()
+    }
+
     /// Goes away, with every stream it has.
     pub(crate) async fn end(&mut self) {
         self.serving.abort();

@@ -19,7 +19,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use super::assemble::Assembly;
 use super::identity::NodeKey;
@@ -28,6 +28,7 @@ use super::outage::{Outage, chain};
 use super::secrets::Secrets;
 use super::state::{PolicyState, Version};
 use super::verify::{Refusal, SCHEMA, Verified, verify};
+use crate::tls::Way;
 
 /// The first and the longest pause before another attempt; each is drawn between zero and the current ceiling.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
@@ -55,8 +56,8 @@ pub(crate) trait Install: Send + Sync + 'static {
 
 /// Where the control plane is, and who this node is.
 pub(crate) struct Control {
-    /// The sync port, with the node's TLS identity.
-    pub(crate) endpoint: Endpoint,
+    /// The sync port, with the node's TLS identity; asked for anew for each stream.
+    pub(crate) way: Arc<Way>,
     /// The geo, as the node's certificate has it.
     pub(crate) geo: Geo,
     /// The SPIFFE id of the node's certificate.
@@ -190,14 +191,19 @@ impl<N: Install> Follower<N> {
     /// Why there is no stream, where that is news.
     fn tell(&mut self, reason: &Ended) {
         if let Some(told) = self.outage.again(Instant::now()) {
-            tracing::warn!(reason = chain(reason), url = %self.control.endpoint.uri(), attempts = told.attempts,
-                away_seconds = told.away.as_secs(), "no stream to the control plane; policy stays as it is");
+            tracing::warn!(
+                reason = chain(reason),
+                url = self.control.way.url(),
+                attempts = told.attempts,
+                away_seconds = told.away.as_secs(),
+                "no stream to the control plane; policy stays as it is"
+            );
         }
     }
 
     /// One stream, from Hello to its end; `Ok` is never returned.
     async fn session(&mut self) -> Result<(), Ended> {
-        let channel: Channel = self.control.endpoint.connect().await?;
+        let channel: Channel = self.control.way.endpoint().connect().await?;
         let (say, sayings) = mpsc::channel(16);
         let hello = self.hello();
         let _ = say.send(message(Saying::Hello(hello))).await;
@@ -218,8 +224,11 @@ impl<N: Install> Follower<N> {
                     );
                     self.state.set_connected(true);
                     self.outage.over();
-                    tracing::info!(session = welcome.session, url = %self.control.endpoint.uri(),
-                        "following the control plane");
+                    tracing::info!(
+                        session = welcome.session,
+                        url = self.control.way.url(),
+                        "following the control plane"
+                    );
                 }
                 Some(Said::Heartbeat(heartbeat)) => self.heard(&heartbeat, &say),
                 Some(Said::Secrets(sealed)) => self.renew(sealed).await,

@@ -67,9 +67,10 @@ impl Drop for Node {
 fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
     let key = NodeKey::open(&control.home().join("node.key")).unwrap();
     let public_key = key.public().to_vec();
-    let (identity, endpoint) = crate::tls::control(&control.config()).unwrap();
+    let way = Arc::new(control.way());
+    let identity = way.identity().clone();
     let control = Control {
-        endpoint,
+        way,
         geo: identity.geo,
         spiffe_id: identity.spiffe_id,
         boot_id: "boot".into(),

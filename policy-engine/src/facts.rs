@@ -9,10 +9,12 @@ mod map;
 mod people;
 mod registry;
 mod rulebook;
+mod users;
 
 use std::sync::Arc;
 
 pub use change::{Change, changes};
+pub(crate) use change::{key_changes, key_in};
 pub use commerce::{Amounts, Bound, Each, Limit, LimitScope, Price, PricePerMillion};
 pub use map::{Iter, Map};
 pub use people::{Grant, GrantSubject, Key, ModelGlob, Permission, Principal, Role, Team, Tenant};
@@ -21,6 +23,8 @@ pub use rulebook::{
     Acceptance, Check, Guardrail, Licence, LicenceAcceptance, LicenceTerm, Obligation, Rule, Seats, Subject,
     Territory,
 };
+
+pub(crate) use users::users;
 
 use crate::vocabulary::{Id, Name};
 

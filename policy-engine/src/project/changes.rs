@@ -1,9 +1,17 @@
 //! The projection of changed facts, from that of the facts before.
 //!
 //! Law: equal to `project` of the changed facts, and the changes it tells are all in which the two projections differ.
+//!
+//! A resource is narrowed again if it changed, or if one that it may name came or went, in the facts or in the projection; by
+//! nothing else can its projection change.
 
-use super::{Scope, project};
-use crate::facts::{Change, Facts, changes as between};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Scope;
+use super::narrowing::Narrowing;
+use crate::facts::{Change, Facts, key_changes, key_in, users};
+use crate::vocabulary::{Id, Kind, Name};
 
 /// Facts before and after some changes.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +29,68 @@ pub fn project_changes(
     scope: &Scope,
     changes: &[Change],
 ) -> (Facts, Vec<Change>) {
-    let _ = changes;
-    let after = project(facts.after, scope);
-    let differences = between(projected, &after);
-    (after, differences)
+    let Versions { before, after } = facts;
+    let mut out = projected.clone();
+    let mut open = Open::of(changes);
+    let mut differences = Vec::new();
+    macro_rules! narrow {
+        ($($map:ident as $kind:ident by $one:ident),*) => {$({
+            while let Some(id) = open.next(Kind::$kind) {
+                let key = key_in(&after.$map, &id);
+                let narrowed = {
+                    let narrowing = Narrowing { facts: after, out: &out, scope };
+                    after.$map.get(key).and_then(|fact| narrowing.$one(key, fact))
+                };
+                let held = out.$map.get(key);
+                let flipped = before.$map.contains_key(key) != after.$map.contains_key(key);
+                let change = Change { kind: Kind::$kind, id: id.clone() };
+                if flipped || held.is_some() != narrowed.is_some() {
+                    open.note(users(after, &change));
+                    // A key that went from one tenant to another may be named by what either owns.
+                    let moved = if change.kind == Kind::Key { key_changes((before, after), &id.name) } else { vec![] };
+                    moved.iter().for_each(|change| open.note(users(after, change)));
+                }
+                match narrowed {
+                    Some(new) if held.is_some_and(|held| Arc::ptr_eq(held, &new) || *held == new) => continue,
+                    Some(new) => drop(out.$map.insert(key.clone(), new)),
+                    None if held.is_none() => continue,
+                    None => drop(out.$map.remove(key)),
+                }
+                differences.push(change);
+            }
+        })*};
+    }
+    in_order!(narrow);
+    let (keys, mut differences): (Vec<_>, Vec<_>) =
+        differences.into_iter().partition(|c| c.kind == Kind::Key);
+    let keys: BTreeSet<Name> = keys.into_iter().map(|change| change.id.name).collect();
+    differences.extend(keys.iter().flat_map(|name| key_changes((projected, &out), name)));
+    (out, differences)
+}
+
+/// What is still to be narrowed again, and what has been.
+struct Open(BTreeMap<Kind, (BTreeSet<Id>, BTreeSet<Id>)>);
+
+impl Open {
+    fn of(changes: &[Change]) -> Self {
+        let mut open = Self(BTreeMap::new());
+        open.note(changes.to_vec());
+        open
+    }
+
+    fn note(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            let (waiting, done) = self.0.entry(change.kind).or_default();
+            if !done.contains(&change.id) {
+                waiting.insert(change.id);
+            }
+        }
+    }
+
+    fn next(&mut self, kind: Kind) -> Option<Id> {
+        let (waiting, done) = self.0.get_mut(&kind)?;
+        let next = waiting.pop_first()?;
+        done.insert(next.clone());
+        Some(next)
+    }
 }

@@ -156,11 +156,13 @@ fn joined(lines: impl ExactSizeIterator<Item = String>) -> String {
     format!("{}{more}", shown.join("; "))
 }
 
-/// A resource's name as a refusal may repeat it: a credential that was taken for an id is left out.
+/// A resource's name as a refusal may repeat it: a credential that was taken for an id is left out, wherever it stands.
 pub(crate) fn unspoken(name: &str) -> String {
-    let (collection, id) = name.rsplit_once('/').unwrap_or(("", name));
-    let long = id.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| run.len() >= CREDENTIAL);
-    if long || id.starts_with(PREFIX) { format!("{collection}/...") } else { name.to_owned() }
+    let part = |part: &str| {
+        let long = part.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| run.len() >= CREDENTIAL);
+        if long || part.starts_with(PREFIX) { "...".to_owned() } else { part.to_owned() }
+    };
+    name.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -174,6 +176,7 @@ mod tests {
             ("tenants/acme/teams/research", "tenants/acme/teams/research"),
             (person, person),
             ("keys/chy_abc_def", "keys/..."),
+            ("tenants/chy_abc_def/teams/research", "tenants/.../teams/research"),
             ("keys/sk-0123456789abcdef0123456789abcdef0123456789", "keys/..."),
         ] {
             assert_eq!(unspoken(name), told);

@@ -23,13 +23,16 @@ use crate::clock;
 use crate::error::ChangeError;
 use crate::govern::Gate;
 use crate::keyring::KeyRing;
+use crate::kills::Kills;
 use crate::registry::Registry;
+use crate::revocations::Revoked;
 use crate::seal::Sealer;
 use crate::store::{Batch, Digest, Head, Page, Store, Written};
 use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 use crate::vault::Vault;
 
+pub(crate) use audit::changed_aside;
 pub use audit::{Act, noted};
 pub use load::OpenError;
 use plan::Applied;
@@ -51,6 +54,8 @@ pub struct Published {
     pub compiled: Arc<CompiledSnapshot>,
     /// Who may do what to them.
     pub authoriser: Arc<Authoriser>,
+    /// The keys that were taken back last.
+    pub revoked: Arc<Revoked>,
 }
 
 /// What came of an act.
@@ -86,6 +91,7 @@ struct Shared {
     store: Store,
     gate: Gate,
     ring: KeyRing,
+    kills: Kills,
     metrics: Metrics,
     refusals: Refusals,
     writing: Mutex<()>,
@@ -98,12 +104,13 @@ impl Publisher {
     pub async fn open(store: Store, sealer: Arc<Sealer>, upstream: Upstream) -> Result<Self, OpenError> {
         let published = load::published(&store).await?;
         let ring = KeyRing::open(&store, sealer.clone()).await?;
+        let kills = Kills::open(&store).await?;
         let vault = Vault::new(sealer, store.credentials().await?.into_iter().collect());
         let gate = Gate { vault, upstream };
         let (current, _) = watch::channel(Arc::new(published));
         let metrics = Metrics::default();
         let (refusals, writing) = (Refusals::default(), Mutex::new(()));
-        let shared = Shared { store, gate, ring, metrics, refusals, writing, current };
+        let shared = Shared { store, gate, ring, kills, metrics, refusals, writing, current };
         shared.measure();
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -136,6 +143,11 @@ impl Publisher {
     /// What is known of API keys' secrets.
     pub fn ring(&self) -> &KeyRing {
         &self.shared.ring
+    }
+
+    /// What is switched off.
+    pub fn kills(&self) -> &Kills {
+        &self.shared.kills
     }
 
     /// What is counted and measured.
@@ -206,8 +218,16 @@ impl Shared {
         self.gate.vault.keep(&plan.credentials);
         let Judged { facts, compiled } = compiled;
         let authoriser = base.authoriser.after(&base.registry, &registry, &facts);
-        let published =
-            Arc::new(Published { head, digest, registry: registry.clone(), facts, compiled, authoriser });
+        let revoked = base.revoked.after(&written, &facts, head.revision);
+        let published = Arc::new(Published {
+            head,
+            digest,
+            registry: registry.clone(),
+            facts,
+            compiled,
+            authoriser,
+            revoked,
+        });
         self.current.send_replace(published.clone());
         self.metrics.publications.inc();
         self.metrics.duration.observe(begun.elapsed().as_secs_f64());

@@ -7,6 +7,7 @@ mod audit;
 mod commit;
 mod enrolment;
 mod history;
+mod kills;
 mod nodes;
 mod page;
 mod sealed;
@@ -29,6 +30,7 @@ pub use audit::{Chain, Event, LoggedEvent, chained};
 pub use commit::{Batch, Written};
 pub use enrolment::{EnrolmentRow, RevokedRow};
 pub use history::{ChangeRow, RevisionRow, ScopeRow};
+pub use kills::{KillChange, KillRow};
 pub use nodes::NodeRow;
 pub use page::Page;
 pub use sealed::ScopeKeyRow;
@@ -37,11 +39,12 @@ pub use sealed::ScopeKeyRow;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
     (4, "enrolment", include_str!("../migrations/sqlite/0004_enrolment.sql")),
+    (5, "kills", include_str!("../migrations/sqlite/0005_kills.sql")),
 ];
 
 /// Why the store did not do it.

@@ -29,8 +29,8 @@ pub struct Collection {
     pub owner: Owner,
 }
 
-/// Collections that are read only: their members are made by the control plane, not declared.
-pub const RECORDS: [&str; 3] = ["revisions", "auditEvents", "nodes"];
+/// Collections whose members are made by the control plane or by a call, not declared.
+pub const RECORDS: [&str; 4] = ["revisions", "auditEvents", "nodes", "kills"];
 
 const fn row(kind: Kind, plural: &'static str, singular: &'static str, owner: Owner) -> Collection {
     Collection { kind, plural, singular, owner }

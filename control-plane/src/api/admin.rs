@@ -6,6 +6,7 @@
 mod audit;
 mod call;
 mod keys;
+mod kills;
 mod mask;
 mod nodes;
 mod page;
@@ -19,6 +20,7 @@ use proto::admin::endpoints_service_server::EndpointsServiceServer;
 use proto::admin::grants_service_server::GrantsServiceServer;
 use proto::admin::guardrails_service_server::GuardrailsServiceServer;
 use proto::admin::keys_service_server::KeysServiceServer;
+use proto::admin::kills_service_server::KillsServiceServer;
 use proto::admin::licence_acceptances_service_server::LicenceAcceptancesServiceServer;
 use proto::admin::licences_service_server::LicencesServiceServer;
 use proto::admin::limits_service_server::LimitsServiceServer;
@@ -104,6 +106,7 @@ impl Admin {
             GuardrailsServiceServer,
             PricesServiceServer,
             KeysServiceServer,
+            KillsServiceServer,
             RevisionsServiceServer,
             AuditServiceServer,
             NodesServiceServer,

@@ -7,7 +7,7 @@ use proto::name;
 
 use super::Published;
 use crate::clock;
-use crate::registry::hex;
+use crate::registry::{hex, sha256};
 use crate::store::{Event, Written};
 
 /// Changes one event names at most; an act with more is logged as several.
@@ -99,6 +99,29 @@ pub(super) fn events<'a>(
             }),
         })
         .collect()
+}
+
+/// The event of an act that changed something beside what is published: it was not there before, or is not after.
+pub(crate) fn changed_aside<'a>(
+    act: &'a Act,
+    name: &str,
+    (before, after): (Option<&[u8]>, Option<&[u8]>),
+    now: i64,
+) -> Event<'a> {
+    let digest = |bytes: Option<&[u8]>| bytes.map(|bytes| hex(&sha256(bytes))).unwrap_or_default();
+    let change = AuditedChange {
+        name: name.to_owned(),
+        change: if before.is_none() { "created" } else { "deleted" }.to_owned(),
+        before_digest: digest(before),
+        after_digest: digest(after),
+    };
+    Event {
+        created_at: now,
+        revision: 0,
+        body: Box::new(move |seq| {
+            encoded(AuditEvent { changes: vec![change.clone()], ..act.event("ok", 0, now) }, seq)
+        }),
+    }
 }
 
 /// The event of an act that was refused, after so many refusals of the same actor that are not logged.

@@ -12,6 +12,7 @@ use crate::error::ChangeError;
 use crate::govern;
 use crate::keyring::RingError;
 use crate::registry::{Registry, Stored};
+use crate::revocations::Revoked;
 use crate::store::{Head, ResourceRow, Store, StoreError};
 
 /// Why a store can't be served from.
@@ -57,7 +58,8 @@ async fn assembled(head: Head, rows: Vec<ResourceRow>) -> Result<Published, Open
     let Judged { facts, compiled } = judge(facts, head.revision).await.map_err(OpenError::Faults)?;
     let authoriser = Arc::new(Authoriser::new(&facts));
     let digest = registry.digest();
-    Ok(Published { head, digest, registry, facts, compiled, authoriser })
+    let revoked = Arc::new(Revoked::of(&registry, &facts));
+    Ok(Published { head, digest, registry, facts, compiled, authoriser, revoked })
 }
 
 fn identity(row: &ResourceRow) -> Result<(Kind, Id), StoreError> {

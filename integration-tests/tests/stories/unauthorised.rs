@@ -91,6 +91,7 @@ fn named(service: &str) -> &'static str {
         "PricesService" => "prices/sim-gpt-4o",
         "RevisionsService" => "revisions/1",
         "AuditService" => "auditEvents/1",
+        "KillsService" => "kills/x",
         "NodesService" | "PolicyService" => "",
         other => panic!("a service that no story knows: {other}"),
     }

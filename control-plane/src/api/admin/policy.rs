@@ -17,6 +17,7 @@ use super::call::Call;
 use super::standard::mode;
 use crate::actor::{absent, missing};
 use crate::clock;
+use crate::error::unspoken;
 use crate::explain::{Imagined, World, explain};
 use crate::manifest::{self, Selection};
 use crate::publish::Published;
@@ -59,8 +60,10 @@ impl PolicyService for Admin {
 impl Admin {
     fn exported(&self, call: &Call, asked: &ExportRequest) -> Result<ExportResponse, Refusal> {
         let tenant = parse_parent(&asked.parent).map_err(|e| Refusal::field("parent", e.to_string()))?;
-        let kinds = asked.kinds.iter().map(|kind| kind.parse::<Kind>());
-        let kinds = kinds.collect::<Result<_, _>>().map_err(|e| Refusal::field("kinds", e))?;
+        let kind =
+            |kind: &String| kind.parse::<Kind>().map_err(|_| format!("`{}` is not a kind", unspoken(kind)));
+        let kinds = asked.kinds.iter().map(kind).collect::<Result<_, _>>();
+        let kinds = kinds.map_err(|e| Refusal::field("kinds", e))?;
         let published = self.publisher.current();
         let text = manifest::export(&published, &call.actor, &Selection { tenant: tenant.clone(), kinds });
         if text.is_empty()

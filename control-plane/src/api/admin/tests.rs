@@ -1,5 +1,6 @@
 //! The admin API, called in process: every answer and every refusal a caller can get.
 
+mod kills;
 mod upstream;
 
 use std::sync::Arc;
@@ -485,5 +486,5 @@ async fn who_may_do_what_is_as_it_was_reviewed() {
 fn every_declared_service_is_served() {
     let services = crate::descriptors::pool().services();
     let declared = services.filter(|s| s.parent_file().package_name() == "chancery.admin.v1").count();
-    assert_eq!(declared, Kind::ALL.len() + 4, "one a kind, and revisions, audit, nodes, policy");
+    assert_eq!(declared, Kind::ALL.len() + 5, "one a kind, and kills, revisions, audit, nodes, policy");
 }

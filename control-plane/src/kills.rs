@@ -1,0 +1,234 @@
+//! What is switched off: made and lifted here, and told to every geo at once.
+//!
+//! Law: one writer; a change, its number and its audit event are one transaction, and nobody is told before it is committed. A kill is
+//! no part of revisions. What is sent to a geo names nothing that is not in that geo's policy. Deliberately absent: who may (`actor`),
+//! signing and sending (`api::sync`).
+
+mod check;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use policy_engine::facts::Facts;
+use policy_engine::vocabulary::{Geo, Id, Kind, Name};
+use prost::Message as _;
+use proto::admin::{Kill, KillSpec};
+use proto::code::ErrorCode;
+use proto::status::Refusal;
+use proto::sync::{KillSet, Scope};
+use tokio::sync::{Mutex, watch};
+
+use crate::actor::missing;
+use crate::clock;
+use crate::error::ChangeError;
+use crate::publish::{Act, changed_aside};
+use crate::registry::Registry;
+use crate::store::{Head, KillChange, KillRow, Store, StoreError};
+
+pub(crate) use check::checked;
+
+/// Kills there may be: each is looked at by every request of every node.
+const MOST: usize = 1_000;
+
+/// What is switched off now.
+#[derive(Debug, Default)]
+pub struct KillsNow {
+    /// Grows with each change; 0 before the first.
+    pub seq: u64,
+    /// Every kill, those that have ended among them, by id.
+    pub kills: BTreeMap<Name, Kill>,
+}
+
+/// Makes and lifts kills. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Kills {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    writing: Mutex<()>,
+    current: watch::Sender<Arc<KillsNow>>,
+}
+
+/// The AIP name of a kill.
+pub(crate) fn named(id: &Name) -> String {
+    format!("kills/{id}")
+}
+
+impl Kills {
+    /// Reads what is switched off.
+    pub(crate) async fn open(store: &Store) -> Result<Self, StoreError> {
+        let (seq, rows) = store.kills().await?;
+        let corrupt = |id: &str| StoreError::Corrupt(format!("a kill that can't be read, `{id}`"));
+        let read = |row: KillRow| {
+            let id = Name::new(&row.id).map_err(|_| corrupt(&row.id))?;
+            Ok((id, Kill::decode(row.body.as_slice()).map_err(|_| corrupt(&row.id))?))
+        };
+        let kills = rows.into_iter().map(read).collect::<Result<_, StoreError>>()?;
+        let now = KillsNow { seq: u64::try_from(seq).unwrap_or_default(), kills };
+        let (current, _) = watch::channel(Arc::new(now));
+        Ok(Self { shared: Arc::new(Shared { store: store.clone(), writing: Mutex::new(()), current }) })
+    }
+
+    /// What is switched off now.
+    pub fn current(&self) -> Arc<KillsNow> {
+        self.shared.current.borrow().clone()
+    }
+
+    /// What is switched off, and every change of it; a slow reader sees the latest, not each.
+    pub fn watch(&self) -> watch::Receiver<Arc<KillsNow>> {
+        self.shared.current.subscribe()
+    }
+
+    /// Switches something off, as it was checked, and gives the kill as it is then.
+    pub(crate) async fn create(&self, act: Act, id: Name, spec: KillSpec) -> Result<Kill, ChangeError> {
+        let shared = self.shared.clone();
+        let made = tokio::spawn(async move { shared.create(act, id, spec).await });
+        made.await.map_err(|_| ChangeError::Broken)?
+    }
+
+    /// Lifts a kill.
+    pub(crate) async fn lift(&self, act: Act, id: Name) -> Result<(), ChangeError> {
+        let shared = self.shared.clone();
+        tokio::spawn(async move { shared.lift(act, id).await }).await.map_err(|_| ChangeError::Broken)?
+    }
+}
+
+impl Shared {
+    async fn create(&self, act: Act, id: Name, spec: KillSpec) -> Result<Kill, ChangeError> {
+        let _turn = self.writing.lock().await;
+        let before = self.current.borrow().clone();
+        if before.kills.contains_key(&id) {
+            return Err(Refusal::new(ErrorCode::AlreadyExists, "there is one of this name already").into());
+        }
+        if before.kills.len() >= MOST {
+            let line =
+                format!("there are {MOST} kills already, ended ones among them: delete what is not needed");
+            return Err(Refusal::new(ErrorCode::FailedPrecondition, line).into());
+        }
+        let now = clock::now();
+        let kill = Kill {
+            name: named(&id),
+            create_time: Some(clock::timestamp(now)),
+            spec: Some(spec),
+            state: String::new(),
+            creator: act.actor.clone(),
+        };
+        let row = KillRow { id: id.to_string(), body: kill.encode_to_vec() };
+        let event = changed_aside(&act, &named(&id), (None, Some(&row.body)), now);
+        let seq = self.store.change_kills(KillChange::Made(&row, now), &event).await?;
+        self.tell(seq, |kills| kills.insert(id.clone(), kill.clone()));
+        Ok(kill)
+    }
+
+    async fn lift(&self, act: Act, id: Name) -> Result<(), ChangeError> {
+        let _turn = self.writing.lock().await;
+        let before = self.current.borrow().clone();
+        let Some(kill) = before.kills.get(&id) else { return Err(missing(&named(&id)).into()) };
+        let event = changed_aside(&act, &named(&id), (Some(&kill.encode_to_vec()), None), clock::now());
+        let seq = self.store.change_kills(KillChange::Lifted(id.as_str()), &event).await?;
+        self.tell(seq, |kills| kills.remove(&id));
+        Ok(())
+    }
+
+    fn tell<T>(&self, seq: i64, change: impl FnOnce(&mut BTreeMap<Name, Kill>) -> T) {
+        let mut kills = self.current.borrow().kills.clone();
+        change(&mut kills);
+        let seq = u64::try_from(seq).unwrap_or_default();
+        self.current.send_replace(Arc::new(KillsNow { seq, kills }));
+    }
+}
+
+impl KillsNow {
+    /// A kill as it is read: with whether it holds.
+    pub(crate) fn present(kill: &Kill, now: i64) -> Kill {
+        let ends = kill.spec.as_ref().and_then(|spec| spec.expire_time.as_ref());
+        let state = if ends.is_some_and(|ends| clock::micros(ends) <= now) { "ended" } else { "active" };
+        Kill { state: state.to_owned(), ..kill.clone() }
+    }
+}
+
+/// What is switched off, as a geo's nodes are told: without what names things that are not in its policy, which is `projected` of
+/// what is in force at `head`.
+///
+/// The seq grows with each change of kills and with each revision, because a revision may bring a thing that is switched off into a
+/// geo; 0 before the first kill. What holds the same kills as what was sent before need not be sent again.
+pub fn set_for(now: &KillsNow, geo: &Geo, projected: &Facts, head: Head) -> KillSet {
+    let revision = u64::try_from(head.revision).unwrap_or_default();
+    let seq = if now.seq == 0 { 0 } else { now.seq.saturating_add(revision) };
+    let here = |(id, kill): (&Name, &Kill)| {
+        let spec = kill.spec.as_ref()?;
+        is_in(spec, geo, projected).then(|| proto::sync::Kill {
+            id: id.to_string(),
+            target: spec.target.clone(),
+            name: spec.resource.clone(),
+            mode: spec.mode.clone(),
+            reason: spec.reason.clone(),
+            expires_at: spec.expire_time,
+        })
+    };
+    KillSet {
+        seq,
+        epoch: head.epoch,
+        scope: Some(Scope { geo: geo.to_string(), node_class: String::new() }),
+        kills: now.kills.iter().filter_map(here).collect(),
+    }
+}
+
+/// Whether what a kill names is in a geo's policy.
+fn is_in(spec: &KillSpec, geo: &Geo, projected: &Facts) -> bool {
+    match Target::of(&spec.target) {
+        Some(Target::Everything) => true,
+        Some(Target::Geo) => spec.resource == geo.as_str(),
+        Some(Target::Kind(kind)) => match proto::name::parse_as(kind, &spec.resource) {
+            Ok(id) => Target::exists(kind, &id, projected),
+            Err(_) => false,
+        },
+        None => false,
+    }
+}
+
+/// What a kill may hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Everything,
+    Geo,
+    Kind(Kind),
+}
+
+impl Target {
+    /// Every word for one.
+    pub(crate) const WORDS: [(&'static str, Target); 6] = [
+        ("everything", Self::Everything),
+        ("geo", Self::Geo),
+        ("tenant", Self::Kind(Kind::Tenant)),
+        ("provider", Self::Kind(Kind::Provider)),
+        ("endpoint", Self::Kind(Kind::Endpoint)),
+        ("model", Self::Kind(Kind::Model)),
+    ];
+
+    /// The target of a word.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, target)| *target)
+    }
+
+    fn exists(kind: Kind, id: &Id, facts: &Facts) -> bool {
+        match kind {
+            Kind::Tenant => facts.tenants.contains_key(id),
+            Kind::Provider => facts.providers.contains_key(id),
+            Kind::Endpoint => facts.endpoints.contains_key(id),
+            Kind::Model => facts.models.contains_key(id),
+            _ => false,
+        }
+    }
+}
+
+/// Everything of a kind that a kill may name, by AIP name.
+pub(crate) fn nameable(kind: Kind, registry: &Registry) -> impl Iterator<Item = String> {
+    registry.all(kind).map(move |(id, _)| proto::name::format(kind, id))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! What a geo's nodes are told of kills: all that hits something there, and nothing that names what is not.
+
+use std::sync::Arc;
+
+use policy_engine::facts::{Model, ModelCard, Route, Tenant};
+use policy_engine::vocabulary::RoutePolicy;
+use policy_engine::{Scope as Where, project};
+
+use super::*;
+use crate::publish::tests::fixture;
+
+fn spec(target: &str, resource: &str) -> KillSpec {
+    let (target, resource) = (target.to_owned(), resource.to_owned());
+    KillSpec { target, resource, mode: "deny".to_owned(), reason: "x".to_owned(), expire_time: None }
+}
+
+fn geo(name: &str) -> Geo {
+    name.parse().unwrap()
+}
+
+/// A platform's model and tenant in every geo, and of each one that is in one alone.
+fn facts() -> Facts {
+    let mut facts = Facts::default();
+    for (name, geos) in [("all", vec![]), ("eu-only", vec![geo("eu")]), ("us-only", vec![geo("us")])] {
+        let id = Id::platform(name.parse().unwrap());
+        let model = Model {
+            card: ModelCard::default(),
+            licence: None,
+            aliases: vec![],
+            route: Route { policy: RoutePolicy::Weighted, groups: vec![] },
+            geos: geos.clone(),
+        };
+        facts.models.insert(id.clone(), Arc::new(model));
+        let tenant = Tenant {
+            display_name: String::new(),
+            time_zone: "UTC".into(),
+            currency: "USD".parse().unwrap(),
+            domicile: None,
+            must_audit: false,
+            geos,
+        };
+        facts.tenants.insert(id, Arc::new(tenant));
+    }
+    facts
+}
+
+#[test]
+fn nothing_of_another_geo_travels() {
+    let facts = facts();
+    let all = [
+        ("everything", ""),
+        ("geo", "eu"),
+        ("geo", "us"),
+        ("model", "models/all"),
+        ("model", "models/eu-only"),
+        ("model", "models/us-only"),
+        ("model", "tenants/us-only/models/all"),
+        ("tenant", "tenants/eu-only"),
+        ("tenant", "tenants/us-only"),
+        ("endpoint", "endpoints/all"),
+    ];
+    let kills = all.iter().enumerate().map(|(at, (target, resource))| {
+        let id: Name = format!("k{at}").parse().unwrap();
+        (id, Kill { spec: Some(spec(target, resource)), ..Kill::default() })
+    });
+    let now = KillsNow { seq: 5, kills: kills.collect() };
+    let head = Head { revision: 9, epoch: 2 };
+    let told = |place: &str| {
+        let projected = project(&facts, &Where { geo: geo(place) });
+        let set = set_for(&now, &geo(place), &projected, head);
+        assert_eq!((set.seq, set.epoch, set.scope.unwrap().geo.as_str()), (14, 2, place));
+        set.kills.into_iter().map(|kill| kill.name).collect::<Vec<_>>()
+    };
+    assert_eq!(told("eu"), ["", "eu", "models/all", "models/eu-only", "tenants/eu-only"]);
+    assert_eq!(told("us"), ["", "us", "models/all", "models/us-only", "tenants/us-only"]);
+}
+
+#[test]
+fn the_seq_grows_with_what_may_change_the_set() {
+    let (eu, facts) = (geo("eu"), facts());
+    let seq = |kills, revision| {
+        let now = KillsNow { seq: kills, kills: BTreeMap::new() };
+        set_for(&now, &eu, &facts, Head { revision, epoch: 1 }).seq
+    };
+    assert_eq!(seq(0, 7), 0, "nothing was ever switched off");
+    assert!(seq(1, 7) < seq(1, 8) && seq(1, 8) < seq(2, 8));
+}
+
+#[tokio::test]
+async fn a_kill_that_is_not_committed_is_not_told_and_the_next_counts_on() {
+    let fixture = fixture().await;
+    let kills = fixture.publisher.kills();
+    let act = || Act::of_system("test");
+    let id: Name = "a".parse().unwrap();
+    let mut watch = kills.watch();
+    fixture.publisher.store().pragma("PRAGMA query_only = ON").await.unwrap();
+    let refused = kills.create(act(), id.clone(), spec("everything", "")).await;
+    assert!(matches!(refused, Err(ChangeError::Store(_))));
+    assert!(!watch.has_changed().unwrap() && kills.current().seq == 0);
+    fixture.publisher.store().pragma("PRAGMA query_only = OFF").await.unwrap();
+    kills.create(act(), id.clone(), spec("everything", "")).await.unwrap();
+    assert_eq!(watch.borrow_and_update().seq, 1);
+    kills.lift(act(), id.clone()).await.unwrap();
+    assert!(kills.lift(act(), id).await.is_err());
+    assert_eq!((kills.current().seq, kills.current().kills.len()), (2, 0));
+}

@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use policy_engine::vocabulary::{Geo, Name};
 use rcgen::{Issuer, KeyPair};
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use thiserror::Error;
+use webpki::KeyUsage;
+use zeroize::Zeroizing;
 
 pub use files::{Paths, write_private};
 pub use issue::{Issued, RequestError, Requested};
@@ -131,6 +133,26 @@ impl Authority {
         (valid, from): (Duration, i64),
     ) -> Result<CertificateDer<'static>, CaError> {
         issue::requested(&self.issuer, (&spiffe_id(geo, node), key), valid, from)
+    }
+
+    /// A certificate, DER, for a new key that signs what nodes are told, and the key, PKCS#8. It is good as long as the authority:
+    /// which signers are trusted goes by their generation.
+    pub fn issue_signer(&self, generation: u64) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), CaError> {
+        issue::signer(&self.issuer, &format!("spiffe://chancery/signer/{generation}"), AUTHORITY_VALIDITY)
+    }
+
+    /// Whether it issued a certificate of a signer.
+    pub fn vouches_for(&self, signer: &CertificateDer<'_>) -> bool {
+        let vouched = || {
+            let own = CertificateDer::from_pem_slice(self.certificate_pem.as_bytes()).ok()?;
+            let anchors = [webpki::anchor_from_trusted_cert(&own).ok()?];
+            let signer = webpki::EndEntityCert::try_from(signer).ok()?;
+            let (algorithms, usage) = (webpki::ALL_VERIFICATION_ALGS, KeyUsage::required(issue::SIGNING));
+            let found =
+                signer.verify_for_usage(algorithms, &anchors, &[], UnixTime::now(), usage, None, None);
+            found.ok().map(drop)
+        };
+        vouched().is_some()
     }
 }
 

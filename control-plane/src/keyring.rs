@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use parking_lot::RwLock;
-use policy_engine::facts::{Facts, Key, Map};
+use policy_engine::facts::Key;
 use policy_engine::vocabulary::{Geo, Name};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -27,6 +27,14 @@ pub struct ScopeKey {
     pub id: String,
     /// The key: 32 bytes.
     pub secret: Zeroizing<Vec<u8>>,
+    hmac: hmac::Key,
+}
+
+impl ScopeKey {
+    fn new(id: String, secret: Zeroizing<Vec<u8>>) -> Self {
+        let hmac = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+        Self { id, secret, hmac }
+    }
 }
 
 impl fmt::Debug for ScopeKey {
@@ -46,15 +54,11 @@ pub enum RingError {
     Seal(#[from] SealError),
 }
 
-/// A key fact as it was, and as it is with its MAC: made again only when the fact changed.
-type Made = HashMap<Name, (Arc<Key>, Arc<Key>)>;
-
 /// The digests of all keys, and each geo's key.
 pub struct KeyRing {
     sealer: Arc<Sealer>,
     digests: RwLock<HashMap<Name, Digest>>,
     scopes: RwLock<HashMap<Geo, ScopeKey>>,
-    made: RwLock<HashMap<Geo, Made>>,
 }
 
 impl fmt::Debug for KeyRing {
@@ -77,14 +81,9 @@ impl KeyRing {
         for ScopeKeyRow { id, geo, sealed } in store.scope_keys().await? {
             let secret = sealer.open(Use::ScopeKey(&id), &sealed)?;
             let geo = Name::new(&geo).map_err(|_| SealError::Opened)?;
-            scopes.insert(geo, ScopeKey { id, secret });
+            scopes.insert(geo, ScopeKey::new(id, secret));
         }
-        Ok(Self {
-            sealer,
-            digests: RwLock::new(digests),
-            scopes: RwLock::new(scopes),
-            made: RwLock::new(HashMap::new()),
-        })
+        Ok(Self { sealer, digests: RwLock::new(digests), scopes: RwLock::new(scopes) })
     }
 
     /// Whether this is the digest of the secret of this key; in constant time, and an unknown id costs the same.
@@ -123,41 +122,17 @@ impl KeyRing {
         let key = match latest {
             Some(row) => {
                 let secret = self.sealer.open(Use::ScopeKey(&row.id), &row.sealed)?;
-                ScopeKey { id: row.id, secret }
+                ScopeKey::new(row.id, secret)
             }
-            None => ScopeKey { id, secret },
+            None => ScopeKey::new(id, secret),
         };
         Ok(self.scopes.write().entry(geo.clone()).or_insert(key).clone())
     }
 
-    /// The facts of keys with their MACs for a geo; only what changed since the last call is made again.
-    pub fn scoped_keys(&self, geo: &Geo, scope: &ScopeKey, facts: &Facts) -> Map<Name, Arc<Key>> {
-        let hmac = hmac::Key::new(hmac::HMAC_SHA256, &scope.secret);
-        let digests = self.digests.read();
-        let mut made = self.made.write();
-        let before = made.remove(geo).unwrap_or_default();
-        let mut after = Made::with_capacity(facts.keys.len());
-        let mut keys = Map::default();
-        for (public_id, fact) in &facts.keys {
-            let held = before
-                .get(public_id)
-                .filter(|(from, to)| Arc::ptr_eq(from, fact) && to.scope_key == scope.id);
-            let scoped = match held {
-                Some((_, scoped)) => scoped.clone(),
-                None => match digests.get(public_id) {
-                    Some(digest) => Arc::new(with_mac(fact, &hmac, digest, &scope.id)),
-                    None => continue,
-                },
-            };
-            after.insert(public_id.clone(), (fact.clone(), scoped.clone()));
-            keys.insert(public_id.clone(), scoped);
-        }
-        made.insert(geo.clone(), after);
-        keys
+    /// A key fact with the MAC of its secret for a geo; `None` where no secret of it is known.
+    pub fn scoped(&self, public_id: &Name, fact: &Key, scope: &ScopeKey) -> Option<Key> {
+        let digest = self.digests.read().get(public_id).copied()?;
+        let mac = hmac::sign(&scope.hmac, &digest).as_ref().try_into().unwrap_or_default();
+        Some(Key { mac, scope_key: scope.id.clone(), ..fact.clone() })
     }
-}
-
-fn with_mac(fact: &Key, hmac: &hmac::Key, digest: &Digest, scope_key: &str) -> Key {
-    let mac = hmac::sign(hmac, digest).as_ref().try_into().unwrap_or_default();
-    Key { mac, scope_key: scope_key.to_owned(), ..fact.clone() }
 }

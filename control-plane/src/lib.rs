@@ -25,6 +25,7 @@ pub mod registry;
 pub mod revocations;
 pub mod seal;
 pub mod serve;
+pub mod signer;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;

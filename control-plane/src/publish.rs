@@ -9,6 +9,7 @@ mod audit;
 mod load;
 mod plan;
 mod refusals;
+mod trail;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +17,7 @@ use std::time::Instant;
 use policy_engine::compile::compile;
 use policy_engine::facts::Facts;
 use policy_engine::snapshot::{CompiledSnapshot, Header};
+use policy_engine::{Change as Changed, apply};
 use tokio::sync::{Mutex, watch};
 
 use crate::authoriser::Authoriser;
@@ -38,6 +40,7 @@ pub use load::OpenError;
 use plan::Applied;
 pub use plan::{Change, Effect, Effects, Plan};
 use refusals::Refusals;
+use trail::Trail;
 
 /// One version of everything a request is judged by.
 #[derive(Debug)]
@@ -56,6 +59,8 @@ pub struct Published {
     pub authoriser: Arc<Authoriser>,
     /// The keys that were taken back last.
     pub revoked: Arc<Revoked>,
+    /// The newest revision whose author said that it may hold much less than the one before; 0: none.
+    pub shrink_revision: i64,
 }
 
 /// What came of an act.
@@ -95,6 +100,7 @@ struct Shared {
     metrics: Metrics,
     refusals: Refusals,
     writing: Mutex<()>,
+    trail: Trail,
     current: watch::Sender<Arc<Published>>,
 }
 
@@ -109,8 +115,8 @@ impl Publisher {
         let gate = Gate { vault, upstream };
         let (current, _) = watch::channel(Arc::new(published));
         let metrics = Metrics::default();
-        let (refusals, writing) = (Refusals::default(), Mutex::new(()));
-        let shared = Shared { store, gate, ring, kills, metrics, refusals, writing, current };
+        let (refusals, writing, trail) = (Refusals::default(), Mutex::new(()), Trail::default());
+        let shared = Shared { store, gate, ring, kills, metrics, refusals, writing, trail, current };
         shared.measure();
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -123,6 +129,11 @@ impl Publisher {
     /// What is in force, and every change of it; a slow reader sees the latest, not each.
     pub fn watch(&self) -> watch::Receiver<Arc<Published>> {
         self.shared.current.subscribe()
+    }
+
+    /// Everything that changed after a revision, up to another; `None` where that is not known any more.
+    pub fn changes_since(&self, after: i64, to: i64) -> Option<Vec<Changed>> {
+        self.shared.trail.since(after, to)
     }
 
     /// The store behind it, for history.
@@ -208,7 +219,9 @@ impl Shared {
             return Ok(Outcome { published: base, registry, effects, changed: false });
         }
         let Applied { facts, registry, written, effects } = applied;
-        let compiled = judge(facts, base.head.revision.saturating_add(1)).await?;
+        let changes = changed(&effects);
+        let before = Some((base.compiled.clone(), changes.clone()));
+        let compiled = judge(facts, base.head.revision.saturating_add(1), before).await?;
         if mode == Mode::Try {
             return Ok(Outcome { published: base, registry, effects, changed: false });
         }
@@ -219,6 +232,7 @@ impl Shared {
         let Judged { facts, compiled } = compiled;
         let authoriser = base.authoriser.after(&base.registry, &registry, &facts);
         let revoked = base.revoked.after(&written, &facts, head.revision);
+        self.trail.leave(head.revision, changes);
         let published = Arc::new(Published {
             head,
             digest,
@@ -227,6 +241,7 @@ impl Shared {
             compiled,
             authoriser,
             revoked,
+            shrink_revision: base.shrink_revision,
         });
         self.current.send_replace(published.clone());
         self.metrics.publications.inc();
@@ -274,12 +289,26 @@ struct Judged {
     compiled: Arc<CompiledSnapshot>,
 }
 
-/// Compiles facts off the runtime's own threads.
-async fn judge(facts: Facts, revision: i64) -> Result<Judged, ChangeError> {
+/// The resources that become something else.
+fn changed(effects: &Effects) -> Vec<Changed> {
+    let changed = effects.iter().filter(|(_, _, effect)| *effect != Effect::Unchanged);
+    changed.map(|(kind, id, _)| Changed { kind: *kind, id: id.clone() }).collect()
+}
+
+/// Compiles facts off the runtime's own threads; where those before and the changes are known, for the cost of the changes.
+async fn judge(
+    facts: Facts,
+    revision: i64,
+    before: Option<(Arc<CompiledSnapshot>, Vec<Changed>)>,
+) -> Result<Judged, ChangeError> {
     let facts = Arc::new(facts);
     let header = Header { revision: u64::try_from(revision).unwrap_or_default(), geo: None };
     let task = tokio::task::spawn_blocking(move || {
-        let compiled = compile(&facts, header).map_err(ChangeError::Faults)?;
+        let compiled = match before {
+            Some((before, changes)) => apply(&before, &facts, header, &changes),
+            None => compile(&facts, header),
+        };
+        let compiled = compiled.map_err(ChangeError::Faults)?;
         Ok(Judged { facts, compiled: Arc::new(compiled) })
     });
     task.await.map_err(|_| ChangeError::Broken)?

@@ -46,6 +46,8 @@ pub enum Use<'a> {
     Credential(&'a str),
     /// A scope key, by its id.
     ScopeKey(&'a str),
+    /// The key of a signer, by its generation.
+    Signer(&'a str),
 }
 
 impl Use<'_> {
@@ -54,6 +56,7 @@ impl Use<'_> {
             Self::KeyDigest(id) => format!("chancery/seal/v1/key-digest/{id}"),
             Self::Credential(id) => format!("chancery/seal/v1/credential/{id}"),
             Self::ScopeKey(id) => format!("chancery/seal/v1/scope-key/{id}"),
+            Self::Signer(generation) => format!("chancery/seal/v1/signer/{generation}"),
         }
     }
 }

@@ -38,6 +38,7 @@ use crate::nodes::NodeRegistry;
 use crate::private;
 use crate::publish::Publisher;
 use crate::seal::{MASTER_KEY_VARIABLE, Sealer};
+use crate::signer::Signers;
 use crate::store::Store;
 use crate::validity::{self, End, not_after};
 
@@ -96,7 +97,9 @@ impl ControlPlane {
         let enrolment = Enrolment::open(publisher.store().clone(), admission.clone(), issuer).await?;
         let admin = Admin::new(publisher.clone(), authenticator, nodes.clone()).enrolling(enrolment.clone());
 
-        let sync = SyncService::new(publisher.clone(), nodes.clone(), config.sync.heartbeat.0, stop.clone());
+        let signers = Signers::open(publisher.store(), publisher.vault().sealer(), &authority).await?;
+        let policy = (publisher.clone(), signers);
+        let sync = SyncService::new(policy, nodes.clone(), config.sync.heartbeat.0, stop.clone());
         let enrolling = EnrolmentService::new(enrolment, admission, publisher.clone());
         let enrolling = EnrolmentServer::new(enrolling).max_decoding_message_size(MESSAGE_BYTES);
         let router = tls.server()?.add_service(SyncServer::new(sync)).add_service(enrolling);

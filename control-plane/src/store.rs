@@ -11,6 +11,7 @@ mod kills;
 mod nodes;
 mod page;
 mod sealed;
+mod signers;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -34,17 +35,19 @@ pub use kills::{KillChange, KillRow};
 pub use nodes::NodeRow;
 pub use page::Page;
 pub use sealed::ScopeKeyRow;
+pub use signers::SignerRow;
 
 /// SHA-256 of something.
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
     (4, "enrolment", include_str!("../migrations/sqlite/0004_enrolment.sql")),
     (5, "kills", include_str!("../migrations/sqlite/0005_kills.sql")),
+    (6, "signers", include_str!("../migrations/sqlite/0006_signers.sql")),
 ];
 
 /// Why the store did not do it.

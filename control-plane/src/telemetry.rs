@@ -33,6 +33,8 @@ pub struct Metrics {
     pub publications: Counter<u64, AtomicU64>,
     /// `chancery_control_refusals_total`: changes that were refused since the start.
     pub refusals: Counter<u64, AtomicU64>,
+    /// `chancery_control_snapshots_encoded_total`: snapshots and changes of them that were encoded since the start.
+    pub encoded: Counter<u64, AtomicU64>,
     /// `chancery_control_publish_duration_seconds`: from the turn to write until it is seen.
     pub duration: Histogram,
     certificates: Family<Named, Gauge<i64, AtomicI64>>,
@@ -42,12 +44,14 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("chancery_control");
         let (revision, api_keys) = (Gauge::default(), Gauge::default());
-        let (publications, refusals) = (Counter::default(), Counter::default());
+        let (publications, refusals, encoded) = (Counter::default(), Counter::default(), Counter::default());
         let duration = Histogram::new(SECONDS);
         registry.register("revision", "The newest revision", revision.clone());
         registry.register("api_keys", "API keys known, revoked ones included", api_keys.clone());
         registry.register("publications", "Revisions made since the start", publications.clone());
         registry.register("refusals", "Changes that were refused since the start", refusals.clone());
+        let help = "Snapshots and changes of them that were encoded since the start";
+        registry.register("snapshots_encoded", help, encoded.clone());
         registry.register_with_unit(
             "publish_duration",
             "From the turn to write until it is seen",
@@ -61,7 +65,7 @@ impl Default for Metrics {
             Unit::Seconds,
             certificates.clone(),
         );
-        Self { registry, revision, api_keys, publications, refusals, duration, certificates }
+        Self { registry, revision, api_keys, publications, refusals, encoded, duration, certificates }
     }
 }
 

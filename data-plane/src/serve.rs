@@ -27,7 +27,7 @@ use crate::metrics::{Both, Metrics};
 use crate::node::{Bounds, Node};
 use crate::ops::{self, Ops};
 use crate::overlay::Statements;
-use crate::policy::{Control, LastKnownGood, NodeKey, PolicyState, restore};
+use crate::policy::{Control, Enforced, LastKnownGood, NodeKey, Place, PolicyState, Trust, restore};
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings, Writer};
 use crate::telemetry::Traces;
@@ -69,7 +69,6 @@ impl DataPlane {
         let identity = way.identity().clone();
         let dir = config.state.dir.clone();
         let lock = DirLock::take(&dir)?;
-        let key = NodeKey::open(&dir.join("node-hpke.key"))?;
         let (outbox, writer) = outbox(&config)?;
         let (metrics, traces) =
             (Arc::new(Metrics::new()), Traces::start(&config.telemetry, identity.geo.as_str())?);
@@ -79,14 +78,8 @@ impl DataPlane {
         let node = Arc::new(Node::new(identity.geo.clone(), bounds(&config), counted, observer));
         let installer = Arc::new(installer(&config, node.clone())?);
         let (policy, ends, open) = (Arc::<PolicyState>::default(), Ends::default(), TaskTracker::new());
-        let control = Control {
-            way,
-            geo: identity.geo.clone(),
-            spiffe_id: identity.spiffe_id.clone(),
-            boot_id: Uuid::now_v7().to_string(),
-            key,
-            kept: LastKnownGood::at(&dir.join("policy")),
-        };
+        let place = place(&config, &identity)?;
+        let control = Control { way, boot_id: Uuid::now_v7().to_string(), place };
         let tls = tls::server(&config.listen)?;
         let inference = listen("listen.inference", config.listen.inference).await?;
         let ops_port = listen("listen.ops", config.listen.ops).await?;
@@ -287,6 +280,22 @@ async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<(TcpListener, 
 /// Whether others than this machine can reach a port that speaks plain text.
 fn is_exposed(address: SocketAddr, tls: bool) -> bool {
     !tls && !address.ip().to_canonical().is_loopback()
+}
+
+/// What a node holds on to, in its state directory.
+fn place(config: &Config, identity: &NodeIdentity) -> anyhow::Result<Place> {
+    let (dir, ca) = (&config.state.dir, &config.control.ca);
+    let policy = dir.join("policy");
+    let authorities = std::fs::read(ca).with_context(|| format!("`{}` can't be read", ca.display()))?;
+    let kept = LastKnownGood::at(&policy);
+    Ok(Place {
+        geo: identity.geo.clone(),
+        spiffe_id: identity.spiffe_id.clone(),
+        key: NodeKey::open(&dir.join("node-hpke.key"))?,
+        trust: Trust::open(&policy, &authorities).context("whose word is policy can't be told")?,
+        kept,
+        enforced: Enforced::open(&policy, env!("CARGO_PKG_VERSION")),
+    })
 }
 
 fn outbox(config: &Config) -> anyhow::Result<(Outbox, Writer)> {

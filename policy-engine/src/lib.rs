@@ -28,4 +28,4 @@ pub use apply::apply;
 pub use compile::{Fault, compile};
 pub use decide::{Entitled, decide, decide_answer, entitle};
 pub use facts::Change;
-pub use project::{Scope, project, project_changes};
+pub use project::{Scope, Versions, project, project_changes};

@@ -3,8 +3,9 @@
 //! Law: who and where a node is comes from its certificate alone. At most one snapshot is unanswered per node, and the
 //! latest one wins: a slow node skips revisions, it never holds up another. What a node refused is not sent to it again on
 //! the same stream.
-//! Absent on purpose: what a policy says, deltas and rollout.
+//! Absent on purpose: what a policy says, and rollout.
 
+mod encoded;
 mod line;
 mod peer;
 mod secrets;
@@ -29,11 +30,12 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::admission::Refused;
 use crate::nodes::NodeRegistry;
 use crate::publish::{Act, Publisher};
+use crate::signer::Signers;
 
 pub(super) use peer::admitted;
 pub use peer::{NodeId, PeerError, node_of};
 
-use line::Line;
+use line::{Line, Origin};
 
 /// How many whole snapshots are sent at a time, over all nodes.
 const SENDING: usize = 32;
@@ -52,7 +54,7 @@ pub struct SyncService {
 
 #[derive(Debug)]
 struct Shared {
-    publisher: Publisher,
+    origin: Origin,
     nodes: NodeRegistry,
     heartbeat: Duration,
     sending: Semaphore,
@@ -62,15 +64,16 @@ struct Shared {
 }
 
 impl SyncService {
-    /// A service that follows a publisher until `stop`.
+    /// A service that follows a publisher until `stop`, and signs what it sends.
     pub fn new(
-        publisher: Publisher,
+        (publisher, signers): (Publisher, Signers),
         nodes: NodeRegistry,
         heartbeat: Duration,
         stop: CancellationToken,
     ) -> Self {
+        let origin = Origin { publisher, signers };
         let (sending, lines) = (Semaphore::new(SENDING), Mutex::default());
-        Self { shared: Arc::new(Shared { publisher, nodes, heartbeat, sending, lines, stop }) }
+        Self { shared: Arc::new(Shared { origin, nodes, heartbeat, sending, lines, stop }) }
     }
 }
 
@@ -81,7 +84,7 @@ impl Shared {
         if let Some(line) = lines.get(geo) {
             return line.clone();
         }
-        let line = line::follow(self.publisher.clone(), geo.clone(), self.stop.clone());
+        let line = line::follow(self.origin.clone(), geo.clone(), self.stop.clone());
         lines.insert(geo.clone(), line.clone());
         line
     }
@@ -94,7 +97,9 @@ impl Shared {
         }
         tracing::warn!(%error, "a peer on the sync port is no node");
         let act = Act { actor: "unknown".to_owned(), ..Act::of_system("chancery.sync.v1.Sync/Sync") };
-        if let Err(error) = self.publisher.log_refusal(&act, ErrorCode::PermissionDenied.as_str()).await {
+        if let Err(error) =
+            self.origin.publisher.log_refusal(&act, ErrorCode::PermissionDenied.as_str()).await
+        {
             tracing::error!(%error, "a refusal could not be logged");
         }
         Status::permission_denied(error.to_string())

@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKey, PublicKeyData as _, SanType,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PublicKey,
+    PublicKeyData as _, SanType,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use thiserror::Error;
@@ -130,6 +131,23 @@ fn of_node(spiffe_id: &str, valid: Duration) -> Result<CertificateParams, CaErro
     params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(spiffe_id)?)];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     Ok(params)
+}
+
+/// The extended key usage of a signer, id-kp-codeSigning (RFC 5280, 4.2.1.12), so that no node's or server's certificate is one.
+pub(super) const SIGNING: &[u8] = &[0x2B, 6, 1, 5, 5, 7, 3, 3];
+
+/// A certificate for a new Ed25519 key that signs, DER, and the key, PKCS#8.
+pub(super) fn signer(
+    issuer: &Issuer<'static, KeyPair>,
+    spiffe_id: &str,
+    valid: Duration,
+) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), CaError> {
+    let mut params = named("chancery signer", valid)?;
+    params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(spiffe_id)?)];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    let key = KeyPair::generate_for(&PKCS_ED25519)?;
+    let certificate = as_leaf(params).signed_by(&key, issuer)?;
+    Ok((certificate.der().to_vec(), Zeroizing::new(key.serialize_der())))
 }
 
 fn as_leaf(mut params: CertificateParams) -> CertificateParams {

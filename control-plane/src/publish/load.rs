@@ -32,15 +32,16 @@ pub enum OpenError {
 /// What is in force at the head.
 pub(super) async fn published(store: &Store) -> Result<Published, OpenError> {
     let head = store.head().await?;
-    assembled(head, store.in_force().await?).await
+    assembled(head, store.in_force().await?, store.shrink_revision(head.revision).await?).await
 }
 
 /// Everything that was in force at a revision, compiled as it was then.
 pub(crate) async fn at_revision(store: &Store, head: Head) -> Result<Published, OpenError> {
-    assembled(head, store.in_force_at(head.revision).await?).await
+    let shrink_revision = store.shrink_revision(head.revision).await?;
+    assembled(head, store.in_force_at(head.revision).await?, shrink_revision).await
 }
 
-async fn assembled(head: Head, rows: Vec<ResourceRow>) -> Result<Published, OpenError> {
+async fn assembled(head: Head, rows: Vec<ResourceRow>, shrink_revision: i64) -> Result<Published, OpenError> {
     let mut registry = Registry::default();
     let mut facts = Facts::default();
     let mut faults: Vec<Fault> = Vec::new();
@@ -55,11 +56,11 @@ async fn assembled(head: Head, rows: Vec<ResourceRow>) -> Result<Published, Open
     if !faults.is_empty() {
         return Err(OpenError::Faults(ChangeError::Faults(faults)));
     }
-    let Judged { facts, compiled } = judge(facts, head.revision).await.map_err(OpenError::Faults)?;
+    let Judged { facts, compiled } = judge(facts, head.revision, None).await.map_err(OpenError::Faults)?;
     let authoriser = Arc::new(Authoriser::new(&facts));
     let digest = registry.digest();
     let revoked = Arc::new(Revoked::of(&registry, &facts));
-    Ok(Published { head, digest, registry, facts, compiled, authoriser, revoked })
+    Ok(Published { head, digest, registry, facts, compiled, authoriser, revoked, shrink_revision })
 }
 
 fn identity(row: &ResourceRow) -> Result<(Kind, Id), StoreError> {

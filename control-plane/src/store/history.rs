@@ -63,6 +63,17 @@ impl Store {
         rows.iter().map(revision).collect()
     }
 
+    /// The newest revision up to one whose author said that it may hold much less than the one before; 0: none.
+    pub async fn shrink_revision(&self, up_to: i64) -> Result<i64, StoreError> {
+        let row = sqlx::query(
+            "SELECT COALESCE(MAX(revision), 0) AS found FROM revision WHERE may_shrink <> 0 AND revision <= $1",
+        )
+        .bind(up_to)
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(row.try_get("found")?)
+    }
+
     /// What a revision changed, in the order of kind, tenant and name.
     pub async fn changes(&self, revision: i64) -> Result<Vec<ChangeRow>, StoreError> {
         let rows = sqlx::query(

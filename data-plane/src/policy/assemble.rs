@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use bytes::{Bytes, BytesMut};
 use proto::sync::{Chunk, NackCode, SnapshotBegin, SnapshotEnd};
 
-use super::verify::Refusal;
+use super::verify::{Offer, Refusal};
 
 /// The most bytes of a snapshot a node takes.
 const MAX_BYTES: u64 = 512 << 20;
@@ -20,8 +20,8 @@ const MAX_CHUNK: usize = 1 << 20;
 pub(super) struct Assembly {
     /// Names the sending.
     pub(super) nonce: u64,
-    /// The encoded envelope.
-    pub(super) envelope: Bytes,
+    /// What is offered, its contents not yet among it.
+    offer: Offer,
     announced: u64,
     chunks: u32,
     seen: u32,
@@ -37,7 +37,13 @@ impl Assembly {
         }
         Ok(Self {
             nonce: begin.nonce,
-            envelope: begin.envelope,
+            offer: Offer {
+                envelope: begin.envelope,
+                signature: begin.signature.into(),
+                signer: begin.signer_certificate,
+                base: begin.base_digest.into(),
+                contents: Bytes::new(),
+            },
             announced: begin.total_bytes,
             chunks: begin.chunk_count,
             seen: 0,
@@ -74,9 +80,9 @@ impl Assembly {
         }
     }
 
-    /// The encoded contents.
-    pub(super) fn into_parts(self) -> (u64, Bytes, Bytes) {
-        (self.nonce, self.envelope, self.contents.freeze())
+    /// What was offered.
+    pub(super) fn into_offer(self) -> Offer {
+        Offer { contents: self.contents.freeze(), ..self.offer }
     }
 }
 

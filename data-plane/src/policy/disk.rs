@@ -18,8 +18,7 @@ pub(super) struct Staged<'a> {
 pub(super) fn stage<'a>(path: &'a Path, parts: &[&[u8]]) -> io::Result<Staged<'a>> {
     private::make_dir(directory(path))?;
     let temporary = path.with_extension("new");
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = create(&temporary)?;
     for part in parts {
         file.write_all(part)?;
     }
@@ -38,6 +37,19 @@ impl Staged<'_> {
 /// Replaces a file, or leaves it as it is.
 pub(crate) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     stage(path, parts)?.put()
+}
+
+/// Replaces a file whole, without waiting for the disk: a process that ends loses nothing, a machine that does may.
+pub(super) fn replace_unflushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    private::make_dir(directory(path))?;
+    let temporary = path.with_extension("new");
+    create(&temporary)?.write_all(bytes)?;
+    fs::rename(&temporary, path)
+}
+
+/// An empty file that its owner alone may read.
+fn create(path: &Path) -> io::Result<File> {
+    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn directory(path: &Path) -> &Path {

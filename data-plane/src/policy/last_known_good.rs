@@ -1,39 +1,56 @@
 //! The last policies that were enforced, on disk, so that a node starts without the control plane.
 //!
-//! Law: a file counts only if every byte of it is what was written; whoever reads one verifies it like a message from the wire.
+//! Law: a frame counts only if every byte of it is what was written; whoever reads one verifies it like a message from the wire.
+//! Keeping a change costs what changed: a file is a whole snapshot and the changes that came after it, each in a frame of its own
+//! that is flushed before the next, so that what a crash cuts off is at most the last. A file is begun anew when its changes
+//! outweigh its beginning.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `policy.current` | what is enforced, and on the way to it what was enforced before |
+//! | `policy.previous` | the file that was current before that |
+//! | `policy.proven` | what a process lived with for a minute after its start |
+//!
 //! Absent on purpose: opened secrets; what is kept of them is sealed to this node's key.
 
+mod frame;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, SHA256};
-use bytes::{Buf, Bytes};
-use prost::Message;
+use bytes::Bytes;
+use parking_lot::Mutex;
 
-use super::disk::{self, Staged};
+use super::disk;
+use super::verify::Offer;
 use crate::private;
+pub(crate) use frame::Journal;
+use frame::{Frame, read};
 
-/// The first bytes of a file, with the version of its form.
-const MAGIC: &[u8; 8] = b"CHYLKG1\n";
+/// Bytes of changes that a file takes however small its beginning is.
+const CHANGES: u64 = 1 << 20;
 
-/// Bytes of the digest at the end.
-const SEAL: usize = 32;
+/// Frames of one file; reading it back takes that many steps.
+const FRAMES: usize = 256;
 
-/// The directory of the kept policies.
+/// The directory of the kept policies. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct LastKnownGood {
     directory: PathBuf,
+    open: Arc<Mutex<Option<Open>>>,
 }
 
-/// One kept policy.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Kept {
-    /// The encoded envelope.
-    pub(crate) envelope: Bytes,
-    /// The encoded contents.
-    pub(crate) contents: Bytes,
-    /// The encoded sealed secrets that went with it.
-    pub(crate) secrets: Bytes,
+/// The current file, as this process wrote it.
+#[derive(Debug)]
+struct Open {
+    file: File,
+    /// The digest of what its last frame makes of it.
+    tip: Bytes,
+    beginning: u64,
+    changes: u64,
+    frames: usize,
 }
 
 impl LastKnownGood {
@@ -44,59 +61,105 @@ impl LastKnownGood {
         {
             tracing::warn!(path = %directory.display(), %error, "the kept policies can't be closed to others");
         }
-        Self { directory: directory.to_owned() }
+        Self { directory: directory.to_owned(), open: Arc::default() }
     }
 
-    fn current(&self) -> PathBuf {
-        self.directory.join("policy.current")
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("policy.{name}"))
     }
 
-    fn previous(&self) -> PathBuf {
-        self.directory.join("policy.previous")
+    /// Keeps what is enforced now, under the digest `tip`: as the change that it came as, where what it changes is the end of the
+    /// current file, otherwise whole, as `whole` gives it.
+    pub(crate) fn keep(
+        &self,
+        (offer, secrets): (&Offer, &Bytes),
+        tip: &[u8],
+        whole: impl FnOnce() -> Offer,
+    ) -> io::Result<()> {
+        let mut held = self.open.lock();
+        let fitting = held.as_mut().filter(|open| open.takes(offer));
+        if let Some(open) = fitting {
+            let appended = open.append(&Frame { offer: offer.clone(), secrets: secrets.clone() });
+            if appended.is_ok() {
+                open.tip = Bytes::copy_from_slice(tip);
+                return Ok(());
+            }
+            // A frame that was cut hides those after it, so nothing is appended behind it.
+            *held = None;
+        }
+        let offer = if offer.base.is_empty() { offer.clone() } else { whole() };
+        *held = None;
+        *held = Some(self.begin(&Frame { offer, secrets: secrets.clone() }, tip)?);
+        Ok(())
     }
 
-    /// Keeps a policy; what was kept before becomes the previous one. At every moment one of the two is whole.
-    pub(crate) fn keep(&self, kept: &Kept) -> io::Result<()> {
-        let current = self.current();
-        let staged = stage(&current, kept)?;
-        renamed(fs::rename(&current, self.previous()))?;
-        staged.put()
+    /// Begins the current file anew; what it was becomes the previous one. At every moment one of the two is whole.
+    fn begin(&self, frame: &Frame, tip: &[u8]) -> io::Result<Open> {
+        let (current, written) = (self.file("current"), frame.encoded());
+        let staged = disk::stage(&current, &[&written])?;
+        renamed(fs::rename(&current, self.file("previous")))?;
+        staged.put()?;
+        let file = OpenOptions::new().append(true).open(&current)?;
+        let (tip, beginning) = (Bytes::copy_from_slice(tip), written.len() as u64);
+        Ok(Open { file, tip, beginning, changes: 0, frames: 1 })
     }
 
     /// Puts new secrets beside the policy that is kept; nothing where none is.
     pub(crate) fn renew(&self, secrets: Bytes) -> io::Result<()> {
-        match read(&self.current()) {
-            Some(kept) => stage(&self.current(), &Kept { secrets, ..kept })?.put(),
+        let mut held = self.open.lock();
+        let frame = Frame { offer: Offer::default(), secrets };
+        if let Some(open) = held.as_mut() {
+            return open.append(&frame).inspect_err(|_| *held = None);
+        }
+        match read(&self.file("current")) {
+            Some(_) => {
+                let mut file = OpenOptions::new().append(true).open(self.file("current"))?;
+                file.write_all(&frame.encoded())?;
+                file.sync_data()
+            }
             None => Ok(()),
         }
     }
 
-    /// The kept policies that are whole, newest first. One that is not is set aside, so that it never takes the place of
-    /// the one before it.
-    pub(crate) fn load(&self) -> Vec<Kept> {
-        let (current, previous) = (self.current(), self.previous());
+    /// Keeps what a process has lived with, apart from what comes and goes.
+    pub(crate) fn prove(&self, whole: Offer, secrets: &Bytes) -> io::Result<()> {
+        let frame = Frame { offer: whole, secrets: secrets.clone() };
+        disk::replace(&self.file("proven"), &[&frame.encoded()])
+    }
+
+    /// The kept policies, the current file first. A current one without a beginning is set aside, so that it never takes the
+    /// place of the one before it.
+    pub(crate) fn load(&self) -> Vec<Journal> {
+        let current = self.file("current");
         let newest = read(&current);
         if newest.is_none()
-            && let Err(error) = renamed(fs::rename(&current, self.directory.join("policy.unsound")))
+            && let Err(error) = renamed(fs::rename(&current, self.file("unsound")))
         {
             tracing::warn!(path = %current.display(), %error, "a kept policy can't be set aside");
         }
-        newest.into_iter().chain(read(&previous)).collect()
+        let others = ["previous", "proven"].iter().filter_map(|name| read(&self.file(name)));
+        newest.into_iter().chain(others).collect()
     }
 }
 
-fn stage<'a>(path: &'a Path, kept: &Kept) -> io::Result<Staged<'a>> {
-    let parts = [&kept.envelope, &kept.contents, &kept.secrets];
-    let lengths = parts.map(|part| (part.len() as u64).to_be_bytes());
-    let mut written: Vec<&[u8]> = vec![MAGIC];
-    for (length, part) in lengths.iter().zip(parts) {
-        written.extend([length.as_slice(), part.as_ref()]);
+impl Open {
+    /// Whether an offer is a change of what the file ends with, and there is room for it.
+    fn takes(&self, offer: &Offer) -> bool {
+        let after = self.changes.saturating_add(offer.contents.len() as u64);
+        !offer.base.is_empty()
+            && offer.base == self.tip
+            && self.frames < FRAMES
+            && after <= self.beginning.max(CHANGES)
     }
-    let mut seal = Context::new(&SHA256);
-    written.iter().for_each(|part| seal.update(part));
-    let seal = seal.finish();
-    written.push(seal.as_ref());
-    disk::stage(path, &written)
+
+    fn append(&mut self, frame: &Frame) -> io::Result<()> {
+        let written = frame.encoded();
+        self.file.write_all(&written)?;
+        self.file.sync_data()?;
+        self.changes = self.changes.saturating_add(written.len() as u64);
+        self.frames += 1;
+        Ok(())
+    }
 }
 
 /// A file that is not there needs no new name.
@@ -105,44 +168,6 @@ fn renamed(result: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-fn read(path: &Path) -> Option<Kept> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => Bytes::from(bytes),
-        Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                tracing::warn!(path = %path.display(), %error, "a kept policy can't be read");
-            }
-            return None;
-        }
-    };
-    let kept = parse(bytes);
-    if kept.is_none() {
-        tracing::error!(path = %path.display(), "a kept policy was changed or cut and is not used");
-    }
-    kept
-}
-
-fn parse(bytes: Bytes) -> Option<Kept> {
-    let body = bytes.slice(..bytes.len().checked_sub(SEAL)?);
-    let mut seal = Context::new(&SHA256);
-    seal.update(&body);
-    if seal.finish().as_ref() != bytes.get(body.len()..)? {
-        return None;
-    }
-    let mut rest = body;
-    if rest.get(..MAGIC.len())? != MAGIC {
-        return None;
-    }
-    rest.advance(MAGIC.len());
-    let mut next = || {
-        let length = usize::try_from(rest.try_get_u64().ok()?).ok()?;
-        (length <= rest.len()).then(|| rest.split_to(length))
-    };
-    let (envelope, contents, secrets) = (next()?, next()?, next()?);
-    proto::sync::Envelope::decode(envelope.clone()).ok()?;
-    Some(Kept { envelope, contents, secrets })
 }
 
 #[cfg(test)]

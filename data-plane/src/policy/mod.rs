@@ -2,15 +2,18 @@
 //!
 //! Law: a snapshot is enforced whole or not at all, within an epoch the revision never goes back, and nothing received is
 //! trusted before it was verified: a file on disk is treated like a message from the wire.
-//! Absent on purpose: what a request does with the policy (`pipeline`), and signatures (they verify here once there are some).
+//! Absent on purpose: what a request does with the policy (`pipeline`).
 
 mod assemble;
 pub(crate) mod disk;
+mod enforced;
+mod holder;
 mod identity;
 mod last_known_good;
 mod outage;
 mod secrets;
 mod state;
+mod trust;
 mod verify;
 mod watch;
 
@@ -19,8 +22,11 @@ pub(crate) mod sample;
 #[cfg(test)]
 pub(crate) mod scripted;
 
+pub(crate) use enforced::Enforced;
+pub(crate) use holder::{Install, Place};
 pub(crate) use identity::NodeKey;
 pub(crate) use last_known_good::LastKnownGood;
 pub(crate) use secrets::Secrets;
 pub(crate) use state::{PolicyState, Version};
-pub(crate) use watch::{Control, Install, restore};
+pub(crate) use trust::Trust;
+pub(crate) use watch::{Control, restore};

@@ -11,15 +11,16 @@ use proto::sync::{
     Chunk, ControlMessage, Heartbeat, Hello, Nack, NodeMessage, Secrets, SnapshotBegin, SnapshotEnd, Status,
     Version, Welcome,
 };
+use rcgen::SanType;
 use rcgen::string::Ia5String;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Streaming};
 
-use super::sample::{SPIFFE_ID, Sample};
+use super::sample::{AUTHORITY, SPIFFE_ID, Sample};
+use super::verify::Offer;
 
 /// What a test waits for comes long before this.
 pub(crate) async fn soon<F: Future>(what: F) -> F::Output {
@@ -143,16 +144,22 @@ impl Session {
 
     /// Sends a snapshot in small chunks and gives the node's answer to it.
     pub(crate) async fn offer(&mut self, sample: &Sample) -> Result<Version, Nack> {
-        let (envelope, contents) = sample.encoded();
+        self.offers(sample.offer()).await
+    }
+
+    /// The same of what may not be right.
+    pub(crate) async fn offers(&mut self, offer: Offer) -> Result<Version, Nack> {
         self.nonce += 1;
-        let nonce = self.nonce;
+        let (nonce, contents) = (self.nonce, offer.contents);
         let chunks: Vec<&[u8]> = contents.chunks(1000).collect();
         let begin = SnapshotBegin {
             nonce,
-            envelope,
+            envelope: offer.envelope,
             total_bytes: contents.len() as u64,
             chunk_count: u32::try_from(chunks.len()).unwrap(),
-            ..SnapshotBegin::default()
+            signature: offer.signature.to_vec(),
+            signer_certificate: offer.signer,
+            base_digest: offer.base.to_vec(),
         };
         self.say(Saying::SnapshotBegin(begin)).await;
         for (index, data) in (0..).zip(chunks) {
@@ -191,21 +198,10 @@ impl Session {
 
 /// Writes the authority's and the node's certificates; gives the server's.
 fn certificates(home: &Path) -> Identity {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = params.self_signed(&key).unwrap();
-    std::fs::write(home.join("ca.pem"), authority.pem()).unwrap();
-    let issuer = Issuer::new(params, key);
-    let issued = |name: SanType| {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.subject_alt_names = vec![name];
-        (params.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem())
-    };
-    let (node, key) = issued(SanType::URI(Ia5String::try_from(SPIFFE_ID).unwrap()));
+    std::fs::write(home.join("ca.pem"), &AUTHORITY.pem).unwrap();
+    let (node, key) = AUTHORITY.issue(SanType::URI(Ia5String::try_from(SPIFFE_ID).unwrap()));
     std::fs::write(home.join("node.pem"), node).unwrap();
     std::fs::write(home.join("node.pem.key"), key).unwrap();
-    let (server, key) = issued(SanType::IpAddress("127.0.0.1".parse().unwrap()));
+    let (server, key) = AUTHORITY.issue(SanType::IpAddress("127.0.0.1".parse().unwrap()));
     Identity::from_pem(server, key)
 }

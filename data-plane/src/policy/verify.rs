@@ -1,29 +1,33 @@
 //! From bytes to a compiled snapshot, trusting nothing on the way.
 //!
-//! Law: every resource has the digest it is announced with, the manifest of them has the digest of the envelope, the scope
-//! is this node's own, and what compiles here is judged by the same function as in the control plane.
+//! Law: the envelope is signed, every resource has the digest it is announced with, the tree over them has the root that is in
+//! the envelope, whether they came whole or as changes; the scope is this node's own, and what compiles here is judged by the
+//! same function as in the control plane.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use bytes::Buf;
-use policy_engine::facts::Facts;
+use bytes::{Buf, Bytes};
+use policy_engine::Change;
+use policy_engine::facts::{Facts, Key};
 use policy_engine::snapshot::{CompiledSnapshot, Header};
-use policy_engine::vocabulary::Geo;
+use policy_engine::vocabulary::{Geo, Kind};
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
-use proto::sync::{Envelope, NackCode, Resource, Scope, SnapshotContents};
+use proto::manifest::{self, Holding, SCHEMA};
+use proto::sync::{Envelope, NackCode, Resource, ResourceName, Scope, SnapshotContents};
 
 use super::state::Version;
-
-/// The form of snapshots this build understands.
-pub(super) const SCHEMA: u32 = 1;
+use super::trust::{Subject, Trust};
 
 /// The most resources a node takes.
 const MAX_RESOURCES: usize = 2_000_000;
 
 /// The most bytes of one resource.
 const MAX_RESOURCE: usize = 4 << 20;
+
+/// A snapshot of fewer resources may shrink to half and less: there it is a day's work and no accident.
+const SMALL: usize = 20;
 
 /// The field of `SnapshotContents` that holds resources.
 const RESOURCES: u32 = 1;
@@ -49,57 +53,268 @@ impl Refusal {
     }
 }
 
-/// A snapshot that may be enforced.
+/// A snapshot as it is offered, by a control plane or by a disk.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Offer {
+    /// The encoded envelope.
+    pub(crate) envelope: Bytes,
+    /// The signature over it.
+    pub(crate) signature: Bytes,
+    /// The certificate of who signed, DER.
+    pub(crate) signer: Bytes,
+    /// Digest of what the contents change; empty: they are whole.
+    pub(crate) base: Bytes,
+    /// The encoded contents.
+    pub(crate) contents: Bytes,
+}
+
+/// What a node holds of a snapshot that it may enforce.
 #[derive(Debug)]
-pub(crate) struct Verified {
+pub(crate) struct Held {
     /// What it is.
     pub(crate) version: Version,
-    /// What it compiled to.
-    pub(crate) snapshot: CompiledSnapshot,
+    /// Its envelope, signed; no contents.
+    pub(crate) proof: Offer,
+    /// Its resources.
+    pub(crate) holding: Holding,
+    /// The same as facts.
+    pub(crate) facts: Facts,
+    /// What they compile to.
+    pub(crate) snapshot: Arc<CompiledSnapshot>,
     /// The scope keys that the MACs of its API keys were made with, by id.
     pub(crate) scope_keys: BTreeSet<String>,
 }
 
-/// Verifies and compiles. `running` is what is enforced now; it is never gone back from within an epoch.
-pub(crate) fn verify(
-    envelope: &[u8],
-    contents: &[u8],
-    geo: &Geo,
-    running: Option<&Version>,
-) -> Result<Verified, Refusal> {
-    let (version, scope) = check_envelope(envelope, geo, running)?;
-    let undecodable =
-        |error| Refusal::of(NackCode::Validation, format!("the contents do not decode: {error}"));
-    if count(contents).map_err(undecodable)? > MAX_RESOURCES {
-        let detail = format!("there are more than {MAX_RESOURCES} resources");
-        return Err(Refusal::of(NackCode::LimitExceeded, detail));
+/// Whom a node believes, and where it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Judge<'a> {
+    pub(crate) trust: &'a Trust,
+    pub(crate) geo: &'a Geo,
+    /// What is enforced now; it is never gone back from within an epoch.
+    pub(crate) running: Option<&'a Held>,
+}
+
+impl Held {
+    /// What is held, as it would be offered whole.
+    pub(crate) fn whole(&self) -> Offer {
+        Offer { contents: self.holding.contents().encode_to_vec().into(), ..self.proof.clone() }
     }
-    let contents = SnapshotContents::decode(contents).map_err(undecodable)?;
-    if manifest_digest(&scope, &contents.resources)? != version.digest {
-        return Err(Refusal::of(NackCode::DigestMismatch, "the manifest's digest is not the announced one"));
+}
+
+impl Judge<'_> {
+    /// Which version is offered, as far as its envelope goes.
+    pub(crate) fn version_of(&self, offer: &Offer) -> Result<Version, Refusal> {
+        Ok(self.stated(offer)?.version)
     }
-    if contents.resources.is_empty() && running.is_some() {
-        return Err(Refusal::of(
-            NackCode::EmptyRefused,
-            "it holds nothing, and what is enforced holds something",
-        ));
+
+    fn stated(&self, offer: &Offer) -> Result<Stated, Refusal> {
+        let signed = (offer.signature.as_ref(), offer.signer.as_ref());
+        let signer = self.trust.verify(Subject::Snapshot, &offer.envelope, signed);
+        let signer = signer.map_err(|error| Refusal::of(NackCode::BadSignature, error.to_string()))?;
+        self.check_envelope(&offer.envelope, signer)
+    }
+
+    /// Verifies what is offered and compiles it; a delta for the cost of what it changes.
+    pub(crate) fn verify(&self, offer: &Offer) -> Result<Held, Refusal> {
+        let stated = self.stated(offer)?;
+        let undecodable =
+            |error| Refusal::of(NackCode::Validation, format!("the contents do not decode: {error}"));
+        if count(&offer.contents).map_err(undecodable)? > MAX_RESOURCES {
+            let detail = format!("there are more than {MAX_RESOURCES} resources");
+            return Err(Refusal::of(NackCode::LimitExceeded, detail));
+        }
+        let contents = SnapshotContents::decode(offer.contents.clone()).map_err(undecodable)?;
+        check_resources(&contents.resources)?;
+        let base = self.base_of(offer)?;
+        let (holding, facts, changes) = match base {
+            None => whole(&stated, contents)?,
+            Some(base) => changed(base, contents)?,
+        };
+        if holding.root() != stated.version.digest {
+            let detail = "the manifest's digest is not the announced one";
+            return Err(Refusal::of(NackCode::DigestMismatch, detail));
+        }
+        self.check_shrink(&stated, (&holding, &facts))?;
+        let revision = u64::try_from(stated.version.revision)
+            .map_err(|_| Refusal::of(NackCode::Validation, "the revision is negative"))?;
+        let header = Header { revision, geo: Some(self.geo.clone()) };
+        let compiled = match base {
+            Some(base) => policy_engine::apply(&base.snapshot, &facts, header, &changes),
+            None => policy_engine::compile(&facts, header),
+        };
+        let snapshot = Arc::new(compiled.map_err(|faults| first_fault(&faults))?);
+        let scope_keys = match base {
+            None => scope_keys(facts.keys.values()),
+            Some(base) => {
+                let named = changes.iter().filter(|change| change.kind == Kind::Key);
+                let new = scope_keys(named.filter_map(|change| facts.keys.get(&change.id.name)));
+                base.scope_keys.union(&new).cloned().collect()
+            }
+        };
+        let proof = Offer { base: Bytes::new(), contents: Bytes::new(), ..offer.clone() };
+        Ok(Held { version: stated.version, proof, holding, facts, snapshot, scope_keys })
+    }
+
+    /// What a delta is on; `None` of what is whole.
+    fn base_of(&self, offer: &Offer) -> Result<Option<&Held>, Refusal> {
+        if offer.base.is_empty() {
+            return Ok(None);
+        }
+        let found = self.running.filter(|running| running.version.digest == offer.base.as_ref());
+        let missing =
+            || Refusal::of(NackCode::BaseMissing, "it changes something else than what is enforced");
+        found.map(Some).ok_or_else(missing)
+    }
+
+    fn check_envelope(&self, bytes: &[u8], signer: u64) -> Result<Stated, Refusal> {
+        let envelope = Envelope::decode(bytes).map_err(|error| {
+            Refusal::of(NackCode::Validation, format!("the envelope does not decode: {error}"))
+        })?;
+        if envelope.schema != SCHEMA {
+            let detail =
+                format!("form {} is not form {SCHEMA}, which this build understands", envelope.schema);
+            return Err(Refusal::of(NackCode::SchemaUnsupported, detail));
+        }
+        if envelope.signer != signer {
+            let detail = format!("it says that signer {} signed it, and {signer} did", envelope.signer);
+            return Err(Refusal::of(NackCode::BadSignature, detail));
+        }
+        let scope = envelope.scope.unwrap_or_default();
+        if scope.geo != self.geo.as_str() {
+            let detail =
+                format!("it is for `{}`, this node is in `{}`", scope.geo.escape_default(), self.geo);
+            return Err(Refusal::of(NackCode::WrongGeo, detail));
+        }
+        let digest = <[u8; 32]>::try_from(&envelope.digest[..])
+            .map_err(|_| Refusal::of(NackCode::DigestMismatch, "the digest is not 32 bytes"))?;
+        let version = Version { epoch: envelope.epoch, revision: envelope.revision, digest };
+        let running = self.running.map(|held| &held.version);
+        let older =
+            |running: &&Version| (version.epoch, version.revision) < (running.epoch, running.revision);
+        if let Some(r) = running.filter(older) {
+            let detail = format!(
+                "revision {} of epoch {} is older than {} of {}",
+                version.revision, version.epoch, r.revision, r.epoch
+            );
+            return Err(Refusal::of(NackCode::StaleRevision, detail));
+        }
+        Ok(Stated { version, scope, shrink_revision: envelope.shrink_revision })
+    }
+
+    /// Refuses to lose all of a kind that requests are judged by, or more than half of everything, that nobody said was to go.
+    fn check_shrink(&self, stated: &Stated, (holding, facts): (&Holding, &Facts)) -> Result<(), Refusal> {
+        let Some(running) = self.running.filter(|r| r.version.revision >= stated.shrink_revision) else {
+            return Ok(());
+        };
+        let refused = |what: &str, before: usize, after: usize| {
+            let detail = format!(
+                "it holds {after} {what} where {before} are enforced, and nobody said that it may shrink"
+            );
+            Err(Refusal::of(NackCode::EmptyRefused, detail))
+        };
+        let (before, after) = (running.holding.len(), holding.len());
+        if before >= SMALL && after < before.div_ceil(2) {
+            return refused("resources", before, after);
+        }
+        let kinds = |facts: &Facts| {
+            let (keys, models) = (facts.keys.len(), facts.models.len());
+            [("keys", keys), ("models", models), ("grants", facts.grants.len()), ("rules", facts.rules.len())]
+        };
+        for ((what, before), (_, after)) in kinds(&running.facts).into_iter().zip(kinds(facts)) {
+            if before > 0 && after == 0 {
+                return refused(what, before, after);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The scope keys that keys name, each once.
+fn scope_keys<'k>(keys: impl Iterator<Item = &'k Arc<Key>>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for key in keys {
+        if !found.contains(key.scope_key.as_str()) {
+            found.insert(key.scope_key.clone());
+        }
+    }
+    found
+}
+
+/// What an envelope says.
+struct Stated {
+    version: Version,
+    scope: Scope,
+    shrink_revision: i64,
+}
+
+type Read = (Holding, Facts, Vec<Change>);
+
+/// Everything of a whole snapshot.
+fn whole(stated: &Stated, contents: SnapshotContents) -> Result<Read, Refusal> {
+    if !contents.removed.is_empty() {
+        return Err(Refusal::of(NackCode::Validation, "a whole snapshot removes nothing"));
     }
     let mut facts = Facts::default();
     for resource in &contents.resources {
-        proto::convert::insert(&mut facts, &resource.kind, &resource.name, &resource.body)
-            .map_err(|faults| Refusal::at(resource, NackCode::Validation, faults.to_string()))?;
+        learn(&mut facts, resource)?;
     }
-    let revision = u64::try_from(version.revision)
-        .map_err(|_| Refusal::of(NackCode::Validation, "the revision is negative"))?;
-    let header = Header { revision, geo: Some(geo.clone()) };
-    let snapshot = policy_engine::compile(&facts, header).map_err(|faults| first_fault(&faults))?;
-    let mut scope_keys = BTreeSet::new();
-    for key in facts.keys.values() {
-        if !scope_keys.contains(key.scope_key.as_str()) {
-            scope_keys.insert(key.scope_key.clone());
+    let holding = Holding::whole(stated.scope.clone(), contents.resources)
+        .map_err(|twice| Refusal::of(NackCode::Validation, twice.to_string()))?;
+    Ok((holding, facts, Vec::new()))
+}
+
+/// What a delta makes of what is enforced.
+fn changed(base: &Held, contents: SnapshotContents) -> Result<Read, Refusal> {
+    let (mut holding, mut facts) = (base.holding.clone(), base.facts.clone());
+    let mut changes = Vec::with_capacity(contents.resources.len() + contents.removed.len());
+    let unreadable = |name: &ResourceName, detail: String| Refusal {
+        resource: format!("{} {}", name.kind, name.name),
+        ..Refusal::of(NackCode::Validation, detail)
+    };
+    for gone in &contents.removed {
+        let (kind, id) = proto::convert::identity(&gone.kind, &gone.name)
+            .map_err(|faults| unreadable(gone, faults.to_string()))?;
+        if holding.take(&gone.kind, &gone.name).is_none() || !proto::convert::remove(&mut facts, kind, &id) {
+            return Err(unreadable(gone, "it is to be removed and is not there".to_owned()));
         }
+        changes.push(Change { kind, id });
     }
-    Ok(Verified { version, snapshot, scope_keys })
+    for resource in contents.resources {
+        let (kind, id) = proto::convert::identity(&resource.kind, &resource.name)
+            .map_err(|faults| Refusal::at(&resource, NackCode::Validation, faults.to_string()))?;
+        proto::convert::remove(&mut facts, kind, &id);
+        learn(&mut facts, &resource)?;
+        holding.put(resource);
+        changes.push(Change { kind, id });
+    }
+    Ok((holding, facts, changes))
+}
+
+fn learn(facts: &mut Facts, resource: &Resource) -> Result<(), Refusal> {
+    proto::convert::insert(facts, &resource.kind, &resource.name, &resource.body)
+        .map_err(|faults| Refusal::at(resource, NackCode::Validation, faults.to_string()))
+}
+
+/// Holds each resource against its own digest, and all against their order.
+fn check_resources(resources: &[Resource]) -> Result<(), Refusal> {
+    let mut before: Option<(&str, &str)> = None;
+    for resource in resources {
+        if resource.body.len() > MAX_RESOURCE {
+            let detail = format!("{} bytes are more than {MAX_RESOURCE}", resource.body.len());
+            return Err(Refusal::at(resource, NackCode::LimitExceeded, detail));
+        }
+        if !manifest::is_sealed(resource) {
+            let detail = "the body's digest is not the announced one";
+            return Err(Refusal::at(resource, NackCode::DigestMismatch, detail));
+        }
+        let here = (resource.kind.as_str(), resource.name.as_str());
+        if before.is_some_and(|b| b >= here) {
+            let detail = "resources are out of order or there twice";
+            return Err(Refusal::at(resource, NackCode::Validation, detail));
+        }
+        before = Some(here);
+    }
+    Ok(())
 }
 
 /// How many resources there are, without making room for them; counting ends beyond the most there may be.
@@ -128,64 +343,6 @@ fn first_fault(faults: &[policy_engine::Fault]) -> Refusal {
         resource: format!("{} {}", fault.kind, fault.id),
         detail: format!("{}: {}{rest}", fault.field, fault.message),
     }
-}
-
-fn check_envelope(bytes: &[u8], geo: &Geo, running: Option<&Version>) -> Result<(Version, Scope), Refusal> {
-    let envelope = Envelope::decode(bytes).map_err(|error| {
-        Refusal::of(NackCode::Validation, format!("the envelope does not decode: {error}"))
-    })?;
-    if envelope.schema != SCHEMA {
-        let detail = format!("form {} is not form {SCHEMA}, which this build understands", envelope.schema);
-        return Err(Refusal::of(NackCode::SchemaUnsupported, detail));
-    }
-    let scope = envelope.scope.unwrap_or_default();
-    if scope.geo != geo.as_str() {
-        let detail = format!("it is for `{}`, this node is in `{geo}`", scope.geo.escape_default());
-        return Err(Refusal::of(NackCode::WrongGeo, detail));
-    }
-    let digest = <[u8; 32]>::try_from(&envelope.digest[..])
-        .map_err(|_| Refusal::of(NackCode::DigestMismatch, "the digest is not 32 bytes"))?;
-    let version = Version { epoch: envelope.epoch, revision: envelope.revision, digest };
-    let older = |running: &Version| (version.epoch, version.revision) < (running.epoch, running.revision);
-    match running.filter(|r| older(r)) {
-        Some(r) => Err(Refusal::of(
-            NackCode::StaleRevision,
-            format!(
-                "revision {} of epoch {} is older than {} of {}",
-                version.revision, version.epoch, r.revision, r.epoch
-            ),
-        )),
-        None => Ok((version, scope)),
-    }
-}
-
-/// The digest of the manifest, after each resource was held against its own and all against their order.
-fn manifest_digest(scope: &Scope, resources: &[Resource]) -> Result<[u8; 32], Refusal> {
-    let mut before: Option<(&str, &str)> = None;
-    for resource in resources {
-        if resource.body.len() > MAX_RESOURCE {
-            let detail = format!("{} bytes are more than {MAX_RESOURCE}", resource.body.len());
-            return Err(Refusal::at(resource, NackCode::LimitExceeded, detail));
-        }
-        if digest(&SHA256, &resource.body).as_ref() != &resource.digest[..] {
-            return Err(Refusal::at(
-                resource,
-                NackCode::DigestMismatch,
-                "the body's digest is not the announced one",
-            ));
-        }
-        let here = (resource.kind.as_str(), resource.name.as_str());
-        if before.is_some_and(|b| b >= here) {
-            return Err(Refusal::at(
-                resource,
-                NackCode::Validation,
-                "resources are out of order or there twice",
-            ));
-        }
-        before = Some(here);
-    }
-    let manifest = digest(&SHA256, &proto::manifest::canonical(scope, resources));
-    <[u8; 32]>::try_from(manifest.as_ref()).map_err(|_| Refusal::of(NackCode::DigestMismatch, "no digest"))
 }
 
 #[cfg(test)]

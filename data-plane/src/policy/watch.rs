@@ -6,15 +6,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use policy_engine::snapshot::CompiledSnapshot;
-use policy_engine::vocabulary::Geo;
 use prost::Message;
+use proto::manifest::SCHEMA;
 use proto::sync::control_message::Message as Said;
 use proto::sync::node_message::Message as Saying;
 use proto::sync::sync_client::SyncClient;
-use proto::sync::{
-    Ack, Heartbeat, Hello, Nack, NodeMessage, Secrets as Sealed, SnapshotEnd, Status as NodeStatus,
-};
+use proto::sync::{Ack, Heartbeat, Hello, Nack, NodeMessage, SnapshotEnd, Status as NodeStatus};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -22,12 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use super::assemble::Assembly;
-use super::identity::NodeKey;
-use super::last_known_good::{Kept, LastKnownGood};
+use super::holder::{Holder, Install, Place};
 use super::outage::{Outage, chain};
-use super::secrets::Secrets;
-use super::state::{PolicyState, Version};
-use super::verify::{Refusal, SCHEMA, Verified, verify};
+use super::state::PolicyState;
+use super::verify::Refusal;
 use crate::tls::Way;
 
 /// The first and the longest pause before another attempt; each is drawn between zero and the current ceiling.
@@ -39,36 +34,18 @@ const OPENING: Duration = Duration::from_secs(15);
 /// A stream that lived this long was healthy: the next pause begins at the shortest again.
 const HEALTHY: Duration = Duration::from_secs(60);
 
-/// What makes a verified snapshot the one in force.
-pub(crate) trait Install: Send + Sync + 'static {
-    /// Builds everything a request needs and swaps it in; an error leaves the old in force. May block: it is called off the
-    /// request path.
-    fn install(
-        &self,
-        snapshot: Arc<CompiledSnapshot>,
-        version: &Version,
-        secrets: &Secrets,
-    ) -> Result<(), String>;
-
-    /// Requests in flight, for the node's status.
-    fn inflight(&self) -> u64;
-}
-
 /// Where the control plane is, and who this node is.
 pub(crate) struct Control {
     /// The sync port, with the node's TLS identity; asked for anew for each stream.
     pub(crate) way: Arc<Way>,
-    /// The geo, as the node's certificate has it.
-    pub(crate) geo: Geo,
-    /// The SPIFFE id of the node's certificate.
-    pub(crate) spiffe_id: String,
     /// A new one with each start.
     pub(crate) boot_id: String,
-    /// What opens sealed secrets.
-    pub(crate) key: NodeKey,
-    /// Where policies are kept.
-    pub(crate) kept: LastKnownGood,
+    /// What the node holds on to.
+    pub(crate) place: Place,
 }
+
+/// The capability of taking changes in place of whole snapshots.
+const DELTA: &str = "delta";
 
 #[derive(Debug, Error)]
 enum Ended {
@@ -89,7 +66,7 @@ pub(crate) async fn restore<N: Install>(
     state: Arc<PolicyState>,
 ) -> Follower<N> {
     let mut follower = Follower::new(control, node, state);
-    follower.restore().await;
+    follower.holder.restore().await;
     follower
 }
 
@@ -125,27 +102,18 @@ fn jitter(ceiling: Duration) -> Duration {
 
 /// Who follows the control plane.
 pub(crate) struct Follower<N> {
-    control: Arc<Control>,
-    node: Arc<N>,
+    way: Arc<Way>,
+    boot_id: String,
+    holder: Holder<N>,
     state: Arc<PolicyState>,
-    secrets: Arc<Secrets>,
-    sealed: Option<Sealed>,
-    running: Option<Arc<CompiledSnapshot>>,
     outage: Outage,
 }
 
 impl<N: Install> Follower<N> {
     fn new(control: Control, node: Arc<N>, state: Arc<PolicyState>) -> Self {
-        let control = Arc::new(control);
-        Self {
-            control,
-            node,
-            state,
-            secrets: Arc::default(),
-            sealed: None,
-            running: None,
-            outage: Outage::default(),
-        }
+        let Control { way, boot_id, place } = control;
+        let holder = Holder::new(place, node, state.clone());
+        Self { way, boot_id, holder, state, outage: Outage::default() }
     }
 
     /// Follows the control plane until `stop`.
@@ -153,39 +121,17 @@ impl<N: Install> Follower<N> {
         let mut back_off = BackOff::default();
         while !stop.is_cancelled() {
             let began = Instant::now();
-            let ended = tokio::select! {
-                () = stop.cancelled() => return,
-                ended = self.session() => ended,
-            };
+            let ended = stop.run_until_cancelled(self.session()).await;
             self.state.set_connected(false);
-            let Err(reason) = ended else { return };
+            let Some(Err(reason)) = ended else { break };
             self.tell(&reason);
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(jitter(back_off.ceiling_after(began.elapsed()))) => {}
+            self.holder.lives();
+            let pause = jitter(back_off.ceiling_after(began.elapsed()));
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                break;
             }
         }
-    }
-
-    /// Enforces the newest kept policy that verifies.
-    async fn restore(&mut self) {
-        for kept in self.control.kept.load() {
-            if !kept.secrets.is_empty() {
-                match Sealed::decode(kept.secrets.clone()) {
-                    Ok(sealed) => drop(self.open(sealed)),
-                    Err(error) => tracing::error!(%error, "kept secrets do not decode"),
-                }
-            }
-            match self.apply(kept.envelope, kept.contents).await {
-                Ok(version) => {
-                    tracing::info!(revision = version.revision, "policy restored from disk");
-                    return;
-                }
-                Err(refusal) => {
-                    tracing::error!(code = ?refusal.code, detail = refusal.detail, "a kept policy is not used")
-                }
-            }
-        }
+        self.holder.ends();
     }
 
     /// Why there is no stream, where that is news.
@@ -193,7 +139,7 @@ impl<N: Install> Follower<N> {
         if let Some(told) = self.outage.again(Instant::now()) {
             tracing::warn!(
                 reason = chain(reason),
-                url = self.control.way.url(),
+                url = self.way.url(),
                 attempts = told.attempts,
                 away_seconds = told.away.as_secs(),
                 "no stream to the control plane; policy stays as it is"
@@ -203,7 +149,7 @@ impl<N: Install> Follower<N> {
 
     /// One stream, from Hello to its end; `Ok` is never returned.
     async fn session(&mut self) -> Result<(), Ended> {
-        let channel: Channel = self.control.way.endpoint().connect().await?;
+        let channel: Channel = self.way.endpoint().connect().await?;
         let (say, sayings) = mpsc::channel(16);
         let hello = self.hello();
         let _ = say.send(message(Saying::Hello(hello))).await;
@@ -226,12 +172,12 @@ impl<N: Install> Follower<N> {
                     self.outage.over();
                     tracing::info!(
                         session = welcome.session,
-                        url = self.control.way.url(),
+                        url = self.way.url(),
                         "following the control plane"
                     );
                 }
                 Some(Said::Heartbeat(heartbeat)) => self.heard(&heartbeat, &say),
-                Some(Said::Secrets(sealed)) => self.renew(sealed).await,
+                Some(Said::Secrets(sealed)) => self.holder.renew(sealed).await,
                 Some(Said::SnapshotBegin(begin)) => {
                     let nonce = begin.nonce;
                     assembly = match Assembly::begin(begin) {
@@ -269,15 +215,16 @@ impl<N: Install> Follower<N> {
     fn hello(&self) -> Hello {
         Hello {
             build: env!("CARGO_PKG_VERSION").to_owned(),
-            boot_id: self.control.boot_id.clone(),
+            boot_id: self.boot_id.clone(),
             schema: SCHEMA,
-            hpke_public_key: self.control.key.public().to_vec(),
+            hpke_public_key: self.holder.place().key.public().to_vec(),
             applied: self.state.applied().map(|v| v.to_wire()),
+            capabilities: vec![DELTA.to_owned()],
             ..Hello::default()
         }
     }
 
-    fn heard(&self, heartbeat: &Heartbeat, say: &mpsc::Sender<NodeMessage>) {
+    fn heard(&mut self, heartbeat: &Heartbeat, say: &mpsc::Sender<NodeMessage>) {
         let age = self.state.confirmed_age().unwrap_or_default();
         let theirs = heartbeat.server_time.as_ref().and_then(proto::convert::instant);
         let ours = jiff::Timestamp::now().as_microsecond();
@@ -285,51 +232,13 @@ impl<N: Install> Follower<N> {
         let status = NodeStatus {
             applied: self.state.applied().map(|v| v.to_wire()),
             confirmed_age_ms: (age * 1000.0) as u64,
-            inflight: self.node.inflight(),
+            inflight: self.holder.node().inflight(),
             clock_offset_ms: self.state.clock_offset_ms(),
             ..NodeStatus::default()
         };
         // Lossy on purpose: a status report must never hold back a snapshot.
         let _ = say.try_send(message(Saying::Status(status)));
-    }
-
-    /// Takes secrets over; tells whether they are others than before.
-    fn open(&mut self, sealed: Sealed) -> bool {
-        match Secrets::open(&sealed, &self.control.key, &self.control.spiffe_id) {
-            Ok(secrets) if self.sealed.is_some() && secrets.are(&self.secrets) => false,
-            Ok(secrets) => {
-                self.secrets = Arc::new(secrets);
-                self.sealed = Some(sealed);
-                true
-            }
-            Err(error) => {
-                tracing::error!(%error, "secrets were not taken over");
-                false
-            }
-        }
-    }
-
-    /// New secrets take effect at once, with the snapshot that is in force, and are kept beside it.
-    async fn renew(&mut self, sealed: Sealed) {
-        if !self.open(sealed) {
-            return;
-        }
-        let (Some(snapshot), Some(version)) = (self.running.clone(), self.state.applied()) else { return };
-        let (node, secrets, sealed) = (self.node.clone(), self.secrets.clone(), self.sealed_bytes());
-        let kept_policies = self.control.kept.clone();
-        let work = move || {
-            node.install(snapshot, &version, &secrets)?;
-            kept_policies.renew(sealed).map_err(|error| format!("they are in force but not kept: {error}"))
-        };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(Ok(())) => tracing::info!("new secrets are in force"),
-            Ok(Err(error)) => tracing::error!(error, "new secrets were not taken over"),
-            Err(error) => tracing::error!(%error, "new secrets were not taken over"),
-        }
-    }
-
-    fn sealed_bytes(&self) -> bytes::Bytes {
-        self.sealed.as_ref().map(|sealed| sealed.encode_to_vec()).unwrap_or_default().into()
+        self.holder.lives();
     }
 
     async fn complete(&mut self, assembly: Assembly, end: &SnapshotEnd) -> Saying {
@@ -338,58 +247,18 @@ impl<N: Install> Follower<N> {
         if let Err(refusal) = assembly.end(end) {
             return self.nack(nonce, 0, refusal);
         }
-        let (_, envelope, contents) = assembly.into_parts();
-        match self.apply(envelope.clone(), contents.clone()).await {
+        let offer = assembly.into_offer();
+        match self.holder.apply(&offer).await {
             Ok(version) => {
                 let apply_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-                let persisted = self.persist(envelope, contents).await;
+                let persisted = self.holder.persist(offer).await;
                 tracing::info!(revision = version.revision, apply_us, persisted, "policy enforced");
                 Saying::Ack(Ack { nonce, applied: Some(version.to_wire()), apply_us, persisted })
             }
             Err(refusal) => {
-                let revision = proto::sync::Envelope::decode(envelope).map_or(0, |e| e.revision);
+                let revision = proto::sync::Envelope::decode(offer.envelope).map_or(0, |e| e.revision);
                 self.nack(nonce, revision, refusal)
             }
-        }
-    }
-
-    /// Verifies, compiles, builds and swaps, off the threads that serve requests.
-    async fn apply(&mut self, envelope: bytes::Bytes, contents: bytes::Bytes) -> Result<Version, Refusal> {
-        let (geo, running) = (self.control.geo.clone(), self.state.applied());
-        let (node, secrets) = (self.node.clone(), self.secrets.clone());
-        let work = move || {
-            let Verified { version, snapshot, scope_keys } =
-                verify(&envelope, &contents, &geo, running.as_deref())?;
-            if let Some(missing) = scope_keys.iter().find(|id| !secrets.scope_keys.contains_key(*id)) {
-                // Without it every API key would look wrong: better no policy, or the old one, than that.
-                let detail =
-                    format!("the scope key `{missing}` of its API keys is not among this node's secrets");
-                return Err(Refusal::of(proto::sync::NackCode::ResourceMissing, detail));
-            }
-            let snapshot = Arc::new(snapshot);
-            node.install(snapshot.clone(), &version, &secrets)
-                .map_err(|error| Refusal::of(proto::sync::NackCode::Validation, error))?;
-            Ok((version, snapshot))
-        };
-        let panicked =
-            |_| Refusal::of(proto::sync::NackCode::Validation, "building it failed in a way that is a bug");
-        let (version, snapshot) = tokio::task::spawn_blocking(work).await.map_err(panicked)??;
-        self.running = Some(snapshot);
-        self.state.set_applied(version.clone());
-        Ok(version)
-    }
-
-    async fn persist(&self, envelope: bytes::Bytes, contents: bytes::Bytes) -> bool {
-        let kept_policies = self.control.kept.clone();
-        let kept = Kept { envelope, contents, secrets: self.sealed_bytes() };
-        let done = tokio::task::spawn_blocking(move || kept_policies.keep(&kept)).await;
-        match done {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the policy is enforced but not kept on disk");
-                false
-            }
-            Err(_) => false,
         }
     }
 

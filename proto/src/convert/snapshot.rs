@@ -40,6 +40,33 @@ pub fn insert(facts: &mut Facts, kind: &str, name: &str, body: &[u8]) -> Result<
     }
 }
 
+/// Which fact a resource of this kind and name is.
+pub fn identity(kind: &str, name: &str) -> Result<(Kind, Id), Faults> {
+    let kind: Kind = kind.parse().map_err(Faults::whole)?;
+    Ok((kind, name::parse_as(kind, name).map_err(Faults::whole)?))
+}
+
+/// Takes a fact out of a set of them; tells whether it was there.
+pub fn remove(facts: &mut Facts, kind: Kind, id: &Id) -> bool {
+    match kind {
+        Kind::Tenant => facts.tenants.remove(id).is_some(),
+        Kind::Team => facts.teams.remove(id).is_some(),
+        Kind::Principal => facts.principals.remove(id).is_some(),
+        Kind::Role => facts.roles.remove(id).is_some(),
+        Kind::Grant => facts.grants.remove(id).is_some(),
+        Kind::Provider => facts.providers.remove(id).is_some(),
+        Kind::Endpoint => facts.endpoints.remove(id).is_some(),
+        Kind::Licence => facts.licences.remove(id).is_some(),
+        Kind::LicenceAcceptance => facts.acceptances.remove(id).is_some(),
+        Kind::Model => facts.models.remove(id).is_some(),
+        Kind::Limit => facts.limits.remove(id).is_some(),
+        Kind::Rule => facts.rules.remove(id).is_some(),
+        Kind::Guardrail => facts.guardrails.remove(id).is_some(),
+        Kind::Price => facts.prices.remove(id).is_some(),
+        Kind::Key => facts.keys.remove(&id.name).is_some(),
+    }
+}
+
 fn put<M: Governed>(map: &mut Map<Id, Arc<M::Fact>>, name: &str, body: &[u8]) -> Result<(), Faults> {
     let message: M = decode(body)?;
     if message.name() != name {
@@ -80,18 +107,46 @@ pub fn resource<M: Governed>(id: &Id, fact: &M::Fact) -> Resource {
     Resource { kind: M::KIND.to_string(), name: name::format(M::KIND, id), body, digest: Vec::new() }
 }
 
-/// Every fact as a resource, in the order of kind and name, digests left empty.
+/// An API key as a resource, its digest left empty.
+pub fn key_resource(public_id: &Name, key: &Key) -> Resource {
+    Resource {
+        kind: Kind::Key.to_string(),
+        name: name::format(Kind::Key, &Id::of(key.tenant.clone(), public_id.clone())),
+        body: KeyFact::from((public_id, key)).encode_to_vec().into(),
+        digest: Vec::new(),
+    }
+}
+
+/// One fact as a resource, its digest left empty; `None` where there is none.
+pub fn resource_of(facts: &Facts, kind: Kind, id: &Id) -> Option<Resource> {
+    fn one<M: Governed>(map: &Map<Id, Arc<M::Fact>>, id: &Id) -> Option<Resource> {
+        map.get(id).map(|fact| resource::<M>(id, fact))
+    }
+    match kind {
+        Kind::Tenant => one::<admin::Tenant>(&facts.tenants, id),
+        Kind::Team => one::<admin::Team>(&facts.teams, id),
+        Kind::Principal => one::<admin::Principal>(&facts.principals, id),
+        Kind::Role => one::<admin::Role>(&facts.roles, id),
+        Kind::Grant => one::<admin::Grant>(&facts.grants, id),
+        Kind::Provider => one::<admin::Provider>(&facts.providers, id),
+        Kind::Endpoint => one::<admin::Endpoint>(&facts.endpoints, id),
+        Kind::Licence => one::<admin::Licence>(&facts.licences, id),
+        Kind::LicenceAcceptance => one::<admin::LicenceAcceptance>(&facts.acceptances, id),
+        Kind::Model => one::<admin::Model>(&facts.models, id),
+        Kind::Limit => one::<admin::Limit>(&facts.limits, id),
+        Kind::Rule => one::<admin::Rule>(&facts.rules, id),
+        Kind::Guardrail => one::<admin::Guardrail>(&facts.guardrails, id),
+        Kind::Price => one::<admin::Price>(&facts.prices, id),
+        Kind::Key => facts.keys.get(&id.name).map(|key| key_resource(&id.name, key)),
+    }
+}
+
+/// Every fact as a resource, in no order, digests left empty.
 pub fn resources(facts: &Facts) -> Vec<Resource> {
     fn all<M: Governed>(map: &Map<Id, Arc<M::Fact>>) -> impl Iterator<Item = Resource> {
         map.iter().map(|(id, fact)| resource::<M>(id, fact))
     }
-    let key = |(public_id, fact): (&Name, &Arc<Key>)| Resource {
-        kind: Kind::Key.to_string(),
-        name: name::format(Kind::Key, &Id::of(fact.tenant.clone(), public_id.clone())),
-        body: KeyFact::from((public_id, fact.as_ref())).encode_to_vec().into(),
-        digest: Vec::new(),
-    };
-    let mut found: Vec<Resource> = all::<admin::Tenant>(&facts.tenants)
+    all::<admin::Tenant>(&facts.tenants)
         .chain(all::<admin::Team>(&facts.teams))
         .chain(all::<admin::Principal>(&facts.principals))
         .chain(all::<admin::Role>(&facts.roles))
@@ -105,8 +160,6 @@ pub fn resources(facts: &Facts) -> Vec<Resource> {
         .chain(all::<admin::Rule>(&facts.rules))
         .chain(all::<admin::Guardrail>(&facts.guardrails))
         .chain(all::<admin::Price>(&facts.prices))
-        .chain(facts.keys.iter().map(key))
-        .collect();
-    found.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
-    found
+        .chain(facts.keys.iter().map(|(public_id, key)| key_resource(public_id, key)))
+        .collect()
 }

@@ -1,32 +1,29 @@
-//! The line of a geo: what is published, projected and encoded once for all its nodes.
+//! The line of a geo: what is published, projected, signed and encoded once for all its nodes.
 //!
 //! Law: what is hashed is what is sent. While the content of the scope stays the same its digest, and so what nodes
-//! enforce, stays too; only the head that heartbeats confirm goes on.
+//! enforce, stays too; only the head that heartbeats confirm goes on. Making the next snapshot costs what changed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use policy_engine::facts::Facts;
-use policy_engine::vocabulary::{Geo, Id, Kind};
-use policy_engine::{Scope, project};
+use policy_engine::facts::{Facts, Key};
+use policy_engine::vocabulary::{Geo, Id, Kind, Name};
+use policy_engine::{Change, Scope, Versions, project, project_changes};
 use prost::Message;
 use proto::admin::credential::Source;
-use proto::sync::{Envelope, Resource, ScopeKey, SecretBundle, SnapshotContents, VendorCredential, Version};
+use proto::manifest::{self, Holding, SCHEMA};
+use proto::sync::{Envelope, Resource, ScopeKey as WireKey, SecretBundle, VendorCredential, Version};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use super::encoded::{Encoded, Proof};
 use crate::clock;
+use crate::keyring::ScopeKey;
 use crate::publish::{Published, Publisher};
+use crate::signer::{Signer, Signers, Subject};
 use crate::store::ScopeRow;
-
-/// The form of snapshots this build makes.
-const SCHEMA: u32 = 1;
-
-/// Bytes of a chunk: well under what gRPC peers take by default.
-const CHUNK: usize = 1 << 20;
 
 /// How long it is waited before a snapshot that could not be made is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -43,16 +40,6 @@ pub(super) struct Line {
     pub(super) secrets: Arc<Bundle>,
 }
 
-/// A snapshot as it is sent.
-#[derive(Debug)]
-pub(super) struct Encoded {
-    pub(super) version: Version,
-    pub(super) envelope: Bytes,
-    pub(super) chunks: Vec<Bytes>,
-    pub(super) total_bytes: u64,
-    pub(super) sha256: Vec<u8>,
-}
-
 /// An encoded `SecretBundle`.
 pub(super) struct Bundle {
     pub(super) encoded: Zeroizing<Vec<u8>>,
@@ -64,25 +51,41 @@ impl std::fmt::Debug for Bundle {
     }
 }
 
+/// Where the lines of all geos come from.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) publisher: Publisher,
+    pub(super) signers: Signers,
+}
+
+/// What the newest line was made of.
+#[derive(Debug, Clone)]
+struct Made {
+    published: Arc<Published>,
+    facts: Facts,
+    holding: Holding,
+    line: Arc<Line>,
+}
+
 /// Follows a publisher for one geo until `stop`; `None` until the first line is made.
 pub(super) fn follow(
-    publisher: Publisher,
+    origin: Origin,
     geo: Geo,
     stop: CancellationToken,
 ) -> watch::Receiver<Option<Arc<Line>>> {
     let (tell, told) = watch::channel(None);
     tokio::spawn(async move {
-        let mut published = publisher.watch();
-        let mut last: Option<Arc<Line>> = None;
+        let mut published = origin.publisher.watch();
+        let mut last: Option<Made> = None;
         loop {
             let now = published.borrow_and_update().clone();
-            let made = make(&publisher, &geo, &now, last.as_deref()).await;
+            let made = make(&origin, &geo, &now, last.as_ref()).await;
             let failed = made.is_err();
             match made {
-                Ok(line) => {
-                    remember(&publisher, &geo, &line).await;
-                    last = Some(Arc::new(line));
-                    tell.send_replace(last.clone());
+                Ok(made) => {
+                    remember(&origin.publisher, &geo, &made.line).await;
+                    tell.send_replace(Some(made.line.clone()));
+                    last = Some(made);
                 }
                 Err(error) => {
                     tracing::error!(%geo, %error, "a snapshot can't be made; nodes keep what they have")
@@ -109,44 +112,107 @@ async fn remember(publisher: &Publisher, geo: &Geo, line: &Line) {
     }
 }
 
-async fn make(
-    publisher: &Publisher,
-    geo: &Geo,
-    now: &Arc<Published>,
-    last: Option<&Line>,
-) -> anyhow::Result<Line> {
+async fn make(origin: &Origin, geo: &Geo, now: &Arc<Published>, last: Option<&Made>) -> anyhow::Result<Made> {
+    let publisher = origin.publisher.clone();
     let scope_key = publisher.ring().scope_key(publisher.store(), geo).await?;
-    let (publisher, geo, now) = (publisher.clone(), geo.clone(), now.clone());
-    let before = last.map(|l| l.snapshot.clone());
+    let (geo, now, last) = (geo.clone(), now.clone(), last.cloned());
+    let signer = origin.signers.current();
     let work = move || {
-        let projected = project(&now.facts, &Scope { geo: geo.clone() });
-        let keys = publisher.ring().scoped_keys(&geo, &scope_key, &projected);
-        let facts = Facts { keys, ..projected };
-        let key = ScopeKey { id: scope_key.id.clone(), key: scope_key.secret.to_vec() };
-        let bundle =
-            SecretBundle { scope_keys: vec![key], credentials: credentials(&publisher, &now, &facts)? };
-        let secrets = Arc::new(Bundle { encoded: Zeroizing::new(bundle.encode_to_vec()) });
-        let snapshot = encode(&facts, &geo, &now, before.as_ref());
-        Ok(Line { head_revision: now.head.revision, confirmed_at: clock::now(), snapshot, secrets })
+        let scope = Scope { geo: geo.clone() };
+        let changes = last
+            .as_ref()
+            .and_then(|last| publisher.changes_since(last.published.head.revision, now.head.revision));
+        let maker = Maker { publisher: &publisher, scope_key: &scope_key, now: &now };
+        let (facts, holding, vendors) = match (&last, changes) {
+            (Some(last), Some(changes)) => {
+                let versions = Versions { before: &last.published.facts, after: &now.facts };
+                let (facts, changes) = project_changes(&last.facts, versions, &scope, &changes);
+                let vendors = changes.iter().any(|change| change.kind == Kind::Provider);
+                let holding = maker.changed(&last.holding, &facts, &changes);
+                (facts, holding, vendors)
+            }
+            _ => {
+                let facts = project(&now.facts, &scope);
+                let holding = maker.whole(&geo, &facts)?;
+                (facts, holding, true)
+            }
+        };
+        let before = last.as_ref().map(|last| &last.line);
+        let secrets = match before.filter(|_| !vendors) {
+            Some(before) => before.secrets.clone(),
+            None => maker.secrets(&facts)?,
+        };
+        let snapshot = snapshot(&now, &holding, &signer, before.map(|line| &line.snapshot));
+        let head_revision = now.head.revision;
+        let line = Arc::new(Line { head_revision, confirmed_at: clock::now(), snapshot, secrets });
+        Ok(Made { published: now, facts, holding, line })
     };
     tokio::task::spawn_blocking(work).await?
 }
 
-/// The sealed credentials of the providers in scope, opened.
-fn credentials(
-    publisher: &Publisher,
-    now: &Published,
-    facts: &Facts,
-) -> anyhow::Result<Vec<VendorCredential>> {
-    let mut opened = Vec::new();
-    for id in facts.providers.keys() {
-        let Some(reference) = sealed_reference(now, id) else { continue };
-        if let Some(secret) = publisher.vault().open(&reference)? {
-            let provider = proto::name::format(Kind::Provider, id);
-            opened.push(VendorCredential { provider, value: String::from_utf8_lossy(&secret).into_owned() });
-        }
+/// What the resources of a scope are made with.
+struct Maker<'a> {
+    publisher: &'a Publisher,
+    scope_key: &'a ScopeKey,
+    now: &'a Published,
+}
+
+impl Maker<'_> {
+    /// Everything in scope.
+    fn whole(&self, geo: &Geo, facts: &Facts) -> anyhow::Result<Holding> {
+        let others = Facts { keys: Default::default(), ..facts.clone() };
+        let keys = facts.keys.iter().filter_map(|(public_id, key)| self.key(public_id, key));
+        let resources = proto::convert::resources(&others).into_iter().chain(keys);
+        let scope = proto::sync::Scope { geo: geo.to_string(), node_class: String::new() };
+        Ok(Holding::whole(scope, resources.map(sealed))?)
     }
-    Ok(opened)
+
+    /// What the changes make of what was in scope.
+    fn changed(&self, before: &Holding, facts: &Facts, changes: &[Change]) -> Holding {
+        let mut holding = before.clone();
+        for Change { kind, id } in changes {
+            let resource = match kind {
+                Kind::Key => facts.keys.get(&id.name).and_then(|key| self.key(&id.name, key)),
+                _ => proto::convert::resource_of(facts, *kind, id),
+            };
+            match resource {
+                Some(resource) => drop(holding.put(sealed(resource))),
+                None => drop(holding.take(kind.as_str(), &proto::name::format(*kind, id))),
+            }
+        }
+        holding
+    }
+
+    /// A key with the MAC of its secret for this geo; a key whose secret is not known opens nothing and is left out.
+    fn key(&self, public_id: &Name, key: &Key) -> Option<Resource> {
+        let key = self.publisher.ring().scoped(public_id, key, self.scope_key)?;
+        Some(proto::convert::key_resource(public_id, &key))
+    }
+
+    fn secrets(&self, facts: &Facts) -> anyhow::Result<Arc<Bundle>> {
+        let key = WireKey { id: self.scope_key.id.clone(), key: self.scope_key.secret.to_vec() };
+        let bundle = SecretBundle { scope_keys: vec![key], credentials: self.credentials(facts)? };
+        Ok(Arc::new(Bundle { encoded: Zeroizing::new(bundle.encode_to_vec()) }))
+    }
+
+    /// The sealed credentials of the providers in scope, opened.
+    fn credentials(&self, facts: &Facts) -> anyhow::Result<Vec<VendorCredential>> {
+        let mut opened = Vec::new();
+        for id in facts.providers.keys() {
+            let Some(reference) = sealed_reference(self.now, id) else { continue };
+            if let Some(secret) = self.publisher.vault().open(&reference)? {
+                let provider = proto::name::format(Kind::Provider, id);
+                let value = String::from_utf8_lossy(&secret).into_owned();
+                opened.push(VendorCredential { provider, value });
+            }
+        }
+        Ok(opened)
+    }
+}
+
+fn sealed(mut resource: Resource) -> Resource {
+    manifest::seal(&mut resource);
+    resource
 }
 
 fn sealed_reference(now: &Published, id: &Id) -> Option<String> {
@@ -158,44 +224,33 @@ fn sealed_reference(now: &Published, id: &Id) -> Option<String> {
     }
 }
 
-/// Encodes a scope's facts, or gives back what was encoded before where the content is the same.
-fn encode(facts: &Facts, geo: &Geo, now: &Published, before: Option<&Arc<Encoded>>) -> Arc<Encoded> {
-    let mut resources = proto::convert::resources(facts);
-    let scope = proto::sync::Scope { geo: geo.to_string(), node_class: String::new() };
-    let manifest = seal(&scope, &mut resources);
-    if let Some(before) = before.filter(|b| b.version.digest == manifest && b.version.epoch == now.head.epoch)
-    {
+/// Signs what a scope holds, or gives back what was signed before where that is the same.
+fn snapshot(
+    now: &Published,
+    holding: &Holding,
+    signer: &Signer,
+    before: Option<&Arc<Encoded>>,
+) -> Arc<Encoded> {
+    let digest = holding.root().to_vec();
+    if let Some(before) = before.filter(|b| b.version.digest == digest && b.version.epoch == now.head.epoch) {
         return before.clone();
     }
+    let (epoch, revision) = (now.head.epoch, now.head.revision);
     let envelope = Envelope {
         schema: SCHEMA,
-        epoch: now.head.epoch,
-        revision: now.head.revision,
-        scope: Some(scope),
-        digest: manifest.clone(),
+        epoch,
+        revision,
+        scope: Some(holding.scope().clone()),
+        digest: digest.clone(),
         prev_digest: before.map(|b| b.version.digest.clone()).unwrap_or_default(),
-        issued_at: Some(proto::convert::timestamp(policy_engine::vocabulary::Instant(clock::now()))),
-        ..Envelope::default()
+        issued_at: Some(clock::timestamp(clock::now())),
+        shrink_revision: now.shrink_revision,
+        signer: signer.generation(),
+        line: String::new(),
     };
-    let contents = Bytes::from(SnapshotContents { resources, removed: Vec::new() }.encode_to_vec());
-    let mut rest = contents.clone();
-    let mut chunks = Vec::with_capacity(contents.len().div_ceil(CHUNK));
-    while !rest.is_empty() {
-        chunks.push(rest.split_to(CHUNK.min(rest.len())));
-    }
-    Arc::new(Encoded {
-        version: Version { epoch: now.head.epoch, revision: now.head.revision, digest: manifest },
-        envelope: envelope.encode_to_vec().into(),
-        chunks,
-        total_bytes: contents.len() as u64,
-        sha256: digest(&SHA256, &contents).as_ref().to_vec(),
-    })
-}
-
-/// Fills in each resource's digest and gives the manifest's.
-fn seal(scope: &proto::sync::Scope, resources: &mut [Resource]) -> Vec<u8> {
-    for resource in resources.iter_mut() {
-        resource.digest = digest(&SHA256, &resource.body).as_ref().to_vec();
-    }
-    digest(&SHA256, &proto::manifest::canonical(scope, resources)).as_ref().to_vec()
+    let envelope = Bytes::from(envelope.encode_to_vec());
+    let signature = signer.sign(Subject::Snapshot, &envelope);
+    let proof = Proof { envelope, signature, signer: signer.certificate().clone() };
+    let past = before.map(|b| b.past()).unwrap_or_default();
+    Arc::new(Encoded::new(Version { epoch, revision, digest }, proof, (holding.clone(), past)))
 }

@@ -8,19 +8,24 @@ use proto::admin::{Node, NodeNack};
 use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{
-    Chunk, ControlMessage, Heartbeat, Hello, Nack, NodeMessage, SnapshotBegin, SnapshotEnd, Version, Welcome,
+    Chunk, ControlMessage, Heartbeat, Hello, Nack, NackCode, NodeMessage, SnapshotBegin, SnapshotEnd,
+    Version, Welcome,
 };
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
-use super::line::{Bundle, Encoded, Line};
+use super::encoded::{Encoded, Parts};
+use super::line::{Bundle, Line};
 use super::peer::NodeId;
 use super::{SEND_TIMEOUT, Shared, secrets};
 use crate::clock;
 use crate::nodes::NodeSession;
 use crate::registry::hex;
+
+/// The capability of taking changes in place of whole snapshots.
+const DELTA: &str = "delta";
 
 type Say = mpsc::Sender<Result<ControlMessage, Status>>;
 
@@ -80,6 +85,8 @@ struct Sent {
     public_key: Vec<u8>,
     /// The digest the node enforces, was last sent, or last refused: not to be sent (again).
     settled: Vec<u8>,
+    /// The node takes changes in place of whole snapshots; not after one that it could not use.
+    takes_changes: bool,
     awaiting: Option<u64>,
     nonce: u64,
     secrets_seq: u64,
@@ -93,6 +100,7 @@ impl Sent {
             applied: applied.clone(),
             public_key: hello.hpke_public_key,
             settled: applied,
+            takes_changes: hello.capabilities.iter().any(|word| word == DELTA),
             awaiting: None,
             nonce: 0,
             secrets_seq: 0,
@@ -148,12 +156,17 @@ impl Session {
             return Ok(());
         }
         let shared = self.shared.clone();
+        let metrics = shared.origin.publisher.metrics();
+        let parts = match self.sent.takes_changes {
+            true => line.snapshot.since(&self.sent.applied, metrics).await,
+            false => line.snapshot.whole(metrics).await,
+        };
         let _turn = shared.sending.acquire().await.map_err(|_| Status::unavailable("shutting down"))?;
-        let sending = tokio::time::timeout(SEND_TIMEOUT, self.send(&line.snapshot)).await;
+        let sending = tokio::time::timeout(SEND_TIMEOUT, self.send(&line.snapshot, &parts)).await;
         sending.map_err(|_| Status::deadline_exceeded("the node reads too slowly"))?
     }
 
-    async fn send(&mut self, snapshot: &Encoded) -> Result<(), Status> {
+    async fn send(&mut self, snapshot: &Encoded, parts: &Parts) -> Result<(), Status> {
         self.sent.nonce += 1;
         let nonce = self.sent.nonce;
         self.sent.awaiting = Some(nonce);
@@ -161,15 +174,17 @@ impl Session {
         self.say(Saying::SnapshotBegin(SnapshotBegin {
             nonce,
             envelope: snapshot.envelope.clone(),
-            total_bytes: snapshot.total_bytes,
-            chunk_count: u32::try_from(snapshot.chunks.len()).unwrap_or(u32::MAX),
-            ..SnapshotBegin::default()
+            total_bytes: parts.total_bytes,
+            chunk_count: u32::try_from(parts.chunks.len()).unwrap_or(u32::MAX),
+            signature: snapshot.signature.clone(),
+            signer_certificate: snapshot.signer.clone(),
+            base_digest: parts.base.clone(),
         }))
         .await?;
-        for (index, data) in (0_u32..).zip(&snapshot.chunks) {
+        for (index, data) in (0_u32..).zip(&parts.chunks) {
             self.say(Saying::Chunk(Chunk { index, data: data.clone() })).await?;
         }
-        self.say(Saying::SnapshotEnd(SnapshotEnd { sha256: snapshot.sha256.clone() })).await
+        self.say(Saying::SnapshotEnd(SnapshotEnd { sha256: parts.sha256.clone() })).await
     }
 
     async fn beat(&self, line: &Line) -> Result<(), Status> {
@@ -210,6 +225,11 @@ impl Session {
     fn refused(&mut self, nack: Nack) {
         if self.sent.awaiting == Some(nack.nonce) {
             self.sent.awaiting = None;
+            // What the changes did not lead to, the whole does.
+            let misled = matches!(nack.code(), NackCode::BaseMissing | NackCode::DigestMismatch);
+            if misled && std::mem::take(&mut self.sent.takes_changes) {
+                self.sent.settled.clear();
+            }
         }
         let NodeId { geo, name } = &self.node;
         let code = nack.code().as_str_name().trim_start_matches("NACK_CODE_").to_owned();

@@ -5,11 +5,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use policy_engine::facts::Facts;
-use proto::sync::NackCode;
+use policy_engine::snapshot::CompiledSnapshot;
+use proto::sync::{Envelope, NackCode};
 use tokio::sync::watch;
 
-use super::super::sample::{Sample, secrets};
+use super::super::enforced::Enforced;
+use super::super::identity::NodeKey;
+use super::super::last_known_good::LastKnownGood;
+use super::super::sample::{AUTHORITY, Sample, secrets};
 use super::super::scripted::{ControlPlane, Session, soon};
+use super::super::secrets::Secrets;
+use super::super::state::Version;
+use super::super::trust::Trust;
 use super::*;
 use crate::house::world;
 
@@ -69,14 +76,16 @@ fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
     let public_key = key.public().to_vec();
     let way = Arc::new(control.way());
     let identity = way.identity().clone();
-    let control = Control {
-        way,
+    let policy = control.home().join("policy");
+    let held = super::super::holder::Place {
         geo: identity.geo,
         spiffe_id: identity.spiffe_id,
-        boot_id: "boot".into(),
         key,
-        kept: LastKnownGood::at(&control.home().join("policy")),
+        trust: Trust::open(&policy, AUTHORITY.pem.as_bytes()).unwrap(),
+        kept: LastKnownGood::at(&policy),
+        enforced: Enforced::open(&policy, "build"),
     };
+    let control = Control { way, boot_id: "boot".into(), place: held };
     let place =
         Place { installed: Mutex::default(), count: watch::channel(0).0, breaks_at: AtomicI64::new(-1) };
     let (place, state) = (Arc::new(place), Arc::<PolicyState>::default());
@@ -86,10 +95,12 @@ fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
 }
 
 fn start(control: &ControlPlane) -> Node {
-    let (follower, node) = follower(control);
-    let Follower { control, node: place, state, .. } = follower;
-    let (control, stop) = (Arc::into_inner(control).unwrap(), node.stop.clone());
-    tokio::spawn(async move { super::restore(control, place, state).await.follow(stop).await });
+    let (mut follower, node) = follower(control);
+    let stop = node.stop.clone();
+    tokio::spawn(async move {
+        follower.holder.restore().await;
+        follower.follow(stop).await;
+    });
     node
 }
 
@@ -132,6 +143,10 @@ async fn case_13_a_refusal_says_why_and_what_is_in_force_stays() {
     let mut foreign = sample(6);
     foreign.envelope.scope.as_mut().unwrap().geo = "us".into();
     foreign.seal();
+    let mut forged = sample(6).offer();
+    forged.signature = vec![0; 64].into();
+    let nack = session.offers(forged).await.unwrap_err();
+    assert_eq!((nack.code(), nack.running.unwrap().revision), (NackCode::BadSignature, 5));
     let mut dangling = world::facts();
     dangling.providers.clear();
     for (bad, code) in [
@@ -193,7 +208,7 @@ async fn renewed_secrets_take_effect_without_a_snapshot_and_are_kept() {
     // Whatever is said after them is heard after they were kept.
     assert_eq!(session.offer(&sample(4)).await.unwrap_err().code(), NackCode::StaleRevision);
     let (mut again, restarted) = follower(&control);
-    again.restore().await;
+    again.holder.restore().await;
     assert_eq!(restarted.place.installs(1).await, [(5, Some(vec![8; 32]))]);
 }
 
@@ -244,9 +259,14 @@ async fn case_01_and_04_a_node_starts_from_the_newest_kept_policy_that_is_its_ow
     let control = ControlPlane::start().await;
     let (fresh, node) = follower(&control);
     let sealed: Bytes = secrets(&node.public_key, [7; 32]).encode_to_vec().into();
+    let place = fresh.holder.place();
     let keep = |sample: &Sample, secrets: &Bytes| {
-        let (envelope, contents) = sample.encoded();
-        fresh.control.kept.keep(&Kept { envelope, contents, secrets: secrets.clone() }).unwrap();
+        let (offer, digest) = (sample.offer(), sample.envelope.digest.as_slice());
+        place.kept.keep((&offer, secrets), digest, || panic!("it is whole")).unwrap();
+        let Envelope { epoch, revision, .. } = sample.envelope;
+        let version = Version { epoch, revision, digest: digest.try_into().unwrap() };
+        place.enforced.begin(&version);
+        place.enforced.lives();
     };
     keep(&sample(5), &sealed);
     keep(&sample(6), &sealed);
@@ -267,6 +287,11 @@ async fn case_01_and_04_a_node_starts_from_the_newest_kept_policy_that_is_its_ow
     std::fs::write(&path, bytes).unwrap();
     assert_eq!(restored(&control).await.unwrap().0, 6);
 
+    // A file of long ago, copied back.
+    let (offer, digest) = (sample(1).offer(), sample(1).envelope.digest);
+    place.kept.keep((&offer, &sealed), &digest, || panic!("it is whole")).unwrap();
+    assert_eq!(restored(&control).await.unwrap().0, 6);
+
     // Secrets that do not open here: 503 is better than calling every key wrong.
     let other = NodeKey::open(&control.home().join("other.key")).unwrap();
     let others: Bytes = secrets(other.public(), [7; 32]).encode_to_vec().into();
@@ -278,7 +303,8 @@ async fn case_01_and_04_a_node_starts_from_the_newest_kept_policy_that_is_its_ow
 /// What a node that starts here enforces before it has heard of any control plane.
 async fn restored(control: &ControlPlane) -> Option<(i64, Option<Vec<u8>>)> {
     let (mut follower, node) = follower(control);
-    follower.restore().await;
+    follower.holder.restore().await;
+    follower.holder.ends();
     let installed = node.place.installed.lock().pop();
     assert_eq!(node.state.applied().map(|v| v.revision), installed.as_ref().map(|(revision, _)| *revision));
     installed

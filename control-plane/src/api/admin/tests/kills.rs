@@ -190,7 +190,7 @@ async fn case_16_a_revoked_key_is_told_to_the_geos_it_works_in_and_to_no_other()
     assert_eq!((empty.seq, empty.keys.len(), empty.base_revision), (0, 0, 0));
     let untouched = admin.publisher.current().revoked.clone();
     create(&admin, TOKEN, "another", false).await.unwrap();
-    assert!(Arc::ptr_eq(&untouched, &admin.publisher.current().revoked), "carried on as it is");
+    assert!(std::sync::Arc::ptr_eq(&untouched, &admin.publisher.current().revoked), "carried on as it is");
 
     let mut seq = 0;
     for name in [&everywhere, &us_only] {

@@ -76,7 +76,11 @@ impl Port {
         let authority = Authority::open_or_create(&fixture.dir.path().join("ca")).unwrap();
         let (nodes, stop) = (NodeRegistry::default(), CancellationToken::new());
         let beat = Duration::from_millis(20);
-        let service = SyncService::new(fixture.publisher.clone(), nodes.clone(), beat, stop.clone());
+        let publisher = fixture.publisher.clone();
+        let sealer = publisher.vault().sealer();
+        let signers = Signers::open(publisher.store(), sealer, &authority).await.unwrap();
+        let policy = (publisher.clone(), signers);
+        let service = SyncService::new(policy, nodes.clone(), beat, stop.clone());
         let own = authority.issue_server(&["127.0.0.1".to_owned()], LEAF_VALIDITY).unwrap();
         let tls = ServerTlsConfig::new()
             .identity(Identity::from_pem(&own.certificate_pem, own.key_pem.as_bytes()))

@@ -1,0 +1,187 @@
+//! The key that signs what nodes are told, and its certificate.
+//!
+//! Law: each kind of statement is signed for itself; a key is of one generation, vouched for by the authority, and sealed in the
+//! store, so that every replica signs alike. Nodes trust the newest generation they met and the one before: rotating once
+//! replaces a key, rotating twice retires it for good. A signer whose authority is another is replaced at the start.
+//! Absent on purpose: what is signed.
+
+use std::sync::Arc;
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use bytes::Bytes;
+use parking_lot::RwLock;
+use rustls_pki_types::CertificateDer;
+use zeroize::Zeroizing;
+
+use crate::ca::{Authority, CaError};
+use crate::clock;
+use crate::seal::{SealError, Sealer, Use};
+use crate::store::{SignerRow, Store, StoreError};
+
+/// What is signed, by the words its signature begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// An envelope.
+    Snapshot,
+    /// A set of revocations.
+    Revocations,
+    /// A set of kills.
+    Kills,
+}
+
+/// Why there is no signer.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    /// The store can't be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its key does not open, or is none.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The authority did not issue its certificate.
+    #[error(transparent)]
+    Authority(#[from] CaError),
+}
+
+/// A key that signs what nodes are told.
+pub struct Signer {
+    generation: u64,
+    key: Ed25519KeyPair,
+    certificate: Bytes,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Signer({})", self.generation)
+    }
+}
+
+/// The newest signer, for everything that signs. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Signers {
+    current: Arc<RwLock<Arc<Signer>>>,
+}
+
+impl Signers {
+    /// The signer of a store; the first is made here.
+    pub async fn open(store: &Store, sealer: &Sealer, authority: &Authority) -> Result<Self, SignerError> {
+        let signer = Signer::open(store, sealer, authority).await?;
+        Ok(Self { current: Arc::new(RwLock::new(Arc::new(signer))) })
+    }
+
+    /// The signer that signs now.
+    pub fn current(&self) -> Arc<Signer> {
+        self.current.read().clone()
+    }
+
+    /// Replaces the signer; what is signed from now on is signed by the next generation.
+    pub async fn rotate(
+        &self,
+        store: &Store,
+        sealer: &Sealer,
+        authority: &Authority,
+    ) -> Result<Arc<Signer>, SignerError> {
+        let next = self.current().generation().saturating_add(1);
+        let signer = Arc::new(Signer::make(store, sealer, (authority, next)).await?);
+        *self.current.write() = signer.clone();
+        Ok(signer)
+    }
+}
+
+impl Subject {
+    fn words(self) -> &'static [u8] {
+        match self {
+            Self::Snapshot => b"chancery/snapshot/v2\n",
+            Self::Revocations => b"chancery/revocations/v1\n",
+            Self::Kills => b"chancery/kills/v1\n",
+        }
+    }
+}
+
+impl Signer {
+    /// The newest signer of a store; the first is made here, and the next where the newest is of another authority.
+    pub async fn open(store: &Store, sealer: &Sealer, authority: &Authority) -> Result<Self, SignerError> {
+        match store.newest_signer().await? {
+            Some(row) if authority.vouches_for(&CertificateDer::from(row.certificate.as_slice())) => {
+                Self::of(row, sealer)
+            }
+            Some(row) => {
+                tracing::warn!(
+                    generation = row.generation,
+                    "the signer is of another authority and is replaced"
+                );
+                Self::make(store, sealer, (authority, row.generation.saturating_add(1))).await
+            }
+            None => Self::make(store, sealer, (authority, 1)).await,
+        }
+    }
+
+    /// Makes the signer of a generation and keeps it. Where another replica was first, its signer is the one.
+    pub(crate) async fn make(
+        store: &Store,
+        sealer: &Sealer,
+        (authority, generation): (&Authority, u64),
+    ) -> Result<Self, SignerError> {
+        let (certificate, key) = authority.issue_signer(generation)?;
+        let sealed_key = sealer.seal(Use::Signer(&generation.to_string()), &key)?;
+        let row = SignerRow { generation, certificate, sealed_key };
+        store.keep_signer(&row, clock::now()).await?;
+        match store.newest_signer().await? {
+            Some(newest) => Self::of(newest, sealer),
+            None => Self::of(row, sealer),
+        }
+    }
+
+    fn of(row: SignerRow, sealer: &Sealer) -> Result<Self, SignerError> {
+        let opened: Zeroizing<Vec<u8>> =
+            sealer.open(Use::Signer(&row.generation.to_string()), &row.sealed_key)?;
+        let key = Ed25519KeyPair::from_pkcs8(&opened).map_err(|_| SealError::Opened)?;
+        Ok(Self { generation: row.generation, key, certificate: row.certificate.into() })
+    }
+
+    /// Its generation; the first is 1.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// DER of its certificate.
+    pub fn certificate(&self) -> &Bytes {
+        &self.certificate
+    }
+
+    /// Signs a statement: Ed25519 (RFC 8032) over the words of its subject and its bytes; 64 bytes.
+    pub fn sign(&self, subject: Subject, body: &[u8]) -> Vec<u8> {
+        self.key.sign(&[subject.words(), body].concat()).as_ref().to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn store(dir: &std::path::Path) -> Store {
+        Store::open(&dir.join("store.db")).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_signer_outlives_a_restart_and_not_its_authority() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, sealer) = (store(dir.path()).await, Sealer::new(&[7; 32]).unwrap());
+        let authority = Authority::open_or_create(&dir.path().join("ca")).unwrap();
+        let first = Signer::open(&store, &sealer, &authority).await.unwrap();
+        let again = Signer::open(&store, &sealer, &authority).await.unwrap();
+        assert_eq!((first.generation(), again.generation()), (1, 1));
+        assert_eq!(first.certificate(), again.certificate());
+        assert_eq!(first.sign(Subject::Kills, b"x"), again.sign(Subject::Kills, b"x"));
+        assert_ne!(first.sign(Subject::Kills, b"x"), first.sign(Subject::Revocations, b"x"));
+
+        let other = Authority::open_or_create(&dir.path().join("other")).unwrap();
+        let replaced = Signer::open(&store, &sealer, &other).await.unwrap();
+        assert_eq!(replaced.generation(), 2);
+        let rotated = Signer::make(&store, &sealer, (&other, 3)).await.unwrap();
+        assert_eq!(rotated.generation(), 3);
+        // Two replicas that rotate at once make one signer.
+        let raced = Signer::make(&store, &sealer, (&other, 3)).await.unwrap();
+        assert_eq!(raced.certificate(), rotated.certificate());
+    }
+}

@@ -1,0 +1,184 @@
+//! What this node enforced lately, and how that went: on disk, so that the next process knows.
+//!
+//! Law: a kept policy counts only if it was enforced here lately, so that an old file that was copied back is not. A version
+//! that was being taken over when the process ended, twice, is not tried a third time by the same build: what crashed one
+//! process crashes the next. A process that is told to end, or that has served for a minute, shows that it was not the policy.
+//!
+//! | the last process | attempts | at the next start |
+//! |---|---|---|
+//! | served for a minute, or was told to end | 0 | it is taken over |
+//! | ended while it was taken over or soon after | 1 | it is taken over |
+//! | did so again | 2 | it is refused, `CRASH_LOOP` |
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use parking_lot::Mutex;
+
+use super::disk;
+use super::state::Version;
+
+/// Versions that are remembered: those of the kept files, and a few more for the parts of a file.
+const REMEMBERED: usize = 64;
+
+/// Ends without a word after which a version is not tried again.
+const TRIES: u32 = 2;
+
+/// What this node enforced lately, the newest last.
+#[derive(Debug)]
+pub(crate) struct Enforced {
+    path: PathBuf,
+    build: String,
+    versions: Mutex<Vec<Entry>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    version: Version,
+    /// How often a process of `build` began with it and has not shown yet that it can live with it.
+    attempts: u32,
+    build: String,
+}
+
+impl Enforced {
+    /// What the file in a directory says; one that can't be read says nothing.
+    pub(crate) fn open(directory: &Path, build: &str) -> Self {
+        let path = directory.join("enforced");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::error!(path = %path.display(), %error, "what was enforced before can't be read");
+            }
+            String::new()
+        });
+        Self { path, build: build.to_owned(), versions: Mutex::new(text.lines().filter_map(parse).collect()) }
+    }
+
+    /// Whether it was enforced here lately; of a directory that remembers nothing, anything may have been.
+    pub(crate) fn knows(&self, version: &Version) -> bool {
+        let versions = self.versions.lock();
+        versions.is_empty() || versions.iter().any(|entry| entry.version == *version)
+    }
+
+    /// Whether taking it over ended the process too often.
+    pub(crate) fn crash_looped(&self, version: &Version) -> bool {
+        let same = |entry: &&Entry| entry.version.digest == version.digest && entry.build == self.build;
+        self.versions.lock().iter().filter(same).any(|entry| entry.attempts >= TRIES)
+    }
+
+    /// It is about to be taken over.
+    pub(crate) fn begin(&self, version: &Version) {
+        let mut versions = self.versions.lock();
+        let before = versions.iter().position(|entry| entry.version.digest == version.digest);
+        let before = before.map(|at| versions.remove(at)).filter(|entry| entry.build == self.build);
+        let attempts = before.map_or(0, |entry| entry.attempts).saturating_add(1);
+        versions.push(Entry { version: version.clone(), attempts, build: self.build.clone() });
+        let surplus = versions.len().saturating_sub(REMEMBERED);
+        versions.drain(..surplus);
+        self.remember(&versions);
+    }
+
+    /// Taking it over failed without ending the process: that counts for nothing.
+    pub(crate) fn failed(&self, version: &Version) {
+        let mut versions = self.versions.lock();
+        versions.retain(|entry| entry.version != *version);
+        self.remember(&versions);
+    }
+
+    /// The process lives with what it enforces.
+    pub(crate) fn lives(&self) {
+        let mut versions = self.versions.lock();
+        let mut tried: Vec<_> = versions.iter_mut().filter(|e| (1..TRIES).contains(&e.attempts)).collect();
+        if !tried.is_empty() {
+            tried.iter_mut().for_each(|entry| entry.attempts = 0);
+            self.remember(&versions);
+        }
+    }
+
+    /// Makes sure that a machine that ends remembers it too.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        disk::replace(&self.path, &[text(&self.versions.lock()).as_bytes()])
+    }
+
+    /// Not flushed to the disk: it tells of processes that end, not of machines that do.
+    fn remember(&self, versions: &[Entry]) {
+        if let Err(error) = disk::replace_unflushed(&self.path, text(versions).as_bytes()) {
+            tracing::error!(path = %self.path.display(), %error, "what is enforced can't be remembered over a restart");
+        }
+    }
+}
+
+fn text(versions: &[Entry]) -> String {
+    versions.iter().map(line).collect()
+}
+
+fn line(entry: &Entry) -> String {
+    let Version { epoch, revision, digest } = &entry.version;
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{epoch} {revision} {hex} {} {}\n", entry.attempts, entry.build)
+}
+
+fn parse(line: &str) -> Option<Entry> {
+    let mut words = line.split(' ');
+    let (epoch, revision) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let hex = words.next().filter(|hex| hex.len() == 64 && hex.is_ascii())?;
+    let mut digest = [0; 32];
+    for (at, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    let (attempts, build) = (words.next()?.parse().ok()?, words.next()?.to_owned());
+    Some(Entry { version: Version { epoch, revision, digest }, attempts, build })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(revision: i64) -> Version {
+        Version { epoch: 1, revision, digest: [u8::try_from(revision).unwrap(); 32] }
+    }
+
+    #[test]
+    fn case_08_a_version_that_ended_two_processes_is_not_tried_a_third_time_by_the_same_build() {
+        let home = tempfile::tempdir().unwrap();
+        let open = |build: &str| Enforced::open(home.path(), build);
+        let first = open("1.0");
+        first.begin(&version(1));
+        first.lives();
+        first.begin(&version(2));
+        drop(first);
+        let second = open("1.0");
+        assert!(second.knows(&version(1)) && second.knows(&version(2)) && !second.knows(&version(3)));
+        assert!(!second.crash_looped(&version(2)));
+        second.begin(&version(2));
+        drop(second);
+        let third = open("1.0");
+        assert!(third.crash_looped(&version(2)) && !third.crash_looped(&version(1)));
+        // Living with another version does not clear it.
+        third.begin(&version(1));
+        third.lives();
+        assert!(open("1.0").crash_looped(&version(2)));
+        // Another build may well live with it.
+        let other = open("1.1");
+        assert!(!other.crash_looped(&version(2)));
+        other.begin(&version(2));
+        assert!(!open("1.1").crash_looped(&version(2)));
+    }
+
+    #[test]
+    fn what_failed_without_an_end_counts_for_nothing_and_rubbish_says_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let enforced = Enforced::open(home.path(), "1");
+        for _ in 0..5 {
+            enforced.begin(&version(1));
+            enforced.failed(&version(1));
+        }
+        assert!(!enforced.crash_looped(&version(1)));
+        for revision in 0..100 {
+            enforced.begin(&version(revision));
+        }
+        assert!(!enforced.knows(&version(0)) && enforced.knows(&version(99)));
+        fs::write(home.path().join("enforced"), b"\xFF 1 2\n1 2 3\n1 2 zz 0 b\n").unwrap();
+        let nothing = Enforced::open(home.path(), "1");
+        assert!(nothing.knows(&version(99)) && !nothing.crash_looped(&version(99)));
+    }
+}

@@ -84,6 +84,9 @@ mod tests {
             &["chancery", "explain", "--tenant", "a", "--principal", "p", "--model", "m", "--geo", "eu"],
             &["chancery", "nodes", "issue", "--geo", "eu", "--node", "eu-1", "--out", "d", "--force"],
             &["chancery", "data-plane", "--config", "f", "--log", "warn,data_plane=debug"],
+            &["chancery", "kill", "--model", "m", "--mode", "drain", "--reason", "x", "--expires", "2h"],
+            &["chancery", "kills", "list", "-o", "json"],
+            &["chancery", "kills", "lift", "k", "--reason", "x"],
             &["chancery", "revisions", "show", "7"],
             &["chancery", "audit", "list"],
         ] {

@@ -22,6 +22,7 @@ mod field;
 mod get;
 mod instant;
 mod keys;
+mod kill;
 mod kind;
 mod nodes;
 mod revisions;
@@ -47,6 +48,9 @@ pub(crate) enum Verb {
     Explain(explain::Explain),
     #[command(subcommand)]
     Keys(keys::Keys),
+    Kill(kill::Kill),
+    #[command(subcommand)]
+    Kills(kill::Kills),
     #[command(subcommand)]
     Nodes(nodes::Nodes),
     #[command(subcommand)]
@@ -102,6 +106,8 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Get(get) => get::run(&client, &get).await,
         Verb::Explain(explain) => explain::run(&client, &explain).await,
         Verb::Keys(keys) => keys::run(&client, &keys).await,
+        Verb::Kill(kill) => kill::run(&client, &kill).await,
+        Verb::Kills(kills) => kill::of_all(&client, &kills).await,
         Verb::Nodes(nodes) => nodes::run(&client, &nodes).await,
         Verb::Revisions(revisions) => revisions::run(&client, &revisions).await,
         Verb::Audit(audit) => audit::run(&client, &audit).await,

@@ -142,6 +142,11 @@ impl Client {
         Ok(self)
     }
 
+    /// The control plane's host, as a URL has it.
+    pub(crate) fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
     /// Reads what is at a path below `/v1/`, such as `tenants/acme/teams`.
     pub(crate) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Reply, ClientError> {
         let mut url = self.url(path)?;

@@ -164,9 +164,10 @@ fn data_config(dev: &Dev, geo: &str, control: &ControlPlane) -> anyhow::Result<d
         listen: data::Listen { inference, ops, ..data::Listen::default() },
         control: data::Control {
             url: format!("https://{}", control.addresses().sync),
-            ca: authority.certificate_path(),
-            certificate: node.certificate,
-            key: node.key,
+            ca: Some(authority.certificate_path()),
+            certificate: Some(node.certificate),
+            key: Some(node.key),
+            ..data::Control::default()
         },
         state: data::State { dir: home, ..data::State::default() },
         // Loopback upstreams are for development, which this is.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 pub use form::FormError;
 
@@ -55,18 +56,47 @@ pub struct Listen {
     pub tls_key: Option<PathBuf>,
 }
 
-/// Where policy comes from, and this node's certificate.
-#[derive(Debug, Clone, Deserialize)]
+/// Where policy comes from, and by what this node is known there: a token, or a certificate that is brought along. Neither is
+/// needed once a token has made it one.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
     /// The control plane's sync port, such as `https://control.internal:7071`.
     pub url: String,
-    /// PEM certificates of the authority that signs both sides.
-    pub ca: PathBuf,
-    /// PEM certificate of this node; its SPIFFE id says geo and name.
-    pub certificate: PathBuf,
+    /// A token of `chancery nodes enrol`, by which this node gets its certificate at its first start; it renews that by itself.
+    pub enrolment_token: Option<Token>,
+    /// A file that holds the token, instead.
+    pub enrolment_token_file: Option<PathBuf>,
+    /// PEM certificates of the authorities of the control plane, where the node's certificate is brought along.
+    pub ca: Option<PathBuf>,
+    /// PEM certificate of this node; its SPIFFE id says geo and name. Read anew for each connection, like its key.
+    pub certificate: Option<PathBuf>,
     /// PEM private key of `certificate`.
-    pub key: PathBuf,
+    pub key: Option<PathBuf>,
+}
+
+/// An enrolment token; shown to nobody by accident, and wiped from memory when dropped.
+#[derive(Clone, Default, Deserialize)]
+#[serde(from = "String")]
+pub struct Token(Zeroizing<String>);
+
+impl Token {
+    /// The token.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Token {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// What it keeps on disk.

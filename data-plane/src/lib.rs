@@ -2,6 +2,7 @@
 
 mod accept;
 pub mod config;
+mod enrol;
 mod error;
 #[cfg(test)]
 mod house;

@@ -19,7 +19,8 @@ use tonic_health::server::HealthReporter;
 use uuid::Uuid;
 
 use crate::accept::{self, Port, bind};
-use crate::config::{self, Config};
+use crate::config::Config;
+use crate::enrol::{self, Member, Renewal};
 use crate::ingress;
 use crate::install::Installer;
 use crate::lock::DirLock;
@@ -31,7 +32,7 @@ use crate::policy::{Control, Enforced, LastKnownGood, NodeKey, Place, PolicyStat
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings, Writer};
 use crate::telemetry::Traces;
-use crate::tls::{self, Files, NodeIdentity, Way};
+use crate::tls::{self, NodeIdentity, Way};
 use crate::upstream::address::{AddressPolicy, Loopback};
 use crate::validity;
 
@@ -65,10 +66,10 @@ struct Ends {
 impl DataPlane {
     /// Starts a data plane with counters of its own, or with counters it shares with others in this process.
     pub async fn start(config: Config, ledger: Option<Ledger>) -> anyhow::Result<Self> {
-        let way = Arc::new(way(&config.control)?);
-        let identity = way.identity().clone();
         let dir = config.state.dir.clone();
         let lock = DirLock::take(&dir)?;
+        let Member { way, renewal } = enrol::member(&config).await?;
+        let identity = way.identity().clone();
         let (outbox, writer) = outbox(&config)?;
         let (metrics, traces) =
             (Arc::new(Metrics::new()), Traces::start(&config.telemetry, identity.geo.as_str())?);
@@ -78,7 +79,8 @@ impl DataPlane {
         let node = Arc::new(Node::new(identity.geo.clone(), bounds(&config), counted, observer));
         let installer = Arc::new(installer(&config, node.clone())?);
         let (policy, ends, open) = (Arc::<PolicyState>::default(), Ends::default(), TaskTracker::new());
-        let place = place(&config, &identity)?;
+        let place = place(&config, &way)?;
+        let shown = way.end();
         let control = Control { way, boot_id: Uuid::now_v7().to_string(), place };
         let tls = tls::server(&config.listen)?;
         let inference = listen("listen.inference", config.listen.inference).await?;
@@ -100,11 +102,30 @@ impl DataPlane {
         };
         plane.tell_start(&identity, tls.is_some());
         plane.serve((inference.0, tls), (ops_port.0, metrics.clone())).await;
-        let ending = tls::ends(&identity, &plane.config.listen);
-        ending.iter().for_each(|(certificate, end)| metrics.ends(certificate, *end));
-        tokio::spawn(validity::watch(ending, plane.ends.stop.clone()));
+        plane.follow_certificates((shown, renewal), metrics);
         tokio::spawn(sweep(ledger, plane.ends.stop.clone()));
         Ok(plane)
+    }
+
+    /// Renews the node's certificate, and tells when certificates end. One that is renewed is not warned of.
+    fn follow_certificates(
+        &self,
+        (shown, renewal): (Receiver<Option<i64>>, Option<Renewal>),
+        metrics: Arc<Metrics>,
+    ) {
+        let stop = &self.ends.stop;
+        let inference = tls::end(&self.config.listen);
+        inference.iter().for_each(|(certificate, end)| metrics.ends(certificate, *end));
+        let brought = renewal.is_none().then(|| shown.clone());
+        let ending = move || {
+            let node = brought.as_ref().and_then(|end| Some(("node", (*end.borrow())?)));
+            node.into_iter().chain(inference).collect()
+        };
+        tokio::spawn(validity::watch(ending, stop.clone()));
+        tokio::spawn(tell_end(shown, metrics, stop.clone()));
+        if let Some(renewal) = renewal {
+            tokio::spawn(renewal.run(stop.clone()));
+        }
     }
 
     /// Serves both ports, and tells on both doors whether it is ready.
@@ -236,9 +257,16 @@ impl DataPlane {
     }
 }
 
-fn way(control: &config::Control) -> anyhow::Result<Way> {
-    let config::Control { url, ca, certificate, key } = control.clone();
-    Way::open(&url, Files { ca, certificate, key })
+/// Says when the node's certificate ends, each time another is shown.
+async fn tell_end(mut end: Receiver<Option<i64>>, metrics: Arc<Metrics>, stop: CancellationToken) {
+    loop {
+        if let Some(end) = *end.borrow_and_update() {
+            metrics.ends("node", end);
+        }
+        if !matches!(stop.run_until_cancelled(end.changed()).await, Some(Ok(()))) {
+            return;
+        }
+    }
 }
 
 /// Tells by gRPC what `/readyz` tells by HTTP; who watches it is let go when the drain begins.
@@ -283,10 +311,10 @@ fn is_exposed(address: SocketAddr, tls: bool) -> bool {
 }
 
 /// What a node holds on to, in its state directory.
-fn place(config: &Config, identity: &NodeIdentity) -> anyhow::Result<Place> {
-    let (dir, ca) = (&config.state.dir, &config.control.ca);
+fn place(config: &Config, way: &Way) -> anyhow::Result<Place> {
+    let (dir, identity) = (&config.state.dir, way.identity());
     let policy = dir.join("policy");
-    let authorities = std::fs::read(ca).with_context(|| format!("`{}` can't be read", ca.display()))?;
+    let authorities = way.authorities()?;
     let kept = LastKnownGood::at(&policy);
     Ok(Place {
         geo: identity.geo.clone(),

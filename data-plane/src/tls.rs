@@ -96,7 +96,7 @@ impl Way {
                 "the certificate's file has that of another node, which this is only once it was started again"
             ),
             Err(error) => {
-                let reason = chain(error.as_ref());
+                let reason = format!("{error:#}");
                 tracing::error!(reason, "the node's certificate is not read again: the one before is used");
             }
         }
@@ -131,15 +131,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("`{}` can't be read", path.display()))
 }
 
-/// An error with all that led to it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
-}
-
-fn identity(leaf: &CertificateDer<'_>) -> anyhow::Result<NodeIdentity> {
+/// Who a certificate is of.
+pub(crate) fn identity(leaf: &CertificateDer<'_>) -> anyhow::Result<NodeIdentity> {
     let certificate =
         webpki::EndEntityCert::try_from(leaf).context("the node's certificate can't be read")?;
     let mut ids = certificate.valid_uri_names().filter(|uri| uri.starts_with("spiffe:"));
@@ -155,14 +148,10 @@ fn identity(leaf: &CertificateDer<'_>) -> anyhow::Result<NodeIdentity> {
     }
 }
 
-/// When the certificates of a node end, as far as that can be read: its own, and the inference port's.
-pub(crate) fn ends(identity: &NodeIdentity, listen: &Listen) -> Vec<End> {
-    let port = listen.tls_certificate.as_ref().and_then(|path| CertificateDer::from_pem_file(path).ok());
-    let port = port.and_then(|certificate| not_after(&certificate));
-    [("node", identity.end), ("inference", port)]
-        .into_iter()
-        .filter_map(|(what, end)| Some((what, end?)))
-        .collect()
+/// When the inference port's certificate ends, as far as that can be read.
+pub(crate) fn end(listen: &Listen) -> Option<End> {
+    let certificate = CertificateDer::from_pem_file(listen.tls_certificate.as_ref()?).ok()?;
+    Some(("inference", not_after(&certificate)?))
 }
 
 /// The inference port's TLS; `None` where none is configured.

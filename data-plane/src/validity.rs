@@ -1,6 +1,6 @@
 //! Until when certificates are good, told in time.
 //!
-//! Law: of a certificate only the end of its validity is read (RFC 5280, 4.1.2.5); one whose end can't be read is told of by no
+//! Law: of a certificate only its validity is read (RFC 5280, 4.1.2.5); one whose end can't be read is told of by no
 //! number. Absent on purpose: trust, which TLS decides.
 
 use std::time::Duration;
@@ -16,15 +16,15 @@ const DAY: i64 = 24 * 60 * 60;
 /// A certificate by what it is for, and when it ends, in seconds since the Unix epoch.
 pub(crate) type End = (&'static str, i64);
 
-/// Warns of each that ends soon, once a day until `stop`.
-pub(crate) async fn watch(ends: Vec<End>, stop: CancellationToken) {
+/// Warns of each that ends soon, as they are then, once a day until `stop`.
+pub(crate) async fn watch(ends: impl Fn() -> Vec<End>, stop: CancellationToken) {
     let mut turn = tokio::time::interval(Duration::from_secs(DAY.unsigned_abs()));
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = turn.tick() => {}
         }
-        for (certificate, days) in ending(&ends, jiff::Timestamp::now().as_second()) {
+        for (certificate, days) in ending(&ends(), jiff::Timestamp::now().as_second()) {
             tracing::warn!(
                 certificate,
                 days,
@@ -44,8 +44,14 @@ fn ending(ends: &[End], now: i64) -> Vec<End> {
 
 /// When a certificate ends, in seconds since the Unix epoch; `None` where the DER is not a certificate's.
 pub(crate) fn not_after(der: &[u8]) -> Option<i64> {
+    Some(validity(der)?.1)
+}
+
+/// When a certificate begins and when it ends, likewise.
+pub(crate) fn validity(der: &[u8]) -> Option<(i64, i64)> {
     let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
-    Some(certificate.validity().not_after.timestamp())
+    let validity = certificate.validity();
+    Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `nodes`: who enforces what, and certificates for new ones.
+//! `nodes`: who enforces what, tokens and certificates for new ones, and the end of one.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use control_plane::ca::{Authority, LEAF_VALIDITY};
 use policy_engine::vocabulary::Instant;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Shown;
+use super::because::Because;
 use super::failure::Failure;
 use super::field::list;
 use crate::client::Client;
@@ -18,11 +19,15 @@ use crate::output::table::{cell, table};
 /// Seconds of a day.
 const DAY: u64 = 24 * 60 * 60;
 
-/// See data-plane nodes, and issue certificates for new ones.
+/// See data-plane nodes, let new ones in, and revoke them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Nodes {
     /// List the nodes that were heard from, and the revision each enforces.
     List(List),
+    /// Make a token with which one machine becomes a node. It is shown now and never again.
+    Enrol(Enrol),
+    /// End a node: its stream is closed, its certificates and tokens are refused. A new token lets it in again.
+    Revoke(Revoke),
     /// Issue a node's certificate, on the control plane's machine; the control plane need not run.
     Issue(Issue),
 }
@@ -30,6 +35,38 @@ pub(crate) enum Nodes {
 /// How they are listed.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// For whom a token is, and how long it is good.
+#[derive(Debug, Args)]
+pub(crate) struct Enrol {
+    /// The geo the node runs in.
+    #[arg(long)]
+    geo: String,
+    /// The node's name, unique within the geo; without it one is made up.
+    #[arg(long)]
+    node: Option<String>,
+    /// How long the token may be used, such as `30m` or `7d`; at most `30d`.
+    #[arg(long, default_value = "1h")]
+    valid: String,
+    /// The sync port as the node reaches it; without it the host of `CHANCERY_CONTROL_URL` and the port the control plane tells.
+    #[arg(long)]
+    url: Option<String>,
+    #[command(flatten)]
+    because: Because,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Which node is ended.
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// Its id, or its whole name such as `nodes/eu-1`; `geos/eu/nodes/eu-1` also names one that was never heard.
+    node: String,
+    #[command(flatten)]
+    because: Because,
     #[command(flatten)]
     shown: Shown,
 }
@@ -65,8 +102,41 @@ pub(super) async fn run(client: &Client, nodes: &Nodes) -> Result<(), Failure> {
             asked.shown.print(&reply, || listed(&reply.json));
             Ok(())
         }
+        Nodes::Enrol(asked) => {
+            let client = &asked.because.told_by(client)?;
+            let body =
+                json!({"geo": asked.geo, "node": asked.node.as_deref().unwrap_or(""), "valid": asked.valid});
+            let reply = client.post("nodes:enrol", &body).await?;
+            asked.shown.print(&reply, || enrolled(&reply.json, &asked.url, client.host()));
+            Ok(())
+        }
+        Nodes::Revoke(asked) => {
+            let client = &asked.because.told_by(client)?;
+            let name = name(&asked.node)?;
+            let reply = client.post(&format!("{name}:revoke"), &json!({})).await?;
+            let revoked = || {
+                let field = |name: &str| cell(reply.json.get(name));
+                format!("revoked {} at {}\n", field("name"), field("revokeTime"))
+            };
+            asked.shown.print(&reply, revoked);
+            Ok(())
+        }
         Nodes::Issue(asked) => issue(asked),
     }
+}
+
+/// The configuration of a node that begins with a token.
+fn enrolled(answer: &Value, url: &Option<String>, host: &str) -> String {
+    let text = |name: &str| output::plain(answer.get(name).and_then(Value::as_str).unwrap_or_default());
+    let port = answer.get("syncPort").and_then(Value::as_u64).unwrap_or_default();
+    let url = url.clone().unwrap_or_else(|| format!("https://{host}:{port}"));
+    format!(
+        "# {} may use the token once, before {}; it is not kept and can't be shown again\n\
+         [control]\nurl = {url:?}\nenrolment_token = \"{}\"\n",
+        text("node"),
+        text("expireTime"),
+        text("token")
+    )
 }
 
 /// Issues a certificate by the authority in the state directory.
@@ -99,6 +169,22 @@ fn end(now: SystemTime, valid: Duration) -> Instant {
     Instant(i64::try_from(seconds).unwrap_or_default().saturating_mul(1_000_000))
 }
 
+/// The whole name of a node.
+fn name(node: &str) -> Result<String, Failure> {
+    match node {
+        token if token.contains("chyn_") => {
+            Err(Failure::Input("a node is named by its id, not by a token".to_owned()))
+        }
+        whole if whole.contains('/') => Ok(whole.to_owned()),
+        id => Ok(format!("nodes/{id}")),
+    }
+}
+
+/// What has become of a node: what it says, unless it was revoked.
+fn state(node: &Value) -> String {
+    if node.get("revokeTime").is_some() { "revoked".to_owned() } else { cell(node.get("state")) }
+}
+
 fn listed(answer: &Value) -> String {
     let row = |node: &Value| {
         let field = |name: &str| cell(node.get(name));
@@ -109,7 +195,7 @@ fn listed(answer: &Value) -> String {
         vec![
             field("name"),
             field("geo"),
-            field("state"),
+            state(node),
             field("appliedRevision"),
             field("lastSeenTime"),
             field("build"),
@@ -134,6 +220,36 @@ mod tests {
             "lastNack": {"code": "VALIDATION", "revision": 7}})];
         let shown = listed(&json!({ "nodes": nodes }));
         assert!(shown.lines().nth(1).unwrap().ends_with("VALIDATION at revision 7"), "{shown}");
+    }
+
+    #[test]
+    fn a_token_is_told_as_the_file_that_a_node_needs() {
+        let answer = json!({"token": "chyn_a_s_p", "node": "nodes/eu-3", "syncPort": 7071,
+            "expireTime": "2026-12-31T00:00:00Z"});
+        let told = enrolled(&answer, &None, "cp.test");
+        assert_eq!(
+            told,
+            "# nodes/eu-3 may use the token once, before 2026-12-31T00:00:00Z; it is not kept and can't be shown again\n\
+             [control]\nurl = \"https://cp.test:7071\"\nenrolment_token = \"chyn_a_s_p\"\n"
+        );
+        let elsewhere = enrolled(&answer, &Some("https://a:1".to_owned()), "cp.test");
+        assert!(elsewhere.contains("url = \"https://a:1\""), "{elsewhere}");
+    }
+
+    #[test]
+    fn a_node_is_named_by_id_or_name_and_never_by_a_token() {
+        assert_eq!(name("eu-1").unwrap(), "nodes/eu-1");
+        assert_eq!(name("geos/eu/nodes/eu-1").unwrap(), "geos/eu/nodes/eu-1");
+        let refused = name("nodes/chyn_a_secret_b").unwrap_err().to_string();
+        assert!(!refused.contains("secret"), "{refused}");
+    }
+
+    #[test]
+    fn a_node_that_was_revoked_is_listed_as_that() {
+        let node = json!({"name": "nodes/a", "state": "disconnected"});
+        assert_eq!(state(&node), "disconnected");
+        let node = json!({"name": "nodes/a", "state": "disconnected", "revokeTime": "2026-12-31T00:00:00Z"});
+        assert_eq!(state(&node), "revoked");
     }
 
     #[test]

@@ -39,6 +39,7 @@ impl Config {
         }
         self.telemetry_faults(&mut faults);
         self.address_faults(&mut faults);
+        self.identity_faults(&mut faults);
         faults.0
     }
 
@@ -53,6 +54,27 @@ impl Config {
         {
             let why = "it must be a URL such as `http://127.0.0.1:4317` or `https://collector.internal:4317`";
             faults.add("telemetry.otlp_endpoint", endpoint, why);
+        }
+    }
+
+    fn identity_faults(&self, faults: &mut Faults) {
+        let control = &self.control;
+        let token = control.enrolment_token.as_ref().filter(|token| !token.reveal().trim().is_empty());
+        let files = [&control.ca, &control.certificate, &control.key];
+        let given = files.iter().filter(|file| file.is_some()).count();
+        if given > 0 && given < files.len() {
+            let why =
+                "`control.ca`, `control.certificate` and `control.key` are given together or not at all";
+            faults.0.push(why.to_owned());
+        }
+        if token.is_some() && control.enrolment_token_file.is_some() {
+            faults.0.push(
+                "`control.enrolment_token` and `control.enrolment_token_file`: give one of them".to_owned(),
+            );
+        }
+        if given > 0 && (token.is_some() || control.enrolment_token_file.is_some()) {
+            let why = "`control.enrolment_token` makes a certificate, and `control.certificate` is one: give one of them";
+            faults.0.push(why.to_owned());
         }
     }
 
@@ -131,6 +153,31 @@ mod tests {
         }
         let two = faults("http://c", "[bounds]\nrequests = 0\n[drain]\nseconds = 0\ngrace_seconds = 0\n");
         assert_eq!(two.len(), 2, "all of them are told: {two:?}");
+    }
+
+    #[test]
+    fn a_node_is_known_by_a_token_or_by_a_certificate_and_not_by_half_of_one() {
+        let faults = |lines: &str| {
+            let text = format!("[control]\nurl = 'https://c:7071'\n{lines}");
+            text.parse::<toml::Table>().unwrap().try_into::<Config>().unwrap().faults()
+        };
+        let files = "ca = 'a'\ncertificate = 'c'\nkey = 'k'\n";
+        let token = "enrolment_token = 'chyn_a_secret_b'\n";
+        for good in
+            ["", files, token, "enrolment_token_file = 't'\n", &format!("{files}enrolment_token = ''\n")]
+        {
+            assert_eq!(faults(good), Vec::<String>::new(), "{good}");
+        }
+        let both = format!("{files}{token}");
+        for bad in [
+            "ca = 'a'\n",
+            "certificate = 'c'\nkey = 'k'\n",
+            &both,
+            &format!("{token}enrolment_token_file = 't'\n"),
+        ] {
+            let told = faults(bad);
+            assert!(told.len() == 1 && !told[0].contains("secret"), "{bad}: {told:?}");
+        }
     }
 
     #[test]

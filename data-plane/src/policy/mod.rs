@@ -29,4 +29,4 @@ pub(crate) use last_known_good::LastKnownGood;
 pub(crate) use secrets::Secrets;
 pub(crate) use state::{PolicyState, Version};
 pub(crate) use trust::Trust;
-pub(crate) use watch::{Control, restore};
+pub(crate) use watch::{BackOff, Control, jitter, restore};

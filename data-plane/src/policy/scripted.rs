@@ -94,17 +94,22 @@ impl ControlPlane {
         let file = |name: &str| self.home.path().join(name);
         crate::config::Control {
             url: self.url.clone(),
-            ca: file("ca.pem"),
-            certificate: file("node.pem"),
-            key: file("node.pem.key"),
+            ca: Some(file("ca.pem")),
+            certificate: Some(file("node.pem")),
+            key: Some(file("node.pem.key")),
+            ..crate::config::Control::default()
         }
     }
 
     /// The way a node of it goes.
     pub(crate) fn way(&self) -> crate::tls::Way {
-        let config = self.config();
-        let files = crate::tls::Files { ca: config.ca, certificate: config.certificate, key: config.key };
-        crate::tls::Way::open(&config.url, files).unwrap()
+        let file = |name: &str| self.home.path().join(name);
+        let files = crate::tls::Files {
+            ca: file("ca.pem"),
+            certificate: file("node.pem"),
+            key: file("node.pem.key"),
+        };
+        crate::tls::Way::open(&self.url, files).unwrap()
     }
 
     /// Goes away, with every stream it has.

@@ -71,7 +71,7 @@ pub(crate) async fn restore<N: Install>(
 }
 
 /// How long the pauses between attempts may be: twice as long each time, until a stream was healthy.
-struct BackOff(Duration);
+pub(crate) struct BackOff(Duration);
 
 impl Default for BackOff {
     fn default() -> Self {
@@ -80,6 +80,11 @@ impl Default for BackOff {
 }
 
 impl BackOff {
+    /// The next pause after an attempt that failed.
+    pub(crate) fn pause(&mut self) -> Duration {
+        jitter(self.ceiling_after(Duration::ZERO))
+    }
+
     /// The longest the next pause may be, after an attempt or a stream of this length.
     fn ceiling_after(&mut self, lived: Duration) -> Duration {
         if lived >= HEALTHY {
@@ -92,7 +97,7 @@ impl BackOff {
 }
 
 /// A length drawn evenly between zero and `ceiling`; all of it where there is no randomness.
-fn jitter(ceiling: Duration) -> Duration {
+pub(crate) fn jitter(ceiling: Duration) -> Duration {
     let mut random = [0_u8; 4];
     match aws_lc_rs::rand::fill(&mut random) {
         Ok(()) => ceiling.mul_f64(f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX)),

@@ -52,9 +52,10 @@ pub(super) fn data_config(home: &Path, geo: Geo, control: &ControlPlane) -> Resu
         listen: data::Listen { inference: free, ops: free, ..data::Listen::default() },
         control: data::Control {
             url: format!("https://{}", control.addresses().sync),
-            ca: authority.certificate_path(),
-            certificate: paths.certificate,
-            key: paths.key,
+            ca: Some(authority.certificate_path()),
+            certificate: Some(paths.certificate),
+            key: Some(paths.key),
+            ..data::Control::default()
         },
         state: data::State { dir: home.to_owned(), ..data::State::default() },
         upstream: data::Upstream { allow_loopback: true, ..data::Upstream::default() },

@@ -2,6 +2,7 @@
 
 mod grpc;
 mod openai;
+mod overlay;
 mod parity;
 
 use std::net::SocketAddr;
@@ -89,6 +90,17 @@ impl Open {
             body,
         )
         .await
+    }
+
+    /// A chat whose answer has begun; the rest of it is still to be read.
+    async fn post_streamed(&self, body: &str) -> hyper::body::Incoming {
+        let mut request = Request::new(Full::new(Bytes::copy_from_slice(body.as_bytes())));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = format!("http://{}/v1/chat/completions", self.address).parse().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {KEY}").parse().unwrap());
+        let mut body = self.client.request(request).await.unwrap().into_body();
+        assert!(body.frame().await.unwrap().unwrap().is_data());
+        body
     }
 
     async fn get(&self, path: &str) -> Got {

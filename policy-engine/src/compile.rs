@@ -3,79 +3,82 @@
 //! Law: what compiles is complete: every reference holds, every name is known, every condition has its types. Nothing is
 //! skipped, because a skipped rule is a widened policy. The same function runs before publishing and on the node.
 
-mod build;
-mod content;
-mod currencies;
-mod grants;
-mod keys;
-mod licences;
-mod limits;
+pub(crate) mod build;
+pub(crate) mod content;
+pub(crate) mod currencies;
+pub(crate) mod grants;
+pub(crate) mod keys;
+pub(crate) mod licences;
+pub(crate) mod limits;
 mod people;
-mod prices;
+pub(crate) mod prices;
 mod registry;
 mod rulebook;
 
 pub use build::Fault;
 
+use std::sync::Arc;
+
 use crate::facts::Facts;
+use crate::rules::condition::Interner;
 use crate::rules::roles::RoleIndex;
 use crate::snapshot::{CompiledSnapshot, Header};
 use crate::vocabulary::{Id, Operation};
 use build::{Build, ModelSets};
+use keys::Keys;
 
 /// Compiles facts.
 ///
 /// # Errors
 /// Every fault there is; the list is never empty.
 pub fn compile(facts: &Facts, header: Header) -> Result<CompiledSnapshot, Vec<Fault>> {
-    let mut build = Build::new(facts);
+    let mut build = Build::new(facts, Interner::default());
     // Conditions first: they alone say which texts need a symbol; everybody else only looks theirs up.
     let conditions = rulebook::lower(&mut build);
     let mut people = people::compile(&mut build);
     grants::check(&mut build, &people);
     let mut registry = registry::compile(&mut build, &people);
-    licences::accept(&mut build, &mut people, &registry.licences);
-    prices::attach(&mut build, &people, &mut registry);
-    let models: Vec<Id> = registry.models.iter().map(|m| m.id.clone()).collect();
-    let mut roles = RoleIndex::build(facts, &models);
-    people.give_roles(&build, &mut roles);
-    let mut sets = ModelSets::new(&models);
-    let (keys, narrowings) = keys::compile(&mut build, &people, &mut sets);
+    licences::accept_all(&mut build, &mut people, &registry);
+    prices::attach_all(&mut build, &people, &mut registry);
+    let mut models = ModelSets::of_registry(&registry);
+    let ids: Vec<Id> = registry.models.iter().map(|model| model.id.clone()).collect();
+    let mut roles = RoleIndex::build(facts, &ids);
+    facts.principals.iter().for_each(|(id, fact)| people.give_roles(&mut roles, id, fact));
+    let keys = keys::compile(&mut build, &people, &mut models);
+    let Keys { rows: keys, idle: idle_keys, narrowings, .. } = keys;
     let rules = rulebook::compile(&mut build, &people, conditions);
-    let (limits, limit_index) = limits::compile(&mut build, &people, &registry, &mut sets);
-    let content = content::compile(&mut build, &people, &mut sets, &rules);
-    let geo_symbol = header.geo.as_ref().map(|g| build.symbols.symbol(g.as_str()));
-    let operation_symbols = Operation::ALL.iter().map(|o| build.symbols.symbol(o.as_str())).collect();
-    let role_symbols = roles.sets();
-    let role_symbols =
-        role_symbols.map(|set| build.symbols.members(roles.roles(set).map(|id| id.name.as_str()))).collect();
+    let limits = limits::compile(&mut build, &people, &registry, &mut models);
+    let content = content::compile(&mut build, &people, &mut models, &rules);
     let Build { faults, symbols, .. } = build;
     let (Some(content), true) = (content, faults.is_empty()) else { return Err(faults) };
-    Ok(CompiledSnapshot {
+    let mut snapshot = CompiledSnapshot {
+        facts: facts.clone(),
         header,
         symbols,
-        geo_symbol,
-        operation_symbols,
-        role_symbols,
-        tenants: people.tenants,
-        teams: people.teams,
-        principals: people.principals,
-        people: people.principal_at,
-        team_names: people.team_at,
-        tenant_names: people.tenant_at,
+        geo_symbol: None,
+        operation_symbols: Vec::new(),
+        role_symbols: Vec::new(),
+        people,
         keys,
+        idle_keys,
         narrowings,
-        roles,
-        providers: registry.providers,
-        endpoints: registry.endpoints,
-        sites: registry.sites,
-        licences: registry.licences,
-        models: registry.models,
-        model_names: registry.model_names,
-        tenant_model_names: registry.tenant_model_names,
+        roles: Arc::new(roles),
+        registry,
         rules,
         limits,
-        limit_index,
         content,
-    })
+    };
+    snapshot.look_up();
+    Ok(snapshot)
+}
+
+impl CompiledSnapshot {
+    /// Looks up the symbols of what is no row of a table: the geo, the operations, the roles of each set.
+    pub(crate) fn look_up(&mut self) {
+        let symbols = &self.symbols;
+        self.geo_symbol = self.header.geo.as_ref().map(|geo| symbols.symbol(geo.as_str()));
+        self.operation_symbols = Operation::ALL.iter().map(|o| symbols.symbol(o.as_str())).collect();
+        let named = |set| symbols.members(self.roles.roles(set).map(|id| id.name.as_str()));
+        self.role_symbols = self.roles.sets().map(|set| named(set).into()).collect();
+    }
 }

@@ -33,8 +33,8 @@ pub use entitle::{Entitled, entitle};
 
 use crate::decision::{Candidate, Decision, LimitIx, Permit, RuleIx};
 use crate::request::{Findings, Found, Request};
-use crate::snapshot::CompiledSnapshot;
 use crate::snapshot::rows::Gate;
+use crate::snapshot::{CompiledSnapshot, Filed};
 use crate::vocabulary::{Effect, Mode};
 use candidates::{Choice, Chosen, Offer};
 use context::{Context, Holds, Texts, side_of};
@@ -63,7 +63,8 @@ pub fn decide_answer(
     let texts = Texts::of(request, entitled, entities, snapshot);
     let context = Context::new(request, entitled, &texts, snapshot);
     let targets = entitled.row.targets.iter();
-    let sites = targets.filter_map(|target| Some((target, snapshot.sites.get(target.endpoint as usize)?)));
+    let sites =
+        targets.filter_map(|target| Some((target, snapshot.registry.sites.get(target.endpoint as usize)?)));
     let mut places = Vec::with_capacity(entitled.row.targets.len());
     places.extend(sites);
     let sides: Vec<_> = places.iter().map(|(_, site)| side_of(site)).collect();
@@ -137,16 +138,17 @@ fn permit(
 fn ask<'s>(
     request: &Request<'_>,
     context: &Context<'_>,
-    asked: &[u32],
+    asked: &[Filed],
     verdict: &mut Verdict<'s>,
 ) -> Vec<Asked<'s>> {
     let mut about_endpoints = Vec::new();
-    for at in asked {
-        let Some(gate) = verdict.rules.gates.get(*at as usize) else { continue };
+    for filed in asked {
+        let at = filed.position();
+        let Some(gate) = verdict.rules.gates.get(at as usize) else { continue };
         if request.instant < gate.valid_from || request.instant >= gate.valid_to {
             continue;
         }
-        let rule = (RuleIx(*at), gate);
+        let rule = (RuleIx(at), gate);
         if gate.condition.mentions_endpoint() {
             about_endpoints.push(rule);
             continue;

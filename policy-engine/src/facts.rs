@@ -24,7 +24,7 @@ pub use rulebook::{
     Territory,
 };
 
-pub(crate) use users::users;
+pub(crate) use users::{owned_by, users, users_but_keys};
 
 use crate::vocabulary::{Id, Name};
 

@@ -2,6 +2,8 @@
 
 pub mod vocabulary;
 
+mod shards;
+
 pub mod facts;
 
 pub mod project;

@@ -2,7 +2,6 @@
 //!
 //! Law: everything a decision depends on is in here or in the snapshot, the instant included, so that a record of it replays.
 
-use crate::rules::roles::RoleSetIx;
 use crate::vocabulary::{Entity, Instant, Name, Operation};
 
 /// Who asks: positions in the snapshot it was made from, meaningless in any other.
@@ -11,7 +10,6 @@ pub struct Caller {
     pub(crate) tenant: u32,
     pub(crate) team: u32,
     pub(crate) principal: u32,
-    pub(crate) role_set: RoleSetIx,
     /// The models a key narrows its principal to.
     pub(crate) narrowed: Option<u32>,
 }

@@ -6,8 +6,12 @@
 mod areas;
 mod bits;
 pub(crate) mod content;
+mod limits;
+mod people;
+pub(crate) mod registry;
 pub(crate) mod rows;
 mod rulebook;
+mod table;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,21 +19,23 @@ use std::sync::Arc;
 pub(crate) use areas::{areas_of, declared_areas_of};
 pub(crate) use bits::has_bit;
 pub use content::{ContentView, WordList};
+pub(crate) use limits::Limits;
+pub(crate) use people::People;
+pub(crate) use registry::Registry;
 pub use rows::{
     EndpointRow, KeyRow, LicenceRow, LimitRow, ModelRow, PrincipalRow, ProviderRow, RuleRow, TeamRow,
     TenantRow,
 };
-pub(crate) use rulebook::{Map, RuleBucket, RuleTable};
+pub(crate) use rulebook::{Filed, HashedBy, RuleBucket, RuleTable};
+pub(crate) use table::Table;
 
 use crate::decision::{EndpointIx, LimitIx, ModelIx, RuleIx};
+use crate::facts::{Facts, Map};
 use crate::request::Caller;
 use crate::rules::condition::{Interner, Members, Symbol};
 use crate::rules::roles::{RoleIndex, RoleSetIx};
+use crate::shards::Shards;
 use crate::vocabulary::{Action, Geo, Name, Operation};
-use rows::SiteRow;
-
-/// Number of copy-on-write shards the keys lie in, so that a change touches one.
-const KEY_SHARDS: usize = 256;
 
 /// What a snapshot is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,55 +47,40 @@ pub struct Header {
 }
 
 /// Everything a request is judged by.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CompiledSnapshot {
+    /// What it was made from, so that the next can be made from what changed.
+    pub(crate) facts: Facts,
     pub(crate) header: Header,
     pub(crate) symbols: Interner,
     pub(crate) geo_symbol: Option<Symbol>,
     /// The symbols of the operations, in the order of [`Operation::ALL`].
     pub(crate) operation_symbols: Vec<Symbol>,
     /// The names of the roles in each role set.
-    pub(crate) role_symbols: Vec<Box<[Symbol]>>,
-    pub(crate) tenants: Vec<TenantRow>,
-    pub(crate) teams: Vec<TeamRow>,
-    pub(crate) principals: Vec<PrincipalRow>,
-    pub(crate) people: HashMap<(u32, Name), u32>,
-    pub(crate) team_names: HashMap<(u32, Name), u32>,
-    pub(crate) tenant_names: HashMap<Name, u32>,
-    pub(crate) keys: Vec<Arc<HashMap<Box<str>, KeyRow>>>,
-    /// Sets of models that keys are narrowed to, as bits over models.
-    pub(crate) narrowings: Vec<Box<[u64]>>,
-    pub(crate) roles: RoleIndex,
-    pub(crate) providers: Vec<ProviderRow>,
-    pub(crate) endpoints: Vec<EndpointRow>,
-    /// What each endpoint is asked by, in the order of the endpoints.
-    pub(crate) sites: Vec<SiteRow>,
-    pub(crate) licences: Vec<LicenceRow>,
-    pub(crate) models: Vec<ModelRow>,
-    /// Names and aliases of the platform's models, then of each tenant's own.
-    pub(crate) model_names: HashMap<Box<str>, u32>,
-    pub(crate) tenant_model_names: HashMap<u32, HashMap<Box<str>, u32>>,
+    pub(crate) role_symbols: Vec<Arc<[Symbol]>>,
+    pub(crate) people: People,
+    pub(crate) keys: Shards<Box<str>, KeyRow>,
+    /// Revoked keys that refer to nobody, and so are left out.
+    pub(crate) idle_keys: Map<Name, ()>,
+    pub(crate) narrowings: Narrowings,
+    pub(crate) roles: Arc<RoleIndex>,
+    pub(crate) registry: Registry,
     pub(crate) rules: RuleTable,
-    pub(crate) limits: Vec<LimitRow>,
-    pub(crate) limit_index: LimitIndex,
+    pub(crate) limits: Limits,
     pub(crate) content: ContentTable,
 }
 
-/// Limits under the narrowest part of their scope.
-#[derive(Debug, Default)]
-pub(crate) struct LimitIndex {
-    pub(crate) by_key: HashMap<Box<str>, Vec<u32>>,
-    pub(crate) by_principal: HashMap<u32, Vec<u32>>,
-    pub(crate) by_team: HashMap<u32, Vec<u32>>,
-    pub(crate) by_tenant: HashMap<u32, Vec<u32>>,
-    pub(crate) platform: Vec<u32>,
+/// Sets of models that keys are narrowed to, as bits over models, each once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Narrowings {
+    pub(crate) sets: Vec<Arc<[u64]>>,
 }
 
 /// Content views: the platform's, and one for each tenant with guardrails or content rules of its own.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ContentTable {
-    pub(crate) views: Vec<Arc<ContentView>>,
-    pub(crate) by_tenant: HashMap<u32, u32>,
+    pub(crate) platform: Arc<ContentView>,
+    pub(crate) by_tenant: HashMap<u32, Arc<ContentView>>,
 }
 
 /// Whose a request is, by name.
@@ -111,67 +102,66 @@ impl CompiledSnapshot {
 
     /// The row of an API key, by its public id.
     pub fn key(&self, public_id: &str) -> Option<&KeyRow> {
-        self.keys.get(shard_of(public_id)).and_then(|shard| shard.get(public_id))
+        self.keys.get(public_id)
     }
 
     /// How many keys there are.
     pub fn key_count(&self) -> usize {
-        self.keys.iter().map(|shard| shard.len()).sum()
+        self.keys.len()
     }
 
     /// The caller that a principal is in a team; `None` where one of the names is unknown or the principal is not in the team.
     pub fn find_caller(&self, tenant: &Name, team: &Name, principal: &Name) -> Option<Caller> {
-        let tenant = *self.tenant_names.get(tenant)?;
-        let team = *self.team_names.get(&(tenant, team.clone()))?;
-        let principal = *self.people.get(&(tenant, principal.clone()))?;
-        let row = self.principals.get(principal as usize)?;
-        let role_set = row.roles_in(team)?;
-        Some(Caller { tenant, team, principal, role_set, narrowed: None })
+        let tenant = self.people.tenant(tenant)?;
+        let team = self.people.team(Some(tenant), team)?;
+        let principal = self.people.principal(Some(tenant), principal)?;
+        let caller = Caller { tenant, team, principal, narrowed: None };
+        self.role_set(caller).map(|_| caller)
     }
 
     /// Whose a caller's requests are.
     pub fn identity(&self, caller: Caller) -> Option<Identity<'_>> {
         Some(Identity {
-            tenant: self.tenants.get(caller.tenant as usize)?,
-            team: self.teams.get(caller.team as usize)?,
-            principal: self.principals.get(caller.principal as usize)?,
+            tenant: self.people.tenants.get(caller.tenant as usize)?,
+            team: self.people.teams.get(caller.team as usize)?,
+            principal: self.people.principals.get(caller.principal as usize)?,
         })
     }
 
     /// What a name or alias means to a caller: the tenant's own model of that name, else the platform's.
     pub fn find_model(&self, caller: Caller, name: &str) -> Option<ModelIx> {
-        let own = self.tenant_model_names.get(&caller.tenant).and_then(|names| names.get(name));
-        own.or_else(|| self.model_names.get(name)).map(|ix| ModelIx(*ix))
+        let own = self.registry.tenant_model_names.get(&caller.tenant).and_then(|names| names.get(name));
+        own.or_else(|| self.registry.model_names.get(name)).map(|ix| ModelIx(*ix))
     }
 
     /// A model's row.
     pub fn model(&self, ix: ModelIx) -> Option<&ModelRow> {
-        self.models.get(ix.position())
+        self.registry.models.get(ix.position())
     }
 
     /// An endpoint's row.
     pub fn endpoint(&self, ix: EndpointIx) -> Option<&EndpointRow> {
-        self.endpoints.get(ix.position())
+        self.registry.endpoints.get(ix.position())
     }
 
     /// All endpoints, in the order of their positions.
     pub fn endpoints(&self) -> impl Iterator<Item = (EndpointIx, &EndpointRow)> {
-        self.endpoints.iter().enumerate().map(|(at, row)| (EndpointIx(at as u32), row))
+        self.registry.endpoints.iter().enumerate().map(|(at, row)| (EndpointIx(at as u32), row))
     }
 
     /// The provider of an endpoint.
     pub fn provider_of(&self, endpoint: &EndpointRow) -> Option<&ProviderRow> {
-        self.providers.get(endpoint.provider as usize)
+        self.registry.providers.get(endpoint.provider as usize)
     }
 
     /// A limit's row.
     pub fn limit(&self, ix: LimitIx) -> Option<&LimitRow> {
-        self.limits.get(ix.position())
+        self.limits.rows.get(ix.position())
     }
 
     /// All limits, in the order of their positions.
     pub fn limits(&self) -> impl Iterator<Item = (LimitIx, &LimitRow)> {
-        self.limits.iter().enumerate().map(|(at, row)| (LimitIx(at as u32), row))
+        self.limits.rows.iter().enumerate().map(|(at, row)| (LimitIx(at as u32), row))
     }
 
     /// A rule's row.
@@ -181,25 +171,24 @@ impl CompiledSnapshot {
 
     /// A licence's row, of a model that has one.
     pub fn licence_of(&self, model: &ModelRow) -> Option<&LicenceRow> {
-        self.licences.get(model.licence? as usize)
+        self.registry.licences.get(model.licence? as usize)
     }
 
     /// The detectors for what a caller sends and receives.
     pub fn content(&self, caller: Caller) -> Option<&Arc<ContentView>> {
-        let at = self.content.by_tenant.get(&caller.tenant).copied().unwrap_or(0);
-        self.content.views.get(at as usize)
+        Some(self.content.by_tenant.get(&caller.tenant).unwrap_or(&self.content.platform))
     }
 
     /// The models a caller may see, in the order of their positions.
     pub fn visible_models(&self, caller: Caller) -> impl Iterator<Item = (ModelIx, &ModelRow)> {
-        let rows = self.models.iter().enumerate().map(|(at, row)| (ModelIx(at as u32), row));
+        let rows = self.registry.models.iter().enumerate().map(|(at, row)| (ModelIx(at as u32), row));
         rows.filter(move |(ix, row)| row.reaches(caller.tenant) && self.may_see(caller, *ix))
     }
 
     /// Whether a caller may know of a model: by a `view` grant or an `infer` grant for any operation.
     pub(crate) fn may_see(&self, caller: Caller, model: ModelIx) -> bool {
-        let may =
-            |action, operation| self.roles.permits(caller.role_set, action, operation, model.position());
+        let Some(set) = self.role_set(caller) else { return false };
+        let may = |action, operation| self.roles.permits(set, action, operation, model.position());
         self.within_narrowing(caller, model)
             && Operation::ALL.iter().any(|op| may(Action::View, *op) || may(Action::Infer, *op))
     }
@@ -207,11 +196,19 @@ impl CompiledSnapshot {
     /// Whether a caller may use a model for an operation, as far as roles and the key go.
     pub fn may_infer(&self, caller: Caller, operation: Operation, model: ModelIx) -> bool {
         self.within_narrowing(caller, model)
-            && self.roles.permits(caller.role_set, Action::Infer, operation, model.position())
+            && self
+                .role_set(caller)
+                .is_some_and(|set| self.roles.permits(set, Action::Infer, operation, model.position()))
     }
 
-    pub(crate) fn role_symbols(&self, set: RoleSetIx) -> Members<'_> {
-        self.role_symbols.get(set.position()).map_or(Members::Unknown, |symbols| Members::Known(symbols))
+    /// What a caller's principal may do in its team.
+    pub(crate) fn role_set(&self, caller: Caller) -> Option<RoleSetIx> {
+        self.people.principals.get(caller.principal as usize)?.roles_in(caller.team)
+    }
+
+    pub(crate) fn role_symbols(&self, caller: Caller) -> Members<'_> {
+        let set = self.role_set(caller).and_then(|set| self.role_symbols.get(set.position()));
+        set.map_or(Members::Unknown, |symbols| Members::Known(symbols))
     }
 
     pub(crate) fn operation_symbol(&self, operation: Operation) -> Option<Symbol> {
@@ -220,19 +217,6 @@ impl CompiledSnapshot {
 
     pub(crate) fn within_narrowing(&self, caller: Caller, model: ModelIx) -> bool {
         let Some(set) = caller.narrowed else { return true };
-        self.narrowings.get(set as usize).is_some_and(|bits| has_bit(bits, model.position()))
+        self.narrowings.sets.get(set as usize).is_some_and(|bits| has_bit(bits, model.position()))
     }
-}
-
-/// The shard a key lies in; FNV-1a, so that it is the same on every machine.
-pub(crate) fn shard_of(public_id: &str) -> usize {
-    let hash = public_id
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
-    (hash % KEY_SHARDS as u64) as usize
-}
-
-/// Empty shards.
-pub(crate) fn key_shards() -> Vec<HashMap<Box<str>, KeyRow>> {
-    (0..KEY_SHARDS).map(|_| HashMap::new()).collect()
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::facts::{Facts, Geos, ModelGlob};
 use crate::rules::condition::{Interner, Symbol};
 use crate::rules::geo::{self, RegionSet};
-use crate::snapshot::areas_of;
 use crate::snapshot::rows::Places;
+use crate::snapshot::{ModelRow, Registry, Table, areas_of};
 use crate::vocabulary::{Id, Kind, Name};
 
 /// What is wrong with one field of one resource.
@@ -31,23 +31,17 @@ pub struct Fault {
 }
 
 /// What every part of the compilation shares.
-pub(super) struct Build<'f> {
-    pub(super) facts: &'f Facts,
-    pub(super) faults: Vec<Fault>,
-    pub(super) symbols: Interner,
+pub(crate) struct Build<'f> {
+    pub(crate) facts: &'f Facts,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) symbols: Interner,
     areas: HashMap<Vec<Name>, Arc<[Symbol]>>,
     places: HashMap<Vec<Name>, Arc<Places>>,
 }
 
 impl<'f> Build<'f> {
-    pub(super) fn new(facts: &'f Facts) -> Self {
-        Self {
-            facts,
-            faults: Vec::new(),
-            symbols: Interner::default(),
-            areas: HashMap::new(),
-            places: HashMap::new(),
-        }
+    pub(crate) fn new(facts: &'f Facts, symbols: Interner) -> Self {
+        Self { facts, faults: Vec::new(), symbols, areas: HashMap::new(), places: HashMap::new() }
     }
 
     pub(super) fn fault(
@@ -91,7 +85,7 @@ impl<'f> Build<'f> {
 
     /// The symbols of the legal areas that hold all of one of these places, ascending; names the table does not know
     /// give none. Asked twice, the same areas are shared.
-    pub(super) fn areas(&mut self, places: &[Name]) -> Arc<[Symbol]> {
+    pub(crate) fn areas(&mut self, places: &[Name]) -> Arc<[Symbol]> {
         if let Some(known) = self.areas.get(places) {
             return known.clone();
         }
@@ -102,7 +96,7 @@ impl<'f> Build<'f> {
     }
 
     /// Several places together, shared like [`Build::areas`]; `None` where none is named, which is unknown.
-    pub(super) fn places(&mut self, at: (Kind, &Id), field: &str, names: &[Name]) -> Option<Arc<Places>> {
+    pub(crate) fn places(&mut self, at: (Kind, &Id), field: &str, names: &[Name]) -> Option<Arc<Places>> {
         if let Some(known) = self.places.get(names) {
             return Some(known.clone());
         }
@@ -114,41 +108,16 @@ impl<'f> Build<'f> {
     }
 }
 
-/// Positions by id, for references within a tenant that fall back to the platform.
-pub(super) struct Positions(HashMap<Id, u32>);
-
-impl Positions {
-    pub(super) fn of<'a>(ids: impl Iterator<Item = &'a Id>) -> Self {
-        Self(ids.zip(0..).map(|(id, at)| (id.clone(), at)).collect())
-    }
-
-    /// What a reference written in `tenant` means: the tenant's own thing, else the platform's.
-    pub(super) fn resolve(&self, tenant: &Option<Name>, name: &Name) -> Option<u32> {
-        let own = tenant.as_ref().and_then(|t| self.0.get(&Id::of(t.clone(), name.clone())));
-        own.or_else(|| self.0.get(&Id::platform(name.clone()))).copied()
-    }
-
-    /// The owner's own thing of that name. What speaks to vendors is never borrowed: the platform's credential, regions and
-    /// licences would go with it, under terms that a tenant wrote.
-    pub(super) fn own(&self, tenant: &Option<Name>, name: &Name) -> Option<u32> {
-        self.0.get(&Id { tenant: tenant.clone(), name: name.clone() }).copied()
-    }
-}
-
 /// Sets of models by the patterns that name them; a pattern is matched against the models once.
-pub(super) struct ModelSets<'m> {
-    models: &'m [Id],
-    by_name: HashMap<&'m str, Vec<usize>>,
+pub(crate) struct ModelSets {
+    models: Table<ModelRow>,
+    by_name: Option<HashMap<Name, Vec<usize>>>,
     by_pattern: HashMap<ModelGlob, Box<[u64]>>,
 }
 
-impl<'m> ModelSets<'m> {
-    pub(super) fn new(models: &'m [Id]) -> Self {
-        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (at, id) in models.iter().enumerate() {
-            by_name.entry(id.name.as_str()).or_default().push(at);
-        }
-        Self { models, by_name, by_pattern: HashMap::new() }
+impl ModelSets {
+    pub(crate) fn of_registry(registry: &Registry) -> Self {
+        Self { models: registry.models.clone(), by_name: None, by_pattern: HashMap::new() }
     }
 
     /// The models that any of the patterns fits, as bits over their positions.
@@ -156,19 +125,28 @@ impl<'m> ModelSets<'m> {
         let mut sum = vec![0_u64; self.models.len().div_ceil(64)];
         for pattern in patterns {
             if !pattern.as_str().contains('*') {
-                let named = self.by_name.get(pattern.as_str());
+                let names = self.by_name.get_or_insert_with(|| names(&self.models));
+                let named = names.get(pattern.as_str());
                 named.into_iter().flatten().for_each(|at| set_bit(&mut sum, *at));
                 continue;
             }
-            let models = self.models;
+            let models = &self.models;
             let fitting = self.by_pattern.entry(pattern.clone()).or_insert_with(|| {
-                let fits = models.iter().enumerate().filter(|(_, id)| pattern.matches(id.name.as_str()));
+                let fits = models.iter().enumerate().filter(|(_, row)| pattern.matches(row.id.name.as_str()));
                 bits(models.len(), fits.map(|(at, _)| at))
             });
             sum.iter_mut().zip(fitting.iter()).for_each(|(all, these)| *all |= these);
         }
         sum.into_boxed_slice()
     }
+}
+
+fn names(models: &Table<ModelRow>) -> HashMap<Name, Vec<usize>> {
+    let mut by_name: HashMap<Name, Vec<usize>> = HashMap::new();
+    for (at, row) in models.iter().enumerate() {
+        by_name.entry(row.id.name.clone()).or_default().push(at);
+    }
+    by_name
 }
 
 /// A set of positions as bits.

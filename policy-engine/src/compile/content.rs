@@ -6,65 +6,91 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::build::{Build, Fault, ModelSets};
-use super::people::People;
 use crate::content::{Detectors, WordList as Words};
-use crate::facts::{Check, Guardrail};
+use crate::facts::{Check, Guardrail, owned_by};
 use crate::snapshot::content::{CheckRow, GuardrailRow};
-use crate::snapshot::{ContentTable, ContentView, RuleBucket, RuleTable, WordList};
-use crate::vocabulary::{Entity, Id, Kind};
+use crate::snapshot::{ContentTable, ContentView, People, RuleTable, WordList};
+use crate::vocabulary::{Entity, Id, Kind, Name};
 
 type Own<'f> = Vec<(&'f Id, &'f Guardrail)>;
 
 /// One view for the platform, and one for each tenant with guardrails or rules about content of its own; `None` where a
 /// view does not compile.
-pub(super) fn compile(
+pub(crate) fn compile(
     build: &mut Build<'_>,
     people: &People,
-    models: &mut ModelSets<'_>,
+    models: &mut ModelSets,
     rules: &RuleTable,
 ) -> Option<ContentTable> {
+    let facts = build.facts;
     let mut own: BTreeMap<Option<u32>, Own<'_>> = BTreeMap::from([(None, Vec::new())]);
-    let asks = |bucket: &RuleBucket| bucket.reads_classes || bucket.acts_on != 0;
-    let asking = rules.tenants.iter().filter(|(_, bucket)| asks(bucket));
+    let asking = rules.tenants.iter().filter(|(_, bucket)| bucket.asks_for_content());
     own.extend(asking.map(|(tenant, _)| (Some(*tenant), Vec::new())));
-    for (id, guardrail) in &build.facts.guardrails {
+    for (id, guardrail) in &facts.guardrails {
         let tenant = people.owner_of(build, Kind::Guardrail, id);
         check_teams(build, people, tenant, (id, guardrail));
         own.entry(tenant).or_default().push((id, guardrail));
     }
     let platform = own.remove(&None).unwrap_or_default();
-    let view = Views { people, rules };
-    let mut table = ContentTable { views: Vec::new(), by_tenant: HashMap::new() };
-    table.views.extend(view.compile(build, models, None, &platform));
+    let mut views = Views { people, rules, made: HashMap::new() };
+    let whole = views.compile(build, models, None, &platform);
+    let count = own.len();
+    let mut by_tenant = HashMap::new();
     for (tenant, mine) in own {
-        let Some(tenant) = tenant else { continue };
-        table.by_tenant.insert(tenant, table.views.len() as u32);
         let all: Own<'_> = platform.iter().chain(&mine).copied().collect();
-        table.views.extend(view.compile(build, models, Some(tenant), &all));
+        by_tenant.extend(tenant.zip(views.compile(build, models, tenant, &all)));
     }
-    (table.views.len() == table.by_tenant.len() + 1).then_some(table)
+    let complete = by_tenant.len() == count;
+    whole.filter(|_| complete).map(|platform| ContentTable { platform, by_tenant })
+}
+
+/// The view of one tenant alone, where it has one of its own.
+pub(crate) fn compile_one(
+    build: &mut Build<'_>,
+    (people, rules): (&People, &RuleTable),
+    models: &mut ModelSets,
+    tenant: &Name,
+) -> Option<Arc<ContentView>> {
+    let facts = build.facts;
+    let at = people.tenant(tenant)?;
+    let mine: Own<'_> = owned_by(&facts.guardrails, Some(tenant)).map(|(id, fact)| (id, &**fact)).collect();
+    for guardrail in &mine {
+        check_teams(build, people, Some(at), *guardrail);
+    }
+    let asks = rules.tenants.get(&at).is_some_and(|bucket| bucket.asks_for_content());
+    if mine.is_empty() && !asks {
+        return None;
+    }
+    let platform = owned_by(&facts.guardrails, None).map(|(id, fact)| (id, &**fact));
+    let all: Own<'_> = platform.chain(mine).collect();
+    Views { people, rules, made: HashMap::new() }.compile(build, models, Some(at), &all)
 }
 
 fn check_teams(build: &mut Build<'_>, people: &People, tenant: Option<u32>, guardrail: (&Id, &Guardrail)) {
     let (id, guardrail) = guardrail;
     for (n, team) in guardrail.applies.teams.iter().enumerate() {
-        if tenant.and_then(|t| people.team_at.get(&(t, team.clone()))).is_none() {
+        if people.team(tenant, team).is_none() {
             let field = format!("spec.applies.teams[{n}]");
             build.missing((Kind::Guardrail, id), field, (Kind::Team, team.as_str()));
         }
     }
 }
 
+/// What detectors look for: entities, one bit each, and the words of each list.
+type Sought = (u32, Vec<Vec<String>>);
+
 struct Views<'a> {
     people: &'a People,
     rules: &'a RuleTable,
+    /// Most tenants look for what the platform does; what looks for the same is made once.
+    made: HashMap<Sought, Arc<Detectors>>,
 }
 
 impl Views<'_> {
     fn compile(
-        &self,
+        &mut self,
         build: &mut Build<'_>,
-        models: &mut ModelSets<'_>,
+        models: &mut ModelSets,
         tenant: Option<u32>,
         guardrails: &[(&Id, &Guardrail)],
     ) -> Option<Arc<ContentView>> {
@@ -78,32 +104,38 @@ impl Views<'_> {
             entities |= detected.fold(0, |sum, entity| sum | entity.bit());
             rows.push(self.row(models, tenant, (id, guardrail), (input, output)));
         }
-        let wanted = Entity::ALL.iter().copied().filter(|entity| entities & entity.bit() != 0);
-        match Detectors::compile(wanted, lists.words.iter().cloned()) {
-            Ok(detectors) => Some(Arc::new(ContentView {
-                detectors: Arc::new(detectors),
-                word_lists: lists.origins,
-                guardrails: rows,
-            })),
+        match self.detectors(entities, &lists.words) {
+            Ok(detectors) => {
+                Some(Arc::new(ContentView { detectors, word_lists: lists.origins, guardrails: rows }))
+            }
             Err(error) => {
-                lists.blame(build, error.to_string());
+                lists.blame(build, error);
                 None
             }
         }
     }
 
-    /// The entities that rules ask for; a rule that reads classes of data may ask for any.
+    fn detectors(&mut self, entities: u32, lists: &[Words]) -> Result<Arc<Detectors>, String> {
+        let sought = (entities, lists.iter().map(|list| list.words.clone()).collect());
+        if let Some(known) = self.made.get(&sought) {
+            return Ok(known.clone());
+        }
+        let wanted = Entity::ALL.iter().copied().filter(|entity| entities & entity.bit() != 0);
+        let made = Detectors::compile(wanted, lists.iter().cloned()).map_err(|error| error.to_string())?;
+        let made = Arc::new(made);
+        self.made.insert(sought, made.clone());
+        Ok(made)
+    }
+
     fn entities_of_rules(&self, tenant: Option<u32>) -> u32 {
-        let all = Entity::ALL.iter().fold(0, |sum, entity| sum | entity.bit());
         let own = tenant.and_then(|tenant| self.rules.tenants.get(&tenant));
-        let buckets = std::iter::once(&self.rules.platform).chain(own);
-        let asked = |bucket: &RuleBucket| if bucket.reads_classes { all } else { bucket.acts_on };
-        buckets.fold(0, |sum, bucket| sum | asked(bucket))
+        let own = own.map_or(0, |bucket| bucket.entities());
+        self.rules.platform.entities() | own
     }
 
     fn row(
         &self,
-        models: &mut ModelSets<'_>,
+        models: &mut ModelSets,
         tenant: Option<u32>,
         guardrail: (&Id, &Guardrail),
         checks: (Vec<CheckRow>, Vec<CheckRow>),
@@ -111,7 +143,7 @@ impl Views<'_> {
         let (id, guardrail) = guardrail;
         let patterns = &guardrail.applies.models;
         let all = patterns.is_empty() || patterns.iter().any(|pattern| pattern.as_str() == "*");
-        let team = |name: &_| self.people.team_at.get(&(tenant?, Clone::clone(name))).copied();
+        let team = |name: &Name| self.people.team(tenant, name);
         GuardrailRow {
             id: id.clone(),
             model_bits: (!all).then(|| models.of(patterns)),

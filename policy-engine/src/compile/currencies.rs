@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::build::set_bit;
-use super::registry::Registry;
+use crate::snapshot::Registry;
 use crate::snapshot::rows::{LimitFilter, TargetRow};
 use crate::vocabulary::Currency;
 
 /// Models with a price in a currency, as bits, by whose price it is.
-pub(super) struct Currencies(BTreeMap<(Option<u32>, Currency), Vec<u64>>);
+pub(crate) struct Currencies(BTreeMap<(Option<u32>, Currency), Vec<u64>>);
 
 impl Currencies {
-    pub(super) fn of(registry: &Registry) -> Self {
+    pub(crate) fn of(registry: &Registry) -> Self {
         let mut priced: BTreeMap<(Option<u32>, Currency), Vec<u64>> = BTreeMap::new();
         let words = registry.models.len().div_ceil(64);
         for (at, model) in registry.models.iter().enumerate() {

@@ -4,92 +4,125 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::build::{Build, ModelSets};
-use super::people::People;
-use crate::facts::{Key, ModelGlob};
+use crate::facts::{Key, Map, ModelGlob};
 use crate::request::Caller;
-use crate::snapshot::{KeyRow, key_shards, shard_of};
+use crate::shards::Shards;
+use crate::snapshot::{KeyRow, Narrowings, People};
 use crate::vocabulary::{Id, Kind, Name};
 
-type Shards = Vec<Arc<HashMap<Box<str>, KeyRow>>>;
+/// The keys' tables while they are built.
+pub(crate) struct Keys<'a> {
+    pub(crate) people: &'a People,
+    pub(crate) models: &'a mut ModelSets,
+    pub(crate) rows: Shards<Box<str>, KeyRow>,
+    pub(crate) idle: Map<Name, ()>,
+    pub(crate) narrowings: Narrowings,
+    by_patterns: HashMap<Box<[ModelGlob]>, u32>,
+    by_bits: HashMap<Arc<[u64]>, u32>,
+    scope_keys: HashMap<String, Arc<str>>,
+}
 
-pub(super) fn compile(
-    build: &mut Build<'_>,
-    people: &People,
-    models: &mut ModelSets<'_>,
-) -> (Shards, Vec<Box<[u64]>>) {
+pub(super) fn compile<'a>(build: &mut Build<'_>, people: &'a People, models: &'a mut ModelSets) -> Keys<'a> {
+    let mut keys = Keys::new(people, models, Narrowings::default());
     let facts = build.facts;
-    let mut shards = key_shards();
-    let mut narrowings = Narrowings::default();
-    let mut scope_keys: HashMap<&str, Arc<str>> = HashMap::new();
-    for (public_id, key) in &facts.keys {
-        let Some(caller) = caller_of(build, people, (public_id, key)) else { continue };
-        let narrowed = (!key.models.is_empty()).then(|| narrowings.intern(models, &key.models));
-        let scope_key = scope_keys.entry(&key.scope_key).or_insert_with(|| Arc::from(key.scope_key.as_str()));
+    facts.keys.iter().for_each(|(public_id, key)| keys.put(build, public_id, key));
+    keys
+}
+
+impl<'a> Keys<'a> {
+    /// No keys yet.
+    pub(crate) fn new(people: &'a People, models: &'a mut ModelSets, narrowings: Narrowings) -> Self {
+        let by_bits = narrowings.sets.iter().cloned().zip(0..).collect();
+        Self {
+            people,
+            models,
+            rows: Shards::default(),
+            idle: Map::default(),
+            narrowings,
+            by_patterns: HashMap::new(),
+            by_bits,
+            scope_keys: HashMap::new(),
+        }
+    }
+
+    /// Enters a key, or notes what is wrong with it. A revoked key that refers to nobody any more is left out: it opens nothing
+    /// either way.
+    pub(crate) fn put(&mut self, build: &mut Build<'_>, public_id: &Name, key: &Key) {
+        let Some(caller) = self.caller_of(build, (public_id, key)) else {
+            self.rows.remove(public_id.as_str());
+            if key.revoked {
+                self.idle.insert(public_id.clone(), ());
+            }
+            return;
+        };
+        let narrowed = (!key.models.is_empty()).then(|| self.narrow(&key.models));
+        let scope_key = match self.scope_keys.get(&key.scope_key) {
+            Some(known) => known.clone(),
+            None => {
+                let new: Arc<str> = Arc::from(key.scope_key.as_str());
+                self.scope_keys.insert(key.scope_key.clone(), new.clone());
+                new
+            }
+        };
         let row = KeyRow {
             mac: key.mac,
-            scope_key: scope_key.clone(),
+            scope_key,
             expires: key.expires,
             revoked: key.revoked,
             caller: Caller { narrowed, ..caller },
         };
-        if let Some(shard) = shards.get_mut(shard_of(public_id.as_str())) {
-            shard.insert(Box::from(public_id.as_str()), row);
+        self.rows.insert(Box::from(public_id.as_str()), row);
+        self.idle.remove(public_id);
+    }
+
+    /// Takes out a key.
+    pub(crate) fn remove(&mut self, public_id: &Name) {
+        self.rows.remove(public_id.as_str());
+        self.idle.remove(public_id);
+    }
+
+    /// The caller a key makes; a key whose principal left its team is a fault, since nothing would tell its owner otherwise.
+    fn caller_of(&self, build: &mut Build<'_>, key: (&Name, &Key)) -> Option<Caller> {
+        let (people, (public_id, key)) = (self.people, key);
+        let tenant = people.tenant(&key.tenant);
+        let team = people.team(tenant, &key.team);
+        let principal = people.principal(tenant, &key.principal);
+        let role_set = principal.and_then(|p| people.principals.get(p as usize)).zip(team);
+        let role_set = role_set.and_then(|(principal, team)| principal.roles_in(team));
+        if let (Some(tenant), Some(team), Some(principal), Some(_)) = (tenant, team, principal, role_set) {
+            return Some(Caller { tenant, team, principal, narrowed: None });
         }
+        if key.revoked {
+            return None;
+        }
+        let id = Id::of(key.tenant.clone(), public_id.clone());
+        let at = (Kind::Key, &id);
+        if tenant.is_none() {
+            build.missing(at, "tenant", (Kind::Tenant, key.tenant.as_str()));
+            return None;
+        }
+        if team.is_none() {
+            build.missing(at, "team", (Kind::Team, key.team.as_str()));
+        }
+        if principal.is_none() {
+            build.missing(at, "principal", (Kind::Principal, key.principal.as_str()));
+        }
+        if team.is_some() && principal.is_some() {
+            let message = format!("`{}` is not in the team `{}`", key.principal, key.team);
+            build.fault(at, "team", "conflict", message);
+        }
+        None
     }
-    (shards.into_iter().map(Arc::new).collect(), narrowings.sets)
-}
 
-/// The caller a key makes; a key whose principal left its team is a fault, since nothing would tell its owner otherwise.
-/// A revoked key that refers to nobody any more is left out: it opens nothing either way.
-fn caller_of(build: &mut Build<'_>, people: &People, key: (&Name, &Key)) -> Option<Caller> {
-    let (public_id, key) = key;
-    let tenant = people.tenant_at.get(&key.tenant).copied();
-    let team = tenant.and_then(|t| people.team_at.get(&(t, key.team.clone()))).copied();
-    let principal = tenant.and_then(|t| people.principal_at.get(&(t, key.principal.clone()))).copied();
-    let role_set = principal.and_then(|p| people.principals.get(p as usize)).zip(team);
-    let role_set = role_set.and_then(|(principal, team)| principal.roles_in(team));
-    if let (Some(tenant), Some(team), Some(principal), Some(role_set)) = (tenant, team, principal, role_set) {
-        return Some(Caller { tenant, team, principal, role_set, narrowed: None });
-    }
-    if key.revoked {
-        return None;
-    }
-    let id = Id::of(key.tenant.clone(), public_id.clone());
-    let at = (Kind::Key, &id);
-    if tenant.is_none() {
-        build.missing(at, "tenant", (Kind::Tenant, key.tenant.as_str()));
-        return None;
-    }
-    if team.is_none() {
-        build.missing(at, "team", (Kind::Team, key.team.as_str()));
-    }
-    if principal.is_none() {
-        build.missing(at, "principal", (Kind::Principal, key.principal.as_str()));
-    }
-    if team.is_some() && principal.is_some() {
-        let message = format!("`{}` is not in the team `{}`", key.principal, key.team);
-        build.fault(at, "team", "conflict", message);
-    }
-    None
-}
-
-/// Sets of models that keys are narrowed to, each once.
-#[derive(Default)]
-struct Narrowings {
-    by_patterns: HashMap<Box<[ModelGlob]>, u32>,
-    by_bits: HashMap<Box<[u64]>, u32>,
-    sets: Vec<Box<[u64]>>,
-}
-
-impl Narrowings {
-    fn intern(&mut self, models: &mut ModelSets<'_>, patterns: &[ModelGlob]) -> u32 {
+    fn narrow(&mut self, patterns: &[ModelGlob]) -> u32 {
         if let Some(at) = self.by_patterns.get(patterns) {
             return *at;
         }
-        let set = models.of(patterns);
+        let sets = &mut self.narrowings.sets;
+        let set: Arc<[u64]> = self.models.of(patterns).into();
         let at = *self.by_bits.entry(set).or_insert_with_key(|set| {
-            self.sets.push(set.clone());
-            (self.sets.len() - 1) as u32
+            sets.push(set.clone());
+            (sets.len() - 1) as u32
         });
         self.by_patterns.insert(patterns.into(), at);
         at

@@ -1,89 +1,144 @@
 //! Tenants, teams and principals.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::build::Build;
-use crate::facts::Principal;
+use crate::facts::{Principal, Team, Tenant};
 use crate::rules::geo::{self, PlaceKind};
-use crate::rules::roles::{Domain, RoleIndex};
-use crate::snapshot::{PrincipalRow, TeamRow, TenantRow};
-use crate::vocabulary::{Id, Kind, Name};
-
-/// The people's tables while they are built.
-#[derive(Default)]
-pub(super) struct People {
-    pub(super) tenants: Vec<TenantRow>,
-    pub(super) teams: Vec<TeamRow>,
-    pub(super) principals: Vec<PrincipalRow>,
-    pub(super) tenant_at: HashMap<Name, u32>,
-    pub(super) team_at: HashMap<(u32, Name), u32>,
-    pub(super) principal_at: HashMap<(u32, Name), u32>,
-    /// The teams of each principal, by position.
-    memberships: Vec<Box<[u32]>>,
-}
+use crate::rules::roles::{Domain, RoleIndex, RoleSetIx};
+use crate::snapshot::rows::Memberships;
+use crate::snapshot::{People, PrincipalRow, TeamRow, TenantRow};
+use crate::vocabulary::{Id, Kind};
 
 pub(super) fn compile(build: &mut Build<'_>) -> People {
     let mut people = People::default();
-    for (id, tenant) in &build.facts.tenants {
+    let facts = build.facts;
+    facts.tenants.iter().for_each(|(id, tenant)| people.put_tenant(build, id, tenant));
+    facts.teams.iter().for_each(|(id, team)| people.put_team(build, id, team));
+    facts.principals.iter().for_each(|(id, principal)| people.put_principal(build, id, principal));
+    people
+}
+
+impl People {
+    pub(crate) fn put_tenant(&mut self, build: &mut Build<'_>, id: &Id, tenant: &Tenant) {
         if id.tenant.is_some() {
             let message = "a Tenant belongs to no tenant".to_owned();
             build.fault((Kind::Tenant, id), "metadata.tenant", "conflict", message);
-            continue;
+            return;
         }
         let domicile = tenant.domicile.as_ref();
         let domicile = domicile.and_then(|d| build.region((Kind::Tenant, id), "spec.domicile", d));
-        people.tenant_at.insert(id.name.clone(), people.tenants.len() as u32);
-        people.tenants.push(TenantRow {
+        let row = TenantRow {
             name: id.name.clone(),
             time_zone: Arc::from(tenant.time_zone.as_str()),
             currency: tenant.currency,
             must_audit: tenant.must_audit,
             symbol: build.symbols.symbol(id.name.as_str()),
             domicile,
-        });
+        };
+        let held = self.tenant(&id.name);
+        let at = self.tenants.put(held, row);
+        if held.is_none() {
+            Arc::make_mut(&mut self.tenant_at).insert(id.name.clone(), at);
+        }
     }
-    compile_teams(build, &mut people);
-    compile_principals(build, &mut people);
-    people
-}
 
-fn compile_teams(build: &mut Build<'_>, people: &mut People) {
-    for (id, team) in &build.facts.teams {
-        let Some(tenant) = people.tenant_of(build, Kind::Team, id) else { continue };
+    pub(crate) fn put_team(&mut self, build: &mut Build<'_>, id: &Id, team: &Team) {
+        let Some(tenant) = self.tenant_of(build, Kind::Team, id) else { return };
         for (n, name) in team.jurisdictions.iter().enumerate() {
             build.region((Kind::Team, id), &format!("spec.jurisdictions[{n}]"), name);
         }
-        people.team_at.insert((tenant, id.name.clone()), people.teams.len() as u32);
-        people.teams.push(TeamRow {
+        let held = self.team(Some(tenant), &id.name);
+        let accepted = held.and_then(|at| self.teams.get(at as usize)).map(|row| row.accepted.clone());
+        let row = TeamRow {
             name: id.name.clone(),
             symbol: [build.symbols.symbol(id.name.as_str())],
             jurisdictions: build.areas(&team.jurisdictions),
-            accepted: Box::default(),
-        });
+            accepted: accepted.unwrap_or_default(),
+        };
+        let at = self.teams.put(held.or_else(|| self.vacant_teams.pop()), row);
+        if held.is_none() {
+            self.team_at.insert((tenant, id.name.clone()), at);
+        }
     }
-}
 
-fn compile_principals(build: &mut Build<'_>, people: &mut People) {
-    let facts = build.facts;
-    people.principals.reserve(facts.principals.len());
-    people.principal_at.reserve(facts.principals.len());
-    for (id, principal) in &facts.principals {
-        let Some(tenant) = people.tenant_of(build, Kind::Principal, id) else { continue };
+    /// What it may do is given to it later, by [`People::give_roles`].
+    pub(crate) fn put_principal(&mut self, build: &mut Build<'_>, id: &Id, principal: &Principal) {
+        let Some(tenant) = self.tenant_of(build, Kind::Principal, id) else { return };
         let mut teams = Vec::with_capacity(principal.teams.len());
         for (n, team) in principal.teams.iter().enumerate() {
-            match people.team_at.get(&(tenant, team.clone())) {
-                Some(at) => teams.push(*at),
+            match self.team(Some(tenant), team) {
+                Some(at) => teams.push((at, RoleSetIx::NONE)),
                 None => {
                     let target = (Kind::Team, team.as_str());
                     build.missing((Kind::Principal, id), format!("spec.teams[{n}]"), target);
                 }
             }
         }
-        people.principal_at.insert((tenant, id.name.clone()), people.principals.len() as u32);
-        people.memberships.push(teams.into_boxed_slice());
-        let row = principal_row(build, id, principal);
-        people.principals.push(row);
+        let row = PrincipalRow { roles: Memberships::of(teams), ..principal_row(build, id, principal) };
+        let held = self.principal(Some(tenant), &id.name);
+        let at = self.principals.put(held.or_else(|| self.vacant_principals.pop()), row);
+        if held.is_none() {
+            self.principal_at.insert((tenant, id.name.clone()), at);
+        }
+    }
+
+    /// The tenant that must own a resource of this kind.
+    pub(crate) fn tenant_of(&self, build: &mut Build<'_>, kind: Kind, id: &Id) -> Option<u32> {
+        let Some(name) = &id.tenant else {
+            let message = format!("a {kind} belongs to a tenant");
+            build.fault((kind, id), "metadata.tenant", "missing", message);
+            return None;
+        };
+        let at = self.tenant(name);
+        if at.is_none() {
+            build.missing((kind, id), "metadata.tenant", (Kind::Tenant, name.as_str()));
+        }
+        at
+    }
+
+    /// The tenant that owns a resource, if one does.
+    pub(crate) fn owner_of(&self, build: &mut Build<'_>, kind: Kind, id: &Id) -> Option<u32> {
+        id.tenant.as_ref()?;
+        self.tenant_of(build, kind, id)
+    }
+
+    /// Works out what a principal may do in each of its teams.
+    pub(crate) fn give_roles(&mut self, roles: &mut RoleIndex, id: &Id, fact: &Principal) {
+        let Some(tenant) = &id.tenant else { return };
+        let Some(at) = self.principal(self.tenant(tenant), &id.name) else { return };
+        let teams = &self.teams;
+        let name = |team: u32| teams.get(team as usize).map(|row| row.name.clone());
+        let Some(held) = self.principals.get(at as usize) else { return };
+        let given = held.roles.iter().filter_map(|(team, _)| {
+            let domain = Domain::Team(tenant.clone(), name(team)?);
+            Some((team, roles.role_set(&domain, id, fact)))
+        });
+        let given: Vec<(u32, RoleSetIx)> = given.collect();
+        if !held.roles.iter().eq(given.iter().copied())
+            && let Some(row) = self.principals.get_mut(at as usize)
+        {
+            row.roles = Memberships::of(given);
+        }
+    }
+
+    /// Takes out a team that nobody refers to any more.
+    pub(crate) fn remove_team(&mut self, id: &Id) {
+        let tenant = id.tenant.as_ref().and_then(|tenant| self.tenant(tenant));
+        if let Some(at) = tenant.and_then(|tenant| self.team_at.remove(&(tenant, id.name.clone()))) {
+            if let Some(row) = self.teams.get_mut(at as usize) {
+                row.accepted = Box::default();
+            }
+            self.vacant_teams.push(at);
+        }
+    }
+
+    /// Takes out a principal that nobody refers to any more.
+    pub(crate) fn remove_principal(&mut self, id: &Id) {
+        let tenant = id.tenant.as_ref().and_then(|tenant| self.tenant(tenant));
+        if let Some(at) = tenant.and_then(|tenant| self.principal_at.remove(&(tenant, id.name.clone()))) {
+            self.vacant_principals.push(at);
+        }
     }
 }
 
@@ -108,47 +163,6 @@ fn principal_row(build: &mut Build<'_>, id: &Id, principal: &Principal) -> Princ
         country: country.map(|c| build.symbols.symbol(c)),
         region: region.map(|r| build.symbols.symbol(r)),
         jurisdictions: build.areas(principal.residency.as_slice()),
-        roles: Box::default(),
-    }
-}
-
-impl People {
-    /// The tenant that must own a resource of this kind.
-    pub(super) fn tenant_of(&self, build: &mut Build<'_>, kind: Kind, id: &Id) -> Option<u32> {
-        let Some(name) = &id.tenant else {
-            let message = format!("a {kind} belongs to a tenant");
-            build.fault((kind, id), "metadata.tenant", "missing", message);
-            return None;
-        };
-        let at = self.tenant_at.get(name).copied();
-        if at.is_none() {
-            build.missing((kind, id), "metadata.tenant", (Kind::Tenant, name.as_str()));
-        }
-        at
-    }
-
-    /// The tenant that owns a resource, if one does.
-    pub(super) fn owner_of(&self, build: &mut Build<'_>, kind: Kind, id: &Id) -> Option<u32> {
-        id.tenant.as_ref()?;
-        self.tenant_of(build, kind, id)
-    }
-
-    /// Works out what each principal may do in each of its teams.
-    pub(super) fn give_roles(&mut self, build: &Build<'_>, roles: &mut RoleIndex) {
-        let facts = &build.facts.principals;
-        for (id, fact) in facts {
-            let Some(tenant) = &id.tenant else { continue };
-            let Some(at) = self.tenant_at.get(tenant) else { continue };
-            let Some(at) = self.principal_at.get(&(*at, id.name.clone())).copied() else { continue };
-            let teams = self.memberships.get(at as usize).into_iter().flatten();
-            let sets = teams.filter_map(|team| {
-                let name = self.teams.get(*team as usize)?.name.clone();
-                Some((*team, roles.role_set(&Domain::Team(tenant.clone(), name), id, fact)))
-            });
-            let sets = sets.collect();
-            if let Some(principal) = self.principals.get_mut(at as usize) {
-                principal.roles = sets;
-            }
-        }
+        roles: Memberships::default(),
     }
 }

@@ -3,77 +3,66 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::build::{Build, Positions};
-use super::licences;
-use super::people::People;
+use super::build::Build;
 use crate::facts::{Endpoint, Model, Provider, Terms};
+use crate::rules::condition::Interner;
+use crate::snapshot::registry::{meant, own, position};
 use crate::snapshot::rows::{ModelSymbols, PriceRow, SiteRow, TargetRow};
-use crate::snapshot::{EndpointRow, LicenceRow, ModelRow, ProviderRow};
+use crate::snapshot::{EndpointRow, ModelRow, People, ProviderRow, Registry};
 use crate::vocabulary::{Adapter, Id, Kind};
 
-/// The registry's tables while they are built.
-#[derive(Default)]
-pub(super) struct Registry {
-    pub(super) providers: Vec<ProviderRow>,
-    pub(super) endpoints: Vec<EndpointRow>,
-    pub(super) sites: Vec<SiteRow>,
-    pub(super) licences: Vec<LicenceRow>,
-    pub(super) models: Vec<ModelRow>,
-    pub(super) model_names: HashMap<Box<str>, u32>,
-    pub(super) tenant_model_names: HashMap<u32, HashMap<Box<str>, u32>>,
-}
-
 pub(super) fn compile(build: &mut Build<'_>, people: &People) -> Registry {
-    let mut registry = Registry {
-        providers: compile_providers(build, people),
-        licences: licences::compile(build, people),
-        ..Registry::default()
-    };
-    compile_endpoints(build, people, &mut registry);
-    compile_models(build, people, &mut registry);
+    let (mut registry, facts) = (Registry::default(), build.facts);
+    facts.providers.iter().for_each(|(id, fact)| registry.put_provider(build, people, (id, fact)));
+    facts.licences.iter().for_each(|(id, fact)| registry.put_licence(build, people, (id, fact)));
+    facts.endpoints.iter().for_each(|(id, fact)| registry.put_endpoint(build, people, (id, fact)));
+    for (id, fact) in &facts.models {
+        registry.put_model(build, people, (id, fact));
+        registry.name_model(build, id);
+    }
     registry
 }
 
-fn compile_providers(build: &mut Build<'_>, people: &People) -> Vec<ProviderRow> {
-    let mut rows = Vec::with_capacity(build.facts.providers.len());
-    for (id, provider) in &build.facts.providers {
+impl Registry {
+    pub(crate) fn put_provider(
+        &mut self,
+        build: &mut Build<'_>,
+        people: &People,
+        provider: (&Id, &Provider),
+    ) {
+        let (id, provider) = provider;
         people.owner_of(build, Kind::Provider, id);
         if provider.adapter != Adapter::Simulated && provider.base_url.is_empty() {
             let message = format!("the adapter `{}` needs a base URL", provider.adapter);
             build.fault((Kind::Provider, id), "spec.baseUrl", "missing", message);
         }
-        rows.push(ProviderRow {
+        let row = ProviderRow {
             id: id.clone(),
             adapter: provider.adapter,
             base_url: provider.base_url.clone(),
             credential: provider.credential.clone(),
-        });
+        };
+        self.providers.put(position(&self.providers, id), row);
     }
-    rows
-}
 
-fn compile_endpoints(build: &mut Build<'_>, people: &People, registry: &mut Registry) {
-    let facts = build.facts;
-    let positions = Positions::of(registry.providers.iter().map(|p| &p.id));
-    for (id, endpoint) in &facts.endpoints {
+    pub(crate) fn put_endpoint(
+        &mut self,
+        build: &mut Build<'_>,
+        people: &People,
+        endpoint: (&Id, &Endpoint),
+    ) {
+        let (id, endpoint) = endpoint;
         let at = (Kind::Endpoint, id);
         people.owner_of(build, Kind::Endpoint, id);
-        let provider = positions.own(&id.tenant, &endpoint.provider);
+        let provider = own(&self.providers, &id.tenant, &endpoint.provider);
         if provider.is_none() {
             build.missing(at, "spec.provider", (Kind::Provider, endpoint.provider.as_str()));
         }
-        let vendor = provider.and_then(|p| registry.providers.get(p as usize));
-        let vendor = vendor.and_then(|row| facts.providers.get(&row.id));
+        let vendor = Id { tenant: id.tenant.clone(), name: endpoint.provider.clone() };
+        let vendor = build.facts.providers.get(&vendor);
         // The row stays even without a provider, or each route to it would be called a fault as well.
         let provider = provider.unwrap_or(u32::MAX);
-        registry.endpoints.push(EndpointRow {
-            id: id.clone(),
-            upstream_model: Arc::from(endpoint.upstream_model.as_str()),
-            timeouts: endpoint.timeouts,
-            processing_regions: endpoint.processing_regions.as_slice().into(),
-            provider,
-        });
-        registry.sites.push(SiteRow {
+        let site = SiteRow {
             name: build.symbols.symbol(id.name.as_str()),
             vendor: build.symbols.symbol(endpoint.provider.as_str()),
             provider,
@@ -81,7 +70,123 @@ fn compile_endpoints(build: &mut Build<'_>, people: &People, registry: &mut Regi
             unknown_fields: endpoint.unknown_fields,
             processing: build.places(at, "spec.processingRegions", &endpoint.processing_regions),
             storage: build.places(at, "spec.storageRegions", &endpoint.storage_regions),
+        };
+        let row = EndpointRow {
+            id: id.clone(),
+            upstream_model: Arc::from(endpoint.upstream_model.as_str()),
+            timeouts: endpoint.timeouts,
+            processing_regions: endpoint.processing_regions.as_slice().into(),
+            provider,
+        };
+        let held = position(&self.endpoints, id);
+        self.endpoints.put(held, row);
+        self.sites.put(held, site);
+    }
+
+    /// Its prices and names are given to it later.
+    pub(crate) fn put_model(&mut self, build: &mut Build<'_>, people: &People, model: (&Id, &Model)) {
+        let (id, model) = model;
+        let tenant = people.owner_of(build, Kind::Model, id);
+        let licence = model.licence.as_ref().and_then(|l| {
+            let found = meant(&self.licences, &id.tenant, l);
+            if found.is_none() {
+                build.missing((Kind::Model, id), "spec.licence", (Kind::Licence, l.as_str()));
+            }
+            found
         });
+        let targets = self.route(build, (id, model));
+        let mut row = ModelRow {
+            id: id.clone(),
+            card: Arc::new(model.card.clone()),
+            aliases: model.aliases.clone(),
+            policy: model.route.policy,
+            licence_name: model.licence.clone(),
+            tenant,
+            licence,
+            targets,
+            symbols: ModelSymbols::default(),
+            operations: model.card.operations.iter().fold(0, |set, op| set | 1 << *op as u8),
+        };
+        row.look_up(&build.symbols);
+        self.models.put(position(&self.models, id), row);
+    }
+
+    fn route(&self, build: &mut Build<'_>, model: (&Id, &Model)) -> Box<[TargetRow]> {
+        let (id, model) = model;
+        let mut targets = Vec::new();
+        for (g, group) in model.route.groups.iter().enumerate() {
+            for (t, target) in group.iter().enumerate() {
+                let field = format!("spec.route.groups[{g}][{t}].endpoint");
+                match own(&self.endpoints, &id.tenant, &target.endpoint) {
+                    Some(at) if targets.iter().any(|x: &TargetRow| x.endpoint == at) => {
+                        let message = format!("the route names `{}` twice", target.endpoint);
+                        build.fault((Kind::Model, id), field, "duplicate", message);
+                    }
+                    Some(at) => {
+                        let prices: Arc<[PriceRow]> = Arc::default();
+                        let (group, weight) = (g as u32, target.weight);
+                        targets.push(TargetRow { endpoint: at, group, weight, prices });
+                    }
+                    None => {
+                        build.missing((Kind::Model, id), field, (Kind::Endpoint, target.endpoint.as_str()));
+                    }
+                }
+            }
+        }
+        targets.into_boxed_slice()
+    }
+
+    /// Enters a model's name and aliases; a name that already means another model of the same owner is a fault.
+    pub(crate) fn name_model(&mut self, build: &mut Build<'_>, id: &Id) {
+        let Some(at) = position(&self.models, id) else { return };
+        let Some(row) = self.models.get(at as usize) else { return };
+        let names = names(&mut self.model_names, &mut self.tenant_model_names, row.tenant);
+        let aliases = row.aliases.iter().enumerate();
+        let aliases = aliases.map(|(n, alias)| (format!("spec.aliases[{n}]"), alias.as_str()));
+        for (field, name) in std::iter::once(("metadata.name".to_owned(), id.name.as_str())).chain(aliases) {
+            let taken = names.insert(Box::from(name), at).is_some_and(|other| other != at);
+            if taken {
+                let message = format!("`{name}` already names another model");
+                build.fault((Kind::Model, id), field, "duplicate", message);
+            }
+        }
+    }
+
+    /// Takes out a model's name and aliases.
+    pub(crate) fn unname_model(&mut self, id: &Id) {
+        let row = position(&self.models, id).and_then(|at| self.models.get(at as usize));
+        let Some(row) = row else { return };
+        let names = names(&mut self.model_names, &mut self.tenant_model_names, row.tenant);
+        names.remove(id.name.as_str());
+        for alias in &row.aliases {
+            names.remove(alias.as_str());
+        }
+    }
+}
+
+type Names = HashMap<Box<str>, u32>;
+
+/// The names of what one owner has.
+fn names<'n>(
+    platform: &'n mut Arc<Names>,
+    tenants: &'n mut Arc<HashMap<u32, Names>>,
+    owner: Option<u32>,
+) -> &'n mut Names {
+    match owner {
+        Some(tenant) => Arc::make_mut(tenants).entry(tenant).or_default(),
+        None => Arc::make_mut(platform),
+    }
+}
+
+impl ModelRow {
+    /// Looks up the symbols of what conditions may ask of it.
+    pub(crate) fn look_up(&mut self, symbols: &Interner) {
+        self.symbols = ModelSymbols {
+            name: symbols.symbol(self.id.name.as_str()),
+            licence: self.licence_name.as_ref().map(|l| symbols.symbol(l.as_str())),
+            risk_class: self.card.risk_class.as_ref().map(|r| symbols.symbol(r)),
+            operations: symbols.members(self.card.operations.iter().map(|o| o.as_str())),
+        };
     }
 }
 
@@ -93,78 +198,5 @@ fn terms(endpoint: &Endpoint, vendor: Option<&Provider>) -> Terms {
         dpa: own.dpa.or(theirs.dpa),
         baa: own.baa.or(theirs.baa),
         zero_retention: own.zero_retention.or(theirs.zero_retention),
-    }
-}
-
-fn compile_models(build: &mut Build<'_>, people: &People, registry: &mut Registry) {
-    let endpoints = Positions::of(registry.endpoints.iter().map(|e| &e.id));
-    let licences = Positions::of(registry.licences.iter().map(|l| &l.id));
-    for (at, (id, model)) in build.facts.models.iter().enumerate() {
-        let tenant = people.owner_of(build, Kind::Model, id);
-        let licence = model.licence.as_ref().and_then(|l| {
-            let found = licences.resolve(&id.tenant, l);
-            if found.is_none() {
-                build.missing((Kind::Model, id), "spec.licence", (Kind::Licence, l.as_str()));
-            }
-            found
-        });
-        let targets = compile_route(build, (id, model), &endpoints);
-        let row = ModelRow {
-            id: id.clone(),
-            card: Arc::new(model.card.clone()),
-            aliases: model.aliases.clone(),
-            policy: model.route.policy,
-            licence_name: model.licence.clone(),
-            tenant,
-            licence,
-            targets,
-            symbols: ModelSymbols {
-                name: build.symbols.symbol(id.name.as_str()),
-                licence: model.licence.as_ref().map(|l| build.symbols.symbol(l.as_str())),
-                risk_class: model.card.risk_class.as_ref().map(|r| build.symbols.symbol(r)),
-                operations: build.symbols.members(model.card.operations.iter().map(|o| o.as_str())),
-            },
-            operations: model.card.operations.iter().fold(0, |set, op| set | 1 << *op as u8),
-        };
-        name_model(build, registry, &row, at as u32);
-        registry.models.push(row);
-    }
-}
-
-fn compile_route(build: &mut Build<'_>, model: (&Id, &Model), endpoints: &Positions) -> Box<[TargetRow]> {
-    let (id, model) = model;
-    let mut targets = Vec::new();
-    for (g, group) in model.route.groups.iter().enumerate() {
-        for (t, target) in group.iter().enumerate() {
-            let field = format!("spec.route.groups[{g}][{t}].endpoint");
-            match endpoints.own(&id.tenant, &target.endpoint) {
-                Some(at) if targets.iter().any(|x: &TargetRow| x.endpoint == at) => {
-                    let message = format!("the route names `{}` twice", target.endpoint);
-                    build.fault((Kind::Model, id), field, "duplicate", message);
-                }
-                Some(at) => {
-                    let prices: Arc<[PriceRow]> = Arc::default();
-                    targets.push(TargetRow { endpoint: at, group: g as u32, weight: target.weight, prices });
-                }
-                None => build.missing((Kind::Model, id), field, (Kind::Endpoint, target.endpoint.as_str())),
-            }
-        }
-    }
-    targets.into_boxed_slice()
-}
-
-/// Enters a model's name and aliases; a name that already means another model of the same owner is a fault.
-fn name_model(build: &mut Build<'_>, registry: &mut Registry, row: &ModelRow, at: u32) {
-    let names = match row.tenant {
-        Some(tenant) => registry.tenant_model_names.entry(tenant).or_default(),
-        None => &mut registry.model_names,
-    };
-    let aliases = row.aliases.iter().enumerate().map(|(n, a)| (format!("spec.aliases[{n}]"), a.as_str()));
-    for (field, name) in std::iter::once(("metadata.name".to_owned(), row.id.name.as_str())).chain(aliases) {
-        let taken = names.insert(Box::from(name), at).is_some_and(|other| other != at);
-        if taken {
-            let message = format!("`{name}` already names another model");
-            build.fault((Kind::Model, &row.id), field, "duplicate", message);
-        }
     }
 }

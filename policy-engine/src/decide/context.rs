@@ -135,7 +135,7 @@ impl<'a> Context<'a> {
                 country: known(principal.country),
                 region: known(principal.region),
                 teams: Members::Known(&team.symbol),
-                roles: snapshot.role_symbols(request.caller.role_set),
+                roles: snapshot.role_symbols(request.caller),
             },
             model: ModelSide {
                 name: Value::Known(symbols.name),

@@ -5,16 +5,16 @@
 
 use super::context::Context;
 use crate::rules::condition::{Attribute, Attributes, EndpointSide, Members, Set, Text, Value};
-use crate::snapshot::{CompiledSnapshot, RuleBucket};
+use crate::snapshot::{CompiledSnapshot, Filed, RuleBucket};
 
-/// The rules that may hold for a request to one of these candidates, ascending, each once.
+/// The rules that may hold for a request to one of these candidates, ascending by id, each once.
 pub(super) fn gather(
     context: &Context<'_>,
     candidates: &[EndpointSide<'_>],
     tenant: u32,
     snapshot: &CompiledSnapshot,
-) -> Vec<u32> {
-    let mut rules = Vec::with_capacity(64);
+) -> Vec<Filed> {
+    let mut rules: Vec<Filed> = Vec::with_capacity(64);
     for bucket in snapshot.rules.buckets(tenant) {
         rules.extend_from_slice(&bucket.unanchored);
         for attribute in &bucket.filed {
@@ -34,7 +34,7 @@ pub(super) fn gather(
 }
 
 /// Adds the rules filed under what an attribute is.
-fn look_up(bucket: &RuleBucket, attribute: Attribute, of: &Attributes<'_>, rules: &mut Vec<u32>) {
+fn look_up(bucket: &RuleBucket, attribute: Attribute, of: &Attributes<'_>, rules: &mut Vec<Filed>) {
     match attribute {
         Attribute::Text(text) => match of.text(text) {
             Value::Known(symbol) => rules.extend_from_slice(bucket.under(attribute, symbol)),

@@ -13,7 +13,7 @@ pub(super) fn check(
 ) -> Result<(), Reason> {
     let (model, identity) = asked;
     let Some(at) = model.licence else { return Ok(()) };
-    let Some(licence) = snapshot.licences.get(at as usize) else {
+    let Some(licence) = snapshot.registry.licences.get(at as usize) else {
         return Err(Reason::plain(ReasonCode::LicenceExpired));
     };
     let denied = |code| Err(Reason::from(code, &licence.id));

@@ -23,7 +23,7 @@ pub(super) fn attach(
         verdict.dropped.push(Reason { endpoint, ..Reason::from(ReasonCode::Unpriced, &limit.id) });
     };
     for at in applicable(request, snapshot) {
-        let Some(limit) = snapshot.limits.get(at as usize) else { continue };
+        let Some(limit) = snapshot.limit(LimitIx(at)) else { continue };
         if !fits(limit, request, entitled.model) {
             continue;
         }
@@ -54,16 +54,8 @@ pub(super) fn attach(
 
 /// Limits filed under any part of what the request is, ascending within each part.
 fn applicable<'s>(request: &Request<'_>, snapshot: &'s CompiledSnapshot) -> impl Iterator<Item = u32> + 's {
-    let (index, caller) = (&snapshot.limit_index, request.caller);
-    let keyed = request.key.and_then(|key| index.by_key.get(key));
-    let parts = [
-        keyed,
-        index.by_principal.get(&caller.principal),
-        index.by_team.get(&caller.team),
-        index.by_tenant.get(&caller.tenant),
-        Some(&index.platform),
-    ];
-    parts.into_iter().flatten().flatten().copied()
+    let caller = request.caller;
+    snapshot.limits.under(request.key, (caller.principal, caller.team, caller.tenant))
 }
 
 fn fits(limit: &LimitRow, request: &Request<'_>, model: ModelIx) -> bool {
@@ -76,7 +68,7 @@ fn fits(limit: &LimitRow, request: &Request<'_>, model: ModelIx) -> bool {
 }
 
 fn counts_candidate(limit: &LimitRow, candidate: &Candidate, snapshot: &CompiledSnapshot) -> bool {
-    let provider = || snapshot.sites.get(candidate.endpoint.position()).map(|site| site.provider);
+    let provider = || snapshot.registry.sites.get(candidate.endpoint.position()).map(|site| site.provider);
     limit.filter.endpoint.is_none_or(|e| e as usize == candidate.endpoint.position())
         && limit.filter.provider.is_none_or(|p| Some(p) == provider())
 }

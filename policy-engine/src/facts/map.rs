@@ -80,6 +80,14 @@ impl<K: Ord, V> Map<K, V> {
         Iter { chunks, here: here.get(at..).unwrap_or_default().iter() }
     }
 
+    /// The last entry before a key.
+    pub fn before(&self, key: &K) -> Option<(&K, &V)> {
+        let begins = |chunk: &Chunk<K, V>| chunk.first().is_some_and(|(first, _)| first < key);
+        let chunk = self.chunks.get(self.chunks.partition_point(begins).checked_sub(1)?)?;
+        let at = chunk.partition_point(|(known, _)| known < key).checked_sub(1)?;
+        chunk.get(at).map(|(key, value)| (key, value))
+    }
+
     /// The entries of chunks that `other` does not share.
     pub(super) fn unshared<'m>(
         &'m self,
@@ -301,6 +309,9 @@ mod tests {
             for (map, model) in &copies {
                 prop_assert!(map.iter().eq(model.iter()));
                 prop_assert!(map.after(|key| *key < 450).eq(model.range(450..)));
+                for key in [0, 1, 450, 899] {
+                    prop_assert_eq!(map.before(&key), model.range(..key).next_back());
+                }
             }
         }
 

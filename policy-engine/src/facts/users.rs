@@ -63,6 +63,15 @@ names! {
 /// Every resource that may refer to one, of those that its owner or, where it is the platform's, anybody has. What a tenant
 /// owns refers to the tenant.
 pub(crate) fn users(facts: &Facts, of: &Change) -> Vec<Change> {
+    let mut found = users_but_keys(facts, of);
+    if matches!(of.kind, Kind::Tenant | Kind::Team | Kind::Principal) {
+        keys(facts, of, &mut found);
+    }
+    found
+}
+
+/// What [`users`] finds without walking every key.
+pub(crate) fn users_but_keys(facts: &Facts, of: &Change) -> Vec<Change> {
     let mut found = Vec::new();
     macro_rules! named {
         ($($map:ident as $kind:ident),*) => {{ $(named(&facts.$map, Kind::$kind, of, &mut found);)* }};
@@ -104,9 +113,6 @@ pub(crate) fn users(facts: &Facts, of: &Change) -> Vec<Change> {
         Kind::Model => named!(prices as Price),
         Kind::Key => named!(limits as Limit),
         Kind::Grant | Kind::LicenceAcceptance | Kind::Limit | Kind::Rule | Kind::Guardrail | Kind::Price => {}
-    }
-    if matches!(of.kind, Kind::Tenant | Kind::Team | Kind::Principal) {
-        keys(facts, of, &mut found);
     }
     found
 }

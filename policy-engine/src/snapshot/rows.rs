@@ -78,12 +78,30 @@ pub struct PrincipalRow {
     /// The legal areas its residency puts it under, ascending.
     pub(crate) jurisdictions: Arc<[Symbol]>,
     /// What it may do in each of its teams.
-    pub(crate) roles: Box<[(u32, RoleSetIx)]>,
+    pub(crate) roles: Memberships,
+}
+
+/// Role sets by team; the first lies in the row, since most are in one team.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memberships {
+    first: Option<(u32, RoleSetIx)>,
+    more: Box<[(u32, RoleSetIx)]>,
+}
+
+impl Memberships {
+    pub(crate) fn of(all: Vec<(u32, RoleSetIx)>) -> Self {
+        let mut all = all.into_iter();
+        Self { first: all.next(), more: all.collect() }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, RoleSetIx)> {
+        self.first.into_iter().chain(self.more.iter().copied())
+    }
 }
 
 impl PrincipalRow {
     pub(crate) fn roles_in(&self, team: u32) -> Option<RoleSetIx> {
-        self.roles.iter().find(|(t, _)| *t == team).map(|(_, set)| *set)
+        self.roles.iter().find(|(t, _)| *t == team).map(|(_, set)| set)
     }
 }
 
@@ -202,7 +220,7 @@ impl ModelRow {
 }
 
 /// A model's attributes, as conditions see them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ModelSymbols {
     pub(crate) name: Symbol,
     pub(crate) licence: Option<Symbol>,

@@ -6,10 +6,12 @@
 //! principals make a few hundred rows.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::bits::Bits;
 use super::domain::{Domain, HeldIn, Subject, is_on_models, is_visible, role_named, subjects};
-use crate::facts::{Facts, ModelGlob, Permission, Principal};
+use crate::facts::{Facts, ModelGlob, Permission, Principal, owned_by};
+use crate::shards::Shards;
 use crate::vocabulary::{Action, Id, Name, Operation};
 
 /// An interned set of effective roles, as seen from one tenant or from the platform.
@@ -17,6 +19,9 @@ use crate::vocabulary::{Action, Id, Name, Operation};
 pub struct RoleSetIx(u32);
 
 impl RoleSetIx {
+    /// Of somebody who has not been given any yet; permits nothing.
+    pub(crate) const NONE: RoleSetIx = RoleSetIx(u32::MAX);
+
     /// Its place in the order of interning.
     pub(crate) fn position(self) -> usize {
         self.0 as usize
@@ -57,11 +62,11 @@ struct RoleSet {
 #[derive(Debug, Clone)]
 pub struct RoleIndex {
     roles: Vec<Entry>,
-    held: HashMap<Subject, Vec<(HeldIn, u32)>>,
-    models: Vec<Id>,
-    models_by_name: HashMap<Name, Vec<usize>>,
+    held: Shards<Subject, Vec<(HeldIn, u32)>>,
+    models: Arc<[Id]>,
+    models_by_name: Arc<HashMap<Name, Vec<usize>>>,
     /// What each tenant with models of its own sees; the others see what the platform (`None`) sees.
-    views: HashMap<Option<Name>, Bits>,
+    views: Arc<HashMap<Option<Name>, Bits>>,
     sets: Vec<RoleSet>,
     interned: HashMap<(Option<Name>, Box<[u32]>), RoleSetIx>,
 }
@@ -76,13 +81,13 @@ impl RoleIndex {
             closure: closure(facts, id, &numbers),
             reach: None,
         });
-        let mut held: HashMap<Subject, Vec<(HeldIn, u32)>> = HashMap::new();
+        let mut held: Shards<Subject, Vec<(HeldIn, u32)>> = Shards::default();
         for (id, grant) in &facts.grants {
             let role = role_named(facts, id.tenant.as_ref(), &grant.role);
             let number = role.and_then(|role| numbers.get(&role).copied());
             if let (Some(number), Some(held_in)) = (number, HeldIn::of(id, grant)) {
                 let subject = Subject { tenant: id.tenant.clone(), who: grant.to.clone() };
-                held.entry(subject).or_default().push((held_in, number));
+                held.entry(subject).into_iter().for_each(|held| held.push((held_in.clone(), number)));
             }
         }
         let mut models_by_name: HashMap<Name, Vec<usize>> = HashMap::new();
@@ -92,11 +97,26 @@ impl RoleIndex {
         Self {
             roles: roles.collect(),
             held,
-            models: models.to_vec(),
-            models_by_name,
-            views: views(models),
+            models: models.into(),
+            models_by_name: Arc::new(models_by_name),
+            views: Arc::new(views(models)),
             sets: Vec::new(),
             interned: HashMap::new(),
+        }
+    }
+
+    /// Takes up what a subject is granted now, where only grants to it have changed.
+    pub(crate) fn regrant(&mut self, facts: &Facts, subject: &Subject) {
+        let granted = owned_by(&facts.grants, subject.tenant.as_ref()).filter(|(_, g)| g.to == subject.who);
+        let granted = granted.filter_map(|(id, grant)| {
+            let role = role_named(facts, id.tenant.as_ref(), &grant.role)?;
+            let number = self.roles.binary_search_by(|entry| entry.id.cmp(&role)).ok()?;
+            Some((HeldIn::of(id, grant)?, number as u32))
+        });
+        let granted: Vec<(HeldIn, u32)> = granted.collect();
+        match granted.is_empty() {
+            true => drop(self.held.remove(subject)),
+            false => drop(self.held.insert(subject.clone(), granted)),
         }
     }
 

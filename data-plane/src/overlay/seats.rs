@@ -1,10 +1,9 @@
 //! Who waits, so that a change wakes them.
 //!
-//! Law: a seat is taken once a request waits and given back when it ends; taking one locks the shard it falls to, not all of them, so
-//! that connections don't wait for each other, and makes room only where there is none. Deliberately absent: whose request it is:
+//! Law: a seat is taken once a request waits and given back when it ends; taking one locks the shard its task falls to, not all of
+//! them, so that connections don't wait for each other, and makes room only where there is none. Deliberately absent: whose request it is:
 //! who is woken looks for itself.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
@@ -15,7 +14,6 @@ const SHARDS: usize = 64;
 /// Who waits.
 pub(super) struct Seats {
     shards: [Shard; SHARDS],
-    next: AtomicUsize,
 }
 
 /// On a cache line of its own.
@@ -36,9 +34,15 @@ pub(super) struct Seat {
     row: usize,
 }
 
+/// The shard of whoever this wakes: of a task's address the bits that differ, mixed, so that no counter is shared.
+fn shard_of(waker: &Waker) -> usize {
+    let mixed = (waker.data().addr() as u64 >> 6).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 58) as usize % SHARDS
+}
+
 impl Default for Seats {
     fn default() -> Self {
-        Self { shards: std::array::from_fn(|_| Shard::default()), next: AtomicUsize::new(0) }
+        Self { shards: std::array::from_fn(|_| Shard::default()) }
     }
 }
 
@@ -47,7 +51,7 @@ impl Seats {
     pub(super) fn sit(&self, seat: Option<Seat>, waker: &Waker) -> Seat {
         let shard = match seat {
             Some(seat) => seat.shard,
-            None => self.next.fetch_add(1, Ordering::Relaxed) % SHARDS,
+            None => shard_of(waker),
         };
         let Some(Shard(rows)) = self.shards.get(shard) else { return Seat { shard, row: 0 } };
         let mut rows = rows.lock();

@@ -7,7 +7,6 @@ use policy_engine::vocabulary::{Id, Instant, Name};
 use proto::sync::{Kill, KillSet, RevocationSet, Scope};
 
 use super::*;
-use crate::node::Clock;
 
 fn scope(geo: &str) -> Option<Scope> {
     Some(Scope { geo: geo.to_owned(), node_class: String::new() })
@@ -204,28 +203,49 @@ impl Wake for Woken {
     }
 }
 
+/// A look while nothing comes.
+fn wait(overlay: &Overlay, watch: &mut Watch, cx: &Context<'_>, subject: &Subject<'_>) -> Option<Cut> {
+    watch.sit(overlay, cx);
+    watch.look(overlay, subject, || NOW)
+}
+
 #[test]
 fn who_waits_is_woken_by_each_change_and_ended_by_the_one_that_hits_it() {
     let overlay = overlay(Statements::nowhere());
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(woken.clone());
-    let mut cx = Context::from_waker(&waker);
-    let mut watch = Watch::from_now(&overlay, &Clock::System);
+    let cx = Context::from_waker(&waker);
+    let mut watch = Watch::from_now(&overlay);
     let subject = Subject { key: Some("a"), ..Subject::default() };
-    assert_eq!(watch.poll_cut(&mut cx, &subject), Poll::Pending);
+    assert_eq!(wait(&overlay, &mut watch, &cx, &subject), None);
     overlay.revoke(&revoked((1, 1), 0, &["b"]));
     assert_eq!(woken.0.load(Ordering::SeqCst), 1);
-    assert_eq!(watch.poll_cut(&mut cx, &subject), Poll::Pending);
-    assert!(watch.is_stale());
+    assert_eq!(wait(&overlay, &mut watch, &cx, &subject), None);
+    assert!(watch.is_stale(&overlay));
     let mut later = watch.hand_over();
-    drop(watch);
+    watch.leave(&overlay);
     assert_eq!(overlay.seats.taken(), 1, "the seat goes with the request");
     overlay.revoke(&revoked((1, 2), 0, &["a", "b"]));
     assert_eq!(woken.0.load(Ordering::SeqCst), 2);
-    assert_eq!(later.poll_cut(&mut cx, &subject), Poll::Ready(Cut::Revoked));
+    assert_eq!(wait(&overlay, &mut later, &cx, &subject), Some(Cut::Revoked));
     assert_eq!(overlay.cut(), [1, 0]);
-    drop(later);
+    later.leave(&overlay);
     assert_eq!(overlay.seats.taken(), 0);
+}
+
+#[test]
+fn who_moves_to_another_task_is_woken_there() {
+    let overlay = overlay(Statements::nowhere());
+    let tasks = [(); 2].map(|()| Arc::new(Woken::default()));
+    let mut watch = Watch::from_now(&overlay);
+    for task in &tasks {
+        let waker = Waker::from(task.clone());
+        wait(&overlay, &mut watch, &Context::from_waker(&waker), &Subject::default());
+    }
+    overlay.revoke(&revoked((1, 1), 0, &["b"]));
+    assert_eq!(tasks.each_ref().map(|task| task.0.load(Ordering::SeqCst)), [0, 1]);
+    assert_eq!(overlay.seats.taken(), 1);
+    watch.leave(&overlay);
 }
 
 /// Between a look and a seat nothing is missed: whoever begins to wait while something changes is ended by it, one way or the other.
@@ -236,17 +256,19 @@ fn no_change_is_missed_by_who_begins_to_wait() {
         let ended = std::thread::scope(|threads| {
             let waits = threads.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-                let mut watch = Watch::from_now(&overlay, &Clock::System);
+                let mut watch = Watch::from_now(&overlay);
                 if overlay.revokes("a") {
                     return true;
                 }
-                let never = std::future::pending::<()>();
                 let subject = Subject { key: Some("a"), ..Subject::default() };
-                let wait = async {
-                    tokio::time::timeout(std::time::Duration::from_secs(10), watch.over(&subject, never))
-                        .await
-                };
-                matches!(runtime.block_on(wait), Ok(Err(Cut::Revoked)))
+                let cut = std::future::poll_fn(|cx| match wait(&overlay, &mut watch, cx, &subject) {
+                    Some(cut) => Poll::Ready(cut),
+                    None => Poll::Pending,
+                });
+                let limit = std::time::Duration::from_secs(10);
+                let ended = runtime.block_on(async { tokio::time::timeout(limit, cut).await });
+                watch.leave(&overlay);
+                ended == Ok(Cut::Revoked)
             });
             overlay.revoke(&revoked((1, 1), 0, &["a"]));
             waits.join().unwrap()
@@ -263,14 +285,10 @@ fn a_look_and_a_seat_cost_little() {
     let full = overlay(Statements::nowhere());
     full.revoke(&revoked((1, 1), 0, &["x"]));
     full.kill(&kills((1, 1), vec![kill("model", "models/m", "deny")]));
-    let (m, t) = (Id::platform(name("other")), name("acme"));
-    let subject = Subject {
-        key: Some("0123456789abcdef0123"),
-        tenant: Some(&t),
-        model: Some(&m),
-        ..Subject::default()
-    };
+    let (m, t, key) = (Id::platform(name("other")), name("acme"), "0123456789abcdef0123");
+    let subject = Subject { key: Some(key), tenant: Some(&t), model: Some(&m), ..Subject::default() };
     let waker = Waker::from(Arc::new(Woken::default()));
+    let cx = Context::from_waker(&waker);
     let time = |what: &str, work: &mut dyn FnMut()| {
         let began = std::time::Instant::now();
         (0..TIMES).for_each(|_| work());
@@ -279,17 +297,17 @@ fn a_look_and_a_seat_cost_little() {
         assert!(each < std::time::Duration::from_micros(50), "{what}: {each:?}");
     };
     for (state, overlay) in [("empty", &empty), ("not empty", &full)] {
-        time(&format!("key, {state}"), &mut || assert!(!overlay.revokes("0123456789abcdef0123")));
+        time(&format!("key, {state}"), &mut || assert!(!overlay.revokes(key)));
         time(&format!("kills, {state}"), &mut || {
             assert!(overlay.kills(&subject, Stage::Begin, NOW).is_none());
         });
-        time(&format!("a request's watch, with its seat, {state}"), &mut || {
-            let mut watch = Watch::from_now(overlay, &Clock::System);
-            let mut cx = Context::from_waker(&waker);
-            assert!(watch.poll_cut(&mut cx, &subject).is_pending());
+        time(&format!("a request's seat, {state}"), &mut || {
+            let mut watch = Watch::from_now(overlay);
+            assert!(wait(overlay, &mut watch, &cx, &subject).is_none());
+            watch.leave(overlay);
         });
     }
-    let mut watch = Watch::from_now(&full, &Clock::System);
-    let mut cx = Context::from_waker(&waker);
-    time("an event", &mut || assert!(watch.poll_cut(&mut cx, &subject).is_pending()));
+    let mut watch = Watch::from_now(&full);
+    time("an event", &mut || assert!(wait(&full, &mut watch, &cx, &subject).is_none()));
+    watch.leave(&full);
 }

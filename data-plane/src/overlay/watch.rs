@@ -1,17 +1,17 @@
 //! A request that watches while it waits or streams whether it may go on.
 //!
 //! Law: the seat is taken before it is looked, and a change is there before it wakes, so none is missed. Without a change a look is
-//! one load and a comparison. Deliberately absent: how a request is ended (`pipeline`).
+//! one load and a comparison. Who has a watch gives its seat back (`pipeline::account` does): a watch keeps hold of nothing that all
+//! requests share. Deliberately absent: how a request is ended (`pipeline`).
 
-use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
+
+use policy_engine::vocabulary::Instant;
 
 use super::Overlay;
 use super::kills::{Killed, Kind, Stage, Subject};
 use super::seats::Seat;
-use crate::node::Clock;
 
 /// Why a request may not go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,74 +30,79 @@ impl Cut {
 }
 
 /// One request's eye on the overlay.
+#[derive(Debug)]
 pub(crate) struct Watch {
-    overlay: Arc<Overlay>,
-    clock: Clock,
     opened: u64,
     seen: u64,
-    seat: Option<Seat>,
-    /// Who sits there: asked again at each wait, and seldom another.
-    waker: Option<Waker>,
+    seated: Option<Seated>,
+}
+
+/// Where it sits, and as whom.
+#[derive(Debug)]
+struct Seated {
+    seat: Seat,
+    who: Who,
+}
+
+/// A waker by its address, which is compared and never followed: the seat holds the waker, so no other has the address meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Who(usize, usize);
+
+impl Who {
+    fn of(waker: &Waker) -> Self {
+        Self(waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr())
+    }
 }
 
 impl Watch {
     /// From now on: what changed before is for the caller to look at.
-    pub(crate) fn from_now(overlay: &Arc<Overlay>, clock: &Clock) -> Self {
+    pub(crate) fn from_now(overlay: &Overlay) -> Self {
         let seen = overlay.turn.load(Ordering::Acquire);
-        let (overlay, clock) = (overlay.clone(), clock.clone());
-        Self { overlay, clock, opened: seen, seen, seat: None, waker: None }
+        Self { opened: seen, seen, seated: None }
     }
 
     /// The watch for whoever goes on with the request; what is left here has seen the same, and has no seat.
     pub(crate) fn hand_over(&mut self) -> Self {
-        let (overlay, clock) = (self.overlay.clone(), self.clock.clone());
-        let (opened, seen) = (self.opened, self.seen);
-        Self { overlay, clock, opened, seen, seat: self.seat.take(), waker: self.waker.take() }
+        Self { opened: self.opened, seen: self.seen, seated: self.seated.take() }
+    }
+
+    /// Gives the seat back.
+    pub(crate) fn leave(&mut self, overlay: &Overlay) {
+        if let Some(Seated { seat, .. }) = self.seated.take() {
+            overlay.seats.leave(seat);
+        }
     }
 
     /// Whether anything changed since it was opened: one load.
-    pub(crate) fn is_stale(&self) -> bool {
-        self.overlay.turn.load(Ordering::Acquire) != self.opened
+    pub(crate) fn is_stale(&self, overlay: &Overlay) -> bool {
+        overlay.turn.load(Ordering::Acquire) != self.opened
     }
 
-    /// Looks again, if anything changed: what ends a request of this subject.
-    pub(crate) fn look(&mut self, subject: &Subject<'_>) -> Option<Cut> {
-        let turn = self.overlay.turn.load(Ordering::Acquire);
+    /// Looks again, if anything changed: what ends a request of this subject now.
+    pub(crate) fn look(
+        &mut self,
+        overlay: &Overlay,
+        subject: &Subject<'_>,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Cut> {
+        let turn = overlay.turn.load(Ordering::Acquire);
         if turn == std::mem::replace(&mut self.seen, turn) {
             return None;
         }
-        let now = self.overlay.now.load();
-        if subject.key.is_some_and(|key| now.revokes(key)) {
-            return Some(self.overlay.note(Cut::Revoked));
+        let all = overlay.now.load();
+        if subject.key.is_some_and(|key| all.revokes(key)) {
+            return Some(overlay.note(Cut::Revoked));
         }
-        let met = now.kills.hit(subject, Stage::GoOn, self.clock.now());
-        met.map(|met| self.overlay.note(Cut::Killed(met)))
+        let met = all.kills.hit(subject, Stage::GoOn, now());
+        met.map(|met| overlay.note(Cut::Killed(met)))
     }
 
-    /// To be polled while nothing comes: ready when a request of this subject may not go on.
-    pub(crate) fn poll_cut(&mut self, cx: &mut Context<'_>, subject: &Subject<'_>) -> Poll<Cut> {
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            self.seat = Some(self.overlay.seats.sit(self.seat, cx.waker()));
-            self.waker = Some(cx.waker().clone());
-        }
-        self.look(subject).map_or(Poll::Pending, Poll::Ready)
-    }
-
-    /// Does work that may wait, unless the request may not go on before it is done.
-    pub(crate) async fn over<F: Future>(&mut self, subject: &Subject<'_>, work: F) -> Result<F::Output, Cut> {
-        let mut work = pin!(work);
-        std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(done) => Poll::Ready(Ok(done)),
-            Poll::Pending => self.poll_cut(cx, subject).map(Err),
-        })
-        .await
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if let Some(seat) = self.seat.take() {
-            self.overlay.seats.leave(seat);
+    /// Takes a seat for who is polled now, where it has none: to be called before it is looked and waited.
+    pub(crate) fn sit(&mut self, overlay: &Overlay, cx: &Context<'_>) {
+        let who = Who::of(cx.waker());
+        if self.seated.as_ref().is_none_or(|seated| seated.who != who) {
+            let before = self.seated.take().map(|seated| seated.seat);
+            self.seated = Some(Seated { seat: overlay.seats.sit(before, cx.waker()), who });
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | answered | what the vendor says, if that is possible |
 
 mod entry;
+mod overlaid;
 
 use std::sync::Arc;
 use std::time::Instant as Moment;
@@ -20,7 +21,6 @@ use jiff::Timestamp;
 use policy_engine::decision::{Denial, Permit};
 use policy_engine::facts::Price;
 use policy_engine::vocabulary::Id;
-use proto::code::ErrorCode;
 
 use super::entitle::Question;
 use super::estimate::{Estimate, amounts};
@@ -29,7 +29,7 @@ use super::received::Arrival;
 use super::usage::{Produced, Reported, Seen};
 use crate::error::Rejection;
 use crate::node::Node;
-use crate::overlay::{Cut, Killed, Subject};
+use crate::overlay::Watch;
 use crate::quota::Reservation;
 use crate::record::outbox::Place;
 use crate::record::{Attempt, Failure, Outcome, Owner, Record, Usage};
@@ -45,6 +45,8 @@ pub(crate) struct Account {
     node: Arc<Node>,
     /// `None` once it ended.
     open: Option<Box<Open>>,
+    /// Its eye on what is taken back and switched off.
+    watch: Watch,
 }
 
 /// What is known of a request that has not ended.
@@ -87,7 +89,7 @@ impl Account {
             reported: None,
             told_bytes: 0,
         };
-        Self { node: node.clone(), open: Some(Box::new(open)) }
+        Self { node: node.clone(), open: Some(Box::new(open)), watch: Watch::from_now(&node.overlay) }
     }
 
     fn note(&mut self, write: impl FnOnce(&mut Open)) {
@@ -197,37 +199,6 @@ impl Account {
         self.open.as_deref().and_then(|open| open.record.endpoint.as_ref())
     }
 
-    /// What of the request a kill may hit, as far as it is known by now.
-    pub(crate) fn subject(&self) -> Subject<'_> {
-        let Some(open) = self.open.as_deref() else { return Subject::default() };
-        let owner = open.record.owner.as_ref();
-        Subject {
-            key: owner.map(|owner| &*owner.key),
-            tenant: owner.map(|owner| &owner.tenant),
-            model: open.record.model.as_ref(),
-            endpoint: open.record.endpoint.as_ref(),
-            provider: open.provider.as_ref(),
-        }
-    }
-
-    /// It met something that is switched off.
-    pub(crate) fn met(&mut self, met: &Killed) {
-        self.note(|open| {
-            open.record.ruling.reasons = vec![ErrorCode::SwitchedOff.to_string()];
-            open.record.kill = Some(met.id.clone());
-        });
-    }
-
-    /// It may not go on.
-    pub(crate) fn cut(&mut self, cut: &Cut) {
-        match cut {
-            Cut::Revoked => {
-                self.note(|open| open.record.ruling.reasons = vec![ErrorCode::KeyRevoked.to_string()]);
-            }
-            Cut::Killed(met) => self.met(met),
-        }
-    }
-
     /// A candidate was not called, and why.
     pub(crate) fn passed_over(&mut self, endpoint: &Id, error: &UpstreamError) {
         self.note(|open| {
@@ -295,12 +266,13 @@ impl Account {
 
     /// The account for whoever goes on with the request; what is left here is closed.
     pub(crate) fn hand_over(&mut self) -> Self {
-        Self { node: self.node.clone(), open: self.open.take() }
+        Self { node: self.node.clone(), open: self.open.take(), watch: self.watch.hand_over() }
     }
 }
 
 impl Drop for Account {
     fn drop(&mut self) {
+        self.watch.leave(&self.node.overlay);
         let Some(open) = self.open.take() else { return };
         if std::thread::panicking() {
             let defect = Rejection::defect();

@@ -135,7 +135,7 @@ async fn attempt<'s>(
     };
     let started = std::time::Instant::now();
     let work = async { begin(upstream.call(call).await?).await };
-    let begun = exchange.watch.over(&exchange.account.subject(), work).await;
+    let begun = exchange.account.over(work).await;
     let begun = begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
     endpoint.vitals.measured(started.elapsed());
     exchange.account.answered(begun.upstream_request_id());

@@ -10,7 +10,7 @@ use super::received::Arrival;
 use super::reply::{Head, Reply};
 use crate::error::Rejection;
 use crate::node::Node;
-use crate::overlay::{Cut, Killed, Stage, Subject, Watch};
+use crate::overlay::{Cut, Killed, Stage, Subject};
 use crate::runtime::{Endpoint, Runtime};
 
 /// What the verbs share: the node, the revision, and the account of this request.
@@ -21,15 +21,12 @@ pub(crate) struct Exchange<'s> {
     pub(crate) runtime: &'s Arc<Runtime>,
     /// The request's account.
     pub(crate) account: Account,
-    /// Its eye on what is taken back and switched off.
-    pub(crate) watch: Watch,
 }
 
 impl<'s> Exchange<'s> {
     /// Opens the account of a request.
     pub(crate) fn open(node: &'s Arc<Node>, runtime: &'s Arc<Runtime>, arrival: &Arrival) -> Self {
-        let watch = Watch::from_now(&node.overlay, &node.clock);
-        Self { node, runtime, account: Account::open(node, runtime.revision(), arrival), watch }
+        Self { node, runtime, account: Account::open(node, runtime.revision(), arrival) }
     }
 
     /// Refuses a request that something switched off hits, as far as it is known by now.
@@ -57,7 +54,7 @@ impl<'s> Exchange<'s> {
 
     /// What forbids sending the request to an endpoint now: nothing, where nothing changed since it was looked first.
     pub(crate) fn forbidden(&self, endpoint: &Endpoint) -> Option<Cut> {
-        if !self.watch.is_stale() {
+        if !self.account.is_stale() {
             return None;
         }
         let known = self.account.subject();

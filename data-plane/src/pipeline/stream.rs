@@ -34,7 +34,7 @@ use super::tape::{Kind as Form, Tape};
 use super::usage::Reported;
 use crate::error::Rejection;
 use crate::node::Clock;
-use crate::overlay::{Cut, Watch};
+use crate::overlay::Cut;
 use crate::record::Outcome;
 use crate::runtime::Endpoint;
 use crate::upstream::error::{Delivered, Kind, UpstreamError};
@@ -59,7 +59,6 @@ pub(crate) struct ScreenedStream {
     shows_usage: bool,
     finished: Finished,
     account: Account,
-    watch: Watch,
     clock: Clock,
     opening: Opening,
     pace: Pace,
@@ -103,7 +102,6 @@ impl ScreenedStream {
             shows_usage,
             finished: Finished::of(choices),
             account: exchange.account.hand_over(),
-            watch: exchange.watch.hand_over(),
             clock: exchange.node.clock.clone(),
             opening: Opening::Ahead,
             pace: Pace::new(exchange.node.bounds.keep_alive),
@@ -240,7 +238,7 @@ impl Stream for ScreenedStream {
         loop {
             // One load while nothing changed, however much comes.
             if stream.events.is_some()
-                && let Some(cut) = stream.watch.look(&stream.account.subject())
+                && let Some(cut) = stream.account.look()
             {
                 stream.cut(&cut);
             }
@@ -280,7 +278,7 @@ impl Stream for ScreenedStream {
                 Poll::Ready(Some(Err(error))) => stream.break_off(&error),
                 Poll::Ready(None) => stream.run_out(),
                 Poll::Pending => {
-                    if let Poll::Ready(cut) = stream.watch.poll_cut(cx, &stream.account.subject()) {
+                    if let Poll::Ready(cut) = stream.account.poll_cut(cx) {
                         stream.cut(&cut);
                         continue;
                     }

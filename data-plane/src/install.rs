@@ -13,6 +13,7 @@ use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
 use policy_engine::vocabulary;
 
 use crate::node::Node;
+use crate::overlay::Overlay;
 use crate::policy::{Install, Secrets, Version};
 use crate::runtime::{Parts, Runtime};
 use crate::upstream::address::AddressPolicy;
@@ -53,6 +54,10 @@ impl Install for Installer {
         let runtime = self.node.runtime.load();
         let endpoints = runtime.as_ref().map_or(&[][..], |r| r.endpoints());
         endpoints.iter().map(|e| u64::from(e.vitals.busy())).sum()
+    }
+
+    fn overlay(&self) -> &Overlay {
+        &self.node.overlay
     }
 }
 

@@ -12,6 +12,7 @@ use proto::inference::inference_server::SERVICE_NAME;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch::Receiver;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tonic_health::ServingStatus;
@@ -41,6 +42,7 @@ pub struct DataPlane {
     inference: SocketAddr,
     ops: SocketAddr,
     policy: Arc<PolicyState>,
+    following: JoinHandle<()>,
     ends: Ends,
     open: TaskTracker,
     traces: Option<Arc<Traces>>,
@@ -86,11 +88,12 @@ impl DataPlane {
         let inference = listen("listen.inference", config.listen.inference).await?;
         let ops_port = listen("listen.ops", config.listen.ops).await?;
         let follower = restore(control, installer, policy.clone()).await;
-        tokio::spawn(follower.follow(ends.stop.clone()));
+        let following = tokio::spawn(follower.follow(ends.stop.clone()));
         let plane = Self {
             inference: inference.1,
             ops: ops_port.1,
             policy,
+            following,
             _dropped: [ends.drain.clone().drop_guard(), ends.stop.clone().drop_guard()],
             ends,
             open,
@@ -232,6 +235,8 @@ impl DataPlane {
         // Cuts what is left, whose ends are then records like all others.
         self.ends.stop.cancel();
         self.write_the_rest().await;
+        // It notes that the process was told to end.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.following).await;
         if let Some(traces) = self.traces {
             let _ = tokio::task::spawn_blocking(move || traces.flush()).await;
         }

@@ -10,6 +10,7 @@ mod line;
 mod peer;
 mod secrets;
 mod session;
+mod statements;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -36,6 +37,7 @@ pub(super) use peer::admitted;
 pub use peer::{NodeId, PeerError, node_of};
 
 use line::{Line, Origin};
+use statements::Told;
 
 /// How many whole snapshots are sent at a time, over all nodes.
 const SENDING: usize = 32;
@@ -58,9 +60,16 @@ struct Shared {
     nodes: NodeRegistry,
     heartbeat: Duration,
     sending: Semaphore,
-    /// One line of snapshots a geo, made when its first node comes.
-    lines: Mutex<HashMap<Geo, watch::Receiver<Option<Arc<Line>>>>>,
+    /// One of each geo, made when its first node comes.
+    lines: Mutex<HashMap<Geo, Lines>>,
     stop: CancellationToken,
+}
+
+/// What nodes of a geo follow.
+#[derive(Debug, Clone)]
+struct Lines {
+    snapshots: watch::Receiver<Option<Arc<Line>>>,
+    statements: watch::Receiver<Told>,
 }
 
 impl SyncService {
@@ -78,15 +87,18 @@ impl SyncService {
 }
 
 impl Shared {
-    /// The line of a geo.
-    fn line(&self, geo: &Geo) -> watch::Receiver<Option<Arc<Line>>> {
-        let mut lines = self.lines.lock();
-        if let Some(line) = lines.get(geo) {
-            return line.clone();
+    /// What nodes of a geo follow.
+    fn lines(&self, geo: &Geo) -> Lines {
+        let mut all = self.lines.lock();
+        if let Some(lines) = all.get(geo) {
+            return lines.clone();
         }
-        let line = line::follow(self.origin.clone(), geo.clone(), self.stop.clone());
-        lines.insert(geo.clone(), line.clone());
-        line
+        let snapshots = line::follow(self.origin.clone(), geo.clone(), self.stop.clone());
+        let (origin, stop) = (self.origin.clone(), self.stop.clone());
+        let statements = statements::follow(origin, geo.clone(), snapshots.clone(), stop);
+        let lines = Lines { snapshots, statements };
+        all.insert(geo.clone(), lines.clone());
+        lines
     }
 
     /// Refuses, and logs, a peer whose certificate is of our authority and of no node, or of one that was revoked. One without

@@ -40,6 +40,13 @@ struct Entry {
     build: String,
 }
 
+/// A version that is being taken over.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    version: Version,
+    before: Option<Entry>,
+}
+
 impl Enforced {
     /// What the file in a directory says; one that can't be read says nothing.
     pub(crate) fn open(directory: &Path, build: &str) -> Self {
@@ -65,22 +72,25 @@ impl Enforced {
         self.versions.lock().iter().filter(same).any(|entry| entry.attempts >= TRIES)
     }
 
-    /// It is about to be taken over.
-    pub(crate) fn begin(&self, version: &Version) {
+    /// It is about to be taken over; what it was before is given back, for the case that this fails.
+    pub(crate) fn begin(&self, version: &Version) -> Begun {
         let mut versions = self.versions.lock();
-        let before = versions.iter().position(|entry| entry.version.digest == version.digest);
-        let before = before.map(|at| versions.remove(at)).filter(|entry| entry.build == self.build);
-        let attempts = before.map_or(0, |entry| entry.attempts).saturating_add(1);
+        let same = versions.iter().filter(|e| e.version.digest == version.digest && e.build == self.build);
+        let attempts = same.map(|entry| entry.attempts).max().unwrap_or(0).saturating_add(1);
+        let before = versions.iter().position(|entry| entry.version == *version);
+        let before = before.map(|at| versions.remove(at));
         versions.push(Entry { version: version.clone(), attempts, build: self.build.clone() });
         let surplus = versions.len().saturating_sub(REMEMBERED);
         versions.drain(..surplus);
         self.remember(&versions);
+        Begun { version: version.clone(), before }
     }
 
     /// Taking it over failed without ending the process: that counts for nothing.
-    pub(crate) fn failed(&self, version: &Version) {
+    pub(crate) fn failed(&self, begun: Begun) {
         let mut versions = self.versions.lock();
-        versions.retain(|entry| entry.version != *version);
+        versions.retain(|entry| entry.version != begun.version);
+        versions.extend(begun.before);
         self.remember(&versions);
     }
 
@@ -169,10 +179,15 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let enforced = Enforced::open(home.path(), "1");
         for _ in 0..5 {
-            enforced.begin(&version(1));
-            enforced.failed(&version(1));
+            enforced.failed(enforced.begin(&version(1)));
         }
         assert!(!enforced.crash_looped(&version(1)));
+        // What was enforced before stays known when it is offered again and fails.
+        enforced.begin(&version(2));
+        enforced.failed(enforced.begin(&version(2)));
+        let again = Version { revision: 3, ..version(2) };
+        enforced.failed(enforced.begin(&again));
+        assert!(enforced.knows(&version(2)) && !enforced.knows(&again));
         for revision in 0..100 {
             enforced.begin(&version(revision));
         }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use policy_engine::snapshot::CompiledSnapshot;
 use policy_engine::vocabulary::Geo;
 use prost::Message;
-use proto::sync::{NackCode, Secrets as Sealed};
+use proto::sync::{KillSet, NackCode, RevocationSet, Secrets as Sealed, Statement};
 use tokio::sync::Semaphore;
 
 use super::enforced::Enforced;
@@ -20,8 +20,9 @@ use super::identity::NodeKey;
 use super::last_known_good::{Journal, LastKnownGood};
 use super::secrets::Secrets;
 use super::state::{PolicyState, Version};
-use super::trust::Trust;
+use super::trust::{Subject, Trust, Untrusted};
 use super::verify::{Held, Judge, Offer, Refusal};
+use crate::overlay::{Overlay, Said};
 
 /// How long building a snapshot may take; a hundred times what the largest takes that was measured.
 const BUDGET: Duration = Duration::from_secs(30);
@@ -42,6 +43,9 @@ pub(crate) trait Install: Send + Sync + 'static {
 
     /// Requests in flight, for the node's status.
     fn inflight(&self) -> u64;
+
+    /// What holds above any snapshot.
+    fn overlay(&self) -> &Overlay;
 }
 
 /// What a holder holds on to.
@@ -58,6 +62,18 @@ pub(crate) struct Place {
     pub(crate) kept: LastKnownGood,
     /// What was enforced here lately.
     pub(crate) enforced: Enforced,
+}
+
+impl Place {
+    /// Whether a statement is the control plane's.
+    fn believes(&self, said: Said, statement: &Statement) -> Result<u64, Untrusted> {
+        let subject = match said {
+            Said::Revocations => Subject::Revocations,
+            Said::Kills => Subject::Kills,
+        };
+        let signed = (statement.signature.as_slice(), statement.signer_certificate.as_ref());
+        self.trust.verify(subject, &statement.body, signed)
+    }
 }
 
 /// What this node holds.
@@ -89,8 +105,14 @@ impl<N: Install> Holder<N> {
         &self.node
     }
 
-    /// Enforces the newest kept policy that verifies and did not end processes before this.
+    /// Takes over what was taken back and switched off, then enforces the newest kept policy that verifies and did not end
+    /// processes before this.
     pub(super) async fn restore(&mut self) {
+        self.node.overlay().restore(|said, kept| {
+            let statement = Statement::decode(kept).map_err(|error| error.to_string())?;
+            self.place.believes(said, &statement).map_err(|error| error.to_string())?;
+            Ok(statement.body)
+        });
         for journal in self.place.kept.load() {
             for back in 0..journal.versions() {
                 if let Some(version) = self.restored(&journal, back).await {
@@ -138,7 +160,7 @@ impl<N: Install> Holder<N> {
             let detail = "the process ended twice while it was taken over or soon after; another build or another policy is tried";
             return Err(Refusal::of(NackCode::CrashLoop, detail));
         }
-        self.place.enforced.begin(&version);
+        let begun = self.place.enforced.begin(&version);
         let taken = self.take_over(offer).await;
         match taken {
             Ok(()) => {
@@ -147,7 +169,7 @@ impl<N: Install> Holder<N> {
                 Ok(version)
             }
             Err(refusal) => {
-                self.place.enforced.failed(&version);
+                self.place.enforced.failed(begun);
                 Err(refusal)
             }
         }
@@ -256,6 +278,34 @@ impl<N: Install> Holder<N> {
             Ok(Ok(())) => tracing::info!("new secrets are in force"),
             Ok(Err(error)) => tracing::error!(error, "new secrets were not taken over"),
             Err(error) => tracing::error!(%error, "new secrets were not taken over"),
+        }
+    }
+
+    /// Takes over a statement that holds at once, and keeps it.
+    pub(super) async fn told(&self, said: Said, statement: Statement) {
+        if let Err(error) = self.place.believes(said, &statement) {
+            tracing::error!(?said, %error, "a statement is not believed");
+            return;
+        }
+        let overlay = self.node.overlay();
+        let taken = match said {
+            Said::Revocations => {
+                RevocationSet::decode(statement.body.clone()).map(|set| overlay.revoke(&set))
+            }
+            Said::Kills => KillSet::decode(statement.body.clone()).map(|set| overlay.kill(&set)),
+        };
+        match taken {
+            Ok(true) => tracing::info!(?said, "what holds above any policy has changed"),
+            Ok(false) => return,
+            Err(error) => {
+                tracing::error!(?said, %error, "a statement does not decode");
+                return;
+            }
+        }
+        let (kept, encoded) = (overlay.statements().clone(), statement.encode_to_vec());
+        let done = tokio::task::spawn_blocking(move || kept.keep(said, &encoded)).await;
+        if let Ok(Err(error)) = done {
+            tracing::error!(?said, %error, "what holds above any policy is not on disk, and a restart would not find it");
         }
     }
 

@@ -131,7 +131,7 @@ impl Drop for ControlPlane {
 }
 
 impl Session {
-    async fn say(&self, saying: Saying) {
+    pub(crate) async fn say(&self, saying: Saying) {
         soon(self.say.send(Ok(ControlMessage { message: Some(saying) }))).await.unwrap();
     }
 

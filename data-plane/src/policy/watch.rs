@@ -23,6 +23,7 @@ use super::holder::{Holder, Install, Place};
 use super::outage::{Outage, chain};
 use super::state::PolicyState;
 use super::verify::Refusal;
+use crate::overlay;
 use crate::tls::Way;
 
 /// The first and the longest pause before another attempt; each is drawn between zero and the current ceiling.
@@ -205,7 +206,11 @@ impl<N: Install> Follower<N> {
                         self.answer(&say, answer).await;
                     }
                 }
-                Some(Said::Revocations(_) | Said::Kills(_) | Said::Drain(_) | Said::Reconnect(_)) | None => {
+                Some(Said::Revocations(statement)) => {
+                    self.holder.told(overlay::Said::Revocations, statement).await;
+                }
+                Some(Said::Kills(statement)) => self.holder.told(overlay::Said::Kills, statement).await,
+                Some(Said::Drain(_) | Said::Reconnect(_)) | None => {
                     tracing::warn!("the control plane said something this build does not know");
                 }
             }
@@ -225,6 +230,8 @@ impl<N: Install> Follower<N> {
             hpke_public_key: self.holder.place().key.public().to_vec(),
             applied: self.state.applied().map(|v| v.to_wire()),
             capabilities: vec![DELTA.to_owned()],
+            revocation_seq: self.holder.node().overlay().revocation_seq(),
+            kill_seq: self.holder.node().overlay().kill_seq(),
             ..Hello::default()
         }
     }
@@ -234,11 +241,15 @@ impl<N: Install> Follower<N> {
         let theirs = heartbeat.server_time.as_ref().and_then(proto::convert::instant);
         let ours = jiff::Timestamp::now().as_microsecond();
         self.state.heard(theirs.map_or(0, |t| (ours - t.0) / 1000));
+        let overlay = self.holder.node().overlay();
+        overlay.heard(heartbeat.revocation_seq, heartbeat.kill_seq);
         let status = NodeStatus {
             applied: self.state.applied().map(|v| v.to_wire()),
             confirmed_age_ms: (age * 1000.0) as u64,
             inflight: self.holder.node().inflight(),
             clock_offset_ms: self.state.clock_offset_ms(),
+            revocation_seq: overlay.revocation_seq(),
+            kill_seq: overlay.kill_seq(),
             ..NodeStatus::default()
         };
         // Lossy on purpose: a status report must never hold back a snapshot.

@@ -23,7 +23,7 @@ use crate::clock;
 use crate::keyring::ScopeKey;
 use crate::publish::{Published, Publisher};
 use crate::signer::{Signer, Signers, Subject};
-use crate::store::ScopeRow;
+use crate::store::{Head, ScopeRow};
 
 /// How long it is waited before a snapshot that could not be made is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -32,7 +32,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Line {
     /// The newest revision, whether or not it changed anything here.
-    pub(super) head_revision: i64,
+    pub(super) head: Head,
+    /// What is in scope.
+    pub(super) facts: Facts,
     /// When it was read, in microseconds since the Unix epoch.
     pub(super) confirmed_at: i64,
     pub(super) snapshot: Arc<Encoded>,
@@ -62,7 +64,6 @@ pub(super) struct Origin {
 #[derive(Debug, Clone)]
 struct Made {
     published: Arc<Published>,
-    facts: Facts,
     holding: Holding,
     line: Arc<Line>,
 }
@@ -105,8 +106,8 @@ pub(super) fn follow(
 async fn remember(publisher: &Publisher, geo: &Geo, line: &Line) {
     let Ok(digest) = line.snapshot.version.digest.to_vec().try_into() else { return };
     let scope = ScopeRow { geo: geo.to_string(), node_class: String::new(), digest };
-    if line.head_revision > 0
-        && let Err(error) = publisher.store().keep_scope(line.head_revision, &scope).await
+    if line.head.revision > 0
+        && let Err(error) = publisher.store().keep_scope(line.head.revision, &scope).await
     {
         tracing::error!(%geo, %error, "history does not know what a revision is for a geo");
     }
@@ -126,7 +127,7 @@ async fn make(origin: &Origin, geo: &Geo, now: &Arc<Published>, last: Option<&Ma
         let (facts, holding, vendors) = match (&last, changes) {
             (Some(last), Some(changes)) => {
                 let versions = Versions { before: &last.published.facts, after: &now.facts };
-                let (facts, changes) = project_changes(&last.facts, versions, &scope, &changes);
+                let (facts, changes) = project_changes(&last.line.facts, versions, &scope, &changes);
                 let vendors = changes.iter().any(|change| change.kind == Kind::Provider);
                 let holding = maker.changed(&last.holding, &facts, &changes);
                 (facts, holding, vendors)
@@ -143,9 +144,8 @@ async fn make(origin: &Origin, geo: &Geo, now: &Arc<Published>, last: Option<&Ma
             None => maker.secrets(&facts)?,
         };
         let snapshot = snapshot(&now, &holding, &signer, before.map(|line| &line.snapshot));
-        let head_revision = now.head.revision;
-        let line = Arc::new(Line { head_revision, confirmed_at: clock::now(), snapshot, secrets });
-        Ok(Made { published: now, facts, holding, line })
+        let line = Line { head: now.head, facts, confirmed_at: clock::now(), snapshot, secrets };
+        Ok(Made { published: now, holding, line: Arc::new(line) })
     };
     tokio::task::spawn_blocking(work).await?
 }

@@ -11,7 +11,7 @@ use proto::sync::{
     Chunk, ControlMessage, Heartbeat, Hello, Nack, NackCode, NodeMessage, SnapshotBegin, SnapshotEnd,
     Version, Welcome,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
@@ -19,7 +19,8 @@ use uuid::Uuid;
 use super::encoded::{Encoded, Parts};
 use super::line::{Bundle, Line};
 use super::peer::NodeId;
-use super::{SEND_TIMEOUT, Shared, secrets};
+use super::statements::Told;
+use super::{Lines, SEND_TIMEOUT, Shared, secrets};
 use crate::clock;
 use crate::nodes::NodeSession;
 use crate::registry::hex;
@@ -41,13 +42,36 @@ pub(super) async fn run(shared: Arc<Shared>, node: NodeId, mut said: Streaming<N
     let session = Uuid::now_v7().to_string();
     tracing::info!(geo = %node.geo, node = %node.name, session, build = hello.build, "a node follows");
     let known = begun(&shared, &node, &hello);
-    let mut stream = Session { shared, node: node.clone(), known, say, sent: Sent::new(hello) };
+    let mut stream = Session { shared, node: node.clone(), known, say, sent: Sent::new(hello), told: None };
     let ended = stream.serve(&session, &mut said).await;
     if let Err(status) = ended {
         let _ = stream.say.send(Err(status)).await;
     }
     drop(stream);
     tracing::info!(geo = %node.geo, node = %node.name, session, "a node's stream ended");
+}
+
+/// Tells what is newer than what the node knows, and whatever comes after; ends with the stream.
+async fn tell(mut told: watch::Receiver<Told>, say: Say, known: (u64, u64)) -> Result<(), Status> {
+    let (mut revocations, mut kills) = known;
+    let send = async |saying| {
+        let message = Ok(ControlMessage { message: Some(saying) });
+        say.send(message).await.map_err(|_| Status::cancelled("the node went away"))
+    };
+    loop {
+        let now = told.borrow_and_update().clone();
+        if now.revocations.seq > 0 && now.revocations.seq != revocations {
+            revocations = now.revocations.seq;
+            send(Saying::Revocations(now.revocations.statement.clone())).await?;
+        }
+        if now.kills.seq > 0 && now.kills.seq != kills {
+            kills = now.kills.seq;
+            send(Saying::Kills(now.kills.statement.clone())).await?;
+        }
+        if told.changed().await.is_err() {
+            return Ok(());
+        }
+    }
 }
 
 /// Notes who follows. A process that is not the one that was known has shown nothing yet but what it says now.
@@ -76,6 +100,7 @@ struct Session {
     known: NodeSession,
     say: Say,
     sent: Sent,
+    told: Option<watch::Receiver<Told>>,
 }
 
 /// What was said to the node so far.
@@ -91,6 +116,8 @@ struct Sent {
     nonce: u64,
     secrets_seq: u64,
     secrets: Option<Arc<Bundle>>,
+    /// The seqs of the revocations and kills it said it knows.
+    told: (u64, u64),
 }
 
 impl Sent {
@@ -105,6 +132,7 @@ impl Sent {
             nonce: 0,
             secrets_seq: 0,
             secrets: None,
+            told: (hello.revocation_seq, hello.kill_seq),
         }
     }
 }
@@ -116,8 +144,22 @@ impl Session {
         let welcome =
             Welcome { session: session.to_owned(), server_time: Some(now()), heartbeat_interval_ms };
         self.say(Saying::Welcome(welcome)).await?;
-        let mut line = self.shared.line(&self.node.geo);
-        let mut heartbeat = tokio::time::interval(interval);
+        let Lines { snapshots, statements } = self.shared.lines(&self.node.geo);
+        self.told = Some(statements.clone());
+        // Beside everything else: what was taken back waits for no snapshot that is on its way.
+        let telling = tell(statements, self.say.clone(), self.sent.told);
+        tokio::select! {
+            ended = telling => ended,
+            ended = self.follow(snapshots, said) => ended,
+        }
+    }
+
+    async fn follow(
+        &mut self,
+        mut line: watch::Receiver<Option<Arc<Line>>>,
+        said: &mut Streaming<NodeMessage>,
+    ) -> Result<(), Status> {
+        let mut heartbeat = tokio::time::interval(self.shared.heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let newest = line.borrow_and_update().clone();
@@ -150,7 +192,7 @@ impl Session {
             self.sent.secrets = Some(line.secrets.clone());
         }
         if self.sent.applied == line.snapshot.version.digest {
-            self.known.update(|view| view.confirmed_revision = line.head_revision);
+            self.known.update(|view| view.confirmed_revision = line.head.revision);
         }
         if self.sent.awaiting.is_some() || self.sent.settled == line.snapshot.version.digest {
             return Ok(());
@@ -188,11 +230,14 @@ impl Session {
     }
 
     async fn beat(&self, line: &Line) -> Result<(), Status> {
+        let told = self.told.as_ref().map(|told| told.borrow().clone()).unwrap_or_default();
+        let (revocation_seq, kill_seq) = (told.revocations.seq, told.kills.seq);
         self.say(Saying::Heartbeat(Heartbeat {
             server_time: Some(now()),
-            head_revision: line.head_revision,
+            head_revision: line.head.revision,
             confirmed_at: Some(proto::convert::timestamp(Instant(line.confirmed_at))),
-            ..Heartbeat::default()
+            revocation_seq,
+            kill_seq,
         }))
         .await
     }

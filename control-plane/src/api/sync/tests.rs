@@ -4,7 +4,7 @@ mod node;
 
 use prost::Message as _;
 use proto::sync::node_message::Message as Said;
-use proto::sync::{Hello, Version};
+use proto::sync::{Hello, NackCode, Version};
 
 use crate::issue::{self, Wanted};
 use crate::publish::Act;
@@ -83,6 +83,111 @@ async fn a_node_that_has_it_is_sent_secrets_and_no_snapshot() {
     second.confirmed(1).await;
     let seen = port.nodes.get(&"eu".parse().unwrap(), &"eu-2".parse().unwrap()).unwrap();
     assert_eq!((seen.applied_revision, seen.confirmed_revision), (1, 1));
+}
+
+fn takes_changes() -> Hello {
+    Hello { capabilities: vec!["delta".into()], ..Hello::default() }
+}
+
+#[tokio::test]
+async fn a_node_that_takes_changes_is_sent_what_changed_of_what_it_has() {
+    let port = Port::open().await;
+    for name in ["a", "b", "c"] {
+        port.publish(&tenant(name)).await;
+    }
+    let mut node = port.node("eu", "eu-1", takes_changes()).await;
+    let mut plain = port.node("eu", "eu-2", Hello::default()).await;
+    let whole = node.snapshot().await;
+    assert_eq!((whole.base.len(), whole.contents.resources.len()), (0, 3));
+    node.ack(&whole).await;
+    let first = plain.snapshot().await;
+    plain.ack(&first).await;
+    let encoded = || port.fixture.publisher.metrics().encoded.get();
+    let before = encoded();
+    port.publish(&tenant("d")).await;
+    let changes = node.snapshot().await;
+    assert_eq!(changes.base, whole.envelope.digest);
+    let names: Vec<&str> = changes.contents.resources.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!((names, changes.contents.removed.len()), (vec!["tenants/d"], 0));
+    let second = plain.snapshot().await;
+    assert_eq!((second.base.len(), second.contents.resources.len()), (0, 4));
+    assert_eq!(second.envelope.digest, changes.envelope.digest);
+    assert_eq!(encoded() - before, 2, "each form is encoded once");
+    // What the changes did not lead to, the whole does; once, and from then on.
+    node.nacks(&changes, NackCode::DigestMismatch, "another root").await;
+    let again = node.snapshot().await;
+    assert_eq!((again.base.len(), again.contents.resources.len()), (0, 4));
+    node.ack(&again).await;
+    plain.ack(&second).await;
+    assert_eq!(encoded() - before, 2);
+}
+
+#[tokio::test]
+async fn a_revision_a_node_missed_is_in_the_changes_it_is_sent() {
+    let port = Port::open().await;
+    for name in ["a", "b", "c", "d"] {
+        port.publish(&tenant(name)).await;
+    }
+    let mut node = port.node("eu", "eu-1", takes_changes()).await;
+    let first = node.snapshot().await;
+    for name in ["e", "f"] {
+        port.publish(&tenant(name)).await;
+    }
+    node.confirmed(6).await;
+    node.ack(&first).await;
+    let changes = node.snapshot().await;
+    assert_eq!((changes.base, changes.contents.resources.len()), (first.envelope.digest, 2));
+    // A node that comes with something nobody knows is sent everything.
+    let stranger = Version { epoch: 1, revision: 1, digest: vec![7; 32] };
+    let mut other = port.node("eu", "eu-2", Hello { applied: Some(stranger), ..takes_changes() }).await;
+    assert_eq!(other.snapshot().await.base.len(), 0);
+}
+
+#[tokio::test]
+async fn what_was_taken_back_is_told_at_once_and_again_only_when_it_is_more() {
+    let port = Port::open().await;
+    let people = [
+        tenant("acme"),
+        document("Team", "name: crew, tenant: acme", "jurisdictions: [EU]"),
+        document("Principal", "name: ada, tenant: acme", "type: user, teams: [crew]"),
+    ];
+    port.publish(&people.concat()).await;
+    let spec = proto::admin::KeySpec {
+        tenant: "acme".into(),
+        principal: "ada".into(),
+        team: "crew".into(),
+        ..Default::default()
+    };
+    let wanted = vec![Wanted { spec, ..Wanted::default() }];
+    let issued = issue::create(&port.fixture.publisher, Act::of_system("test"), wanted).await.unwrap();
+    let mut node = port.node("eu", "eu-1", Hello::default()).await;
+    // It never answers its snapshot, and yet it is told.
+    node.snapshot().await;
+    let id = proto::name::parse_as(policy_engine::vocabulary::Kind::Key, &issued[0].key.name).unwrap();
+    issue::revoke(&port.fixture.publisher, Act::of_system("test"), &id).await.unwrap();
+    let told = loop {
+        match node.arrived().await {
+            Arrived::Revocations(set) => break set,
+            Arrived::Snapshot(_) => panic!("one is unanswered"),
+            _ => {}
+        }
+    };
+    let digest = crate::registry::sha256(id.name.as_str().as_bytes());
+    assert_eq!((told.seq, told.keys), (3, vec![digest[..16].to_vec()]));
+    // Who knows it is not told again; who does not, is.
+    let mut knows = port.node("eu", "eu-2", Hello { revocation_seq: 3, ..Hello::default() }).await;
+    let mut does_not = port.node("eu", "eu-3", Hello::default()).await;
+    for (node, expected) in [(&mut knows, 0), (&mut does_not, 1)] {
+        let mut count = 0;
+        loop {
+            match node.arrived().await {
+                Arrived::Revocations(_) => count += 1,
+                Arrived::Heartbeat { head: 3 } => break,
+                _ => {}
+            }
+        }
+        assert_eq!(count, expected);
+    }
 }
 
 #[tokio::test]

@@ -233,7 +233,7 @@ fn case_05_a_signer_that_is_not_the_one_the_envelope_names_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     /// No byte of an offer can be changed, left out or added without being refused.
     #[test]

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use policy_engine::facts::Facts;
 use policy_engine::snapshot::CompiledSnapshot;
-use proto::sync::{Envelope, NackCode};
+use proto::sync::control_message::Message as Saying;
+use proto::sync::{Envelope, NackCode, RevocationSet, Scope, Statement};
 use tokio::sync::watch;
 
 use super::super::enforced::Enforced;
@@ -16,9 +17,10 @@ use super::super::sample::{AUTHORITY, Sample, secrets};
 use super::super::scripted::{ControlPlane, Session, soon};
 use super::super::secrets::Secrets;
 use super::super::state::Version;
-use super::super::trust::Trust;
+use super::super::trust::{Subject, Trust};
 use super::*;
 use crate::house::world;
+use crate::overlay::{Overlay, Statements, hashed};
 
 /// What was put in force: revisions, each with the scope key it was given.
 type Installed = Vec<(i64, Option<Vec<u8>>)>;
@@ -28,6 +30,7 @@ struct Place {
     installed: Mutex<Installed>,
     count: watch::Sender<usize>,
     breaks_at: AtomicI64,
+    overlay: Overlay,
 }
 
 impl Install for Place {
@@ -47,6 +50,10 @@ impl Install for Place {
 
     fn inflight(&self) -> u64 {
         3
+    }
+
+    fn overlay(&self) -> &Overlay {
+        &self.overlay
     }
 }
 
@@ -86,8 +93,12 @@ fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
         enforced: Enforced::open(&policy, "build"),
     };
     let control = Control { way, boot_id: "boot".into(), place: held };
-    let place =
-        Place { installed: Mutex::default(), count: watch::channel(0).0, breaks_at: AtomicI64::new(-1) };
+    let place = Place {
+        installed: Mutex::default(),
+        count: watch::channel(0).0,
+        breaks_at: AtomicI64::new(-1),
+        overlay: Overlay::new("eu".parse().unwrap(), Statements::at(&policy)),
+    };
     let (place, state) = (Arc::new(place), Arc::<PolicyState>::default());
     let node =
         Node { place: place.clone(), state: state.clone(), public_key, stop: CancellationToken::new() };
@@ -210,6 +221,101 @@ async fn renewed_secrets_take_effect_without_a_snapshot_and_are_kept() {
     let (mut again, restarted) = follower(&control);
     again.holder.restore().await;
     assert_eq!(restarted.place.installs(1).await, [(5, Some(vec![8; 32]))]);
+}
+
+#[tokio::test]
+async fn what_holds_above_any_policy_holds_at_once_if_it_is_signed_and_after_a_restart() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let session = enforcing(&mut control, &node, 5).await;
+    let set = |seq, geo: &str| RevocationSet {
+        seq,
+        scope: Some(Scope { geo: geo.into(), node_class: String::new() }),
+        keys: vec![hashed("demo").to_vec()],
+        ..RevocationSet::default()
+    };
+    let statement = |set: &RevocationSet| said(Subject::Revocations, set.encode_to_vec());
+    let mut forged = statement(&set(3, "eu"));
+    forged.signature[0] ^= 1;
+    session.say(Saying::Revocations(forged)).await;
+    session.say(Saying::Revocations(statement(&set(4, "us")))).await;
+    session.say(Saying::Kills(said(Subject::Revocations, set(5, "eu").encode_to_vec()))).await;
+    session.say(Saying::Revocations(statement(&set(2, "eu")))).await;
+    let mut session = session;
+    loop {
+        session.heartbeat(5).await;
+        let status = session.status().await;
+        assert!(status.revocation_seq == 0 || status.revocation_seq == 2, "{status:?}");
+        assert_eq!(status.kill_seq, 0);
+        if status.revocation_seq == 2 {
+            break;
+        }
+    }
+    assert!(node.place.overlay.revokes("demo") && !node.place.overlay.revokes("old"));
+    // Whatever is said after it is heard after it was kept.
+    assert_eq!(session.offer(&sample(4)).await.unwrap_err().code(), NackCode::StaleRevision);
+    let (mut again, restarted) = follower(&control);
+    again.holder.restore().await;
+    assert!(restarted.place.overlay.revokes("demo"));
+}
+
+fn said(subject: Subject, body: Vec<u8>) -> Statement {
+    let signer = AUTHORITY.signer(1);
+    let signature = signer.sign(subject, &body).to_vec();
+    Statement { body: body.into(), signature, signer_certificate: signer.certificate }
+}
+
+#[tokio::test]
+async fn case_09_changes_lead_on_and_what_changes_something_else_is_refused() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let mut session = enforcing(&mut control, &node, 5).await;
+    assert_eq!(session.hello.capabilities, ["delta"]);
+    let mut facts = world::facts();
+    facts.keys.remove(&world::name("old"));
+    let changes = Sample::delta(&facts, 6, &sample(5));
+    assert_eq!(session.offer(&changes).await.unwrap().digest, Sample::of(&facts, 6).envelope.digest);
+    let nack = session.offer(&Sample::delta(&facts, 7, &sample(5))).await.unwrap_err();
+    assert_eq!((nack.code(), nack.running.unwrap().revision), (NackCode::BaseMissing, 6));
+    // It is kept as it came, and read back whole.
+    let (mut again, restarted) = follower(&control);
+    again.holder.restore().await;
+    assert_eq!(restarted.state.applied().unwrap().revision, 6);
+}
+
+#[tokio::test]
+async fn case_08_what_ended_two_processes_is_refused_and_the_one_before_is_served() {
+    let mut control = ControlPlane::start().await;
+    let mut other = world::facts();
+    other.keys.remove(&world::name("old"));
+    let other = |revision| Sample::of(&other, revision);
+    {
+        let (mut first, node) = follower(&control);
+        first.holder.renew(secrets(&node.public_key, [7; 32])).await;
+        for sample in [sample(5), other(6)] {
+            first.holder.apply(&sample.offer()).await.unwrap();
+            assert!(first.holder.persist(sample.offer()).await);
+            if sample.envelope.revision == 5 {
+                first.holder.ends();
+            }
+        }
+    }
+    // It ended without a word; now it starts with it, and does so again.
+    {
+        let (mut second, node) = follower(&control);
+        second.holder.restore().await;
+        assert_eq!(node.state.applied().unwrap().revision, 6);
+    }
+    let third = start(&control);
+    assert_eq!(third.place.installs(1).await[0].0, 5);
+    let mut session = soon(control.session()).await;
+    session.welcome(60_000).await;
+    session.secrets(secrets(&third.public_key, [7; 32])).await;
+    for revision in [6, 7] {
+        let nack = session.offer(&other(revision)).await.unwrap_err();
+        assert_eq!((nack.code(), nack.running.unwrap().revision), (NackCode::CrashLoop, 5));
+    }
+    assert_eq!(session.offer(&sample(8)).await.unwrap().revision, 8);
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::sync_client::SyncClient;
 use proto::sync::sync_server::SyncServer;
-use proto::sync::{Ack, Envelope, Hello, NackCode, SecretBundle, Secrets, SnapshotContents, Version};
+use proto::sync::{
+    Ack, Envelope, Hello, KillSet, NackCode, RevocationSet, SecretBundle, Secrets, SnapshotContents, Version,
+};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256 as SUITE;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -48,6 +50,8 @@ pub(super) struct Snapshot {
     pub(super) nonce: u64,
     pub(super) envelope: Envelope,
     pub(super) contents: SnapshotContents,
+    /// What the contents change; empty: they are whole.
+    pub(super) base: Vec<u8>,
 }
 
 /// What arrived.
@@ -56,6 +60,8 @@ pub(super) enum Arrived {
     Snapshot(Snapshot),
     Heartbeat { head: i64 },
     Secrets(SecretBundle),
+    Revocations(RevocationSet),
+    Kills(KillSet),
     Welcome,
 }
 
@@ -170,10 +176,14 @@ impl FakeNode {
 
     /// Refuses a snapshot.
     pub(super) async fn nack(&self, snapshot: &Snapshot, detail: &str) {
+        self.nacks(snapshot, NackCode::Validation, detail).await;
+    }
+
+    pub(super) async fn nacks(&self, snapshot: &Snapshot, code: NackCode, detail: &str) {
         let nack = Nack {
             nonce: snapshot.nonce,
             revision: snapshot.envelope.revision,
-            code: NackCode::Validation.into(),
+            code: code.into(),
             resource: "Model platform/m".into(),
             detail: detail.into(),
             running: None,
@@ -204,11 +214,25 @@ impl FakeNode {
                 }
                 assert_eq!(contents.len() as u64, begin.total_bytes);
                 self.wire.extend(&contents);
+                signed(
+                    b"chancery/snapshot/v2\n",
+                    &begin.envelope,
+                    (&begin.signature, &begin.signer_certificate),
+                );
                 Arrived::Snapshot(Snapshot {
                     nonce: begin.nonce,
+                    base: begin.base_digest,
                     envelope: Envelope::decode(begin.envelope).unwrap(),
                     contents: SnapshotContents::decode(contents.as_slice()).unwrap(),
                 })
+            }
+            Saying::Revocations(said) => {
+                signed(b"chancery/revocations/v1\n", &said.body, (&said.signature, &said.signer_certificate));
+                Arrived::Revocations(RevocationSet::decode(said.body).unwrap())
+            }
+            Saying::Kills(said) => {
+                signed(b"chancery/kills/v1\n", &said.body, (&said.signature, &said.signer_certificate));
+                Arrived::Kills(KillSet::decode(said.body).unwrap())
             }
             other => panic!("{other:?} outside of a snapshot"),
         }
@@ -246,6 +270,14 @@ impl FakeNode {
     pub(super) fn was_sent(&self, text: &str) -> bool {
         self.wire.windows(text.len()).any(|window| window == text.as_bytes())
     }
+}
+
+/// Holds a signature against its certificate, as a node does.
+fn signed(words: &[u8], body: &[u8], (signature, certificate): (&[u8], &[u8])) {
+    let der = rustls_pki_types::CertificateDer::from(certificate);
+    let signer = webpki::EndEntityCert::try_from(&der).unwrap();
+    let message = [words, body].concat();
+    signer.verify_signature(webpki::aws_lc_rs::ED25519, &message, signature).unwrap();
 }
 
 /// A key nobody can seal to.

@@ -1,0 +1,121 @@
+//! What nodes of a geo are told at once, above any snapshot: what was taken back, and what is switched off.
+//!
+//! Law: a revocation waits for no snapshot: it is signed and told as soon as it is published. Each statement is cumulative, so the
+//! latest says all; one that says the same as the last is not told again.
+
+use std::sync::Arc;
+
+use policy_engine::vocabulary::Geo;
+use prost::Message;
+use proto::sync::{KillSet, Statement};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::line::{Line, Origin};
+use crate::kills;
+use crate::revocations::{Revoked, revocations};
+use crate::signer::{Signers, Subject};
+
+/// What nodes of a geo are told.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told {
+    pub(super) revocations: Arc<Said>,
+    pub(super) kills: Arc<Said>,
+}
+
+/// A statement, and where it stands among those of its kind.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// 0: nothing was said yet.
+    pub(super) seq: u64,
+    pub(super) statement: Statement,
+}
+
+impl Said {
+    fn of(signers: &Signers, subject: Subject, (seq, body): (u64, Vec<u8>)) -> Arc<Self> {
+        let signer = signers.current();
+        let signature = signer.sign(subject, &body);
+        let statement =
+            Statement { body: body.into(), signature, signer_certificate: signer.certificate().clone() };
+        Arc::new(Self { seq, statement })
+    }
+}
+
+/// Follows what is published and what is switched off, for one geo, until `stop`.
+pub(super) fn follow(
+    origin: Origin,
+    geo: Geo,
+    line: watch::Receiver<Option<Arc<Line>>>,
+    stop: CancellationToken,
+) -> watch::Receiver<Told> {
+    let (tell, told) = watch::channel(Told::default());
+    let maker = Maker { origin, geo, line, revoked: None, kills: KillSet::default() };
+    tokio::spawn(async move { stop.run_until_cancelled(maker.run(tell)).await });
+    told
+}
+
+/// Makes the statements of a geo.
+struct Maker {
+    origin: Origin,
+    geo: Geo,
+    line: watch::Receiver<Option<Arc<Line>>>,
+    /// What the last revocations were made of.
+    revoked: Option<(Arc<Revoked>, i64)>,
+    /// What the last kills say.
+    kills: KillSet,
+}
+
+impl Maker {
+    async fn run(mut self, tell: watch::Sender<Told>) {
+        let (mut published, mut kills) =
+            (self.origin.publisher.watch(), self.origin.publisher.kills().watch());
+        loop {
+            published.mark_unchanged();
+            kills.mark_unchanged();
+            self.line.mark_unchanged();
+            let told = tell.borrow().clone();
+            let (revocations, switched) = (self.revocations(), self.kills());
+            if revocations.is_some() || switched.is_some() {
+                tell.send_replace(Told {
+                    revocations: revocations.unwrap_or(told.revocations),
+                    kills: switched.unwrap_or(told.kills),
+                });
+            }
+            let went_on = tokio::select! {
+                changed = published.changed() => changed,
+                changed = kills.changed() => changed,
+                changed = self.line.changed() => changed,
+            };
+            if went_on.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The revocations, if they are others than before.
+    fn revocations(&mut self) -> Option<Arc<Said>> {
+        let published = self.origin.publisher.current();
+        let (revoked, epoch) = (&published.revoked, published.head.epoch);
+        if self.revoked.as_ref().is_some_and(|(then, of)| Arc::ptr_eq(then, revoked) && *of == epoch) {
+            return None;
+        }
+        self.revoked = Some((revoked.clone(), epoch));
+        let set = revocations(&published, &self.geo);
+        (set.seq > 0)
+            .then(|| Said::of(&self.origin.signers, Subject::Revocations, (set.seq, set.encode_to_vec())))
+    }
+
+    /// The kills, if they are others than before; they name only what is in the line's policy.
+    fn kills(&mut self) -> Option<Arc<Said>> {
+        let line = self.line.borrow().clone()?;
+        let now = self.origin.publisher.kills().current();
+        let set = kills::set_for(&now, &self.geo, &line.facts, line.head);
+        let same = set.kills == self.kills.kills && set.epoch == self.kills.epoch;
+        if set.seq == 0 || (same && self.kills.seq > 0) {
+            return None;
+        }
+        self.kills = set;
+        let (seq, body) = (self.kills.seq, self.kills.encode_to_vec());
+        Some(Said::of(&self.origin.signers, Subject::Kills, (seq, body)))
+    }
+}

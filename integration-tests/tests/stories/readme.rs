@@ -37,7 +37,8 @@ async fn run(page: &str) -> Result<()> {
     let home = clone(&[])?;
     let _dev = Dev::start(home.path(), &[], &[]).await?;
     let binary = binary()?;
-    let script = readme::script(&blocks);
+    // Whatever happens in between, what was started last does not outlive the shell.
+    let script = format!("trap 'kill ${{!:-}} 2>/dev/null || true' EXIT\n{}", readme::script(&blocks));
     let mut shell = Command::new("sh");
     let path = format!("{}:{}", binary.parent().context("a directory")?.display(), std::env::var("PATH")?);
     let path = match std::env::var("CHANCERY_TEST_PYTHON") {

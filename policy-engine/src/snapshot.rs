@@ -149,6 +149,11 @@ impl CompiledSnapshot {
         self.registry.endpoints.iter().enumerate().map(|(at, row)| (EndpointIx(at as u32), row))
     }
 
+    /// The tenants.
+    pub fn tenants(&self) -> impl Iterator<Item = &TenantRow> {
+        self.people.tenants.iter()
+    }
+
     /// The provider of an endpoint.
     pub fn provider_of(&self, endpoint: &EndpointRow) -> Option<&ProviderRow> {
         self.registry.providers.get(endpoint.provider as usize)

@@ -166,6 +166,8 @@ codes! {
     PolicyUnavailable = "policy_unavailable" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// The node's policy is older than may be trusted.
     AuthStale = "auth_stale" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
+    /// The node's compliance rules are older than may be trusted for this request.
+    RulesStale = "rules_stale" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// An operator has switched off what the request needs: everything, this geo, the tenant, the model or every endpoint of it. Whose
     /// request it is does not matter, so it is no 403; it passes again once that is lifted, which is told where it is known.
     SwitchedOff = "switched_off" Unavailable SERVICE_UNAVAILABLE "server_error" After;

@@ -37,6 +37,7 @@ fn facts() -> Facts {
             currency: "USD".parse().unwrap(),
             domicile: None,
             must_audit: false,
+            staleness: Default::default(),
             geos,
         };
         facts.tenants.insert(id, Arc::new(tenant));

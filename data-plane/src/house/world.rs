@@ -63,6 +63,7 @@ fn people(facts: &mut Facts) {
         currency: "USD".parse().unwrap(),
         domicile: Some(name("DE")),
         must_audit: false,
+        staleness: Default::default(),
         geos: vec![],
     };
     facts.tenants.insert(platform("acme"), Arc::new(tenant));

@@ -100,6 +100,7 @@ fn people(facts: &mut Facts, size: &Size) {
                 currency,
                 domicile: Some(name("DE")),
                 must_audit: false,
+                staleness: Default::default(),
                 geos: vec![],
             },
         );

@@ -33,6 +33,7 @@ impl People {
             time_zone: Arc::from(tenant.time_zone.as_str()),
             currency: tenant.currency,
             must_audit: tenant.must_audit,
+            staleness: tenant.staleness,
             symbol: build.symbols.symbol(id.name.as_str()),
             domicile,
         };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Geos;
-use crate::vocabulary::{Action, Currency, Instant, Name, NameError, Operation, PrincipalType};
+use crate::vocabulary::{Action, Currency, Duration, Instant, Name, NameError, Operation, PrincipalType};
 
 /// An organisation.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +18,54 @@ pub struct Tenant {
     pub domicile: Option<Name>,
     /// Whether a request is refused when its decision cannot be recorded.
     pub must_audit: bool,
+    /// For how long it may be served by policy that is not confirmed any more.
+    pub staleness: Staleness,
     /// The geos it may be served in; empty is all.
     pub geos: Geos,
+}
+
+/// For how long a tenant may be served by policy that the control plane has not confirmed since.
+///
+/// | class | unless said otherwise |
+/// |---|---|
+/// | keys, roles and what was revoked | 24 h; with `strict_revocation` 2 min at most |
+/// | compliance rules | 24 h; 1 h at most for requests that declare the data class `restricted` |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Staleness {
+    /// Keys and roles; `None` is the default.
+    pub keys: Option<Duration>,
+    /// Compliance rules; `None` is the default.
+    pub rules: Option<Duration>,
+    /// That a key is not revoked is to be known for certain.
+    pub strict_revocation: bool,
+}
+
+impl Staleness {
+    /// The shortest that can be set: a minute.
+    pub const LEAST: Duration = Duration(60_000_000);
+    /// The longest that can be set: a week.
+    pub const MOST: Duration = Duration(7 * 86_400_000_000);
+    /// What holds where nothing is set: a day.
+    pub const USUAL: Duration = Duration(86_400_000_000);
+    /// For how long a tenant with `strict_revocation` is served.
+    pub const STRICT: Duration = Duration(120_000_000);
+    /// For how long requests with data of the class [`Self::RESTRICTED`] are served.
+    pub const OF_RESTRICTED: Duration = Duration(3_600_000_000);
+    /// The data class whose rules are to be known best.
+    pub const RESTRICTED: &'static str = "restricted";
+
+    /// For how long its keys are good.
+    pub fn of_keys(&self) -> Duration {
+        let set = self.keys.unwrap_or(Self::USUAL);
+        if self.strict_revocation { set.min(Self::STRICT) } else { set }
+    }
+
+    /// For how long rules are good, for requests of these data classes.
+    pub fn of_rules<'c>(&self, mut classes: impl Iterator<Item = &'c str>) -> Duration {
+        let set = self.rules.unwrap_or(Self::USUAL);
+        let restricted = classes.any(|class| class.eq_ignore_ascii_case(Self::RESTRICTED));
+        if restricted { set.min(Self::OF_RESTRICTED) } else { set }
+    }
 }
 
 /// A unit inside a tenant.
@@ -168,6 +214,18 @@ pub struct Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_strict_only_ever_shortens() {
+        let none = Staleness::default();
+        assert_eq!((none.of_keys(), none.of_rules([].into_iter())), (Staleness::USUAL, Staleness::USUAL));
+        assert_eq!(none.of_rules(["PHI", "Restricted"].into_iter()), Staleness::OF_RESTRICTED);
+        let strict = Staleness { strict_revocation: true, ..none };
+        assert_eq!(strict.of_keys(), Staleness::STRICT);
+        let short = Staleness { keys: Some(Staleness::LEAST), rules: Some(Staleness::LEAST), ..strict };
+        assert_eq!(short.of_keys(), Staleness::LEAST);
+        assert_eq!(short.of_rules(["restricted"].into_iter()), Staleness::LEAST);
+    }
 
     #[test]
     fn globs_match_whole_names() {

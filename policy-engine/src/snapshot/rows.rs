@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::decision::Actions;
 use crate::facts::{
-    Acceptance, Bound, Credential, Each, LicenceTerm, ModelCard, ModelGlob, Price, Terms, Timeouts,
+    Acceptance, Bound, Credential, Each, LicenceTerm, ModelCard, ModelGlob, Price, Staleness, Terms, Timeouts,
 };
 use crate::request::Caller;
 use crate::rules::condition::{Condition, Symbol};
@@ -47,6 +47,8 @@ pub struct TenantRow {
     pub currency: Currency,
     /// Requests are refused when their decisions cannot be recorded.
     pub must_audit: bool,
+    /// For how long it may be served by policy that is not confirmed any more.
+    pub staleness: Staleness,
     pub(crate) symbol: Symbol,
     pub(crate) domicile: Option<RegionSet>,
 }

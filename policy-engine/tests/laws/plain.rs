@@ -56,6 +56,7 @@ pub(crate) fn tenant(domicile: Option<&str>) -> Tenant {
         currency: "USD".parse().unwrap(),
         domicile: domicile.map(name),
         must_audit: false,
+        staleness: Default::default(),
         geos: vec![],
     }
 }

@@ -37,7 +37,8 @@ pub(crate) fn told(snapshot: &CompiledSnapshot, facts: &Facts, questions: &[Ques
 /// Whose a caller's requests are, and what it may use.
 fn seen(snapshot: &CompiledSnapshot, caller: Caller) -> String {
     let identity = snapshot.identity(caller).map(|who| {
-        let tenant = (&who.tenant.name, &who.tenant.time_zone, who.tenant.currency, who.tenant.must_audit);
+        let terms = (who.tenant.currency, who.tenant.must_audit, who.tenant.staleness);
+        let tenant = (&who.tenant.name, &who.tenant.time_zone, terms);
         format!("{tenant:?} {} {} {}", who.team.name, who.principal.name, who.principal.kind)
     });
     let visible: Vec<String> = snapshot.visible_models(caller).map(|(_, row)| row.id.to_string()).collect();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use policy_engine::facts::{
     Acceptance, Bound, Check, Endpoint, Facts, Grant, GrantSubject, Guardrail, Key, Licence,
     LicenceAcceptance, LicenceTerm, Limit, LimitScope, Model, ModelCard, ModelGlob, Permission, Price,
-    PricePerMillion, Principal, Provider, Role, Route, RouteTarget, Subject, Team, Tenant, Terms, Territory,
-    Timeouts,
+    PricePerMillion, Principal, Provider, Role, Route, RouteTarget, Staleness, Subject, Team, Tenant, Terms,
+    Territory, Timeouts,
 };
 use policy_engine::vocabulary::{
     Action, Adapter, Duration, Entity, Id, Instant, LicenceKind, MaskAction, Name, OnStoreLoss, Operation,
@@ -128,15 +128,17 @@ pub(crate) fn facts(kind: Kind) -> impl Strategy<Value = Facts> {
 }
 
 fn people(kind: Kind) -> impl Strategy<Value = Facts> {
-    let tenant =
-        (prop::option::of(select(&AREAS[..])), geos(kind.geos)).prop_map(|(domicile, geos)| Tenant {
+    let tenant = (prop::option::of(select(&AREAS[..])), geos(kind.geos), any::<bool>()).prop_map(
+        |(domicile, geos, strict)| Tenant {
             display_name: String::new(),
             time_zone: "UTC".to_owned(),
             currency: "USD".parse().unwrap(),
             domicile: domicile.map(name),
             must_audit: false,
+            staleness: Staleness { strict_revocation: strict, ..Staleness::default() },
             geos,
-        });
+        },
+    );
     let team =
         (some(&AREAS), geos(kind.geos)).prop_map(|(areas, geos)| Team { jurisdictions: names(areas), geos });
     let principal = (prop::option::of(select(&AREAS[..])), geos(kind.geos), any::<bool>());

@@ -47,6 +47,7 @@ pub(crate) fn facts(state: &str) -> Facts {
             currency: "USD".parse().unwrap(),
             domicile,
             must_audit: false,
+            staleness: Default::default(),
             geos: vec![],
         },
     );

@@ -1,7 +1,9 @@
 //! Tenants, teams, principals, roles and grants, in from the wire and out to it.
 
-use policy_engine::facts::{Grant, GrantSubject, ModelGlob, Permission, Principal, Role, Team, Tenant};
-use policy_engine::vocabulary::{Action, Currency, Name};
+use policy_engine::facts::{
+    Grant, GrantSubject, ModelGlob, Permission, Principal, Role, Staleness, Team, Tenant,
+};
+use policy_engine::vocabulary::{Action, Currency, Duration, Name, SpanError};
 
 use super::checks::{Checks, Faults, Problem};
 use super::texts;
@@ -23,12 +25,15 @@ impl TryFrom<&admin::Tenant> for Tenant {
         let domicile = c.optional("domicile", &spec.domicile);
         let geos = c.list("geos", &spec.geos);
         let must_audit = spec.must_audit;
+        let staleness = spec.staleness.as_ref().map(|wire| c.at("staleness", |c| staleness(c, wire)));
+        let staleness = staleness.unwrap_or_default();
         c.finish(currency.map(|currency| Self {
             display_name,
             time_zone,
             currency,
             domicile,
             must_audit,
+            staleness,
             geos,
         }))
     }
@@ -43,6 +48,24 @@ fn zone(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+fn staleness(c: &mut Checks, wire: &admin::Staleness) -> Staleness {
+    Staleness {
+        keys: c.optional_by("keys", &wire.keys, allowed_age),
+        rules: c.optional_by("rules", &wire.rules, allowed_age),
+        strict_revocation: wire.strict_revocation,
+    }
+}
+
+/// Reads for how long policy may be good.
+fn allowed_age(text: &str) -> Result<Duration, String> {
+    let length: Duration = text.parse().map_err(|error: SpanError| error.to_string())?;
+    let (least, most) = (Staleness::LEAST, Staleness::MOST);
+    if length < least || length > most {
+        return Err(format!("`{length}` is not between `{least}` and `{most}`"));
+    }
+    Ok(length)
+}
+
 impl From<&Tenant> for admin::TenantSpec {
     fn from(fact: &Tenant) -> Self {
         Self {
@@ -52,6 +75,11 @@ impl From<&Tenant> for admin::TenantSpec {
             domicile: super::text(&fact.domicile),
             geos: texts(&fact.geos),
             must_audit: fact.must_audit,
+            staleness: (fact.staleness != Staleness::default()).then(|| admin::Staleness {
+                keys: super::text(&fact.staleness.keys),
+                rules: super::text(&fact.staleness.rules),
+                strict_revocation: fact.staleness.strict_revocation,
+            }),
         }
     }
 }

@@ -71,6 +71,25 @@ fn every_fault_is_named_by_its_path() {
 }
 
 #[test]
+fn policy_may_be_good_for_a_minute_to_a_week() {
+    let read = |keys: &str, rules: &str| {
+        let staleness = admin::Staleness { keys: keys.into(), rules: rules.into(), strict_revocation: true };
+        let spec = admin::TenantSpec { staleness: Some(staleness), ..Default::default() };
+        admin::Tenant { name: "tenants/t".into(), spec: Some(spec), ..Default::default() }.read()
+    };
+    for good in ["1m", "60s", "24h", "7d"] {
+        let (_, tenant) = read(good, "").unwrap();
+        assert_eq!(tenant.staleness.keys, Some(good.parse().unwrap()));
+        assert_eq!((tenant.staleness.rules, tenant.staleness.strict_revocation), (None, true));
+    }
+    for bad in ["59s", "8d", "169h", "0s", "soon", "24"] {
+        let faults = read(bad, bad).unwrap_err();
+        let fields: Vec<String> = faults.0.iter().map(|fault| fault.field.to_string()).collect();
+        assert_eq!(fields, ["spec.staleness.keys", "spec.staleness.rules"], "{bad}: {faults}");
+    }
+}
+
+#[test]
 fn what_is_missing_is_named() {
     for (found, expected) in [
         (admin::Provider::default().read().map(drop), "name, spec.adapter"),

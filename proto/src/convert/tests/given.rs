@@ -80,12 +80,21 @@ fn digest() -> impl Strategy<Value = Option<String>> {
     of("[0-9a-f]{64}")
 }
 
+fn staleness() -> impl Strategy<Value = Staleness> {
+    let age = || of((1..=7 * 1440_i64).prop_map(|minutes| Duration(minutes * 60_000_000)));
+    (age(), age(), any::<bool>()).prop_map(|(keys, rules, strict_revocation)| Staleness {
+        keys,
+        rules,
+        strict_revocation,
+    })
+}
+
 prop_compose! {
     fn tenant()(
         display_name in prose(), time_zone in "[A-Z][a-z]{1,8}(/[A-Z][a-z]{1,8})?", currency in currency(),
-        domicile in of(name()), must_audit: bool, geos in names(),
+        domicile in of(name()), must_audit: bool, staleness in staleness(), geos in names(),
     ) -> Tenant {
-        Tenant { display_name, time_zone, currency, domicile, must_audit, geos }
+        Tenant { display_name, time_zone, currency, domicile, must_audit, staleness, geos }
     }
 }
 

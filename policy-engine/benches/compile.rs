@@ -1,10 +1,12 @@
-//! What it costs to compile and to project facts, as the policy grows.
+//! What it costs to compile and to project facts, as the policy grows, and what it costs when one line of them changed.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a bench stops where a town is not what it should be"
+    clippy::print_stdout,
+    reason = "a bench stops where a town is not what it should be, and prints"
 )]
 
+mod changes;
 mod town;
 
 use std::hint::black_box;
@@ -15,6 +17,7 @@ use policy_engine::{Scope, compile, project};
 use town::SIZES;
 
 fn measure(c: &mut Criterion) {
+    changes::table();
     let mut group = c.benchmark_group("compile");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     for size in SIZES {

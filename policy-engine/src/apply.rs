@@ -108,3 +108,6 @@ impl<'a> Applying<'a> {
         self.changed.entry(kind).or_default().insert(id);
     }
 }
+
+#[cfg(test)]
+mod tests;

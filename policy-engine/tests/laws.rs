@@ -35,6 +35,8 @@ mod rulebook;
 mod strictness;
 #[path = "laws/told.rs"]
 mod told;
+#[path = "laws/twists.rs"]
+mod twists;
 #[path = "laws/world.rs"]
 mod world;
 

@@ -45,20 +45,28 @@ where
 /// Every resource in which `before` and `after` differ, by kind and id. Costs a walk over all that the two do not share.
 pub fn changes(before: &Facts, after: &Facts) -> Vec<Change> {
     let mut found = Vec::new();
-    differ(Kind::Tenant, (&before.tenants, &after.tenants), &mut found);
-    differ(Kind::Team, (&before.teams, &after.teams), &mut found);
-    differ(Kind::Principal, (&before.principals, &after.principals), &mut found);
-    differ(Kind::Role, (&before.roles, &after.roles), &mut found);
-    differ(Kind::Grant, (&before.grants, &after.grants), &mut found);
-    differ(Kind::Provider, (&before.providers, &after.providers), &mut found);
-    differ(Kind::Endpoint, (&before.endpoints, &after.endpoints), &mut found);
-    differ(Kind::Licence, (&before.licences, &after.licences), &mut found);
-    differ(Kind::LicenceAcceptance, (&before.acceptances, &after.acceptances), &mut found);
-    differ(Kind::Model, (&before.models, &after.models), &mut found);
-    differ(Kind::Limit, (&before.limits, &after.limits), &mut found);
-    differ(Kind::Rule, (&before.rules, &after.rules), &mut found);
-    differ(Kind::Guardrail, (&before.guardrails, &after.guardrails), &mut found);
-    differ(Kind::Price, (&before.prices, &after.prices), &mut found);
+    macro_rules! differ {
+        ($($map:ident as $kind:ident),*) => {$({
+            let unlike = unlike(&before.$map, &after.$map);
+            found.extend(unlike.map(|id| Change { kind: Kind::$kind, id: id.clone() }));
+        })*};
+    }
+    differ!(
+        tenants as Tenant,
+        teams as Team,
+        principals as Principal,
+        roles as Role,
+        grants as Grant,
+        providers as Provider,
+        endpoints as Endpoint,
+        licences as Licence,
+        acceptances as LicenceAcceptance,
+        models as Model,
+        limits as Limit,
+        rules as Rule,
+        guardrails as Guardrail,
+        prices as Price
+    );
     let keys = unlike(&before.keys, &after.keys);
     found.extend(keys.flat_map(|name| key_changes((before, after), name)));
     found
@@ -70,14 +78,6 @@ pub(crate) fn key_changes((before, after): (&Facts, &Facts), name: &Name) -> Vec
     let (gone, new) = (of(before), of(after));
     let gone = gone.filter(|gone| Some(gone) != new.as_ref());
     gone.into_iter().chain(new).map(|id| Change { kind: Kind::Key, id }).collect()
-}
-
-fn differ<T: PartialEq>(
-    kind: Kind,
-    (before, after): (&Map<Id, Arc<T>>, &Map<Id, Arc<T>>),
-    found: &mut Vec<Change>,
-) {
-    found.extend(unlike(before, after).map(|id| Change { kind, id: id.clone() }));
 }
 
 /// The keys at which two maps differ; what they share is passed over.

@@ -174,7 +174,7 @@ impl<K: Ord + Clone, V: Clone> Map<K, V> {
     /// Every value, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         let chunks = Arc::make_mut(&mut self.chunks).iter_mut();
-        chunks.flat_map(|chunk| Arc::make_mut(chunk)).map(|(_, value)| value)
+        chunks.flat_map(Arc::make_mut).map(|(_, value)| value)
     }
 
     /// Keeps the entries that are wanted.

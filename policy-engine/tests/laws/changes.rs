@@ -7,10 +7,11 @@ use policy_engine::snapshot::{CompiledSnapshot, Header};
 use policy_engine::vocabulary::Kind as Of;
 use policy_engine::{Scope, apply, compile, project, project_changes};
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, select};
 
 use super::ask::{Question, question};
 use super::told::told;
+use super::twists::{TWISTS, Twist};
 use super::world::{Kind, facts, name};
 use super::worlds;
 use crate::rulebook::Words;
@@ -55,18 +56,24 @@ fn sorted(faults: Vec<Fault>) -> Vec<String> {
     texts
 }
 
-/// One edit: from which world what is taken, and which of the differences.
+/// One edit: from which world what is taken, and which of the differences; or a twist.
 #[derive(Debug, Clone)]
 struct Edit {
     from: usize,
     which: Vec<Index>,
+    twist: Option<(Twist, Index)>,
     /// Whether what does not compile afterwards is taken out as well.
     mended: bool,
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
     let which = prop_oneof![5 => prop::collection::vec(any::<Index>(), 1), 1 => prop::collection::vec(any::<Index>(), 2..6)];
-    (0..4_usize, which, any::<bool>()).prop_map(|(from, which, mended)| Edit { from, which, mended })
+    let twist = prop::option::weighted(0.7, (select(&TWISTS[..]), any::<Index>()));
+    (0..4_usize, which, twist, any::<bool>()).prop_map(|(from, which, twist, mended)| {
+        // A twist comes alone more often than not, as one line.
+        let which = if twist.is_some() && mended { vec![] } else { which };
+        Edit { from, which, twist, mended }
+    })
 }
 
 fn edited(facts: &Facts, worlds: &[Facts], edit: &Edit) -> Facts {
@@ -75,6 +82,9 @@ fn edited(facts: &Facts, worlds: &[Facts], edit: &Edit) -> Facts {
     let all = changes(facts, other);
     for which in edit.which.iter().filter(|_| !all.is_empty()) {
         take(&mut next, other, which.get(&all));
+    }
+    if let Some((twist, which)) = &edit.twist {
+        twist(&mut next, which);
     }
     if edit.mended {
         while let Err(faults) = compile(&next, header(1)) {

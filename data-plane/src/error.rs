@@ -83,6 +83,11 @@ impl Rejection {
         }
     }
 
+    /// Whether it is because of a key that was taken back or of something switched off.
+    pub(crate) fn is_stop(&self) -> bool {
+        matches!(self.code(), ErrorCode::KeyRevoked | ErrorCode::SwitchedOff)
+    }
+
     /// There is no policy to judge by yet.
     pub(crate) fn unready() -> Self {
         Self::new(ErrorCode::PolicyUnavailable, "this node has no policy yet")

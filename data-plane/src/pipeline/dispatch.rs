@@ -51,7 +51,7 @@ pub(crate) async fn dispatch<'s>(
     if arrival.own_deadline && arrival.deadline <= Timepoint::now() {
         return Err(Rejection::late());
     }
-    let mut refusal = None;
+    let (mut refusal, mut met) = (None, None);
     for (turn, candidate) in reserved.permitted.permit.candidates.iter().enumerate() {
         let Some(endpoint) = exchange.runtime.endpoint(candidate.endpoint) else { continue };
         match attempt(exchange, &reserved, (turn, candidate), endpoint).await {
@@ -60,11 +60,12 @@ pub(crate) async fn dispatch<'s>(
                 return Ok(Answering { permitted: reserved.permitted, begun, endpoint });
             }
             Err(Missed::Stopped(cut, when)) => {
-                let rejection = stopped(exchange, &cut, when);
-                if !cut.is_of_endpoint() {
-                    return Err(rejection);
+                refusal = Some(stopped(exchange, &cut, when));
+                let ends = !cut.is_of_endpoint();
+                met = Some(cut);
+                if ends {
+                    break;
                 }
-                refusal = Some(rejection);
             }
             Err(Missed::Limited(rejection)) => refusal = refusal.or(Some(rejection)),
             Err(Missed::Barred(error)) => {
@@ -82,13 +83,16 @@ pub(crate) async fn dispatch<'s>(
             }
         }
     }
+    // Where another endpoint answered, or failed after it, nothing was refused for what is switched off.
+    if let Some(cut) = met.filter(|_| refusal.as_ref().is_some_and(Rejection::is_stop)) {
+        exchange.account.cut(&cut);
+    }
     Err(refusal
         .unwrap_or_else(|| Rejection::new(ErrorCode::NoEndpoint, "the model has no endpoint in this geo")))
 }
 
 /// What the caller is told of a request that was stopped. One that a vendor has is charged for.
-fn stopped(exchange: &mut Exchange<'_>, cut: &Cut, when: When) -> Rejection {
-    exchange.account.cut(cut);
+fn stopped(exchange: &Exchange<'_>, cut: &Cut, when: When) -> Rejection {
     let rejection = Rejection::stopped(cut, exchange.node.clock.now());
     match when {
         When::Before => rejection,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use policy_engine::vocabulary::Operation;
 
+use crate::house::world::{self, platform};
 use crate::house::{House, KEY, NOW, asking, bearer, refused, whole};
 use crate::overlay::tests::{kill, kills, revoked};
 use crate::pipeline::stream::ScreenedStream;
@@ -115,19 +116,50 @@ async fn a_refusal_is_recorded_with_the_kill_and_told_without_its_reason() {
     house.close();
 }
 
+/// A house whose model `pair` has two endpoints that can be reached.
+fn paired() -> House {
+    House::new(|facts| {
+        let mut model = facts.models.get(&platform("pair")).unwrap().clone();
+        std::sync::Arc::make_mut(&mut model).route.groups[0][0].endpoint = world::name("sim-a");
+        facts.models.insert(platform("pair"), model);
+    })
+}
+
 #[tokio::test]
 async fn another_endpoint_answers_for_one_that_is_switched_off() {
-    let house = House::new(|facts| {
-        let mut model = facts.models[&crate::house::world::platform("pair")].clone();
-        let route = &mut std::sync::Arc::make_mut(&mut model).route;
-        route.groups[0][0].endpoint = crate::house::world::name("sim-a");
-        facts.models.insert(crate::house::world::platform("pair"), model);
-    });
+    let house = paired();
     assert_eq!(house.chat(&asking("pair", "hi", "")).await.head.endpoint.unwrap(), "sim-a");
     house.node.overlay.kill(&kills((1, 1), vec![kill("endpoint", "endpoints/sim-a", "read_only")]));
     assert_eq!(house.chat(&asking("pair", "hi", "")).await.head.endpoint.unwrap(), "sim-b");
     house.node.overlay.kill(&kills((1, 2), vec![kill("provider", "providers/sim", "read_only")]));
     assert_eq!(refused(house.chat(&asking("pair", "hi", "")).await).0, "switched_off");
+    let [first, second, third]: [_; 3] = house.records();
+    assert_eq!((first.kill, second.kill), (None, None), "an answer was not refused");
+    assert_eq!(third.kill.as_deref(), Some("no-provider"));
+    house.close();
+}
+
+/// Waits until somebody is called.
+async fn called(house: &House) {
+    while house.node.runtime.load().as_ref().unwrap().endpoints().iter().all(|e| e.vitals.busy() == 0) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn another_endpoint_answers_for_one_that_is_switched_off_before_it_has_answered() {
+    let house = paired();
+    let body = asking("pair", "[[sim:delay=100ms]]hi", "");
+    let change = async {
+        called(&house).await;
+        house.node.overlay.kill(&kills((1, 1), vec![kill("endpoint", "endpoints/sim-a", "deny")]));
+    };
+    let (reply, ()) = tokio::join!(house.chat(&body), change);
+    assert_eq!(reply.head.endpoint.as_ref().unwrap(), "sim-b");
+    whole(reply);
+    let [record] = house.records();
+    assert_eq!((record.outcome, record.kill, record.attempts.len()), (Outcome::Answered, None, 2));
+    assert!(record.ruling.reasons.is_empty());
     house.close();
 }
 
@@ -220,10 +252,7 @@ async fn a_request_that_waits_for_its_whole_answer_is_ended_too() {
         let body = asking("fast", "[[sim:delay=10s]]hi", "");
         let answer = house.chat(&body);
         let change = async {
-            while house.node.runtime.load().as_ref().unwrap().endpoints().iter().all(|e| e.vitals.busy() == 0)
-            {
-                tokio::task::yield_now().await;
-            }
+            called(&house).await;
             house.node.overlay.kill(&kills((1, 1), vec![kill(target, name, "drain")]));
             tokio::task::yield_now().await;
             house.node.overlay.kill(&kills((1, 2), vec![kill(target, name, "deny")]));

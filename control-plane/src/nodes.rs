@@ -1,6 +1,6 @@
 //! The data-plane nodes that are or were connected, as they last said of themselves.
 //!
-//! Law: lossy by design; nothing is decided by it. The sync server writes, the admin API reads. A node is connected while any
+//! Law: lossy by design; nothing is decided by it: who is let in is for `admission` to say. The sync server writes, the admin API reads. A node is connected while any
 //! session of it is, and is what its newest open session says. What is known outlives the process, seconds behind; after a
 //! start nobody is connected until heard again. A node keeps the resource name it was first given: `nodes/(id)`, or
 //! `geos/(geo)/nodes/(id)` where a node of another geo had the id before.

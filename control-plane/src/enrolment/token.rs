@@ -61,8 +61,8 @@ pub(crate) fn unique() -> Result<Name, SealError> {
 impl Presented {
     /// Reads a token; `None` where it has not the form of one.
     pub(crate) fn read(token: &str) -> Option<Self> {
-        let parts: Vec<&str> =
-            token.get(..token.len().min(LONGEST))?.strip_prefix(PREFIX)?.split('_').collect();
+        let token = Some(token).filter(|token| token.len() <= LONGEST)?;
+        let parts: Vec<&str> = token.strip_prefix(PREFIX)?.split('_').collect();
         let [id, secret, pin] = parts.as_slice() else { return None };
         let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         let fits = id.len() == 20 && pin.len() == PIN && is_hex(id) && is_hex(pin) && !secret.is_empty();

@@ -20,6 +20,9 @@ use house::{House, Machine, data_config, end_of, events, metric};
 
 const MODEL: &str = "sim-mistral-large";
 
+/// How long a certificate lives in the story that sees one end.
+const LIFE: Duration = Duration::from_secs(6);
+
 async fn answers(plane: &DataPlane, key: &str) {
     for door in Door::BOTH {
         let caller = Caller::at(door, format!("http://{}", plane.inference_address()), key);
@@ -254,17 +257,19 @@ async fn case_70_a_node_that_was_revoked_is_refused_from_then_on_and_serves_what
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_is_renewed_before_it_ends_and_the_next_stream_shows_it() {
     let short = |config: &mut control_plane::config::Config| {
-        config.sync.node_certificate_valid = control_plane::config::Length(Duration::from_secs(4));
+        config.sync.node_certificate_valid = control_plane::config::Length(LIFE);
     };
     let mut house = House::start(short).await;
+    let key_of_ada = house.key().await;
     let token = house.token("eu", "a", "10m").await;
     let home = house.home().join("a");
     let plane = DataPlane::start(data_config(&home, &house.url(), &token), None).await.unwrap();
     let file = home.join("identity/node.pem");
     let (first, key) = (end_of(&plane).await.unwrap(), std::fs::read_to_string(&file).unwrap());
     // Twice over, so that the first one has ended whose stream is open still.
-    let renewed =
-        until("another certificate", async || end_of(&plane).await.filter(|end| *end > first + 4.0));
+    let renewed = until("another certificate", async || {
+        end_of(&plane).await.filter(|end| *end > first + LIFE.as_secs_f64())
+    });
     renewed.await.unwrap();
     assert_ne!(std::fs::read_to_string(&file).unwrap(), key);
     house.stop().await;
@@ -281,11 +286,14 @@ async fn a_certificate_is_renewed_before_it_ends_and_the_next_stream_shows_it() 
     let last = end_of(&plane).await.unwrap();
     until("the end of the last certificate", async || (house::now() > last).then_some(())).await.unwrap();
     assert_eq!(metric(&plane, "chancery_policy_connected").await, Some(0.0));
+    answers(&plane, &key_of_ada).await;
     plane.shutdown().await;
-    let token = {
-        house.again().await;
-        house.token("eu", "a", "10m").await
-    };
+    let plane = DataPlane::start(data_config(&home, &house.url(), &token), None).await.unwrap();
+    within("policy from disk", plane.enforces(1)).await.unwrap().unwrap();
+    answers(&plane, &key_of_ada).await;
+    plane.shutdown().await;
+    house.again().await;
+    let token = house.token("eu", "a", "10m").await;
     let plane = DataPlane::start(data_config(&home, &house.url(), &token), None).await.unwrap();
     until("a node that is back", async || {
         metric(&plane, "chancery_policy_connected").await.filter(|connected| *connected == 1.0)
@@ -332,4 +340,13 @@ async fn certificates_of_another_authority_are_taken_where_it_is_trusted() {
         Code::PermissionDenied
     );
     plane.shutdown().await;
+    // Where the built-in authority is not trusted, nobody is enrolled in vain.
+    let house = House::start(|config| {
+        config.sync.client_ca = Some(files.ca.clone());
+        config.sync.own_authority = false;
+    })
+    .await;
+    let refused = house.try_token("eu", "a", "10m").await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("sync.own_authority"), "{refused:?}");
 }

@@ -98,9 +98,13 @@ impl House {
     }
 
     pub(super) async fn token(&self, geo: &str, node: &str, valid: &str) -> String {
+        self.try_token(geo, node, valid).await.unwrap()
+    }
+
+    pub(super) async fn try_token(&self, geo: &str, node: &str, valid: &str) -> Result<String, Status> {
         let asked = EnrolNodeRequest { geo: geo.into(), node: node.into(), valid: valid.into() };
         let mut nodes = NodesServiceClient::new(self.admin().await);
-        nodes.enrol_node(self.authorised(asked)).await.unwrap().into_inner().token
+        Ok(nodes.enrol_node(self.authorised(asked)).await?.into_inner().token)
     }
 
     pub(super) async fn revoke(&self, name: &str) {

@@ -47,6 +47,8 @@ mod manifest;
 mod once;
 mod operators;
 #[cfg(test)]
+mod overlay;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod policy;

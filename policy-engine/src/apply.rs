@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::compile::build::{Build, ModelSets};
 use crate::compile::{Fault, compile};
-use crate::facts::{Change, Facts};
+use crate::facts::{Change, Facts, changes as differences};
 use crate::snapshot::{CompiledSnapshot, Header};
 use crate::vocabulary::{Id, Kind};
 use rules::Lowered;
@@ -36,6 +36,10 @@ pub fn apply(
     header: Header,
     changes: &[Change],
 ) -> Result<CompiledSnapshot, Vec<Fault>> {
+    debug_assert!(
+        differences(&prev.facts, facts).iter().all(|found| changes.iter().any(|named| named == found)),
+        "facts differ in more than the changes that were named"
+    );
     let cost = |change: &Change| if change.kind == Kind::Key { 1 } else { 10 };
     let few = changes.iter().map(cost).sum::<usize>() <= MOST;
     let applied = few.then(|| Applying::new(prev, facts, changes)).and_then(|applying| applying.run(&header));
@@ -91,8 +95,8 @@ impl<'a> Applying<'a> {
         let asked = self.rules(lowered)?;
         self.limits(&mut models);
         self.content(&mut models, asked)?;
-        self.next.symbols = self.build.symbols;
-        texts::look_up(&mut self.next, &self.texts)?;
+        self.next.symbols = self.build.symbols.clone();
+        self.look_up()?;
         self.next.header = header.clone();
         self.next.look_up();
         self.build.faults.is_empty().then_some(self.next)

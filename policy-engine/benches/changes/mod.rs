@@ -31,7 +31,7 @@ fn platform(text: String) -> Id {
     Id::platform(name(&text))
 }
 
-const LINES: [Line; 22] = [
+const LINES: [Line; 24] = [
     Line {
         what: "key added",
         kind: Kind::Key,
@@ -101,6 +101,12 @@ const LINES: [Line; 22] = [
         edit: |facts, id| drop(facts.grants.remove(id)),
     },
     Line {
+        what: "role's permissions changed",
+        kind: Kind::Role,
+        id: |n| platform(format!("role-{}", n % 5)),
+        edit: |facts, id| changed(&mut facts.roles, id, |fact| drop(fact.permissions.pop())),
+    },
+    Line {
         what: "platform's rule: mode changed",
         kind: Kind::Rule,
         id: |n| platform(format!("model-{}", 5_000 + n)),
@@ -119,6 +125,16 @@ const LINES: [Line; 22] = [
         edit: |facts, id| {
             let mut like = (**facts.rules.values().next().unwrap()).clone();
             like.when = format!("model.name == 'model-3' && purpose == '{}'", id.name);
+            facts.rules.insert(id.clone(), Arc::new(like));
+        },
+    },
+    Line {
+        what: "rule added, the first to name a place",
+        kind: Kind::Rule,
+        id: |n| platform(format!("new-rule-{n}")),
+        edit: |facts, id| {
+            let mut like = (**facts.rules.values().next().unwrap()).clone();
+            like.when = "'EEA' in subject.jurisdictions".to_owned();
             facts.rules.insert(id.clone(), Arc::new(like));
         },
     },

@@ -73,12 +73,15 @@ impl Applying<'_> {
         Some(keyed)
     }
 
-    /// What principals may do, where they or grants to them changed. Roles themselves are for `compile`.
+    /// What principals may do, where they or grants to them changed, or what a role permits. Who inherits what is for `compile`.
     pub(super) fn roles(&mut self) -> Option<()> {
         let facts = self.build.facts;
         for id in self.changed(Kind::Role) {
-            let same = self.before.roles.get(&id).zip(facts.roles.get(&id));
-            same.filter(|(old, new)| old.permissions == new.permissions && old.inherits == new.inherits)?;
+            let (old, new) = self.before.roles.get(&id).zip(facts.roles.get(&id))?;
+            (old.inherits == new.inherits).then_some(())?;
+            if old.permissions != new.permissions {
+                Arc::make_mut(&mut self.next.roles).repermit(&id, &new.permissions);
+            }
         }
         let mut given: BTreeSet<Id> = self.changed(Kind::Principal).into_iter().collect();
         let mut subjects: BTreeSet<Subject> = BTreeSet::new();

@@ -2,35 +2,79 @@
 //!
 //! Law: after it, every row has the symbols that its texts have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::Applying;
 use crate::rules::geo;
-use crate::snapshot::CompiledSnapshot;
+use crate::snapshot::rows::Places;
+use crate::snapshot::{CompiledSnapshot, areas_of};
 use crate::vocabulary::{Name, Operation, PrincipalType};
 
-/// Looks the texts up again in the rows that say them. `None` for words that rows everywhere may say: places, and what is
-/// the same in every house.
-pub(super) fn look_up(next: &mut CompiledSnapshot, texts: &BTreeSet<Arc<str>>) -> Option<()> {
-    if texts.is_empty() {
-        return Some(());
+impl Applying<'_> {
+    /// Looks the texts up again in the rows that say them. `None` for words that are the same in every house, and so in most rows.
+    pub(super) fn look_up(&mut self) -> Option<()> {
+        if self.texts.is_empty() {
+            return Some(());
+        }
+        let everywhere = |text: &Arc<str>| {
+            PrincipalType::ALL.iter().any(|word| word.as_str() == &**text)
+                || Operation::ALL.iter().any(|word| word.as_str() == &**text)
+        };
+        if self.texts.iter().any(everywhere) {
+            return None;
+        }
+        for text in &self.texts {
+            if let Ok(name) = Name::new(text) {
+                people(&mut self.next, &name);
+            }
+        }
+        endpoints(&mut self.next, &self.texts);
+        models(&mut self.next, &self.texts);
+        if self.texts.iter().any(|text| geo::kind(text).is_some()) {
+            self.places();
+        }
+        Some(())
     }
-    let everywhere = |text: &Arc<str>| {
-        geo::kind(text).is_some()
-            || PrincipalType::ALL.iter().any(|word| word.as_str() == &**text)
-            || Operation::ALL.iter().any(|word| word.as_str() == &**text)
-    };
-    if texts.iter().any(everywhere) {
-        return None;
-    }
-    for text in texts {
-        if let Ok(name) = Name::new(text) {
-            people(next, &name);
+
+    /// Looks up again where people and endpoints are, if a condition may ask for it by one of the texts.
+    fn places(&mut self) {
+        let (facts, texts) = (self.build.facts, &self.texts);
+        let mut known: HashMap<&Name, bool> = HashMap::new();
+        let mut says = |place| *known.entry(place).or_insert_with(|| is_within(place, texts));
+        let (build, people) = (&mut self.build, &mut self.next.people);
+        for (id, team) in &facts.teams {
+            if team.jurisdictions.iter().any(&mut says) {
+                people.put_team(build, id, team);
+            }
+        }
+        for (id, principal) in &facts.principals {
+            if principal.residency.as_ref().is_some_and(&mut says) {
+                people.place(build, id, principal);
+            }
+        }
+        let sets: Vec<geo::RegionSet> = texts.iter().filter_map(|text| geo::resolve(text)).collect();
+        let meets = |places: &Option<Arc<Places>>| {
+            places.as_ref().is_some_and(|places| sets.iter().any(|set| set.overlaps(&places.set)))
+        };
+        let registry = &mut self.next.registry;
+        let rows = registry.endpoints.iter().zip(registry.sites.iter());
+        let met = rows.filter(|(_, site)| meets(&site.processing) || meets(&site.storage));
+        let met: Vec<_> = met.map(|(row, _)| row.id.clone()).collect();
+        for id in met {
+            if let Some(endpoint) = facts.endpoints.get(&id) {
+                registry.put_endpoint(build, people, (&id, endpoint));
+            }
         }
     }
-    endpoints(next, texts);
-    models(next, texts);
-    Some(())
+}
+
+/// Whether a place is one of the texts, or in a country or under a law that is.
+fn is_within(place: &Name, texts: &BTreeSet<Arc<str>>) -> bool {
+    let country = place.as_str().split('-').next();
+    texts.contains(place.as_str())
+        || country.is_some_and(|country| texts.contains(country))
+        || areas_of(place.as_str()).iter().any(|area| texts.contains(*area))
 }
 
 fn people(next: &mut CompiledSnapshot, name: &Name) {

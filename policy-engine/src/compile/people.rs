@@ -76,11 +76,22 @@ impl People {
                 }
             }
         }
-        let row = PrincipalRow { roles: Memberships::of(teams), ..principal_row(build, id, principal) };
+        let mut row = principal_row(build, id, principal);
+        row.roles = Memberships::of(teams);
         let held = self.principal(Some(tenant), &id.name);
         let at = self.principals.put(held.or_else(|| self.vacant_principals.pop()), row);
         if held.is_none() {
             self.principal_at.insert((tenant, id.name.clone()), at);
+        }
+    }
+
+    /// Looks up again what conditions may ask of where a principal is.
+    pub(crate) fn place(&mut self, build: &mut Build<'_>, id: &Id, principal: &Principal) {
+        let tenant = id.tenant.as_ref().and_then(|tenant| self.tenant(tenant));
+        let at = self.principal(tenant, &id.name);
+        if let Some(row) = at.and_then(|at| self.principals.get_mut(at as usize)) {
+            let roles = std::mem::take(&mut row.roles);
+            *row = PrincipalRow { roles, ..principal_row(build, id, principal) };
         }
     }
 

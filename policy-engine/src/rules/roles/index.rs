@@ -120,6 +120,23 @@ impl RoleIndex {
         }
     }
 
+    /// Takes up what a role permits now, where nothing else of it has changed: who has it stays as it was.
+    pub(crate) fn repermit(&mut self, role: &Id, permissions: &[Permission]) {
+        let Ok(at) = self.roles.binary_search_by(|entry| entry.id.cmp(role)) else { return };
+        if let Some(entry) = self.roles.get_mut(at) {
+            entry.permissions = permissions.to_vec();
+            entry.reach = None;
+        }
+        for ((view, roles), ix) in self.interned.clone() {
+            if roles.contains(&(at as u32)) {
+                let set = self.make_set(&view, &roles);
+                if let Some(held) = self.sets.get_mut(ix.position()) {
+                    *held = set;
+                }
+            }
+        }
+    }
+
     /// The role set of a principal in a domain; made if nobody had the same before.
     pub fn role_set(&mut self, domain: &Domain, id: &Id, principal: &Principal) -> RoleSetIx {
         let mut roles: Vec<u32> = Vec::new();

@@ -18,10 +18,9 @@ use proto::status::Refusal;
 use proto::sync::{KillSet, Scope};
 use tokio::sync::{Mutex, watch};
 
-use crate::actor::missing;
+use crate::act::{Act, changed_aside};
 use crate::clock;
-use crate::error::ChangeError;
-use crate::publish::{Act, changed_aside};
+use crate::error::{ChangeError, unspoken};
 use crate::registry::Registry;
 use crate::store::{Head, KillChange, KillRow, Store, StoreError};
 
@@ -126,7 +125,7 @@ impl Shared {
     async fn lift(&self, act: Act, id: Name) -> Result<(), ChangeError> {
         let _turn = self.writing.lock().await;
         let before = self.current.borrow().clone();
-        let Some(kill) = before.kills.get(&id) else { return Err(missing(&named(&id)).into()) };
+        let Some(kill) = before.kills.get(&id) else { return Err(missing(&id).into()) };
         let event = changed_aside(&act, &named(&id), (Some(&kill.encode_to_vec()), None), clock::now());
         let seq = self.store.change_kills(KillChange::Lifted(id.as_str()), &event).await?;
         self.tell(seq, |kills| kills.remove(&id));
@@ -139,6 +138,11 @@ impl Shared {
         let seq = u64::try_from(seq).unwrap_or_default();
         self.current.send_replace(Arc::new(KillsNow { seq, kills }));
     }
+}
+
+/// What is told of a kill that is not there.
+pub(crate) fn missing(id: &Name) -> Refusal {
+    Refusal::new(ErrorCode::NotFound, format!("there is no such resource: `{}`", unspoken(&named(id))))
 }
 
 impl KillsNow {

@@ -34,8 +34,8 @@ use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 use crate::vault::Vault;
 
-pub(crate) use audit::changed_aside;
-pub use audit::{Act, noted};
+pub use crate::act::Act;
+pub use audit::noted;
 pub use load::OpenError;
 use plan::Applied;
 pub use plan::{Change, Effect, Effects, Plan};

@@ -11,9 +11,8 @@ use policy_engine::facts::{Facts, Geos, Key};
 use policy_engine::vocabulary::{Geo, Id, Kind, Name};
 use proto::sync::{RevocationSet, Scope};
 
-use crate::publish::Published;
 use crate::registry::{Registry, sha256};
-use crate::store::Written;
+use crate::store::{Head, Written};
 
 /// Keys a statement holds at most.
 const MOST: usize = 4_096;
@@ -83,16 +82,16 @@ impl Revoked {
     }
 }
 
-/// What nodes of a geo are to be told. The seq is the revision of the newest revocation, whichever geo it was in; 0 before the first.
-pub fn revocations(published: &Published, geo: &Geo) -> RevocationSet {
-    let revoked = &published.revoked;
+/// What nodes of a geo are to be told of what was taken back at a head or before. The seq is the revision of the newest revocation,
+/// whichever geo it was in; 0 before the first.
+pub fn revocations(revoked: &Revoked, head: Head, geo: &Geo) -> RevocationSet {
     let here = revoked.newest.iter().filter(|one| one.geos.is_empty() || one.geos.contains(geo));
     let mut keys: Vec<Vec<u8>> = here.map(|one| one.key.to_vec()).collect();
     keys.sort_unstable();
     let seq = revoked.newest.first().map_or(0, |one| one.revision);
     RevocationSet {
         seq: u64::try_from(seq).unwrap_or_default(),
-        epoch: published.head.epoch,
+        epoch: head.epoch,
         scope: Some(Scope { geo: geo.to_string(), node_class: String::new() }),
         base_revision: revoked.left_out,
         keys,

@@ -12,7 +12,6 @@ use tonic::{Request, Response, Status};
 use super::call::Call;
 use super::standard::mode;
 use super::{Admin, page};
-use crate::actor::missing;
 use crate::clock;
 use crate::kills::{self, KillsNow};
 use crate::publish::Mode;
@@ -81,7 +80,7 @@ impl Admin {
         self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
         let id = parse(name)?;
         let now = self.publisher.kills().current();
-        let kill = now.kills.get(&id).ok_or_else(|| missing(name))?;
+        let kill = now.kills.get(&id).ok_or_else(|| kills::missing(&id))?;
         Ok(KillsNow::present(kill, clock::now()))
     }
 

@@ -100,7 +100,7 @@ impl Maker {
             return None;
         }
         self.revoked = Some((revoked.clone(), epoch));
-        let set = revocations(&published, &self.geo);
+        let set = revocations(revoked, published.head, &self.geo);
         (set.seq > 0)
             .then(|| Said::of(&self.origin.signers, Subject::Revocations, (set.seq, set.encode_to_vec())))
     }

@@ -171,7 +171,8 @@ async fn only_the_platforms_admins_switch_things_off() {
 async fn case_16_a_revoked_key_is_told_to_the_geos_it_works_in_and_to_no_other() {
     let House { admin, _fixture } = house().await;
     let told = |publisher: &Publisher, geo: &str| {
-        crate::revocations::revocations(&publisher.current(), &geo.parse().unwrap())
+        let published = publisher.current();
+        crate::revocations::revocations(&published.revoked, published.head, &geo.parse().unwrap())
     };
     let everywhere = key(&admin, "acme", "boss", "research").await.key.unwrap().name;
     let spec = KeySpec {

@@ -28,6 +28,9 @@ pub struct Config {
     /// What it keeps on disk.
     #[serde(default)]
     pub state: State,
+    /// For how long policy is good that the control plane does not confirm.
+    #[serde(default)]
+    pub policy: Policy,
     /// Which upstream addresses it may dial.
     #[serde(default)]
     pub upstream: Upstream,
@@ -111,6 +114,16 @@ pub struct State {
     pub outbox_file_bytes: u64,
 }
 
+/// For how long policy is good that the control plane does not confirm, at most: what a tenant says is never made longer by it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Seconds for which keys and roles are good, 5 to 604800; default 604800, as long as any tenant may say.
+    pub keys_stale_seconds: u32,
+    /// Seconds for which compliance rules are good, 5 to 604800; default 604800.
+    pub rules_stale_seconds: u32,
+}
+
 /// Which upstream addresses it may dial, beyond public ones.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -176,6 +189,12 @@ impl Default for Listen {
 impl Default for State {
     fn default() -> Self {
         Self { dir: PathBuf::from(".chancery/node"), outbox_places: 16_384, outbox_file_bytes: 64 << 20 }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { keys_stale_seconds: 604_800, rules_stale_seconds: 604_800 }
     }
 }
 
@@ -323,6 +342,8 @@ mod tests {
         let commented = Config::parse(file, std::iter::empty()).unwrap();
         let least = Config::parse(LEAST, std::iter::empty()).unwrap();
         assert_eq!(commented.listen.inference, least.listen.inference);
+        assert_eq!(commented.policy.keys_stale_seconds, least.policy.keys_stale_seconds);
+        assert_eq!(commented.policy.rules_stale_seconds, least.policy.rules_stale_seconds);
         assert_eq!(commented.bounds.body_bytes, least.bounds.body_bytes);
         assert_eq!(commented.drain.seconds, least.drain.seconds);
     }

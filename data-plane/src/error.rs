@@ -93,6 +93,17 @@ impl Rejection {
         Self::new(ErrorCode::PolicyUnavailable, "this node has no policy yet")
     }
 
+    /// For how long whoever meets policy that is too old is asked to wait.
+    const UNTIL_CONFIRMED: Duration = Duration::from_secs(5);
+
+    /// What it would be judged by is too old: keys and roles, or rules.
+    pub(crate) fn stale(code: ErrorCode) -> Self {
+        let line = "this node has not heard from the control plane for longer than its policy is good for";
+        let mut rejection = Self::new(code, line);
+        rejection.refusal.retry_after = Some(Self::UNTIL_CONFIRMED);
+        rejection
+    }
+
     /// No such model, or not this caller's to know.
     pub(crate) fn unknown_model() -> Self {
         Self::new(ErrorCode::ModelNotFound, ReasonCode::ModelNotFound.message())

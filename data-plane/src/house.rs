@@ -14,6 +14,7 @@ use policy_engine::facts::{self, Facts};
 use policy_engine::snapshot::Header;
 use policy_engine::vocabulary::{Instant, Operation};
 
+use crate::freshness::Reading;
 use crate::node::{Bounds, Clock, Node};
 use crate::overlay::Statements;
 use crate::pipeline::received::{Arrival, Received};
@@ -84,6 +85,8 @@ impl House {
         let mut node = Node::new(geo, bounds, (Ledger::memory(), outbox, statements), seen.clone());
         let clock = Arc::new(AtomicI64::new(NOW));
         node.clock = Clock::Fixed(clock.clone());
+        // Heard when it began, and not minded by any wall clock.
+        node.freshness.heard(Reading { since: 0, wall: i64::MIN }, None, true);
         let house = Self { node: Arc::new(node), clock, written, seen, writer: Mutex::new(Some(writer)) };
         let mut facts = world::facts();
         edit(&mut facts);
@@ -117,7 +120,7 @@ impl House {
         let scope_keys = vec![(Arc::from("k1"), [7; 32])];
         let parts = Parts { snapshot, geo: self.node.geo.clone(), upstreams, scope_keys };
         let before = self.node.runtime.load_full();
-        self.node.runtime.store(Some(Arc::new(Runtime::new(parts, before.as_deref()))));
+        self.node.enforce(Arc::new(Runtime::new(parts, before.as_deref())));
     }
 
     /// A request as a door would make it.

@@ -4,6 +4,7 @@
 //! others. Requests in flight keep the runtime they began with.
 
 mod credential;
+mod report;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use policy_engine::facts::Timeouts as Stated;
 use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
 use policy_engine::vocabulary;
+use proto::sync::Status;
 
 use crate::node::Node;
 use crate::overlay::Overlay;
@@ -45,15 +47,13 @@ impl Install for Installer {
         let runtime = Runtime::new(parts, before.as_deref());
         tracing::debug!(revision = version.revision, "a runtime is swapped in");
         let runtime = Arc::new(runtime);
-        self.node.runtime.store(Some(runtime.clone()));
+        self.node.enforce(runtime.clone());
         credential::tell(&self.node, &runtime);
         Ok(())
     }
 
-    fn inflight(&self) -> u64 {
-        let runtime = self.node.runtime.load();
-        let endpoints = runtime.as_ref().map_or(&[][..], |r| r.endpoints());
-        endpoints.iter().map(|e| u64::from(e.vitals.busy())).sum()
+    fn report(&self) -> Status {
+        report::of(&self.node)
     }
 
     fn overlay(&self) -> &Overlay {

@@ -4,6 +4,7 @@ mod accept;
 pub mod config;
 mod enrol;
 mod error;
+mod freshness;
 #[cfg(test)]
 mod house;
 mod ingress;

@@ -3,6 +3,7 @@
 //! Law: every label has a bounded set of values: models and endpoints are the registry's own names, never what a caller
 //! wrote; no principal, key or prompt is a label.
 
+mod freshness;
 mod overlay;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::node::Node;
 use crate::policy::PolicyState;
 use crate::record::{Attempt, Observer, Record};
+use freshness::Freshness;
 use overlay::Overlay;
 
 /// Upper bounds of durations, in seconds.
@@ -116,6 +118,7 @@ pub(crate) struct Metrics {
     waiting: Gauge,
     unusable: Gauge,
     overlay: Overlay,
+    freshness: Freshness,
     revision: Gauge,
     connected: Gauge,
     certificates: Family<Named, Gauge>,
@@ -145,6 +148,7 @@ impl Metrics {
             waiting: Gauge::default(),
             unusable: Gauge::default(),
             overlay: Overlay::default(),
+            freshness: Freshness::default(),
             revision: Gauge::default(),
             connected: Gauge::default(),
             certificates: Family::default(),
@@ -197,6 +201,7 @@ impl Metrics {
             metrics.unusable.clone(),
         );
         metrics.overlay.register(r);
+        metrics.freshness.register(r);
         r.register("policy_revision", "The revision in force; 0 is none", metrics.revision.clone());
         r.register(
             "policy_connected",
@@ -235,6 +240,7 @@ impl Metrics {
         let unusable = endpoints.iter().filter(|endpoint| endpoint.upstream.is_err()).count();
         self.unusable.set(i64::try_from(unusable).unwrap_or(i64::MAX));
         self.overlay.measure(node);
+        self.freshness.measure(node, policy);
         self.revision.set(policy.applied().map_or(0, |v| v.revision));
         self.connected.set(i64::from(policy.connected()));
         match policy.confirmed_age() {

@@ -11,14 +11,17 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use policy_engine::vocabulary::{Geo, Instant};
+use proto::code::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::{Builder, Uuid};
 
+use crate::freshness::{AtMost, Freshness};
 use crate::overlay::{Overlay, Statements};
 use crate::quota::Ledger;
 use crate::record::outbox::Outbox;
 use crate::record::{Observer, RequestId};
 use crate::runtime::Runtime;
+use crate::runtime::tally::Revisions;
 
 /// What every request can reach.
 pub(crate) struct Node {
@@ -36,6 +39,10 @@ pub(crate) struct Node {
     pub(crate) geo: Geo,
     /// What was taken back and what is switched off, above any revision.
     pub(crate) overlay: Arc<Overlay>,
+    /// How old what it judges by is.
+    pub(crate) freshness: Arc<Freshness>,
+    /// What became of the requests of each revision.
+    pub(crate) revisions: Revisions,
     /// What this node takes.
     pub(crate) bounds: Bounds,
     /// Places for requests.
@@ -107,11 +114,28 @@ impl Node {
             observer,
             clock: Clock::System,
             overlay: Arc::new(Overlay::new(geo.clone(), statements)),
+            freshness: Arc::new(Freshness::new(AtMost::default())),
+            revisions: Revisions::default(),
             geo,
             places: Arc::new(Semaphore::new(bounds.requests.min(Semaphore::MAX_PERMITS))),
             bounds,
             buffered: AtomicUsize::new(0),
             chance: AtomicU64::new(high ^ low.rotate_left(17)),
+        }
+    }
+
+    /// Puts a runtime in force.
+    pub(crate) fn enforce(&self, runtime: Arc<Runtime>) {
+        self.revisions.begin(&runtime);
+        self.runtime.store(Some(runtime));
+    }
+
+    /// Counts a request that a revision judged, with this code where it was not answered.
+    pub(crate) fn count(&self, revision: u64, code: Option<ErrorCode>) {
+        let runtime = self.runtime.load();
+        match runtime.as_ref().filter(|runtime| runtime.revision() == revision) {
+            Some(runtime) => runtime.tally().count(code),
+            None => self.revisions.count(revision, code),
         }
     }
 

@@ -9,9 +9,11 @@ use axum::routing::get;
 use http::{StatusCode, header};
 use tokio_util::sync::CancellationToken;
 
+use crate::freshness::Level;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::policy::PolicyState;
+use crate::runtime::Runtime;
 
 /// What the operator's port answers from.
 #[derive(Clone)]
@@ -32,19 +34,43 @@ pub(crate) fn router(ops: Ops) -> Router {
         .with_state(ops)
 }
 
-/// Ready once a policy is in force and what is switched off is known, until a signal says to end.
+impl Ops {
+    /// Why it is not ready, if it is not: it is once a policy is in force and what is switched off is known, until a signal says to
+    /// end, and while the policy is not too old for every tenant.
+    pub(crate) fn unready(&self) -> Option<&'static str> {
+        if self.draining.is_cancelled() {
+            return Some("draining\n");
+        }
+        if self.node.overlay.is_unknown() {
+            return Some("what is switched off is not known yet\n");
+        }
+        if self.policy.applied().is_none() {
+            return Some("no policy yet\n");
+        }
+        let too_old = |runtime: &Arc<Runtime>| self.node.freshness.serves_nobody(runtime.spans());
+        let too_old = self.node.runtime.load().as_ref().is_some_and(too_old);
+        too_old.then_some("the policy is too old for every tenant: the control plane is not heard\n")
+    }
+
+    /// How old its policy is, where that is worth telling.
+    fn age(&self) -> String {
+        let (freshness, runtime) = (&self.node.freshness, self.node.runtime.load());
+        let Some(runtime) = runtime.as_ref() else { return String::new() };
+        let seconds = freshness.age();
+        match freshness.worst(runtime.spans(), freshness.reading()) {
+            Level::Fresh => String::new(),
+            Level::Soft => format!("; stale: confirmed {seconds} s ago"),
+            Level::Hard => format!("; stale: confirmed {seconds} s ago, too long for some requests"),
+        }
+    }
+}
+
 async fn ready(State(ops): State<Ops>) -> Response {
-    let not_yet = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why);
-    if ops.draining.is_cancelled() {
-        return not_yet("draining\n").into_response();
+    if let Some(why) = ops.unready() {
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why).into_response();
     }
-    if ops.node.overlay.is_unknown() {
-        return not_yet("what is switched off is not known yet\n").into_response();
-    }
-    match ops.policy.applied() {
-        None => not_yet("no policy yet\n").into_response(),
-        Some(version) => format!("ok, revision {}\n", version.revision).into_response(),
-    }
+    let revision = ops.policy.applied().map_or(0, |version| version.revision);
+    format!("ok, revision {revision}{}\n", ops.age()).into_response()
 }
 
 async fn metrics(State(ops): State<Ops>) -> Response {

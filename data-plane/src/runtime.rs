@@ -4,6 +4,7 @@
 //! Deliberately absent: where snapshots come from (`policy`), and counters of any caller (`quota`).
 
 mod limits;
+pub(crate) mod tally;
 pub(crate) mod vitals;
 
 use std::collections::HashMap;
@@ -16,11 +17,13 @@ use policy_engine::decision::EndpointIx;
 use policy_engine::snapshot::CompiledSnapshot;
 use policy_engine::vocabulary::{Geo, Id};
 
+use crate::freshness::Spans;
 use crate::overlay::Subject;
 use crate::upstream::Upstream;
 use crate::upstream::config::Fault;
 use limits::Limits;
 pub(crate) use limits::{Counted, aip_name};
+use tally::Tally;
 use vitals::Vitals;
 
 /// What a runtime is made of.
@@ -48,6 +51,8 @@ pub(crate) struct Runtime {
     /// What an unknown key is compared under, so that it costs what a known one does.
     decoy: hmac::Key,
     limits: Limits,
+    spans: Spans,
+    tally: Arc<Tally>,
 }
 
 /// What is prepared for one endpoint.
@@ -74,7 +79,7 @@ impl Endpoint {
 }
 
 impl Runtime {
-    /// Prepares a snapshot; vital signs go on from `before`.
+    /// Prepares a snapshot; vital signs go on from `before`, and what was counted if it is of the same revision.
     pub(crate) fn new(parts: Parts, before: Option<&Self>) -> Self {
         let Parts { snapshot, geo, upstreams, scope_keys } = parts;
         let known: HashMap<&Id, &Arc<Vitals>> =
@@ -88,11 +93,14 @@ impl Runtime {
             vitals: known.get(&row.id).map_or_else(Arc::default, |vitals| Arc::clone(vitals)),
         });
         let endpoints = endpoints.collect();
+        let same = before.filter(|before| before.revision() == snapshot.header().revision);
         let keys = scope_keys.into_iter().map(|(id, key)| (id, hmac::Key::new(hmac::HMAC_SHA256, &key)));
         Self {
             revision_header: HeaderValue::from(snapshot.header().revision),
             geo_header: header(geo.as_str()),
             limits: Limits::of(&snapshot),
+            spans: Spans::of(&snapshot),
+            tally: same.map_or_else(Arc::default, |before| before.tally.clone()),
             endpoints,
             scope_keys: keys.collect(),
             decoy: hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]),
@@ -123,6 +131,16 @@ impl Runtime {
     /// The ledger's form of the snapshot's limits.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// For how long its tenants may be served by it.
+    pub(crate) fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
+    /// What became of the requests it judged.
+    pub(crate) fn tally(&self) -> &Arc<Tally> {
+        &self.tally
     }
 }
 

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::accept::{self, Port, bind};
 use crate::config::Config;
 use crate::enrol::{self, Member, Renewal};
+use crate::freshness::{self, AtMost, Freshness};
 use crate::ingress;
 use crate::install::Installer;
 use crate::lock::DirLock;
@@ -54,6 +55,9 @@ pub struct DataPlane {
     _lock: DirLock,
 }
 
+/// Between two looks whether it is still ready, which policy that grows old ends.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// The steps of the end, in their order.
 #[derive(Clone, Default)]
 struct Ends {
@@ -78,9 +82,12 @@ impl DataPlane {
         let ledger = ledger.unwrap_or_else(Ledger::memory);
         let observer = Arc::new(Both(metrics.clone(), traces.clone()));
         let counted = (ledger.clone(), outbox, Statements::at(&dir.join("policy")));
-        let node = Arc::new(Node::new(identity.geo.clone(), bounds(&config), counted, observer));
+        let mut node = Node::new(identity.geo.clone(), bounds(&config), counted, observer);
+        node.freshness = Arc::new(Freshness::open(&dir.join("policy"), at_most(&config)));
+        let node = Arc::new(node);
         let installer = Arc::new(installer(&config, node.clone())?);
-        let (policy, ends, open) = (Arc::<PolicyState>::default(), Ends::default(), TaskTracker::new());
+        let policy = Arc::new(PolicyState::of(node.freshness.clone()));
+        let (ends, open) = (Ends::default(), TaskTracker::new());
         let place = place(&config, &way)?;
         let shown = way.end();
         let control = Control { way, boot_id: Uuid::now_v7().to_string(), place };
@@ -107,6 +114,7 @@ impl DataPlane {
         plane.serve((inference.0, tls), (ops_port.0, metrics.clone())).await;
         plane.follow_certificates((shown, renewal), metrics);
         tokio::spawn(sweep(ledger, plane.ends.stop.clone()));
+        tokio::spawn(freshness::watch(plane.node.clone(), plane.ends.stop.clone()));
         Ok(plane)
     }
 
@@ -140,16 +148,16 @@ impl DataPlane {
         let health = HealthReporter::new();
         tell(&health, ServingStatus::NotServing).await;
         let service = ingress::service(self.node.clone(), &health);
-        tokio::spawn(report(health, self.policy.follow(), self.ends.clone()));
-        let (drain, stop) = (&self.ends.drain, &self.ends.stop);
-        tokio::spawn(accept::serve(self.port((inference, tls), drain, &self.open), service));
-        let routes = ops::router(Ops {
+        let told = Ops {
             node: self.node.clone(),
             policy: self.policy.clone(),
             metrics,
             draining: self.ends.unready.clone(),
-        });
-        tokio::spawn(accept::serve(self.port((ops, None), stop, &TaskTracker::new()), routes));
+        };
+        tokio::spawn(report(health, told.clone(), self.ends.clone()));
+        let (drain, stop) = (&self.ends.drain, &self.ends.stop);
+        tokio::spawn(accept::serve(self.port((inference, tls), drain, &self.open), service));
+        tokio::spawn(accept::serve(self.port((ops, None), stop, &TaskTracker::new()), ops::router(told)));
     }
 
     fn port(
@@ -275,11 +283,19 @@ async fn tell_end(mut end: Receiver<Option<i64>>, metrics: Arc<Metrics>, stop: C
 }
 
 /// Tells by gRPC what `/readyz` tells by HTTP; who watches it is let go when the drain begins.
-async fn report(mut health: HealthReporter, mut revisions: Receiver<i64>, ends: Ends) {
-    let ready = async { revisions.wait_for(|applied| *applied > 0).await.is_ok() };
-    if ends.unready.run_until_cancelled(ready).await == Some(true) {
-        tell(&health, ServingStatus::Serving).await;
-        ends.unready.cancelled().await;
+async fn report(mut health: HealthReporter, ops: Ops, ends: Ends) {
+    let (mut revisions, mut told) = (ops.policy.follow(), false);
+    while !ends.unready.is_cancelled() {
+        let ready = ops.unready().is_none();
+        if std::mem::replace(&mut told, ready) != ready {
+            let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+            tell(&health, status).await;
+        }
+        tokio::select! {
+            () = ends.unready.cancelled() => {}
+            changed = revisions.changed() => if changed.is_err() { break },
+            () = tokio::time::sleep(LOOK) => {}
+        }
     }
     tell(&health, ServingStatus::NotServing).await;
     ends.drain.cancelled().await;
@@ -340,6 +356,11 @@ fn outbox(config: &Config) -> anyhow::Result<(Outbox, Writer)> {
     let dir = &config.state.dir;
     Outbox::open(&dir.join("outbox"), settings)
         .with_context(|| format!("the outbox in `{}` can't be opened", dir.display()))
+}
+
+fn at_most(config: &Config) -> AtMost {
+    let policy = &config.policy;
+    AtMost { keys: policy.keys_stale_seconds, rules: policy.rules_stale_seconds }
 }
 
 fn bounds(config: &Config) -> Bounds {

@@ -16,6 +16,9 @@ const MOST_BYTES: u64 = 1 << 50;
 /// The longest of any time: a week, in seconds.
 const WEEK: u64 = 7 * 24 * 3600;
 
+/// The least time without a heartbeat that means anything: two of them, and one second.
+const HEARD: u64 = 5;
+
 impl Config {
     /// What can't be meant; nothing where all is well.
     pub(super) fn faults(&self) -> Vec<String> {
@@ -24,6 +27,9 @@ impl Config {
         let wide = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         faults.between("state.outbox_places", wide(self.state.outbox_places), (1, MOST));
         faults.between("state.outbox_file_bytes", self.state.outbox_file_bytes, (1, MOST_BYTES));
+        let policy = &self.policy;
+        faults.between("policy.keys_stale_seconds", policy.keys_stale_seconds.into(), (HEARD, WEEK));
+        faults.between("policy.rules_stale_seconds", policy.rules_stale_seconds.into(), (HEARD, WEEK));
         faults.between("bounds.body_bytes", wide(bounds.body_bytes), (1, MOST_BYTES));
         faults.between("bounds.buffered_bytes", wide(bounds.buffered_bytes), (1, MOST_BYTES));
         faults.between("bounds.request_seconds", bounds.request_seconds, (1, WEEK));
@@ -132,6 +138,8 @@ mod tests {
         for (section, key, values) in [
             ("state", "outbox_places", &["0", "9000000000000000000"][..]),
             ("state", "outbox_file_bytes", &["0"]),
+            ("policy", "keys_stale_seconds", &["0", "4", "604801"]),
+            ("policy", "rules_stale_seconds", &["0", "604801"]),
             ("bounds", "body_bytes", &["0", "9000000000000000000"]),
             ("bounds", "buffered_bytes", &["0", "1024"]),
             ("bounds", "request_seconds", &["0", "9000000000000000000"]),

@@ -15,6 +15,7 @@ use policy_engine::vocabulary::{Instant, Name, Operation};
 use proto::code::ErrorCode;
 
 use crate::error::Rejection;
+use crate::freshness::Freshness;
 use crate::node::Node;
 use crate::overlay::{Overlay, Stage, Subject};
 use crate::pipeline::identify;
@@ -37,6 +38,7 @@ pub(super) struct Listed<'s> {
 pub(super) struct Viewing {
     runtime: Arc<Runtime>,
     overlay: Arc<Overlay>,
+    freshness: Arc<Freshness>,
     caller: Caller,
     key: Box<str>,
     now: Instant,
@@ -46,10 +48,10 @@ impl Viewing {
     /// Proves who looks. Looking is no inference, so nothing is recorded.
     pub(super) fn of(node: &Arc<Node>, headers: &HeaderMap, query: Option<&str>) -> Result<Self, Rejection> {
         let runtime = node.runtime.load_full().ok_or_else(Rejection::unready)?;
-        let now = node.clock.now();
+        let now = node.freshness.not_before(node.clock.now());
         let (caller, key) = identify(node, &runtime, (&credential(headers, query), now))?;
-        let overlay = node.overlay.clone();
-        let viewing = Self { runtime, overlay, caller, key, now };
+        let (overlay, freshness) = (node.overlay.clone(), node.freshness.clone());
+        let viewing = Self { runtime, overlay, freshness, caller, key, now };
         viewing.may_look()?;
         Ok(viewing)
     }
@@ -64,8 +66,8 @@ impl Viewing {
 
     /// The same, borrowed.
     pub(super) fn viewer(&self) -> Viewer<'_> {
-        let Self { runtime, overlay, caller, key, now } = self;
-        Viewer { runtime, overlay, caller: *caller, key, now: *now }
+        let Self { runtime, overlay, freshness, caller, key, now } = self;
+        Viewer { runtime, overlay, freshness, caller: *caller, key, now: *now }
     }
 }
 
@@ -76,6 +78,8 @@ pub(super) struct Viewer<'v> {
     pub(super) runtime: &'v Runtime,
     /// What is switched off.
     overlay: &'v Overlay,
+    /// How old what it is shown is.
+    freshness: &'v Freshness,
     /// The caller.
     pub(super) caller: Caller,
     /// Its key's public id.
@@ -149,8 +153,17 @@ impl<'v> Viewer<'v> {
         }
     }
 
+    /// Whether the rules that a request without declared data classes is judged by are known well enough.
+    fn knows_rules(self) -> bool {
+        let Some(identity) = self.runtime.snapshot.identity(self.caller) else { return true };
+        self.freshness.trusts_rules(self.runtime.spans(), &identity.tenant.staleness, std::iter::empty())
+    }
+
     /// What is left of a permit beside what is switched off.
     fn without_killed(self, row: &ModelRow, mut permit: Permit) -> Result<Permit, Vec<String>> {
+        if !self.knows_rules() {
+            return Err(vec![ErrorCode::RulesStale.to_string()]);
+        }
         let tenant = self.runtime.snapshot.identity(self.caller).map(|identity| &identity.tenant.name);
         let known = Subject { tenant, model: Some(&row.id), ..Subject::default() };
         permit.candidates.retain(|candidate| {

@@ -1,5 +1,6 @@
 //! The doors from the outside: real connections, a node with the simulated vendor behind them.
 
+mod freshness;
 mod grpc;
 mod openai;
 mod overlay;

@@ -303,6 +303,7 @@ impl Open {
             Some(held) => held.release(),
             None => {}
         }
+        node.count(record.revision, refusal.map(|refusal| refusal.code));
         node.observer.ended(&record, place.is_some());
         match place {
             Some(place) => place.fill(record),

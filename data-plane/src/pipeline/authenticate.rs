@@ -1,7 +1,8 @@
 //! Who asks: an API key to the caller it stands for.
 //!
 //! Law: an unknown key, a wrong secret and a malformed key are told alike and cost alike, one MAC each, compared in constant
-//! time; that a key expired or was taken back is told only to who proved to hold it. Deliberately absent: any cache of keys.
+//! time; that a key expired or was taken back is told only to who proved to hold it, and stays true however old it is. What is too
+//! old to say that a key is good is no reason to call it bad. Deliberately absent: any cache of keys.
 
 use aws_lc_rs::{digest, hmac};
 use http::HeaderValue;
@@ -30,8 +31,9 @@ pub(crate) struct Identified {
 /// Proves the caller of a request, and notes whose it is.
 pub(crate) fn authenticate(exchange: &mut Exchange<'_>, received: Received) -> Result<Identified, Rejection> {
     let arrival = &received.arrival;
-    let (caller, key) = identify(exchange.node, exchange.runtime, (&arrival.credential, arrival.at))?;
-    if let Some(identity) = exchange.runtime.snapshot.identity(caller) {
+    let (node, runtime) = (exchange.node, exchange.runtime);
+    let (caller, key) = prove(node, runtime, (&arrival.credential, arrival.at))?;
+    if let Some(identity) = runtime.snapshot.identity(caller) {
         let owner = Owner {
             tenant: identity.tenant.name.clone(),
             team: identity.team.name.clone(),
@@ -40,6 +42,7 @@ pub(crate) fn authenticate(exchange: &mut Exchange<'_>, received: Received) -> R
         };
         exchange.account.identified(owner, identity.tenant.must_audit);
     }
+    trusted(node, runtime, Some(caller))?;
     exchange.may_begin()?;
     if let Err(rejection) = &received.arrival.declared {
         return Err(rejection.clone());
@@ -47,8 +50,31 @@ pub(crate) fn authenticate(exchange: &mut Exchange<'_>, received: Received) -> R
     Ok(Identified { received, caller, key })
 }
 
-/// The caller that a credential stands for, and the key's public id.
+/// The caller that a credential stands for, if what says so is still good, and the key's public id.
 pub(crate) fn identify(
+    node: &Node,
+    runtime: &Runtime,
+    credential: (&Result<HeaderValue, ErrorCode>, Instant),
+) -> Result<(Caller, Box<str>), Rejection> {
+    let (caller, key) = prove(node, runtime, credential)?;
+    trusted(node, runtime, Some(caller))?;
+    Ok((caller, key))
+}
+
+/// Whether what is known of a caller's key and roles is still good. Of a key that is not known it could be any tenant's: that it
+/// is not valid is said only while every tenant's keys are known well enough, so that no good key made since is called bad.
+fn trusted(node: &Node, runtime: &Runtime, caller: Option<Caller>) -> Result<(), Rejection> {
+    let tenant = caller
+        .and_then(|caller| runtime.snapshot.identity(caller))
+        .map(|identity| &identity.tenant.staleness);
+    match node.freshness.trusts_keys(runtime.spans(), tenant) {
+        true => Ok(()),
+        false => Err(Rejection::stale(ErrorCode::AuthStale)),
+    }
+}
+
+/// The caller that a credential stands for, and the key's public id.
+fn prove(
     node: &Node,
     runtime: &Runtime,
     (credential, now): (&Result<HeaderValue, ErrorCode>, Instant),
@@ -63,11 +89,14 @@ pub(crate) fn identify(
     let mac = hmac::sign(runtime.scope_key(row.map_or("", |row| &row.scope_key)), digest.as_ref());
     let expected = row.map_or([0; 32], |row| row.mac);
     let proved = bool::from(mac.as_ref().ct_eq(&expected));
-    let Some(row) = row.filter(|_| proved) else { return Err(refuse(ErrorCode::InvalidApiKey)) };
+    let Some(row) = row.filter(|_| proved) else {
+        trusted(node, runtime, None)?;
+        return Err(refuse(ErrorCode::InvalidApiKey));
+    };
     if row.revoked || node.overlay.revokes(id) {
         return Err(refuse(ErrorCode::KeyRevoked));
     }
-    if row.expires.is_some_and(|expires| expires <= now) {
+    if row.expires.is_some_and(|expires| expires <= node.freshness.not_before(now)) {
         return Err(refuse(ErrorCode::KeyExpired));
     }
     Ok((row.caller(), id.into()))

@@ -39,6 +39,7 @@ pub(crate) fn decide<'s>(
     inspected: Inspected<'s>,
 ) -> Result<Permitted<'s>, Rejection> {
     let Inspected { entitled, found, marked, uninspected } = inspected;
+    exchange.knows_rules(&entitled.question)?;
     let snapshot = &exchange.runtime.snapshot;
     let mut permit =
         match policy_engine::decide(&entitled.question.request(), &entitled.entitled, &found, snapshot) {

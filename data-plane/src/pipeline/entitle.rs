@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use policy_engine::request::{Caller, Request};
+use policy_engine::vocabulary::Instant;
 
 use super::Exchange;
 use super::authenticate::Identified;
@@ -24,6 +25,8 @@ pub(crate) struct Question {
     pub(crate) arrival: Arrival,
     /// The body, understood.
     pub(crate) outline: Outline,
+    /// When it is, for whatever begins or ends at a time.
+    instant: Instant,
 }
 
 /// A request that may use its model.
@@ -47,7 +50,8 @@ pub(crate) fn entitle<'s>(
     let mut tape = Tape::for_text(received.body.len());
     let operation = received.arrival.operation;
     let outline = Outline::read(&mut tape, &received.body, operation).map_err(|fault| refuse(&fault))?;
-    let question = Box::new(Question { caller, key, arrival: received.arrival, outline });
+    let instant = exchange.node.freshness.not_before(received.arrival.at);
+    let question = Box::new(Question { caller, key, arrival: received.arrival, outline, instant });
     exchange.account.asked(&question);
     let asked = policy_engine::entitle(&question.request(), &exchange.runtime.snapshot);
     let entitled = asked.map_err(|denial| {
@@ -81,7 +85,7 @@ impl Question {
             declared_classes: declared.map_or(none, |d| &d.classes),
             egress_tools: &self.outline.egress_tools,
             unknown_fields: &self.outline.unknown_fields,
-            instant: self.arrival.at,
+            instant: self.instant,
             key: Some(&self.key),
         }
     }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use policy_engine::decision::Permit;
+use proto::code::ErrorCode;
 
 use super::account::Account;
+use super::entitle::Question;
 use super::received::Arrival;
 use super::reply::{Head, Reply};
 use crate::error::Rejection;
@@ -33,6 +35,18 @@ impl<'s> Exchange<'s> {
     pub(crate) fn may_begin(&mut self) -> Result<(), Rejection> {
         let met = self.node.overlay.kills(&self.account.subject(), Stage::Begin, self.node.clock.now());
         met.map_or(Ok(()), |met| Err(self.switched_off(&met)))
+    }
+
+    /// Refuses a request whose rules this node can't be sure to know.
+    pub(crate) fn knows_rules(&self, question: &Question) -> Result<(), Rejection> {
+        let Some(identity) = self.runtime.snapshot.identity(question.caller) else { return Ok(()) };
+        let declared = question.arrival.declared.as_ref();
+        let classes = declared.iter().flat_map(|declared| &declared.classes).map(String::as_str);
+        let tenant = &identity.tenant.staleness;
+        match self.node.freshness.trusts_rules(self.runtime.spans(), tenant, classes) {
+            true => Ok(()),
+            false => Err(Rejection::stale(ErrorCode::RulesStale)),
+        }
     }
 
     /// Drops the candidates that are switched off, and refuses where none is left.

@@ -40,7 +40,7 @@ pub(crate) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
 }
 
 /// Replaces a file whole, without waiting for the disk: a process that ends loses nothing, a machine that does may.
-pub(super) fn replace_unflushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_unflushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
     private::make_dir(directory(path))?;
     let temporary = path.with_extension("new");
     create(&temporary)?.write_all(bytes)?;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use policy_engine::snapshot::CompiledSnapshot;
 use policy_engine::vocabulary::Geo;
 use prost::Message;
-use proto::sync::{KillSet, NackCode, RevocationSet, Secrets as Sealed, Statement};
+use proto::sync::{KillSet, NackCode, RevocationSet, Secrets as Sealed, Statement, Status};
 use tokio::sync::Semaphore;
 
 use super::enforced::Enforced;
@@ -41,8 +41,8 @@ pub(crate) trait Install: Send + Sync + 'static {
         secrets: &Secrets,
     ) -> Result<(), String>;
 
-    /// Requests in flight, for the node's status.
-    fn inflight(&self) -> u64;
+    /// What the node's status says of requests and endpoints.
+    fn report(&self) -> Status;
 
     /// What holds above any snapshot.
     fn overlay(&self) -> &Overlay;

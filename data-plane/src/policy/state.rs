@@ -4,11 +4,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::Instant as Moment;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
+use policy_engine::vocabulary::Instant;
 use tokio::sync::watch;
+
+use crate::freshness::{AtMost, Freshness};
 
 /// What is enforced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,28 +32,36 @@ impl Version {
 }
 
 /// Shared between the watch, readiness, metrics and the tests.
-#[derive(Debug)]
 pub(crate) struct PolicyState {
     applied: ArcSwapOption<Version>,
     changed: watch::Sender<i64>,
-    heartbeat: Mutex<Option<Instant>>,
+    heartbeat: Mutex<Option<Moment>>,
     connected: AtomicBool,
+    persisted: AtomicBool,
     clock_offset_ms: AtomicI64,
+    freshness: Arc<Freshness>,
 }
 
 impl Default for PolicyState {
     fn default() -> Self {
+        Self::of(Arc::new(Freshness::new(AtMost::default())))
+    }
+}
+
+impl PolicyState {
+    /// Nothing enforced yet, by a node that is told how fresh it is.
+    pub(crate) fn of(freshness: Arc<Freshness>) -> Self {
         Self {
             applied: ArcSwapOption::empty(),
             changed: watch::channel(0).0,
             heartbeat: Mutex::new(None),
             connected: AtomicBool::new(false),
+            persisted: AtomicBool::new(false),
             clock_offset_ms: AtomicI64::new(0),
+            freshness,
         }
     }
-}
 
-impl PolicyState {
     /// What is enforced; `None` before the first snapshot.
     pub(crate) fn applied(&self) -> Option<Arc<Version>> {
         self.applied.load_full()
@@ -61,8 +72,13 @@ impl PolicyState {
         self.changed.subscribe()
     }
 
+    /// What is taken over while a stream is open came over it, and is what holds now; what is taken over before is from the disk.
     pub(super) fn set_applied(&self, version: Version) {
         let revision = version.revision;
+        match self.connected() {
+            true => self.freshness.brought(self.freshness.reading()),
+            false => self.set_persisted(true),
+        }
         self.applied.store(Some(Arc::new(version)));
         self.changed.send_replace(revision);
     }
@@ -72,9 +88,22 @@ impl PolicyState {
         self.heartbeat.lock().map(|at| at.elapsed().as_secs_f64())
     }
 
-    pub(super) fn heard(&self, clock_offset_ms: i64) {
-        *self.heartbeat.lock() = Some(Instant::now());
-        self.clock_offset_ms.store(clock_offset_ms, Ordering::Relaxed);
+    /// A heartbeat came, with the control plane's clock, to a node that knows all revocations or lacks some.
+    pub(super) fn heard(&self, theirs: Option<Instant>, revocations_known: bool) {
+        let now = self.freshness.reading();
+        *self.heartbeat.lock() = Some(Moment::now());
+        let offset = theirs.map_or(0, |theirs| now.wall.saturating_sub(theirs.0) / 1000);
+        self.clock_offset_ms.store(offset, Ordering::Relaxed);
+        self.freshness.heard(now, theirs, revocations_known);
+    }
+
+    /// Whether what is enforced is on disk too.
+    pub(crate) fn persisted(&self) -> bool {
+        self.persisted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_persisted(&self, persisted: bool) {
+        self.persisted.store(persisted, Ordering::Relaxed);
     }
 
     /// This node's clock minus the control plane's, in milliseconds, by the last heartbeat.

@@ -239,18 +239,17 @@ impl<N: Install> Follower<N> {
     fn heard(&mut self, heartbeat: &Heartbeat, say: &mpsc::Sender<NodeMessage>) {
         let age = self.state.confirmed_age().unwrap_or_default();
         let theirs = heartbeat.server_time.as_ref().and_then(proto::convert::instant);
-        let ours = jiff::Timestamp::now().as_microsecond();
-        self.state.heard(theirs.map_or(0, |t| (ours - t.0) / 1000));
         let overlay = self.holder.node().overlay();
         overlay.heard(heartbeat.revocation_seq, heartbeat.kill_seq);
+        self.state.heard(theirs, overlay.revocation_seq() >= heartbeat.revocation_seq);
         let status = NodeStatus {
             applied: self.state.applied().map(|v| v.to_wire()),
             confirmed_age_ms: (age * 1000.0) as u64,
-            inflight: self.holder.node().inflight(),
+            persisted: self.state.persisted(),
             clock_offset_ms: self.state.clock_offset_ms(),
             revocation_seq: overlay.revocation_seq(),
             kill_seq: overlay.kill_seq(),
-            ..NodeStatus::default()
+            ..self.holder.node().report()
         };
         // Lossy on purpose: a status report must never hold back a snapshot.
         let _ = say.try_send(message(Saying::Status(status)));
@@ -268,6 +267,7 @@ impl<N: Install> Follower<N> {
             Ok(version) => {
                 let apply_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
                 let persisted = self.holder.persist(offer).await;
+                self.state.set_persisted(persisted);
                 tracing::info!(revision = version.revision, apply_us, persisted, "policy enforced");
                 Saying::Ack(Ack { nonce, applied: Some(version.to_wire()), apply_us, persisted })
             }

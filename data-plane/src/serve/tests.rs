@@ -28,6 +28,7 @@ fn config(control: &ControlPlane) -> Config {
         listen: Listen { inference: any, ops: any, ..Listen::default() },
         control: control.config(),
         state: State { dir: control.home().join("state"), ..State::default() },
+        policy: crate::config::Policy::default(),
         upstream: Upstream::default(),
         bounds: crate::config::Bounds::default(),
         drain: Drain::default(),

@@ -14,7 +14,7 @@ use crate::house::{asking, limit};
 use crate::overlay::tests::{kill, kills, revoked};
 
 /// The code each of the doors' lookings answers with; empty where it answers.
-async fn looks(open: &Open, stub: &mut InferenceClient<Channel>) -> Vec<String> {
+pub(super) async fn looks(open: &Open, stub: &mut InferenceClient<Channel>) -> Vec<String> {
     let mut told = Vec::new();
     for path in ["/v1/models", "/v1/models/fast", "/v1/quota", "/v1/quota?model=fast"] {
         let got = open.get(path).await;

@@ -48,8 +48,8 @@ impl Install for Place {
         Ok(())
     }
 
-    fn inflight(&self) -> u64 {
-        3
+    fn report(&self) -> proto::sync::Status {
+        proto::sync::Status { inflight: 3, ..Default::default() }
     }
 
     fn overlay(&self) -> &Overlay {

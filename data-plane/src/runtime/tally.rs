@@ -1,0 +1,132 @@
+//! What became of the requests that each revision judged, and how many runtimes are in memory.
+//!
+//! Law: a request counts once, when it ends, for the revision it was judged by; only the newest revisions are remembered. A runtime
+//! that nobody holds any more is gone: one that stays shows in [`Revisions::alive`].
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use http::StatusCode;
+use parking_lot::Mutex;
+use proto::code::ErrorCode;
+use proto::sync::RevisionTally;
+
+use super::Runtime;
+
+/// Revisions that are remembered.
+const REMEMBERED: usize = 8;
+
+/// What became of the requests that one revision judged.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    requests: AtomicU64,
+    errors: AtomicU64,
+    denials: AtomicU64,
+}
+
+impl Tally {
+    /// A request ended, with this code where it was not answered.
+    pub(crate) fn count(&self, code: Option<ErrorCode>) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let Some(code) = code else { return };
+        if is_denial(code) {
+            self.denials.fetch_add(1, Ordering::Relaxed);
+        } else if is_error(code) {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn told(&self, revision: u64) -> RevisionTally {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        RevisionTally {
+            revision: i64::try_from(revision).unwrap_or(i64::MAX),
+            requests: read(&self.requests),
+            errors: read(&self.errors),
+            denials: read(&self.denials),
+        }
+    }
+}
+
+/// Whether policy, or an operator, refused it.
+fn is_denial(code: ErrorCode) -> bool {
+    let of_policy = matches!(code, ErrorCode::ModelNotFound | ErrorCode::SwitchedOff);
+    of_policy || code.row().http == StatusCode::FORBIDDEN
+}
+
+/// Whether it failed for a reason that is not the caller's: a deadline of its own is.
+fn is_error(code: ErrorCode) -> bool {
+    code.row().http.is_server_error() && code != ErrorCode::DeadlineExceeded
+}
+
+/// The revisions a node judged by.
+#[derive(Default)]
+pub(crate) struct Revisions(Mutex<Remembered>);
+
+#[derive(Default)]
+struct Remembered {
+    /// The newest last.
+    tallies: Vec<(u64, Arc<Tally>)>,
+    runtimes: Vec<Weak<Runtime>>,
+}
+
+impl Revisions {
+    /// A runtime is put in force.
+    pub(crate) fn begin(&self, runtime: &Arc<Runtime>) {
+        let mut held = self.0.lock();
+        held.runtimes.retain(|runtime| runtime.strong_count() > 0);
+        held.runtimes.push(Arc::downgrade(runtime));
+        let revision = runtime.revision();
+        held.tallies.retain(|(known, _)| *known != revision);
+        held.tallies.push((revision, runtime.tally().clone()));
+        let surplus = held.tallies.len().saturating_sub(REMEMBERED);
+        held.tallies.drain(..surplus);
+    }
+
+    /// A request ended that a revision judged which is not in force any more.
+    pub(crate) fn count(&self, revision: u64, code: Option<ErrorCode>) {
+        let tally =
+            self.0.lock().tallies.iter().find(|(known, _)| *known == revision).map(|(_, t)| t.clone());
+        if let Some(tally) = tally {
+            tally.count(code);
+        }
+    }
+
+    /// Runtimes in memory: the one in force, and each older one that a request still holds.
+    pub(crate) fn alive(&self) -> usize {
+        self.0.lock().runtimes.iter().filter(|runtime| runtime.strong_count() > 0).count()
+    }
+
+    /// What became of the requests of the newest revisions, the newest first.
+    pub(crate) fn told(&self) -> Vec<RevisionTally> {
+        self.0.lock().tallies.iter().rev().map(|(revision, tally)| tally.told(*revision)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_callers_own_is_no_error_and_no_denial() {
+        let tally = Tally::default();
+        for code in [
+            None,
+            Some(ErrorCode::InvalidRequest),
+            Some(ErrorCode::InvalidApiKey),
+            Some(ErrorCode::RateLimitExceeded),
+            Some(ErrorCode::DeadlineExceeded),
+            Some(ErrorCode::Cancelled),
+            Some(ErrorCode::UpstreamRejected),
+        ] {
+            tally.count(code);
+        }
+        assert_eq!(tally.told(3), RevisionTally { revision: 3, requests: 7, errors: 0, denials: 0 });
+        for code in [ErrorCode::UpstreamError, ErrorCode::Internal, ErrorCode::AuthStale] {
+            tally.count(Some(code));
+        }
+        for code in [ErrorCode::RuleForbids, ErrorCode::ModelNotFound, ErrorCode::SwitchedOff] {
+            tally.count(Some(code));
+        }
+        assert_eq!(tally.told(3), RevisionTally { revision: 3, requests: 13, errors: 3, denials: 3 });
+    }
+}

@@ -3,6 +3,7 @@
 mod accept;
 mod opening;
 mod ops;
+mod peers;
 mod sync;
 mod token;
 
@@ -102,8 +103,8 @@ impl ControlPlane {
         let sync = SyncService::new(policy, nodes.clone(), config.sync.heartbeat.0, stop.clone());
         let enrolling = EnrolmentService::new(enrolment, admission, publisher.clone());
         let enrolling = EnrolmentServer::new(enrolling).max_decoding_message_size(MESSAGE_BYTES);
-        let router = tls.server()?.add_service(SyncServer::new(sync)).add_service(enrolling);
-        tasks.spawn(sync::serve(router, ports.sync, stop.clone()));
+        let router = sync::server().add_service(SyncServer::new(sync)).add_service(enrolling);
+        tasks.spawn(sync::serve(router, (ports.sync, tls.config()?), stop.clone()));
         let ends = ends(&authority, &tls, config);
         let tls = admin_tls(config)?;
         let connections = config.admin.connections;

@@ -9,15 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustls_pki_types::CertificateDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
 use tonic::transport::server::Router;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use zeroize::Zeroizing;
 
-use super::accept;
+use super::peers::{self, Bounds};
 use crate::ca::{Authority, LEAF_VALIDITY};
 use crate::config::SyncConfig;
 use crate::enrolment::{self, Issuer};
@@ -28,12 +30,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Calls of one connection at the same time: a node has its stream, and at times a renewal.
 const CALLS: u32 = 16;
 
+/// How much strangers get: enough for a rack of machines that are enrolled at once, and time for one to wait its turn.
+const BOUNDS: Bounds =
+    Bounds { handshake: PATIENCE, handshakes: 4096, strangers: 256, stay: Duration::from_secs(30) };
+
 /// The port's certificates.
 pub(super) struct Tls {
     chain: Vec<CertificateDer<'static>>,
-    chain_pem: String,
-    key_pem: Zeroizing<String>,
-    trusted_pem: String,
+    key: PrivateKeyDer<'static>,
+    trusted: Vec<CertificateDer<'static>>,
 }
 
 impl Tls {
@@ -42,22 +47,21 @@ impl Tls {
         let read = |path: &Path| {
             std::fs::read_to_string(path).with_context(|| format!("`{}` can't be read", path.display()))
         };
-        let mut trusted_pem =
-            if config.own_authority { authority.certificate_pem().to_owned() } else { String::new() };
+        let mut trusted = if config.own_authority { vec![authority.certificate()] } else { Vec::new() };
         if let Some(path) = &config.client_ca {
-            let others = read(path)?;
-            certificates(&others, path)?;
-            trusted_pem.push_str(&others);
+            trusted.extend(certificates(&read(path)?, path)?);
         }
-        let (chain_pem, key_pem) = match (&config.tls_certificate, &config.tls_key) {
+        let (chain, key) = match (&config.tls_certificate, &config.tls_key) {
             (Some(certificate), Some(key)) => (read(certificate)?, Zeroizing::new(read(key)?)),
             _ => {
                 let issued = authority.issue_server(&config.hosts, LEAF_VALIDITY)?;
                 (format!("{}{}", issued.certificate_pem, authority.certificate_pem()), issued.key_pem)
             }
         };
-        let shown = config.tls_certificate.as_deref().unwrap_or(Path::new("sync"));
-        Ok(Self { chain: certificates(&chain_pem, shown)?, chain_pem, key_pem, trusted_pem })
+        let of = config.tls_certificate.as_deref().unwrap_or(Path::new("sync"));
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+            .context("`sync.tls_key` does not hold a PEM private key")?;
+        Ok(Self { chain: certificates(&chain, of)?, key, trusted })
     }
 
     /// What nodes are enrolled by.
@@ -78,28 +82,45 @@ impl Tls {
         self.chain.first().cloned()
     }
 
-    /// The server, which asks its peers whether they are still there.
-    pub(super) fn server(&self) -> anyhow::Result<Server> {
-        let tls = ServerTlsConfig::new()
-            .identity(Identity::from_pem(&self.chain_pem, self.key_pem.as_bytes()))
-            .client_ca_root(Certificate::from_pem(&self.trusted_pem))
-            .client_auth_optional(true)
-            .timeout(PATIENCE);
-        Ok(Server::builder()
-            .tls_config(tls)?
-            .max_concurrent_streams(CALLS)
-            .http2_max_header_list_size(16 << 10)
-            .http2_max_pending_accept_reset_streams(Some(20))
-            .http2_max_local_error_reset_streams(Some(64))
-            .http2_keepalive_interval(Some(PATIENCE))
-            .http2_keepalive_timeout(Some(PATIENCE)))
+    /// The handshake: a certificate is not asked for twice, and a wrong one ends it.
+    pub(super) fn config(&self) -> anyhow::Result<Arc<ServerConfig>> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        for certificate in &self.trusted {
+            roots.add(certificate.clone()).context("an authority of nodes can't be trusted")?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .allow_unauthenticated()
+            .build()?;
+        let mut tls = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(self.chain.clone(), self.key.clone_key())
+            .context("the certificate and the key of the sync port do not go together")?;
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Arc::new(tls))
     }
 }
 
+/// The server, which asks its peers whether they are still there.
+pub(super) fn server() -> Server {
+    Server::builder()
+        .max_concurrent_streams(CALLS)
+        .http2_max_header_list_size(16 << 10)
+        .http2_max_pending_accept_reset_streams(Some(20))
+        .http2_max_local_error_reset_streams(Some(64))
+        .http2_keepalive_interval(Some(PATIENCE))
+        .http2_keepalive_timeout(Some(PATIENCE))
+}
+
 /// Serves the port until `stop`.
-pub(super) async fn serve(server: Router, listener: TcpListener, stop: CancellationToken) {
-    let incoming = accept::incoming(listener);
-    if let Err(error) = server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await {
+pub(super) async fn serve(
+    server: Router,
+    (listener, tls): (TcpListener, Arc<ServerConfig>),
+    stop: CancellationToken,
+) {
+    let arriving = peers::arriving(listener, tls, BOUNDS);
+    if let Err(error) = server.serve_with_incoming_shutdown(arriving, stop.cancelled_owned()).await {
         tracing::error!(%error, "the sync port ended");
     }
 }

@@ -171,6 +171,7 @@ fn data_config(dev: &Dev, geo: &str, control: &ControlPlane) -> anyhow::Result<d
         },
         state: data::State { dir: home, ..data::State::default() },
         // Loopback upstreams are for development, which this is.
+        policy: data::Policy::default(),
         upstream: data::Upstream { allow_loopback: true, ..data::Upstream::default() },
         bounds: data::Bounds::default(),
         drain: data::Drain { seconds: 5, ..data::Drain::default() },

@@ -3,6 +3,7 @@
 //! A function that takes a door is a story, and a story that is not in its file's `stories!` would be told by nobody.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use integration_tests::{
@@ -28,12 +29,17 @@ fn stories(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     (defined.collect(), listed.collect())
 }
 
+/// Every file below a directory.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
 #[test]
 fn every_story_is_told_through_both_doors() {
     let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stories");
     let mut count = 0;
-    for entry in std::fs::read_dir(here).unwrap() {
-        let path = entry.unwrap().path();
+    for path in files(here.as_ref()) {
         let text = std::fs::read_to_string(&path).unwrap();
         let (defined, listed) = stories(&text);
         if path.ends_with("parity.rs") {

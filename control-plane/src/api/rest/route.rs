@@ -286,6 +286,8 @@ mod tests {
                 "KeysService/RevokeKey",
                 &["POST /v1/keys/{key}:revoke", "POST /v1/tenants/{tenant}/keys/{key}:revoke"],
             ),
+            ("KillsService/CreateKill", &["POST /v1/kills"]),
+            ("KillsService/DeleteKill", &["DELETE /v1/kills/{kill}"]),
             ("RevisionsService/ListRevisions", &["GET /v1/revisions"]),
             ("AuditService/GetAuditEvent", &["GET /v1/auditEvents/{auditEvent}"]),
             ("NodesService/ListNodes", &["GET /v1/nodes"]),

@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Applying;
-use crate::rules::geo;
-use crate::snapshot::rows::Places;
-use crate::snapshot::{CompiledSnapshot, areas_of};
-use crate::vocabulary::{Name, Operation, PrincipalType};
+use crate::rules::geo::{self, RegionSet};
+use crate::snapshot::rows::{Home, Places, SiteRow};
+use crate::snapshot::{CompiledSnapshot, PrincipalRow, areas_of};
+use crate::vocabulary::{Id, Name, Operation, PrincipalType};
 
 impl Applying<'_> {
     /// Looks the texts up again in the rows that say them. `None` for words that are the same in every house, and so in most rows.
@@ -37,35 +37,45 @@ impl Applying<'_> {
         Some(())
     }
 
-    /// Looks up again where people and endpoints are, if a condition may ask for it by one of the texts.
+    /// Looks up again where people and endpoints are, if a condition may ask for it by one of the texts. Rows share what they say
+    /// of places, so that each place is looked up once.
     fn places(&mut self) {
-        let (facts, texts) = (self.build.facts, &self.texts);
-        let mut known: HashMap<&Name, bool> = HashMap::new();
-        let mut says = |place| *known.entry(place).or_insert_with(|| is_within(place, texts));
-        let (build, people) = (&mut self.build, &mut self.next.people);
+        let (facts, texts, build) = (self.build.facts, &self.texts, &mut self.build);
+        let people = &mut self.next.people;
         for (id, team) in &facts.teams {
-            if team.jurisdictions.iter().any(&mut says) {
+            if team.jurisdictions.iter().any(|place| is_within(place, texts)) {
                 people.put_team(build, id, team);
             }
         }
-        for (id, principal) in &facts.principals {
-            if principal.residency.as_ref().is_some_and(&mut says) {
-                people.place(build, id, principal);
-            }
-        }
-        let sets: Vec<geo::RegionSet> = texts.iter().filter_map(|text| geo::resolve(text)).collect();
-        let meets = |places: &Option<Arc<Places>>| {
-            places.as_ref().is_some_and(|places| sets.iter().any(|set| set.overlaps(&places.set)))
+        let mut homes: HashMap<*const Home, Option<Arc<Home>>> = HashMap::new();
+        people.principals.change(|row| {
+            let known = homes.entry(Arc::as_ptr(&row.home));
+            let new = known.or_insert_with(|| {
+                let residency = row.home.residency.as_ref().filter(|place| is_within(place, texts))?;
+                let id = Id { tenant: None, name: row.name.clone() };
+                Some(build.home(&id, Some(residency)))
+            });
+            Some(PrincipalRow { home: new.clone()?, ..row.clone() })
+        });
+        let sets: Vec<RegionSet> = texts.iter().filter_map(|text| geo::resolve(text)).collect();
+        let symbols = &self.next.symbols;
+        let mut known: HashMap<*const Places, Option<Arc<Places>>> = HashMap::new();
+        let mut again = |places: &Arc<Places>| {
+            let met = known.entry(Arc::as_ptr(places)).or_insert_with(|| {
+                sets.iter().any(|set| set.overlaps(&places.set)).then(|| Arc::new(places.looked_up(symbols)))
+            });
+            met.clone()
         };
-        let registry = &mut self.next.registry;
-        let rows = registry.endpoints.iter().zip(registry.sites.iter());
-        let met = rows.filter(|(_, site)| meets(&site.processing) || meets(&site.storage));
-        let met: Vec<_> = met.map(|(row, _)| row.id.clone()).collect();
-        for id in met {
-            if let Some(endpoint) = facts.endpoints.get(&id) {
-                registry.put_endpoint(build, people, (&id, endpoint));
+        self.next.registry.sites.change(|site| {
+            let processing = site.processing.as_ref().and_then(&mut again);
+            let storage = site.storage.as_ref().and_then(&mut again);
+            if processing.is_none() && storage.is_none() {
+                return None;
             }
-        }
+            let (processing, storage) =
+                (processing.or_else(|| site.processing.clone()), storage.or_else(|| site.storage.clone()));
+            Some(SiteRow { processing, storage, ..site.clone() })
+        });
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::facts::{Facts, Geos, ModelGlob};
 use crate::rules::condition::{Interner, Symbol};
-use crate::rules::geo::{self, RegionSet};
-use crate::snapshot::rows::Places;
+use crate::rules::geo::{self, PlaceKind, RegionSet};
+use crate::snapshot::rows::{Home, Places};
 use crate::snapshot::{ModelRow, Registry, Table, areas_of};
 use crate::vocabulary::{Id, Kind, Name};
 
@@ -37,11 +37,19 @@ pub(crate) struct Build<'f> {
     pub(crate) symbols: Interner,
     areas: HashMap<Vec<Name>, Arc<[Symbol]>>,
     places: HashMap<Vec<Name>, Arc<Places>>,
+    homes: HashMap<Option<Name>, Arc<Home>>,
 }
 
 impl<'f> Build<'f> {
     pub(crate) fn new(facts: &'f Facts, symbols: Interner) -> Self {
-        Self { facts, faults: Vec::new(), symbols, areas: HashMap::new(), places: HashMap::new() }
+        Self {
+            facts,
+            faults: Vec::new(),
+            symbols,
+            areas: HashMap::new(),
+            places: HashMap::new(),
+            homes: HashMap::new(),
+        }
     }
 
     pub(super) fn fault(
@@ -95,14 +103,44 @@ impl<'f> Build<'f> {
         areas
     }
 
+    /// Where a principal resides, shared like [`Build::areas`].
+    pub(crate) fn home(&mut self, id: &Id, residency: Option<&Name>) -> Arc<Home> {
+        if let Some(known) = self.homes.get(&residency.cloned()) {
+            return known.clone();
+        }
+        let (mut country, mut region) = (None, None);
+        if let Some(residency) = residency {
+            match geo::kind(residency.as_str()) {
+                None => {
+                    self.region((Kind::Principal, id), "spec.residency", residency);
+                    return Arc::default();
+                }
+                Some(PlaceKind::Country) => country = Some(residency.as_str()),
+                Some(PlaceKind::Subdivision) => {
+                    region = Some(residency.as_str());
+                    country = residency.as_str().split('-').next();
+                }
+                Some(_) => {}
+            }
+        }
+        let home = Arc::new(Home {
+            residency: residency.cloned(),
+            country: country.map(|c| self.symbols.symbol(c)),
+            region: region.map(|r| self.symbols.symbol(r)),
+            jurisdictions: self.areas(residency.map_or(&[][..], std::slice::from_ref)),
+        });
+        self.homes.insert(residency.cloned(), home.clone());
+        home
+    }
+
     /// Several places together, shared like [`Build::areas`]; `None` where none is named, which is unknown.
     pub(crate) fn places(&mut self, at: (Kind, &Id), field: &str, names: &[Name]) -> Option<Arc<Places>> {
         if let Some(known) = self.places.get(names) {
             return Some(known.clone());
         }
         let set = self.regions(at, field, names)?;
-        let symbols = self.symbols.members(geo::names_overlapping(&set));
-        let places = Arc::new(Places { set, symbols });
+        let places = Places { set, symbols: Box::default() };
+        let places = Arc::new(places.looked_up(&self.symbols));
         self.places.insert(names.to_vec(), places.clone());
         Some(places)
     }

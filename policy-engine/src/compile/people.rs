@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::build::Build;
 use crate::facts::{Principal, Team, Tenant};
-use crate::rules::geo::{self, PlaceKind};
 use crate::rules::roles::{Domain, RoleIndex, RoleSetIx};
 use crate::snapshot::rows::Memberships;
 use crate::snapshot::{People, PrincipalRow, TeamRow, TenantRow};
@@ -76,22 +75,18 @@ impl People {
                 }
             }
         }
-        let mut row = principal_row(build, id, principal);
-        row.roles = Memberships::of(teams);
+        let row = PrincipalRow {
+            name: id.name.clone(),
+            kind: principal.kind,
+            symbol: build.symbols.symbol(id.name.as_str()),
+            kind_symbol: build.symbols.symbol(principal.kind.as_str()),
+            home: build.home(id, principal.residency.as_ref()),
+            roles: Memberships::of(teams),
+        };
         let held = self.principal(Some(tenant), &id.name);
         let at = self.principals.put(held.or_else(|| self.vacant_principals.pop()), row);
         if held.is_none() {
             self.principal_at.insert((tenant, id.name.clone()), at);
-        }
-    }
-
-    /// Looks up again what conditions may ask of where a principal is.
-    pub(crate) fn place(&mut self, build: &mut Build<'_>, id: &Id, principal: &Principal) {
-        let tenant = id.tenant.as_ref().and_then(|tenant| self.tenant(tenant));
-        let at = self.principal(tenant, &id.name);
-        if let Some(row) = at.and_then(|at| self.principals.get_mut(at as usize)) {
-            let roles = std::mem::take(&mut row.roles);
-            *row = PrincipalRow { roles, ..principal_row(build, id, principal) };
         }
     }
 
@@ -151,30 +146,5 @@ impl People {
         if let Some(at) = tenant.and_then(|tenant| self.principal_at.remove(&(tenant, id.name.clone()))) {
             self.vacant_principals.push(at);
         }
-    }
-}
-
-fn principal_row(build: &mut Build<'_>, id: &Id, principal: &Principal) -> PrincipalRow {
-    let (mut country, mut region) = (None, None);
-    if let Some(residency) = &principal.residency {
-        match geo::kind(residency.as_str()) {
-            None => drop(build.region((Kind::Principal, id), "spec.residency", residency)),
-            Some(PlaceKind::Country) => country = Some(residency.as_str()),
-            Some(PlaceKind::Subdivision) => {
-                region = Some(residency.as_str());
-                country = residency.as_str().split('-').next();
-            }
-            Some(_) => {}
-        }
-    }
-    PrincipalRow {
-        name: id.name.clone(),
-        kind: principal.kind,
-        symbol: build.symbols.symbol(id.name.as_str()),
-        kind_symbol: build.symbols.symbol(principal.kind.as_str()),
-        country: country.map(|c| build.symbols.symbol(c)),
-        region: region.map(|r| build.symbols.symbol(r)),
-        jurisdictions: build.areas(principal.residency.as_slice()),
-        roles: Memberships::default(),
     }
 }

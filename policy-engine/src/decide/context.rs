@@ -38,9 +38,10 @@ impl Texts {
     ) -> Self {
         let symbol = |text: &str| snapshot.symbols.symbol(text);
         let Identity { team, principal, .. } = entitled.identity;
-        let mut jurisdictions = Vec::with_capacity(team.jurisdictions.len() + principal.jurisdictions.len());
+        let mut jurisdictions =
+            Vec::with_capacity(team.jurisdictions.len() + principal.home.jurisdictions.len());
         jurisdictions.extend_from_slice(&team.jurisdictions);
-        jurisdictions.extend_from_slice(&principal.jurisdictions);
+        jurisdictions.extend_from_slice(&principal.home.jurisdictions);
         sort(&mut jurisdictions);
         let mut classes = Vec::new();
         if found != 0 && snapshot.rules.reads_classes(request.caller.tenant) {
@@ -132,8 +133,8 @@ impl<'a> Context<'a> {
                 tenant: Value::Known(tenant.symbol),
                 principal: Value::Known(principal.symbol),
                 kind: Value::Known(principal.kind_symbol),
-                country: known(principal.country),
-                region: known(principal.region),
+                country: known(principal.home.country),
+                region: known(principal.home.region),
                 teams: Members::Known(&team.symbol),
                 roles: snapshot.role_symbols(request.caller),
             },

@@ -7,8 +7,8 @@ use crate::facts::{
     Acceptance, Bound, Credential, Each, LicenceTerm, ModelCard, ModelGlob, Price, Staleness, Terms, Timeouts,
 };
 use crate::request::Caller;
-use crate::rules::condition::{Condition, Symbol};
-use crate::rules::geo::RegionSet;
+use crate::rules::condition::{Condition, Interner, Symbol};
+use crate::rules::geo::{self, RegionSet};
 use crate::rules::roles::RoleSetIx;
 use crate::vocabulary::{
     Adapter, Currency, Effect, Id, Instant, Layer, Mode, Name, OnStoreLoss, Operation, PrincipalType,
@@ -75,12 +75,20 @@ pub struct PrincipalRow {
     pub kind: PrincipalType,
     pub(crate) symbol: Symbol,
     pub(crate) kind_symbol: Symbol,
-    pub(crate) country: Option<Symbol>,
-    pub(crate) region: Option<Symbol>,
-    /// The legal areas its residency puts it under, ascending.
-    pub(crate) jurisdictions: Arc<[Symbol]>,
+    pub(crate) home: Arc<Home>,
     /// What it may do in each of its teams.
     pub(crate) roles: Memberships,
+}
+
+/// Where principals reside, shared by those who reside in the same place.
+#[derive(Debug, Default)]
+pub(crate) struct Home {
+    /// As written; `None` is not said.
+    pub(crate) residency: Option<Name>,
+    pub(crate) country: Option<Symbol>,
+    pub(crate) region: Option<Symbol>,
+    /// The legal areas it lies under, ascending.
+    pub(crate) jurisdictions: Arc<[Symbol]>,
 }
 
 /// Role sets by team; the first lies in the row, since most are in one team.
@@ -161,6 +169,13 @@ impl SiteRow {
             Some(places) => places.set.subset_of(allowed),
             None => self.processes_within(allowed),
         }
+    }
+}
+
+impl Places {
+    /// The same places with the symbols that their names have.
+    pub(crate) fn looked_up(&self, symbols: &Interner) -> Self {
+        Self { set: self.set, symbols: symbols.members(geo::names_overlapping(&self.set)) }
     }
 }
 

@@ -73,6 +73,17 @@ impl<T: Clone> Table<T> {
         }
     }
 
+    /// Puts what is made of rows in their place, where something is; chunks without such a row stay shared.
+    pub(crate) fn change(&mut self, mut new: impl FnMut(&T) -> Option<T>) {
+        for at in 0..self.len() {
+            if let Some(row) = self.get(at).and_then(&mut new)
+                && let Some(held) = self.get_mut(at)
+            {
+                *held = row;
+            }
+        }
+    }
+
     /// Takes out a row, and lets the last one take its place.
     pub(crate) fn swap_remove(&mut self, at: usize) {
         let last = match self.rest.pop() {

@@ -44,7 +44,7 @@ fn the_worlds_hold_every_kind_of_answer() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut codes = std::collections::BTreeMap::<String, usize>::new();
     let mut tools = 0;
-    for _ in 0..800 {
+    for _ in 0..1_600 {
         let (facts, questions) = asked(ANY, 6).new_tree(&mut runner).unwrap().current();
         let snapshot = snapshot(&facts);
         for question in &questions {

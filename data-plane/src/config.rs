@@ -318,6 +318,14 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_the_environment_is_read_and_shown_to_nobody() {
+        let variable = ("CHANCERY__CONTROL__ENROLMENT_TOKEN".to_owned(), "chyn_1_secret_2".to_owned());
+        let config = Config::parse("[control]\nurl = 'https://c:7071'\n", std::iter::once(variable)).unwrap();
+        assert_eq!(config.control.enrolment_token.as_ref().unwrap().reveal(), "chyn_1_secret_2");
+        assert!(!format!("{config:?}").contains("secret"), "{config:?}");
+    }
+
+    #[test]
     fn what_is_wrong_is_told_once_with_its_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.toml");

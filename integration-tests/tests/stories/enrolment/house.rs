@@ -221,6 +221,7 @@ pub(super) fn data_config(home: &Path, url: &str, token: &str) -> data::Config {
             ..data::Control::default()
         },
         state: data::State { dir: home.to_owned(), ..data::State::default() },
+        policy: data::Policy::default(),
         upstream: data::Upstream { allow_loopback: true, ..data::Upstream::default() },
         bounds: data::Bounds::default(),
         drain: data::Drain::default(),

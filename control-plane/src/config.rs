@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use policy_engine::vocabulary::{Duration, SpanError};
 use serde::Deserialize;
 
+use crate::rollout::RolloutConfig;
 use crate::upstream::Upstream;
 pub use form::FormError;
 
@@ -36,6 +37,8 @@ pub struct Config {
     pub sync: SyncConfig,
     /// Which upstream addresses may be registered, beyond public ones.
     pub upstream: Upstream,
+    /// How staged changes are taken to the nodes.
+    pub rollout: RolloutConfig,
 }
 
 /// Addresses; port 0 picks a free one.
@@ -150,6 +153,7 @@ impl Default for Config {
             admin: AdminConfig::default(),
             sync: SyncConfig::default(),
             upstream: Upstream::default(),
+            rollout: RolloutConfig::default(),
         }
     }
 }

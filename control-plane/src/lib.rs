@@ -24,6 +24,7 @@ mod private;
 pub mod publish;
 pub mod registry;
 pub mod revocations;
+pub mod rollout;
 pub mod seal;
 pub mod serve;
 pub mod signer;

@@ -9,9 +9,30 @@ mod meaning;
 mod render;
 mod yaml;
 
+use proto::admin::SourceFile;
+
+use crate::publish::Staging;
+
 pub use apply::apply;
 pub use delete::delete;
 pub use export::{Selection, export};
+
+/// Files, and how what they say is put in force.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    /// The files.
+    pub files: Vec<SourceFile>,
+    /// How it is taken to the nodes; `None` is at once.
+    pub staging: Option<Staging>,
+    /// The policy may hold much less afterwards.
+    pub may_shrink: bool,
+}
+
+impl From<Vec<SourceFile>> for Declared {
+    fn from(files: Vec<SourceFile>) -> Self {
+        Self { files, ..Self::default() }
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -67,6 +67,8 @@ pub struct NodeSession {
     shared: Arc<Shared>,
     place: Place,
     number: u64,
+    /// The node's AIP name.
+    pub name: String,
     /// The `boot_id` of another process that has an open session of the same node.
     pub rival: Option<String>,
 }
@@ -123,14 +125,14 @@ impl NodeRegistry {
         change(&mut node);
         node.state = CONNECTED.to_owned();
         known.begun = known.begun.saturating_add(1);
-        let number = known.begun;
+        let (number, name) = (known.begun, node.name.clone());
         known.insert(place.clone(), node.clone());
         let open = known.open.entry(place.clone()).or_default();
         let rival = open.iter().map(|(_, other)| &other.boot_id).find(|boot| **boot != node.boot_id).cloned();
         open.push((number, node));
         known.unkept.insert(place.clone());
         self.shared.changed.notify_one();
-        NodeSession { shared: self.shared.clone(), place, number, rival }
+        NodeSession { shared: self.shared.clone(), place, number, name, rival }
     }
 
     /// Which nodes are let in.
@@ -180,6 +182,11 @@ impl NodeRegistry {
         let shown =
             |(at, node): (&Place, &Node)| (at.clone(), self.as_it_stands((&at.0, &at.1), node.clone()));
         later.take(size).map(shown).collect()
+    }
+
+    /// Every node that is known.
+    pub fn fleet(&self) -> Vec<Node> {
+        self.shared.known.read().nodes.values().cloned().collect()
     }
 
     /// The geos that nodes are known in.

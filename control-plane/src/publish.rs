@@ -6,6 +6,7 @@
 //! A publication runs to its end even when its caller has gone: memory and store never part.
 
 mod audit;
+pub mod lines;
 mod load;
 mod plan;
 mod refusals;
@@ -17,7 +18,11 @@ use std::time::Instant;
 use policy_engine::compile::compile;
 use policy_engine::facts::Facts;
 use policy_engine::snapshot::{CompiledSnapshot, Header};
-use policy_engine::{Change as Changed, apply};
+use policy_engine::{Change as Changed, Shrunk, apply};
+use prost::Message as _;
+use proto::admin::Rollout;
+use proto::code::ErrorCode;
+use proto::status::Refusal;
 use tokio::sync::{Mutex, watch};
 
 use crate::authoriser::Authoriser;
@@ -29,13 +34,14 @@ use crate::kills::Kills;
 use crate::registry::Registry;
 use crate::revocations::Revoked;
 use crate::seal::Sealer;
-use crate::store::{Batch, Digest, Head, Page, Store, Written};
+use crate::store::{Batch, Digest, Head, Page, RolloutRow, Store, Written};
 use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 use crate::vault::Vault;
 
 pub use crate::act::Act;
 pub use audit::noted;
+pub use lines::{Active, InForce, Staging};
 pub use load::OpenError;
 use plan::Applied;
 pub use plan::{Change, Effect, Effects, Plan};
@@ -74,6 +80,8 @@ pub struct Outcome {
     pub effects: Effects,
     /// A revision was made.
     pub changed: bool,
+    /// AIP name of the rollout that is, or would be, on its way afterwards.
+    pub rollout: Option<String>,
 }
 
 /// Whether an act is done or only tried.
@@ -102,6 +110,8 @@ struct Shared {
     writing: Mutex<()>,
     trail: Trail,
     current: watch::Sender<Arc<Published>>,
+    /// The same with the line that is for everybody.
+    in_force: watch::Sender<InForce>,
 }
 
 impl Publisher {
@@ -113,10 +123,13 @@ impl Publisher {
         let kills = Kills::open(&store).await?;
         let vault = Vault::new(sealer, store.credentials().await?.into_iter().collect());
         let gate = Gate { vault, upstream };
-        let (current, _) = watch::channel(Arc::new(published));
+        let in_force = load::in_force(&store, Arc::new(published)).await?;
+        let (current, _) = watch::channel(in_force.head.clone());
+        let (in_force, _) = watch::channel(in_force);
         let metrics = Metrics::default();
         let (refusals, writing, trail) = (Refusals::default(), Mutex::new(()), Trail::default());
-        let shared = Shared { store, gate, ring, kills, metrics, refusals, writing, trail, current };
+        let shared =
+            Shared { store, gate, ring, kills, metrics, refusals, writing, trail, current, in_force };
         shared.measure();
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -129,6 +142,55 @@ impl Publisher {
     /// What is in force, and every change of it; a slow reader sees the latest, not each.
     pub fn watch(&self) -> watch::Receiver<Arc<Published>> {
         self.shared.current.subscribe()
+    }
+
+    /// Both lines, and every change of them; a slow reader sees the latest, not each.
+    pub fn lines(&self) -> watch::Receiver<InForce> {
+        self.shared.in_force.subscribe()
+    }
+
+    /// Keeps how the rollout goes on; nothing where it is over already.
+    pub async fn go_on(&self, record: Rollout) -> Result<(), ChangeError> {
+        let shared = self.shared.clone();
+        tokio::spawn(async move { shared.go_on(record).await }).await.map_err(|_| ChangeError::Broken)?
+    }
+
+    /// Keeps how a rollout goes on because somebody said so, and logs who.
+    pub async fn steer(&self, act: Act, record: Rollout) -> Result<(), ChangeError> {
+        let event = audit::steering(&act, record.candidate_revision, clock::now());
+        self.shared.store.log(&event).await?;
+        self.go_on(record).await
+    }
+
+    /// Takes a rollout back, by a new revision with what was there before; `None` where it is over already.
+    pub async fn take_back(
+        &self,
+        act: Act,
+        name: &str,
+        reason: &str,
+    ) -> Result<Option<Rollout>, ChangeError> {
+        let active =
+            self.shared.in_force.borrow().rollout.clone().filter(|active| active.record.name == name);
+        let Some(active) = active else { return Ok(None) };
+        let (name, reason) = (name.to_owned(), reason.to_owned());
+        let ended = Arc::new(Mutex::new(None));
+        let told = ended.clone();
+        let lines = self.shared.clone();
+        let plan = move |published: &Published, _: &Gate| {
+            let now = lines.in_force.borrow().rollout.clone();
+            let Some(active) = now.filter(|active| active.record.name == name) else {
+                return Ok(Plan::default());
+            };
+            let record = lines::aborted(&active.record, &reason, published.head.revision.saturating_add(1));
+            if let Ok(mut told) = told.try_lock() {
+                *told = Some(record.clone());
+            }
+            Ok(Plan { ends: Some(record), ..active.taken_back() })
+        };
+        drop(active);
+        self.publish(act, Mode::Commit, plan).await?;
+        let ended = ended.lock().await.take();
+        Ok(ended)
     }
 
     /// Everything that changed after a revision, up to another; `None` where that is not known any more.
@@ -210,44 +272,70 @@ impl Shared {
     {
         let _turn = self.writing.lock().await;
         let begun = Instant::now();
-        let base = self.current.borrow().clone();
+        let lines = self.in_force.borrow().clone();
+        let base = lines.head.clone();
         let plan = plan(&base, &self.gate)?;
         let now = clock::now();
         let applied = plan::apply(&base, &plan, now)?;
         if applied.written.is_empty() {
             let Applied { registry, effects, .. } = applied;
-            return Ok(Outcome { published: base, registry, effects, changed: false });
+            return Ok(Outcome { published: base, registry, effects, changed: false, rollout: None });
         }
+        let rollout = rollout_of(&lines, &plan, &applied, &act.actor)?;
         let Applied { facts, registry, written, effects } = applied;
         let changes = changed(&effects);
         let before = Some((base.compiled.clone(), changes.clone()));
-        let compiled = judge(facts, base.head.revision.saturating_add(1), before).await?;
-        if mode == Mode::Try {
-            return Ok(Outcome { published: base, registry, effects, changed: false });
+        let Judged { facts, compiled } = judge(facts, base.head.revision.saturating_add(1), before).await?;
+        if let Some(shrunk) = policy_engine::shrunk(&base.facts, &facts).filter(|_| !plan.may_shrink) {
+            return Err(shrinks(shrunk).into());
         }
-        let digest = registry.digest();
-        let head = self.commit(act, &base, &plan, (&written, digest, now)).await?;
-        self.ring.keep(plan.keys);
-        self.gate.vault.keep(&plan.credentials);
-        let Judged { facts, compiled } = compiled;
-        let authoriser = base.authoriser.after(&base.registry, &registry, &facts);
-        let revoked = base.revoked.after(&written, &facts, head.revision);
-        self.trail.leave(head.revision, changes);
+        let revision = base.head.revision.saturating_add(1);
         let published = Arc::new(Published {
-            head,
-            digest,
+            head: Head { revision, ..base.head },
+            digest: registry.digest(),
             registry: registry.clone(),
+            authoriser: base.authoriser.after(&base.registry, &registry, &facts),
+            revoked: base.revoked.after(&written, &facts, revision),
+            shrink_revision: if plan.may_shrink { revision } else { base.shrink_revision },
             facts,
             compiled,
-            authoriser,
-            revoked,
-            shrink_revision: base.shrink_revision,
         });
+        let stable = match &rollout {
+            Some(rollout) => Arc::new(rollout.stable(&published, &lines.stable)?),
+            None => published.clone(),
+        };
+        let name = rollout.as_ref().map(|rollout| rollout.record.name.clone());
+        let outcome = |published, changed| Outcome { published, registry, effects, changed, rollout: name };
+        if mode == Mode::Try {
+            return Ok(outcome(base, false));
+        }
+        let kept = plan.ends.as_ref().or(rollout.as_ref().map(|rollout| &rollout.record)).map(kept);
+        self.commit(act, (&lines, &plan, kept.as_ref()), (&written, published.digest, now)).await?;
+        self.ring.keep(plan.keys);
+        self.gate.vault.keep(&plan.credentials);
+        self.trail.leave(revision, changes);
+        let settled = if rollout.is_none() && lines.rollout.is_some() { revision } else { lines.settled };
+        self.in_force.send_replace(InForce { head: published.clone(), stable, rollout, settled });
         self.current.send_replace(published.clone());
         self.metrics.publications.inc();
         self.metrics.duration.observe(begun.elapsed().as_secs_f64());
         self.measure();
-        Ok(Outcome { published, registry, effects, changed: true })
+        Ok(outcome(published, true))
+    }
+
+    /// Keeps how the rollout goes on. One that is completed leaves one line for everybody.
+    async fn go_on(&self, record: Rollout) -> Result<(), ChangeError> {
+        let _turn = self.writing.lock().await;
+        let lines = self.in_force.borrow().clone();
+        let active = lines.rollout.as_ref().filter(|active| active.record.name == record.name);
+        let Some(active) = active else { return Ok(()) };
+        self.store.keep_rollout(&kept(&record)).await?;
+        let next = match lines::is_over(&record) {
+            true => InForce::settled(lines.head.clone()),
+            false => InForce { rollout: Some(Arc::new(active.with(record))), ..lines.clone() },
+        };
+        self.in_force.send_replace(next);
+        Ok(())
     }
 
     fn measure(&self) {
@@ -259,10 +347,10 @@ impl Shared {
     async fn commit(
         &self,
         act: &Act,
-        base: &Published,
-        plan: &Plan,
+        (lines, plan, rollout): (&InForce, &Plan, Option<&RolloutRow>),
         (written, digest, now): (&[Written], Digest, i64),
-    ) -> Result<Head, ChangeError> {
+    ) -> Result<(), ChangeError> {
+        let base = &lines.head;
         let changes = audit::changes(base, written);
         let revision = base.head.revision.saturating_add(1);
         let events = audit::events(act, &changes, revision, now);
@@ -277,10 +365,50 @@ impl Shared {
             events: &events,
             keys: &keys,
             credentials: &plan.credentials,
+            may_shrink: plan.may_shrink,
+            rollout,
         };
-        let (head, _) = self.store.commit(&batch).await?;
-        Ok(head)
+        self.store.commit(&batch).await?;
+        Ok(())
     }
+}
+
+/// The rollout that is on its way once a plan is done.
+fn rollout_of(
+    lines: &InForce,
+    plan: &Plan,
+    applied: &Applied,
+    actor: &str,
+) -> Result<Option<Arc<Active>>, ChangeError> {
+    match (&lines.rollout, &plan.staging) {
+        (Some(_), _) if plan.ends.is_some() => Ok(None),
+        (Some(active), Some(_)) => {
+            let line = format!("`{}` is on its way: one rollout at a time", active.record.name);
+            Err(Refusal::new(ErrorCode::FailedPrecondition, line).into())
+        }
+        (Some(active), None) => {
+            active.leaves_alone(plan)?;
+            Ok(Some(active.clone()))
+        }
+        (None, Some(staging)) => Ok(Active::begun(staging, applied, &lines.head, actor).map(Arc::new)),
+        (None, None) => Ok(None),
+    }
+}
+
+fn kept(record: &Rollout) -> RolloutRow {
+    RolloutRow {
+        candidate_revision: record.candidate_revision,
+        body: record.encode_to_vec(),
+        active: !lines::is_over(record),
+    }
+}
+
+fn shrinks(Shrunk { what, before, after }: Shrunk) -> Refusal {
+    let line = format!(
+        "of {before} {what} {after} would be left, which nodes take for an accident: say `allowShrink` (`--allow-shrink`) if \
+         it is meant"
+    );
+    Refusal::new(ErrorCode::FailedPrecondition, line)
 }
 
 /// Facts with the snapshot they compile to.

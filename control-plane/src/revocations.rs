@@ -53,6 +53,11 @@ impl Revoked {
         Self { newest: revoked.collect(), left_out: 0 }.settled()
     }
 
+    /// Whether nothing was ever taken back.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.newest.is_empty()
+    }
+
     /// The same after a publication.
     pub(crate) fn after(self: &Arc<Self>, written: &[Written], facts: &Facts, revision: i64) -> Arc<Self> {
         let keys = written.iter().filter(|w| w.kind == Kind::Key.as_str() && w.after.is_some());

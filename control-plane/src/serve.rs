@@ -38,6 +38,7 @@ use crate::lock::DirLock;
 use crate::nodes::NodeRegistry;
 use crate::private;
 use crate::publish::Publisher;
+use crate::rollout;
 use crate::seal::{MASTER_KEY_VARIABLE, Sealer};
 use crate::signer::Signers;
 use crate::store::Store;
@@ -97,6 +98,9 @@ impl ControlPlane {
         let admission = nodes.admission().clone();
         let enrolment = Enrolment::open(publisher.store().clone(), admission.clone(), issuer).await?;
         let admin = Admin::new(publisher.clone(), authenticator, nodes.clone()).enrolling(enrolment.clone());
+        let admin = admin.rolling_out(config.rollout.clone());
+        let conducted = rollout::run(publisher.clone(), nodes.clone(), config.rollout.clone(), stop.clone());
+        tasks.spawn(conducted);
 
         let signers = Signers::open(publisher.store(), publisher.vault().sealer(), &authority).await?;
         let policy = (publisher.clone(), signers);

@@ -10,6 +10,7 @@ mod history;
 mod kills;
 mod nodes;
 mod page;
+mod rollouts;
 mod sealed;
 mod signers;
 
@@ -34,6 +35,7 @@ pub use history::{ChangeRow, RevisionRow, ScopeRow};
 pub use kills::{KillChange, KillRow};
 pub use nodes::NodeRow;
 pub use page::Page;
+pub use rollouts::RolloutRow;
 pub use sealed::ScopeKeyRow;
 pub use signers::SignerRow;
 
@@ -41,13 +43,14 @@ pub use signers::SignerRow;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
     (4, "enrolment", include_str!("../migrations/sqlite/0004_enrolment.sql")),
     (5, "kills", include_str!("../migrations/sqlite/0005_kills.sql")),
     (6, "signers", include_str!("../migrations/sqlite/0006_signers.sql")),
+    (7, "rollouts", include_str!("../migrations/sqlite/0007_rollouts.sql")),
 ];
 
 /// Why the store did not do it.

@@ -104,7 +104,7 @@ impl Household {
     /// Applies a file that must be without fault; gives the revision.
     pub async fn apply(&self, text: &str) -> Result<i64> {
         let files = vec![SourceFile { path: "story.yaml".to_owned(), text: text.to_owned() }];
-        let request = self.authorised(ApplyRequest { files, dry_run: false })?;
+        let request = self.authorised(ApplyRequest { files, ..Default::default() })?;
         let answer = PolicyServiceClient::new(self.channel().await?).apply(request).await?.into_inner();
         anyhow::ensure!(answer.faults.is_empty(), "{}", crate::sandbox::told(&answer.faults));
         Ok(answer.revision)

@@ -83,7 +83,7 @@ impl Sandbox {
     /// Applies a file and gives what the control plane says to it, faults included.
     pub async fn try_apply(&self, text: &str) -> Result<ApplyResponse> {
         let files = vec![SourceFile { path: "story.yaml".to_owned(), text: text.to_owned() }];
-        let request = self.authorised(ApplyRequest { files, dry_run: false })?;
+        let request = self.authorised(ApplyRequest { files, ..Default::default() })?;
         let mut client = PolicyServiceClient::new(self.admin_channel().await?);
         Ok(client.apply(request).await?.into_inner())
     }

@@ -12,6 +12,7 @@ mod nodes;
 mod page;
 mod policy;
 mod revisions;
+mod rollouts;
 mod services;
 mod standard;
 
@@ -32,6 +33,7 @@ use proto::admin::principals_service_server::PrincipalsServiceServer;
 use proto::admin::providers_service_server::ProvidersServiceServer;
 use proto::admin::revisions_service_server::RevisionsServiceServer;
 use proto::admin::roles_service_server::RolesServiceServer;
+use proto::admin::rollouts_service_server::RolloutsServiceServer;
 use proto::admin::rules_service_server::RulesServiceServer;
 use proto::admin::teams_service_server::TeamsServiceServer;
 use proto::admin::tenants_service_server::TenantsServiceServer;
@@ -45,6 +47,7 @@ use crate::actor::Authenticator;
 use crate::enrolment::Enrolment;
 use crate::nodes::NodeRegistry;
 use crate::publish::Publisher;
+use crate::rollout::RolloutConfig;
 
 /// The admin API. Clones share it.
 #[derive(Debug, Clone)]
@@ -53,6 +56,7 @@ pub struct Admin {
     authenticator: Authenticator,
     nodes: NodeRegistry,
     enrolment: Option<Enrolment>,
+    rollouts: RolloutConfig,
 }
 
 /// Bytes of one message at most: a directory of declarative files is one.
@@ -61,12 +65,18 @@ const MESSAGE_BYTES: usize = 32 << 20;
 impl Admin {
     /// The admin API over a publisher, for the callers an authenticator knows.
     pub fn new(publisher: Publisher, authenticator: Authenticator, nodes: NodeRegistry) -> Self {
-        Self { publisher, authenticator, nodes, enrolment: None }
+        let rollouts = RolloutConfig::default();
+        Self { publisher, authenticator, nodes, enrolment: None, rollouts }
     }
 
     /// The same, which makes tokens for nodes too.
     pub fn enrolling(self, enrolment: Enrolment) -> Self {
         Self { enrolment: Some(enrolment), ..self }
+    }
+
+    /// The same, whose rollouts go by these stages.
+    pub fn rolling_out(self, rollouts: RolloutConfig) -> Self {
+        Self { rollouts, ..self }
     }
 
     /// Refuses a caller whom these headers do not make known.
@@ -108,6 +118,7 @@ impl Admin {
             KeysServiceServer,
             KillsServiceServer,
             RevisionsServiceServer,
+            RolloutsServiceServer,
             AuditServiceServer,
             NodesServiceServer,
             PolicyServiceServer,

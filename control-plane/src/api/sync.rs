@@ -36,7 +36,7 @@ use crate::signer::Signers;
 pub(super) use peer::admitted;
 pub use peer::{NodeId, PeerError, node_of};
 
-use line::{Line, Origin};
+use line::{Line, Origin, Which};
 use statements::Told;
 
 /// How many whole snapshots are sent at a time, over all nodes.
@@ -68,7 +68,8 @@ struct Shared {
 /// What nodes of a geo follow.
 #[derive(Debug, Clone)]
 struct Lines {
-    snapshots: watch::Receiver<Option<Arc<Line>>>,
+    head: watch::Receiver<Option<Arc<Line>>>,
+    stable: watch::Receiver<Option<Arc<Line>>>,
     statements: watch::Receiver<Told>,
 }
 
@@ -93,10 +94,11 @@ impl Shared {
         if let Some(lines) = all.get(geo) {
             return lines.clone();
         }
-        let snapshots = line::follow(self.origin.clone(), geo.clone(), self.stop.clone());
+        let follow = |which| line::follow(self.origin.clone(), (geo.clone(), which), self.stop.clone());
+        let (head, stable) = (follow(Which::Head), follow(Which::Stable));
         let (origin, stop) = (self.origin.clone(), self.stop.clone());
-        let statements = statements::follow(origin, geo.clone(), snapshots.clone(), stop);
-        let lines = Lines { snapshots, statements };
+        let statements = statements::follow(origin, geo.clone(), head.clone(), stop);
+        let lines = Lines { head, stable, statements };
         all.insert(geo.clone(), lines.clone());
         lines
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use policy_engine::compile;
 use policy_engine::vocabulary::{Id, Kind};
-use proto::admin::{ApplyResponse, Fault, ResourceChange, SourceFile};
+use proto::admin::{ApplyResponse, Fault, ResourceChange};
 use proto::name;
 use proto::status::Refusal;
 
+use super::Declared;
 use super::document::{self, Document};
 use super::meaning::{self, raw};
 use crate::actor::Actor;
@@ -21,8 +22,9 @@ pub async fn apply(
     publisher: &Publisher,
     actor: &Actor,
     (act, mode): (Act, Mode),
-    files: Vec<SourceFile>,
+    declared: impl Into<Declared>,
 ) -> Result<ApplyResponse, Refusal> {
+    let Declared { files, staging, may_shrink } = declared.into();
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
     let (mut documents, mut faults) = reading.await.map_err(|_| ChangeError::Broken)?;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
@@ -39,7 +41,10 @@ pub async fn apply(
         return Ok(refused(faults));
     }
     let declared = documents.clone();
-    let planned = move |published: &Published, gate: &Gate| plan(published, gate, &declared);
+    let planned = move |published: &Published, gate: &Gate| {
+        let plan = plan(published, gate, &declared)?;
+        Ok(Plan { staging, may_shrink, ..plan })
+    };
     match publisher.publish(act, mode, planned).await {
         Ok(outcome) => Ok(done(&outcome)),
         Err(ChangeError::Faults(found)) => {
@@ -129,7 +134,8 @@ fn refused(faults: Vec<Fault>) -> ApplyResponse {
 
 fn done(outcome: &Outcome) -> ApplyResponse {
     let revision = if outcome.changed { outcome.published.head.revision } else { 0 };
-    ApplyResponse { changes: changes(&outcome.effects), faults: Vec::new(), revision }
+    let rollout = outcome.rollout.clone().filter(|_| outcome.changed).unwrap_or_default();
+    ApplyResponse { changes: changes(&outcome.effects), faults: Vec::new(), revision, rollout }
 }
 
 pub(super) fn changes(effects: &Effects) -> Vec<ResourceChange> {

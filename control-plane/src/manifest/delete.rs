@@ -5,10 +5,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use policy_engine::vocabulary::{Id, Kind};
-use proto::admin::{DeleteResponse, Fault, SourceFile};
+use proto::admin::{DeleteResponse, Fault};
 use proto::name;
 use proto::status::Refusal;
 
+use super::Declared;
 use super::apply::{changes, faulty, place};
 use super::document::{self, Document};
 use crate::actor::Actor;
@@ -22,8 +23,9 @@ pub async fn delete(
     publisher: &Publisher,
     actor: &Actor,
     (act, mode): (Act, Mode),
-    files: Vec<SourceFile>,
+    declared: impl Into<Declared>,
 ) -> Result<DeleteResponse, Refusal> {
+    let Declared { files, may_shrink, .. } = declared.into();
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
     let (mut documents, faults) = reading.await.map_err(|_| ChangeError::Broken)?;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
@@ -39,7 +41,10 @@ pub async fn delete(
     }
     let wanted: Vec<(Kind, Id)> = documents.iter().map(|d| (d.kind, d.id.clone())).collect();
     let removed = wanted.clone();
-    match publisher.publish(act, mode, move |published, _| Ok(plan(published, &removed))).await {
+    match publisher
+        .publish(act, mode, move |published, _| Ok(Plan { may_shrink, ..plan(published, &removed) }))
+        .await
+    {
         Ok(outcome) => Ok(done(&outcome)),
         Err(ChangeError::Faults(found)) => {
             let asking = Asking { actor, published: &current };

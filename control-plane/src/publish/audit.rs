@@ -55,6 +55,12 @@ pub(super) fn events<'a>(
         .collect()
 }
 
+/// The event of an act that steered a rollout.
+pub(super) fn steering(act: &Act, candidate_revision: i64, now: i64) -> Event<'_> {
+    let body = Box::new(move |seq| encoded(act.event("ok", candidate_revision, now), seq));
+    Event { created_at: now, revision: candidate_revision, body }
+}
+
 /// The event of an act that was refused, after so many refusals of the same actor that are not logged.
 pub(super) fn refusal<'a>(act: &'a Act, outcome: &'a str, (now, unlogged): (i64, i64)) -> Event<'a> {
     Event {

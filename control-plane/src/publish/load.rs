@@ -5,7 +5,10 @@ use std::sync::Arc;
 use policy_engine::compile::Fault;
 use policy_engine::facts::Facts;
 use policy_engine::vocabulary::{Id, Kind, Name};
+use prost::Message as _;
+use proto::admin::Rollout;
 
+use super::lines::{Active, InForce};
 use super::{Judged, Published, judge};
 use crate::authoriser::Authoriser;
 use crate::error::ChangeError;
@@ -33,6 +36,19 @@ pub enum OpenError {
 pub(super) async fn published(store: &Store) -> Result<Published, OpenError> {
     let head = store.head().await?;
     assembled(head, store.in_force().await?, store.shrink_revision(head.revision).await?).await
+}
+
+/// Both lines, as they were when the store was last written.
+pub(super) async fn in_force(store: &Store, head: Arc<Published>) -> Result<InForce, OpenError> {
+    let Some(row) = store.active_rollout().await? else { return Ok(InForce::settled(head)) };
+    let corrupt = || StoreError::Corrupt("a rollout that can't be read".to_owned());
+    let record = Rollout::decode(row.body.as_slice()).map_err(|_| corrupt())?;
+    let base = Head { revision: record.base_revision, epoch: head.head.epoch };
+    let base = at_revision(store, base).await?;
+    let active = Active::restored(record, &base).ok_or_else(corrupt)?;
+    let stable = active.stable(&head, &base).map_err(OpenError::Faults)?;
+    let settled = base.head.revision;
+    Ok(InForce { head, stable: Arc::new(stable), rollout: Some(Arc::new(active)), settled })
 }
 
 /// Everything that was in force at a revision, compiled as it was then.

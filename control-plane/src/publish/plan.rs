@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use policy_engine::facts::Facts;
 use policy_engine::vocabulary::{Id, Kind, Name};
+use proto::admin::Rollout;
 
 use super::Published;
+use super::lines::Staging;
 use crate::error::ChangeError;
 use crate::govern;
 use crate::registry::{Registry, Stored, sha256};
@@ -21,6 +23,12 @@ pub struct Plan {
     pub credentials: Vec<(String, Vec<u8>)>,
     /// SHA-256 of the secrets of keys among them, by public id.
     pub keys: Vec<(Name, Digest)>,
+    /// The policy may hold much less afterwards.
+    pub may_shrink: bool,
+    /// How it is taken to the nodes; `None` is at once.
+    pub staging: Option<Staging>,
+    /// It ends the rollout that is on its way, which is then this.
+    pub ends: Option<Rollout>,
 }
 
 /// A resource as it shall be.

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::{Chain, Digest, Event, Head, Store, StoreError, audit};
+use super::{Chain, Digest, Event, Head, RolloutRow, Store, StoreError, audit, rollouts};
 
 /// Rows of one statement; six values each stay well below SQLite's 32,766.
 const ROWS: usize = 1_000;
@@ -48,6 +48,10 @@ pub struct Batch<'a> {
     pub keys: &'a [(String, Vec<u8>)],
     /// Sealed credentials that are new, by id.
     pub credentials: &'a [(String, Vec<u8>)],
+    /// Its author said that much less may be in force afterwards.
+    pub may_shrink: bool,
+    /// The rollout that begins, goes on or ends with it.
+    pub rollout: Option<&'a RolloutRow>,
 }
 
 impl Store {
@@ -84,6 +88,9 @@ impl Store {
             )
             .await?;
         }
+        if let Some(rollout) = batch.rollout {
+            rollouts::put(&mut tx, rollout).await?;
+        }
         let chain = audit::append(&mut tx, batch.events).await?;
         tx.commit().await?;
         Ok((head, chain))
@@ -92,8 +99,8 @@ impl Store {
 
 async fn insert_revision(tx: &mut SqliteConnection, batch: &Batch<'_>, head: Head) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO revision (revision, epoch, digest, actor, action, changes, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO revision (revision, epoch, digest, actor, action, changes, created_at, may_shrink) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(head.revision)
     .bind(head.epoch)
@@ -102,6 +109,7 @@ async fn insert_revision(tx: &mut SqliteConnection, batch: &Batch<'_>, head: Hea
     .bind(batch.action)
     .bind(i64::try_from(batch.written.len()).unwrap_or(i64::MAX))
     .bind(batch.now)
+    .bind(i64::from(batch.may_shrink))
     .execute(&mut *tx)
     .await?;
     Ok(())

@@ -133,16 +133,31 @@ impl Store {
 
     /// Keeps what a revision is for a scope; the first word stands.
     pub async fn keep_scope(&self, revision: i64, scope: &ScopeRow) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO revision_scope (revision, geo, node_class, digest) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(revision)
-        .bind(&scope.geo)
-        .bind(&scope.node_class)
-        .bind(scope.digest.as_slice())
-        .execute(&self.writer)
-        .await?;
+        let insert = "INSERT INTO revision_scope (revision, geo, node_class, digest) VALUES ($1, $2, $3, $4) \
+                      ON CONFLICT DO NOTHING";
+        self.keep_digest(insert, revision, scope).await
+    }
+
+    /// The same of the candidate line of a rollout.
+    pub async fn keep_candidate(&self, revision: i64, scope: &ScopeRow) -> Result<(), StoreError> {
+        let insert = "INSERT INTO revision_candidate (revision, geo, node_class, digest) VALUES ($1, $2, $3, $4) \
+                      ON CONFLICT DO NOTHING";
+        self.keep_digest(insert, revision, scope).await
+    }
+
+    async fn keep_digest(
+        &self,
+        insert: &'static str,
+        revision: i64,
+        scope: &ScopeRow,
+    ) -> Result<(), StoreError> {
+        sqlx::query(insert)
+            .bind(revision)
+            .bind(&scope.geo)
+            .bind(&scope.node_class)
+            .bind(scope.digest.as_slice())
+            .execute(&self.writer)
+            .await?;
         Ok(())
     }
 }

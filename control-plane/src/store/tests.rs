@@ -29,6 +29,8 @@ async fn publish(store: &Store, written: &[Written], events: &[Event<'_>]) -> Re
         events,
         keys: &[],
         credentials: &[],
+        may_shrink: false,
+        rollout: None,
     };
     store.commit(&batch).await.map(|(head, _)| head)
 }
@@ -101,6 +103,8 @@ async fn a_commit_on_an_old_base_is_refused() {
         events: &[],
         keys: &[],
         credentials: &[],
+        may_shrink: false,
+        rollout: None,
     };
     assert!(matches!(store.commit(&batch).await, Err(StoreError::HeadMoved { expected: 0 })));
 }

@@ -63,5 +63,6 @@ pub(super) fn data_config(home: &Path, geo: Geo, control: &ControlPlane) -> Resu
         bounds: data::Bounds::default(),
         drain: data::Drain::default(),
         telemetry: data::Telemetry::default(),
+        policy: data::Policy::default(),
     })
 }

@@ -19,15 +19,15 @@ use crate::actor::{absent, missing};
 use crate::clock;
 use crate::error::unspoken;
 use crate::explain::{Imagined, World, explain};
-use crate::manifest::{self, Selection};
-use crate::publish::Published;
+use crate::manifest::{self, Declared, Selection};
+use crate::publish::{Published, Staging};
 
 #[tonic::async_trait]
 impl PolicyService for Admin {
     async fn apply(&self, request: Request<ApplyRequest>) -> Result<Response<ApplyResponse>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Apply", request)?;
         let how = (call.act(String::new()), call.is_in(mode(asked.dry_run)));
-        let applied = manifest::apply(&self.publisher, &call.actor, how, asked.files).await;
+        let applied = manifest::apply(&self.publisher, &call.actor, how, self.declared(asked)).await;
         if applied.as_ref().is_ok_and(|applied| !applied.faults.is_empty()) {
             self.note_refusal(&call, ErrorCode::InvalidRequest).await;
         }
@@ -37,7 +37,8 @@ impl PolicyService for Admin {
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Delete", request)?;
         let how = (call.act(String::new()), call.is_in(mode(asked.dry_run)));
-        let deleted = manifest::delete(&self.publisher, &call.actor, how, asked.files).await;
+        let declared = Declared { files: asked.files, may_shrink: asked.allow_shrink, ..Declared::default() };
+        let deleted = manifest::delete(&self.publisher, &call.actor, how, declared).await;
         if deleted.as_ref().is_ok_and(|deleted| !deleted.faults.is_empty()) {
             self.note_refusal(&call, ErrorCode::InvalidRequest).await;
         }
@@ -58,6 +59,12 @@ impl PolicyService for Admin {
 }
 
 impl Admin {
+    fn declared(&self, asked: ApplyRequest) -> Declared {
+        let stages = || self.rollouts.stages(self.nodes.geos());
+        let staging = asked.staged.then(|| Staging { stages: stages(), manual: asked.manual });
+        Declared { files: asked.files, staging, may_shrink: asked.allow_shrink }
+    }
+
     fn exported(&self, call: &Call, asked: &ExportRequest) -> Result<ExportResponse, Refusal> {
         let tenant = parse_parent(&asked.parent).map_err(|e| Refusal::field("parent", e.to_string()))?;
         let kind =

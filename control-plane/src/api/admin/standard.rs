@@ -166,7 +166,8 @@ impl Admin {
         self.demand_write(call, M::KIND, &id)?;
         let (place, etag, allow_missing) = (id.clone(), asked.etag, asked.allow_missing);
         let plan = move |published: &Published, _: &Gate| {
-            let mut plan = Plan::default();
+            // Who takes one thing away by its name means it.
+            let mut plan = Plan { may_shrink: true, ..Plan::default() };
             match published.registry.get(M::KIND, &place) {
                 None if allow_missing => return Ok(plan),
                 None => return Err(missing(&name::format(M::KIND, &place)).into()),
@@ -226,7 +227,7 @@ fn replaced<M: Noun>(published: &Published, gate: &Gate, id: &Id, message: M) ->
     let before = published.registry.get(M::KIND, id).map(AsRef::as_ref);
     let prepared = govern::prepare(message, id, before, gate).map_err(ChangeError::Faults)?;
     let change = Change { kind: M::KIND, id: id.clone(), after: Some(prepared.bytes) };
-    Ok(Plan { changes: vec![change], credentials: prepared.sealed, keys: Vec::new() })
+    Ok(Plan { changes: vec![change], credentials: prepared.sealed, ..Plan::default() })
 }
 
 fn patched<M: Noun>(stored: &[u8], wanted: &M, mask: Option<&FieldMask>) -> Result<M, Refusal> {

@@ -50,8 +50,11 @@ async fn house() -> House {
     let authenticator = Authenticator::new(fixture.publisher.clone(), vec![token]);
     let admin = Admin::new(fixture.publisher.clone(), authenticator, NodeRegistry::default());
     let file = SourceFile { path: "world.yaml".into(), text: WORLD.into() };
-    let applied =
-        admin.apply(root(ApplyRequest { files: vec![file], dry_run: false })).await.unwrap().into_inner();
+    let applied = admin
+        .apply(root(ApplyRequest { files: vec![file], dry_run: false, ..Default::default() }))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(applied.faults, vec![]);
     House { admin, _fixture: fixture }
 }
@@ -410,7 +413,10 @@ async fn a_decision_is_explained_by_the_revision_that_is_asked() {
     let from = |place: &str| ExplainRequest { subject_residency: vec![place.into()], ..ask("fast", "eu") };
     assert!(admin.explain(root(from("de-by"))).await.is_ok(), "read as a node reads it");
     assert_eq!(admin.explain(root(from("europe"))).await.unwrap_err().code(), tonic::Code::InvalidArgument);
-    admin.apply(root(ApplyRequest { files: vec![rejecting()], dry_run: false })).await.unwrap();
+    admin
+        .apply(root(ApplyRequest { files: vec![rejecting()], dry_run: false, ..Default::default() }))
+        .await
+        .unwrap();
     let fields = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     let plugins = ExplainRequest { unknown_fields: fields(&["seed", "plugins"]), ..ask("fast", "eu") };
     let refused = admin.explain(root(plugins)).await.unwrap().into_inner();
@@ -422,7 +428,7 @@ async fn a_decision_is_explained_by_the_revision_that_is_asked() {
     let guarded = "apiVersion: chancery/v1\nkind: Guardrail\nmetadata: {name: baseline}\nspec: {applies: {models: [\"*\"]}, \
                    input: [{detect: EMAIL, action: mask}, {words: [project-x], action: block}], output: [{detect: PHONE, action: mask}]}\n";
     let files = vec![SourceFile { path: "g".into(), text: guarded.into() }];
-    admin.apply(root(ApplyRequest { files, dry_run: false })).await.unwrap();
+    admin.apply(root(ApplyRequest { files, dry_run: false, ..Default::default() })).await.unwrap();
     let allowed = admin.explain(root(ask("fast", "eu"))).await.unwrap().into_inner();
     let acts: Vec<String> = allowed
         .content_actions
@@ -435,7 +441,10 @@ async fn a_decision_is_explained_by_the_revision_that_is_asked() {
 
     let rule = "apiVersion: chancery/v1\nkind: Rule\nmetadata: {name: no-chat}\nspec: {layer: organisation, effect: forbid, legalRef: Policy 7}\n";
     let file = SourceFile { path: "r".into(), text: rule.into() };
-    admin.apply(root(ApplyRequest { files: vec![file], dry_run: false })).await.unwrap();
+    admin
+        .apply(root(ApplyRequest { files: vec![file], dry_run: false, ..Default::default() }))
+        .await
+        .unwrap();
     let denied = admin.explain(root(ask("fast", "eu"))).await.unwrap().into_inner();
     let reason = &denied.reasons[0];
     assert_eq!((denied.effect.as_str(), reason.code.as_str()), ("deny", "rule_forbids"));
@@ -486,5 +495,9 @@ async fn who_may_do_what_is_as_it_was_reviewed() {
 fn every_declared_service_is_served() {
     let services = crate::descriptors::pool().services();
     let declared = services.filter(|s| s.parent_file().package_name() == "chancery.admin.v1").count();
-    assert_eq!(declared, Kind::ALL.len() + 5, "one a kind, and kills, revisions, audit, nodes, policy");
+    assert_eq!(
+        declared,
+        Kind::ALL.len() + 6,
+        "one a kind, and kills, revisions, rollouts, audit, nodes, policy"
+    );
 }

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::encoded::{Encoded, Proof};
 use crate::clock;
 use crate::keyring::ScopeKey;
-use crate::publish::{Published, Publisher};
+use crate::publish::{InForce, Published, Publisher};
 use crate::signer::{Signer, Signers, Subject};
 use crate::store::{Head, ScopeRow};
 
@@ -33,6 +33,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Line {
     /// The newest revision, whether or not it changed anything here.
     pub(super) head: Head,
+    /// Which line it is, as its envelope says.
+    pub(super) word: &'static str,
     /// What is in scope.
     pub(super) facts: Facts,
     /// When it was read, in microseconds since the Unix epoch.
@@ -64,65 +66,131 @@ pub(super) struct Origin {
 #[derive(Debug, Clone)]
 struct Made {
     published: Arc<Published>,
+    /// The rollout it was made under.
+    rollout: Option<String>,
     holding: Holding,
     line: Arc<Line>,
 }
 
-/// Follows a publisher for one geo until `stop`; `None` until the first line is made.
+/// Which of the two lines of succession.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// What is for everybody; while there is a rollout, the candidate.
+    Head,
+    /// While there is a rollout, what nodes outside of its stages enforce; otherwise there is none.
+    Stable,
+}
+
+/// The word for what is for everybody.
+pub(super) const STABLE: &str = "stable";
+
+/// The word for what a rollout brings.
+pub(super) const CANDIDATE: &str = "candidate";
+
+impl Which {
+    /// What this line is now; `None` where there is no such line.
+    fn of(self, lines: &InForce) -> Option<Arc<Published>> {
+        match self {
+            Self::Head => Some(lines.head.clone()),
+            Self::Stable => lines.rollout.as_ref().map(|_| lines.stable.clone()),
+        }
+    }
+
+    /// The word for it in envelopes.
+    fn word(self, lines: &InForce) -> &'static str {
+        match (self, &lines.rollout) {
+            (Self::Head, Some(_)) => CANDIDATE,
+            _ => STABLE,
+        }
+    }
+}
+
+/// Follows a publisher for one geo until `stop`; `None` while there is no such line, and until the first of it is made.
 pub(super) fn follow(
     origin: Origin,
-    geo: Geo,
+    (geo, which): (Geo, Which),
     stop: CancellationToken,
 ) -> watch::Receiver<Option<Arc<Line>>> {
     let (tell, told) = watch::channel(None);
-    tokio::spawn(async move {
-        let mut published = origin.publisher.watch();
-        let mut last: Option<Made> = None;
+    let follower = Follower { origin, geo, which, last: None };
+    tokio::spawn(async move { stop.run_until_cancelled(follower.run(tell)).await });
+    told
+}
+
+/// Makes one line of a geo.
+struct Follower {
+    origin: Origin,
+    geo: Geo,
+    which: Which,
+    last: Option<Made>,
+}
+
+impl Follower {
+    async fn run(mut self, tell: watch::Sender<Option<Arc<Line>>>) {
+        let mut lines = self.origin.publisher.lines();
         loop {
-            let now = published.borrow_and_update().clone();
-            let made = make(&origin, &geo, &now, last.as_ref()).await;
+            let in_force = lines.borrow_and_update().clone();
+            let made = self.next(&in_force).await;
             let failed = made.is_err();
             match made {
-                Ok(made) => {
-                    remember(&origin.publisher, &geo, &made.line).await;
-                    tell.send_replace(Some(made.line.clone()));
-                    last = Some(made);
-                }
+                Ok(line) => drop(tell.send_replace(line)),
                 Err(error) => {
-                    tracing::error!(%geo, %error, "a snapshot can't be made; nodes keep what they have")
+                    tracing::error!(geo = %self.geo, %error, "a snapshot can't be made; nodes keep what they have");
                 }
             }
             tokio::select! {
-                () = stop.cancelled() => return,
-                changed = published.changed() => if changed.is_err() { return },
+                changed = lines.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(AGAIN), if failed => {}
             }
         }
-    });
-    told
+    }
+
+    async fn next(&mut self, in_force: &InForce) -> anyhow::Result<Option<Arc<Line>>> {
+        let Some(now) = self.which.of(in_force) else {
+            self.last = None;
+            return Ok(None);
+        };
+        // A stable line is of one rollout: that of the next has another content at the same revision.
+        let rollout = in_force.rollout.as_ref().map(|rollout| rollout.record.name.clone());
+        let last = self.last.take_if(|last| self.which == Which::Stable && last.rollout != rollout);
+        drop(last);
+        let made =
+            make(&self.origin, &self.geo, (&now, self.which.word(in_force)), self.last.as_ref()).await?;
+        let made = Made { rollout, ..made };
+        remember(&self.origin.publisher, &self.geo, &made.line).await;
+        Ok(Some(self.last.insert(made).line.clone()))
+    }
 }
 
 /// Keeps in history what a revision is for the geo, before any node has it. A store that can't take it holds up no node.
 async fn remember(publisher: &Publisher, geo: &Geo, line: &Line) {
     let Ok(digest) = line.snapshot.version.digest.to_vec().try_into() else { return };
     let scope = ScopeRow { geo: geo.to_string(), node_class: String::new(), digest };
-    if line.head.revision > 0
-        && let Err(error) = publisher.store().keep_scope(line.head.revision, &scope).await
-    {
+    let (store, revision) = (publisher.store(), line.head.revision);
+    let kept = match line.word {
+        _ if revision == 0 => return,
+        CANDIDATE => store.keep_candidate(revision, &scope).await,
+        _ => store.keep_scope(revision, &scope).await,
+    };
+    if let Err(error) = kept {
         tracing::error!(%geo, %error, "history does not know what a revision is for a geo");
     }
 }
 
-async fn make(origin: &Origin, geo: &Geo, now: &Arc<Published>, last: Option<&Made>) -> anyhow::Result<Made> {
+async fn make(
+    origin: &Origin,
+    geo: &Geo,
+    (now, word): (&Arc<Published>, &'static str),
+    last: Option<&Made>,
+) -> anyhow::Result<Made> {
     let publisher = origin.publisher.clone();
     let scope_key = publisher.ring().scope_key(publisher.store(), geo).await?;
     let (geo, now, last) = (geo.clone(), now.clone(), last.cloned());
     let signer = origin.signers.current();
     let work = move || {
         let scope = Scope { geo: geo.clone() };
-        let changes = last
-            .as_ref()
-            .and_then(|last| publisher.changes_since(last.published.head.revision, now.head.revision));
+        let since = |last: &Made| publisher.changes_since(last.published.head.revision, now.head.revision);
+        let changes = last.as_ref().and_then(since);
         let maker = Maker { publisher: &publisher, scope_key: &scope_key, now: &now };
         let (facts, holding, vendors) = match (&last, changes) {
             (Some(last), Some(changes)) => {
@@ -143,9 +211,10 @@ async fn make(origin: &Origin, geo: &Geo, now: &Arc<Published>, last: Option<&Ma
             Some(before) => before.secrets.clone(),
             None => maker.secrets(&facts)?,
         };
-        let snapshot = snapshot(&now, &holding, &signer, before.map(|line| &line.snapshot));
-        let line = Line { head: now.head, facts, confirmed_at: clock::now(), snapshot, secrets };
-        Ok(Made { published: now, holding, line: Arc::new(line) })
+        let before = before.map(|line| &line.snapshot);
+        let snapshot = snapshot(&now, (&holding, word), &signer, before);
+        let line = Line { head: now.head, word, facts, confirmed_at: clock::now(), snapshot, secrets };
+        Ok(Made { published: now, rollout: None, holding, line: Arc::new(line) })
     };
     tokio::task::spawn_blocking(work).await?
 }
@@ -227,7 +296,7 @@ fn sealed_reference(now: &Published, id: &Id) -> Option<String> {
 /// Signs what a scope holds, or gives back what was signed before where that is the same.
 fn snapshot(
     now: &Published,
-    holding: &Holding,
+    (holding, word): (&Holding, &str),
     signer: &Signer,
     before: Option<&Arc<Encoded>>,
 ) -> Arc<Encoded> {
@@ -246,7 +315,7 @@ fn snapshot(
         issued_at: Some(clock::timestamp(clock::now())),
         shrink_revision: now.shrink_revision,
         signer: signer.generation(),
-        line: String::new(),
+        line: word.to_owned(),
     };
     let envelope = Bytes::from(envelope.encode_to_vec());
     let signature = signer.sign(Subject::Snapshot, &envelope);

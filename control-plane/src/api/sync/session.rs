@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use policy_engine::vocabulary::Instant;
 use prost_types::Timestamp;
-use proto::admin::{Node, NodeNack};
+use proto::admin::{Node, NodeNack, NodeTally};
 use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{
-    Chunk, ControlMessage, Heartbeat, Hello, Nack, NackCode, NodeMessage, SnapshotBegin, SnapshotEnd,
-    Version, Welcome,
+    Chunk, ControlMessage, Heartbeat, Hello, Nack, NackCode, NodeMessage, RevisionTally, SnapshotBegin,
+    SnapshotEnd, Version, Welcome,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -23,6 +23,7 @@ use super::statements::Told;
 use super::{Lines, SEND_TIMEOUT, Shared, secrets};
 use crate::clock;
 use crate::nodes::NodeSession;
+use crate::publish::InForce;
 use crate::registry::hex;
 
 /// The capability of taking changes in place of whole snapshots.
@@ -144,39 +145,56 @@ impl Session {
         let welcome =
             Welcome { session: session.to_owned(), server_time: Some(now()), heartbeat_interval_ms };
         self.say(Saying::Welcome(welcome)).await?;
-        let Lines { snapshots, statements } = self.shared.lines(&self.node.geo);
+        let lines = self.shared.lines(&self.node.geo);
+        let statements = lines.statements.clone();
         self.told = Some(statements.clone());
         // Beside everything else: what was taken back waits for no snapshot that is on its way.
         let telling = tell(statements, self.say.clone(), self.sent.told);
         tokio::select! {
             ended = telling => ended,
-            ended = self.follow(snapshots, said) => ended,
+            ended = self.follow(lines, said) => ended,
         }
     }
 
-    async fn follow(
-        &mut self,
-        mut line: watch::Receiver<Option<Arc<Line>>>,
-        said: &mut Streaming<NodeMessage>,
-    ) -> Result<(), Status> {
+    async fn follow(&mut self, lines: Lines, said: &mut Streaming<NodeMessage>) -> Result<(), Status> {
+        let Lines { mut head, mut stable, .. } = lines;
+        let mut in_force = self.shared.origin.publisher.lines();
         let mut heartbeat = tokio::time::interval(self.shared.heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let newest = line.borrow_and_update().clone();
-            if let Some(newest) = &newest {
-                self.bring(newest).await?;
+            let now = in_force.borrow_and_update().clone();
+            let newest = head.borrow_and_update().clone();
+            let mine = self.mine(&now, newest.clone(), stable.borrow_and_update().clone());
+            if let Some(mine) = &mine {
+                self.bring(mine).await?;
             }
             tokio::select! {
                 () = self.shared.stop.cancelled() => {
                     return Err(Status::unavailable("the control plane is shutting down"));
                 }
-                changed = line.changed() => if changed.is_err() { return Ok(()) },
-                _ = heartbeat.tick() => if let Some(newest) = &newest { self.beat(newest).await? },
+                changed = head.changed() => if changed.is_err() { return Ok(()) },
+                changed = stable.changed() => if changed.is_err() { return Ok(()) },
+                changed = in_force.changed() => if changed.is_err() { return Ok(()) },
+                _ = heartbeat.tick() => if let Some(line) = mine.or(newest) { self.beat(&line).await? },
                 message = said.message() => match message? {
                     Some(message) => self.hear(message),
                     None => return Ok(()),
                 },
             }
+        }
+    }
+
+    /// The line this node is to follow, as far as it is made: what is for everybody, or, while there is a rollout that has not
+    /// come to it, the stable one. After one that was taken back, what was made of it is for nobody.
+    fn mine(
+        &self,
+        in_force: &InForce,
+        head: Option<Arc<Line>>,
+        stable: Option<Arc<Line>>,
+    ) -> Option<Arc<Line>> {
+        match &in_force.rollout {
+            Some(rollout) if !rollout.assigns(&self.node.geo, &self.known.name) => stable,
+            _ => head.filter(|line| line.head.revision >= in_force.settled),
         }
     }
 
@@ -192,9 +210,13 @@ impl Session {
             self.sent.secrets = Some(line.secrets.clone());
         }
         if self.sent.applied == line.snapshot.version.digest {
-            self.known.update(|view| view.confirmed_revision = line.head.revision);
+            self.known.update(|view| {
+                view.confirmed_revision = line.head.revision;
+                view.line = line.word.to_owned();
+            });
         }
-        if self.sent.awaiting.is_some() || self.sent.settled == line.snapshot.version.digest {
+        let digest = &line.snapshot.version.digest;
+        if self.sent.awaiting.is_some() || [&self.sent.settled, &self.sent.applied].contains(&digest) {
             return Ok(());
         }
         let shared = self.shared.clone();
@@ -231,7 +253,10 @@ impl Session {
 
     async fn beat(&self, line: &Line) -> Result<(), Status> {
         let told = self.told.as_ref().map(|told| told.borrow().clone()).unwrap_or_default();
-        let (revocation_seq, kill_seq) = (told.revocations.seq, told.kills.seq);
+        // What is not told yet counts: a node that lost its own must not take silence for nothing.
+        let publisher = &self.shared.origin.publisher;
+        let revocation_seq = told.revocations.seq.max(u64::from(!publisher.current().revoked.is_empty()));
+        let kill_seq = told.kills.seq.max(u64::from(publisher.kills().current().seq > 0));
         self.say(Saying::Heartbeat(Heartbeat {
             server_time: Some(now()),
             head_revision: line.head.revision,
@@ -261,7 +286,10 @@ impl Session {
             }
             Some(Said::Nack(nack)) => self.refused(nack),
             Some(Said::Status(status)) => {
-                self.known.update(|view| seen(view, status.applied.as_ref()));
+                self.known.update(|view| {
+                    seen(view, status.applied.as_ref());
+                    view.tallies = status.tallies.iter().map(tally).collect();
+                });
             }
             Some(Said::Hello(_) | Said::DrainDone(_)) | None => self.known.update(|view| seen(view, None)),
         }
@@ -303,4 +331,9 @@ fn seen(view: &mut Node, applied: Option<&Version>) {
         view.applied_revision = version.revision;
         view.applied_digest = hex(&version.digest);
     }
+}
+
+fn tally(counted: &RevisionTally) -> NodeTally {
+    let RevisionTally { revision, requests, errors, denials } = *counted;
+    NodeTally { revision, requests, errors, denials }
 }

@@ -1,6 +1,7 @@
 //! What nodes are sent, when, and what they are never sent.
 
 mod node;
+mod rollouts;
 
 use prost::Message as _;
 use proto::sync::node_message::Message as Said;
@@ -188,6 +189,36 @@ async fn what_was_taken_back_is_told_at_once_and_again_only_when_it_is_more() {
         }
         assert_eq!(count, expected);
     }
+}
+
+#[tokio::test]
+async fn what_is_switched_off_is_told_at_once_and_so_is_that_it_is_lifted() {
+    let port = Port::open().await;
+    port.publish(&tenant("acme")).await;
+    let mut node = port.node("eu", "eu-1", Hello::default()).await;
+    let snapshot = node.snapshot().await;
+    node.ack(&snapshot).await;
+    let kills = port.fixture.publisher.kills();
+    let spec = proto::admin::KillSpec {
+        target: "tenant".into(),
+        resource: "tenants/acme".into(),
+        mode: "deny".into(),
+        reason: "a test".into(),
+        ..Default::default()
+    };
+    let id: policy_engine::vocabulary::Name = "stop".parse().unwrap();
+    kills.create(Act::of_system("test"), id.clone(), spec).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        if let Arrived::Kills(set) = node.arrived().await {
+            seen.push((set.seq, set.kills.iter().map(|kill| kill.name.clone()).collect::<Vec<_>>()));
+            if seen.len() == 1 {
+                kills.lift(Act::of_system("test"), id.clone()).await.unwrap();
+            }
+        }
+    }
+    assert_eq!((&seen[0].1, seen[1].1.len()), (&vec!["tenants/acme".to_owned()], 0));
+    assert!(seen[1].0 > seen[0].0, "{seen:?}");
 }
 
 #[tokio::test]

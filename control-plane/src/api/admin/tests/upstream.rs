@@ -24,7 +24,12 @@ async fn applied(admin: &Admin, url: &str, dry_run: bool) -> Vec<Fault> {
         "apiVersion: chancery/v1\nkind: Provider\nmetadata: {{name: p, tenant: acme}}\nspec:\n  adapter: openai\n  baseUrl: \"{url}\"\n"
     );
     let files = vec![SourceFile { path: "p.yaml".into(), text }];
-    admin.apply(root(ApplyRequest { files, dry_run })).await.unwrap().into_inner().faults
+    admin
+        .apply(root(ApplyRequest { files, dry_run, ..Default::default() }))
+        .await
+        .unwrap()
+        .into_inner()
+        .faults
 }
 
 #[tokio::test]

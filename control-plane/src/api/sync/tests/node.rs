@@ -20,7 +20,8 @@ use crate::actor::Actor;
 use crate::ca::{Authority, Issued, LEAF_VALIDITY};
 use crate::manifest;
 use crate::publish::tests::{Fixture, fixture};
-use crate::publish::{Act, Mode};
+use crate::publish::{Act, Mode, Staging};
+use crate::rollout::{self, RolloutConfig};
 use prost::Message as _;
 use proto::status::Refusal;
 use proto::sync::Nack;
@@ -94,6 +95,9 @@ impl Port {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::builder().tls_config(tls).unwrap().add_service(SyncServer::new(service));
+        let config = RolloutConfig { stages: vec![0, 100], ..RolloutConfig::default() };
+        let conducted = rollout::run(fixture.publisher.clone(), nodes.clone(), config, stop.clone());
+        tokio::spawn(conducted);
         let stopping = stop.clone().cancelled_owned();
         tokio::spawn(server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopping));
         Self { fixture, nodes, authority, address, stop }
@@ -102,6 +106,19 @@ impl Port {
     /// Publishes files; gives the revision.
     pub(super) async fn publish(&self, text: &str) -> i64 {
         self.tried(text).await.unwrap()
+    }
+
+    /// Publishes files by stages, the canary first; gives the rollout, or why there is none.
+    pub(super) async fn staged(&self, text: &str) -> Result<String, Refusal> {
+        let file = proto::admin::SourceFile { path: "f.yaml".into(), text: text.into() };
+        let config = RolloutConfig { stages: vec![0, 100], ..RolloutConfig::default() };
+        let staging = Some(Staging { stages: config.stages(self.nodes.geos()), manual: false });
+        let declared = manifest::Declared { files: vec![file], staging, may_shrink: false };
+        let act = (Act::of_system("test"), Mode::Commit);
+        let actor = Actor::Platform("test".into());
+        let answer = manifest::apply(&self.fixture.publisher, &actor, act, declared).await?;
+        assert!(answer.faults.is_empty(), "{:?}", answer.faults);
+        Ok(answer.rollout)
     }
 
     /// Publishes files; gives the revision, or why there is none.

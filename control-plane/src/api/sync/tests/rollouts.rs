@@ -1,0 +1,119 @@
+//! Rollouts as nodes see them: who is sent what, and when.
+
+use prost::Message as _;
+use proto::sync::Hello;
+
+use super::node::{FakeNode, Port, Snapshot, soon};
+use super::{document, tenant};
+use crate::publish::{Act, InForce};
+
+fn role(action: &str) -> String {
+    document("Role", "name: r", &format!("permissions: [{{action: {action}, models: ['*']}}]"))
+}
+
+/// Two nodes that enforce the head.
+async fn two(port: &Port) -> [FakeNode; 2] {
+    let mut nodes = Vec::new();
+    for name in ["eu-1", "eu-2"] {
+        let mut node = port.node("eu", name, Hello::default()).await;
+        let first = node.snapshot().await;
+        node.ack(&first).await;
+        nodes.push(node);
+    }
+    nodes.try_into().ok().unwrap()
+}
+
+fn canary(lines: &InForce) -> Option<String> {
+    lines.rollout.as_ref()?.record.stages.first()?.nodes.first().cloned()
+}
+
+/// Which of the nodes is the canary of the rollout that is on its way, and which is not.
+async fn split(port: &Port, nodes: [FakeNode; 2]) -> (FakeNode, FakeNode) {
+    let mut lines = port.fixture.publisher.lines();
+    let chosen = canary(&soon(lines.wait_for(|lines| canary(lines).is_some())).await.unwrap());
+    let [first, second] = nodes;
+    if chosen.as_deref() == Some("nodes/eu-1") { (first, second) } else { (second, first) }
+}
+
+fn has(snapshot: &Snapshot, name: &str, word: &str) -> bool {
+    let mut found = snapshot.contents.resources.iter().filter(|resource| resource.name == name);
+    found.any(|resource| resource.body.windows(word.len()).any(|part| part == word.as_bytes()))
+}
+
+#[tokio::test]
+async fn a_staged_change_comes_to_the_canary_alone_and_what_is_not_staged_to_all_at_once() {
+    let port = Port::open().await;
+    port.publish(&[tenant("a"), role("view")].concat()).await;
+    let nodes = two(&port).await;
+    let name = port.staged(&role("infer")).await.unwrap();
+    assert_eq!(name, "rollouts/2");
+    let (mut canary, mut other) = split(&port, nodes).await;
+    let candidate = canary.snapshot().await;
+    assert_eq!((candidate.envelope.revision, candidate.envelope.line.as_str()), (2, "candidate"));
+    assert!(has(&candidate, "roles/r", "infer"));
+    canary.ack(&candidate).await;
+    other.confirmed(2).await;
+
+    // A tenant is for all at once, and what is staged can't be changed beside its rollout.
+    assert_eq!(port.publish(&tenant("b")).await, 3);
+    for (node, word, line) in [(&mut canary, "infer", "candidate"), (&mut other, "view", "stable")] {
+        let next = node.snapshot().await;
+        assert_eq!((next.envelope.revision, next.envelope.line.as_str()), (3, line));
+        assert!(has(&next, "roles/r", word) && next.contents.resources.iter().any(|r| r.name == "tenants/b"));
+        node.ack(&next).await;
+    }
+    let refused = port.tried(&role("view")).await.unwrap_err().to_string();
+    assert!(refused.contains("rollouts/2"), "{refused}");
+    let refused = port.staged(&document("Role", "name: s", "permissions: []")).await.unwrap_err().to_string();
+    assert!(refused.contains("one rollout at a time"), "{refused}");
+
+    // Taken back it goes on to what was there before, under a higher revision.
+    let publisher = &port.fixture.publisher;
+    let ended = publisher.take_back(Act::of_system("test"), &name, "a whim").await.unwrap().unwrap();
+    assert_eq!((ended.state.as_str(), ended.rollback_revision), ("aborted", 4));
+    let back = canary.snapshot().await;
+    assert_eq!((back.envelope.revision, back.envelope.line.as_str()), (4, "stable"));
+    assert!(has(&back, "roles/r", "view"));
+    canary.ack(&back).await;
+    other.confirmed(4).await;
+    assert_eq!(publisher.take_back(Act::of_system("test"), &name, "again").await.unwrap(), None);
+    assert_eq!(port.publish(&role("infer")).await, 5);
+}
+
+#[tokio::test]
+async fn case_23_a_bad_change_is_held_at_the_canary_and_rolled_forward_to_what_was() {
+    let port = Port::open().await;
+    port.publish(&[tenant("a"), role("view")].concat()).await;
+    let nodes = two(&port).await;
+    port.staged(&role("infer")).await.unwrap();
+    let (mut canary, mut other) = split(&port, nodes).await;
+    let candidate = canary.snapshot().await;
+    canary.nack(&candidate, "spec.permissions: too much").await;
+    let mut lines = port.fixture.publisher.lines();
+    soon(lines.wait_for(|lines| lines.rollout.is_none())).await.unwrap();
+    let store = port.fixture.publisher.store();
+    let kept = store.rollouts(crate::store::Page { before: None, size: 1 }).await.unwrap().remove(0);
+    let record = proto::admin::Rollout::decode(kept.body.as_slice()).unwrap();
+    assert!(!kept.active && record.state == "aborted" && record.rollback_revision == 3, "{record:?}");
+    assert!(record.reason.contains("VALIDATION spec.permissions: too much"), "{}", record.reason);
+    // The canary refused it, and has what it had; the other never saw it.
+    canary.confirmed(3).await;
+    other.confirmed(3).await;
+    assert!(canary.was_sent("infer") && !other.was_sent("infer"));
+}
+
+#[tokio::test]
+async fn a_control_plane_that_starts_again_goes_on_with_its_rollout() {
+    let port = Port::open().await;
+    port.publish(&[tenant("a"), role("view")].concat()).await;
+    let nodes = two(&port).await;
+    let name = port.staged(&role("infer")).await.unwrap();
+    split(&port, nodes).await;
+    port.publish(&tenant("b")).await;
+    let before = port.fixture.publisher.lines().borrow().clone();
+    let again = crate::publish::tests::opened(port.fixture.dir.path()).await.unwrap();
+    let after = again.lines().borrow().clone();
+    assert_eq!(after.rollout.as_ref().unwrap().record.name, name);
+    assert_eq!((&after.stable.facts, &after.head.facts), (&before.stable.facts, &before.head.facts));
+    assert_ne!(after.stable.facts, after.head.facts);
+}

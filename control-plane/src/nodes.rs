@@ -5,6 +5,9 @@
 //! start nobody is connected until heard again. A node keeps the resource name it was first given: `nodes/(id)`, or
 //! `geos/(geo)/nodes/(id)` where a node of another geo had the id before.
 
+pub(crate) mod said;
+pub(crate) mod standing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +16,7 @@ use parking_lot::RwLock;
 use policy_engine::vocabulary::{Geo, Name};
 use prost::Message as _;
 use proto::admin::Node;
+use proto::manifest::SCHEMA;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +30,9 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// The word for a node that has a stream.
 const CONNECTED: &str = "connected";
+
+/// The word for one that has a stream and can't be sent what is made here.
+const INCOMPATIBLE: &str = "incompatible";
 
 /// The word for a node whose streams have ended.
 const DISCONNECTED: &str = "disconnected";
@@ -123,7 +130,7 @@ impl NodeRegistry {
         let place = (geo.clone(), id.clone());
         let mut node = known.nodes.get(&place).cloned().unwrap_or_else(|| known.welcome(&place));
         change(&mut node);
-        node.state = CONNECTED.to_owned();
+        node.state = if node.schema == SCHEMA { CONNECTED } else { INCOMPATIBLE }.to_owned();
         known.begun = known.begun.saturating_add(1);
         let (number, name) = (known.begun, node.name.clone());
         known.insert(place.clone(), node.clone());
@@ -187,6 +194,15 @@ impl NodeRegistry {
     /// Every node that is known.
     pub fn fleet(&self) -> Vec<Node> {
         self.shared.known.read().nodes.values().cloned().collect()
+    }
+
+    /// How many nodes are in each state, and how many of those that are connected do not enforce a revision yet.
+    pub fn tally(&self, head: i64) -> ([(&'static str, usize); 4], usize) {
+        let known = self.shared.known.read();
+        let count = |state| (state, known.nodes.values().filter(|node| node.state == state).count());
+        let behind = |node: &&Node| node.state == CONNECTED && node.confirmed_revision < head;
+        let states = [CONNECTED, INCOMPATIBLE, DISCONNECTED, AWAITED].map(count);
+        (states, known.nodes.values().filter(behind).count())
     }
 
     /// The geos that nodes are known in.
@@ -303,7 +319,10 @@ mod tests {
     #[test]
     fn a_node_is_what_its_newest_open_session_says() {
         let nodes = NodeRegistry::default();
-        let begin = |boot: &str| nodes.begin(&name("eu"), &name("a"), |node| node.boot_id = boot.to_owned());
+        let begin = |boot: &str| {
+            let change = |node: &mut Node| (node.boot_id, node.schema) = (boot.to_owned(), SCHEMA);
+            nodes.begin(&name("eu"), &name("a"), change)
+        };
         let shown = || {
             let node = nodes.get(&name("eu"), &name("a")).unwrap();
             (node.state, node.boot_id, node.confirmed_revision)

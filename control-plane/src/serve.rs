@@ -123,7 +123,7 @@ impl ControlPlane {
             stop: stop.clone(),
             connections,
         }));
-        let router = ops::router(publisher.clone(), stop.clone());
+        let router = ops::router(publisher.clone(), nodes.clone(), stop.clone());
         let (listener, stopping) = (ports.ops, stop.clone());
         tasks.spawn(accept::serve(Port { listener, tls: None, router, stop: stopping, connections }));
         let grace = config.sync.grace.0;

@@ -21,6 +21,12 @@ struct Named {
     certificate: &'static str,
 }
 
+/// How nodes stand.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Standing {
+    state: &'static str,
+}
+
 /// The metrics of a control plane.
 #[derive(Debug)]
 pub struct Metrics {
@@ -38,6 +44,8 @@ pub struct Metrics {
     /// `chancery_control_publish_duration_seconds`: from the turn to write until it is seen.
     pub duration: Histogram,
     certificates: Family<Named, Gauge<i64, AtomicI64>>,
+    nodes: Family<Standing, Gauge<i64, AtomicI64>>,
+    lagging: Gauge<i64, AtomicI64>,
 }
 
 impl Default for Metrics {
@@ -65,7 +73,22 @@ impl Default for Metrics {
             Unit::Seconds,
             certificates.clone(),
         );
-        Self { registry, revision, api_keys, publications, refusals, encoded, duration, certificates }
+        let (nodes, lagging) = (Family::default(), Gauge::default());
+        registry.register("nodes", "Data-plane nodes that are known, by state", nodes.clone());
+        let help = "Connected nodes that do not enforce the newest revision yet";
+        registry.register("nodes_lagging", help, lagging.clone());
+        Self {
+            registry,
+            revision,
+            api_keys,
+            publications,
+            refusals,
+            encoded,
+            duration,
+            certificates,
+            nodes,
+            lagging,
+        }
     }
 }
 
@@ -73,6 +96,15 @@ impl Metrics {
     /// `chancery_control_certificate_not_after_timestamp_seconds`: when a certificate of this process ends.
     pub fn ends(&self, certificate: &'static str, end: i64) {
         self.certificates.get_or_create(&Named { certificate }).set(end);
+    }
+
+    /// `chancery_control_nodes` and `chancery_control_nodes_lagging`: how nodes stand.
+    pub fn nodes(&self, states: &[(&'static str, usize)], lagging: usize) {
+        let fit = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for (state, count) in states {
+            self.nodes.get_or_create(&Standing { state }).set(fit(*count));
+        }
+        self.lagging.set(fit(lagging));
     }
 
     /// All of them in the OpenMetrics text form.

@@ -143,7 +143,8 @@ impl SyncRpc for SyncService {
         };
         let (say, sayings) = mpsc::channel(8);
         let (shared, last) = (self.shared.clone(), say.clone());
-        let session = session::run(shared, node.clone(), request.into_inner(), say);
+        let shown = (node.clone(), peer::shown_until(&request));
+        let session = session::run(shared, shown, request.into_inner(), say);
         tokio::spawn(async move {
             tokio::select! {
                 biased;

@@ -7,22 +7,24 @@ use axum::routing::get;
 use http::{StatusCode, header};
 use tokio_util::sync::CancellationToken;
 
+use crate::nodes::NodeRegistry;
 use crate::publish::Publisher;
 
 /// What the ops port needs to know.
 #[derive(Debug, Clone)]
 struct Ops {
     publisher: Publisher,
+    nodes: NodeRegistry,
     stop: CancellationToken,
 }
 
 /// `/livez`, `/readyz`, `/metrics`.
-pub(super) fn router(publisher: Publisher, stop: CancellationToken) -> Router {
+pub(super) fn router(publisher: Publisher, nodes: NodeRegistry, stop: CancellationToken) -> Router {
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Ops { publisher, stop })
+        .with_state(Ops { publisher, nodes, stop })
 }
 
 async fn ready(State(ops): State<Ops>) -> (StatusCode, &'static str) {
@@ -36,6 +38,8 @@ async fn ready(State(ops): State<Ops>) -> (StatusCode, &'static str) {
 }
 
 async fn metrics(State(ops): State<Ops>) -> impl IntoResponse {
+    let (states, lagging) = ops.nodes.tally(ops.publisher.current().head.revision);
+    ops.publisher.metrics().nodes(&states, lagging);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], ops.publisher.metrics().text())
 }

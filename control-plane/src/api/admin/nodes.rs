@@ -17,6 +17,7 @@ use super::{Admin, page};
 use crate::actor::missing;
 use crate::clock;
 use crate::enrolment::{self, EnrolmentError};
+use crate::nodes::standing::Standing;
 
 /// For how long a token is good where nothing is said, and at most.
 const VALID: (Duration, Duration) = (Duration::from_secs(60 * 60), Duration::from_secs(30 * 24 * 60 * 60));
@@ -61,7 +62,8 @@ impl Admin {
     fn node(&self, call: &Call, name: &str) -> Result<Node, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
         let (geo, id) = self.nodes.named(name).ok_or_else(|| missing(name))?;
-        self.nodes.get(&geo, &id).ok_or_else(|| missing(name))
+        let node = self.nodes.get(&geo, &id).ok_or_else(|| missing(name))?;
+        Ok(Standing::of(&self.publisher.current()).shown(node))
     }
 
     async fn enrolled(&self, call: &Call, asked: &EnrolNodeRequest) -> Result<EnrolNodeResponse, Refusal> {
@@ -95,7 +97,8 @@ impl Admin {
         let store = (self.publisher.store(), self.nodes.admission());
         enrolment::revoke(store, (&geo, &id), &act).await?;
         self.nodes.await_node(&geo, &id);
-        self.nodes.get(&geo, &id).ok_or_else(|| missing(name))
+        let node = self.nodes.get(&geo, &id).ok_or_else(|| missing(name))?;
+        Ok(Standing::of(&self.publisher.current()).shown(node))
     }
 
     fn nodes_page(&self, call: &Call, asked: &ListNodesRequest) -> Result<ListNodesResponse, Refusal> {
@@ -111,7 +114,9 @@ impl Admin {
         found.truncate(size);
         let last = found.last().filter(|_| more).map(|((geo, id), _)| format!("{geo}/{id}"));
         let next_page_token = last.map(|place| page::token(sealer, LIST, &place)).unwrap_or_default();
-        Ok(ListNodesResponse { nodes: found.into_iter().map(|(_, node)| node).collect(), next_page_token })
+        let standing = Standing::of(&self.publisher.current());
+        let nodes = found.into_iter().map(|(_, node)| standing.shown(node)).collect();
+        Ok(ListNodesResponse { nodes, next_page_token })
     }
 }
 

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Request;
 
 use crate::admission::{Admission, Refused};
+use crate::validity;
 
 /// The trust domain of node certificates.
 const PREFIX: &str = "spiffe://chancery/geo/";
@@ -53,6 +54,11 @@ pub(crate) fn admitted<T>(
     let admitted = admission.admit(&node.geo, &node.name, leaf);
     let admitted = admitted.map_err(|why| PeerError::Refused { node: node.spiffe_id(), why })?;
     Ok((node, admitted))
+}
+
+/// When the certificate that was shown ends, in seconds since the Unix epoch.
+pub(super) fn shown_until<T>(request: &Request<T>) -> Option<i64> {
+    validity::not_after(request.peer_certs()?.first()?)
 }
 
 /// The node a certificate was issued to, by its one URI name.

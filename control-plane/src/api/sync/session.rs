@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use policy_engine::vocabulary::Instant;
 use prost_types::Timestamp;
-use proto::admin::{Node, NodeNack, NodeTally};
+use proto::manifest::SCHEMA;
 use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{
-    Chunk, ControlMessage, Heartbeat, Hello, Nack, NackCode, NodeMessage, RevisionTally, SnapshotBegin,
-    SnapshotEnd, Version, Welcome,
+    Chunk, ControlMessage, Heartbeat, Hello, Nack, NackCode, NodeMessage, SnapshotBegin, SnapshotEnd, Welcome,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -22,9 +21,8 @@ use super::peer::NodeId;
 use super::statements::Told;
 use super::{Lines, SEND_TIMEOUT, Shared, secrets};
 use crate::clock;
-use crate::nodes::NodeSession;
+use crate::nodes::{self, NodeSession};
 use crate::publish::InForce;
-use crate::registry::hex;
 
 /// The capability of taking changes in place of whole snapshots.
 const DELTA: &str = "delta";
@@ -32,7 +30,12 @@ const DELTA: &str = "delta";
 type Say = mpsc::Sender<Result<ControlMessage, Status>>;
 
 /// Serves one node until either side ends the stream.
-pub(super) async fn run(shared: Arc<Shared>, node: NodeId, mut said: Streaming<NodeMessage>, say: Say) {
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    (node, certificate_end): (NodeId, Option<i64>),
+    mut said: Streaming<NodeMessage>,
+    say: Say,
+) {
     let hello = match said.message().await {
         Ok(Some(NodeMessage { message: Some(Said::Hello(hello)) })) => hello,
         _ => {
@@ -42,7 +45,7 @@ pub(super) async fn run(shared: Arc<Shared>, node: NodeId, mut said: Streaming<N
     };
     let session = Uuid::now_v7().to_string();
     tracing::info!(geo = %node.geo, node = %node.name, session, build = hello.build, "a node follows");
-    let known = begun(&shared, &node, &hello);
+    let known = begun(&shared, &node, (&hello, certificate_end));
     let mut stream = Session { shared, node: node.clone(), known, say, sent: Sent::new(hello), told: None };
     let ended = stream.serve(&session, &mut said).await;
     if let Err(status) = ended {
@@ -76,18 +79,13 @@ async fn tell(mut told: watch::Receiver<Told>, say: Say, known: (u64, u64)) -> R
 }
 
 /// Notes who follows. A process that is not the one that was known has shown nothing yet but what it says now.
-fn begun(shared: &Shared, node: &NodeId, hello: &Hello) -> NodeSession {
-    let known = shared.nodes.begin(&node.geo, &node.name, |view| {
-        if view.boot_id != hello.boot_id {
-            (view.applied_revision, view.confirmed_revision) = (0, 0);
-            view.applied_digest.clear();
-        }
-        view.build = hello.build.clone();
-        view.boot_id = hello.boot_id.clone();
-        view.node_class = hello.node_class.clone();
-        view.connect_time = Some(now());
-        seen(view, hello.applied.as_ref());
-    });
+fn begun(shared: &Shared, node: &NodeId, (hello, certificate_end): (&Hello, Option<i64>)) -> NodeSession {
+    let known =
+        shared.nodes.begin(&node.geo, &node.name, |view| nodes::said::hello(view, hello, certificate_end));
+    if !nodes::said::understands(hello) {
+        tracing::warn!(geo = %node.geo, node = %node.name, build = hello.build, schema = hello.schema, ours = SCHEMA,
+            "a node understands another form of snapshots: it is sent none and keeps what it has, until its build is another");
+    }
     if let Some(rival) = &known.rival {
         tracing::warn!(geo = %node.geo, node = %node.name, boot_id = hello.boot_id, other_boot_id = rival,
             "two processes use one node's certificate at once: give each its own, by `chancery nodes issue`");
@@ -111,6 +109,8 @@ struct Sent {
     public_key: Vec<u8>,
     /// The digest the node enforces, was last sent, or last refused: not to be sent (again).
     settled: Vec<u8>,
+    /// It is sent no snapshots: it would not understand them.
+    held: bool,
     /// The node takes changes in place of whole snapshots; not after one that it could not use.
     takes_changes: bool,
     awaiting: Option<u64>,
@@ -123,11 +123,13 @@ struct Sent {
 
 impl Sent {
     fn new(hello: Hello) -> Self {
+        let held = !nodes::said::understands(&hello);
         let applied = hello.applied.map(|v| v.digest).unwrap_or_default();
         Self {
             applied: applied.clone(),
             public_key: hello.hpke_public_key,
             settled: applied,
+            held,
             takes_changes: hello.capabilities.iter().any(|word| word == DELTA),
             awaiting: None,
             nonce: 0,
@@ -216,7 +218,8 @@ impl Session {
             });
         }
         let digest = &line.snapshot.version.digest;
-        if self.sent.awaiting.is_some() || [&self.sent.settled, &self.sent.applied].contains(&digest) {
+        let settled = [&self.sent.settled, &self.sent.applied].contains(&digest);
+        if self.sent.held || self.sent.awaiting.is_some() || settled {
             return Ok(());
         }
         let shared = self.shared.clone();
@@ -279,19 +282,18 @@ impl Session {
                 if self.sent.awaiting == Some(ack.nonce) {
                     self.sent.awaiting = None;
                 }
-                self.known.update(|view| seen(view, ack.applied.as_ref()));
+                self.known.update(|view| nodes::said::ack(view, &ack));
                 self.sent.applied = ack.applied.as_ref().map(|v| v.digest.clone()).unwrap_or_default();
                 tracing::info!(%geo, node = %name, apply_us = ack.apply_us, persisted = ack.persisted,
                     revision = ack.applied.map_or(0, |v| v.revision), "a node enforces");
             }
             Some(Said::Nack(nack)) => self.refused(nack),
             Some(Said::Status(status)) => {
-                self.known.update(|view| {
-                    seen(view, status.applied.as_ref());
-                    view.tallies = status.tallies.iter().map(tally).collect();
-                });
+                self.known.update(|view| nodes::said::status(view, status));
             }
-            Some(Said::Hello(_) | Said::DrainDone(_)) | None => self.known.update(|view| seen(view, None)),
+            Some(Said::Hello(_) | Said::DrainDone(_)) | None => {
+                self.known.update(|view| nodes::said::seen(view, None))
+            }
         }
     }
 
@@ -305,35 +307,13 @@ impl Session {
             }
         }
         let NodeId { geo, name } = &self.node;
-        let code = nack.code().as_str_name().trim_start_matches("NACK_CODE_").to_owned();
+        let code = nodes::said::code(&nack);
         tracing::error!(%geo, node = %name, code, revision = nack.revision, resource = nack.resource,
             detail = nack.detail, "a node refuses a snapshot");
-        self.known.update(|view| {
-            seen(view, nack.running.as_ref());
-            view.last_nack = Some(NodeNack {
-                code,
-                revision: nack.revision,
-                resource: nack.resource,
-                detail: nack.detail,
-                create_time: Some(now()),
-            });
-        });
+        self.known.update(|view| nodes::said::nack(view, nack));
     }
 }
 
 fn now() -> Timestamp {
     proto::convert::timestamp(Instant(clock::now()))
-}
-
-fn seen(view: &mut Node, applied: Option<&Version>) {
-    view.last_seen_time = Some(now());
-    if let Some(version) = applied {
-        view.applied_revision = version.revision;
-        view.applied_digest = hex(&version.digest);
-    }
-}
-
-fn tally(counted: &RevisionTally) -> NodeTally {
-    let RevisionTally { revision, requests, errors, denials } = *counted;
-    NodeTally { revision, requests, errors, denials }
 }

@@ -16,6 +16,7 @@ use proto::admin::{
     ApplyRequest, AuditEvent, CreateKeyRequest, EnrolNodeRequest, GetNodeRequest, Key, KeySpec,
     ListAuditEventsRequest, Node, RevokeNodeRequest, SourceFile,
 };
+use proto::manifest::SCHEMA;
 use proto::sync::enrolment_client::EnrolmentClient;
 use proto::sync::node_message::Message as Said;
 use proto::sync::sync_client::SyncClient;
@@ -153,7 +154,7 @@ impl House {
         authority: &str,
     ) -> Result<Streaming<ControlMessage>, Status> {
         let channel = self.connected(Some(machine), authority).await?;
-        let hello = Hello { hpke_public_key: vec![9; 32], ..Hello::default() };
+        let hello = Hello { hpke_public_key: vec![9; 32], schema: SCHEMA, ..Hello::default() };
         let first = NodeMessage { message: Some(Said::Hello(hello)) };
         // The stream stays open on this side for as long as the answer is read.
         let said = futures_util::StreamExt::chain(tokio_stream::once(first), tokio_stream::pending());

@@ -23,6 +23,7 @@ use crate::publish::tests::{Fixture, fixture};
 use crate::publish::{Act, Mode, Staging};
 use crate::rollout::{self, RolloutConfig};
 use prost::Message as _;
+use proto::manifest::SCHEMA;
 use proto::status::Refusal;
 use proto::sync::Nack;
 
@@ -152,7 +153,8 @@ impl Port {
     pub(super) async fn node(&self, geo: &str, name: &str, hello: Hello) -> FakeNode {
         let issued = self.certificate(geo, name);
         let (public, private) = SUITE.generate_key_pair().unwrap();
-        let hello = Hello { hpke_public_key: public.0, ..hello };
+        let schema = if hello.schema == 0 { SCHEMA } else { hello.schema };
+        let hello = Hello { hpke_public_key: public.0, schema, ..hello };
         let spiffe_id = format!("spiffe://chancery/geo/{geo}/node/{name}");
         let (say, said) = self.stream(Some(&issued), Said::Hello(hello)).await.unwrap();
         FakeNode { say, said, private, spiffe_id, wire: Vec::new() }

@@ -1,0 +1,93 @@
+//! What is shown of a node: what it said last, and whether it can be sent anything.
+
+use proto::manifest::SCHEMA;
+use proto::sync::node_message::Message as Said;
+use proto::sync::{Hello, RevisionTally, Status, UnusableEndpoint, Version};
+
+use super::node::{Arrived, FakeNode, Port, soon};
+use super::tenant;
+use crate::nodes::standing::Standing;
+
+fn shown(port: &Port) -> proto::admin::Node {
+    let node = port.nodes.get(&"eu".parse().unwrap(), &"eu-1".parse().unwrap()).unwrap();
+    Standing::of(&port.fixture.publisher.current()).shown(node)
+}
+
+/// What is shown once it is as it should be.
+async fn shows(port: &Port, node: &mut FakeNode, is: impl Fn(&proto::admin::Node) -> bool) -> proto::admin::Node {
+    let waiting = async {
+        while !is(&shown(port)) {
+            node.arrived().await;
+        }
+        shown(port)
+    };
+    soon(waiting).await
+}
+
+#[tokio::test]
+async fn case_22_a_node_of_another_form_is_held_shown_as_such_and_heard() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    for schema in [SCHEMA - 1, SCHEMA + 1] {
+        let hello = Hello { schema, boot_id: schema.to_string(), ..Hello::default() };
+        let mut node = port.node("eu", "eu-1", hello).await;
+        assert!(matches!(node.arrived().await, Arrived::Welcome));
+        assert!(matches!(node.arrived().await, Arrived::Secrets(_)), "what it has goes on working");
+        let head = port.publish(&tenant(&format!("b{schema}"))).await;
+        // It is told how far it is behind, and never what it would not understand.
+        node.confirmed(head).await;
+        node.confirmed(head).await;
+        let view = shown(&port);
+        assert_eq!((view.state.as_str(), view.schema, view.lag), ("incompatible", schema, head));
+        let (states, lagging) = port.nodes.tally(head);
+        assert!(states.contains(&("incompatible", 1)) && lagging == 0, "nobody waits for it");
+    }
+    // The same node, of a build that understands.
+    let mut node = port.node("eu", "eu-1", Hello { boot_id: "new".into(), ..Hello::default() }).await;
+    let snapshot = node.snapshot().await;
+    node.ack(&snapshot).await;
+    let view = shows(&port, &mut node, |view| view.lag == 0).await;
+    assert_eq!((view.state.as_str(), view.schema, view.persisted), ("connected", SCHEMA, true));
+}
+
+#[tokio::test]
+async fn what_a_node_says_of_itself_is_shown_and_ends_with_its_process() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    let mut node = port.node("eu", "eu-1", Hello { boot_id: "one".into(), ..Hello::default() }).await;
+    let snapshot = node.snapshot().await;
+    node.ack(&snapshot).await;
+    let endpoint = "endpoints/e".to_owned();
+    let applied = Version { epoch: 0, revision: 1, digest: snapshot.envelope.digest.clone() };
+    node.say(Said::Status(Status {
+        applied: Some(applied),
+        inflight: 3,
+        clock_offset_ms: -75_000,
+        revocation_seq: 4,
+        kill_seq: 5,
+        tallies: vec![RevisionTally { revision: 1, requests: 9, errors: 2, denials: 1 }],
+        staleness: "fresh".into(),
+        persisted: true,
+        snapshots_alive: 2,
+        unusable_endpoints: vec![UnusableEndpoint { endpoint, reason: "credential: not there".into() }],
+        unusable_endpoint_count: 1,
+        ..Status::default()
+    }))
+    .await;
+    let view = shows(&port, &mut node, |view| view.confirm_time.is_some()).await;
+    assert_eq!((view.head_revision, view.lag, view.inflight, view.snapshots_alive), (1, 0, 3, 2));
+    assert_eq!((view.staleness.as_str(), view.persisted, view.clock_offset_ms), ("fresh", true, -75_000));
+    assert_eq!((view.revocation_seq, view.kill_seq, view.unusable_endpoint_count), (4, 5, 1));
+    let (tally, endpoint) = (&view.tallies[0], &view.unusable_endpoints[0]);
+    assert_eq!((tally.revision, tally.requests, tally.errors, tally.denials), (1, 9, 2, 1));
+    assert_eq!((endpoint.endpoint.as_str(), endpoint.reason.as_str()), ("endpoints/e", "credential: not there"));
+    let ends = view.certificate_expire_time.unwrap().seconds - view.connect_time.unwrap().seconds;
+    assert!((80 * 86_400..=90 * 86_400).contains(&ends), "{ends}");
+
+    let hello = Hello { boot_id: "two".into(), revocation_seq: 1, ..Hello::default() };
+    let mut again = port.node("eu", "eu-1", hello).await;
+    assert!(matches!(again.arrived().await, Arrived::Welcome));
+    let view = shown(&port);
+    assert_eq!((view.boot_id.as_str(), view.staleness.as_str(), view.confirm_time), ("two", "", None));
+    assert_eq!((view.tallies.len(), view.unusable_endpoint_count, view.revocation_seq), (0, 0, 1));
+}

@@ -1,0 +1,94 @@
+//! What a node says of itself, as it is shown.
+//!
+//! Law: what one process said is not shown of another; nothing a node says moves where or who it is.
+
+use policy_engine::vocabulary::Instant;
+use proto::admin::{Node, NodeEndpoint, NodeNack, NodeTally};
+use proto::manifest::SCHEMA;
+use proto::sync::{Ack, Hello, Nack, Status, Version};
+
+use crate::clock;
+use crate::registry::hex;
+
+/// Whether a node understands the form of snapshots that is made here.
+pub(crate) fn understands(hello: &Hello) -> bool {
+    hello.schema == SCHEMA
+}
+
+/// It begins a stream, with a certificate that ends then, in seconds since the Unix epoch.
+pub(crate) fn hello(view: &mut Node, hello: &Hello, certificate_end: Option<i64>) {
+    if view.boot_id != hello.boot_id {
+        *view = Node {
+            name: std::mem::take(&mut view.name),
+            geo: std::mem::take(&mut view.geo),
+            last_nack: view.last_nack.take(),
+            ..Node::default()
+        };
+    }
+    view.build = hello.build.clone();
+    view.boot_id = hello.boot_id.clone();
+    view.node_class = hello.node_class.clone();
+    view.schema = hello.schema;
+    view.revocation_seq = hello.revocation_seq;
+    view.kill_seq = hello.kill_seq;
+    let micros = |seconds: i64| clock::timestamp(seconds.saturating_mul(1_000_000));
+    view.certificate_expire_time = certificate_end.map(micros);
+    view.connect_time = Some(clock::timestamp(clock::now()));
+    seen(view, hello.applied.as_ref());
+}
+
+/// It answers a heartbeat.
+pub(crate) fn status(view: &mut Node, status: Status) {
+    seen(view, status.applied.as_ref());
+    view.confirm_time = view.last_seen_time;
+    view.staleness = status.staleness;
+    view.inflight = status.inflight;
+    view.clock_offset_ms = status.clock_offset_ms;
+    view.persisted = status.persisted;
+    view.revocation_seq = status.revocation_seq;
+    view.kill_seq = status.kill_seq;
+    view.snapshots_alive = status.snapshots_alive;
+    let tally = |t: proto::sync::RevisionTally| NodeTally {
+        revision: t.revision,
+        requests: t.requests,
+        errors: t.errors,
+        denials: t.denials,
+    };
+    view.tallies = status.tallies.into_iter().map(tally).collect();
+    let endpoint = |e: proto::sync::UnusableEndpoint| NodeEndpoint { endpoint: e.endpoint, reason: e.reason };
+    view.unusable_endpoints = status.unusable_endpoints.into_iter().map(endpoint).collect();
+    view.unusable_endpoint_count = status.unusable_endpoint_count;
+}
+
+/// It enforces a snapshot.
+pub(crate) fn ack(view: &mut Node, ack: &Ack) {
+    seen(view, ack.applied.as_ref());
+    view.persisted = ack.persisted;
+}
+
+/// It refuses a snapshot.
+pub(crate) fn nack(view: &mut Node, nack: Nack) {
+    let code = code(&nack);
+    seen(view, nack.running.as_ref());
+    view.last_nack = Some(NodeNack {
+        code,
+        revision: nack.revision,
+        resource: nack.resource,
+        detail: nack.detail,
+        create_time: view.last_seen_time,
+    });
+}
+
+/// Why it refuses, as a word.
+pub(crate) fn code(nack: &Nack) -> String {
+    nack.code().as_str_name().trim_start_matches("NACK_CODE_").to_owned()
+}
+
+/// It was heard, and enforces this.
+pub(crate) fn seen(view: &mut Node, applied: Option<&Version>) {
+    view.last_seen_time = Some(proto::convert::timestamp(Instant(clock::now())));
+    if let Some(version) = applied {
+        view.applied_revision = version.revision;
+        view.applied_digest = hex(&version.digest);
+    }
+}

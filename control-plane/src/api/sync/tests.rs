@@ -2,6 +2,7 @@
 
 mod node;
 mod rollouts;
+mod views;
 
 use prost::Message as _;
 use proto::sync::node_message::Message as Said;

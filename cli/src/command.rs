@@ -102,6 +102,9 @@ mod tests {
             &["chancery", "kills", "list", "-o", "json"],
             &["chancery", "kills", "lift", "k", "--reason", "x"],
             &["chancery", "revisions", "show", "7"],
+            &["chancery", "apply", "-f", "d", "--staged", "--manual", "--wait=5"],
+            &["chancery", "rollouts", "list"],
+            &["chancery", "rollouts", "abort", "7", "--reason", "x"],
             &["chancery", "audit", "list"],
         ] {
             assert!(Chancery::try_parse_from(line).is_ok(), "{line:?}");

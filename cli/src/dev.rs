@@ -176,7 +176,6 @@ fn data_config(dev: &Dev, geo: &str, control: &ControlPlane) -> anyhow::Result<d
         bounds: data::Bounds::default(),
         drain: data::Drain { seconds: 5, ..data::Drain::default() },
         telemetry: telemetry(),
-        policy: data::Policy::default(),
     })
 }
 

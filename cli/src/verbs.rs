@@ -26,6 +26,7 @@ mod kill;
 mod kind;
 mod nodes;
 mod revisions;
+mod rollouts;
 mod source;
 mod wait;
 
@@ -55,6 +56,8 @@ pub(crate) enum Verb {
     Nodes(nodes::Nodes),
     #[command(subcommand)]
     Revisions(revisions::Revisions),
+    #[command(subcommand)]
+    Rollouts(rollouts::Rollouts),
     #[command(subcommand)]
     Audit(audit::Audit),
 }
@@ -110,6 +113,7 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Kills(kills) => kill::of_all(&client, &kills).await,
         Verb::Nodes(nodes) => nodes::run(&client, &nodes).await,
         Verb::Revisions(revisions) => revisions::run(&client, &revisions).await,
+        Verb::Rollouts(rollouts) => rollouts::run(&client, &rollouts).await,
         Verb::Audit(audit) => audit::run(&client, &audit).await,
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
 use super::Shown;
 use super::because::Because;
@@ -20,6 +21,15 @@ pub(crate) struct Apply {
     /// Check and tell what would change, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Take it to the nodes stage by stage, the canary of the first geo first; users, teams, keys and limits come to all at once.
+    #[arg(long)]
+    staged: bool,
+    /// Let each stage wait for `chancery rollouts approve`.
+    #[arg(long, requires = "staged")]
+    manual: bool,
+    /// The policy may hold much less than before.
+    #[arg(long)]
+    allow_shrink: bool,
     #[command(flatten)]
     because: Because,
     #[command(flatten)]
@@ -31,7 +41,8 @@ pub(crate) struct Apply {
 /// Applies, and tells what became of each resource, or every fault.
 pub(super) async fn run(client: &Client, apply: &Apply) -> Result<(), Failure> {
     let client = &apply.because.told_by(client)?;
-    let Apply { files, dry_run, wait, shown, .. } = apply;
-    let declared = Declared { files, dry_run: *dry_run, wait: *wait, shown: *shown };
+    let Apply { files, dry_run, wait, shown, staged, manual, allow_shrink, .. } = apply;
+    let terms = json!({ "staged": staged, "manual": manual, "allowShrink": allow_shrink });
+    let declared = Declared { files, terms, dry_run: *dry_run, wait: *wait, shown: *shown };
     source::settle(client, ("policy:apply", "applied"), declared).await
 }

@@ -37,6 +37,10 @@ pub(crate) struct Delete {
     /// Say what would become of what files declare, and change nothing.
     #[arg(long, requires = "files")]
     dry_run: bool,
+    /// The policy may hold much less than before: without it, what files declare is not deleted where that would leave no keys,
+    /// models, grants or rules, or less than half of everything.
+    #[arg(long, requires = "files")]
+    allow_shrink: bool,
     #[command(flatten)]
     because: Because,
     #[command(flatten)]
@@ -53,8 +57,9 @@ pub(super) async fn run(client: &Client, delete: &Delete) -> Result<(), Failure>
         (Some(kind), Some(name)) => one(client, kind, (name, delete)).await,
         // What is not there is no fault.
         _ => {
-            let Delete { files, dry_run, wait, shown, .. } = delete;
-            let declared = Declared { files, dry_run: *dry_run, wait: *wait, shown: *shown };
+            let Delete { files, dry_run, wait, shown, allow_shrink, .. } = delete;
+            let terms = json!({ "allowShrink": allow_shrink });
+            let declared = Declared { files, terms, dry_run: *dry_run, wait: *wait, shown: *shown };
             source::settle(client, ("policy:delete", "deleted"), declared).await
         }
     }

@@ -59,6 +59,17 @@ pub(super) enum Failure {
         /// Each node that refused, and what it said.
         refusals: Vec<String>,
     },
+    /// It is on its way to the nodes still.
+    #[error("`{0}` is not over yet: chancery rollouts show {0}")]
+    OnItsWay(String),
+    /// It was on its way to the nodes, and was taken back.
+    #[error("`{name}` was taken back: {reason}")]
+    TakenBack {
+        /// The rollout.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// A certificate can't be issued.
     #[error(transparent)]
     Authority(#[from] CaError),
@@ -95,6 +106,8 @@ impl Failure {
             | Self::File { .. }
             | Self::NotEnforced { .. }
             | Self::NodeRefused { .. }
+            | Self::OnItsWay(_)
+            | Self::TakenBack { .. }
             | Self::Authority(_) => 1,
             Self::Input(_) => 2,
             Self::Client(ClientError::Refused(refused)) => match refused.status {

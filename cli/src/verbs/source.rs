@@ -17,6 +17,8 @@ use crate::output;
 pub(super) struct Declared<'d> {
     /// Paths of them, as the command line has them.
     pub(super) files: &'d [PathBuf],
+    /// Further fields of the call.
+    pub(super) terms: Value,
     /// Nothing is changed.
     pub(super) dry_run: bool,
     /// Whether nodes are waited for.
@@ -32,20 +34,25 @@ pub(super) async fn settle(
     (call, done): (&str, &'static str),
     declared: Declared<'_>,
 ) -> Result<(), Failure> {
-    let Declared { files, dry_run, wait, shown } = declared;
-    let reply = send(client, call, (files, dry_run)).await?;
+    let Declared { files, mut terms, dry_run, wait, shown } = declared;
+    if let Some(terms) = terms.as_object_mut() {
+        terms.insert("dryRun".to_owned(), dry_run.into());
+    }
+    let reply = send(client, call, (files, terms)).await?;
     if list(&reply.json, "faults").is_empty() || shown.output == Form::Json {
         shown.print(&reply, || changes::told(&reply.json, dry_run));
     }
     faultless(&reply.json, done)?;
+    let rollout = text(&reply.json, "rollout");
     match dry_run {
         true => Ok(()),
+        false if !rollout.is_empty() => wait.rolled_out(client, &rollout, shown).await,
         // Where nothing changed, the revision that was there is the one to wait for.
         false => wait.enforced(client, reply.revision, shown).await,
     }
 }
 
-async fn send(client: &Client, call: &str, (paths, dry_run): (&[PathBuf], bool)) -> Result<Reply, Failure> {
+async fn send(client: &Client, call: &str, (paths, mut body): (&[PathBuf], Value)) -> Result<Reply, Failure> {
     let mut files = Vec::new();
     for path in paths {
         files.extend(read(path)?);
@@ -54,7 +61,10 @@ async fn send(client: &Client, call: &str, (paths, dry_run): (&[PathBuf], bool))
     if files.is_empty() {
         return Err(nothing());
     }
-    let reply = client.post(call, &json!({ "files": files, "dryRun": dry_run })).await?;
+    if let Some(body) = body.as_object_mut() {
+        body.insert("files".to_owned(), files.into());
+    }
+    let reply = client.post(call, &body).await?;
     let empty = ["changes", "faults"].iter().all(|field| list(&reply.json, field).is_empty());
     if empty { Err(nothing()) } else { Ok(reply) }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::field::{list, text};
-use super::{Form, Shown};
+use super::{Form, Shown, rollouts};
 use crate::client::Client;
 use crate::output;
 
@@ -40,6 +40,16 @@ struct Standing {
 }
 
 impl Wait {
+    /// Waits, where that was asked for, until a rollout is over; otherwise says where it can be seen.
+    pub(super) async fn rolled_out(self, client: &Client, name: &str, shown: Shown) -> Result<(), Failure> {
+        let Some(seconds) = self.wait else {
+            output::complain(&format!("on its way by {name}: chancery rollouts show {name}"));
+            return Ok(());
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(seconds), rollouts::ended(client, name, shown));
+        ended.await.unwrap_or_else(|_| Err(Failure::OnItsWay(name.to_owned())))
+    }
+
     /// Waits, where that was asked for, until a revision is enforced, and tells by whom.
     pub(super) async fn enforced(self, client: &Client, revision: i64, shown: Shown) -> Result<(), Failure> {
         let Some(seconds) = self.wait else { return Ok(()) };

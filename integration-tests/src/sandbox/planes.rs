@@ -63,6 +63,5 @@ pub(super) fn data_config(home: &Path, geo: Geo, control: &ControlPlane) -> Resu
         bounds: data::Bounds::default(),
         drain: data::Drain::default(),
         telemetry: data::Telemetry::default(),
-        policy: data::Policy::default(),
     })
 }

@@ -189,10 +189,11 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
         .map_err(told)?;
     assert!(export["text"].as_str().unwrap().contains("name: extra"), "{export}");
     let deleted = caller
-        .call("chancery.admin.v1.PolicyService/Delete", json!({"files": [file]}))
+        .call("chancery.admin.v1.PolicyService/Delete", json!({"files": [file.clone()]}))
         .await?
         .map_err(told)?;
     assert_eq!(deleted["changes"], json!([{"kind": "Rule", "name": "rules/extra", "change": "deleted"}]));
+    staged(caller, file).await?;
     let question = json!({
         "principal": "tenants/acme/principals/ada@example.org", "team": "research", "model": "sim-gemini-pro",
         "operation": "chat", "geo": "eu",
@@ -204,6 +205,32 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
     );
     assert_eq!(why["candidates"][0]["endpoint"], "endpoints/sim-gemini-pro-us");
     assert_eq!(why["matchedGrants"], json!(["tenants/acme/grants/research-chat"]));
+    Ok(())
+}
+
+/// A staged change, steered and taken back.
+async fn staged(caller: &Anything, file: Value) -> Result<()> {
+    let call = async |method: &str, asked: Value| {
+        let rpc = format!("chancery.admin.v1.RolloutsService/{method}");
+        caller.call(&rpc, asked).await
+    };
+    let asked = json!({"files": [file], "staged": true, "manual": true});
+    let applied = caller.call("chancery.admin.v1.PolicyService/Apply", asked).await?.map_err(told)?;
+    let name = json!({"name": applied["rollout"]});
+    let got = call("GetRollout", name.clone()).await?.map_err(told)?;
+    assert_eq!((&got["manual"], got["stages"].as_array().map(Vec::len)), (&json!(true), Some(8)));
+    let listed = call("ListRollouts", json!({})).await?.map_err(told)?;
+    assert_eq!(listed["rollouts"][0]["name"], applied["rollout"]);
+    assert_eq!(call("PauseRollout", name.clone()).await?.map_err(told)?["state"], "paused");
+    let refused = call("ApproveRollout", name.clone()).await?.unwrap_err();
+    assert!(format!("{refused:?}").contains("it is paused, not waiting"), "{refused:?}");
+    assert_eq!(call("ResumeRollout", name.clone()).await?.map_err(told)?["state"], "progressing");
+    let ended = call("AbortRollout", name).await?.map_err(told)?;
+    assert_eq!(
+        (&ended["state"], ended["rollbackRevision"].is_number()),
+        (&json!("aborted"), true),
+        "{ended}"
+    );
     Ok(())
 }
 

@@ -92,6 +92,7 @@ fn named(service: &str) -> &'static str {
         "RevisionsService" => "revisions/1",
         "AuditService" => "auditEvents/1",
         "KillsService" => "kills/x",
+        "RolloutsService" => "rollouts/1",
         "NodesService" | "PolicyService" => "",
         other => panic!("a service that no story knows: {other}"),
     }

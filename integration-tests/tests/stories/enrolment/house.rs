@@ -56,7 +56,7 @@ impl House {
         let token = std::fs::read_to_string(config.own_dir().join("admin.token")).unwrap();
         let house = Self { control: Some(control), config, token, home };
         let files = vec![SourceFile { path: "quickstart.yaml".into(), text: QUICKSTART.into() }];
-        let request = house.authorised(ApplyRequest { files, dry_run: false });
+        let request = house.authorised(ApplyRequest { files, ..Default::default() });
         PolicyServiceClient::new(house.admin().await).apply(request).await.unwrap();
         house
     }

@@ -1,5 +1,7 @@
 //! `nodes`: who enforces what, tokens and certificates for new ones, and the end of one.
 
+mod shown;
+
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +16,7 @@ use super::failure::Failure;
 use super::field::list;
 use crate::client::Client;
 use crate::output;
-use crate::output::table::{cell, table};
+use crate::output::table::cell;
 
 /// Seconds of a day.
 const DAY: u64 = 24 * 60 * 60;
@@ -22,8 +24,10 @@ const DAY: u64 = 24 * 60 * 60;
 /// See data-plane nodes, let new ones in, and revoke them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Nodes {
-    /// List the nodes that were heard from, and the revision each enforces.
+    /// List the nodes that were heard from, the revision each enforces, and how each is.
     List(List),
+    /// Show everything that is known of one node.
+    Get(Get),
     /// Make a token with which one machine becomes a node. It is shown now and never again.
     Enrol(Enrol),
     /// End a node: its stream is closed, its certificates and tokens are refused. A new token lets it in again.
@@ -35,6 +39,18 @@ pub(crate) enum Nodes {
 /// How they are listed.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// Show what is seldom asked too: clocks, seqs, certificates.
+    #[arg(long)]
+    wide: bool,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Which node is shown.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// Its id, or its whole name such as `nodes/eu-1`.
+    node: String,
     #[command(flatten)]
     shown: Shown,
 }
@@ -99,7 +115,12 @@ pub(super) async fn run(client: &Client, nodes: &Nodes) -> Result<(), Failure> {
     match nodes {
         Nodes::List(asked) => {
             let reply = client.all("nodes", "nodes").await?;
-            asked.shown.print(&reply, || listed(&reply.json));
+            asked.shown.print(&reply, || shown::list(list(&reply.json, "nodes"), asked.wide));
+            Ok(())
+        }
+        Nodes::Get(asked) => {
+            let reply = client.get(&name(&asked.node)?, &[]).await?;
+            asked.shown.print(&reply, || shown::one(&reply.json));
             Ok(())
         }
         Nodes::Enrol(asked) => {
@@ -180,47 +201,11 @@ fn name(node: &str) -> Result<String, Failure> {
     }
 }
 
-/// What has become of a node: what it says, unless it was revoked.
-fn state(node: &Value) -> String {
-    if node.get("revokeTime").is_some() { "revoked".to_owned() } else { cell(node.get("state")) }
-}
-
-fn listed(answer: &Value) -> String {
-    let row = |node: &Value| {
-        let field = |name: &str| cell(node.get(name));
-        let nack = node.get("lastNack").map_or_else(
-            || "-".to_owned(),
-            |nack| format!("{} at revision {}", cell(nack.get("code")), cell(nack.get("revision"))),
-        );
-        vec![
-            field("name"),
-            field("geo"),
-            state(node),
-            field("appliedRevision"),
-            field("lastSeenTime"),
-            field("build"),
-            nack,
-        ]
-    };
-    table(
-        &["name", "geo", "state", "revision", "last seen", "build", "last refusal"],
-        list(answer, "nodes").iter().map(row),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_nodes_refusal_is_seen_in_the_list() {
-        let nodes = [json!({"name": "nodes/eu-1", "geo": "eu", "state": "connected", "appliedRevision": 6,
-            "lastNack": {"code": "VALIDATION", "revision": 7}})];
-        let shown = listed(&json!({ "nodes": nodes }));
-        assert!(shown.lines().nth(1).unwrap().ends_with("VALIDATION at revision 7"), "{shown}");
-    }
 
     #[test]
     fn a_token_is_told_as_the_file_that_a_node_needs() {
@@ -242,14 +227,6 @@ mod tests {
         assert_eq!(name("geos/eu/nodes/eu-1").unwrap(), "geos/eu/nodes/eu-1");
         let refused = name("nodes/chyn_a_secret_b").unwrap_err().to_string();
         assert!(!refused.contains("secret"), "{refused}");
-    }
-
-    #[test]
-    fn a_node_that_was_revoked_is_listed_as_that() {
-        let node = json!({"name": "nodes/a", "state": "disconnected"});
-        assert_eq!(state(&node), "disconnected");
-        let node = json!({"name": "nodes/a", "state": "disconnected", "revokeTime": "2026-12-31T00:00:00Z"});
-        assert_eq!(state(&node), "revoked");
     }
 
     #[test]

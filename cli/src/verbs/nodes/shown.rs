@@ -1,0 +1,164 @@
+//! Nodes as people read them: a line each, or all there is of one.
+
+use serde_json::Value;
+
+use crate::output::plain;
+use crate::output::table::{cell, table};
+
+/// Milliseconds by which a node's clock may be off before that is worth a word.
+const OFF: i64 = 60_000;
+
+/// Runtimes that a healthy node holds at most.
+const HELD: i64 = 8;
+
+/// A line a node; `wide` ones hold what is seldom asked.
+pub(super) fn list(nodes: &[Value], wide: bool) -> String {
+    let mut headings =
+        vec!["name", "geo", "state", "revision", "lag", "staleness", "health", "build", "last refusal"];
+    if wide {
+        headings.extend([
+            "confirmed",
+            "in flight",
+            "clock ms",
+            "revocations",
+            "kills",
+            "form",
+            "class",
+            "certificate ends",
+            "last seen",
+        ]);
+    }
+    table(&headings, nodes.iter().map(|node| row(node, wide)))
+}
+
+fn row(node: &Value, wide: bool) -> Vec<String> {
+    let field = |name: &str| cell(node.get(name));
+    let count = |name: &str| number(node, name).to_string();
+    let refusal = node.get("lastNack").map_or_else(
+        || "-".to_owned(),
+        |nack| format!("{} at revision {}", cell(nack.get("code")), cell(nack.get("revision"))),
+    );
+    let mut row: Vec<String> = vec![field("name"), field("geo"), state(node), count("appliedRevision")];
+    row.extend([count("lag"), field("staleness"), health(node), field("build"), refusal]);
+    if wide {
+        let confirmed = match node.get("confirmTime") {
+            Some(_) => format!("{} s ago", number(node, "confirmedAgeSeconds")),
+            None => "-".to_owned(),
+        };
+        row.extend([confirmed, count("inflight"), count("clockOffsetMs"), count("revocationSeq")]);
+        row.extend([count("killSeq"), count("schema"), field("nodeClass")]);
+        row.extend([field("certificateExpireTime"), field("lastSeenTime")]);
+    }
+    row
+}
+
+/// What has become of a node: what it says, unless it was revoked.
+fn state(node: &Value) -> String {
+    if node.get("revokeTime").is_some() { "revoked".to_owned() } else { cell(node.get("state")) }
+}
+
+/// What is wrong with a node that is there, in few words; `ok` where nothing is.
+fn health(node: &Value) -> String {
+    if !matches!(state(node).as_str(), "connected" | "incompatible") {
+        return "-".to_owned();
+    }
+    let mut wrong = Vec::new();
+    let unusable = number(node, "unusableEndpointCount");
+    if unusable > 0 {
+        wrong.push(format!("{unusable} {} unusable", if unusable == 1 { "endpoint" } else { "endpoints" }));
+    }
+    let has_policy = number(node, "appliedRevision") > 0 && node.get("confirmTime").is_some();
+    if has_policy && node.get("persisted").and_then(Value::as_bool) != Some(true) {
+        wrong.push("policy not on disk".to_owned());
+    }
+    let off = number(node, "clockOffsetMs");
+    if off.abs() > OFF {
+        wrong.push(format!("clock off by {} s", off / 1000));
+    }
+    let held = number(node, "snapshotsAlive");
+    if held > HELD {
+        wrong.push(format!("{held} runtimes held"));
+    }
+    if wrong.is_empty() { "ok".to_owned() } else { wrong.join(", ") }
+}
+
+/// Everything that is known of one node, a field a line; of a list, a member a line.
+pub(super) fn one(node: &Value) -> String {
+    let fields = node.as_object().into_iter().flatten();
+    let rows = fields.flat_map(|(name, value)| match value {
+        Value::Array(members) => members.iter().map(|member| vec![plain(name), cell(Some(member))]).collect(),
+        value => vec![vec![plain(name), cell(Some(value))]],
+    });
+    let rows: Vec<Vec<String>> = rows.chain([vec!["health".to_owned(), health(node)]]).collect();
+    table(&["field", "value"], rows)
+}
+
+/// A number, which is not written where it is none.
+fn number(node: &Value, name: &str) -> i64 {
+    node.get(name).and_then(Value::as_i64).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn node() -> Value {
+        json!({"name": "nodes/eu-1", "geo": "eu", "state": "connected", "appliedRevision": 6, "lag": 2,
+            "staleness": "fresh", "build": "0.1.0", "persisted": true, "confirmTime": "2026-01-01T00:00:00Z",
+            "confirmedAgeSeconds": 3})
+    }
+
+    #[test]
+    fn a_nodes_refusal_and_its_health_are_seen_in_the_list() {
+        let mut sick = node();
+        sick["lastNack"] = json!({"code": "VALIDATION", "revision": 7});
+        sick["unusableEndpointCount"] = json!(1);
+        sick["clockOffsetMs"] = json!(-75_000);
+        sick["persisted"] = json!(false);
+        let shown = list(&[node(), sick], false);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines[1].split_whitespace().eq([
+            "nodes/eu-1",
+            "eu",
+            "connected",
+            "6",
+            "2",
+            "fresh",
+            "ok",
+            "0.1.0",
+            "-"
+        ]));
+        assert!(lines[2].contains("1 endpoint unusable, policy not on disk, clock off by -75 s"), "{shown}");
+        assert!(lines[2].ends_with("VALIDATION at revision 7"), "{shown}");
+    }
+
+    #[test]
+    fn of_a_node_that_is_not_there_no_health_is_told() {
+        for (state, shown) in [("disconnected", "-"), ("awaited", "-"), ("incompatible", "ok")] {
+            assert_eq!(health(&json!({"state": state, "unusableEndpointCount": 0})), shown);
+        }
+        assert_eq!(
+            health(&json!({"state": "disconnected", "revokeTime": "2026-01-01T00:00:00Z"})),
+            "revoked"
+        );
+    }
+
+    #[test]
+    fn wide_lines_and_one_node_tell_the_rest() {
+        let wide = list(&[node()], true);
+        assert!(
+            wide.lines().next().unwrap().contains("CERTIFICATE ENDS") && wide.contains("3 s ago"),
+            "{wide}"
+        );
+        let mut sick = node();
+        sick["unusableEndpoints"] = json!([{"endpoint": "endpoints/a", "reason": "no credential"}]);
+        let shown = one(&sick);
+        assert!(shown.contains("endpoint=endpoints/a,reason=no credential"), "{shown}");
+        assert!(
+            shown.lines().any(|line| line.split_whitespace().eq(["confirmedAgeSeconds", "3"])),
+            "{shown}"
+        );
+    }
+}

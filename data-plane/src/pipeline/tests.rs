@@ -1,5 +1,6 @@
 //! The sentence from end to end, on a node with the simulated vendor.
 
+mod churn;
 mod endings;
 mod overlay;
 mod refusals;

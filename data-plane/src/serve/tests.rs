@@ -1,5 +1,7 @@
 //! A whole data plane on real sockets: before it has policy, with it, and at its end.
 
+mod staleness;
+
 use proto::inference::ChatRequest;
 use proto::inference::inference_client::InferenceClient;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

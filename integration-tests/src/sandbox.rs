@@ -52,8 +52,18 @@ impl Sandbox {
 
     /// A house with a policy, and data planes whose configuration is changed so.
     pub async fn start(policy: &str, change: impl Fn(&mut data::Config)) -> Result<Self> {
+        Self::of(policy, |_| (), change).await
+    }
+
+    /// A house with a policy, and planes whose configurations are changed so.
+    pub async fn of(
+        policy: &str,
+        control: impl FnOnce(&mut control_plane::config::Config),
+        change: impl Fn(&mut data::Config),
+    ) -> Result<Self> {
         let home = tempfile::tempdir()?;
-        let config = control_config(&home.path().join("control"));
+        let mut config = control_config(&home.path().join("control"));
+        control(&mut config);
         let control = ControlPlane::start(&config).await?;
         let token = std::fs::read_to_string(config.own_dir().join("admin.token"))?.trim().to_owned();
         let ledger = Ledger::memory();

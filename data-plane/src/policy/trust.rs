@@ -81,16 +81,21 @@ impl Subject {
 }
 
 impl Trust {
-    /// Trusts the authorities of a PEM file, and remembers beside the policy, in `directory`, which signer is the newest.
+    /// Trusts the authorities of a PEM file, and remembers beside the policy, in `directory`, which signer is the newest. Where that
+    /// can't be read it is told, and begins anew: the authority has vouched for a retired signer too.
     pub(crate) fn open(directory: &Path, authorities: &[u8]) -> io::Result<Self> {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(authorities).collect();
         let authorities = found.map_err(|error| io::Error::other(error.to_string()))?;
         let path = directory.join("signer");
         let newest = match fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse().map_err(|_| damaged(&path))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-            Err(error) => return Err(error),
+            Ok(text) => text.trim().parse().ok(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(0),
+            Err(_) => None,
         };
+        let newest = newest.unwrap_or_else(|| {
+            tracing::error!(path = %path.display(), "which signer is the newest can't be known: one that was retired may pass");
+            0
+        });
         Ok(Self { authorities, path, newest: Mutex::new(newest) })
     }
 
@@ -149,10 +154,6 @@ impl Trust {
         }
         Ok(())
     }
-}
-
-fn damaged(path: &Path) -> io::Error {
-    io::Error::other(format!("`{}` does not hold the number of a signer's generation", path.display()))
 }
 
 /// The generation in a signer's one name.

@@ -194,6 +194,7 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
         .map_err(told)?;
     assert_eq!(deleted["changes"], json!([{"kind": "Rule", "name": "rules/extra", "change": "deleted"}]));
     staged(caller, file).await?;
+    switched_off(caller).await?;
     let question = json!({
         "principal": "tenants/acme/principals/ada@example.org", "team": "research", "model": "sim-gemini-pro",
         "operation": "chat", "geo": "eu",
@@ -205,6 +206,21 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
     );
     assert_eq!(why["candidates"][0]["endpoint"], "endpoints/sim-gemini-pro-us");
     assert_eq!(why["matchedGrants"], json!(["tenants/acme/grants/research-chat"]));
+    Ok(())
+}
+
+/// Something that is switched off, and lifted again.
+async fn switched_off(caller: &Anything) -> Result<()> {
+    let call = async |method: &str, asked: Value| {
+        let rpc = format!("chancery.admin.v1.KillsService/{method}");
+        caller.call(&rpc, asked).await?.map_err(told)
+    };
+    let spec =
+        json!({"target": "model", "resource": "models/sim-gpt-4o", "mode": "drain", "reason": "a drill"});
+    let made = call("CreateKill", json!({"killId": "drill", "kill": {"spec": spec}})).await?;
+    assert_eq!(call("GetKill", json!({"name": "kills/drill"})).await?, made);
+    assert_eq!(call("ListKills", json!({})).await?["kills"], json!([made]));
+    call("DeleteKill", json!({"name": "kills/drill"})).await?;
     Ok(())
 }
 

@@ -61,6 +61,8 @@ mod readme;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod rollouts;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod shapes;

@@ -73,9 +73,13 @@ fn case_05_two_generations_are_trusted_and_a_retired_one_never_again() {
 }
 
 #[test]
-fn what_is_remembered_is_not_guessed() {
+fn a_memory_that_can_not_be_read_begins_anew() {
     let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join("signer"), "many").unwrap();
-    let error = Trust::open(home.path(), AUTHORITY.pem.as_bytes()).unwrap_err().to_string();
-    assert!(error.contains("signer` does not hold"), "{error}");
+    for damaged in [&b"many"[..], b"\xFF", b""] {
+        std::fs::write(home.path().join("signer"), damaged).unwrap();
+        let trust = trust(home.path());
+        assert_eq!(says(&trust, &AUTHORITY.signer(4)).unwrap(), 4);
+        assert!(matches!(says(&trust, &AUTHORITY.signer(2)), Err(Untrusted::Retired { .. })));
+    }
+    assert_eq!(std::fs::read_to_string(home.path().join("signer")).unwrap(), "4");
 }

@@ -14,7 +14,11 @@ fn shown(port: &Port) -> proto::admin::Node {
 }
 
 /// What is shown once it is as it should be.
-async fn shows(port: &Port, node: &mut FakeNode, is: impl Fn(&proto::admin::Node) -> bool) -> proto::admin::Node {
+async fn shows(
+    port: &Port,
+    node: &mut FakeNode,
+    is: impl Fn(&proto::admin::Node) -> bool,
+) -> proto::admin::Node {
     let waiting = async {
         while !is(&shown(port)) {
             node.arrived().await;
@@ -80,7 +84,10 @@ async fn what_a_node_says_of_itself_is_shown_and_ends_with_its_process() {
     assert_eq!((view.revocation_seq, view.kill_seq, view.unusable_endpoint_count), (4, 5, 1));
     let (tally, endpoint) = (&view.tallies[0], &view.unusable_endpoints[0]);
     assert_eq!((tally.revision, tally.requests, tally.errors, tally.denials), (1, 9, 2, 1));
-    assert_eq!((endpoint.endpoint.as_str(), endpoint.reason.as_str()), ("endpoints/e", "credential: not there"));
+    assert_eq!(
+        (endpoint.endpoint.as_str(), endpoint.reason.as_str()),
+        ("endpoints/e", "credential: not there")
+    );
     let ends = view.certificate_expire_time.unwrap().seconds - view.connect_time.unwrap().seconds;
     assert!((80 * 86_400..=90 * 86_400).contains(&ends), "{ends}");
 

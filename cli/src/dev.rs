@@ -15,6 +15,7 @@ use anyhow::Context;
 use clap::Args;
 use control_plane::ca::LEAF_VALIDITY;
 use control_plane::config as control;
+use control_plane::rollout::RolloutConfig;
 use control_plane::serve::ControlPlane;
 use control_plane::upstream::Upstream;
 use data_plane::config as data;
@@ -145,8 +146,20 @@ fn control_config(dev: &Dev) -> control::Config {
             ops: dev.listen_ops_control,
         },
         upstream: upstream(),
+        // Somebody watches: what takes minutes elsewhere takes seconds here.
+        sync: control::SyncConfig { heartbeat: seconds(1), ..control::SyncConfig::default() },
+        rollout: RolloutConfig {
+            stages: vec![0, 100],
+            bake: seconds(3),
+            least_requests: 5,
+            ..RolloutConfig::default()
+        },
         ..control::Config::default()
     }
+}
+
+fn seconds(count: u64) -> control::Length {
+    control::Length(std::time::Duration::from_secs(count))
 }
 
 /// Which upstreams may be registered: loopback ones are for development, which this is.

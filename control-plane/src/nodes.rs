@@ -191,6 +191,11 @@ impl NodeRegistry {
         later.take(size).map(shown).collect()
     }
 
+    /// How many nodes are known.
+    pub fn count(&self) -> usize {
+        self.shared.known.read().nodes.len()
+    }
+
     /// Every node that is known.
     pub fn fleet(&self) -> Vec<Node> {
         self.shared.known.read().nodes.values().cloned().collect()

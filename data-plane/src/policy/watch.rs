@@ -58,6 +58,8 @@ enum Ended {
     Silence,
     #[error("the control plane closed the stream")]
     Closed,
+    #[error("the control plane goes away and is looked for again within {0:?}")]
+    Asked(Duration),
 }
 
 /// Restores what is on disk; what is given back follows the control plane.
@@ -132,7 +134,8 @@ impl<N: Install> Follower<N> {
             let Some(Err(reason)) = ended else { break };
             self.tell(&reason);
             self.holder.lives();
-            let pause = jitter(back_off.ceiling_after(began.elapsed()));
+            let ceiling = back_off.ceiling_after(began.elapsed());
+            let pause = jitter(if let Ended::Asked(within) = reason { ceiling.max(within) } else { ceiling });
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 break;
             }
@@ -210,7 +213,10 @@ impl<N: Install> Follower<N> {
                     self.holder.told(overlay::Said::Revocations, statement).await;
                 }
                 Some(Said::Kills(statement)) => self.holder.told(overlay::Said::Kills, statement).await,
-                Some(Said::Drain(_) | Said::Reconnect(_)) | None => {
+                Some(Said::Reconnect(reconnect)) => {
+                    return Err(Ended::Asked(Duration::from_millis(reconnect.within_ms).min(BACK_OFF.1)));
+                }
+                Some(Said::Drain(_)) | None => {
                     tracing::warn!("the control plane said something this build does not know");
                 }
             }

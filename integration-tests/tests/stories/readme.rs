@@ -118,7 +118,7 @@ async fn each_role_runs_as_the_readme_says() {
     let output = within("each role", shell.output()).await.unwrap().unwrap();
     let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{told}");
-    assert!(said.contains("chy_") && said.contains("connected"), "{said}\n{told}");
+    assert!(said.contains("sim-gpt-4o") && said.contains("connected"), "{said}\n{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! One node's stream, from its Hello to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy_engine::vocabulary::Instant;
 use prost_types::Timestamp;
@@ -8,7 +9,8 @@ use proto::manifest::SCHEMA;
 use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{
-    Chunk, ControlMessage, Heartbeat, Hello, Nack, NackCode, NodeMessage, SnapshotBegin, SnapshotEnd, Welcome,
+    Chunk, ControlMessage, Heartbeat, Hello, Nack, NackCode, NodeMessage, Reconnect, SnapshotBegin,
+    SnapshotEnd, Welcome,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -23,6 +25,10 @@ use super::{Lines, SEND_TIMEOUT, Shared, secrets};
 use crate::clock;
 use crate::nodes::{self, NodeSession};
 use crate::publish::InForce;
+
+/// What each node adds to the time over which all look for a control plane that went away, and the longest that is.
+const REUNION: Duration = Duration::from_millis(5);
+const MOST_REUNION: Duration = Duration::from_secs(30);
 
 /// The capability of taking changes in place of whole snapshots.
 const DELTA: &str = "delta";
@@ -171,9 +177,7 @@ impl Session {
                 self.bring(mine).await?;
             }
             tokio::select! {
-                () = self.shared.stop.cancelled() => {
-                    return Err(Status::unavailable("the control plane is shutting down"));
-                }
+                () = self.shared.stop.cancelled() => return self.send_off().await,
                 changed = head.changed() => if changed.is_err() { return Ok(()) },
                 changed = stable.changed() => if changed.is_err() { return Ok(()) },
                 changed = in_force.changed() => if changed.is_err() { return Ok(()) },
@@ -184,6 +188,14 @@ impl Session {
                 },
             }
         }
+    }
+
+    /// The control plane goes away: nodes look for it again, each after a while of its own, so that not all come at once.
+    async fn send_off(&self) -> Result<(), Status> {
+        let spread = REUNION.saturating_mul(u32::try_from(self.shared.nodes.count()).unwrap_or(u32::MAX));
+        let within_ms = u64::try_from(spread.min(MOST_REUNION).as_millis()).unwrap_or(u64::MAX);
+        self.say(Saying::Reconnect(Reconnect { url: String::new(), within_ms })).await?;
+        Err(Status::unavailable("the control plane is shutting down"))
     }
 
     /// The line this node is to follow, as far as it is made: what is for everybody, or, while there is a rollout that has not

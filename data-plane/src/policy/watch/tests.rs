@@ -348,6 +348,16 @@ async fn a_control_plane_that_goes_away_is_looked_for_until_it_is_back() {
     assert_eq!(session.offer(&sample(6)).await.unwrap().revision, 6);
 }
 
+#[tokio::test]
+async fn a_control_plane_that_says_it_goes_is_looked_for_again() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let session = enforcing(&mut control, &node, 5).await;
+    session.say(Saying::Reconnect(proto::sync::Reconnect { within_ms: 50, ..Default::default() })).await;
+    let again = soon(control.session()).await;
+    assert_eq!(again.hello.applied.unwrap().revision, 5);
+}
+
 #[test]
 fn pauses_double_to_half_a_minute_and_begin_anew_after_a_healthy_stream() {
     let mut back_off = BackOff::default();

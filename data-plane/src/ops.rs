@@ -52,15 +52,15 @@ impl Ops {
         too_old.then_some("the policy is too old for every tenant: the control plane is not heard\n")
     }
 
-    /// How old its policy is, where that is worth telling.
+    /// How old its policy is, where that is worth a line.
     fn age(&self) -> String {
         let (freshness, runtime) = (&self.node.freshness, self.node.runtime.load());
         let Some(runtime) = runtime.as_ref() else { return String::new() };
         let seconds = freshness.age();
         match freshness.worst(runtime.spans(), freshness.reading()) {
             Level::Fresh => String::new(),
-            Level::Soft => format!("; stale: confirmed {seconds} s ago"),
-            Level::Hard => format!("; stale: confirmed {seconds} s ago, too long for some requests"),
+            Level::Soft => format!("stale: confirmed {seconds} s ago\n"),
+            Level::Hard => format!("stale: confirmed {seconds} s ago, too long for some requests\n"),
         }
     }
 }
@@ -70,7 +70,7 @@ async fn ready(State(ops): State<Ops>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why).into_response();
     }
     let revision = ops.policy.applied().map_or(0, |version| version.revision);
-    format!("ok, revision {revision}{}\n", ops.age()).into_response()
+    format!("ok, revision {revision}\n{}", ops.age()).into_response()
 }
 
 async fn metrics(State(ops): State<Ops>) -> Response {

@@ -134,7 +134,7 @@ impl Household {
         let what = format!("revision {revision} in {}", geo.name());
         let enforced = until(&what, async || {
             let text = crate::door::get(&url).await.ok()?.error_for_status().ok()?.text().await.ok()?;
-            let applied: i64 = text.trim().strip_prefix("ok, revision ")?.parse().ok()?;
+            let applied: i64 = text.lines().next()?.strip_prefix("ok, revision ")?.parse().ok()?;
             (applied >= revision).then_some(())
         });
         let log = || self.planes.get(geo as usize).and_then(|plane| plane.log().ok()).unwrap_or_default();

@@ -69,6 +69,8 @@ mod shapes;
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]
+mod staleness;
+#[cfg(test)]
 mod stalled;
 #[cfg(test)]
 mod streams;

@@ -48,7 +48,7 @@ async fn case_17_a_node_that_is_cut_off_serves_until_its_policy_is_too_old_and_h
     assert!(chat(inference).await.starts_with("HTTP/1.1 200"));
     assert_eq!(spoken(&channel).await, "");
     let ready = get(ops, "/readyz").await;
-    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("revision 5; stale: confirmed 5"), "{ready}");
+    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("revision 5\nstale: confirmed 5"), "{ready}");
     plane.node.freshness.pass(5);
     for answer in [chat(inference).await, get(inference, "/v1/models").await] {
         assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("auth_stale"), "{answer}");

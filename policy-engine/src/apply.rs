@@ -16,6 +16,7 @@ mod texts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::bounds;
 use crate::compile::build::{Build, ModelSets};
 use crate::compile::{Fault, compile};
 use crate::facts::{Change, Facts, changes as differences};
@@ -41,7 +42,7 @@ pub fn apply(
         "facts differ in more than the changes that were named"
     );
     let cost = |change: &Change| if change.kind == Kind::Key { 1 } else { 10 };
-    let few = changes.iter().map(cost).sum::<usize>() <= MOST;
+    let few = changes.iter().map(cost).sum::<usize>() <= MOST && bounds::exceeded(facts).next().is_none();
     let applied = few.then(|| Applying::new(prev, facts, changes)).and_then(|applying| applying.run(&header));
     match applied {
         Some(next) => Ok(next),

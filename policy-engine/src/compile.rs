@@ -19,6 +19,7 @@ pub use build::Fault;
 
 use std::sync::Arc;
 
+use crate::bounds;
 use crate::facts::Facts;
 use crate::rules::condition::Interner;
 use crate::rules::roles::RoleIndex;
@@ -33,6 +34,9 @@ use keys::Keys;
 /// Every fault there is; the list is never empty.
 pub fn compile(facts: &Facts, header: Header) -> Result<CompiledSnapshot, Vec<Fault>> {
     let mut build = Build::new(facts, Interner::default());
+    for (kind, count) in bounds::exceeded(facts) {
+        build.too_many(kind, count);
+    }
     // Conditions first: they alone say which texts need a symbol; everybody else only looks theirs up.
     let conditions = rulebook::lower(&mut build);
     let mut people = people::compile(&mut build);

@@ -26,11 +26,13 @@ mod apply;
 
 pub mod decide;
 
+pub mod bounds;
+
+mod shrink;
+
 pub use apply::apply;
 pub use compile::{Fault, compile};
 pub use decide::{Entitled, decide, decide_answer, entitle};
 pub use facts::Change;
-mod shrink;
-
 pub use project::{Scope, Versions, project, project_changes};
 pub use shrink::{Shrunk, shrunk};

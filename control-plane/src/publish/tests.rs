@@ -205,3 +205,29 @@ async fn publications_at_once_are_serial_and_none_is_lost() {
     assert_eq!(revisions, (1..=20).collect::<Vec<_>>());
     assert_eq!(publisher.current().facts.tenants.len(), 20);
 }
+
+#[tokio::test]
+async fn what_would_leave_much_less_is_refused_unless_it_is_meant() {
+    let fixture = fixture().await;
+    let role = |n: usize| {
+        let role = proto::admin::Role { spec: Some(Default::default()), ..Default::default() };
+        (Kind::Role, id(&format!("r-{n}")), Some(Bytes::from(role.encode_to_vec())))
+    };
+    publish(&fixture.publisher, (0..30).map(role).collect()).await.unwrap();
+    let gone =
+        |from: usize| (from..30).map(|n| (Kind::Role, id(&format!("r-{n}")), None)).collect::<Vec<_>>();
+    let refused = publish(&fixture.publisher, gone(14)).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("of 30 resources 14 would be left") && refused.contains("--allow-shrink"),
+        "{refused}"
+    );
+    publish(&fixture.publisher, gone(15)).await.unwrap();
+    assert_eq!(fixture.publisher.current().shrink_revision, 0);
+    // Nodes are told of the revision whose author meant it, after a restart as well.
+    let all: Vec<Change> =
+        (0..15).map(|n| Change { kind: Kind::Role, id: id(&format!("r-{n}")), after: None }).collect();
+    let plan = move |_: &Published, _: &Gate| Ok(Plan { changes: all, may_shrink: true, ..Plan::default() });
+    fixture.publisher.publish(Act::of_system("test"), Mode::Commit, plan).await.unwrap();
+    assert_eq!(fixture.publisher.current().shrink_revision, 3);
+    assert_eq!(opened(fixture.dir.path()).await.unwrap().current().shrink_revision, 3);
+}

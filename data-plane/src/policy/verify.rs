@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use policy_engine::Change;
 use policy_engine::facts::{Facts, Key};
 use policy_engine::snapshot::{CompiledSnapshot, Header};
 use policy_engine::vocabulary::{Geo, Kind};
+use policy_engine::{Change, Shrunk, bounds, shrunk};
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use proto::manifest::{self, Holding, SCHEMA};
@@ -25,9 +25,6 @@ const MAX_RESOURCES: usize = 2_000_000;
 
 /// The most bytes of one resource.
 const MAX_RESOURCE: usize = 4 << 20;
-
-/// A snapshot of fewer resources may shrink to half and less: there it is a day's work and no accident.
-const SMALL: usize = 20;
 
 /// The field of `SnapshotContents` that holds resources.
 const RESOURCES: u32 = 1;
@@ -134,7 +131,7 @@ impl Judge<'_> {
             let detail = "the manifest's digest is not the announced one";
             return Err(Refusal::of(NackCode::DigestMismatch, detail));
         }
-        self.check_shrink(&stated, (&holding, &facts))?;
+        self.check_shrink(&stated, &facts)?;
         let revision = u64::try_from(stated.version.revision)
             .map_err(|_| Refusal::of(NackCode::Validation, "the revision is negative"))?;
         let header = Header { revision, geo: Some(self.geo.clone()) };
@@ -201,31 +198,18 @@ impl Judge<'_> {
         Ok(Stated { version, scope, shrink_revision: envelope.shrink_revision })
     }
 
-    /// Refuses to lose all of a kind that requests are judged by, or more than half of everything, that nobody said was to go.
-    fn check_shrink(&self, stated: &Stated, (holding, facts): (&Holding, &Facts)) -> Result<(), Refusal> {
-        let Some(running) = self.running.filter(|r| r.version.revision >= stated.shrink_revision) else {
-            return Ok(());
-        };
-        let refused = |what: &str, before: usize, after: usize| {
-            let detail = format!(
-                "it holds {after} {what} where {before} are enforced, and nobody said that it may shrink"
-            );
-            Err(Refusal::of(NackCode::EmptyRefused, detail))
-        };
-        let (before, after) = (running.holding.len(), holding.len());
-        if before >= SMALL && after < before.div_ceil(2) {
-            return refused("resources", before, after);
+    /// Refuses to hold much less than what is enforced, that nobody said was to go.
+    fn check_shrink(&self, stated: &Stated, facts: &Facts) -> Result<(), Refusal> {
+        let running = self.running.filter(|running| running.version.revision >= stated.shrink_revision);
+        match running.and_then(|running| shrunk(&running.facts, facts)) {
+            None => Ok(()),
+            Some(Shrunk { what, before, after }) => Err(Refusal::of(
+                NackCode::EmptyRefused,
+                format!(
+                    "it holds {after} {what} where {before} are enforced, and nobody said that it may shrink"
+                ),
+            )),
         }
-        let kinds = |facts: &Facts| {
-            let (keys, models) = (facts.keys.len(), facts.models.len());
-            [("keys", keys), ("models", models), ("grants", facts.grants.len()), ("rules", facts.rules.len())]
-        };
-        for ((what, before), (_, after)) in kinds(&running.facts).into_iter().zip(kinds(facts)) {
-            if before > 0 && after == 0 {
-                return refused(what, before, after);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -254,6 +238,7 @@ fn whole(stated: &Stated, contents: SnapshotContents) -> Result<Read, Refusal> {
     if !contents.removed.is_empty() {
         return Err(Refusal::of(NackCode::Validation, "a whole snapshot removes nothing"));
     }
+    check_counts(&contents.resources)?;
     let mut facts = Facts::default();
     for resource in &contents.resources {
         learn(&mut facts, resource)?;
@@ -288,6 +273,21 @@ fn changed(base: &Held, contents: SnapshotContents) -> Result<Read, Refusal> {
         changes.push(Change { kind, id });
     }
     Ok((holding, facts, changes))
+}
+
+/// Counts resources of each kind, before any is read.
+fn check_counts(resources: &[Resource]) -> Result<(), Refusal> {
+    // They are in order, so those of a kind are together.
+    for kind in resources.chunk_by(|a, b| a.kind == b.kind) {
+        let known = kind.first().and_then(|first| first.kind.parse::<Kind>().ok());
+        if let Some((known, most)) =
+            known.map(|kind| (kind, bounds::most(kind))).filter(|(_, most)| kind.len() > *most)
+        {
+            let detail = format!("there are {} of the kind {known}, and at most {most} may be", kind.len());
+            return Err(Refusal::of(NackCode::LimitExceeded, detail));
+        }
+    }
+    Ok(())
 }
 
 fn learn(facts: &mut Facts, resource: &Resource) -> Result<(), Refusal> {
@@ -338,8 +338,9 @@ fn first_fault(faults: &[policy_engine::Fault]) -> Refusal {
     let Some(fault) = faults.first() else { return Refusal::of(NackCode::Validation, "it does not compile") };
     let more = faults.len().saturating_sub(1);
     let rest = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+    let code = if fault.code == "too_many" { NackCode::LimitExceeded } else { NackCode::Validation };
     Refusal {
-        code: NackCode::Validation,
+        code,
         resource: format!("{} {}", fault.kind, fault.id),
         detail: format!("{}: {}{rest}", fault.field, fault.message),
     }

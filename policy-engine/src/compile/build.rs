@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::bounds;
 use crate::facts::{Facts, Geos, ModelGlob};
 use crate::rules::condition::{Interner, Symbol};
 use crate::rules::geo::{self, PlaceKind, RegionSet};
@@ -22,7 +23,7 @@ pub struct Fault {
     /// The field, as a path such as `spec.route.groups[0][1].endpoint`.
     pub field: String,
     /// A stable code: `unknown_reference`, `unknown_region`, `missing`, `duplicate`, `conflict`, `condition`, `currency`,
-    /// `detectors`.
+    /// `detectors`, `too_many`.
     pub code: &'static str,
     /// What is wrong and what would be right.
     pub message: String,
@@ -61,6 +62,15 @@ impl<'f> Build<'f> {
     ) {
         let (kind, id) = (at.0, at.1.clone());
         self.faults.push(Fault { kind, id, field: field.into(), code, message, target: None });
+    }
+
+    /// Notes that there are too many of a kind; it is nobody's fault by name.
+    pub(crate) fn too_many(&mut self, kind: Kind, count: usize) {
+        let message = format!("there are {count} of this kind, and at most {} may be", bounds::most(kind));
+        let nobody = Name::new("all").map(Id::platform);
+        if let Ok(id) = nobody {
+            self.fault((kind, &id), "", "too_many", message);
+        }
     }
 
     /// Notes a reference to something that does not exist.

@@ -160,6 +160,13 @@ fn case_06_too_much_is_refused_before_room_is_made_for_it() {
     let empty_resources = [0x0A, 0x00].repeat(MAX_RESOURCES + 1);
     let offer = Offer { contents: empty_resources.into(), ..Sample::holding(vec![], 2).offer() };
     assert_eq!(weigh(&offer, None).unwrap_err().code, NackCode::LimitExceeded);
+    // Of a kind there may be so many: they are counted, and none is read.
+    let nothing =
+        |n: usize| Resource { kind: "Role".into(), name: format!("roles/{n:06}"), ..Resource::default() };
+    let many = Sample::holding((0..=bounds::most(Kind::Role)).map(nothing).collect(), 2);
+    let refusal = judge(&many, None).unwrap_err();
+    assert_eq!(refusal.code, NackCode::LimitExceeded);
+    assert!(refusal.detail.contains("10001 of the kind Role"), "{}", refusal.detail);
     let mut sample = Sample::of(&world::facts(), 2);
     sample.contents.resources[0].body = vec![0; MAX_RESOURCE + 1].into();
     sample.seal();

@@ -15,7 +15,7 @@ use anyhow::Context;
 use clap::Args;
 use control_plane::ca::LEAF_VALIDITY;
 use control_plane::config as control;
-use control_plane::rollout::RolloutConfig;
+use control_plane::config::RolloutConfig;
 use control_plane::serve::ControlPlane;
 use control_plane::upstream::Upstream;
 use data_plane::config as data;

@@ -4,6 +4,7 @@
 //! A key that is not known is an error, in the file and in the environment. Read once, without side effects.
 
 mod form;
+mod rollout;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,9 +12,9 @@ use std::path::{Path, PathBuf};
 use policy_engine::vocabulary::{Duration, SpanError};
 use serde::Deserialize;
 
-use crate::rollout::RolloutConfig;
 use crate::upstream::Upstream;
 pub use form::FormError;
+pub use rollout::RolloutConfig;
 
 /// What begins the name of every variable that sets a key.
 const PREFIX: &str = "CHANCERY__";

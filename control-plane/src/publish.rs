@@ -41,10 +41,10 @@ use crate::vault::Vault;
 
 pub use crate::act::Act;
 pub use audit::noted;
-pub use lines::{Active, InForce, Staging};
+pub use lines::{Active, InForce};
 pub use load::OpenError;
 use plan::Applied;
-pub use plan::{Change, Effect, Effects, Plan};
+pub use plan::{Change, Effect, Effects, Plan, Staging};
 use refusals::Refusals;
 use trail::Trail;
 

@@ -44,10 +44,10 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
 
 use crate::actor::Authenticator;
+use crate::config::RolloutConfig;
 use crate::enrolment::Enrolment;
 use crate::nodes::NodeRegistry;
 use crate::publish::Publisher;
-use crate::rollout::RolloutConfig;
 
 /// The admin API. Clones share it.
 #[derive(Debug, Clone)]

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use policy_engine::apply;
 use policy_engine::snapshot::Header;
 use policy_engine::vocabulary::{Id, Kind, Name};
-use proto::admin::{ResourceChange, Rollout, RolloutStage};
+use proto::admin::{ResourceChange, Rollout};
 use proto::code::ErrorCode;
 use proto::status::Refusal;
 
 use super::Published;
-use super::plan::{Applied, Effect, Plan};
+use super::plan::{Applied, Effect, Plan, Staging};
 use crate::clock;
 use crate::error::ChangeError;
 use crate::govern;
@@ -48,15 +48,6 @@ pub(super) struct Staged {
     pub(super) kind: Kind,
     pub(super) id: Id,
     pub(super) before: Option<Arc<Stored>>,
-}
-
-/// How an act wants its changes taken to the nodes.
-#[derive(Debug, Clone, Default)]
-pub struct Staging {
-    /// The stages, in their order.
-    pub stages: Vec<RolloutStage>,
-    /// Each waits for approval before the next.
-    pub manual: bool,
 }
 
 /// Kinds that are taken to nodes by stages, where that is wanted; the others are for everybody at once.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use policy_engine::facts::Facts;
 use policy_engine::vocabulary::{Id, Kind, Name};
-use proto::admin::Rollout;
+use proto::admin::{Rollout, RolloutStage};
 
 use super::Published;
-use super::lines::Staging;
 use crate::error::ChangeError;
 use crate::govern;
 use crate::registry::{Registry, Stored, sha256};
@@ -29,6 +28,15 @@ pub struct Plan {
     pub staging: Option<Staging>,
     /// It ends the rollout that is on its way, which is then this.
     pub ends: Option<Rollout>,
+}
+
+/// How an act wants its changes taken to the nodes.
+#[derive(Debug, Clone, Default)]
+pub struct Staging {
+    /// The stages, in their order.
+    pub stages: Vec<RolloutStage>,
+    /// Each waits for approval before the next.
+    pub manual: bool,
 }
 
 /// A resource as it shall be.

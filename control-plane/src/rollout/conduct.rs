@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use aws_lc_rs::digest::{SHA256, digest};
 use proto::admin::{Node, NodeTally, Rollout, RolloutStage};
 
-use super::RolloutConfig;
 use crate::clock;
+use crate::config::RolloutConfig;
 
 /// What is seen of the nodes, at one time.
 #[derive(Debug, Clone, Default)]

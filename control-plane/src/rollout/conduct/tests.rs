@@ -162,11 +162,8 @@ fn case_23_worse_answers_take_it_back_and_as_good_ones_do_not() {
         let mut seen = following(&rollout, 4, 2);
         for node in &mut seen.nodes {
             let old = tally(6, 100, 5, 10);
-            node.tallies = if node.line == "candidate" {
-                vec![new.clone(), old]
-            } else {
-                vec![tally(7, 100, 90, 0), old]
-            };
+            node.tallies =
+                if node.line == "candidate" { vec![new, old] } else { vec![tally(7, 100, 90, 0), old] };
         }
         conduct(&rollout, &seen, &config())
     };

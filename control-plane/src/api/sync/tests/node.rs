@@ -18,10 +18,11 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity, Server,
 use super::super::*;
 use crate::actor::Actor;
 use crate::ca::{Authority, Issued, LEAF_VALIDITY};
+use crate::config::RolloutConfig;
 use crate::manifest;
 use crate::publish::tests::{Fixture, fixture};
 use crate::publish::{Act, Mode, Staging};
-use crate::rollout::{self, RolloutConfig};
+use crate::rollout;
 use prost::Message as _;
 use proto::manifest::SCHEMA;
 use proto::status::Refusal;

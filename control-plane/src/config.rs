@@ -99,6 +99,9 @@ pub struct SyncConfig {
     pub grace: Length,
     /// How long the certificates are good that nodes get by enrolment; they are renewed by themselves. At least `2s`; default `24h`.
     pub node_certificate_valid: Length,
+    /// The least generation of the key that signs what nodes are told. Nodes trust the newest they met and the one before: to raise
+    /// it by one replaces the key at the next start, to raise it twice retires the one that was. Default `1`.
+    pub signer_generation: u64,
     /// PEM file of authorities whose node certificates are taken too. Default: none.
     pub client_ca: Option<PathBuf>,
     /// Whether certificates of the built-in authority are taken, and so whether nodes can be enrolled. Default `true`.
@@ -177,6 +180,7 @@ impl Default for SyncConfig {
         let seconds = |n| Length(std::time::Duration::from_secs(n));
         let hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
         Self {
+            signer_generation: 1,
             heartbeat: seconds(2),
             hosts,
             grace: seconds(5),

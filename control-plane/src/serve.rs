@@ -102,7 +102,12 @@ impl ControlPlane {
         let conducted = rollout::run(publisher.clone(), nodes.clone(), config.rollout.clone(), stop.clone());
         tasks.spawn(conducted);
 
-        let signers = Signers::open(publisher.store(), publisher.vault().sealer(), &authority).await?;
+        let signers = Signers::open(
+            publisher.store(),
+            publisher.vault().sealer(),
+            (&authority, config.sync.signer_generation),
+        )
+        .await?;
         let policy = (publisher.clone(), signers);
         let sync = SyncService::new(policy, nodes.clone(), config.sync.heartbeat.0, stop.clone());
         let enrolling = EnrolmentService::new(enrolment, admission, publisher.clone());

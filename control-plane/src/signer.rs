@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use bytes::Bytes;
-use parking_lot::RwLock;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
@@ -59,32 +58,27 @@ impl std::fmt::Debug for Signer {
 /// The newest signer, for everything that signs. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Signers {
-    current: Arc<RwLock<Arc<Signer>>>,
+    current: Arc<Signer>,
 }
 
 impl Signers {
-    /// The signer of a store; the first is made here.
-    pub async fn open(store: &Store, sealer: &Sealer, authority: &Authority) -> Result<Self, SignerError> {
-        let signer = Signer::open(store, sealer, authority).await?;
-        Ok(Self { current: Arc::new(RwLock::new(Arc::new(signer))) })
+    /// The signer of a store, of a generation at least: where the newest is lower, one of that generation takes its place.
+    pub async fn open(
+        store: &Store,
+        sealer: &Sealer,
+        (authority, least): (&Authority, u64),
+    ) -> Result<Self, SignerError> {
+        let mut signer = Signer::open(store, sealer, authority).await?;
+        if signer.generation() < least {
+            signer = Signer::make(store, sealer, (authority, least)).await?;
+            tracing::info!(generation = signer.generation(), "the signer was replaced");
+        }
+        Ok(Self { current: Arc::new(signer) })
     }
 
     /// The signer that signs now.
     pub fn current(&self) -> Arc<Signer> {
-        self.current.read().clone()
-    }
-
-    /// Replaces the signer; what is signed from now on is signed by the next generation.
-    pub async fn rotate(
-        &self,
-        store: &Store,
-        sealer: &Sealer,
-        authority: &Authority,
-    ) -> Result<Arc<Signer>, SignerError> {
-        let next = self.current().generation().saturating_add(1);
-        let signer = Arc::new(Signer::make(store, sealer, (authority, next)).await?);
-        *self.current.write() = signer.clone();
-        Ok(signer)
+        self.current.clone()
     }
 }
 
@@ -180,8 +174,13 @@ mod tests {
         assert_eq!(replaced.generation(), 2);
         let rotated = Signer::make(&store, &sealer, (&other, 3)).await.unwrap();
         assert_eq!(rotated.generation(), 3);
-        // Two replicas that rotate at once make one signer.
-        let raced = Signer::make(&store, &sealer, (&other, 3)).await.unwrap();
-        assert_eq!(raced.certificate(), rotated.certificate());
+        let least = |least| Signers::open(&store, &sealer, (&other, least));
+        assert_eq!(least(3).await.unwrap().current().generation(), 3);
+        assert_eq!(least(5).await.unwrap().current().generation(), 5);
+        assert_eq!(least(0).await.unwrap().current().generation(), 5, "none comes back");
+        // Two replicas that replace it at once make one signer.
+        let again = Signer::make(&store, &sealer, (&other, 6)).await.unwrap();
+        let raced = Signer::make(&store, &sealer, (&other, 6)).await.unwrap();
+        assert_eq!(raced.certificate(), again.certificate());
     }
 }

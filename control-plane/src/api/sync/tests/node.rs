@@ -87,7 +87,7 @@ impl Port {
         let beat = Duration::from_millis(20);
         let publisher = fixture.publisher.clone();
         let sealer = publisher.vault().sealer();
-        let signers = Signers::open(publisher.store(), sealer, &authority).await.unwrap();
+        let signers = Signers::open(publisher.store(), sealer, (&authority, 1)).await.unwrap();
         let policy = (publisher.clone(), signers);
         let service = SyncService::new(policy, nodes.clone(), beat, stop.clone());
         let own = authority.issue_server(&["127.0.0.1".to_owned()], LEAF_VALIDITY).unwrap();

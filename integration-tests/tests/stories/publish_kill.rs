@@ -106,5 +106,7 @@ async fn case_102_killed_at_any_moment_of_publishing_it_leaves_no_half_change() 
 /// The revision that a plane says it enforces.
 async fn applied(house: &Household, geo: Geo) -> Result<i64> {
     let text = reqwest::get(format!("{}/readyz", house.ops_url(geo)?)).await?.text().await?;
-    Ok(text.trim().strip_prefix("ok, revision ").context("not ready")?.parse()?)
+    // A second line says how old it is, where it is.
+    let ready = text.lines().next().and_then(|line| line.strip_prefix("ok, revision "));
+    Ok(ready.context("not ready")?.trim().parse()?)
 }

@@ -105,6 +105,11 @@ mod tests {
             &["chancery", "apply", "-f", "d", "--staged", "--manual", "--wait=5"],
             &["chancery", "rollouts", "list"],
             &["chancery", "rollouts", "abort", "7", "--reason", "x"],
+            &["chancery", "apply", "-f", "d", "--propose", "--staged", "--reason", "x"],
+            &["chancery", "delete", "-f", "d", "--propose"],
+            &["chancery", "proposals", "show", "7"],
+            &["chancery", "proposals", "approve", "proposals/7", "--wait=5", "-o", "json"],
+            &["chancery", "proposals", "reject", "7", "--reason", "x"],
             &["chancery", "audit", "list"],
         ] {
             assert!(Chancery::try_parse_from(line).is_ok(), "{line:?}");
@@ -117,6 +122,9 @@ mod tests {
             &["chancery", "delete", "rules", "x", "-f", "a.yaml"],
             &["chancery", "delete", "--tenant", "a", "-f", "a.yaml"],
             &["chancery", "revisions", "show", "x"],
+            &["chancery", "apply", "-f", "d", "--propose", "--dry-run"],
+            &["chancery", "delete", "rule", "x", "--propose"],
+            &["chancery", "proposals", "reject", "7"],
             &["chancery", "dev", "--upstream-regions", "EU,FOO"],
             &["chancery", "dev", "--log", "nonsense=x=y"],
             &["chancery", "data-plane", "--config", "f", "--log", "nonsense=x=y"],

@@ -25,6 +25,7 @@ mod keys;
 mod kill;
 mod kind;
 mod nodes;
+mod proposals;
 mod revisions;
 mod rollouts;
 mod source;
@@ -54,6 +55,8 @@ pub(crate) enum Verb {
     Kills(kill::Kills),
     #[command(subcommand)]
     Nodes(nodes::Nodes),
+    #[command(subcommand)]
+    Proposals(proposals::Proposals),
     #[command(subcommand)]
     Revisions(revisions::Revisions),
     #[command(subcommand)]
@@ -112,6 +115,7 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Kill(kill) => kill::run(&client, &kill).await,
         Verb::Kills(kills) => kill::of_all(&client, &kills).await,
         Verb::Nodes(nodes) => nodes::run(&client, &nodes).await,
+        Verb::Proposals(proposals) => proposals::run(&client, &proposals).await,
         Verb::Revisions(revisions) => revisions::run(&client, &revisions).await,
         Verb::Rollouts(rollouts) => rollouts::run(&client, &rollouts).await,
         Verb::Audit(audit) => audit::run(&client, &audit).await,

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use policy_engine::vocabulary::{Duration, SpanError};
 use serde::Deserialize;
 
+use crate::approval::ApprovalConfig;
 use crate::upstream::Upstream;
 pub use form::FormError;
 pub use rollout::RolloutConfig;
@@ -40,6 +41,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// How staged changes are taken to the nodes.
     pub rollout: RolloutConfig,
+    /// What one principal may not change alone.
+    pub approval: ApprovalConfig,
 }
 
 /// Addresses; port 0 picks a free one.
@@ -158,6 +161,7 @@ impl Default for Config {
             sync: SyncConfig::default(),
             upstream: Upstream::default(),
             rollout: RolloutConfig::default(),
+            approval: ApprovalConfig::default(),
         }
     }
 }
@@ -381,6 +385,8 @@ mod tests {
         assert!(parsed("", &[("CHANCERY__LISTEN__ADMN", "0.0.0.0:1")]).is_err());
         assert!(parsed("", &[("CHANCERY__", "x")]).is_err());
         assert!(parsed("[sync]\nheartbeat = \"soon\"\n", &[]).is_err());
+        assert!(parsed("[approval]\nkinds = [\"Key\"]\n", &[]).is_err());
+        assert!(parsed("", &[("CHANCERY__APPROVAL__KINDS", "[\"Rule\"]")]).is_ok());
         for wrong in ["node_certificate_valid = \"1s\"", "own_authority = false", "tls_key = \"k\""] {
             assert!(parsed(&format!("[sync]\n{wrong}\n"), &[]).is_err(), "{wrong}");
         }
@@ -422,7 +428,8 @@ mod tests {
             })
             .collect();
         assert_eq!(parsed(&spoken, &[]).unwrap(), Config::default());
-        let source = [include_str!("config.rs"), include_str!("upstream.rs")].concat();
+        let source =
+            [include_str!("config.rs"), include_str!("upstream.rs"), include_str!("approval.rs")].concat();
         for line in source.lines() {
             let field = line.strip_prefix("    pub ").and_then(|l| l.split_once(": "));
             if let Some((key, _)) = field.filter(|(key, _)| !key.contains('(')) {

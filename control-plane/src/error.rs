@@ -97,6 +97,9 @@ impl From<ChangeError> for Refusal {
                     "the store can't be used at present: nothing was changed",
                 )
             }
+            ChangeError::Store(StoreError::Decided) => {
+                Self::new(ErrorCode::FailedPrecondition, "somebody else decided it in the meantime")
+            }
             other => {
                 tracing::error!(error = &other as &dyn std::error::Error, "a change failed");
                 Self::new(ErrorCode::Internal, "the change could not be made")

@@ -11,7 +11,7 @@ mod yaml;
 
 use proto::admin::SourceFile;
 
-use crate::publish::Staging;
+use crate::publish::{Approved, Staging};
 
 pub use apply::apply;
 pub use delete::delete;
@@ -26,6 +26,10 @@ pub struct Declared {
     pub staging: Option<Staging>,
     /// The policy may hold much less afterwards.
     pub may_shrink: bool,
+    /// The files themselves are kept, so that none may hold a secret.
+    pub kept: bool,
+    /// It is the approval of this proposal.
+    pub approves: Option<Approved>,
 }
 
 impl From<Vec<SourceFile>> for Declared {

@@ -5,6 +5,7 @@
 //! changes after the commit and never before. An act that changes nothing makes no revision.
 //! A publication runs to its end even when its caller has gone: memory and store never part.
 
+mod approved;
 mod audit;
 pub mod lines;
 mod load;
@@ -25,6 +26,7 @@ use proto::code::ErrorCode;
 use proto::status::Refusal;
 use tokio::sync::{Mutex, watch};
 
+use crate::approval::ApprovalConfig;
 use crate::authoriser::Authoriser;
 use crate::clock;
 use crate::error::ChangeError;
@@ -40,11 +42,12 @@ use crate::upstream::Upstream;
 use crate::vault::Vault;
 
 pub use crate::act::Act;
+pub(crate) use approved::settled;
 pub use audit::noted;
 pub use lines::{Active, InForce};
 pub use load::OpenError;
 use plan::Applied;
-pub use plan::{Change, Effect, Effects, Plan, Staging};
+pub use plan::{Approved, Change, Effect, Effects, Plan, Staging};
 use refusals::Refusals;
 use trail::Trail;
 
@@ -93,6 +96,21 @@ pub enum Mode {
     Try,
 }
 
+/// What an operator says of what may be published.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Where the providers that are written from now on may be.
+    pub upstream: Upstream,
+    /// What one principal may not change alone.
+    pub approval: ApprovalConfig,
+}
+
+impl From<Upstream> for Terms {
+    fn from(upstream: Upstream) -> Self {
+        Self { upstream, ..Self::default() }
+    }
+}
+
 /// The one writer, and what it published last. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Publisher {
@@ -103,6 +121,7 @@ pub struct Publisher {
 struct Shared {
     store: Store,
     gate: Gate,
+    approval: ApprovalConfig,
     ring: KeyRing,
     kills: Kills,
     metrics: Metrics,
@@ -116,8 +135,8 @@ struct Shared {
 
 impl Publisher {
     /// Opens a store: what is in force is read and compiled; a store that does not compile is refused, with every fault.
-    /// `upstream` says where the providers that are written from now on may be.
-    pub async fn open(store: Store, sealer: Arc<Sealer>, upstream: Upstream) -> Result<Self, OpenError> {
+    pub async fn open(store: Store, sealer: Arc<Sealer>, terms: impl Into<Terms>) -> Result<Self, OpenError> {
+        let Terms { upstream, approval } = terms.into();
         let published = load::published(&store).await?;
         let ring = KeyRing::open(&store, sealer.clone()).await?;
         let kills = Kills::open(&store).await?;
@@ -128,8 +147,19 @@ impl Publisher {
         let (in_force, _) = watch::channel(in_force);
         let metrics = Metrics::default();
         let (refusals, writing, trail) = (Refusals::default(), Mutex::new(()), Trail::default());
-        let shared =
-            Shared { store, gate, ring, kills, metrics, refusals, writing, trail, current, in_force };
+        let shared = Shared {
+            store,
+            gate,
+            approval,
+            ring,
+            kills,
+            metrics,
+            refusals,
+            writing,
+            trail,
+            current,
+            in_force,
+        };
         shared.measure();
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -277,6 +307,7 @@ impl Shared {
         let plan = plan(&base, &self.gate)?;
         let now = clock::now();
         let applied = plan::apply(&base, &plan, now)?;
+        self.together(mode, (&base, &plan), &applied.effects).await?;
         if applied.written.is_empty() {
             let Applied { registry, effects, .. } = applied;
             return Ok(Outcome { published: base, registry, effects, changed: false, rollout: None });
@@ -355,6 +386,8 @@ impl Shared {
         let revision = base.head.revision.saturating_add(1);
         let events = audit::events(act, &changes, revision, now);
         let keys = self.ring.seal(&plan.keys)?;
+        let begun = (revision, rollout.filter(|_| plan.staging.is_some()));
+        let proposal = plan.approves.as_ref().map(|proposal| proposal.published(act, begun, now));
         let batch = Batch {
             base: base.head,
             digest,
@@ -367,6 +400,7 @@ impl Shared {
             credentials: &plan.credentials,
             may_shrink: plan.may_shrink,
             rollout,
+            proposal: proposal.as_ref(),
         };
         self.store.commit(&batch).await?;
         Ok(())

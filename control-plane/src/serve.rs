@@ -37,7 +37,7 @@ use crate::enrolment::Enrolment;
 use crate::lock::DirLock;
 use crate::nodes::NodeRegistry;
 use crate::private;
-use crate::publish::Publisher;
+use crate::publish::{Publisher, Terms};
 use crate::rollout;
 use crate::seal::{MASTER_KEY_VARIABLE, Sealer};
 use crate::signer::Signers;
@@ -82,7 +82,8 @@ impl ControlPlane {
         let store = Store::open(&path)
             .await
             .with_context(|| format!("the store `{}` can't be opened", path.display()))?;
-        let publisher = Publisher::open(store, Arc::new(sealer), config.upstream.clone()).await?;
+        let terms = Terms { upstream: config.upstream.clone(), approval: config.approval.clone() };
+        let publisher = Publisher::open(store, Arc::new(sealer), terms).await?;
         let tokens = token::configured(&config.admin, &own)?;
         let authority = Arc::new(Authority::open_or_create(&own.join("ca"))?);
         let stop = CancellationToken::new();

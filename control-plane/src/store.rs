@@ -10,6 +10,7 @@ mod history;
 mod kills;
 mod nodes;
 mod page;
+mod proposals;
 mod rollouts;
 mod sealed;
 mod signers;
@@ -35,6 +36,7 @@ pub use history::{ChangeRow, RevisionRow, ScopeRow};
 pub use kills::{KillChange, KillRow};
 pub use nodes::NodeRow;
 pub use page::Page;
+pub use proposals::{ProposalRow, ProposalState, Settled};
 pub use rollouts::RolloutRow;
 pub use sealed::ScopeKeyRow;
 pub use signers::SignerRow;
@@ -43,7 +45,7 @@ pub use signers::SignerRow;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
@@ -51,6 +53,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "kills", include_str!("../migrations/sqlite/0005_kills.sql")),
     (6, "signers", include_str!("../migrations/sqlite/0006_signers.sql")),
     (7, "rollouts", include_str!("../migrations/sqlite/0007_rollouts.sql")),
+    (8, "proposals", include_str!("../migrations/sqlite/0008_proposals.sql")),
 ];
 
 /// Why the store did not do it.
@@ -68,6 +71,9 @@ pub enum StoreError {
         /// The revision the change was based on.
         expected: i64,
     },
+    /// Somebody else decided it in between.
+    #[error("it is decided already")]
+    Decided,
     /// What was read is not what was written.
     #[error("the store holds {0}")]
     Corrupt(String),

@@ -30,6 +30,9 @@ pub(crate) struct Apply {
     /// The policy may hold much less than before.
     #[arg(long)]
     allow_shrink: bool,
+    /// Judge it and keep it as a proposal, for another principal to approve by `chancery proposals approve`; change nothing.
+    #[arg(long, conflicts_with_all = ["dry_run", "wait"])]
+    propose: bool,
     #[command(flatten)]
     because: Because,
     #[command(flatten)]
@@ -41,8 +44,9 @@ pub(crate) struct Apply {
 /// Applies, and tells what became of each resource, or every fault.
 pub(super) async fn run(client: &Client, apply: &Apply) -> Result<(), Failure> {
     let client = &apply.because.told_by(client)?;
-    let Apply { files, dry_run, wait, shown, staged, manual, allow_shrink, .. } = apply;
-    let terms = json!({ "staged": staged, "manual": manual, "allowShrink": allow_shrink });
+    let Apply { files, dry_run, wait, shown, staged, manual, allow_shrink, propose, .. } = apply;
+    let terms =
+        json!({ "staged": staged, "manual": manual, "allowShrink": allow_shrink, "propose": propose });
     let declared = Declared { files, terms, dry_run: *dry_run, wait: *wait, shown: *shown };
     source::settle(client, ("policy:apply", "applied"), declared).await
 }

@@ -17,6 +17,11 @@ pub(super) struct Because {
 }
 
 impl Because {
+    /// Why, of a verb that must be told.
+    pub(super) fn of(reason: &str, ticket: Option<&str>) -> Self {
+        Self { reason: Some(reason.to_owned()), ticket: ticket.map(str::to_owned) }
+    }
+
     /// A client that tells it with every call.
     pub(super) fn told_by(&self, client: &Client) -> Result<Client, Failure> {
         let said = [("x-chancery-reason", &self.reason), ("x-chancery-ticket", &self.ticket)];

@@ -41,6 +41,9 @@ pub(crate) struct Delete {
     /// models, grants or rules, or less than half of everything.
     #[arg(long, requires = "files")]
     allow_shrink: bool,
+    /// Judge it and keep it as a proposal, for another principal to approve by `chancery proposals approve`; change nothing.
+    #[arg(long, conflicts_with_all = ["dry_run", "wait"], requires = "files")]
+    propose: bool,
     #[command(flatten)]
     because: Because,
     #[command(flatten)]
@@ -57,8 +60,8 @@ pub(super) async fn run(client: &Client, delete: &Delete) -> Result<(), Failure>
         (Some(kind), Some(name)) => one(client, kind, (name, delete)).await,
         // What is not there is no fault.
         _ => {
-            let Delete { files, dry_run, wait, shown, allow_shrink, .. } = delete;
-            let terms = json!({ "allowShrink": allow_shrink });
+            let Delete { files, dry_run, wait, shown, allow_shrink, propose, .. } = delete;
+            let terms = json!({ "allowShrink": allow_shrink, "propose": propose });
             let declared = Declared { files, terms, dry_run: *dry_run, wait: *wait, shown: *shown };
             source::settle(client, ("policy:delete", "deleted"), declared).await
         }

@@ -35,6 +35,7 @@ pub(super) async fn settle(
     declared: Declared<'_>,
 ) -> Result<(), Failure> {
     let Declared { files, mut terms, dry_run, wait, shown } = declared;
+    let proposes = !dry_run && terms.get("propose").and_then(Value::as_bool).unwrap_or_default();
     if let Some(terms) = terms.as_object_mut() {
         terms.insert("dryRun".to_owned(), dry_run.into());
     }
@@ -44,6 +45,16 @@ pub(super) async fn settle(
     }
     faultless(&reply.json, done)?;
     let rollout = text(&reply.json, "rollout");
+    if proposes {
+        // What would change nothing is no proposal.
+        let name = Some(text(&reply.json, "proposal")).filter(|name| !name.is_empty());
+        let waits = |name: &String| {
+            let line = format!("{name} waits for another principal: chancery proposals approve {name}");
+            output::complain(&line);
+        };
+        name.iter().for_each(waits);
+        return Ok(());
+    }
     match dry_run {
         true => Ok(()),
         false if !rollout.is_empty() => wait.rolled_out(client, &rollout, shown).await,
@@ -70,7 +81,7 @@ async fn send(client: &Client, call: &str, (paths, mut body): (&[PathBuf], Value
 }
 
 /// Tells every fault; `done` is what was not done because of them.
-fn faultless(answer: &Value, done: &'static str) -> Result<(), Failure> {
+pub(super) fn faultless(answer: &Value, done: &'static str) -> Result<(), Failure> {
     let faults = list(answer, "faults");
     faults.iter().for_each(|fault| output::complain(&fault_line(fault)));
     if faults.is_empty() { Ok(()) } else { Err(Failure::Faults { done, count: faults.len() }) }

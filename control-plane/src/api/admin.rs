@@ -11,6 +11,7 @@ mod mask;
 mod nodes;
 mod page;
 mod policy;
+mod proposals;
 mod revisions;
 mod rollouts;
 mod services;
@@ -30,6 +31,7 @@ use proto::admin::nodes_service_server::NodesServiceServer;
 use proto::admin::policy_service_server::PolicyServiceServer;
 use proto::admin::prices_service_server::PricesServiceServer;
 use proto::admin::principals_service_server::PrincipalsServiceServer;
+use proto::admin::proposals_service_server::ProposalsServiceServer;
 use proto::admin::providers_service_server::ProvidersServiceServer;
 use proto::admin::revisions_service_server::RevisionsServiceServer;
 use proto::admin::roles_service_server::RolesServiceServer;
@@ -119,6 +121,7 @@ impl Admin {
             KillsServiceServer,
             RevisionsServiceServer,
             RolloutsServiceServer,
+            ProposalsServiceServer,
             AuditServiceServer,
             NodesServiceServer,
             PolicyServiceServer,

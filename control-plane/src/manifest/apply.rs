@@ -24,13 +24,16 @@ pub async fn apply(
     (act, mode): (Act, Mode),
     declared: impl Into<Declared>,
 ) -> Result<ApplyResponse, Refusal> {
-    let Declared { files, staging, may_shrink } = declared.into();
+    let Declared { files, staging, may_shrink, kept, approves } = declared.into();
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
     let (mut documents, mut faults) = reading.await.map_err(|_| ChangeError::Broken)?;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     let current = publisher.current();
     for document in &documents {
         current.demand_write(actor, document.kind, &document.id)?;
+    }
+    if kept {
+        faults.extend(document::secrets(&documents));
     }
     let documents = Arc::new(documents);
     if !faults.is_empty() {
@@ -43,7 +46,7 @@ pub async fn apply(
     let declared = documents.clone();
     let planned = move |published: &Published, gate: &Gate| {
         let plan = plan(published, gate, &declared)?;
-        Ok(Plan { staging, may_shrink, ..plan })
+        Ok(Plan { staging, may_shrink, approves, ..plan })
     };
     match publisher.publish(act, mode, planned).await {
         Ok(outcome) => Ok(done(&outcome)),
@@ -135,7 +138,7 @@ fn refused(faults: Vec<Fault>) -> ApplyResponse {
 fn done(outcome: &Outcome) -> ApplyResponse {
     let revision = if outcome.changed { outcome.published.head.revision } else { 0 };
     let rollout = outcome.rollout.clone().filter(|_| outcome.changed).unwrap_or_default();
-    ApplyResponse { changes: changes(&outcome.effects), faults: Vec::new(), revision, rollout }
+    ApplyResponse { changes: changes(&outcome.effects), revision, rollout, ..ApplyResponse::default() }
 }
 
 pub(super) fn changes(effects: &Effects) -> Vec<ResourceChange> {

@@ -25,13 +25,16 @@ pub async fn delete(
     (act, mode): (Act, Mode),
     declared: impl Into<Declared>,
 ) -> Result<DeleteResponse, Refusal> {
-    let Declared { files, may_shrink, .. } = declared.into();
+    let Declared { files, may_shrink, kept, approves, .. } = declared.into();
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
-    let (mut documents, faults) = reading.await.map_err(|_| ChangeError::Broken)?;
+    let (mut documents, mut faults) = reading.await.map_err(|_| ChangeError::Broken)?;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     let current = publisher.current();
     for document in &documents {
         current.demand_write(actor, document.kind, &document.id)?;
+    }
+    if kept {
+        faults.extend(document::secrets(&documents));
     }
     if !faults.is_empty() {
         return Ok(refused(faults));
@@ -42,7 +45,9 @@ pub async fn delete(
     let wanted: Vec<(Kind, Id)> = documents.iter().map(|d| (d.kind, d.id.clone())).collect();
     let removed = wanted.clone();
     match publisher
-        .publish(act, mode, move |published, _| Ok(Plan { may_shrink, ..plan(published, &removed) }))
+        .publish(act, mode, move |published, _| {
+            Ok(Plan { may_shrink, approves, ..plan(published, &removed) })
+        })
         .await
     {
         Ok(outcome) => Ok(done(&outcome)),
@@ -84,5 +89,5 @@ fn done(outcome: &Outcome) -> DeleteResponse {
     for change in changes.iter_mut().filter(|change| change.change == "unchanged") {
         change.change = "absent".to_owned();
     }
-    DeleteResponse { changes, faults: Vec::new(), revision }
+    DeleteResponse { changes, revision, ..DeleteResponse::default() }
 }

@@ -3,7 +3,8 @@
 use policy_engine::vocabulary::{Id, Kind, Name};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value as Field};
-use proto::admin::{Fault, SourceFile};
+use proto::admin::credential::Source;
+use proto::admin::{Fault, Provider, SourceFile};
 use proto::name::{self, Collection};
 
 use super::bind::{Binder, Lines, Misfit};
@@ -76,6 +77,21 @@ pub(crate) fn read(files: &[SourceFile]) -> (Vec<Document>, Vec<Fault>) {
     }
     faults.extend(twice(&documents));
     (documents, faults)
+}
+
+/// A fault for every secret that stands in the open, of files that are to be kept as they are.
+pub(crate) fn secrets(documents: &[Document]) -> Vec<Fault> {
+    let given = |document: &&Document| {
+        let provider =
+            Provider::decode(document.encoded.as_slice()).ok().filter(|_| document.kind == Kind::Provider);
+        let credential = provider.and_then(|provider| provider.spec?.credential?.source);
+        matches!(credential, Some(Source::Value(_)))
+    };
+    let told = documents.iter().filter(given).map(|document| {
+        let why = "is a secret, which no proposal keeps: name it by `env` or `file`, or by the `sealed` that an export shows";
+        document.fault("spec.credential.value", why.to_owned())
+    });
+    told.collect()
 }
 
 fn read_file(file: &SourceFile, documents: &mut Vec<Document>, faults: &mut Vec<Fault>) -> Result<(), Fault> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use policy_engine::facts::Facts;
 use policy_engine::vocabulary::{Id, Kind, Name};
-use proto::admin::{Rollout, RolloutStage};
+use proto::admin::{Proposal, Rollout, RolloutStage};
 
 use super::Published;
 use crate::error::ChangeError;
@@ -28,6 +28,8 @@ pub struct Plan {
     pub staging: Option<Staging>,
     /// It ends the rollout that is on its way, which is then this.
     pub ends: Option<Rollout>,
+    /// It is the approval of this proposal.
+    pub approves: Option<Approved>,
 }
 
 /// How an act wants its changes taken to the nodes.
@@ -37,6 +39,15 @@ pub struct Staging {
     pub stages: Vec<RolloutStage>,
     /// Each waits for approval before the next.
     pub manual: bool,
+}
+
+/// A proposal that is approved by an act.
+#[derive(Debug, Clone)]
+pub struct Approved {
+    /// Its number.
+    pub number: i64,
+    /// It, without its files.
+    pub record: Proposal,
 }
 
 /// A resource as it shall be.

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::{Chain, Digest, Event, Head, RolloutRow, Store, StoreError, audit, rollouts};
+use super::{Chain, Digest, Event, Head, RolloutRow, Settled, Store, StoreError, audit, proposals, rollouts};
 
 /// Rows of one statement; six values each stay well below SQLite's 32,766.
 const ROWS: usize = 1_000;
@@ -52,6 +52,8 @@ pub struct Batch<'a> {
     pub may_shrink: bool,
     /// The rollout that begins, goes on or ends with it.
     pub rollout: Option<&'a RolloutRow>,
+    /// The proposal whose approval it is.
+    pub proposal: Option<&'a Settled>,
 }
 
 impl Store {
@@ -90,6 +92,9 @@ impl Store {
         }
         if let Some(rollout) = batch.rollout {
             rollouts::put(&mut tx, rollout).await?;
+        }
+        if let Some(proposal) = batch.proposal {
+            proposals::settle(&mut tx, proposal).await?;
         }
         let chain = audit::append(&mut tx, batch.events).await?;
         tx.commit().await?;

@@ -31,6 +31,7 @@ async fn publish(store: &Store, written: &[Written], events: &[Event<'_>]) -> Re
         credentials: &[],
         may_shrink: false,
         rollout: None,
+        proposal: None,
     };
     store.commit(&batch).await.map(|(head, _)| head)
 }
@@ -105,6 +106,7 @@ async fn a_commit_on_an_old_base_is_refused() {
         credentials: &[],
         may_shrink: false,
         rollout: None,
+        proposal: None,
     };
     assert!(matches!(store.commit(&batch).await, Err(StoreError::HeadMoved { expected: 0 })));
 }

@@ -193,7 +193,8 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
         .await?
         .map_err(told)?;
     assert_eq!(deleted["changes"], json!([{"kind": "Rule", "name": "rules/extra", "change": "deleted"}]));
-    staged(caller, file).await?;
+    staged(caller, file.clone()).await?;
+    proposed(caller, file).await?;
     switched_off(caller).await?;
     let question = json!({
         "principal": "tenants/acme/principals/ada@example.org", "team": "research", "model": "sim-gemini-pro",
@@ -221,6 +222,26 @@ async fn switched_off(caller: &Anything) -> Result<()> {
     assert_eq!(call("GetKill", json!({"name": "kills/drill"})).await?, made);
     assert_eq!(call("ListKills", json!({})).await?["kills"], json!([made]));
     call("DeleteKill", json!({"name": "kills/drill"})).await?;
+    Ok(())
+}
+
+/// A change that is proposed, seen, and decided; who proposed it may not approve it.
+async fn proposed(caller: &Anything, file: Value) -> Result<()> {
+    let call = async |method: &str, asked: Value| {
+        let rpc = format!("chancery.admin.v1.ProposalsService/{method}");
+        caller.call(&rpc, asked).await
+    };
+    let asked = json!({"files": [file], "propose": true});
+    let applied = caller.call("chancery.admin.v1.PolicyService/Apply", asked).await?.map_err(told)?;
+    let name = json!({"name": applied["proposal"]});
+    let got = call("GetProposal", name.clone()).await?.map_err(told)?;
+    assert_eq!((&got["state"], &got["files"][0]["path"]), (&json!("pending"), &json!("a.yaml")));
+    let listed = call("ListProposals", json!({})).await?.map_err(told)?;
+    assert_eq!(listed["proposals"][0]["name"], applied["proposal"]);
+    let refused = call("ApproveProposal", name.clone()).await?.unwrap_err();
+    assert!(format!("{refused:?}").contains("another principal is to approve it"), "{refused:?}");
+    let ended = call("RejectProposal", name).await?.map_err(told)?;
+    assert_eq!((&ended["state"], &ended["rejecter"]), (&json!("rejected"), &got["proposer"]), "{ended}");
     Ok(())
 }
 

@@ -40,6 +40,8 @@ mod fallback;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]
+mod four_eyes;
+#[cfg(test)]
 mod governance;
 #[cfg(test)]
 mod manifest;

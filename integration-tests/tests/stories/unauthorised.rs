@@ -93,6 +93,7 @@ fn named(service: &str) -> &'static str {
         "AuditService" => "auditEvents/1",
         "KillsService" => "kills/x",
         "RolloutsService" => "rollouts/1",
+        "ProposalsService" => "proposals/1",
         "NodesService" | "PolicyService" => "",
         other => panic!("a service that no story knows: {other}"),
     }

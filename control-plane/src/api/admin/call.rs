@@ -56,7 +56,8 @@ impl Call {
     /// Whether the call would change something.
     fn writes(&self) -> bool {
         let method = self.action.rsplit('/').next().unwrap_or_default();
-        ["Create", "Update", "Delete", "Enrol", "Revoke", "Apply"].iter().any(|verb| method.starts_with(verb))
+        let verbs = ["Create", "Update", "Delete", "Enrol", "Revoke", "Apply", "Approve", "Reject"];
+        verbs.iter().any(|verb| method.starts_with(verb))
     }
 
     /// The act of this call on a resource.

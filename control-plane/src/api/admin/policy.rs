@@ -5,7 +5,7 @@ use policy_engine::vocabulary::{Action, Instant, Kind, Name, Operation, is_publi
 use proto::admin::policy_service_server::PolicyService;
 use proto::admin::{
     ApplyRequest, ApplyResponse, DeleteRequest, DeleteResponse, ExplainRequest, ExplainResponse,
-    ExportRequest, ExportResponse,
+    ExportRequest, ExportResponse, Proposal, ResourceChange, SourceFile,
 };
 use proto::code::ErrorCode;
 use proto::name::{parse_as, parse_parent};
@@ -20,14 +20,14 @@ use crate::clock;
 use crate::error::unspoken;
 use crate::explain::{Imagined, World, explain};
 use crate::manifest::{self, Declared, Selection};
-use crate::publish::{Published, Staging};
+use crate::proposals;
+use crate::publish::{Mode, Published, Staging};
 
 #[tonic::async_trait]
 impl PolicyService for Admin {
     async fn apply(&self, request: Request<ApplyRequest>) -> Result<Response<ApplyResponse>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Apply", request)?;
-        let how = (call.act(String::new()), call.is_in(mode(asked.dry_run)));
-        let applied = manifest::apply(&self.publisher, &call.actor, how, self.declared(asked)).await;
+        let applied = self.applied(&call, asked).await;
         if applied.as_ref().is_ok_and(|applied| !applied.faults.is_empty()) {
             self.note_refusal(&call, ErrorCode::InvalidRequest).await;
         }
@@ -36,9 +36,7 @@ impl PolicyService for Admin {
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Delete", request)?;
-        let how = (call.act(String::new()), call.is_in(mode(asked.dry_run)));
-        let declared = Declared { files: asked.files, may_shrink: asked.allow_shrink, ..Declared::default() };
-        let deleted = manifest::delete(&self.publisher, &call.actor, how, declared).await;
+        let deleted = self.deleted(&call, asked).await;
         if deleted.as_ref().is_ok_and(|deleted| !deleted.faults.is_empty()) {
             self.note_refusal(&call, ErrorCode::InvalidRequest).await;
         }
@@ -59,10 +57,54 @@ impl PolicyService for Admin {
 }
 
 impl Admin {
-    fn declared(&self, asked: ApplyRequest) -> Declared {
+    async fn applied(&self, call: &Call, asked: ApplyRequest) -> Result<ApplyResponse, Refusal> {
+        let proposes = asked.propose && !asked.dry_run;
+        let wanted = proposes.then(|| Proposal {
+            verb: "apply".to_owned(),
+            staged: asked.staged,
+            manual: asked.manual,
+            ..self.wanted(&asked.files, asked.allow_shrink)
+        });
         let stages = || self.rollouts.stages(self.nodes.geos());
         let staging = asked.staged.then(|| Staging { stages: stages(), manual: asked.manual });
-        Declared { files: asked.files, staging, may_shrink: asked.allow_shrink }
+        let may_shrink = asked.allow_shrink;
+        let declared = Declared { files: asked.files, staging, may_shrink, kept: proposes, approves: None };
+        let how = (call.act(String::new()), how(call, asked.dry_run, proposes));
+        let mut applied = manifest::apply(&self.publisher, &call.actor, how, declared).await?;
+        if let Some(wanted) = wanted.filter(|_| applied.faults.is_empty()) {
+            applied.proposal = self.propose(call, wanted, &applied.changes).await?;
+        }
+        Ok(applied)
+    }
+
+    async fn deleted(&self, call: &Call, asked: DeleteRequest) -> Result<DeleteResponse, Refusal> {
+        let proposes = asked.propose && !asked.dry_run;
+        let wanted = proposes
+            .then(|| Proposal { verb: "delete".to_owned(), ..self.wanted(&asked.files, asked.allow_shrink) });
+        let may_shrink = asked.allow_shrink;
+        let declared = Declared { files: asked.files, may_shrink, kept: proposes, ..Declared::default() };
+        let how = (call.act(String::new()), how(call, asked.dry_run, proposes));
+        let mut deleted = manifest::delete(&self.publisher, &call.actor, how, declared).await?;
+        if let Some(wanted) = wanted.filter(|_| deleted.faults.is_empty()) {
+            deleted.proposal = self.propose(call, wanted, &deleted.changes).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// What a proposal of files says before it is judged. Its base is read first: what is changed while it is judged supersedes it.
+    fn wanted(&self, files: &[SourceFile], allow_shrink: bool) -> Proposal {
+        let base_revision = self.publisher.current().head.revision;
+        Proposal { files: files.to_vec(), base_revision, allow_shrink, ..Proposal::default() }
+    }
+
+    async fn propose(
+        &self,
+        call: &Call,
+        wanted: Proposal,
+        changes: &[ResourceChange],
+    ) -> Result<String, Refusal> {
+        let wanted = Proposal { changes: changes.to_vec(), ..wanted };
+        proposals::propose(self.publisher.store(), call.act(String::new()), wanted).await
     }
 
     fn exported(&self, call: &Call, asked: &ExportRequest) -> Result<ExportResponse, Refusal> {
@@ -100,6 +142,11 @@ impl Admin {
     fn world(&self, published: &Published) -> World {
         World { facts: published.facts.clone(), revision: published.revision(), geos: self.nodes.geos() }
     }
+}
+
+/// Whether files are put in force. What is proposed is only tried, but a refusal of it is one of a change.
+fn how(call: &Call, dry_run: bool, proposes: bool) -> Mode {
+    if proposes { Mode::Try } else { call.is_in(mode(dry_run)) }
 }
 
 /// Reads what is imagined; a field that is missing or no such word is named.

@@ -1,6 +1,7 @@
 //! The admin API, called in process: every answer and every refusal a caller can get.
 
 mod kills;
+mod proposals;
 mod upstream;
 
 use policy_engine::vocabulary::{Action, Kind};
@@ -497,7 +498,7 @@ fn every_declared_service_is_served() {
     let declared = services.filter(|s| s.parent_file().package_name() == "chancery.admin.v1").count();
     assert_eq!(
         declared,
-        Kind::ALL.len() + 6,
-        "one a kind, and kills, revisions, rollouts, audit, nodes, policy"
+        Kind::ALL.len() + 7,
+        "one a kind, and kills, revisions, rollouts, proposals, audit, nodes, policy"
     );
 }

@@ -115,7 +115,7 @@ impl Port {
         let file = proto::admin::SourceFile { path: "f.yaml".into(), text: text.into() };
         let config = RolloutConfig { stages: vec![0, 100], ..RolloutConfig::default() };
         let staging = Some(Staging { stages: config.stages(self.nodes.geos()), manual: false });
-        let declared = manifest::Declared { files: vec![file], staging, may_shrink: false };
+        let declared = manifest::Declared { files: vec![file], staging, ..Default::default() };
         let act = (Act::of_system("test"), Mode::Commit);
         let actor = Actor::Platform("test".into());
         let answer = manifest::apply(&self.fixture.publisher, &actor, act, declared).await?;

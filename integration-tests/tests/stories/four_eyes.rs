@@ -1,0 +1,175 @@
+//! Four eyes: of kinds that need it, a change comes to the nodes when a second principal approves it, and in no other way.
+
+use anyhow::{Context as _, Result};
+use integration_tests::{
+    admin::Anything,
+    door::{Ask, Door},
+    sandbox::{Geo, QUICKSTART, Sandbox},
+    scene::Scene,
+    wait::until,
+};
+use proto::{code::ErrorCode, status::Refusal};
+use serde_json::{Value, json};
+
+use crate::policy;
+
+const MODEL: &str = "sim-mistral-large";
+
+/// Somebody who governs `acme`, and rules as that tenant has its own.
+const BOSS: &str = "---
+apiVersion: chancery/v1
+kind: Principal
+metadata: {name: boss, tenant: acme}
+spec: {type: user, teams: [research]}
+---
+apiVersion: chancery/v1
+kind: Grant
+metadata: {name: boss-admin, tenant: acme}
+spec: {role: tenant-admin, to: {principal: boss}}
+";
+
+/// The quickstart without rules: what needs two principals can't be in what one applies.
+fn unruled() -> String {
+    let documents = QUICKSTART.split("\n---\n").filter(|document| !document.contains("kind: Rule\n"));
+    documents.collect::<Vec<_>>().join("\n---\n")
+}
+
+async fn house() -> Result<Sandbox> {
+    let control = |config: &mut control_plane::config::Config| {
+        config.approval.kinds = [policy_engine::vocabulary::Kind::Rule].into();
+    };
+    let house = Sandbox::of(&unruled(), control, |_| ()).await?;
+    house.apply(BOSS).await?;
+    Ok(house)
+}
+
+/// Somebody who calls the admin API.
+struct Admin(Anything);
+
+impl Admin {
+    async fn of(scene: &Scene, token: &str) -> Result<Self> {
+        Ok(Self(Anything::at(&scene.house.admin_url(), Some(token)).await?))
+    }
+
+    async fn apply(&self, text: &str, further: Value) -> Result<Result<Value, Refusal>> {
+        let mut asked = further;
+        asked["files"] = json!([{"path": "a.yaml", "text": text}]);
+        self.0.call("chancery.admin.v1.PolicyService/Apply", asked).await
+    }
+
+    /// Proposes a rule, and gives the proposal's name.
+    async fn proposes(&self, text: &str, further: Value) -> Result<Value> {
+        let mut further = further;
+        further["propose"] = json!(true);
+        let answer = self.apply(text, further).await?.unwrap();
+        assert!(answer["faults"].is_null() && answer["revision"].is_null(), "{answer}");
+        Ok(json!({"name": answer["proposal"].as_str().context("no proposal")?}))
+    }
+
+    async fn call(&self, method: &str, name: &Value) -> Result<Result<Value, Refusal>> {
+        self.0.call(&format!("chancery.admin.v1.ProposalsService/{method}"), name.clone()).await
+    }
+}
+
+/// A rule of `acme` against a purpose.
+fn rule(purpose: &str) -> String {
+    let named = format!("no-{purpose}, tenant: acme");
+    policy::rule(&named, "forbid", &format!("purpose == '{purpose}'"), "")
+}
+
+/// What both nodes say to a purpose: the code of a refusal, if it is one.
+async fn said(scene: &Scene, purpose: &str) -> Result<[Option<String>; 2]> {
+    let ask = Ask::chat(MODEL, "hello").with("x-purpose", purpose);
+    let mut told = [None, None];
+    for (geo, told) in Geo::ALL.into_iter().zip(&mut told) {
+        *told = scene.ask_at(geo, &scene.key, &ask).await?.err().map(|refused| refused.code);
+    }
+    Ok(told)
+}
+
+async fn two_principals_publish_what_one_proposes(door: Door) -> Result<Scene> {
+    let scene = Scene::of(door, house().await?).await?;
+    let root = Admin::of(&scene, scene.house.token()).await?;
+    let boss = Admin::of(&scene, &scene.house.key("boss", "research").await?).await?;
+    let ada = Admin::of(&scene, &scene.key).await?;
+    let forbidden = [Some("rule_forbids".to_owned()), Some("rule_forbids".to_owned())];
+
+    let refused = boss.apply(&rule("gossip"), json!({})).await?.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::FailedPrecondition);
+    assert!(refused.message.contains("chancery apply --propose"), "{refused:?}");
+    let gossip = boss.proposes(&rule("gossip"), json!({})).await?;
+    let own = boss.call("ApproveProposal", &gossip).await?.unwrap_err();
+    assert_eq!(own.code, ErrorCode::PermissionDenied, "{own:?}");
+    let hers = ada.call("ApproveProposal", &gossip).await?.unwrap_err();
+    assert_eq!(hers.code, ErrorCode::PermissionDenied, "{hers:?}");
+    assert_eq!(said(&scene, "gossip").await?, [None, None]);
+    let approved = root.call("ApproveProposal", &gossip).await?.unwrap()["proposal"].clone();
+    assert_eq!(
+        (&approved["state"], &approved["proposer"]),
+        (&json!("published"), &json!("tenants/acme/principals/boss"))
+    );
+    scene.house.enforced(approved["revision"].as_i64().context("no revision")?).await?;
+    assert_eq!(said(&scene, "gossip").await?, forbidden);
+
+    // What is rejected stays out.
+    let banter = root.proposes(&rule("banter"), json!({})).await?;
+    let rejected = boss.call("RejectProposal", &banter).await?.unwrap();
+    assert_eq!(rejected["state"], "rejected");
+    assert!(root.call("ApproveProposal", &banter).await?.is_err());
+    assert_eq!(said(&scene, "banter").await?, [None, None]);
+    Ok(scene)
+}
+
+async fn a_proposal_meets_the_policy_of_the_day_it_is_approved(door: Door) -> Result<Scene> {
+    let scene = Scene::of(door, house().await?).await?;
+    let root = Admin::of(&scene, scene.house.token()).await?;
+    let boss = Admin::of(&scene, &scene.house.key("boss", "research").await?).await?;
+    let role = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: chancery/v1\nkind: Role\nmetadata: {{name: {name}, tenant: acme}}\nspec: {spec}\n"
+        )
+    };
+    let base = role("base", "{permissions: [{action: read}]}");
+    scene.house.apply(&base).await?;
+    let both = format!("{}{}", role("heir", "{inherits: [base]}"), rule("gossip"));
+    let name = boss.proposes(&both, json!({})).await?;
+    let delete = json!({"files": [{"path": "b.yaml", "text": base}]});
+    root.0.call("chancery.admin.v1.PolicyService/Delete", delete).await?.unwrap();
+    let answer = root.call("ApproveProposal", &name).await?.unwrap();
+    assert_eq!(
+        (&answer["faults"][0]["path"], &answer["faults"][0]["line"]),
+        (&json!("a.yaml"), &json!(4)),
+        "{answer}"
+    );
+    assert_eq!(root.call("GetProposal", &name).await?.unwrap()["state"], "pending");
+    assert_eq!(said(&scene, "gossip").await?, [None, None]);
+
+    // Taken to the nodes by stages, it begins when it is approved. The platform's rules are not the boss's to write.
+    let staged = json!({"staged": true});
+    let mine = root.proposes(&policy::rule("x", "forbid", "purpose == 'x'", ""), staged.clone()).await?;
+    let refused = boss.call("ApproveProposal", &mine).await?.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::PermissionDenied);
+    let theirs = boss.proposes(&rule("banter"), staged).await?;
+    let approved = root.call("ApproveProposal", &theirs).await?.unwrap()["proposal"].clone();
+    let rollout = json!({"name": approved["rollout"]});
+    let found = root.0.call("chancery.admin.v1.RolloutsService/GetRollout", rollout.clone()).await?.unwrap();
+    assert_eq!(found["changes"][0]["name"], "tenants/acme/rules/no-banter", "{found}");
+    until("the canary's answer", async || said(&scene, "banter").await.ok()?[0].clone()).await?;
+    // To take it back needs one alone: what is put back was approved before.
+    root.0.call("chancery.admin.v1.RolloutsService/AbortRollout", rollout).await?.unwrap();
+    until("what was there before", async || said(&scene, "banter").await.ok()?[0].is_none().then_some(()))
+        .await?;
+    Ok(scene)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_proposes_and_another_approves_is_enforced_on_every_node() {
+    for door in Door::BOTH {
+        two_principals_publish_what_one_proposes(door).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proposal_is_applied_to_what_is_there_when_it_is_approved() {
+    a_proposal_meets_the_policy_of_the_day_it_is_approved(Door::Rest).await.unwrap();
+}

@@ -10,6 +10,7 @@
 //! | ended while it was taken over or soon after | 1 | it is taken over |
 //! | did so again | 2 | it is refused, `CRASH_LOOP` |
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -30,6 +31,9 @@ pub(crate) struct Enforced {
     path: PathBuf,
     build: String,
     versions: Mutex<Vec<Entry>>,
+    /// Digests that this process has begun with and not shown yet that it can live with: however often it goes back to one, it
+    /// counts as one process.
+    tried: Mutex<BTreeSet<[u8; 32]>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +49,8 @@ struct Entry {
 pub(crate) struct Begun {
     version: Version,
     before: Option<Entry>,
+    /// This process had not begun with its digest before.
+    first: bool,
 }
 
 impl Enforced {
@@ -57,7 +63,8 @@ impl Enforced {
             }
             String::new()
         });
-        Self { path, build: build.to_owned(), versions: Mutex::new(text.lines().filter_map(parse).collect()) }
+        let versions = Mutex::new(text.lines().filter_map(parse).collect());
+        Self { path, build: build.to_owned(), versions, tried: Mutex::default() }
     }
 
     /// Whether it was enforced here lately; of a directory that remembers nothing, anything may have been.
@@ -66,8 +73,11 @@ impl Enforced {
         versions.is_empty() || versions.iter().any(|entry| entry.version == *version)
     }
 
-    /// Whether taking it over ended the process too often.
+    /// Whether taking it over ended the process too often; of what this process has outlived so far, it did not.
     pub(crate) fn crash_looped(&self, version: &Version) -> bool {
+        if self.tried.lock().contains(&version.digest) {
+            return false;
+        }
         let same = |entry: &&Entry| entry.version.digest == version.digest && entry.build == self.build;
         self.versions.lock().iter().filter(same).any(|entry| entry.attempts >= TRIES)
     }
@@ -76,18 +86,22 @@ impl Enforced {
     pub(crate) fn begin(&self, version: &Version) -> Begun {
         let mut versions = self.versions.lock();
         let same = versions.iter().filter(|e| e.version.digest == version.digest && e.build == self.build);
-        let attempts = same.map(|entry| entry.attempts).max().unwrap_or(0).saturating_add(1);
+        let first = self.tried.lock().insert(version.digest);
+        let attempts = same.map(|entry| entry.attempts).max().unwrap_or(0).saturating_add(u32::from(first));
         let before = versions.iter().position(|entry| entry.version == *version);
         let before = before.map(|at| versions.remove(at));
         versions.push(Entry { version: version.clone(), attempts, build: self.build.clone() });
         let surplus = versions.len().saturating_sub(REMEMBERED);
         versions.drain(..surplus);
         self.remember(&versions);
-        Begun { version: version.clone(), before }
+        Begun { version: version.clone(), before, first }
     }
 
     /// Taking it over failed without ending the process: that counts for nothing.
     pub(crate) fn failed(&self, begun: Begun) {
+        if begun.first {
+            self.tried.lock().remove(&begun.version.digest);
+        }
         let mut versions = self.versions.lock();
         versions.retain(|entry| entry.version != begun.version);
         versions.extend(begun.before);
@@ -97,9 +111,14 @@ impl Enforced {
     /// The process lives with what it enforces.
     pub(crate) fn lives(&self) {
         let mut versions = self.versions.lock();
-        let mut tried: Vec<_> = versions.iter_mut().filter(|e| (1..TRIES).contains(&e.attempts)).collect();
-        if !tried.is_empty() {
-            tried.iter_mut().for_each(|entry| entry.attempts = 0);
+        let tried = std::mem::take(&mut *self.tried.lock());
+        let lived = |e: &&mut Entry| {
+            let own = e.build == self.build && tried.contains(&e.version.digest);
+            e.attempts > 0 && (own || e.attempts < TRIES)
+        };
+        let mut lived: Vec<_> = versions.iter_mut().filter(lived).collect();
+        if !lived.is_empty() {
+            lived.iter_mut().for_each(|entry| entry.attempts = 0);
             self.remember(&versions);
         }
     }
@@ -172,6 +191,30 @@ mod tests {
         assert!(!other.crash_looped(&version(2)));
         other.begin(&version(2));
         assert!(!open("1.1").crash_looped(&version(2)));
+    }
+
+    #[test]
+    fn a_process_that_goes_back_to_a_policy_counts_once_and_one_that_lives_clears_it() {
+        let home = tempfile::tempdir().unwrap();
+        let open = || Enforced::open(home.path(), "1");
+        let [one, other] = [version(1), version(2)];
+        let first = open();
+        // Back and forth, as a rollout that is taken back and tried again does, without an end.
+        for revision in 3..9 {
+            for version in [&one, &other] {
+                assert!(!first.crash_looped(version));
+                first.begin(&Version { revision, ..version.clone() });
+            }
+        }
+        drop(first);
+        // It ended once: the second process takes it over, and lives.
+        let second = open();
+        assert!(!second.crash_looped(&one) && !second.crash_looped(&other));
+        second.begin(&one);
+        assert!(!second.crash_looped(&one), "it is still there");
+        second.lives();
+        drop(second);
+        assert!(!open().crash_looped(&one), "the last process served for a minute");
     }
 
     #[test]

@@ -114,12 +114,24 @@ impl Store {
 
     /// What a revision was for each scope it was sent to.
     pub async fn scopes(&self, revision: i64) -> Result<Vec<ScopeRow>, StoreError> {
-        let rows = sqlx::query(
+        self.digests(
             "SELECT geo, node_class, digest FROM revision_scope WHERE revision = $1 ORDER BY geo, node_class",
+            revision,
         )
-        .bind(revision)
-        .fetch_all(&self.reader)
-        .await?;
+        .await
+    }
+
+    /// The same of the candidate line of a rollout.
+    pub async fn candidates(&self, revision: i64) -> Result<Vec<ScopeRow>, StoreError> {
+        self.digests(
+            "SELECT geo, node_class, digest FROM revision_candidate WHERE revision = $1 ORDER BY geo, node_class",
+            revision,
+        )
+        .await
+    }
+
+    async fn digests(&self, select: &'static str, revision: i64) -> Result<Vec<ScopeRow>, StoreError> {
+        let rows = sqlx::query(select).bind(revision).fetch_all(&self.reader).await?;
         rows.iter()
             .map(|row| {
                 Ok(ScopeRow {
@@ -131,11 +143,16 @@ impl Store {
             .collect()
     }
 
-    /// Keeps what a revision is for a scope; the first word stands.
+    /// Keeps what a revision is for a scope; the first word stands. Where that was of the stable line of a rollout which has been
+    /// completed since, what is for everybody now is what its candidate line was.
     pub async fn keep_scope(&self, revision: i64, scope: &ScopeRow) -> Result<(), StoreError> {
         let insert = "INSERT INTO revision_scope (revision, geo, node_class, digest) VALUES ($1, $2, $3, $4) \
                       ON CONFLICT DO NOTHING";
-        self.keep_digest(insert, revision, scope).await
+        self.keep_digest(insert, revision, scope).await?;
+        let other = "INSERT INTO revision_candidate (revision, geo, node_class, digest) SELECT $1, $2, $3, $4 \
+                     WHERE EXISTS (SELECT 1 FROM revision_scope \
+                     WHERE revision = $1 AND geo = $2 AND node_class = $3 AND digest <> $4) ON CONFLICT DO NOTHING";
+        self.keep_digest(other, revision, scope).await
     }
 
     /// The same of the candidate line of a rollout.

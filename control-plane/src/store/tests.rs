@@ -74,6 +74,8 @@ async fn what_a_revision_is_for_a_scope_is_said_once() {
         store.keep_scope(1, &row).await.unwrap();
     }
     assert_eq!(store.scopes(1).await.unwrap(), [scope("eu", [1; 32]), scope("us", [2; 32])]);
+    // The stable line of a rollout was kept before its candidate became what is for everybody.
+    assert_eq!(store.candidates(1).await.unwrap(), [scope("eu", [9; 32])]);
     assert!(store.keep_scope(7, &scope("eu", [1; 32])).await.is_err(), "a revision that was never published");
 }
 

@@ -21,6 +21,8 @@ pub mod quota;
 mod record;
 mod runtime;
 pub mod serve;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod telemetry;
 mod tls;
 mod upstream;

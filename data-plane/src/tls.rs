@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::config::Listen;
 use crate::validity::{End, not_after};
@@ -52,6 +52,8 @@ pub(crate) struct Way {
     files: Files,
     identity: NodeIdentity,
     last: Mutex<Endpoint>,
+    #[cfg(feature = "simulation")]
+    network: Option<crate::simulation::Network>,
     end: watch::Sender<Option<i64>>,
 }
 
@@ -60,7 +62,31 @@ impl Way {
     pub(crate) fn open(url: &str, files: Files) -> anyhow::Result<Self> {
         let (identity, endpoint) = known(url, &files)?;
         let (end, _) = watch::channel(identity.end);
-        Ok(Self { url: url.to_owned(), files, identity, last: Mutex::new(endpoint), end })
+        Ok(Self {
+            url: url.to_owned(),
+            files,
+            identity,
+            last: Mutex::new(endpoint),
+            #[cfg(feature = "simulation")]
+            network: None,
+            end,
+        })
+    }
+
+    /// The same over a network that is simulated.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn over(self, network: crate::simulation::Network) -> Self {
+        Self { network: Some(network), ..self }
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn connect(&self) -> Result<Channel, tonic::transport::Error> {
+        let endpoint = self.endpoint();
+        #[cfg(feature = "simulation")]
+        if let Some(network) = &self.network {
+            return endpoint.connect_with_connector(network.clone()).await;
+        }
+        endpoint.connect().await
     }
 
     /// Who the node is, for as long as the process lives.

@@ -6,7 +6,7 @@
 //! Absent on purpose: the stream it comes over.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use policy_engine::snapshot::CompiledSnapshot;
@@ -14,6 +14,7 @@ use policy_engine::vocabulary::Geo;
 use prost::Message;
 use proto::sync::{KillSet, NackCode, RevocationSet, Secrets as Sealed, Statement, Status};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::enforced::Enforced;
 use super::identity::NodeKey;

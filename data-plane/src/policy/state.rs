@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Instant as Moment;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use policy_engine::vocabulary::Instant;
 use tokio::sync::watch;
+use tokio::time::Instant as Moment;
 
 use crate::freshness::{AtMost, Freshness};
 

@@ -4,7 +4,7 @@
 //! reason its author can read, and never tried again by itself.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prost::Message;
 use proto::manifest::SCHEMA;
@@ -14,9 +14,9 @@ use proto::sync::sync_client::SyncClient;
 use proto::sync::{Ack, Heartbeat, Hello, Nack, NodeMessage, SnapshotEnd, Status as NodeStatus};
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use super::assemble::Assembly;
 use super::holder::{Holder, Install, Place};
@@ -145,7 +145,7 @@ impl<N: Install> Follower<N> {
 
     /// Why there is no stream, where that is news.
     fn tell(&mut self, reason: &Ended) {
-        if let Some(told) = self.outage.again(Instant::now()) {
+        if let Some(told) = self.outage.again(Instant::now().into_std()) {
             tracing::warn!(
                 reason = chain(reason),
                 url = self.way.url(),
@@ -158,7 +158,7 @@ impl<N: Install> Follower<N> {
 
     /// One stream, from Hello to its end; `Ok` is never returned.
     async fn session(&mut self) -> Result<(), Ended> {
-        let channel: Channel = self.way.endpoint().connect().await?;
+        let channel = self.way.connect().await?;
         let (say, sayings) = mpsc::channel(16);
         let hello = self.hello();
         let _ = say.send(message(Saying::Hello(hello))).await;

@@ -81,10 +81,8 @@ impl Shared {
             if mode == Mode::Try || plan.ends.is_some() {
                 return Ok(());
             }
-            let changed = effects.iter().filter(|(_, _, effect)| *effect != Effect::Unchanged);
-            return Ok(changed
-                .map(|(kind, id, _)| self.approval.refuse_alone(*kind, id))
-                .collect::<Result<_, _>>()?);
+            let mut changed = effects.iter().filter(|(_, _, effect)| *effect != Effect::Unchanged);
+            return Ok(changed.try_for_each(|(kind, id, _)| self.approval.refuse_alone(*kind, id))?);
         };
         let Some(line) = proposal.overtaken(base, effects) else { return Ok(()) };
         let now = clock::now();

@@ -161,6 +161,11 @@ async fn a_proposal_meets_the_policy_of_the_day_it_is_approved(door: Door) -> Re
     let rule = json!({"name": "tenants/acme/rules/no-banter"});
     let gone = root.0.call("chancery.admin.v1.RulesService/GetRule", rule).await?.unwrap_err();
     assert_eq!(gone.code, ErrorCode::NotFound);
+    until("the canary's answer of before", async || {
+        let told = said(&scene, "banter").await.ok()?;
+        told[0].is_none().then_some(())
+    })
+    .await?;
     Ok(scene)
 }
 

@@ -297,7 +297,7 @@ async fn who_may_not_write_or_read_it_all_does_not_decide_or_see_it() {
         admin.get_proposal(signed(token, GetProposalRequest { name: name.into() })).await
     };
     assert_eq!(list(TOKEN).await.unwrap(), [of_platform.clone(), name.clone()]);
-    assert_eq!(list(&boss).await.unwrap(), [name.clone()]);
+    assert_eq!(list(&boss).await.unwrap(), [name.as_str()]);
     assert_eq!(list(&rival).await.unwrap(), [""; 0]);
     assert_eq!(code(list(&ada).await), ErrorCode::PermissionDenied);
     assert!(get(&boss, &name).await.is_ok());

@@ -1,16 +1,20 @@
 //! Every resource in force, as its stored bytes, in memory: what reads answer from and what is sent to nodes.
 //!
-//! Law: a copy shares everything it does not change; the digest covers kind, name and bytes of all, and nothing else.
+//! Law: a copy shares everything it does not change, and to change it costs what is changed; the digest covers kind, name and
+//! bytes of all, and nothing else.
+
+mod digests;
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
+use policy_engine::facts::Map;
 use policy_engine::vocabulary::{Id, Kind, Name};
 
 use crate::store::Digest;
+use digests::Tree;
 
 /// A resource in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +39,10 @@ impl Stored {
 }
 
 /// All of one kind.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Shelf {
-    entries: BTreeMap<Id, Arc<Stored>>,
-    digest: OnceLock<Digest>,
+    entries: Map<Id, Arc<Stored>>,
+    digests: Tree,
 }
 
 /// Everything in force.
@@ -65,48 +69,49 @@ impl Registry {
         tenant: Option<&'r Name>,
         after: Option<Name>,
     ) -> impl Iterator<Item = (&'r Id, &'r Arc<Stored>)> {
-        let from = match after {
-            Some(name) => Bound::Excluded(Id { tenant: tenant.cloned(), name }),
-            None => tenant.map_or(Bound::Unbounded, first_of),
+        let from = after.map(|name| Id { tenant: tenant.cloned(), name });
+        let before = move |id: &Id| match &from {
+            Some(from) => id <= from,
+            None => id.tenant.as_ref() < tenant,
         };
-        let shelf = self.shelves.get(&kind);
+        let shelf = self.shelves.get(&kind).into_iter();
         shelf
-            .into_iter()
-            .flat_map(move |shelf| shelf.entries.range((from.clone(), Bound::Unbounded)))
+            .flat_map(move |shelf| shelf.entries.after(&before))
             .take_while(move |(id, _)| id.tenant.as_ref() == tenant)
     }
 
     /// Those of every tenant, by tenant, by name, after one.
     pub fn across(&self, kind: Kind, after: Option<Id>) -> impl Iterator<Item = (&Id, &Arc<Stored>)> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let shelf = self.shelves.get(&kind);
-        shelf
-            .into_iter()
-            .flat_map(move |shelf| shelf.entries.range((from.clone(), Bound::Unbounded)))
-            .filter(|(id, _)| id.tenant.is_some())
+        let before = move |id: &Id| match &after {
+            Some(after) => id <= after,
+            None => id.tenant.is_none(),
+        };
+        let shelf = self.shelves.get(&kind).into_iter();
+        shelf.flat_map(move |shelf| shelf.entries.after(&before)).filter(|(id, _)| id.tenant.is_some())
     }
 
     /// Puts a resource in, in place of what was there.
     pub(crate) fn put(&mut self, kind: Kind, id: Id, stored: Arc<Stored>) {
-        self.shelf(kind).entries.insert(id, stored);
+        let shelf = self.shelf(kind);
+        shelf.digests.put(&id, stored.digest);
+        shelf.entries.insert(id, stored);
     }
 
     /// Takes a resource out.
     pub(crate) fn take(&mut self, kind: Kind, id: &Id) {
-        self.shelf(kind).entries.remove(id);
+        let shelf = self.shelf(kind);
+        shelf.digests.take(id);
+        shelf.entries.remove(id);
     }
 
     fn shelf(&mut self, kind: Kind) -> &mut Shelf {
-        let shared = self.shelves.entry(kind).or_default();
-        let shelf = Arc::make_mut(shared);
-        shelf.digest = OnceLock::new();
-        shelf
+        Arc::make_mut(self.shelves.entry(kind).or_default())
     }
 
     /// SHA-256 over everything in force: each kind with the digest of its names and bytes.
     pub fn digest(&self) -> Digest {
         let mut all = Context::new(&SHA256);
-        all.update(b"chancery/facts/v1");
+        all.update(b"chancery/facts/v2");
         for (kind, _) in self.shelves.iter().filter(|(_, shelf)| !shelf.entries.is_empty()) {
             part(&mut all, kind.as_str().as_bytes());
             all.update(&self.kind_digest(*kind));
@@ -116,28 +121,8 @@ impl Registry {
 
     /// SHA-256 over the names and bytes of one kind; equal as long as nothing of the kind changed.
     pub fn kind_digest(&self, kind: Kind) -> Digest {
-        let Some(shelf) = self.shelves.get(&kind) else { return Digest::default() };
-        *shelf.digest.get_or_init(|| {
-            let mut context = Context::new(&SHA256);
-            for (id, stored) in &shelf.entries {
-                part(&mut context, id.tenant.as_ref().map_or("", Name::as_str).as_bytes());
-                part(&mut context, id.name.as_str().as_bytes());
-                context.update(&stored.digest);
-            }
-            finish(context)
-        })
+        self.shelves.get(&kind).map(|shelf| shelf.digests.root()).unwrap_or_default()
     }
-}
-
-impl Clone for Shelf {
-    fn clone(&self) -> Self {
-        Self { entries: self.entries.clone(), digest: OnceLock::new() }
-    }
-}
-
-/// The bound before the first id of a tenant: `0` is the least name there is.
-fn first_of(tenant: &Name) -> Bound<Id> {
-    Name::new("0").map_or(Bound::Unbounded, |name| Bound::Included(Id { tenant: Some(tenant.clone()), name }))
 }
 
 /// SHA-256 of bytes.

@@ -62,7 +62,8 @@ struct Known {
     names: BTreeSet<String>,
     /// What the store does not know yet.
     unkept: BTreeSet<Place>,
-    /// Sessions that are open, each as it last said of itself, oldest first.
+    /// Sessions that are open, each as it last said of itself, oldest first. INVARIANT: what the newest says of itself is in
+    /// `nodes` alone, so that a word of it is no copy of the whole.
     open: BTreeMap<Place, Vec<(u64, Node)>>,
     /// How many sessions have begun.
     begun: u64,
@@ -86,14 +87,38 @@ impl Known {
         self.nodes.insert(place, node);
     }
 
-    /// Shows a node as its newest open session, or, where none is, as disconnected.
-    fn show(&mut self, place: &Place) {
-        match (self.open.get(place).and_then(|open| open.last()), self.nodes.get_mut(place)) {
-            (Some((_, newest)), Some(node)) => *node = newest.clone(),
+    /// Ends a session. A node is shown as its newest open one, or, where none is, as disconnected.
+    fn end(&mut self, place: &Place, number: u64) {
+        let Some(open) = self.open.get_mut(place) else { return };
+        let newest = open.last().is_some_and(|(last, _)| *last == number);
+        open.retain(|(other, _)| *other != number);
+        match (open.last_mut(), self.nodes.get_mut(place)) {
+            (Some((_, said)), Some(node)) if newest => *node = std::mem::take(said),
             (None, Some(node)) => node.state = DISCONNECTED.to_owned(),
-            (_, None) => {}
+            _ => {}
         }
-        self.unkept.insert(place.clone());
+        if open.is_empty() {
+            self.open.remove(place);
+        }
+        self.unkept(place);
+    }
+
+    /// A session says something of itself.
+    fn say(&mut self, place: &Place, number: u64, change: impl FnOnce(&mut Node)) {
+        let open = self.open.get_mut(place).into_iter().flatten();
+        let mut here = open.rev().enumerate().filter(|(_, (other, _))| *other == number);
+        match (here.next(), self.nodes.get_mut(place)) {
+            (Some((0, _)), Some(node)) => change(node),
+            (Some((_, (_, said))), _) => change(said),
+            _ => {}
+        }
+        self.unkept(place);
+    }
+
+    fn unkept(&mut self, place: &Place) {
+        if !self.unkept.contains(place) {
+            self.unkept.insert(place.clone());
+        }
     }
 
     /// A node that was not known before, with a name no other has.
@@ -133,10 +158,15 @@ impl NodeRegistry {
         node.state = if node.schema == SCHEMA { CONNECTED } else { INCOMPATIBLE }.to_owned();
         known.begun = known.begun.saturating_add(1);
         let (number, name) = (known.begun, node.name.clone());
-        known.insert(place.clone(), node.clone());
+        let boot = node.boot_id.clone();
+        let before = known.nodes.get(&place).cloned();
+        known.insert(place.clone(), node);
         let open = known.open.entry(place.clone()).or_default();
-        let rival = open.iter().map(|(_, other)| &other.boot_id).find(|boot| **boot != node.boot_id).cloned();
-        open.push((number, node));
+        if let (Some((_, said)), Some(before)) = (open.last_mut(), before) {
+            *said = before;
+        }
+        let rival = open.iter().map(|(_, other)| &other.boot_id).find(|other| **other != boot).cloned();
+        open.push((number, Node::default()));
         known.unkept.insert(place.clone());
         self.shared.changed.notify_one();
         NodeSession { shared: self.shared.clone(), place, number, name, rival }
@@ -248,11 +278,7 @@ impl NodeSession {
     /// Changes what the session says of itself; that is shown while no newer one is open.
     pub fn update(&self, change: impl FnOnce(&mut Node)) {
         let mut known = self.shared.known.write();
-        let mut open = known.open.get_mut(&self.place).into_iter().flatten();
-        if let Some((_, node)) = open.find(|(number, _)| *number == self.number) {
-            change(node);
-        }
-        known.show(&self.place);
+        known.say(&self.place, self.number, change);
         self.shared.changed.notify_one();
     }
 }
@@ -260,13 +286,7 @@ impl NodeSession {
 impl Drop for NodeSession {
     fn drop(&mut self) {
         let mut known = self.shared.known.write();
-        if let Some(open) = known.open.get_mut(&self.place) {
-            open.retain(|(number, _)| *number != self.number);
-            if open.is_empty() {
-                known.open.remove(&self.place);
-            }
-        }
-        known.show(&self.place);
+        known.end(&self.place, self.number);
         self.shared.changed.notify_one();
     }
 }

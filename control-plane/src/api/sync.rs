@@ -11,6 +11,7 @@ mod peer;
 mod secrets;
 mod session;
 mod statements;
+mod turns;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -22,7 +23,7 @@ use policy_engine::vocabulary::Geo;
 use proto::code::ErrorCode;
 use proto::sync::sync_server::Sync as SyncRpc;
 use proto::sync::{ControlMessage, NodeMessage};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -38,12 +39,7 @@ pub use peer::{NodeId, PeerError, node_of};
 
 use line::{Line, Origin, Which};
 use statements::Told;
-
-/// How many whole snapshots are sent at a time, over all nodes.
-const SENDING: usize = 32;
-
-/// How long sending one may take, once its turn has come.
-const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+use turns::Turns;
 
 /// How long a node that was revoked may take to hear it.
 const LAST_WORD: Duration = Duration::from_secs(5);
@@ -59,7 +55,7 @@ struct Shared {
     origin: Origin,
     nodes: NodeRegistry,
     heartbeat: Duration,
-    sending: Semaphore,
+    turns: Turns,
     /// One of each geo, made when its first node comes.
     lines: Mutex<HashMap<Geo, Lines>>,
     stop: CancellationToken,
@@ -82,8 +78,8 @@ impl SyncService {
         stop: CancellationToken,
     ) -> Self {
         let origin = Origin { publisher, signers };
-        let (sending, lines) = (Semaphore::new(SENDING), Mutex::default());
-        Self { shared: Arc::new(Shared { origin, nodes, heartbeat, sending, lines, stop }) }
+        let (turns, lines) = (Turns::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { origin, nodes, heartbeat, turns, lines, stop }) }
     }
 }
 

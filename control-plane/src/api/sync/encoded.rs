@@ -16,8 +16,8 @@ use tokio::sync::OnceCell;
 
 use crate::telemetry::Metrics;
 
-/// Bytes of a chunk: well under what gRPC peers take by default.
-const CHUNK: usize = 1 << 20;
+/// Bytes of a chunk: what is copied for each node that is being sent one.
+const CHUNK: usize = 64 << 10;
 
 /// Snapshots before this one that changes are made from; a node that has another one is sent the whole.
 const PAST: usize = 16;

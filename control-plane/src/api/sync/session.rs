@@ -21,7 +21,8 @@ use super::encoded::{Encoded, Parts};
 use super::line::{Bundle, Line};
 use super::peer::NodeId;
 use super::statements::Told;
-use super::{Lines, SEND_TIMEOUT, Shared, secrets};
+use super::turns::Waiting;
+use super::{LAST_WORD, Lines, Shared, secrets};
 use crate::clock;
 use crate::nodes::{self, NodeSession};
 use crate::publish::InForce;
@@ -32,6 +33,9 @@ const MOST_REUNION: Duration = Duration::from_secs(30);
 
 /// The capability of taking changes in place of whole snapshots.
 const DELTA: &str = "delta";
+
+/// How long a node may take to read on before its stream is closed.
+const READS: Duration = Duration::from_secs(60);
 
 type Say = mpsc::Sender<Result<ControlMessage, Status>>;
 
@@ -52,10 +56,12 @@ pub(super) async fn run(
     let session = Uuid::now_v7().to_string();
     tracing::info!(geo = %node.geo, node = %node.name, session, build = hello.build, "a node follows");
     let known = begun(&shared, &node, (&hello, certificate_end));
-    let mut stream = Session { shared, node: node.clone(), known, say, sent: Sent::new(hello), told: None };
+    let (turn, sent) = (shared.turns.waiting(), Sent::new(hello));
+    let mut stream = Session { shared, node: node.clone(), known, say, sent, told: None, turn };
     let ended = stream.serve(&session, &mut said).await;
     if let Err(status) = ended {
-        let _ = stream.say.send(Err(status)).await;
+        // One that reads nothing is not waited for: the stream ends with the channel.
+        let _ = tokio::time::timeout(LAST_WORD, stream.say.send(Err(status))).await;
     }
     drop(stream);
     tracing::info!(geo = %node.geo, node = %node.name, session, "a node's stream ended");
@@ -64,24 +70,31 @@ pub(super) async fn run(
 /// Tells what is newer than what the node knows, and whatever comes after; ends with the stream.
 async fn tell(mut told: watch::Receiver<Told>, say: Say, known: (u64, u64)) -> Result<(), Status> {
     let (mut revocations, mut kills) = known;
-    let send = async |saying| {
-        let message = Ok(ControlMessage { message: Some(saying) });
-        say.send(message).await.map_err(|_| Status::cancelled("the node went away"))
-    };
     loop {
         let now = told.borrow_and_update().clone();
         if now.revocations.seq > 0 && now.revocations.seq != revocations {
             revocations = now.revocations.seq;
-            send(Saying::Revocations(now.revocations.statement.clone())).await?;
+            send(&say, Saying::Revocations(now.revocations.statement.clone())).await?;
         }
         if now.kills.seq > 0 && now.kills.seq != kills {
             kills = now.kills.seq;
-            send(Saying::Kills(now.kills.statement.clone())).await?;
+            send(&say, Saying::Kills(now.kills.statement.clone())).await?;
         }
         if told.changed().await.is_err() {
             return Ok(());
         }
     }
+}
+
+/// Says something to a node, which is not waited for as long as it likes.
+async fn send(say: &Say, saying: Saying) -> Result<(), Status> {
+    let message = Ok(ControlMessage { message: Some(saying) });
+    let sent = match say.try_reserve() {
+        Ok(place) => return Ok(place.send(message)),
+        Err(_) => tokio::time::timeout(READS, say.send(message)).await,
+    };
+    let sent = sent.map_err(|_| Status::deadline_exceeded("the node reads too slowly"))?;
+    sent.map_err(|_| Status::cancelled("the node went away"))
 }
 
 /// Notes who follows. A process that is not the one that was known has shown nothing yet but what it says now.
@@ -106,6 +119,7 @@ struct Session {
     say: Say,
     sent: Sent,
     told: Option<watch::Receiver<Told>>,
+    turn: Waiting,
 }
 
 /// What was said to the node so far.
@@ -125,6 +139,8 @@ struct Sent {
     secrets: Option<Arc<Bundle>>,
     /// The seqs of the revocations and kills it said it knows.
     told: (u64, u64),
+    /// The revision and the line it was last noted to enforce.
+    confirmed: (i64, &'static str),
 }
 
 impl Sent {
@@ -142,6 +158,7 @@ impl Sent {
             secrets_seq: 0,
             secrets: None,
             told: (hello.revocation_seq, hello.kill_seq),
+            confirmed: (0, ""),
         }
     }
 }
@@ -181,6 +198,7 @@ impl Session {
                 changed = head.changed() => if changed.is_err() { return Ok(()) },
                 changed = stable.changed() => if changed.is_err() { return Ok(()) },
                 changed = in_force.changed() => if changed.is_err() { return Ok(()) },
+                () = self.turn.come() => {}
                 _ = heartbeat.tick() => if let Some(line) = mine.or(newest) { self.beat(&line).await? },
                 message = said.message() => match message? {
                     Some(message) => self.hear(message),
@@ -223,7 +241,9 @@ impl Session {
             self.say(Saying::Secrets(sealed)).await?;
             self.sent.secrets = Some(line.secrets.clone());
         }
-        if self.sent.applied == line.snapshot.version.digest {
+        let confirmed = (line.head.revision, line.word);
+        if self.sent.applied == line.snapshot.version.digest && self.sent.confirmed != confirmed {
+            self.sent.confirmed = confirmed;
             self.known.update(|view| {
                 view.confirmed_revision = line.head.revision;
                 view.line = line.word.to_owned();
@@ -231,7 +251,11 @@ impl Session {
         }
         let digest = &line.snapshot.version.digest;
         let settled = [&self.sent.settled, &self.sent.applied].contains(&digest);
-        if self.sent.held || self.sent.awaiting.is_some() || settled {
+        if self.sent.awaiting.is_some() {
+            return Ok(());
+        }
+        if self.sent.held || settled {
+            self.turn.end();
             return Ok(());
         }
         let shared = self.shared.clone();
@@ -240,9 +264,10 @@ impl Session {
             true => line.snapshot.since(&self.sent.applied, metrics).await,
             false => line.snapshot.whole(metrics).await,
         };
-        let _turn = shared.sending.acquire().await.map_err(|_| Status::unavailable("shutting down"))?;
-        let sending = tokio::time::timeout(SEND_TIMEOUT, self.send(&line.snapshot, &parts)).await;
-        sending.map_err(|_| Status::deadline_exceeded("the node reads too slowly"))?
+        match self.turn.may_send(parts.total_bytes) {
+            true => self.send(&line.snapshot, &parts).await,
+            false => Ok(()),
+        }
     }
 
     async fn send(&mut self, snapshot: &Encoded, parts: &Parts) -> Result<(), Status> {
@@ -283,8 +308,7 @@ impl Session {
     }
 
     async fn say(&self, saying: Saying) -> Result<(), Status> {
-        let message = Ok(ControlMessage { message: Some(saying) });
-        self.say.send(message).await.map_err(|_| Status::cancelled("the node went away"))
+        send(&self.say, saying).await
     }
 
     fn hear(&mut self, message: NodeMessage) {
@@ -293,6 +317,7 @@ impl Session {
             Some(Said::Ack(ack)) => {
                 if self.sent.awaiting == Some(ack.nonce) {
                     self.sent.awaiting = None;
+                    self.turn.end();
                 }
                 self.known.update(|view| nodes::said::ack(view, &ack));
                 self.sent.applied = ack.applied.as_ref().map(|v| v.digest.clone()).unwrap_or_default();
@@ -312,6 +337,7 @@ impl Session {
     fn refused(&mut self, nack: Nack) {
         if self.sent.awaiting == Some(nack.nonce) {
             self.sent.awaiting = None;
+            self.turn.end();
             // What the changes did not lead to, the whole does.
             let misled = matches!(nack.code(), NackCode::BaseMissing | NackCode::DigestMismatch);
             if misled && std::mem::take(&mut self.sent.takes_changes) {

@@ -124,6 +124,7 @@ pub(crate) struct Metrics {
     certificates: Family<Named, Gauge>,
     /// Left out before the first heartbeat: no number would be true, and a small one would silence an alert.
     confirmed_age: Family<Plain, Gauge<f64, AtomicU64>>,
+    apply: Gauge<f64, AtomicU64>,
     bound: RwLock<std::collections::HashMap<BoundKey, Bound>>,
 }
 
@@ -153,6 +154,7 @@ impl Metrics {
             connected: Gauge::default(),
             certificates: Family::default(),
             confirmed_age: Family::default(),
+            apply: Gauge::default(),
             bound: RwLock::default(),
             registry: Registry::default(),
         };
@@ -215,6 +217,12 @@ impl Metrics {
             metrics.confirmed_age.clone(),
         );
         r.register_with_unit(
+            "policy_apply",
+            "What the newest policy that came took until it was in force; 0 before the first",
+            Unit::Seconds,
+            metrics.apply.clone(),
+        );
+        r.register_with_unit(
             "certificate_not_after_timestamp",
             "When a certificate of this node ends, since the Unix epoch",
             Unit::Seconds,
@@ -243,6 +251,7 @@ impl Metrics {
         self.freshness.measure(node, policy);
         self.revision.set(policy.applied().map_or(0, |v| v.revision));
         self.connected.set(i64::from(policy.connected()));
+        self.apply.set(policy.took().as_secs_f64());
         match policy.confirmed_age() {
             Some(age) => {
                 self.confirmed_age.get_or_create(&Plain {}).set(age);

@@ -3,7 +3,8 @@
 //! Law: freshness is proved by heartbeats alone; an open stream proves nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -39,6 +40,7 @@ pub(crate) struct PolicyState {
     connected: AtomicBool,
     persisted: AtomicBool,
     clock_offset_ms: AtomicI64,
+    took_us: AtomicU64,
     freshness: Arc<Freshness>,
 }
 
@@ -58,6 +60,7 @@ impl PolicyState {
             connected: AtomicBool::new(false),
             persisted: AtomicBool::new(false),
             clock_offset_ms: AtomicI64::new(0),
+            took_us: AtomicU64::new(0),
             freshness,
         }
     }
@@ -109,6 +112,15 @@ impl PolicyState {
     /// This node's clock minus the control plane's, in milliseconds, by the last heartbeat.
     pub(crate) fn clock_offset_ms(&self) -> i64 {
         self.clock_offset_ms.load(Ordering::Relaxed)
+    }
+
+    /// From the last byte of the newest policy that came over a stream until it was in force.
+    pub(crate) fn took(&self) -> Duration {
+        Duration::from_micros(self.took_us.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_took(&self, microseconds: u64) {
+        self.took_us.store(microseconds, Ordering::Relaxed);
     }
 
     /// Whether a stream to the control plane is open.

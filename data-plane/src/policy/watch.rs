@@ -272,6 +272,7 @@ impl<N: Install> Follower<N> {
         match self.holder.apply(&offer).await {
             Ok(version) => {
                 let apply_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                self.state.set_took(apply_us);
                 let persisted = self.holder.persist(offer).await;
                 self.state.set_persisted(persisted);
                 tracing::info!(revision = version.revision, apply_us, persisted, "policy enforced");

@@ -5,6 +5,7 @@
 
 mod evidence;
 mod figures;
+mod fleet;
 mod floors;
 mod load;
 mod options;
@@ -19,17 +20,25 @@ use std::process::ExitCode;
 use options::{Options, Role};
 
 fn main() -> ExitCode {
-    let outcome = Options::parse(std::env::args().skip(1)).and_then(|options| match options.role {
-        Role::Mock => servers::mock::main(),
-        Role::PassThrough => servers::pass_through::main(&options.upstream),
-        Role::GrpcPassThrough => servers::grpc_pass_through::main(&options.upstream),
-        Role::Table => run::main(&options),
-    });
+    let words = || std::env::args().skip(1);
+    let outcome = match fleet::Options::is_meant(words()) {
+        true => fleet::Options::parse(words()).and_then(|options| fleet::main(&options)),
+        false => Options::parse(words()).and_then(|options| load(&options)),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report::complain(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+fn load(options: &Options) -> anyhow::Result<()> {
+    match options.role {
+        Role::Mock => servers::mock::main(),
+        Role::PassThrough => servers::pass_through::main(&options.upstream),
+        Role::GrpcPassThrough => servers::grpc_pass_through::main(&options.upstream),
+        Role::Table => run::main(options),
     }
 }

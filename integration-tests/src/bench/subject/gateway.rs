@@ -4,7 +4,7 @@
 //! measured, and what it costs is nobody's figure. Everything the bench must know of the node's surfaces stands here and in
 //! `ledger`: its configuration file, its operations port, the names of records and metrics.
 
-mod house;
+pub(crate) mod house;
 mod ledger;
 
 use std::net::{Ipv4Addr, TcpListener};

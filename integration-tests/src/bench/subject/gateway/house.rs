@@ -6,7 +6,7 @@ use anyhow::bail;
 use control_plane::actor::Actor;
 use control_plane::ca::LEAF_VALIDITY;
 use control_plane::config::{Config, Listen};
-use control_plane::issue::{self, Wanted};
+use control_plane::issue::{self, Issued, Wanted};
 use control_plane::manifest;
 use control_plane::publish::{Act, Mode};
 use control_plane::serve::ControlPlane;
@@ -21,13 +21,13 @@ const GEO: &str = "eu";
 const BATCH: usize = 10_000;
 
 /// A control plane in this process.
-pub(super) struct House {
+pub(crate) struct House {
     control: ControlPlane,
 }
 
 impl House {
     /// Starts it on free ports, with its state below `home`.
-    pub(super) async fn start(home: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(home: &Path) -> anyhow::Result<Self> {
         let anywhere = "127.0.0.1:0".parse()?;
         let listen = Listen { admin: anywhere, sync: anywhere, ops: anywhere };
         let upstream = Upstream { allow_loopback: true, ..Upstream::default() };
@@ -35,8 +35,18 @@ impl House {
         Ok(House { control: ControlPlane::start(&config).await? })
     }
 
+    /// The control plane.
+    pub(crate) fn control(&self) -> &ControlPlane {
+        &self.control
+    }
+
+    /// Ends the control plane.
+    pub(crate) async fn shutdown(self) {
+        self.control.shutdown().await;
+    }
+
     /// Publishes files of YAML documents.
-    pub(super) async fn apply(&self, files: &[SourceFile]) -> anyhow::Result<()> {
+    pub(crate) async fn apply(&self, files: &[SourceFile]) -> anyhow::Result<()> {
         let actor = Actor::Platform(WHO.to_owned());
         let act = (Act::of_system(WHO), Mode::Commit);
         let answer = manifest::apply(self.control.publisher(), &actor, act, files.to_vec()).await;
@@ -48,32 +58,53 @@ impl House {
     }
 
     /// Makes the keys of a policy's holders, in their order.
-    pub(super) async fn create_keys(&self, policy: &Policy) -> anyhow::Result<Vec<String>> {
+    pub(crate) async fn create_keys(&self, policy: &Policy) -> anyhow::Result<Vec<String>> {
         let holders: Vec<Holder> = policy.holders().collect();
         let mut keys = Vec::with_capacity(holders.len());
         for batch in holders.chunks(BATCH) {
-            let wanted =
-                batch.iter().map(|holder| Wanted { spec: spec(holder), ..Wanted::default() }).collect();
-            let issued = issue::create(self.control.publisher(), Act::of_system(WHO), wanted).await?;
-            keys.extend(issued.into_iter().map(|issued| issued.secret.to_string()));
+            keys.extend(self.issue(batch).await?.into_iter().map(|issued| issued.secret.to_string()));
         }
         Ok(keys)
     }
 
+    /// Makes keys, all in one revision.
+    pub(crate) async fn issue(&self, holders: &[Holder]) -> anyhow::Result<Vec<Issued>> {
+        let wanted =
+            holders.iter().map(|holder| Wanted { spec: spec(holder), ..Wanted::default() }).collect();
+        Ok(issue::create(self.control.publisher(), Act::of_system(WHO), wanted).await?)
+    }
+
     /// The newest revision.
-    pub(super) fn revision(&self) -> u64 {
+    pub(crate) fn revision(&self) -> u64 {
         self.control.publisher().current().revision()
     }
 
+    /// A node in this process: its name, its state in `state`, free ports, and no time to drain.
+    pub(crate) fn node(&self, name: &str, state: &Path) -> anyhow::Result<data_plane::config::Config> {
+        let text = self.named_configuration(name, state, ("127.0.0.1:0", "127.0.0.1:0"))?;
+        let mut config = data_plane::config::Config::parse(&text, std::iter::empty())?;
+        (config.drain.grace_seconds, config.drain.seconds) = (0, 1);
+        Ok(config)
+    }
+
     /// The configuration file of a node that keeps its state in `state`, with its certificate beside it.
-    pub(super) fn node_configuration(
+    pub(crate) fn node_configuration(
         &self,
         state: &Path,
         inference: &str,
         operations: &str,
     ) -> anyhow::Result<String> {
+        self.named_configuration("eu-1", state, (inference, operations))
+    }
+
+    fn named_configuration(
+        &self,
+        name: &str,
+        state: &Path,
+        (inference, operations): (&str, &str),
+    ) -> anyhow::Result<String> {
         let authority = self.control.authority();
-        let node = authority.issue_node(&GEO.parse()?, &"eu-1".parse()?, LEAF_VALIDITY)?;
+        let node = authority.issue_node(&GEO.parse()?, &name.parse()?, LEAF_VALIDITY)?;
         let node = node.write(&state.join("tls"), "node")?;
         let quoted = |path: &PathBuf| format!("\"{}\"", path.display());
         Ok(format!(

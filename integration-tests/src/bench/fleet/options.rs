@@ -77,7 +77,8 @@ impl Options {
                 _ => bail!("`{word}` is not known; usage: {USAGE}"),
             }
         }
-        anyhow::ensure!(options.rounds > 0 && options.nodes > options.stalled.min(1), "usage: {USAGE}");
+        let few = options.what == What::Fan && options.nodes <= options.stalled;
+        anyhow::ensure!(options.rounds > 0 && options.nodes > 0 && !few, "usage: {USAGE}");
         Ok(options)
     }
 }
@@ -91,7 +92,8 @@ mod tests {
         let parse = |text: &str| Options::parse(text.split_whitespace().map(str::to_owned));
         let options = parse("fan --nodes 7 --rounds 2").unwrap();
         assert_eq!((options.what, options.nodes, options.rounds), (What::Fan, 7, 2));
-        for wrong in ["", "fly", "fan --nodes", "fan --nodes x", "fan --fast 1", "line --rounds 0"] {
+        assert!(parse("line").is_ok() && parse("revoke").is_ok());
+        for wrong in ["fan --nodes 50", "", "fly", "fan --nodes", "fan --nodes x", "fan --fast 1", "line --rounds 0"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

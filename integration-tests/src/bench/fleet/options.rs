@@ -90,10 +90,12 @@ mod tests {
     #[test]
     fn words_are_read_and_nonsense_is_refused() {
         let parse = |text: &str| Options::parse(text.split_whitespace().map(str::to_owned));
-        let options = parse("fan --nodes 7 --rounds 2").unwrap();
-        assert_eq!((options.what, options.nodes, options.rounds), (What::Fan, 7, 2));
+        let options = parse("fan --nodes 70 --rounds 2").unwrap();
+        assert_eq!((options.what, options.nodes, options.rounds), (What::Fan, 70, 2));
         assert!(parse("line").is_ok() && parse("revoke").is_ok());
-        for wrong in ["fan --nodes 50", "", "fly", "fan --nodes", "fan --nodes x", "fan --fast 1", "line --rounds 0"] {
+        for wrong in
+            ["fan --nodes 50", "", "fly", "fan --nodes", "fan --nodes x", "fan --fast 1", "line --rounds 0"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -12,11 +12,12 @@ use control_plane::actor::Actor;
 use control_plane::api::sync::SyncService;
 use control_plane::ca::{Authority, LEAF_VALIDITY};
 use control_plane::config::Length;
+use control_plane::config::RolloutConfig;
 use control_plane::issue::{self, Wanted};
 use control_plane::manifest::{self, Declared};
 use control_plane::nodes::NodeRegistry;
 use control_plane::publish::{Act, InForce, Mode, Publisher, Staging};
-use control_plane::rollout::{self, RolloutConfig};
+use control_plane::rollout;
 use control_plane::seal::Sealer;
 use control_plane::signer::Signers;
 use control_plane::store::{Head, Store};
@@ -81,7 +82,7 @@ async fn serve(dir: &Path, desk: Arc<Mutex<Desk>>) -> Result<()> {
         ..RolloutConfig::default()
     };
     tokio::spawn(rollout::run(publisher.clone(), nodes.clone(), config.clone(), stop.clone()));
-    let signers = Signers::open(publisher.store(), publisher.vault().sealer(), &authority).await?;
+    let signers = Signers::open(publisher.store(), publisher.vault().sealer(), (&authority, 1)).await?;
     let service = SyncService::new((publisher.clone(), signers), nodes.clone(), HEARTBEAT, stop);
     let own = authority.issue_server(&[CONTROL.0.to_owned()], LEAF_VALIDITY)?;
     let tls = ServerTlsConfig::new()
@@ -131,13 +132,14 @@ impl Planes {
             Order::Apply { text, staged } => {
                 let stages = self.config.stages(self.nodes.geos());
                 let staging = staged.then_some(Staging { stages, manual: false });
-                let declared = Declared { files: files(text), staging, may_shrink: !staged };
+                let declared =
+                    Declared { files: files(text), staging, may_shrink: !staged, ..Declared::default() };
                 let answer = manifest::apply(&self.publisher, &actor, mode, declared).await?;
                 anyhow::ensure!(answer.faults.is_empty(), "{:?}", answer.faults);
                 self.desk.lock().unwrap().staged += usize::from(!answer.rollout.is_empty());
             }
             Order::Delete(text) => {
-                let declared = Declared { files: files(text), staging: None, may_shrink: true };
+                let declared = Declared { files: files(text), may_shrink: true, ..Declared::default() };
                 let answer = manifest::delete(&self.publisher, &actor, mode, declared).await?;
                 anyhow::ensure!(answer.faults.is_empty(), "{:?}", answer.faults);
             }

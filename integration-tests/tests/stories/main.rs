@@ -46,6 +46,8 @@ mod governance;
 #[cfg(test)]
 mod manifest;
 #[cfg(test)]
+mod mixed;
+#[cfg(test)]
 mod once;
 mod operators;
 #[cfg(test)]

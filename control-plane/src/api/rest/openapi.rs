@@ -228,7 +228,7 @@ mod tests {
             .filter(|(_, _, op)| op["responses"]["400"].is_object())
             .map(|(path, ..)| path)
             .collect();
-        assert_eq!(described, ["/v1/policy:apply", "/v1/policy:delete"]);
+        assert_eq!(described, ["/v1/policy:apply", "/v1/policy:delete", "/v1/proposals/{proposal}:approve"]);
         let told = &document["paths"]["/v1/policy:apply"]["post"]["responses"]["400"];
         let either = &told["content"]["application/json"]["schema"]["anyOf"];
         assert_eq!(either[0]["$ref"], "#/components/schemas/ApplyResponse");

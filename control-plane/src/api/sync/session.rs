@@ -90,7 +90,10 @@ async fn tell(mut told: watch::Receiver<Told>, say: Say, known: (u64, u64)) -> R
 async fn send(say: &Say, saying: Saying) -> Result<(), Status> {
     let message = Ok(ControlMessage { message: Some(saying) });
     let sent = match say.try_reserve() {
-        Ok(place) => return Ok(place.send(message)),
+        Ok(place) => {
+            place.send(message);
+            return Ok(());
+        }
         Err(_) => tokio::time::timeout(READS, say.send(message)).await,
     };
     let sent = sent.map_err(|_| Status::deadline_exceeded("the node reads too slowly"))?;

@@ -48,7 +48,10 @@ impl Frozen {
 
 /// What nodes found to be right, by what it changes and its digest: the holding it leads to.
 #[derive(Default)]
-pub(crate) struct Found(Mutex<HashMap<(Vec<u8>, Vec<u8>), Arc<Holding>>>);
+pub(crate) struct Found(Mutex<HashMap<Step, Arc<Holding>>>);
+
+/// The digests of what was changed and of what it became.
+type Step = (Vec<u8>, Vec<u8>);
 
 /// A node between its streams.
 pub(crate) struct Node {

@@ -124,6 +124,8 @@ mod tests {
             &["chancery", "revisions", "show", "x"],
             &["chancery", "apply", "-f", "d", "--propose", "--dry-run"],
             &["chancery", "delete", "rule", "x", "--propose"],
+            &["chancery", "delete", "rule", "x", "--dry-run"],
+            &["chancery", "delete", "rule", "x", "--allow-shrink"],
             &["chancery", "proposals", "reject", "7"],
             &["chancery", "dev", "--upstream-regions", "EU,FOO"],
             &["chancery", "dev", "--log", "nonsense=x=y"],

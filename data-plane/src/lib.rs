@@ -11,6 +11,8 @@ mod ingress;
 mod install;
 mod lock;
 mod metrics;
+#[cfg(feature = "simulation")]
+mod network;
 mod node;
 mod ops;
 mod overlay;

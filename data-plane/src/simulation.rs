@@ -3,20 +3,14 @@
 //! Law: what receives, verifies, keeps and enforces policy is what a node that serves has, TLS included; only the socket is another.
 //! No build that serves has this module. Deliberately absent: ports, requests, records, and any way past a check.
 
-use std::io;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use http::Uri;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
-use tower::util::BoxCloneSyncService;
 use uuid::Uuid;
 
 use crate::install::Installer;
+pub use crate::network::{Connection, Network, network};
 use crate::node::{Bounds, Node};
 use crate::overlay::Statements;
 use crate::policy::{Control, Enforced, LastKnownGood, NodeKey, Place, PolicyState, Trust, restore};
@@ -24,25 +18,6 @@ use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings};
 use crate::tls::{Files, Way};
 use crate::upstream::address::{AddressPolicy, Loopback};
-
-/// A connection of a simulated network.
-pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<C: AsyncRead + AsyncWrite + Send + Unpin> Connection for C {}
-
-/// Opens connections of a simulated network.
-pub type Network = BoxCloneSyncService<Uri, TokioIo<Pin<Box<dyn Connection>>>, io::Error>;
-
-/// A network that opens connections so.
-pub fn network<F, C>(open: impl Fn(Uri) -> F + Clone + Send + Sync + 'static) -> Network
-where
-    F: Future<Output = io::Result<C>> + Send + 'static,
-    C: Connection + 'static,
-{
-    let opened = tower::service_fn(open);
-    let boxed = |connection: C| TokioIo::new(Box::pin(connection) as Pin<Box<dyn Connection>>);
-    BoxCloneSyncService::new(opened.map_response(boxed))
-}
 
 /// What becomes of a key that is presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,7 +53,7 @@ pub(crate) struct Way {
     identity: NodeIdentity,
     last: Mutex<Endpoint>,
     #[cfg(feature = "simulation")]
-    network: Option<crate::simulation::Network>,
+    network: Option<crate::network::Network>,
     end: watch::Sender<Option<i64>>,
 }
 
@@ -75,7 +75,7 @@ impl Way {
 
     /// The same over a network that is simulated.
     #[cfg(feature = "simulation")]
-    pub(crate) fn over(self, network: crate::simulation::Network) -> Self {
+    pub(crate) fn over(self, network: crate::network::Network) -> Self {
         Self { network: Some(network), ..self }
     }
 

@@ -35,14 +35,14 @@ pub(crate) struct Delete {
     #[arg(short, long = "file", value_name = "FILE|DIR|-", conflicts_with_all = ["kind", "name"])]
     files: Vec<PathBuf>,
     /// Say what would become of what files declare, and change nothing.
-    #[arg(long, requires = "files")]
+    #[arg(long, requires = "files", conflicts_with_all = ["kind", "name"])]
     dry_run: bool,
     /// The policy may hold much less than before: without it, what files declare is not deleted where that would leave no keys,
     /// models, grants or rules, or less than half of everything.
-    #[arg(long, requires = "files")]
+    #[arg(long, requires = "files", conflicts_with_all = ["kind", "name"])]
     allow_shrink: bool,
     /// Judge it and keep it as a proposal, for another principal to approve by `chancery proposals approve`; change nothing.
-    #[arg(long, conflicts_with_all = ["dry_run", "wait"], requires = "files")]
+    #[arg(long, conflicts_with_all = ["dry_run", "wait", "kind", "name"], requires = "files")]
     propose: bool,
     #[command(flatten)]
     because: Because,

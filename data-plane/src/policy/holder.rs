@@ -12,7 +12,7 @@ use bytes::Bytes;
 use policy_engine::snapshot::CompiledSnapshot;
 use policy_engine::vocabulary::Geo;
 use prost::Message;
-use proto::sync::{KillSet, NackCode, RevocationSet, Secrets as Sealed, Statement, Status};
+use proto::sync::{NackCode, Secrets as Sealed, Statement, Status};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -67,7 +67,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// Whether a statement is the control plane's.
-    fn believes(&self, said: Said, statement: &Statement) -> Result<u64, Untrusted> {
+    pub(super) fn believes(&self, said: Said, statement: &Statement) -> Result<u64, Untrusted> {
         let subject = match said {
             Said::Revocations => Subject::Revocations,
             Said::Kills => Subject::Kills,
@@ -104,6 +104,11 @@ impl<N: Install> Holder<N> {
 
     pub(super) fn node(&self) -> &N {
         &self.node
+    }
+
+    /// What it holds on to, and the node: shared, for what is done beside.
+    pub(super) fn shared(&self) -> (Arc<Place>, Arc<N>) {
+        (self.place.clone(), self.node.clone())
     }
 
     /// Takes over what was taken back and switched off, then enforces the newest kept policy that verifies and did not end
@@ -279,34 +284,6 @@ impl<N: Install> Holder<N> {
             Ok(Ok(())) => tracing::info!("new secrets are in force"),
             Ok(Err(error)) => tracing::error!(error, "new secrets were not taken over"),
             Err(error) => tracing::error!(%error, "new secrets were not taken over"),
-        }
-    }
-
-    /// Takes over a statement that holds at once, and keeps it.
-    pub(super) async fn told(&self, said: Said, statement: Statement) {
-        if let Err(error) = self.place.believes(said, &statement) {
-            tracing::error!(?said, %error, "a statement is not believed");
-            return;
-        }
-        let overlay = self.node.overlay();
-        let taken = match said {
-            Said::Revocations => {
-                RevocationSet::decode(statement.body.clone()).map(|set| overlay.revoke(&set))
-            }
-            Said::Kills => KillSet::decode(statement.body.clone()).map(|set| overlay.kill(&set)),
-        };
-        match taken {
-            Ok(true) => tracing::info!(?said, "what holds above any policy has changed"),
-            Ok(false) => return,
-            Err(error) => {
-                tracing::error!(?said, %error, "a statement does not decode");
-                return;
-            }
-        }
-        let (kept, encoded) = (overlay.statements().clone(), statement.encode_to_vec());
-        let done = tokio::task::spawn_blocking(move || kept.keep(said, &encoded)).await;
-        if let Ok(Err(error)) = done {
-            tracing::error!(?said, %error, "what holds above any policy is not on disk, and a restart would not find it");
         }
     }
 

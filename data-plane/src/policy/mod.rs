@@ -7,6 +7,7 @@
 mod assemble;
 pub(crate) mod disk;
 mod enforced;
+mod hearing;
 mod holder;
 mod identity;
 mod last_known_good;

@@ -154,6 +154,12 @@ impl Session {
 
     /// The same of what may not be right.
     pub(crate) async fn offers(&mut self, offer: Offer) -> Result<Version, Nack> {
+        self.put(offer).await;
+        self.answer().await
+    }
+
+    /// Sends it, and no more.
+    pub(crate) async fn put(&mut self, offer: Offer) {
         self.nonce += 1;
         let (nonce, contents) = (self.nonce, offer.contents);
         let chunks: Vec<&[u8]> = contents.chunks(1000).collect();
@@ -172,6 +178,11 @@ impl Session {
         }
         let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &contents).as_ref().to_vec();
         self.say(Saying::SnapshotEnd(SnapshotEnd { sha256 })).await;
+    }
+
+    /// The node's answer to what was sent last.
+    pub(crate) async fn answer(&mut self) -> Result<Version, Nack> {
+        let nonce = self.nonce;
         loop {
             match self.next().await {
                 Said::Ack(ack) => {

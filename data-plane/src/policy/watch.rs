@@ -19,11 +19,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::Assembly;
+use super::hearing::{Heard, Teller, WAITING};
 use super::holder::{Holder, Install, Place};
 use super::outage::{Outage, chain};
 use super::state::PolicyState;
 use super::verify::Refusal;
-use crate::overlay;
 use crate::tls::Way;
 
 /// The first and the longest pause before another attempt; each is drawn between zero and the current ceiling.
@@ -164,13 +164,33 @@ impl<N: Install> Follower<N> {
         let _ = say.send(message(Saying::Hello(hello))).await;
         let mut client = SyncClient::new(channel);
         let opening = client.sync(ReceiverStream::new(sayings));
-        let mut stream =
-            tokio::time::timeout(OPENING, opening).await.map_err(|_| Ended::Silence)??.into_inner();
+        let stream = tokio::time::timeout(OPENING, opening).await.map_err(|_| Ended::Silence)??.into_inner();
+        let (pass, heard) = mpsc::channel(WAITING);
+        let (place, node) = self.holder.shared();
+        let teller = Teller { place, node };
+        let reading = async {
+            teller.read(stream, pass).await;
+            // What was passed on is still to be heard.
+            std::future::pending().await
+        };
+        // Both at once, in this one task: a statement holds while a snapshot is still taken over.
+        tokio::select! {
+            ended = self.listen(heard, say) => ended,
+            never = reading => never,
+        }
+    }
+
+    /// Everything but statements, in its turn; `Ok` is never returned.
+    async fn listen(
+        &mut self,
+        mut heard: mpsc::Receiver<Heard>,
+        say: mpsc::Sender<NodeMessage>,
+    ) -> Result<(), Ended> {
         let (mut assembly, mut silence) = (None, OPENING);
         loop {
-            let said = match tokio::time::timeout(silence, stream.message()).await {
+            let said = match tokio::time::timeout(silence, heard.recv()).await {
                 Err(_) => return Err(Ended::Silence),
-                Ok(said) => said?.ok_or(Ended::Closed)?,
+                Ok(said) => said.ok_or(Ended::Closed)??.ok_or(Ended::Closed)?,
             };
             match said.message {
                 Some(Said::Welcome(welcome)) => {
@@ -209,14 +229,11 @@ impl<N: Install> Follower<N> {
                         self.answer(&say, answer).await;
                     }
                 }
-                Some(Said::Revocations(statement)) => {
-                    self.holder.told(overlay::Said::Revocations, statement).await;
-                }
-                Some(Said::Kills(statement)) => self.holder.told(overlay::Said::Kills, statement).await,
                 Some(Said::Reconnect(reconnect)) => {
                     return Err(Ended::Asked(Duration::from_millis(reconnect.within_ms).min(BACK_OFF.1)));
                 }
-                Some(Said::Drain(_)) | None => {
+                // Statements were taken over before they came here.
+                Some(Said::Drain(_) | Said::Revocations(_) | Said::Kills(_)) | None => {
                     tracing::warn!("the control plane said something this build does not know");
                 }
             }

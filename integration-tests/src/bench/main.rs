@@ -17,13 +17,13 @@ mod subject;
 
 use std::process::ExitCode;
 
-use options::{Options, Role};
+use options::Options;
 
 fn main() -> ExitCode {
     let words = || std::env::args().skip(1);
     let outcome = match fleet::Options::is_meant(words()) {
         true => fleet::Options::parse(words()).and_then(|options| fleet::main(&options)),
-        false => Options::parse(words()).and_then(|options| load(&options)),
+        false => Options::parse(words()).and_then(|options| run::play(&options)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,14 +31,5 @@ fn main() -> ExitCode {
             report::complain(&error);
             ExitCode::FAILURE
         }
-    }
-}
-
-fn load(options: &Options) -> anyhow::Result<()> {
-    match options.role {
-        Role::Mock => servers::mock::main(),
-        Role::PassThrough => servers::pass_through::main(&options.upstream),
-        Role::GrpcPassThrough => servers::grpc_pass_through::main(&options.upstream),
-        Role::Table => run::main(options),
     }
 }

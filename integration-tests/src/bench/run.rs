@@ -10,21 +10,31 @@ use crate::evidence::Evidence;
 use crate::figures::{Compared, Figures};
 use crate::floors::{self, Floor};
 use crate::load::{Cast, Corpus, Door, Pool, Tally};
-use crate::options::{Options, Subjects};
+use crate::options::{Options, Role, Subjects};
 use crate::report;
 use crate::rows::{self, Pace, Row};
-use crate::servers::mock;
+use crate::servers::{grpc_pass_through, mock, pass_through};
 use crate::subject::Subject;
 use crate::subject::cores::{Cores, Side};
 use crate::subject::gateway::Gateway;
 use crate::subject::policy::Policy;
 use crate::subject::process::Process;
 
+/// Plays the part that a process of the bench was started for.
+pub(crate) fn play(options: &Options) -> anyhow::Result<()> {
+    match options.role {
+        Role::Mock => mock::main(),
+        Role::PassThrough => pass_through::main(&options.upstream),
+        Role::GrpcPassThrough => grpc_pass_through::main(&options.upstream),
+        Role::Table => main(options),
+    }
+}
+
 /// Measures and prints; the error is what makes the run no result.
 ///
 /// # Errors
 /// A server cannot be started, the evidence does not agree, or, where floors are enforced, one is missed.
-pub(crate) fn main(options: &Options) -> anyhow::Result<()> {
+fn main(options: &Options) -> anyhow::Result<()> {
     let cores = Cores::claim()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(Box::pin(bench(options, cores)))

@@ -87,7 +87,7 @@ async fn said(scene: &Scene, purpose: &str) -> Result<[Option<String>; 2]> {
     Ok(told)
 }
 
-async fn two_principals_publish_what_one_proposes(door: Door) -> Result<Scene> {
+async fn two_principals_publish_what_one_proposes(door: Door) -> Result<()> {
     let scene = Scene::of(door, house().await?).await?;
     let root = Admin::of(&scene, scene.house.token()).await?;
     let boss = Admin::of(&scene, &scene.house.key("boss", "research").await?).await?;
@@ -117,10 +117,10 @@ async fn two_principals_publish_what_one_proposes(door: Door) -> Result<Scene> {
     assert_eq!(rejected["state"], "rejected");
     assert!(root.call("ApproveProposal", &banter).await?.is_err());
     assert_eq!(said(&scene, "banter").await?, [None, None]);
-    Ok(scene)
+    Ok(())
 }
 
-async fn a_proposal_meets_the_policy_of_the_day_it_is_approved(door: Door) -> Result<Scene> {
+async fn a_proposal_meets_the_policy_of_the_day_it_is_approved(door: Door) -> Result<()> {
     let scene = Scene::of(door, house().await?).await?;
     let root = Admin::of(&scene, scene.house.token()).await?;
     let boss = Admin::of(&scene, &scene.house.key("boss", "research").await?).await?;
@@ -166,7 +166,7 @@ async fn a_proposal_meets_the_policy_of_the_day_it_is_approved(door: Door) -> Re
         told[0].is_none().then_some(())
     })
     .await?;
-    Ok(scene)
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,6 +31,8 @@ struct Place {
     count: watch::Sender<usize>,
     breaks_at: AtomicI64,
     overlay: Overlay,
+    /// What the next one that is put in force waits for.
+    gate: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
 }
 
 impl Install for Place {
@@ -40,6 +42,9 @@ impl Install for Place {
         version: &Version,
         secrets: &Secrets,
     ) -> Result<(), String> {
+        if let Some(gate) = self.gate.lock().take() {
+            gate.recv().map_err(|_| "nobody let it go on".to_owned())?;
+        }
         assert_ne!(version.revision, self.breaks_at.load(Ordering::Relaxed), "breaks while it is built");
         assert_eq!(i64::try_from(snapshot.header().revision).unwrap(), version.revision);
         let key = secrets.scope_keys.get("k1").map(|key| key.to_vec());
@@ -98,6 +103,7 @@ fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
         count: watch::channel(0).0,
         breaks_at: AtomicI64::new(-1),
         overlay: Overlay::new("eu".parse().unwrap(), Statements::at(&policy)),
+        gate: Mutex::new(None),
     };
     let (place, state) = (Arc::new(place), Arc::<PolicyState>::default());
     let node =
@@ -257,6 +263,32 @@ async fn what_holds_above_any_policy_holds_at_once_if_it_is_signed_and_after_a_r
     let (mut again, restarted) = follower(&control);
     again.holder.restore().await;
     assert!(restarted.place.overlay.revokes("demo"));
+}
+
+#[tokio::test]
+async fn a_key_that_was_taken_back_waits_for_no_snapshot_that_is_taken_over() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let mut session = enforcing(&mut control, &node, 5).await;
+    let (go_on, gate) = std::sync::mpsc::channel();
+    *node.place.gate.lock() = Some(gate);
+    session.put(sample(6).offer()).await;
+    let set = RevocationSet {
+        seq: 2,
+        scope: Some(Scope { geo: "eu".into(), node_class: String::new() }),
+        keys: vec![hashed("demo").to_vec()],
+        ..RevocationSet::default()
+    };
+    session.say(Saying::Revocations(said(Subject::Revocations, set.encode_to_vec()))).await;
+    let holds = async {
+        while !node.place.overlay.revokes("demo") {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(holds).await;
+    assert_eq!(node.state.applied().unwrap().revision, 5, "what is taken over is not in force yet");
+    go_on.send(()).unwrap();
+    assert_eq!(session.answer().await.unwrap().revision, 6);
 }
 
 fn said(subject: Subject, body: Vec<u8>) -> Statement {

@@ -10,45 +10,14 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::node::{At, Found, Frozen, Node, PAUSE};
+use super::board::{At, Board, Place};
+use super::node::{Found, Frozen, Node, PAUSE};
 
 /// How long everything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Between two looks at the board.
 const LOOK: Duration = Duration::from_millis(2);
-
-/// How far one node is.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    revision: i64,
-    at: At,
-    bytes: u64,
-    /// The head it last heard of, on its present stream.
-    confirmed: i64,
-    confirmed_at: At,
-}
-
-/// How far every node is.
-pub(crate) struct Board(Mutex<Vec<Place>>);
-
-impl Board {
-    /// A node enforces a revision, which came as so many bytes.
-    pub(crate) fn applied(&self, node: usize, revision: i64, bytes: u64) {
-        if let Some(place) = self.0.lock().get_mut(node) {
-            (place.revision, place.at, place.bytes) = (revision, Instant::now(), bytes);
-        }
-    }
-
-    /// A node heard how far the head is.
-    pub(crate) fn confirmed(&self, node: usize, revision: i64) {
-        if let Some(place) = self.0.lock().get_mut(node)
-            && place.confirmed < revision
-        {
-            (place.confirmed, place.confirmed_at) = (revision, Instant::now());
-        }
-    }
-}
 
 /// Many nodes.
 pub(crate) struct Crowd {

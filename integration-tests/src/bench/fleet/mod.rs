@@ -3,6 +3,7 @@
 //! Nothing here fails for a time that was missed, because the machine may be busy; it fails where something is wrong.
 //! Absent on purpose: requests under load, which the rest of the bench measures.
 
+mod board;
 mod control;
 mod crowd;
 mod fan;

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
-use super::crowd::Board;
+use super::board::Board;
 
 /// What is read of a peer that no longer reads: nothing, and nothing is answered.
 #[derive(Debug, Clone, Default)]
@@ -195,9 +195,6 @@ impl Found {
 
 /// Time between two attempts at most.
 pub(crate) const PAUSE: Duration = Duration::from_millis(200);
-
-/// When something happened.
-pub(crate) type At = Instant;
 
 fn message(saying: Saying) -> NodeMessage {
     NodeMessage { message: Some(saying) }

@@ -1,0 +1,77 @@
+//! What is heard of the control plane, in two: statements hold at once, everything else waits for its turn.
+//!
+//! Law: a key that was taken back waits for no snapshot that is being built or kept. Order is kept among what waits.
+
+use std::sync::Arc;
+
+use prost::Message as _;
+use proto::sync::control_message::Message as Said;
+use proto::sync::{ControlMessage, KillSet, RevocationSet, Statement};
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use super::holder::{Install, Place};
+use crate::overlay;
+
+/// Messages that may wait while a snapshot is taken over: more than are ever said in that time.
+pub(super) const WAITING: usize = 64;
+
+/// What waits, or how the stream ended; `None` is that it was closed.
+pub(super) type Heard = Result<Option<ControlMessage>, Status>;
+
+/// Takes statements over.
+pub(super) struct Teller<N> {
+    pub(super) place: Arc<Place>,
+    pub(super) node: Arc<N>,
+}
+
+impl<N: Install> Teller<N> {
+    /// Reads a stream to its end: statements are taken over, everything else is passed on.
+    pub(super) async fn read(&self, mut stream: Streaming<ControlMessage>, pass: mpsc::Sender<Heard>) {
+        loop {
+            let heard = stream.message().await;
+            let over = !matches!(heard, Ok(Some(_)));
+            match heard {
+                Ok(Some(ControlMessage { message: Some(Said::Revocations(statement)) })) => {
+                    self.told(overlay::Said::Revocations, statement).await;
+                }
+                Ok(Some(ControlMessage { message: Some(Said::Kills(statement)) })) => {
+                    self.told(overlay::Said::Kills, statement).await;
+                }
+                other => {
+                    if pass.send(other).await.is_err() || over {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes over a statement that holds at once, and keeps it.
+    async fn told(&self, said: overlay::Said, statement: Statement) {
+        if let Err(error) = self.place.believes(said, &statement) {
+            tracing::error!(?said, %error, "a statement is not believed");
+            return;
+        }
+        let overlay = self.node.overlay();
+        let taken = match said {
+            overlay::Said::Revocations => {
+                RevocationSet::decode(statement.body.clone()).map(|set| overlay.revoke(&set))
+            }
+            overlay::Said::Kills => KillSet::decode(statement.body.clone()).map(|set| overlay.kill(&set)),
+        };
+        match taken {
+            Ok(true) => tracing::info!(?said, "what holds above any policy has changed"),
+            Ok(false) => return,
+            Err(error) => {
+                tracing::error!(?said, %error, "a statement does not decode");
+                return;
+            }
+        }
+        let (kept, encoded) = (overlay.statements().clone(), statement.encode_to_vec());
+        let done = tokio::task::spawn_blocking(move || kept.keep(said, &encoded)).await;
+        if let Ok(Err(error)) = done {
+            tracing::error!(?said, %error, "what holds above any policy is not on disk, and a restart would not find it");
+        }
+    }
+}

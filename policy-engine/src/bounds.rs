@@ -1,7 +1,7 @@
 //! How many resources of a kind there may be.
 //!
-//! Law: both planes ask this: the control plane before it publishes, a node before it makes room. The numbers are ten times what
-//! was measured to be served well, and small enough that a node that is sent them by mistake lives.
+//! Law: both planes ask this: the control plane before it publishes, a node before it makes room. Those of keys,
+//! principals, rules and models are ten times what was measured; the others are chosen, so that none is met by who means it.
 
 use crate::facts::Facts;
 use crate::vocabulary::Kind;

@@ -156,7 +156,7 @@ impl Active {
         Plan { changes: changes.collect(), may_shrink: true, ..Plan::default() }
     }
 
-    /// The head with what is staged as it was before; made from the stable line so far, for the cost of what changed beside it.
+    /// The head with what is staged as it was before; compiled from the stable line so far, for the cost of what changed beside it.
     pub(super) fn stable(&self, head: &Published, before: &Published) -> Result<Published, ChangeError> {
         let (mut facts, mut registry) = (head.facts.as_ref().clone(), head.registry.clone());
         for staged in self.staged.iter() {

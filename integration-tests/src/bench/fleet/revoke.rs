@@ -71,14 +71,16 @@ async fn revoke(house: &House, planes: &[DataPlane]) -> anyhow::Result<Took> {
     }
     let (mut asking, mut open) = (JoinSet::new(), JoinSet::new());
     let begun = Arc::new(tokio::sync::Barrier::new(planes.len() + 1));
-    for plane in planes {
+    for (at, plane) in (0_u32..).zip(planes) {
         let url = format!("http://{}", plane.inference_address());
         let caller = Caller::at(Door::Rest, url, issued.secret.as_str());
         open.spawn(end(stream(&caller).await?));
-        let begun = begun.clone();
-        asking.spawn(async move { last_success(&caller, &begun).await });
+        let asker = Asker { caller, begun: begun.clone(), phase: PAUSE * at / u32::try_from(planes.len())? };
+        asking.spawn(asker.last_success());
     }
     begun.wait().await;
+    // Each asks by then, at a moment of its own: the call falls between requests, not beside the start of all.
+    tokio::time::sleep(2 * PAUSE).await;
     let id = Id { tenant: Some("acme".parse()?), name };
     let called = Instant::now();
     issue::revoke(house.control().publisher(), Act::of_system("bench"), &id).await?.context("the key")?;
@@ -88,21 +90,33 @@ async fn revoke(house: &House, planes: &[DataPlane]) -> anyhow::Result<Took> {
     Ok(Took { last: last?.into_iter().map(since).collect(), cut: cut?.into_iter().map(since).collect() })
 }
 
-/// When the last answer came that was none of a revoked key.
-async fn last_success(caller: &Caller, begun: &tokio::sync::Barrier) -> anyhow::Result<Instant> {
-    let ask = Ask::chat(MODEL, "hello").at_most(4);
-    let mut last = None;
-    loop {
-        match caller.ask(&ask).await? {
-            Ok(_) => {
-                if last.replace(Instant::now()).is_none() {
-                    begun.wait().await;
+/// Who asks one node again and again.
+struct Asker {
+    caller: Caller,
+    /// Met when it has worked once.
+    begun: Arc<tokio::sync::Barrier>,
+    /// What it waits then, so that no two ask in step.
+    phase: Duration,
+}
+
+impl Asker {
+    /// When the last answer came that was none of a revoked key; to within [`PAUSE`].
+    async fn last_success(self) -> anyhow::Result<Instant> {
+        let ask = Ask::chat(MODEL, "hello").at_most(4);
+        let mut last = None;
+        loop {
+            match self.caller.ask(&ask).await? {
+                Ok(_) => {
+                    if last.replace(Instant::now()).is_none() {
+                        self.begun.wait().await;
+                        tokio::time::sleep(self.phase).await;
+                    }
                 }
+                Err(refused) if refused.code == REVOKED => return last.context("it never worked"),
+                Err(refused) => bail!("{refused:?}"),
             }
-            Err(refused) if refused.code == REVOKED => return last.context("it never worked"),
-            Err(refused) => bail!("{refused:?}"),
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -22,6 +22,8 @@ const APPLIED: &str = "chancery_policy_apply_seconds";
 #[derive(Debug, Clone, Copy)]
 enum Line {
     Rule,
+    NewRule,
+    NewModel,
     Price,
     Principal,
     Grant,
@@ -30,8 +32,10 @@ enum Line {
 }
 
 impl Line {
-    const ALL: [(Self, &str); 6] = [
+    const ALL: [(Self, &str); 8] = [
         (Self::Rule, "a rule's condition"),
+        (Self::NewRule, "a new rule"),
+        (Self::NewModel, "a new model and its endpoint"),
         (Self::Price, "a price"),
         (Self::Principal, "a principal's residency"),
         (Self::Grant, "a grant"),
@@ -39,7 +43,7 @@ impl Line {
         (Self::RevokedKey, "a revoked key"),
     ];
 
-    /// The document that carries a mark; `None` for keys, which no file makes.
+    /// What carries a mark; `None` for keys, which no file makes.
     fn document(self, mark: usize) -> Option<String> {
         let document = |kind: &str, metadata: &str, spec: &str| {
             format!("apiVersion: chancery/v1\nkind: {kind}\nmetadata: {{{metadata}}}\nspec: {{{spec}}}\n")
@@ -49,6 +53,20 @@ impl Line {
                 let when = format!("\"model.name == 'large-0001' && purpose == 'mark{mark}'\"");
                 let spec = format!("layer: organisation, effect: forbid, when: {when}");
                 Some(document("Rule", "name: about-1", &spec))
+            }
+            Self::NewRule => {
+                let spec =
+                    "layer: organisation, effect: forbid, when: \"model.name == 'large-0001' && stream\"";
+                Some(document("Rule", &format!("name: new-{mark}"), spec))
+            }
+            Self::NewModel => {
+                let (metadata, regions) = (format!("name: new-{mark}"), "processingRegions: [EU]");
+                let spec = format!("provider: bench-mock, upstreamModel: m, {regions}, storageRegions: [EU]");
+                let endpoint = document("Endpoint", &metadata, &spec);
+                let route =
+                    format!("route: {{policy: weighted, groups: [[{{endpoint: new-{mark}, weight: 1}}]]}}");
+                let model = document("Model", &metadata, &format!("card: {{operations: [chat]}}, {route}"));
+                Some(format!("{endpoint}---\n{model}"))
             }
             Self::Price => {
                 let each = format!("perMillion: {{input: \"2.{}\", output: \"10.00\"}}", 10 + mark % 80);

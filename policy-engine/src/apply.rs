@@ -62,6 +62,8 @@ struct Applying<'a> {
     prices_moved: bool,
     /// Whether somebody came, or joined a team, to whom a revoked key that was left out may belong.
     came: bool,
+    /// Whether models have other positions now.
+    reshaped: bool,
 }
 
 impl<'a> Applying<'a> {
@@ -78,18 +80,22 @@ impl<'a> Applying<'a> {
             texts: BTreeSet::new(),
             prices_moved: false,
             came: false,
+            reshaped: false,
         }
     }
 
     /// `None` where `compile` has to do it.
     fn run(mut self, header: &Header) -> Option<CompiledSnapshot> {
         let lowered: Lowered = self.lower()?;
-        let mut models = ModelSets::of_registry(&self.next.registry);
         self.tenants()?;
         self.teams()?;
         let keyed = self.principals()?;
         self.roles()?;
         self.registry()?;
+        let mut models = ModelSets::of_registry(&self.next.registry);
+        if self.reshaped {
+            self.remodel(&mut models);
+        }
         self.acceptances();
         self.prices();
         self.keys(&mut models, keyed)?;

@@ -12,7 +12,7 @@ pub(crate) mod licences;
 pub(crate) mod limits;
 mod people;
 pub(crate) mod prices;
-mod registry;
+pub(crate) mod registry;
 mod rulebook;
 
 pub use build::Fault;

@@ -30,7 +30,7 @@ pub(crate) use rulebook::{Filed, HashedBy, RuleBucket, RuleTable};
 pub(crate) use table::Table;
 
 use crate::decision::{EndpointIx, LimitIx, ModelIx, RuleIx};
-use crate::facts::{Facts, Map};
+use crate::facts::{Facts, Map, ModelGlob};
 use crate::request::Caller;
 use crate::rules::condition::{Interner, Members, Symbol};
 use crate::rules::roles::{RoleIndex, RoleSetIx};
@@ -70,10 +70,19 @@ pub struct CompiledSnapshot {
     pub(crate) content: ContentTable,
 }
 
-/// Sets of models that keys are narrowed to, as bits over models, each once.
+/// What keys are narrowed to, each list of patterns once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Narrowings {
-    pub(crate) sets: Vec<Arc<[u64]>>,
+    pub(crate) sets: Table<Narrowing>,
+}
+
+/// The models that a key is narrowed to.
+#[derive(Debug, Clone)]
+pub(crate) struct Narrowing {
+    /// As written.
+    pub(crate) patterns: Arc<[ModelGlob]>,
+    /// Those there are, as bits over their positions.
+    pub(crate) models: Arc<[u64]>,
 }
 
 /// Content views: the platform's, and one for each tenant with guardrails or content rules of its own.
@@ -222,6 +231,6 @@ impl CompiledSnapshot {
 
     pub(crate) fn within_narrowing(&self, caller: Caller, model: ModelIx) -> bool {
         let Some(set) = caller.narrowed else { return true };
-        self.narrowings.sets.get(set as usize).is_some_and(|bits| has_bit(bits, model.position()))
+        self.narrowings.sets.get(set as usize).is_some_and(|set| has_bit(&set.models, model.position()))
     }
 }

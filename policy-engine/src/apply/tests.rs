@@ -144,7 +144,10 @@ fn registry(facts: &mut Facts) {
         },
         geos: vec![],
     };
-    facts.models.insert(id("big"), Arc::new(model));
+    facts.models.insert(id("big"), Arc::new(model.clone()));
+    facts.models.insert(id("spare"), Arc::new(model));
+    facts.providers.insert(id("spare"), facts.providers[&id("vendor")].clone());
+    facts.endpoints.insert(id("spare"), facts.endpoints[&id("e")].clone());
 }
 
 /// Whether one edit is applied without compiling everything.
@@ -162,7 +165,7 @@ fn is_applied(edit: impl FnOnce(&mut Facts)) -> bool {
 #[test]
 fn what_people_do_every_day_costs_what_it_changes() {
     type Edit = fn(&mut Facts);
-    let edits: [(&str, Edit); 21] = [
+    let edits: [(&str, Edit); 27] = [
         ("a key is made", |facts| drop(facts.keys.insert(name("k2"), key(false)))),
         ("a key is revoked", |facts| drop(facts.keys.insert(name("k1"), key(true)))),
         ("a key is deleted", |facts| drop(facts.keys.remove("k1"))),
@@ -195,6 +198,18 @@ fn what_people_do_every_day_costs_what_it_changes() {
         ("a model's field is changed", |facts| {
             Arc::make_mut(facts.models.get_mut(&id("big")).unwrap()).aliases.push("large".to_owned());
         }),
+        ("a model comes", |facts| {
+            facts.models.insert(id("a"), facts.models[&id("big")].clone());
+        }),
+        ("a model goes", |facts| drop(facts.models.remove(&id("spare")))),
+        ("an endpoint comes", |facts| {
+            facts.endpoints.insert(id("a"), facts.endpoints[&id("e")].clone());
+        }),
+        ("an endpoint goes", |facts| drop(facts.endpoints.remove(&id("spare")))),
+        ("a provider comes", |facts| {
+            facts.providers.insert(id("a"), facts.providers[&id("vendor")].clone());
+        }),
+        ("a provider goes", |facts| drop(facts.providers.remove(&id("spare")))),
         ("an endpoint's field is changed", |facts| {
             Arc::make_mut(facts.endpoints.get_mut(&id("e")).unwrap()).processing_regions.push(name("DE"));
         }),
@@ -220,4 +235,10 @@ fn what_touches_everything_is_compiled() {
         let role = own(facts);
         facts.roles.insert(id("acme/user"), role);
     }));
+    let first_of_a_tenant = |facts: &mut Facts| {
+        let mut model = facts.models[&id("big")].clone();
+        Arc::make_mut(&mut model).route.groups.clear();
+        facts.models.insert(id("acme/own"), model);
+    };
+    assert!(!is_applied(first_of_a_tenant));
 }

@@ -169,7 +169,7 @@ impl ModelSets {
     }
 
     /// The models that any of the patterns fits, as bits over their positions.
-    pub(super) fn of(&mut self, patterns: &[ModelGlob]) -> Box<[u64]> {
+    pub(crate) fn of(&mut self, patterns: &[ModelGlob]) -> Box<[u64]> {
         let mut sum = vec![0_u64; self.models.len().div_ceil(64)];
         for pattern in patterns {
             if !pattern.as_str().contains('*') {

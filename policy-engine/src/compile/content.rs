@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::build::{Build, Fault, ModelSets};
 use crate::content::{Detectors, WordList as Words};
-use crate::facts::{Check, Guardrail, owned_by};
+use crate::facts::{Check, Facts, Guardrail, owned_by};
 use crate::snapshot::content::{CheckRow, GuardrailRow};
 use crate::snapshot::{ContentTable, ContentView, People, RuleTable, WordList};
 use crate::vocabulary::{Entity, Id, Kind, Name};
@@ -64,6 +64,26 @@ pub(crate) fn compile_one(
     let platform = owned_by(&facts.guardrails, None).map(|(id, fact)| (id, &**fact));
     let all: Own<'_> = platform.chain(mine).collect();
     Views { people, rules, made: HashMap::new() }.compile(build, models, Some(at), &all)
+}
+
+/// Gives the views the positions that models have now.
+pub(crate) fn remodel(facts: &Facts, models: &mut ModelSets, table: &mut ContentTable) {
+    let tenants = table.by_tenant.values_mut();
+    for view in tenants.chain([&mut table.platform]) {
+        if view.guardrails.iter().all(|row| row.model_bits.is_none()) {
+            continue;
+        }
+        let rows = view.guardrails.iter().map(|row| {
+            let fact = facts.guardrails.get(&row.id).filter(|_| row.model_bits.is_some());
+            GuardrailRow { model_bits: fact.map(|fact| models.of(&fact.applies.models)), ..row.clone() }
+        });
+        let guardrails = rows.collect();
+        *view = Arc::new(ContentView {
+            detectors: view.detectors.clone(),
+            word_lists: view.word_lists.clone(),
+            guardrails,
+        });
+    }
 }
 
 fn check_teams(build: &mut Build<'_>, people: &People, tenant: Option<u32>, guardrail: (&Id, &Guardrail)) {

@@ -7,7 +7,7 @@ use super::build::{Build, ModelSets};
 use crate::facts::{Key, Map, ModelGlob};
 use crate::request::Caller;
 use crate::shards::Shards;
-use crate::snapshot::{KeyRow, Narrowings, People};
+use crate::snapshot::{KeyRow, Narrowing, Narrowings, People};
 use crate::vocabulary::{Id, Kind, Name};
 
 /// The keys' tables while they are built.
@@ -17,8 +17,8 @@ pub(crate) struct Keys<'a> {
     pub(crate) rows: Shards<Box<str>, KeyRow>,
     pub(crate) idle: Map<Name, ()>,
     pub(crate) narrowings: Narrowings,
-    by_patterns: HashMap<Box<[ModelGlob]>, u32>,
-    by_bits: HashMap<Arc<[u64]>, u32>,
+    /// Looked up when the first key asks.
+    by_patterns: Option<HashMap<Arc<[ModelGlob]>, u32>>,
     scope_keys: HashMap<String, Arc<str>>,
 }
 
@@ -32,15 +32,13 @@ pub(super) fn compile<'a>(build: &mut Build<'_>, people: &'a People, models: &'a
 impl<'a> Keys<'a> {
     /// No keys yet.
     pub(crate) fn new(people: &'a People, models: &'a mut ModelSets, narrowings: Narrowings) -> Self {
-        let by_bits = narrowings.sets.iter().cloned().zip(0..).collect();
         Self {
             people,
             models,
             rows: Shards::default(),
             idle: Map::default(),
             narrowings,
-            by_patterns: HashMap::new(),
-            by_bits,
+            by_patterns: None,
             scope_keys: HashMap::new(),
         }
     }
@@ -115,16 +113,16 @@ impl<'a> Keys<'a> {
     }
 
     fn narrow(&mut self, patterns: &[ModelGlob]) -> u32 {
-        if let Some(at) = self.by_patterns.get(patterns) {
+        let sets = &mut self.narrowings.sets;
+        let known = || sets.iter().map(|set| set.patterns.clone()).zip(0..).collect();
+        let known = self.by_patterns.get_or_insert_with(known);
+        if let Some(at) = known.get(patterns) {
             return *at;
         }
-        let sets = &mut self.narrowings.sets;
-        let set: Arc<[u64]> = self.models.of(patterns).into();
-        let at = *self.by_bits.entry(set).or_insert_with_key(|set| {
-            sets.push(set.clone());
-            (sets.len() - 1) as u32
-        });
-        self.by_patterns.insert(patterns.into(), at);
+        let patterns: Arc<[ModelGlob]> = patterns.into();
+        let at =
+            sets.push(Narrowing { patterns: patterns.clone(), models: self.models.of(&patterns).into() });
+        known.insert(patterns, at);
         at
     }
 }

@@ -36,7 +36,7 @@ impl Registry {
 }
 
 /// Notes each acceptance with its team.
-pub(super) fn accept_all(build: &mut Build<'_>, people: &mut People, registry: &Registry) {
+pub(crate) fn accept_all(build: &mut Build<'_>, people: &mut People, registry: &Registry) {
     let facts = build.facts;
     let all = facts.acceptances.iter();
     let accepted = all.filter_map(|(id, fact)| accepted(build, people, registry, (id, fact)));

@@ -20,7 +20,7 @@ pub(crate) struct Placed {
 }
 
 /// Puts each price on the targets it prices.
-pub(super) fn attach_all(build: &mut Build<'_>, people: &People, registry: &mut Registry) {
+pub(crate) fn attach_all(build: &mut Build<'_>, people: &People, registry: &mut Registry) {
     let facts = build.facts;
     let mut by_model: Vec<Vec<(&Id, Placed)>> = Vec::new();
     by_model.resize_with(registry.models.len(), Vec::new);

@@ -11,7 +11,7 @@ use crate::snapshot::rows::{ModelSymbols, PriceRow, SiteRow, TargetRow};
 use crate::snapshot::{EndpointRow, ModelRow, People, ProviderRow, Registry};
 use crate::vocabulary::{Adapter, Id, Kind};
 
-pub(super) fn compile(build: &mut Build<'_>, people: &People) -> Registry {
+pub(crate) fn compile(build: &mut Build<'_>, people: &People) -> Registry {
     let (mut registry, facts) = (Registry::default(), build.facts);
     facts.providers.iter().for_each(|(id, fact)| registry.put_provider(build, people, (id, fact)));
     facts.licences.iter().for_each(|(id, fact)| registry.put_licence(build, people, (id, fact)));

@@ -27,7 +27,7 @@ pub struct WordList {
 }
 
 /// A guardrail, as far as it concerns one view.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct GuardrailRow {
     pub(crate) id: Id,
     /// The models it is for, as bits; `None` is all.

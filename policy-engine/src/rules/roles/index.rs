@@ -90,15 +90,11 @@ impl RoleIndex {
                 held.entry(subject).into_iter().for_each(|held| held.push((held_in.clone(), number)));
             }
         }
-        let mut models_by_name: HashMap<Name, Vec<usize>> = HashMap::new();
-        for (index, model) in models.iter().enumerate() {
-            models_by_name.entry(model.name.clone()).or_default().push(index);
-        }
         Self {
             roles: roles.collect(),
             held,
             models: models.into(),
-            models_by_name: Arc::new(models_by_name),
+            models_by_name: Arc::new(by_name(models)),
             views: Arc::new(views(models)),
             sets: Vec::new(),
             interned: HashMap::new(),
@@ -135,6 +131,25 @@ impl RoleIndex {
                 }
             }
         }
+    }
+
+    /// Takes up which models there are now, where nothing else has changed. `None` where a tenant has models of its own now and had
+    /// none, or the other way round: that is another view, and so another role set, for everybody in it.
+    pub(crate) fn remodel(&mut self, models: &[Id]) -> Option<()> {
+        let views = views(models);
+        let same =
+            views.len() == self.views.len() && views.keys().all(|owner| self.views.contains_key(owner));
+        same.then_some(())?;
+        (self.models, self.models_by_name) = (models.into(), Arc::new(by_name(models)));
+        self.views = Arc::new(views);
+        self.roles.iter_mut().for_each(|entry| entry.reach = None);
+        for ((view, roles), ix) in self.interned.clone() {
+            let set = self.make_set(&view, &roles);
+            if let Some(held) = self.sets.get_mut(ix.position()) {
+                *held = set;
+            }
+        }
+        Some(())
     }
 
     /// The role set of a principal in a domain; made if nobody had the same before.
@@ -306,6 +321,15 @@ fn closure(facts: &Facts, from: &Id, numbers: &HashMap<&Id, u32>) -> Box<[u32]> 
     }
     found.sort_unstable();
     found.into_boxed_slice()
+}
+
+/// Where the models of each name are.
+fn by_name(models: &[Id]) -> HashMap<Name, Vec<usize>> {
+    let mut by_name: HashMap<Name, Vec<usize>> = HashMap::new();
+    for (index, model) in models.iter().enumerate() {
+        by_name.entry(model.name.clone()).or_default().push(index);
+    }
+    by_name
 }
 
 /// The visible models of the platform and of every tenant that has models of its own.

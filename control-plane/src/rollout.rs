@@ -6,6 +6,7 @@
 //! A control plane that starts again goes on where it was.
 
 mod conduct;
+mod contents;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::nodes::NodeRegistry;
 use crate::publish::{Act, Active, Publisher};
 
 pub use conduct::{Observed, Step, conduct};
+pub use contents::Contents;
 
 /// Between two looks at a rollout.
 const TURN: Duration = Duration::from_millis(100);
@@ -45,8 +47,16 @@ pub async fn run(publisher: Publisher, nodes: NodeRegistry, config: RolloutConfi
 
 /// One look at a rollout, and what follows of it.
 async fn look(publisher: &Publisher, nodes: &NodeRegistry, config: &RolloutConfig, active: &Active) {
-    let observed = Observed { nodes: nodes.fleet(), now: clock::now() };
     let name = &active.record.name;
+    let fleet = nodes.fleet();
+    let contents = match Contents::of(publisher.store(), active.record.candidate_revision, &fleet).await {
+        Ok(contents) => contents,
+        Err(error) => {
+            tracing::error!(rollout = name, %error, "what the lines are can't be read: it is looked at again");
+            return;
+        }
+    };
+    let observed = Observed { nodes: fleet, now: clock::now(), contents };
     let done = match conduct(&active.record, &observed, config) {
         Step::Stay => return,
         Step::Go(record) => publisher.go_on(*record).await,

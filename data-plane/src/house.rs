@@ -19,6 +19,7 @@ use crate::node::{Bounds, Clock, Node};
 use crate::overlay::Statements;
 use crate::pipeline::received::{Arrival, Received};
 use crate::pipeline::{self, Body, Reply};
+use crate::policy::Version;
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings, Writer};
 use crate::record::{Door, Observer, Record};
@@ -96,6 +97,12 @@ impl House {
 
     /// Puts facts in force.
     pub(crate) fn enforce(&self, revision: u64, facts: &Facts) {
+        self.enforce_line(revision, 1, facts);
+    }
+
+    /// Puts facts in force as one of the contents that a revision may be.
+    pub(crate) fn enforce_line(&self, revision: u64, line: u8, facts: &Facts) {
+        let version = Version { epoch: 1, revision: i64::try_from(revision).unwrap(), digest: [line; 32] };
         let header = Header { revision, geo: Some(self.node.geo.clone()) };
         let snapshot = Arc::new(policy_engine::compile(facts, header).unwrap());
         let upstreams = snapshot.endpoints().map(|(_, row)| {
@@ -118,7 +125,7 @@ impl House {
         });
         let upstreams = upstreams.collect();
         let scope_keys = vec![(Arc::from("k1"), [7; 32])];
-        let parts = Parts { snapshot, geo: self.node.geo.clone(), upstreams, scope_keys };
+        let parts = Parts { version, snapshot, geo: self.node.geo.clone(), upstreams, scope_keys };
         let before = self.node.runtime.load_full();
         self.node.enforce(Arc::new(Runtime::new(parts, before.as_deref())));
     }

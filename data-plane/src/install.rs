@@ -41,8 +41,13 @@ impl Install for Installer {
         let scope_keys = secrets.scope_keys.iter().filter_map(|(id, key)| {
             Some((Arc::from(id.as_str()), <[u8; 32]>::try_from(key.as_slice()).ok()?))
         });
-        let parts =
-            Parts { snapshot, geo: self.node.geo.clone(), upstreams, scope_keys: scope_keys.collect() };
+        let parts = Parts {
+            version: *version,
+            snapshot,
+            geo: self.node.geo.clone(),
+            upstreams,
+            scope_keys: scope_keys.collect(),
+        };
         let before = self.node.runtime.load_full();
         let runtime = Runtime::new(parts, before.as_deref());
         tracing::debug!(revision = version.revision, "a runtime is swapped in");

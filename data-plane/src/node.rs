@@ -17,6 +17,7 @@ use uuid::{Builder, Uuid};
 
 use crate::freshness::{AtMost, Freshness};
 use crate::overlay::{Overlay, Statements};
+use crate::policy::Version;
 use crate::quota::Ledger;
 use crate::record::outbox::Outbox;
 use crate::record::{Observer, RequestId};
@@ -41,7 +42,7 @@ pub(crate) struct Node {
     pub(crate) overlay: Arc<Overlay>,
     /// How old what it judges by is.
     pub(crate) freshness: Arc<Freshness>,
-    /// What became of the requests of each revision.
+    /// What became of the requests of each snapshot.
     pub(crate) revisions: Revisions,
     /// What this node takes.
     pub(crate) bounds: Bounds,
@@ -130,12 +131,12 @@ impl Node {
         self.runtime.store(Some(runtime));
     }
 
-    /// Counts a request that a revision judged, with this code where it was not answered.
-    pub(crate) fn count(&self, revision: u64, code: Option<ErrorCode>) {
+    /// Counts a request that a snapshot judged, with this code where it was not answered.
+    pub(crate) fn count(&self, version: &Version, code: Option<ErrorCode>) {
         let runtime = self.runtime.load();
-        match runtime.as_ref().filter(|runtime| runtime.revision() == revision) {
+        match runtime.as_ref().filter(|runtime| runtime.version == *version) {
             Some(runtime) => runtime.tally().count(code),
-            None => self.revisions.count(revision, code),
+            None => self.revisions.count(version, code),
         }
     }
 

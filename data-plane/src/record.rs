@@ -16,6 +16,8 @@ use policy_engine::facts::Amounts;
 use policy_engine::vocabulary::{Geo, Id, Instant, Money, Name, Operation};
 use uuid::Uuid;
 
+use crate::policy::Version;
+
 /// Names one request, on every surface and in every log; a UUIDv7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RequestId(pub(crate) Uuid);
@@ -148,8 +150,8 @@ pub(crate) struct Record {
     pub(crate) endpoint: Option<Id>,
     /// Where this node runs.
     pub(crate) geo: Geo,
-    /// The revision that judged it.
-    pub(crate) revision: u64,
+    /// The snapshot that judged it; revision 0: none.
+    pub(crate) version: Version,
     /// The purpose the caller declared.
     pub(crate) purpose: Option<Box<str>>,
     /// Data classes found in what was sent, and how often.

@@ -19,6 +19,7 @@ use policy_engine::vocabulary::{Geo, Id};
 
 use crate::freshness::Spans;
 use crate::overlay::Subject;
+use crate::policy::Version;
 use crate::upstream::Upstream;
 use crate::upstream::config::Fault;
 use limits::Limits;
@@ -28,6 +29,8 @@ use vitals::Vitals;
 
 /// What a runtime is made of.
 pub(crate) struct Parts {
+    /// Which snapshot it is.
+    pub(crate) version: Version,
     /// The compiled facts.
     pub(crate) snapshot: Arc<CompiledSnapshot>,
     /// Where this node runs.
@@ -40,6 +43,8 @@ pub(crate) struct Parts {
 
 /// One revision, ready to be served.
 pub(crate) struct Runtime {
+    /// Which snapshot it is.
+    pub(crate) version: Version,
     /// The compiled facts.
     pub(crate) snapshot: Arc<CompiledSnapshot>,
     /// The revision, for `x-chancery-revision`.
@@ -79,9 +84,9 @@ impl Endpoint {
 }
 
 impl Runtime {
-    /// Prepares a snapshot; vital signs go on from `before`, and what was counted if it is of the same revision.
+    /// Prepares a snapshot; vital signs go on from `before`, and what was counted if it is of the same version.
     pub(crate) fn new(parts: Parts, before: Option<&Self>) -> Self {
-        let Parts { snapshot, geo, upstreams, scope_keys } = parts;
+        let Parts { version, snapshot, geo, upstreams, scope_keys } = parts;
         let known: HashMap<&Id, &Arc<Vitals>> =
             before.iter().flat_map(|b| &b.endpoints).map(|e| (&e.id, &e.vitals)).collect();
         let endpoints = snapshot.endpoints().zip(upstreams).map(|((_, row), upstream)| Endpoint {
@@ -93,9 +98,10 @@ impl Runtime {
             vitals: known.get(&row.id).map_or_else(Arc::default, |vitals| Arc::clone(vitals)),
         });
         let endpoints = endpoints.collect();
-        let same = before.filter(|before| before.revision() == snapshot.header().revision);
+        let same = before.filter(|before| before.version == version);
         let keys = scope_keys.into_iter().map(|(id, key)| (id, hmac::Key::new(hmac::HMAC_SHA256, &key)));
         Self {
+            version,
             revision_header: HeaderValue::from(snapshot.header().revision),
             geo_header: header(geo.as_str()),
             limits: Limits::of(&snapshot),
@@ -106,11 +112,6 @@ impl Runtime {
             decoy: hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]),
             snapshot,
         }
-    }
-
-    /// The revision.
-    pub(crate) fn revision(&self) -> u64 {
-        self.snapshot.header().revision
     }
 
     /// What is prepared for an endpoint.

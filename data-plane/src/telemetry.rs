@@ -76,7 +76,7 @@ impl Observer for Traces {
             KeyValue::new("gen_ai.usage.input_tokens", saturating(record.usage.amounts.input)),
             KeyValue::new("gen_ai.usage.output_tokens", saturating(record.usage.amounts.output)),
             KeyValue::new("chancery.request_id", record.id.to_string()),
-            KeyValue::new("chancery.revision", saturating(record.revision)),
+            KeyValue::new("chancery.revision", record.version.revision),
             KeyValue::new("chancery.outcome", record.outcome.as_str()),
             KeyValue::new("chancery.door", record.door.as_str()),
             KeyValue::new("http.response.status_code", i64::from(record.status)),

@@ -53,6 +53,7 @@ pub(crate) fn status(view: &mut Node, status: Status) {
         requests: t.requests,
         errors: t.errors,
         denials: t.denials,
+        digest: hex(&t.digest),
     };
     view.tallies = status.tallies.into_iter().map(tally).collect();
     let endpoint = |e: proto::sync::UnusableEndpoint| NodeEndpoint { endpoint: e.endpoint, reason: e.reason };
@@ -66,8 +67,8 @@ pub(crate) fn ack(view: &mut Node, ack: &Ack) {
     view.persisted = ack.persisted;
 }
 
-/// It refuses a snapshot.
-pub(crate) fn nack(view: &mut Node, nack: Nack) {
+/// It refuses a snapshot, of this digest where that is known.
+pub(crate) fn nack(view: &mut Node, nack: Nack, digest: &[u8]) {
     let code = code(&nack);
     seen(view, nack.running.as_ref());
     view.last_nack = Some(NodeNack {
@@ -76,6 +77,7 @@ pub(crate) fn nack(view: &mut Node, nack: Nack) {
         resource: nack.resource,
         detail: nack.detail,
         create_time: view.last_seen_time,
+        digest: hex(digest),
     });
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aws_lc_rs::digest::{SHA256, digest};
 use proto::admin::{Node, NodeTally, Rollout, RolloutStage};
 
+use super::contents::{Contents, Line};
 use crate::clock;
 use crate::config::RolloutConfig;
 
@@ -15,6 +16,8 @@ pub struct Observed {
     pub nodes: Vec<Node>,
     /// When, in microseconds since the Unix epoch.
     pub now: i64,
+    /// Which line each content is of that the nodes speak of.
+    pub contents: Contents,
 }
 
 /// What follows for a rollout.
@@ -149,10 +152,17 @@ impl Seen<'_> {
         self.nodes().find_map(|node| {
             let nack = node.last_nack.as_ref()?;
             let since = nack.create_time.as_ref().map_or(0, clock::micros) >= self.first_began();
-            (since && nack.revision >= self.rollout.candidate_revision).then(|| {
+            (since && self.is_candidate(node, nack.revision, &nack.digest)).then(|| {
                 format!("`{}` refuses revision {}: {} {}", node.name, nack.revision, nack.code, nack.detail)
             })
         })
+    }
+
+    /// Whether a revision as one node had it is the candidate: its number alone does not say so, for the stable line goes on
+    /// under the same numbers. What can't be told is taken for it.
+    fn is_candidate(&self, node: &Node, revision: i64, digest: &str) -> bool {
+        let since = revision >= self.rollout.candidate_revision;
+        since && self.observed.contents.line(&node.geo, digest) != Some(Line::Stable)
     }
 
     fn first_began(&self) -> i64 {
@@ -177,12 +187,13 @@ impl Seen<'_> {
         laggard.map(|node| format!("`{}` did not take it over within {:?}", node.name, self.config.ack.0))
     }
 
-    /// What was answered under the candidate, against what was answered before it.
+    /// What was answered under the candidate, against what was answered before it and beside it.
     fn rates(&self) -> Option<String> {
-        let candidate = self.rollout.candidate_revision;
-        let new = Counts::of(self.nodes().flat_map(|node| &node.tallies).filter(|t| t.revision >= candidate));
-        let all = self.observed.nodes.iter().flat_map(|node| &node.tallies);
-        let old = Counts::of(all.filter(|tally| tally.revision < candidate));
+        let told = |node: &'_ Node, tally: &NodeTally| self.is_candidate(node, tally.revision, &tally.digest);
+        let new = self.nodes().flat_map(|node| node.tallies.iter().filter(|tally| told(node, tally)));
+        let all = self.observed.nodes.iter();
+        let old = all.flat_map(|node| node.tallies.iter().filter(|tally| !told(node, tally)));
+        let (new, old) = (Counts::of(new), Counts::of(old));
         if new.requests < self.config.least_requests {
             return None;
         }

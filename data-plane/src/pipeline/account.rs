@@ -30,6 +30,7 @@ use super::usage::{Produced, Reported, Seen};
 use crate::error::Rejection;
 use crate::node::Node;
 use crate::overlay::Watch;
+use crate::policy::Version;
 use crate::quota::Reservation;
 use crate::record::outbox::Place;
 use crate::record::{Attempt, Failure, Outcome, Owner, Record, Usage};
@@ -69,9 +70,9 @@ struct Open {
 
 impl Account {
     /// Opens the account of a request, and takes its place in the outbox.
-    pub(crate) fn open(node: &Arc<Node>, revision: u64, arrival: &Arrival) -> Self {
+    pub(crate) fn open(node: &Arc<Node>, version: Version, arrival: &Arrival) -> Self {
         let open = Open {
-            record: entry::begin(node, revision, arrival),
+            record: entry::begin(node, version, arrival),
             place: node.outbox.place(),
             must_audit: false,
             moment: arrival.moment,
@@ -260,7 +261,7 @@ impl Account {
     pub(crate) fn sign(&self, rejection: &mut Rejection) {
         if let Some(open) = self.open.as_deref() {
             rejection.refusal.request_id = Some(open.record.id.to_string());
-            rejection.refusal.revision = Some(open.record.revision);
+            rejection.refusal.revision = u64::try_from(open.record.version.revision).ok();
         }
     }
 
@@ -303,7 +304,7 @@ impl Open {
             Some(held) => held.release(),
             None => {}
         }
-        node.count(record.revision, refusal.map(|refusal| refusal.code));
+        node.count(&record.version, refusal.map(|refusal| refusal.code));
         node.observer.ended(&record, place.is_some());
         match place {
             Some(place) => place.fill(record),

@@ -28,7 +28,7 @@ pub(crate) struct Exchange<'s> {
 impl<'s> Exchange<'s> {
     /// Opens the account of a request.
     pub(crate) fn open(node: &'s Arc<Node>, runtime: &'s Arc<Runtime>, arrival: &Arrival) -> Self {
-        Self { node, runtime, account: Account::open(node, runtime.revision(), arrival) }
+        Self { node, runtime, account: Account::open(node, runtime.version, arrival) }
     }
 
     /// Refuses a request that something switched off hits, as far as it is known by now.
@@ -97,7 +97,7 @@ impl<'s> Exchange<'s> {
 /// Refuses a request that cannot even be read, and records that.
 pub(crate) fn turn_away(node: &Arc<Node>, arrival: &Arrival, rejection: Rejection) -> Reply {
     let runtime = node.runtime.load();
-    let revision = runtime.as_ref().map_or(0, |runtime| runtime.revision());
-    Account::open(node, revision, arrival).close(Some(&rejection));
+    let version = runtime.as_ref().map(|runtime| runtime.version).unwrap_or_default();
+    Account::open(node, version, arrival).close(Some(&rejection));
     Head::bare(arrival, node).reply(Err(rejection))
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant as Moment;
 use crate::freshness::{AtMost, Freshness};
 
 /// What is enforced.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Version {
     /// The line of succession.
     pub(crate) epoch: i64,
@@ -27,7 +27,7 @@ pub(crate) struct Version {
 
 impl Version {
     /// The version as the wire has it.
-    pub(crate) fn to_wire(&self) -> proto::sync::Version {
+    pub(crate) fn to_wire(self) -> proto::sync::Version {
         proto::sync::Version { epoch: self.epoch, revision: self.revision, digest: self.digest.to_vec() }
     }
 }

@@ -56,7 +56,8 @@ impl Serialize for Line<'_> {
         put_some!("model", r.model.as_ref().map(Spelled));
         put_some!("endpoint", r.endpoint.as_ref().map(Spelled));
         put!("geo", r.geo.as_str());
-        put!("revision", r.revision);
+        put!("revision", r.version.revision);
+        put_some!("digest", (r.version.revision > 0).then_some(Spelled(Short(&r.version.digest))));
         put_some!("purpose", r.purpose);
         put!("found", Found { input: Counts(&r.found_input), output: Counts(&r.found_output) });
         put_some!("uninspected", (!r.uninspected.is_empty()).then_some(Counts(&r.uninspected)));
@@ -86,6 +87,15 @@ struct Spelled<T>(T);
 impl<T: fmt::Display> Serialize for Spelled<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+/// The beginning of a digest: enough to tell the two snapshots apart that a revision may be.
+struct Short<'r>(&'r [u8; 32]);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -243,7 +253,7 @@ mod tests {
         let mut out = b"before\n".to_vec();
         write(&record, &mut out);
         let expected = r#"before
-{"requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}]}
+{"requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}]}
 "#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -1,7 +1,7 @@
-//! What became of the requests that each revision judged, and how many runtimes are in memory.
+//! What became of the requests that each snapshot judged, and how many runtimes are in memory.
 //!
-//! Law: a request counts once, when it ends, for the revision it was judged by; only the newest revisions are remembered. A runtime
-//! that nobody holds any more is gone: one that stays shows in [`Revisions::alive`].
+//! Law: a request counts once, when it ends, for the snapshot it was judged by: a revision may be two, one a line of succession. Only
+//! the newest are remembered. A runtime that nobody holds any more is gone: one that stays shows in [`Revisions::alive`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,11 +12,12 @@ use proto::code::ErrorCode;
 use proto::sync::RevisionTally;
 
 use super::Runtime;
+use crate::policy::Version;
 
-/// Revisions that are remembered.
+/// Snapshots that are remembered.
 const REMEMBERED: usize = 8;
 
-/// What became of the requests that one revision judged.
+/// What became of the requests that one snapshot judged.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     requests: AtomicU64,
@@ -36,13 +37,14 @@ impl Tally {
         }
     }
 
-    fn told(&self, revision: u64) -> RevisionTally {
+    fn told(&self, version: &Version) -> RevisionTally {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         RevisionTally {
-            revision: i64::try_from(revision).unwrap_or(i64::MAX),
+            revision: version.revision,
             requests: read(&self.requests),
             errors: read(&self.errors),
             denials: read(&self.denials),
+            digest: version.digest.to_vec(),
         }
     }
 }
@@ -58,14 +60,14 @@ fn is_error(code: ErrorCode) -> bool {
     code.row().http.is_server_error() && code != ErrorCode::DeadlineExceeded
 }
 
-/// The revisions a node judged by.
+/// The snapshots a node judged by.
 #[derive(Default)]
 pub(crate) struct Revisions(Mutex<Remembered>);
 
 #[derive(Default)]
 struct Remembered {
     /// The newest last.
-    tallies: Vec<(u64, Arc<Tally>)>,
+    tallies: Vec<(Version, Arc<Tally>)>,
     runtimes: Vec<Weak<Runtime>>,
 }
 
@@ -75,17 +77,16 @@ impl Revisions {
         let mut held = self.0.lock();
         held.runtimes.retain(|runtime| runtime.strong_count() > 0);
         held.runtimes.push(Arc::downgrade(runtime));
-        let revision = runtime.revision();
-        held.tallies.retain(|(known, _)| *known != revision);
-        held.tallies.push((revision, runtime.tally().clone()));
+        let version = runtime.version;
+        held.tallies.retain(|(known, _)| *known != version);
+        held.tallies.push((version, runtime.tally().clone()));
         let surplus = held.tallies.len().saturating_sub(REMEMBERED);
         held.tallies.drain(..surplus);
     }
 
-    /// A request ended that a revision judged which is not in force any more.
-    pub(crate) fn count(&self, revision: u64, code: Option<ErrorCode>) {
-        let tally =
-            self.0.lock().tallies.iter().find(|(known, _)| *known == revision).map(|(_, t)| t.clone());
+    /// A request ended that a snapshot judged which is not in force any more.
+    pub(crate) fn count(&self, version: &Version, code: Option<ErrorCode>) {
+        let tally = self.0.lock().tallies.iter().find(|(known, _)| known == version).map(|(_, t)| t.clone());
         if let Some(tally) = tally {
             tally.count(code);
         }
@@ -96,9 +97,9 @@ impl Revisions {
         self.0.lock().runtimes.iter().filter(|runtime| runtime.strong_count() > 0).count()
     }
 
-    /// What became of the requests of the newest revisions, the newest first.
+    /// What became of the requests of the newest snapshots, the newest first.
     pub(crate) fn told(&self) -> Vec<RevisionTally> {
-        self.0.lock().tallies.iter().rev().map(|(revision, tally)| tally.told(*revision)).collect()
+        self.0.lock().tallies.iter().rev().map(|(version, tally)| tally.told(version)).collect()
     }
 }
 
@@ -120,13 +121,18 @@ mod tests {
         ] {
             tally.count(code);
         }
-        assert_eq!(tally.told(3), RevisionTally { revision: 3, requests: 7, errors: 0, denials: 0 });
+        let version = Version { epoch: 1, revision: 3, digest: [9; 32] };
+        let told = |requests, errors, denials| {
+            let digest = version.digest.to_vec();
+            RevisionTally { revision: 3, requests, errors, denials, digest }
+        };
+        assert_eq!(tally.told(&version), told(7, 0, 0));
         for code in [ErrorCode::UpstreamError, ErrorCode::Internal, ErrorCode::AuthStale] {
             tally.count(Some(code));
         }
         for code in [ErrorCode::RuleForbids, ErrorCode::ModelNotFound, ErrorCode::SwitchedOff] {
             tally.count(Some(code));
         }
-        assert_eq!(tally.told(3), RevisionTally { revision: 3, requests: 13, errors: 3, denials: 3 });
+        assert_eq!(tally.told(&version), told(13, 3, 3));
     }
 }

@@ -338,9 +338,11 @@ impl Session {
     }
 
     fn refused(&mut self, nack: Nack) {
+        let mut digest = Vec::new();
         if self.sent.awaiting == Some(nack.nonce) {
             self.sent.awaiting = None;
             self.turn.end();
+            digest = self.sent.settled.clone();
             // What the changes did not lead to, the whole does.
             let misled = matches!(nack.code(), NackCode::BaseMissing | NackCode::DigestMismatch);
             if misled && std::mem::take(&mut self.sent.takes_changes) {
@@ -351,7 +353,7 @@ impl Session {
         let code = nodes::said::code(&nack);
         tracing::error!(%geo, node = %name, code, revision = nack.revision, resource = nack.resource,
             detail = nack.detail, "a node refuses a snapshot");
-        self.known.update(|view| nodes::said::nack(view, nack));
+        self.known.update(|view| nodes::said::nack(view, nack, &digest));
     }
 }
 

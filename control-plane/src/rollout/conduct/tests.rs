@@ -45,7 +45,7 @@ fn fleet(count: usize, now: i64) -> Observed {
         ..Node::default()
     };
     let nodes = ["eu", "us"].iter().flat_map(|geo| (0..count).map(move |n| node(geo, n)));
-    Observed { nodes: nodes.collect(), now: START + now * SECOND }
+    Observed { nodes: nodes.collect(), now: START + now * SECOND, ..Observed::default() }
 }
 
 /// The same, where those that a rollout names follow it.
@@ -157,22 +157,83 @@ fn a_node_that_does_not_follow_in_time_or_goes_away_takes_it_back() {
 #[test]
 fn case_23_worse_answers_take_it_back_and_as_good_ones_do_not() {
     let rollout = at_the_canary();
-    let tally = |revision, requests, errors, denials| NodeTally { revision, requests, errors, denials };
     let with = |new: NodeTally| {
         let mut seen = following(&rollout, 4, 2);
         for node in &mut seen.nodes {
-            let old = tally(6, 100, 5, 10);
-            node.tallies =
-                if node.line == "candidate" { vec![new, old] } else { vec![tally(7, 100, 90, 0), old] };
+            let old = judged(6, "", [100, 5, 10]);
+            node.tallies = if node.line == "candidate" {
+                vec![new.clone(), old]
+            } else {
+                vec![judged(7, "", [100, 90, 0]), old]
+            };
         }
         conduct(&rollout, &seen, &config())
     };
-    assert_eq!(with(tally(7, 19, 19, 0)), Step::Stay, "too few to tell");
-    assert_eq!(with(tally(7, 100, 7, 20)), Step::Stay);
-    let reason = back(with(tally(7, 100, 8, 10)));
+    assert_eq!(with(judged(7, "", [19, 19, 0])), Step::Stay, "too few to tell");
+    assert_eq!(with(judged(7, "", [100, 7, 20])), Step::Stay);
+    let reason = back(with(judged(7, "", [100, 8, 10])));
     assert_eq!(reason, "failed answers under the candidate: 8.0 % of 100 requests, 5.0 % before");
-    let reason = back(with(tally(7, 100, 5, 21)));
+    let reason = back(with(judged(7, "", [100, 5, 21])));
     assert!(reason.starts_with("refusals under the candidate: 21.0 %"), "{reason}");
+}
+
+/// What one content did to requests; without a digest as builds tell it that count by revision alone.
+fn judged(revision: i64, digest: &str, [requests, errors, denials]: [u64; 3]) -> NodeTally {
+    NodeTally { revision, requests, errors, denials, digest: digest.to_owned() }
+}
+
+/// Both lines at revision 8, a change beside the rollout having come to both: `s8` is stable, `c8` the candidate.
+fn both_at_eight(rollout: &Rollout) -> Observed {
+    let mut seen = following(rollout, 4, 2);
+    for geo in ["eu", "us"] {
+        seen.contents.add(Line::Stable, geo, "s8");
+        seen.contents.add(Line::Candidate, geo, "c8");
+    }
+    seen
+}
+
+#[test]
+fn case_23_requests_of_the_stable_line_at_the_same_revision_are_not_the_candidates() {
+    let rollout = at_the_canary();
+    // All of it was refused at the canary, and none of it by the candidate, which it took over since.
+    let mut seen = both_at_eight(&rollout);
+    for node in &mut seen.nodes {
+        node.tallies = vec![judged(8, "c8", [30, 0, 0]), judged(8, "s8", [30, 0, 30])];
+    }
+    assert_eq!(conduct(&rollout, &seen, &config()), Step::Stay);
+    // The candidate refuses more than the line beside it, however many that one answered.
+    let mut seen = both_at_eight(&rollout);
+    for node in &mut seen.nodes {
+        node.tallies = match node.line.as_str() {
+            "candidate" => vec![judged(8, "c8", [30, 0, 30]), judged(8, "s8", [3_000, 0, 0])],
+            _ => vec![judged(8, "s8", [30, 0, 0])],
+        };
+    }
+    let reason = back(conduct(&rollout, &seen, &config()));
+    assert_eq!(reason, "refusals under the candidate: 100.0 % of 30 requests, 0.0 % before");
+    // A node of a build that tells no digest is taken by the number of the revision.
+    for node in &mut seen.nodes {
+        node.tallies.iter_mut().for_each(|tally| tally.digest.clear());
+    }
+    assert_eq!(conduct(&rollout, &seen, &config()), Step::Stay, "1 % of all that it told of revision 8");
+}
+
+#[test]
+fn case_23_a_refusal_of_the_stable_line_at_the_same_revision_takes_nothing_back() {
+    let rollout = at_the_canary();
+    for (digest, is_held_against_it) in [("s8", false), ("c8", true), ("", true)] {
+        let mut seen = both_at_eight(&rollout);
+        for node in &mut seen.nodes {
+            node.last_nack = Some(NodeNack {
+                revision: 8,
+                create_time: Some(clock::timestamp(START + 2 * SECOND)),
+                digest: digest.into(),
+                ..NodeNack::default()
+            });
+        }
+        let step = conduct(&rollout, &seen, &config());
+        assert_eq!(matches!(step, Step::Back(_)), is_held_against_it, "{digest}: {step:?}");
+    }
 }
 
 #[test]

@@ -10,11 +10,12 @@ use proto::status::Refusal;
 
 use super::super::received::Arrival;
 use crate::node::Node;
+use crate::policy::Version;
 use crate::record::{Outcome, Record, Ruling, Usage};
 use crate::runtime::Runtime;
 
 /// A record of which only the head is known.
-pub(super) fn begin(node: &Node, revision: u64, arrival: &Arrival) -> Record {
+pub(super) fn begin(node: &Node, version: Version, arrival: &Arrival) -> Record {
     Record {
         id: arrival.id,
         trace: arrival.traceparent.as_ref().and_then(|value| value.to_str().ok()).map(Into::into),
@@ -27,7 +28,7 @@ pub(super) fn begin(node: &Node, revision: u64, arrival: &Arrival) -> Record {
         model: None,
         endpoint: None,
         geo: node.geo.clone(),
-        revision,
+        version,
         purpose: None,
         found_input: Vec::new(),
         uninspected: Vec::new(),

@@ -115,11 +115,32 @@ async fn case_25_however_fast_revisions_come_no_request_mixes_them_and_none_stay
         .written
         .lock()
         .iter()
-        .map(|record| (record.revision, record.cost, record.usage))
+        .map(|record| (record.version.revision, record.cost, record.usage))
         .collect::<Vec<_>>();
     for (revision, cost, usage) in seen {
-        let expected = i64::try_from(revision * usage.amounts.input).unwrap();
+        let expected = revision * i64::try_from(usage.amounts.input).unwrap();
         assert_eq!(cost.unwrap().nanos, expected, "the price is of revision {revision}");
     }
     assert_eq!(house.node.ledger.size().1, 0, "nothing is held any more");
+}
+
+#[tokio::test]
+async fn case_23_the_two_contents_of_a_revision_are_counted_and_recorded_apart() {
+    let house = House::new(|facts| *facts = marked(7));
+    let body = asking("fast", "hello", "");
+    house.enforce_line(8, 1, &marked(8));
+    assert!(house.chat(&body).await.body.is_ok());
+    // A rollout brings the candidate line while a request of the stable one is on its way.
+    let slow = house.chat(&asking("fast", "hello", r#","stream":true"#)).await;
+    house.enforce_line(8, 2, &world::facts());
+    for _ in 0..3 {
+        assert!(house.chat(&body).await.body.is_ok());
+    }
+    drop(slow);
+    let told = house.node.revisions.told();
+    let told: Vec<_> = told.iter().map(|it| (it.revision, it.digest[0], it.requests)).collect();
+    assert_eq!(told, [(8, 2, 3), (8, 1, 2), (7, 1, 0)]);
+    let recorded: Vec<_> = house.records::<5>().iter().map(|it| it.version.digest[0]).collect();
+    assert_eq!(recorded, [1, 2, 2, 2, 1], "in the order of their ends");
+    house.close();
 }

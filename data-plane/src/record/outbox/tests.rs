@@ -21,7 +21,7 @@ pub(crate) fn record(number: u128) -> Record {
         model: None,
         endpoint: None,
         geo: "eu".parse().unwrap(),
-        revision: 7,
+        version: crate::policy::Version { epoch: 1, revision: 7, digest: [7; 32] },
         purpose: None,
         found_input: vec![("EMAIL", 2)],
         uninspected: vec![],

@@ -1,7 +1,8 @@
 //! Rollouts as nodes see them: who is sent what, and when.
 
 use prost::Message as _;
-use proto::sync::Hello;
+use proto::sync::node_message::Message as Said;
+use proto::sync::{Hello, RevisionTally, Status};
 
 use super::node::{FakeNode, Port, Snapshot, soon};
 use super::{document, tenant};
@@ -100,6 +101,41 @@ async fn case_23_a_bad_change_is_held_at_the_canary_and_rolled_forward_to_what_w
     canary.confirmed(3).await;
     other.confirmed(3).await;
     assert!(canary.was_sent("infer") && !other.was_sent("infer"));
+}
+
+#[tokio::test]
+async fn case_23_what_a_node_answered_by_the_stable_line_is_not_held_against_the_candidate_of_its_revision() {
+    let port = Port::open().await;
+    port.publish(&[tenant("a"), role("view")].concat()).await;
+    let nodes = two(&port).await;
+    port.staged(&role("infer")).await.unwrap();
+    let (mut canary, mut other) = split(&port, nodes).await;
+    let candidate = canary.snapshot().await;
+    canary.ack(&candidate).await;
+    // A tenant comes to both lines, as one revision.
+    assert_eq!(port.publish(&tenant("b")).await, 3);
+    let mut digests = Vec::new();
+    for node in [&mut canary, &mut other] {
+        let next = node.snapshot().await;
+        assert_eq!(next.envelope.revision, 3);
+        node.ack(&next).await;
+        digests.push(next.envelope.digest);
+    }
+    let tally = |digest: &[u8], requests, denials| RevisionTally {
+        revision: 3,
+        requests,
+        denials,
+        digest: digest.to_vec(),
+        ..RevisionTally::default()
+    };
+    let tallies = vec![tally(&digests[0], 40, 40), tally(&digests[1], 1000, 500)];
+    canary.say(Said::Status(Status { tallies, ..Status::default() })).await;
+    let mut lines = port.fixture.publisher.lines();
+    soon(lines.wait_for(|lines| lines.rollout.is_none())).await.unwrap();
+    let store = port.fixture.publisher.store();
+    let kept = store.rollouts(crate::store::Page { before: None, size: 1 }).await.unwrap().remove(0);
+    let record = proto::admin::Rollout::decode(kept.body.as_slice()).unwrap();
+    assert_eq!(record.reason, "refusals under the candidate: 100.0 % of 40 requests, 50.0 % before");
 }
 
 #[tokio::test]

@@ -69,7 +69,13 @@ async fn what_a_node_says_of_itself_is_shown_and_ends_with_its_process() {
         clock_offset_ms: -75_000,
         revocation_seq: 4,
         kill_seq: 5,
-        tallies: vec![RevisionTally { revision: 1, requests: 9, errors: 2, denials: 1 }],
+        tallies: vec![RevisionTally {
+            revision: 1,
+            requests: 9,
+            errors: 2,
+            denials: 1,
+            digest: vec![0xAB; 32],
+        }],
         staleness: "fresh".into(),
         persisted: true,
         snapshots_alive: 2,
@@ -84,6 +90,7 @@ async fn what_a_node_says_of_itself_is_shown_and_ends_with_its_process() {
     assert_eq!((view.revocation_seq, view.kill_seq, view.unusable_endpoint_count), (4, 5, 1));
     let (tally, endpoint) = (&view.tallies[0], &view.unusable_endpoints[0]);
     assert_eq!((tally.revision, tally.requests, tally.errors, tally.denials), (1, 9, 2, 1));
+    assert_eq!(tally.digest, "ab".repeat(32));
     assert_eq!(
         (endpoint.endpoint.as_str(), endpoint.reason.as_str()),
         ("endpoints/e", "credential: not there")

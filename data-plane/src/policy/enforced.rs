@@ -1,16 +1,17 @@
 //! What this node enforced lately, and how that went: on disk, so that the next process knows.
 //!
-//! Law: a kept policy counts only if it was enforced here lately, so that an old file that was copied back is not. A version
-//! that was being taken over when the process ended, twice, is not tried a third time by the same build: what crashed one
-//! process crashes the next. A process that is told to end, or that has served for a minute, shows that it was not the policy.
+//! Law: a kept policy counts only if it was enforced here lately, so that an old file that was copied back is not. A policy
+//! that processes ended over, twice, is not tried a third time by the same build: what crashed one process crashes the next. An
+//! end is over the one policy that was taken over last, be it in force or still being built, and only for a minute: one that
+//! another took the place of did not end the process. A process that is told to end shows that it was not the policy.
 //!
 //! | the last process | attempts | at the next start |
 //! |---|---|---|
-//! | served for a minute, or was told to end | 0 | it is taken over |
-//! | ended while it was taken over or soon after | 1 | it is taken over |
+//! | served for a minute by it, or was told to end | 0 | it is taken over |
+//! | ended while it was taken over or in the minute after | 1 | it is taken over |
 //! | did so again | 2 | it is refused, `CRASH_LOOP` |
+//! | served for a minute by another, and was told to end | 1 | it is taken over: who restarts a node that is well may try again |
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -25,21 +26,30 @@ const REMEMBERED: usize = 64;
 /// Ends without a word after which a version is not tried again.
 const TRIES: u32 = 2;
 
-/// What this node enforced lately, the newest last.
+/// What this node enforced lately.
 #[derive(Debug)]
 pub(crate) struct Enforced {
     path: PathBuf,
     build: String,
-    versions: Mutex<Vec<Entry>>,
-    /// Digests that this process has begun with and not shown yet that it can live with: however often it goes back to one, it
-    /// counts as one process.
-    tried: Mutex<BTreeSet<[u8; 32]>>,
+    known: Mutex<Known>,
 }
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The newest last. INVARIANT: those of one digest and build have the same attempts.
+    versions: Vec<Entry>,
+    /// The digest that an end of this process would be over: it counts as one attempt of it, however often it is begun with.
+    suspect: Option<Digest>,
+    /// This process has served for a minute by one policy.
+    lived: bool,
+}
+
+type Digest = [u8; 32];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     version: Version,
-    /// How often a process of `build` began with it and has not shown yet that it can live with it.
+    /// How many processes of `build` in a row ended over its digest; the present one counts while that is its suspect.
     attempts: u32,
     build: String,
 }
@@ -49,8 +59,8 @@ struct Entry {
 pub(crate) struct Begun {
     version: Version,
     before: Option<Entry>,
-    /// This process had not begun with its digest before.
-    first: bool,
+    /// What an end would have been over until then.
+    suspect: Option<Digest>,
 }
 
 impl Enforced {
@@ -63,76 +73,118 @@ impl Enforced {
             }
             String::new()
         });
-        let versions = Mutex::new(text.lines().filter_map(parse).collect());
-        Self { path, build: build.to_owned(), versions, tried: Mutex::default() }
+        let known = Known { versions: text.lines().filter_map(parse).collect(), ..Known::default() };
+        Self { path, build: build.to_owned(), known: Mutex::new(known) }
     }
 
     /// Whether it was enforced here lately; of a directory that remembers nothing, anything may have been.
     pub(crate) fn knows(&self, version: &Version) -> bool {
-        let versions = self.versions.lock();
+        let versions = &self.known.lock().versions;
         versions.is_empty() || versions.iter().any(|entry| entry.version == *version)
     }
 
-    /// Whether taking it over ended the process too often; of what this process has outlived so far, it did not.
+    /// Whether processes ended over it too often; of what this process has outlived so far, it did not.
     pub(crate) fn crash_looped(&self, version: &Version) -> bool {
-        if self.tried.lock().contains(&version.digest) {
-            return false;
-        }
-        let same = |entry: &&Entry| entry.version.digest == version.digest && entry.build == self.build;
-        self.versions.lock().iter().filter(same).any(|entry| entry.attempts >= TRIES)
+        let known = self.known.lock();
+        known.suspect != Some(version.digest) && known.attempts(&version.digest, &self.build) >= TRIES
     }
 
-    /// It is about to be taken over; what it was before is given back, for the case that this fails.
+    /// It is about to be taken over, and is what an end is over from now on; what it was before is given back, for the case that
+    /// this fails.
     pub(crate) fn begin(&self, version: &Version) -> Begun {
-        let mut versions = self.versions.lock();
-        let same = versions.iter().filter(|e| e.version.digest == version.digest && e.build == self.build);
-        let first = self.tried.lock().insert(version.digest);
-        let attempts = same.map(|entry| entry.attempts).max().unwrap_or(0).saturating_add(u32::from(first));
-        let before = versions.iter().position(|entry| entry.version == *version);
-        let before = before.map(|at| versions.remove(at));
-        versions.push(Entry { version: version.clone(), attempts, build: self.build.clone() });
-        let surplus = versions.len().saturating_sub(REMEMBERED);
-        versions.drain(..surplus);
-        self.remember(&versions);
-        Begun { version: version.clone(), before, first }
+        let mut known = self.known.lock();
+        let suspect = known.suspect;
+        known.suspect(Some(version.digest), &self.build);
+        let attempts = known.attempts(&version.digest, &self.build).max(1);
+        let before = known.versions.iter().position(|entry| entry.version == *version);
+        let before = before.map(|at| known.versions.remove(at));
+        known.versions.push(Entry { version: *version, attempts, build: self.build.clone() });
+        let surplus = known.versions.len().saturating_sub(REMEMBERED);
+        known.versions.drain(..surplus);
+        self.remember(&known);
+        Begun { version: *version, before, suspect }
     }
 
     /// Taking it over failed without ending the process: that counts for nothing.
     pub(crate) fn failed(&self, begun: Begun) {
-        if begun.first {
-            self.tried.lock().remove(&begun.version.digest);
-        }
-        let mut versions = self.versions.lock();
-        versions.retain(|entry| entry.version != begun.version);
-        versions.extend(begun.before);
-        self.remember(&versions);
+        let mut known = self.known.lock();
+        known.suspect(begun.suspect, &self.build);
+        let attempts = known.attempts(&begun.version.digest, &self.build);
+        known.versions.retain(|entry| entry.version != begun.version);
+        let own = |entry: Entry| match entry.build == self.build {
+            true => Entry { attempts, ..entry },
+            false => entry,
+        };
+        known.versions.extend(begun.before.map(own));
+        self.remember(&known);
     }
 
-    /// The process lives with what it enforces.
+    /// The process has served for a minute by what it enforces.
     pub(crate) fn lives(&self) {
-        let mut versions = self.versions.lock();
-        let tried = std::mem::take(&mut *self.tried.lock());
-        let lived = |e: &&mut Entry| {
-            let own = e.build == self.build && tried.contains(&e.version.digest);
-            e.attempts > 0 && (own || e.attempts < TRIES)
-        };
-        let mut lived: Vec<_> = versions.iter_mut().filter(lived).collect();
-        if !lived.is_empty() {
-            lived.iter_mut().for_each(|entry| entry.attempts = 0);
-            self.remember(&versions);
+        let mut known = self.known.lock();
+        known.lived = true;
+        if known.absolve(&self.build) {
+            self.remember(&known);
+        }
+    }
+
+    /// The process is told to end: it does not end over what it enforces. Whoever ends one that was well may want to see again what
+    /// was refused: it is tried once more.
+    pub(crate) fn ends(&self) {
+        let mut known = self.known.lock();
+        let absolved = known.absolve(&self.build);
+        let granted = known.lived && known.grant();
+        if absolved || granted {
+            self.remember(&known);
         }
     }
 
     /// Makes sure that a machine that ends remembers it too.
     pub(crate) fn flush(&self) -> io::Result<()> {
-        disk::replace(&self.path, &[text(&self.versions.lock()).as_bytes()])
+        disk::replace(&self.path, &[text(&self.known.lock().versions).as_bytes()])
     }
 
     /// Not flushed to the disk: it tells of processes that end, not of machines that do.
-    fn remember(&self, versions: &[Entry]) {
-        if let Err(error) = disk::replace_unflushed(&self.path, text(versions).as_bytes()) {
+    fn remember(&self, known: &Known) {
+        if let Err(error) = disk::replace_unflushed(&self.path, text(&known.versions).as_bytes()) {
             tracing::error!(path = %self.path.display(), %error, "what is enforced can't be remembered over a restart");
         }
+    }
+}
+
+impl Known {
+    fn attempts(&self, digest: &Digest, build: &str) -> u32 {
+        let same = self.versions.iter().filter(|e| e.version.digest == *digest && e.build == build);
+        same.map(|entry| entry.attempts).max().unwrap_or(0)
+    }
+
+    /// An end is over this from now on, and over what it was before no more.
+    fn suspect(&mut self, digest: Option<Digest>, build: &str) {
+        if self.suspect == digest {
+            return;
+        }
+        for entry in self.versions.iter_mut().filter(|entry| entry.build == build) {
+            if Some(entry.version.digest) == self.suspect {
+                entry.attempts = entry.attempts.saturating_sub(1);
+            } else if Some(entry.version.digest) == digest {
+                entry.attempts = entry.attempts.saturating_add(1);
+            }
+        }
+        self.suspect = digest;
+    }
+
+    /// Ends that were no loop count no more; tells whether any did.
+    fn absolve(&mut self, build: &str) -> bool {
+        let suspect = self.suspect.take();
+        let own = |e: &Entry| e.build == build && Some(e.version.digest) == suspect;
+        let absolved = self.versions.iter_mut().filter(|e| e.attempts > 0 && (own(e) || e.attempts < TRIES));
+        absolved.map(|entry| entry.attempts = 0).count() > 0
+    }
+
+    /// What is refused may be tried once more; tells whether anything was.
+    fn grant(&mut self) -> bool {
+        let refused = self.versions.iter_mut().filter(|entry| entry.attempts >= TRIES);
+        refused.map(|entry| entry.attempts = TRIES - 1).count() > 0
     }
 }
 
@@ -203,7 +255,7 @@ mod tests {
         for revision in 3..9 {
             for version in [&one, &other] {
                 assert!(!first.crash_looped(version));
-                first.begin(&Version { revision, ..version.clone() });
+                first.begin(&Version { revision, ..*version });
             }
         }
         drop(first);
@@ -215,6 +267,56 @@ mod tests {
         second.lives();
         drop(second);
         assert!(!open().crash_looped(&one), "the last process served for a minute");
+    }
+
+    #[test]
+    fn case_08_two_ends_over_two_policies_are_no_crash_loop_of_either() {
+        let home = tempfile::tempdir().unwrap();
+        let open = || Enforced::open(home.path(), "1");
+        let [a, b, c] = [version(1), version(2), version(3)];
+        // Each process takes over what the last one left, and soon something newer; it ends over that.
+        for [left, newer] in [[&a, &b], [&b, &c], [&c, &a]] {
+            let process = open();
+            for version in [left, newer] {
+                assert!(!process.crash_looped(version), "{version:?}");
+                process.begin(version);
+            }
+        }
+        assert!([&a, &b, &c].iter().all(|version| !open().crash_looped(version)));
+        // What could not be built takes no blame from what is in force.
+        let process = open();
+        process.begin(&a);
+        process.failed(process.begin(&b));
+        drop(process);
+        assert!(open().crash_looped(&a) && !open().crash_looped(&b), "it ended over the first, twice");
+    }
+
+    #[test]
+    fn case_08_what_was_refused_is_tried_once_more_after_a_process_that_was_well_is_told_to_end() {
+        let home = tempfile::tempdir().unwrap();
+        let open = || Enforced::open(home.path(), "1");
+        let [good, bad] = [version(1), version(2)];
+        open().begin(&bad);
+        open().begin(&bad);
+        // One that is told to end before it has served for a minute was not well yet.
+        let process = open();
+        process.begin(&good);
+        process.ends();
+        assert!(open().crash_looped(&bad));
+        // One that ends by itself was not restarted by anybody.
+        let process = open();
+        process.begin(&good);
+        process.lives();
+        drop(process);
+        assert!(open().crash_looped(&bad));
+        let process = open();
+        process.begin(&good);
+        process.lives();
+        assert!(process.crash_looped(&bad), "not by the same process");
+        process.ends();
+        assert!(!open().crash_looped(&bad));
+        open().begin(&bad);
+        assert!(open().crash_looped(&bad), "once more, and not twice");
     }
 
     #[test]

@@ -163,7 +163,8 @@ impl<N: Install> Holder<N> {
     pub(super) async fn apply(&mut self, offer: &Offer) -> Result<Version, Refusal> {
         let version = self.judge().version_of(offer)?;
         if self.place.enforced.crash_looped(&version) {
-            let detail = "the process ended twice while it was taken over or soon after; another build or another policy is tried";
+            let detail = "the process ended twice while it was taken over or soon after; another build or another policy is tried, \
+                          and this one once more after a restart by hand";
             return Err(Refusal::of(NackCode::CrashLoop, detail));
         }
         let begun = self.place.enforced.begin(&version);
@@ -171,7 +172,7 @@ impl<N: Install> Holder<N> {
         match taken {
             Ok(()) => {
                 self.since = Some(Instant::now());
-                self.state.set_applied(version.clone());
+                self.state.set_applied(version);
                 Ok(version)
             }
             Err(refusal) => {
@@ -237,7 +238,7 @@ impl<N: Install> Holder<N> {
 
     /// The process is told to end: whatever becomes of it, the policy did not end it.
     pub(super) fn ends(&mut self) {
-        self.place.enforced.lives();
+        self.place.enforced.ends();
     }
 
     fn prove(&mut self) {

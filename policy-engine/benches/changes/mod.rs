@@ -31,7 +31,7 @@ fn platform(text: String) -> Id {
     Id::platform(name(&text))
 }
 
-const LINES: [Line; 24] = [
+const LINES: [Line; 26] = [
     Line {
         what: "key added",
         kind: Kind::Key,
@@ -178,6 +178,25 @@ const LINES: [Line; 24] = [
         id: |n| Id::platform(model(n)),
         edit: |facts, id| {
             changed(&mut facts.models, id, |fact| fact.card.risk_class = Some("high".to_owned()))
+        },
+    },
+    Line {
+        what: "model added",
+        kind: Kind::Model,
+        id: |n| platform(format!("newcomer-{n}")),
+        edit: |facts, id| {
+            let mut like = (*facts.models[&Id::platform(model(0))]).clone();
+            like.aliases.clear();
+            facts.models.insert(id.clone(), Arc::new(like));
+        },
+    },
+    Line {
+        what: "endpoint added",
+        kind: Kind::Endpoint,
+        id: |n| platform(format!("newcomer-{n}")),
+        edit: |facts, id| {
+            let like = facts.endpoints[&platform("endpoint-0".to_owned())].clone();
+            facts.endpoints.insert(id.clone(), like);
         },
     },
     Line {

@@ -360,3 +360,18 @@ impl Session {
 fn now() -> Timestamp {
     proto::convert::timestamp(Instant(clock::now()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn case_19_a_stream_that_nobody_reads_ends() {
+        let (say, _unread) = mpsc::channel(1);
+        let began = tokio::time::Instant::now();
+        let end = |word: &str| Saying::SnapshotEnd(SnapshotEnd { sha256: word.as_bytes().to_vec() });
+        send(&say, end("first")).await.unwrap();
+        let status = send(&say, end("second")).await.unwrap_err();
+        assert_eq!((status.code(), began.elapsed()), (tonic::Code::DeadlineExceeded, READS));
+    }
+}

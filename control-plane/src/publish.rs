@@ -7,6 +7,7 @@
 
 mod approved;
 mod audit;
+mod epoch;
 pub mod lines;
 mod load;
 mod plan;
@@ -308,7 +309,7 @@ impl Shared {
         let now = clock::now();
         let applied = plan::apply(&base, &plan, now)?;
         self.together(mode, (&base, &plan), &applied.effects).await?;
-        if applied.written.is_empty() {
+        if applied.written.is_empty() && !plan.begins_epoch {
             let Applied { registry, effects, .. } = applied;
             return Ok(Outcome { published: base, registry, effects, changed: false, rollout: None });
         }
@@ -316,13 +317,14 @@ impl Shared {
         let Applied { facts, registry, written, effects } = applied;
         let changes = changed(&effects);
         let before = Some((base.compiled.clone(), changes.clone()));
-        let Judged { facts, compiled } = judge(facts, base.head.revision.saturating_add(1), before).await?;
+        let Judged { facts, compiled } = judge(facts, plan.after(base.head).revision, before).await?;
         if let Some(shrunk) = policy_engine::shrunk(&base.facts, &facts).filter(|_| !plan.may_shrink) {
             return Err(shrinks(shrunk).into());
         }
-        let revision = base.head.revision.saturating_add(1);
+        let head = plan.after(base.head);
+        let revision = head.revision;
         let published = Arc::new(Published {
-            head: Head { revision, ..base.head },
+            head,
             digest: registry.digest(),
             registry: registry.clone(),
             authoriser: base.authoriser.after(&base.registry, &registry, &facts),
@@ -383,13 +385,14 @@ impl Shared {
     ) -> Result<(), ChangeError> {
         let base = &lines.head;
         let changes = audit::changes(base, written);
-        let revision = base.head.revision.saturating_add(1);
-        let events = audit::events(act, &changes, revision, now);
+        let head = plan.after(base.head);
+        let events = audit::events(act, &changes, head.revision, now);
         let keys = self.ring.seal(&plan.keys)?;
-        let begun = (revision, rollout.filter(|_| plan.staging.is_some()));
+        let begun = (head.revision, rollout.filter(|_| plan.staging.is_some()));
         let proposal = plan.approves.as_ref().map(|proposal| proposal.published(act, begun, now));
         let batch = Batch {
             base: base.head,
+            epoch: head.epoch,
             digest,
             actor: &act.actor,
             action: &act.action,

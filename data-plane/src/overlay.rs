@@ -1,7 +1,7 @@
 //! What was taken back and what is switched off: it holds at once, above any snapshot.
 //!
-//! Law: it can only refuse, never allow. Within an epoch nothing goes back to an older seq, and what is on disk is taken over before
-//! a request is served: a restart lifts nothing. What this build does not understand of a kill is enforced as the strictest it may
+//! Law: it can only refuse, never allow. Within an epoch nothing goes back to an older seq, a new epoch lifts nothing (`earlier`),
+//! and what is on disk is taken over before a request is served: a restart lifts nothing. What this build does not understand of a kill is enforced as the strictest it may
 //! mean. Where nothing was ever taken back or switched off a request pays for one load. Deliberately absent: whether a statement is
 //! the control plane's (`policy` verifies it), and anything that allows.
 //!
@@ -15,6 +15,7 @@
 //! it that can't be used may have held a kill: until the control plane was heard, the node is then not ready and refuses requests
 //! as if it had no policy. It is said in the log; whoever removes the file lets the node go on without.
 
+mod earlier;
 mod kept;
 mod kills;
 mod seats;
@@ -26,8 +27,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use policy_engine::vocabulary::{Geo, Instant};
-use proto::sync::{KillSet, RevocationSet};
+use proto::sync::{Kill, KillSet, RevocationSet};
 
+pub(crate) use earlier::{Taken, Trace};
 pub(crate) use kept::{Said, Statements};
 pub(crate) use kills::{Killed, Kind, Stage, Subject};
 pub(crate) use watch::{Cut, Watch};
@@ -67,8 +69,10 @@ struct Unknown {
 #[derive(Debug, Default)]
 struct Revocations {
     place: Place,
-    /// Ascending.
+    /// All of them, ascending.
     keys: Vec<Hashed>,
+    /// Those of earlier epochs that this one does not know of.
+    earlier: Vec<Hashed>,
 }
 
 /// Epoch and seq: what is not after it is old.
@@ -105,48 +109,46 @@ impl Overlay {
         }
     }
 
-    /// Takes verified revocations over; false where they are not newer than what is known, or not for here.
-    pub(crate) fn revoke(&self, set: &RevocationSet) -> bool {
+    /// Takes verified revocations over, if they are newer than what is known and for here.
+    pub(crate) fn revoke(&self, set: &RevocationSet) -> Taken {
         if !self.is_here(set.scope.as_ref()) {
-            return false;
+            return Taken::Elsewhere;
         }
-        self.change(|now| {
-            let place = Place(set.epoch, set.seq);
-            let same_line = now.revocations.place.0 == set.epoch;
-            if now.revocations.place >= place {
-                return false;
-            }
-            let mut keys: Vec<Hashed> =
-                set.keys.iter().filter_map(|key| key.first_chunk().copied()).collect();
-            if keys.len() < set.keys.len() {
-                tracing::error!("revocations hold what is no key's digest");
-            }
-            // What was left out is in a snapshot that this node may not have yet; a key never comes back within an epoch.
-            if same_line && set.base_revision > 0 {
-                keys.extend(&now.revocations.keys);
-            }
-            keys.sort_unstable();
-            keys.dedup();
-            now.revocations = Arc::new(Revocations { place, keys });
+        self.take(|now| {
+            let (before, place) = (&now.revocations, Place(set.epoch, set.seq));
+            before.place.admits(place, now.unknown.revocations)?;
+            let (after, trace) = before.after(set, place);
+            now.revocations = Arc::new(after);
             now.unknown.revocations = false;
-            true
+            Ok(trace)
         })
     }
 
-    /// Takes verified kills over; false where they are not newer than what is known, or not for here.
-    pub(crate) fn kill(&self, set: &KillSet) -> bool {
+    /// Takes verified kills over, if they are newer than what is known and for here.
+    pub(crate) fn kill(&self, set: &KillSet) -> Taken {
         if !self.is_here(set.scope.as_ref()) {
-            return false;
+            return Taken::Elsewhere;
         }
-        self.change(|now| {
-            let place = Place(set.epoch, set.seq);
-            if now.kills.place >= place {
-                return false;
-            }
-            now.kills = Arc::new(Kills::of(place, &set.kills, &self.geo));
+        self.take(|now| {
+            let (before, place) = (&now.kills, Place(set.epoch, set.seq));
+            before.place.admits(place, now.unknown.kills)?;
+            let after = before.after(set, &self.geo);
+            let (new_epoch, found) = (place.0 != before.place.0, before.earlier.len());
+            let trace = Trace::of(new_epoch, (found, after.earlier.len()));
+            now.kills = Arc::new(after);
             now.unknown.kills = false;
-            true
+            Ok(trace)
         })
+    }
+
+    /// Changes it by a statement, or says why that changes nothing.
+    fn take(&self, change: impl FnOnce(&mut Now) -> Result<Trace, Taken>) -> Taken {
+        let mut taken = Taken::Known;
+        self.change(|now| {
+            taken = change(now).map_or_else(|not| not, Taken::Now);
+            matches!(taken, Taken::Now(_))
+        });
+        taken
     }
 
     /// The control plane said which seqs are its newest. Where it never took back or switched off anything, a file that could not be
@@ -178,6 +180,25 @@ impl Overlay {
     pub(crate) fn kill_seq(&self) -> u64 {
         let now = self.now.load();
         if now.unknown.kills { 0 } else { now.kills.place.1 }
+    }
+
+    /// The epoch of the revocations that hold, and of the kills.
+    pub(crate) fn epochs(&self) -> [i64; 2] {
+        let now = self.now.load();
+        [now.revocations.place.0, now.kills.place.0]
+    }
+
+    /// Whether all that was taken back up to a place is known; of an epoch that is not told, whatever holds is of it.
+    pub(crate) fn knows_revoked(&self, epoch: i64, seq: u64) -> bool {
+        let now = self.now.load();
+        let epoch = if epoch == 0 { now.revocations.place.0 } else { epoch };
+        seq == 0 || (!now.unknown.revocations && now.revocations.place >= Place(epoch, seq))
+    }
+
+    /// What earlier epochs denied and this one does not know of: how many keys, and which kills that have not ended.
+    pub(crate) fn earlier(&self, now: Instant) -> (usize, Vec<Kill>) {
+        let held = self.now.load();
+        (held.revocations.earlier.len(), held.kills.holding_on(now))
     }
 
     /// How many kills hold now.
@@ -241,6 +262,41 @@ impl Overlay {
         }
         self.seats.wake();
         true
+    }
+}
+
+impl Place {
+    /// Whether a statement of another place is to be taken over; where what holds may not be all, the same one is too.
+    fn admits(self, place: Self, again: bool) -> Result<(), Taken> {
+        match place.cmp(&self) {
+            std::cmp::Ordering::Greater => Ok(()),
+            std::cmp::Ordering::Equal if again => Ok(()),
+            std::cmp::Ordering::Equal => Err(Taken::Known),
+            std::cmp::Ordering::Less => Err(Taken::Older),
+        }
+    }
+}
+
+impl Revocations {
+    /// What a set makes of the keys before it.
+    fn after(&self, set: &RevocationSet, place: Place) -> (Self, Trace) {
+        let mut keys: Vec<Hashed> = set.keys.iter().filter_map(|key| key.first_chunk().copied()).collect();
+        if keys.len() < set.keys.len() {
+            tracing::error!("revocations hold what is no key's digest");
+        }
+        keys.sort_unstable();
+        let new_epoch = place.0 != self.place.0;
+        let mut earlier = if new_epoch { self.keys.clone() } else { self.earlier.clone() };
+        earlier.retain(|key| keys.binary_search(key).is_err());
+        let trace = Trace::of(new_epoch, (self.earlier.len(), earlier.len()));
+        // What was left out is in a snapshot that this node may not have yet; a key never comes back within an epoch.
+        if !new_epoch && set.base_revision > 0 {
+            keys.extend(&self.keys);
+        }
+        keys.extend(&earlier);
+        keys.sort_unstable();
+        keys.dedup();
+        (Self { place, keys, earlier }, trace)
     }
 }
 

@@ -1,21 +1,26 @@
-//! `revisions`: what was published, when and by whom.
+//! `revisions`: what was published, when and by whom, and a new epoch for a store that was restored.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Shown;
+use super::because::Because;
 use super::failure::Failure;
 use super::field::{call, list};
+use super::wait::Wait;
 use crate::client::Client;
 use crate::output::table::{cell, table};
 
-/// See what was published.
+/// See what was published, and begin a new epoch.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Revisions {
     /// List revisions, newest first.
     List(List),
     /// Show one revision and everything that changed in it.
     Show(Show),
+    /// Begin a new epoch, so that nodes take what is in force here although they enforce later revisions: for a store that was
+    /// restored from a backup. What was revoked and switched off after the backup is to be done anew.
+    BumpEpoch(Bump),
 }
 
 /// How many are listed.
@@ -37,6 +42,28 @@ pub(crate) struct Show {
     shown: Shown,
 }
 
+/// Why a new epoch begins.
+#[derive(Debug, Args)]
+pub(crate) struct Bump {
+    /// Why, for the log of acts, such as "restored from backup". It is kept for good: no personal data.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The change request or incident behind it, for the log of acts.
+    #[arg(long, value_name = "ID")]
+    ticket: Option<String>,
+    #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// What whoever restored a store is to know.
+const LOST: &str = "\
+keys that were revoked, and kills that were made, after the backup are not in this store: revoke and make them anew
+nodes that were there go on refusing them, others do not know of them: see earlierKeys and earlierKills in `nodes get`
+a node that still refuses this as too old has met this epoch or a later one before: begin another
+";
+
 /// Asks the control plane.
 pub(super) async fn run(client: &Client, revisions: &Revisions) -> Result<(), Failure> {
     match revisions {
@@ -47,6 +74,13 @@ pub(super) async fn run(client: &Client, revisions: &Revisions) -> Result<(), Fa
         Revisions::Show(show) => {
             let reply = client.get(&format!("revisions/{}", show.revision), &[]).await?;
             show.shown.print(&reply, || shown(&reply.json));
+        }
+        Revisions::BumpEpoch(bump) => {
+            let client = &Because::of(&bump.reason, bump.ticket.as_deref()).told_by(client)?;
+            let reply = client.post("revisions:bumpEpoch", &json!({"reason": bump.reason})).await?;
+            bump.shown.print(&reply, || bumped(&reply.json));
+            let revision = reply.json.get("revision").and_then(Value::as_i64).unwrap_or_default();
+            return bump.wait.enforced(client, revision, bump.shown).await;
         }
     }
     Ok(())
@@ -59,6 +93,12 @@ fn listed(answer: &Value) -> String {
         vec![field("revision"), field("createTime"), field("actor"), call(revision, "action"), changes]
     };
     table(&["revision", "published", "actor", "action", "changes"], list(answer, "revisions").iter().map(row))
+}
+
+fn bumped(revision: &Value) -> String {
+    let field = |name: &str| cell(revision.get(name));
+    let begun = format!("epoch {} begins with revision {}", field("epoch"), field("revision"));
+    format!("{begun}: nodes take what is in force here, whatever they enforce\n{LOST}")
 }
 
 fn shown(revision: &Value) -> String {
@@ -99,5 +139,14 @@ mod tests {
         let row = listed(&json!({"revisions": [revision]}));
         let row: Vec<&str> = row.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(row, ["7", "2026-01-31T12:00:00Z", "platform/root", "PolicyService/Apply", "1"]);
+    }
+
+    #[test]
+    fn whoever_begins_an_epoch_is_told_what_a_restored_store_lacks() {
+        let told = bumped(&json!({"revision": 8, "epoch": 2}));
+        assert!(told.starts_with("epoch 2 begins with revision 8: nodes take"), "{told}");
+        for part in ["revoked, and kills", "after the backup", "earlierKills"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
     }
 }

@@ -3,9 +3,9 @@
 //! Law: what one process said is not shown of another; nothing a node says moves where or who it is.
 
 use policy_engine::vocabulary::Instant;
-use proto::admin::{Node, NodeEndpoint, NodeNack, NodeTally};
+use proto::admin::{Node, NodeEndpoint, NodeKill, NodeNack, NodeTally};
 use proto::manifest::SCHEMA;
-use proto::sync::{Ack, Hello, Nack, Status, Version};
+use proto::sync::{Ack, Hello, Nack, NackCode, Status, Version};
 
 use crate::clock;
 use crate::registry::hex;
@@ -59,6 +59,14 @@ pub(crate) fn status(view: &mut Node, status: Status) {
     let endpoint = |e: proto::sync::UnusableEndpoint| NodeEndpoint { endpoint: e.endpoint, reason: e.reason };
     view.unusable_endpoints = status.unusable_endpoints.into_iter().map(endpoint).collect();
     view.unusable_endpoint_count = status.unusable_endpoint_count;
+    view.earlier_keys = status.earlier_keys;
+    let kill = |k: proto::sync::Kill| NodeKill {
+        kill: format!("kills/{}", k.id),
+        target: k.target,
+        resource: k.name,
+        mode: k.mode,
+    };
+    view.earlier_kills = status.earlier_kills.into_iter().map(kill).collect();
 }
 
 /// It enforces a snapshot.
@@ -67,10 +75,13 @@ pub(crate) fn ack(view: &mut Node, ack: &Ack) {
     view.persisted = ack.persisted;
 }
 
-/// It refuses a snapshot, of this digest where that is known.
+/// It refuses a snapshot, of this digest where that is known. Where that is too old for it, it enforces none of what is made here since.
 pub(crate) fn nack(view: &mut Node, nack: Nack, digest: &[u8]) {
     let code = code(&nack);
     seen(view, nack.running.as_ref());
+    if nack.code() == NackCode::StaleRevision {
+        view.confirmed_revision = view.confirmed_revision.min(nack.revision.saturating_sub(1)).max(0);
+    }
     view.last_nack = Some(NodeNack {
         code,
         revision: nack.revision,
@@ -90,6 +101,7 @@ pub(crate) fn code(nack: &Nack) -> String {
 pub(crate) fn seen(view: &mut Node, applied: Option<&Version>) {
     view.last_seen_time = Some(proto::convert::timestamp(Instant(clock::now())));
     if let Some(version) = applied {
+        view.applied_epoch = version.epoch;
         view.applied_revision = version.revision;
         view.applied_digest = hex(&version.digest);
     }

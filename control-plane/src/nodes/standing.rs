@@ -7,6 +7,7 @@ use proto::admin::Node;
 
 use crate::clock;
 use crate::publish::Published;
+use crate::store::Head;
 
 /// Seconds after which a node is soft: the shortest of its classes, that of revocations.
 const SOFT: i64 = 10;
@@ -17,7 +18,7 @@ const SECOND: i64 = 1_000_000;
 /// What nodes are held to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Standing {
-    head: i64,
+    head: Head,
     /// The age in seconds at which some request is refused.
     hard: i64,
     now: i64,
@@ -31,13 +32,13 @@ impl Standing {
         };
         let tenants = published.facts.tenants.values().map(|tenant| least(&tenant.staleness));
         let hard = tenants.min().unwrap_or_else(|| least(&Staleness::default())).0 / SECOND;
-        Self { head: published.head.revision, hard, now: clock::now() }
+        Self { head: published.head, hard, now: clock::now() }
     }
 
     /// A node as it stands against that.
     pub(crate) fn shown(&self, mut node: Node) -> Node {
-        node.head_revision = self.head;
-        node.lag = self.head.saturating_sub(node.confirmed_revision).max(0);
+        (node.head_epoch, node.head_revision) = (self.head.epoch, self.head.revision);
+        node.lag = self.head.revision.saturating_sub(node.confirmed_revision).max(0);
         let confirmed = node.confirm_time.as_ref().map(clock::micros);
         node.confirmed_age_seconds = confirmed.map_or(0, |at| self.now.saturating_sub(at).max(0) / SECOND);
         let by_age = match node.confirmed_age_seconds {
@@ -60,7 +61,7 @@ mod tests {
     #[test]
     fn a_node_that_says_nothing_grows_old_all_the_same() {
         let now = 1_000_000 * SECOND;
-        let standing = Standing { head: 9, hard: 3600, now };
+        let standing = Standing { head: Head { revision: 9, epoch: 1 }, hard: 3600, now };
         let heard = |seconds: i64, said: &str| {
             let confirm_time = Some(clock::timestamp(now - seconds * SECOND));
             let node =

@@ -36,15 +36,15 @@ fn change(base: &Published, written: &Written) -> Option<AuditedChange> {
     })
 }
 
-/// The events of an act that published a revision.
+/// The events of an act that published a revision; one, where it changed no resource.
 pub(super) fn events<'a>(
     act: &'a Act,
     changes: &'a [AuditedChange],
     revision: i64,
     now: i64,
 ) -> Vec<Event<'a>> {
-    changes
-        .chunks(CHANGES)
+    let parts = changes.chunks(CHANGES).chain(changes.is_empty().then_some(changes));
+    parts
         .map(|part| Event {
             created_at: now,
             revision,

@@ -11,7 +11,7 @@ use super::Published;
 use crate::error::ChangeError;
 use crate::govern;
 use crate::registry::{Registry, Stored, sha256};
-use crate::store::{Digest, Written};
+use crate::store::{Digest, Head, Written};
 
 /// What an act wants changed.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub struct Plan {
     pub ends: Option<Rollout>,
     /// It is the approval of this proposal.
     pub approves: Option<Approved>,
+    /// It makes a revision of a new epoch, whether or not it changes a resource.
+    pub begins_epoch: bool,
 }
 
 /// How an act wants its changes taken to the nodes.
@@ -89,6 +91,16 @@ impl Effect {
 /// What becomes of each resource of a plan, in the plan's order.
 pub type Effects = Vec<(Kind, Id, Effect)>;
 
+impl Plan {
+    /// Where history stands once it is done.
+    pub(super) fn after(&self, base: Head) -> Head {
+        Head {
+            revision: base.revision.saturating_add(1),
+            epoch: base.epoch.saturating_add(i64::from(self.begins_epoch)),
+        }
+    }
+}
+
 /// Everything in force after a plan, not yet judged.
 pub(super) struct Applied {
     pub(super) facts: Facts,
@@ -102,7 +114,7 @@ pub(super) fn apply(base: &Published, plan: &Plan, now: i64) -> Result<Applied, 
     let effects: Effects = plan.changes.iter().map(|c| (c.kind, c.id.clone(), effect(base, c))).collect();
     let mut applied =
         Applied { facts: Facts::default(), registry: base.registry.clone(), written: Vec::new(), effects };
-    if applied.effects.iter().all(|(_, _, effect)| *effect == Effect::Unchanged) {
+    if applied.effects.iter().all(|(_, _, effect)| *effect == Effect::Unchanged) && !plan.begins_epoch {
         return Ok(applied);
     }
     applied.facts = base.facts.as_ref().clone();

@@ -75,6 +75,11 @@ async fn publish(
     publisher.publish(Act::of_system("test"), Mode::Commit, plan).await
 }
 
+/// Publishes a tenant.
+pub(crate) async fn tenant_named(publisher: &Publisher, name: &str) {
+    publish(publisher, vec![tenant(name, name)]).await.unwrap();
+}
+
 async fn events(publisher: &Publisher) -> Vec<AuditEvent> {
     let mut logged = publisher.store().events(Page { before: None, size: 100 }).await.unwrap();
     logged.reverse();

@@ -32,6 +32,8 @@ pub struct Written {
 pub struct Batch<'a> {
     /// Where history must stand.
     pub base: Head,
+    /// The line of succession afterwards.
+    pub epoch: i64,
     /// SHA-256 of everything in force afterwards.
     pub digest: Digest,
     /// Who acted.
@@ -61,11 +63,12 @@ impl Store {
     pub async fn commit(&self, batch: &Batch<'_>) -> Result<(Head, Chain), StoreError> {
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let row = sqlx::query(
-            "UPDATE head SET revision = revision + 1 WHERE id = 1 AND revision = $1 AND epoch = $2 \
+            "UPDATE head SET revision = revision + 1, epoch = $3 WHERE id = 1 AND revision = $1 AND epoch = $2 \
              RETURNING revision, epoch",
         )
         .bind(batch.base.revision)
         .bind(batch.base.epoch)
+        .bind(batch.epoch)
         .fetch_optional(&mut *tx)
         .await?;
         let row = row.ok_or(StoreError::HeadMoved { expected: batch.base.revision })?;

@@ -21,6 +21,7 @@ async fn publish(store: &Store, written: &[Written], events: &[Event<'_>]) -> Re
     let base = store.head().await?;
     let batch = Batch {
         base,
+        epoch: base.epoch,
         digest: [1; 32],
         actor: "system",
         action: "test",
@@ -98,6 +99,7 @@ async fn a_commit_on_an_old_base_is_refused() {
     publish(&store, &[written("a", Some("one"), false)], &[]).await.unwrap();
     let batch = Batch {
         base: old,
+        epoch: old.epoch,
         digest: [1; 32],
         actor: "system",
         action: "test",

@@ -6,7 +6,7 @@ use proto::sync::{Status, UnusableEndpoint};
 use crate::node::Node;
 use crate::runtime::Runtime;
 
-/// Endpoints that are named at most.
+/// Endpoints, and kills, that are named at most.
 const NAMED: usize = 20;
 
 /// How a node is: what it does, and what it can't.
@@ -15,6 +15,7 @@ pub(super) fn of(node: &Node) -> Status {
     let Some(runtime) = runtime.as_ref() else { return Status::default() };
     let freshness = &node.freshness;
     let unusable = unusable(runtime);
+    let (earlier_keys, earlier_kills) = node.overlay.earlier(node.clock.now());
     Status {
         inflight: runtime.endpoints().iter().map(|endpoint| u64::from(endpoint.vitals.busy())).sum(),
         tallies: node.revisions.told(),
@@ -22,6 +23,8 @@ pub(super) fn of(node: &Node) -> Status {
         snapshots_alive: u32::try_from(node.revisions.alive()).unwrap_or(u32::MAX),
         unusable_endpoint_count: u32::try_from(unusable.len()).unwrap_or(u32::MAX),
         unusable_endpoints: unusable.into_iter().take(NAMED).collect(),
+        earlier_keys: u32::try_from(earlier_keys).unwrap_or(u32::MAX),
+        earlier_kills: earlier_kills.into_iter().take(NAMED).collect(),
         ..Status::default()
     }
 }

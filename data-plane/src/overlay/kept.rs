@@ -1,7 +1,8 @@
 //! The newest statements on disk, so that a restart lifts nothing.
 //!
 //! Law: what is kept is what was received and verified, byte for byte; it is verified again when it is read. A file that can't be
-//! read, does not verify or is not for here is never taken for an empty one. Deliberately absent: signatures (the caller verifies).
+//! read, does not verify or is not for here is never taken for an empty one. Where denials of earlier epochs hold on, the statements
+//! they follow from are kept too, in the order they came in. Deliberately absent: signatures (the caller verifies).
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use proto::sync::{KillSet, RevocationSet};
 
-use super::{Overlay, Unknown};
+use super::{Overlay, Taken, Trace, Unknown};
 use crate::policy::disk;
 
 /// The most of a statement that is read, in bytes: far above what is sent.
@@ -37,6 +38,14 @@ impl Said {
             Self::Kills => "kills",
         }
     }
+
+    /// The statements that denials of earlier epochs follow from.
+    fn earlier(self) -> &'static str {
+        match self {
+            Self::Revocations => "revocations-earlier",
+            Self::Kills => "kills-earlier",
+        }
+    }
 }
 
 impl Statements {
@@ -54,42 +63,99 @@ impl Statements {
     /// The encoded statement that is kept; `None` where none ever was.
     pub(crate) fn kept(&self, said: Said) -> io::Result<Option<Bytes>> {
         let Some(dir) = &self.0 else { return Ok(None) };
-        let file = match fs::File::open(dir.join(said.file())) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut bytes = Vec::new();
-        file.take(MOST + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MOST {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than a statement can be"));
-        }
-        Ok(Some(bytes.into()))
+        read(&dir.join(said.file()))
     }
 
-    /// Keeps an encoded statement in place of the one before; blocks until it is on the disk.
-    pub(crate) fn keep(&self, said: Said, statement: &[u8]) -> io::Result<()> {
-        match &self.0 {
-            Some(dir) => disk::replace(&dir.join(said.file()), &[statement]),
-            None => Ok(()),
+    /// The encoded statements that denials of earlier epochs follow from, in the order they came in.
+    fn earlier(&self, said: Said) -> io::Result<Vec<Bytes>> {
+        let Some(dir) = &self.0 else { return Ok(Vec::new()) };
+        let mut rest = read(&dir.join(said.earlier()))?.unwrap_or_default();
+        let torn = || io::Error::new(io::ErrorKind::InvalidData, "it ends within a statement");
+        let mut found = Vec::new();
+        while !rest.is_empty() {
+            let length = prost::decode_length_delimiter(&mut rest)?;
+            if length > rest.len() {
+                return Err(torn());
+            }
+            found.push(rest.split_to(length));
         }
+        Ok(found)
+    }
+
+    /// Keeps an encoded statement in place of the one before, and what it leaves of earlier epochs; blocks until it is on the disk.
+    pub(crate) fn keep(&self, said: Said, statement: &[u8], trace: Trace) -> io::Result<()> {
+        let Some(dir) = &self.0 else { return Ok(()) };
+        let (file, earlier) = (dir.join(said.file()), dir.join(said.earlier()));
+        let before = if trace == Trace::Both { self.kept(said)? } else { None };
+        if matches!(trace, Trace::Both | Trace::This) {
+            let mut all = read(&earlier)?.map(Vec::from).unwrap_or_default();
+            for one in before.as_deref().into_iter().chain([statement]) {
+                prost::encode_length_delimiter(one.len(), &mut all)?;
+                all.extend(one);
+            }
+            disk::replace(&earlier, &[&all])?;
+        }
+        disk::replace(&file, &[statement])?;
+        match trace {
+            Trace::Nothing => gone(fs::remove_file(&earlier)),
+            Trace::AsItWas | Trace::Both | Trace::This => Ok(()),
+        }
+    }
+}
+
+/// What a file holds; `None` where there is none.
+fn read(path: &Path) -> io::Result<Option<Bytes>> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than a statement can be"));
+    }
+    Ok(Some(bytes.into()))
+}
+
+/// A file that was not there is gone too.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
 impl Overlay {
     /// Takes over what is on disk, before any request is served. `verify` gives the body of an encoded statement that is the control
-    /// plane's. A file that can't be used is told in the log, and the overlay is unknown until the control plane is heard.
+    /// plane's. A file that can't be used is told in the log, and the overlay is unknown until the control plane is heard; what can
+    /// be used of it holds.
     pub(crate) fn restore(&self, verify: impl Fn(Said, Bytes) -> Result<Bytes, String>) {
-        let body = |said: Said| -> Result<Option<Bytes>, String> {
-            let kept = self.statements.kept(said).map_err(|error| error.to_string())?;
-            kept.map(|statement| verify(said, statement)).transpose()
+        let take = |said: Said, statement: Bytes| {
+            let body = verify(said, statement)?;
+            let taken = match said {
+                Said::Revocations => RevocationSet::decode(body).map(|set| self.revoke(&set)),
+                Said::Kills => KillSet::decode(body).map(|set| self.kill(&set)),
+            };
+            match taken.map_err(|error| error.to_string())? {
+                Taken::Elsewhere => Err(ELSEWHERE.to_owned()),
+                Taken::Now(_) | Taken::Known | Taken::Older => Ok(()),
+            }
         };
-        let revocations = body(Said::Revocations).and_then(|body| self.restore_revocations(body));
-        let kills = body(Said::Kills).and_then(|body| self.restore_kills(body));
-        let unknown = Unknown {
-            revocations: unusable(Said::Revocations, revocations),
-            kills: unusable(Said::Kills, kills),
+        let told = |error: io::Error| error.to_string();
+        let all = |said: Said| {
+            let earlier = self
+                .statements
+                .earlier(said)
+                .map_err(told)
+                .and_then(|kept| kept.into_iter().try_for_each(|statement| take(said, statement)));
+            let newest = self.statements.kept(said).map_err(told);
+            let newest = newest.and_then(|kept| kept.map_or(Ok(()), |statement| take(said, statement)));
+            [(said.earlier(), earlier), (said.file(), newest)]
+                .into_iter()
+                .fold(false, |unknown, (file, restored)| unusable(file, restored) || unknown)
         };
+        let unknown = Unknown { revocations: all(Said::Revocations), kills: all(Said::Kills) };
         if unknown != Unknown::default() {
             self.change(|now| {
                 now.unknown = unknown;
@@ -97,26 +163,14 @@ impl Overlay {
             });
         }
     }
-
-    fn restore_revocations(&self, body: Option<Bytes>) -> Result<(), String> {
-        let Some(body) = body else { return Ok(()) };
-        let set = RevocationSet::decode(body).map_err(|error| error.to_string())?;
-        if self.revoke(&set) { Ok(()) } else { Err(ELSEWHERE.to_owned()) }
-    }
-
-    fn restore_kills(&self, body: Option<Bytes>) -> Result<(), String> {
-        let Some(body) = body else { return Ok(()) };
-        let set = KillSet::decode(body).map_err(|error| error.to_string())?;
-        if self.kill(&set) { Ok(()) } else { Err(ELSEWHERE.to_owned()) }
-    }
 }
 
 const ELSEWHERE: &str = "it is not for this node's geo";
 
-fn unusable(said: Said, restored: Result<(), String>) -> bool {
+fn unusable(file: &str, restored: Result<(), String>) -> bool {
     let Err(error) = restored else { return false };
     tracing::error!(
-        file = said.file(),
+        file,
         error,
         "what was taken back or switched off can't be known: no request is served before the control plane is heard"
     );

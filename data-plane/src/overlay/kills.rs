@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use policy_engine::vocabulary::{Geo, Id, Instant, Kind as Resource, Name};
-use proto::sync::Kill;
+use proto::sync::{Kill, KillSet};
 
 use super::Place;
 
@@ -78,6 +78,10 @@ struct Switch {
 #[derive(Debug, Default)]
 pub(super) struct Kills {
     pub(super) place: Place,
+    /// As they were said.
+    said: Vec<Kill>,
+    /// Those of earlier epochs, of which this one says less.
+    pub(super) earlier: Vec<Kill>,
     /// Those that hit everything here.
     here: Vec<Switch>,
     tenants: HashMap<Name, Vec<Switch>>,
@@ -86,13 +90,24 @@ pub(super) struct Kills {
 }
 
 impl Kills {
-    /// The kills that can hit anything in this geo.
-    pub(super) fn of(place: Place, kills: &[Kill], geo: &Geo) -> Self {
-        let mut all = Self { place, ..Self::default() };
-        for kill in kills {
+    /// What a set makes of the kills before it, in this geo.
+    pub(super) fn after(&self, set: &KillSet, geo: &Geo) -> Self {
+        let place = Place(set.epoch, set.seq);
+        let of_before = if place.0 == self.place.0 { &[][..] } else { &self.said };
+        let earlier = uncovered(self.earlier.iter().chain(of_before), &set.kills);
+        let mut all = Self { place, said: set.kills.clone(), earlier, ..Self::default() };
+        for kill in set.kills.iter().chain(&all.earlier.clone()) {
             all.add(kill, geo);
         }
         all
+    }
+
+    /// Those of earlier epochs that have not ended, in the order of ids.
+    pub(super) fn holding_on(&self, now: Instant) -> Vec<Kill> {
+        let on = |kill: &&Kill| kill.expires_at.as_ref().is_none_or(|at| end(at) > now);
+        let mut found: Vec<Kill> = self.earlier.iter().filter(on).cloned().collect();
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        found
     }
 
     fn add(&mut self, kill: &Kill, geo: &Geo) {
@@ -204,4 +219,18 @@ fn mode(word: &str) -> Mode {
 /// When a kill ends; one whose end can't be read does not.
 fn end(wire: &prost_types::Timestamp) -> Instant {
     proto::convert::instant(wire).unwrap_or(Instant(i64::MAX))
+}
+
+/// The kills of earlier epochs that a set says less of.
+fn uncovered<'k>(earlier: impl Iterator<Item = &'k Kill>, set: &[Kill]) -> Vec<Kill> {
+    let left = earlier.filter(|old| !set.iter().any(|new| covers(new, old)));
+    left.cloned().collect()
+}
+
+/// Whether a kill is one of the same id that hits the same, no less strictly and no shorter.
+fn covers(new: &Kill, old: &Kill) -> bool {
+    let ends = |kill: &Kill| kill.expires_at.as_ref().map_or(i64::MAX, |at| end(at).0);
+    (&new.id, &new.target, &new.name) == (&old.id, &old.target, &old.name)
+        && mode(&new.mode) <= mode(&old.mode)
+        && ends(new) >= ends(old)
 }

@@ -29,7 +29,7 @@ pub(crate) fn kills(place: (i64, u64), kills: Vec<Kill>) -> KillSet {
     KillSet { epoch: place.0, seq: place.1, scope: scope("eu"), kills }
 }
 
-fn overlay(statements: Statements) -> Arc<Overlay> {
+pub(super) fn overlay(statements: Statements) -> Arc<Overlay> {
     Arc::new(Overlay::new("eu".parse().unwrap(), statements))
 }
 
@@ -37,24 +37,23 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-const NOW: Instant = Instant(1_000_000);
+pub(super) const NOW: Instant = Instant(1_000_000);
 
 #[test]
 fn within_an_epoch_only_what_is_newer_is_taken_over() {
     let overlay = overlay(Statements::nowhere());
-    assert!(overlay.revoke(&revoked((1, 5), 0, &["a"])));
-    for old in [(1, 5), (1, 4), (0, 9)] {
-        assert!(!overlay.revoke(&revoked(old, 0, &["b"])), "{old:?}");
+    assert!(overlay.revoke(&revoked((1, 5), 0, &["a"])).is_now());
+    for (old, taken) in [((1, 5), Taken::Known), ((1, 4), Taken::Older), ((0, 9), Taken::Older)] {
+        assert_eq!(overlay.revoke(&revoked(old, 0, &["b"])), taken, "{old:?}");
     }
     assert!(overlay.revokes("a") && !overlay.revokes("b"));
     assert_eq!(overlay.revocation_seq(), 5);
-    assert!(overlay.revoke(&revoked((2, 1), 0, &["b"])), "a higher epoch begins anew");
-    assert!(overlay.revokes("b") && !overlay.revokes("a"));
 
-    assert!(overlay.kill(&kills((1, 2), vec![kill("everything", "", "deny")])));
-    assert!(!overlay.kill(&kills((1, 2), vec![])) && !overlay.kill(&kills((1, 1), vec![])));
+    assert!(overlay.kill(&kills((1, 2), vec![kill("everything", "", "deny")])).is_now());
+    assert_eq!(overlay.kill(&kills((1, 2), vec![])), Taken::Known);
+    assert_eq!(overlay.kill(&kills((1, 1), vec![])), Taken::Older);
     assert_eq!((overlay.kill_seq(), overlay.kills_active(NOW)), (2, 1));
-    assert!(overlay.kill(&kills((1, 3), vec![])), "what is lifted is missing");
+    assert!(overlay.kill(&kills((1, 3), vec![])).is_now(), "what is lifted is missing");
     assert_eq!((overlay.kill_seq(), overlay.kills_active(NOW)), (3, 0));
 }
 
@@ -72,9 +71,9 @@ fn what_a_statement_leaves_out_as_known_is_still_revoked_here() {
 fn another_geos_statement_changes_nothing() {
     let overlay = overlay(Statements::nowhere());
     let elsewhere = RevocationSet { scope: scope("us"), ..revoked((1, 1), 0, &["a"]) };
-    assert!(!overlay.revoke(&elsewhere));
+    assert_eq!(overlay.revoke(&elsewhere), Taken::Elsewhere);
     let elsewhere = KillSet { scope: None, ..kills((1, 1), vec![kill("everything", "", "deny")]) };
-    assert!(!overlay.kill(&elsewhere));
+    assert_eq!(overlay.kill(&elsewhere), Taken::Elsewhere);
     assert!(!overlay.revokes("a") && overlay.kills_active(NOW) == 0);
 }
 
@@ -142,14 +141,14 @@ fn a_kill_ends_by_the_nodes_clock_and_the_strictest_of_several_counts() {
 }
 
 /// Takes a statement's bytes for its body, unless its first byte says that it was changed.
-fn verify(_: Said, statement: Bytes) -> Result<Bytes, String> {
+pub(super) fn verify(_: Said, statement: Bytes) -> Result<Bytes, String> {
     match statement.first() {
         Some(b'!') => Ok(statement.slice(1..)),
         _ => Err("it does not verify".to_owned()),
     }
 }
 
-fn kept(message: &impl prost::Message) -> Vec<u8> {
+pub(super) fn kept(message: &impl prost::Message) -> Vec<u8> {
     [b"!".to_vec(), message.encode_to_vec()].concat()
 }
 
@@ -159,14 +158,14 @@ fn a_restart_lifts_nothing() {
     let statements = Statements::at(&dir.path().join("policy"));
     assert_eq!(statements.kept(Said::Kills).unwrap(), None);
     let set = kills((1, 4), vec![kill("model", "models/m", "deny")]);
-    statements.keep(Said::Kills, b"!older").unwrap();
-    statements.keep(Said::Kills, &kept(&set)).unwrap();
-    statements.keep(Said::Revocations, &kept(&revoked((1, 9), 0, &["a"]))).unwrap();
+    statements.keep(Said::Kills, b"!older", Trace::AsItWas).unwrap();
+    statements.keep(Said::Kills, &kept(&set), Trace::AsItWas).unwrap();
+    statements.keep(Said::Revocations, &kept(&revoked((1, 9), 0, &["a"])), Trace::AsItWas).unwrap();
     let again = overlay(statements);
     again.restore(verify);
     assert!(again.revokes("a") && !again.is_unknown());
     assert_eq!((again.revocation_seq(), again.kill_seq(), again.kills_active(NOW)), (9, 4, 1));
-    assert!(!again.kill(&kills((1, 3), vec![])), "what is older does not lift it");
+    assert_eq!(again.kill(&kills((1, 3), vec![])), Taken::Older, "what is older does not lift it");
 }
 
 #[test]
@@ -175,14 +174,14 @@ fn a_file_that_was_changed_is_not_taken_for_an_empty_one() {
     let statements = Statements::at(dir.path());
     let foreign = KillSet { scope: scope("us"), ..kills((1, 4), vec![]) };
     for broken in [b"?changed".to_vec(), b"!\xff\xff".to_vec(), kept(&foreign), vec![]] {
-        statements.keep(Said::Kills, &broken).unwrap();
+        statements.keep(Said::Kills, &broken, Trace::AsItWas).unwrap();
         let overlay = overlay(statements.clone());
         overlay.restore(verify);
         assert!(overlay.is_unknown(), "{broken:?}");
         assert_eq!(overlay.kill_seq(), 0, "so that it is sent again");
         overlay.heard(3, 5);
         assert!(overlay.is_unknown(), "what the newest kills are is not known yet");
-        assert!(overlay.kill(&kills((1, 5), vec![])));
+        assert!(overlay.kill(&kills((1, 5), vec![])).is_now());
         assert!(!overlay.is_unknown());
     }
     let overlay = overlay(statements.clone());
@@ -190,7 +189,7 @@ fn a_file_that_was_changed_is_not_taken_for_an_empty_one() {
     overlay.heard(3, 0);
     assert!(!overlay.is_unknown(), "nothing was ever switched off");
     let large = vec![b'!'; usize::try_from(9 << 20).unwrap()];
-    statements.keep(Said::Revocations, &large).unwrap();
+    statements.keep(Said::Revocations, &large, Trace::AsItWas).unwrap();
     assert!(statements.kept(Said::Revocations).is_err());
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use super::holder::{Install, Place};
-use crate::overlay;
+use crate::overlay::{self, Taken};
 
 /// Messages that may wait while a snapshot is taken over: more than are ever said in that time.
 pub(super) const WAITING: usize = 64;
@@ -60,16 +60,27 @@ impl<N: Install> Teller<N> {
             }
             overlay::Said::Kills => KillSet::decode(statement.body.clone()).map(|set| overlay.kill(&set)),
         };
-        match taken {
-            Ok(true) => tracing::info!(?said, "what holds above any policy has changed"),
-            Ok(false) => return,
+        let trace = match taken {
+            Ok(Taken::Now(trace)) => {
+                tracing::info!(?said, "what holds above any policy has changed");
+                trace
+            }
+            Ok(Taken::Known | Taken::Elsewhere) => return,
+            Ok(Taken::Older) => {
+                tracing::warn!(
+                    ?said,
+                    "a statement is older than what holds here and is left alone: where the control plane's store was restored from a \
+                     backup, its epoch is to be bumped"
+                );
+                return;
+            }
             Err(error) => {
                 tracing::error!(?said, %error, "a statement does not decode");
                 return;
             }
-        }
+        };
         let (kept, encoded) = (overlay.statements().clone(), statement.encode_to_vec());
-        let done = tokio::task::spawn_blocking(move || kept.keep(said, &encoded)).await;
+        let done = tokio::task::spawn_blocking(move || kept.keep(said, &encoded, trace)).await;
         if let Ok(Err(error)) = done {
             tracing::error!(?said, %error, "what holds above any policy is not on disk, and a restart would not find it");
         }

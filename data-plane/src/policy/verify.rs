@@ -190,7 +190,8 @@ impl Judge<'_> {
             |running: &&Version| (version.epoch, version.revision) < (running.epoch, running.revision);
         if let Some(r) = running.filter(older) {
             let detail = format!(
-                "revision {} of epoch {} is older than {} of {}",
+                "revision {} of epoch {} is older than {} of {}, which is enforced; where the store was restored from a backup, its \
+                 epoch is to be bumped",
                 version.revision, version.epoch, r.revision, r.epoch
             );
             return Err(Refusal::of(NackCode::StaleRevision, detail));
@@ -200,7 +201,10 @@ impl Judge<'_> {
 
     /// Refuses to hold much less than what is enforced, that nobody said was to go.
     fn check_shrink(&self, stated: &Stated, facts: &Facts) -> Result<(), Refusal> {
-        let running = self.running.filter(|running| running.version.revision >= stated.shrink_revision);
+        // Each epoch begins with a revision that may shrink, so what is of an earlier one is before the last that may.
+        let allowed = (stated.version.epoch, stated.shrink_revision);
+        let newer = |held: &&Held| (held.version.epoch, held.version.revision) >= allowed;
+        let running = self.running.filter(newer);
         match running.and_then(|running| shrunk(&running.facts, facts)) {
             None => Ok(()),
             Some(Shrunk { what, before, after }) => Err(Refusal::of(

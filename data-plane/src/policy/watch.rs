@@ -246,6 +246,7 @@ impl<N: Install> Follower<N> {
     }
 
     fn hello(&self) -> Hello {
+        let [revocation_epoch, kill_epoch] = self.holder.node().overlay().epochs();
         Hello {
             build: env!("CARGO_PKG_VERSION").to_owned(),
             boot_id: self.boot_id.clone(),
@@ -255,6 +256,8 @@ impl<N: Install> Follower<N> {
             capabilities: vec![DELTA.to_owned()],
             revocation_seq: self.holder.node().overlay().revocation_seq(),
             kill_seq: self.holder.node().overlay().kill_seq(),
+            revocation_epoch,
+            kill_epoch,
             ..Hello::default()
         }
     }
@@ -264,7 +267,7 @@ impl<N: Install> Follower<N> {
         let theirs = heartbeat.server_time.as_ref().and_then(proto::convert::instant);
         let overlay = self.holder.node().overlay();
         overlay.heard(heartbeat.revocation_seq, heartbeat.kill_seq);
-        self.state.heard(theirs, overlay.revocation_seq() >= heartbeat.revocation_seq);
+        self.state.heard(theirs, overlay.knows_revoked(heartbeat.epoch, heartbeat.revocation_seq));
         let status = NodeStatus {
             applied: self.state.applied().map(|v| v.to_wire()),
             confirmed_age_ms: (age * 1000.0) as u64,

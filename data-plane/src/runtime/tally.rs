@@ -78,7 +78,8 @@ impl Revisions {
         held.runtimes.retain(|runtime| runtime.strong_count() > 0);
         held.runtimes.push(Arc::downgrade(runtime));
         let version = runtime.version;
-        held.tallies.retain(|(known, _)| *known != version);
+        // The numbers of an earlier epoch may be given again, to something else.
+        held.tallies.retain(|(known, _)| known.epoch == version.epoch && *known != version);
         held.tallies.push((version, runtime.tally().clone()));
         let surplus = held.tallies.len().saturating_sub(REMEMBERED);
         held.tallies.drain(..surplus);
@@ -134,5 +135,20 @@ mod tests {
             tally.count(Some(code));
         }
         assert_eq!(tally.told(&version), told(13, 3, 3));
+    }
+
+    #[test]
+    fn an_epoch_that_gives_numbers_again_counts_anew() {
+        let house = crate::house::House::new(|_| ());
+        let facts = crate::house::world::facts();
+        house.enforce(20, &facts);
+        let told =
+            || -> Vec<i64> { house.node.revisions.told().iter().map(|tally| tally.revision).collect() };
+        assert_eq!(told().first(), Some(&20));
+        let mut runtime = Arc::into_inner(house.node.runtime.swap(None).unwrap()).unwrap();
+        runtime.version = Version { epoch: 2, revision: 12, ..runtime.version };
+        house.node.enforce(Arc::new(runtime));
+        assert_eq!(told(), [12]);
+        house.close();
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Desk {
     pub(crate) done: usize,
     pub(crate) refused: Vec<String>,
     pub(crate) aborted: usize,
+    /// The store was restored: nodes may be in this epoch.
+    pub(crate) restored: Option<i64>,
     pub(crate) staged: usize,
 }
 
@@ -103,6 +105,11 @@ async fn serve(dir: &Path, desk: Arc<Mutex<Desk>>) -> Result<()> {
         (desk.orders, desk.lines) = (Some(give), Some(publisher.lines()));
     }
     let planes = Planes { publisher, nodes, config, desk };
+    let restored = planes.desk.lock().unwrap().restored;
+    if let Some(above) = restored {
+        planes.carry_out(Order::BumpEpoch(above)).await?;
+        planes.desk.lock().unwrap().restored = None;
+    }
     while let Some(order) = orders.recv().await {
         let done = planes.carry_out(order.clone()).await;
         let mut desk = planes.desk.lock().unwrap();
@@ -161,6 +168,11 @@ impl Planes {
                 };
                 if issue::revoke(&self.publisher, act(), &id).await?.is_some() {
                     self.desk.lock().unwrap().revoked.insert(public);
+                }
+            }
+            Order::BumpEpoch(above) => {
+                while self.publisher.current().head.epoch <= above {
+                    self.publisher.bump_epoch(act()).await?;
                 }
             }
             Order::Abort => {

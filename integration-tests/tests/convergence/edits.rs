@@ -15,6 +15,8 @@ pub(crate) enum Order {
     Revoke(usize),
     /// The rollout that is on its way is taken back.
     Abort,
+    /// A new epoch begins, and another, until one is above this.
+    BumpEpoch(i64),
 }
 
 fn document(kind: &str, metadata: &str, spec: &str) -> String {

@@ -24,7 +24,7 @@ pub(crate) struct Watched {
     /// Keys that were taken back, and that it has refused since.
     refused: BTreeSet<String>,
     /// Every version it ever enforced.
-    pub(crate) enforced: BTreeSet<(i64, [u8; 32])>,
+    pub(crate) enforced: BTreeSet<(i64, i64, [u8; 32])>,
 }
 
 fn older(one: &Applied, other: &Applied) -> bool {
@@ -52,7 +52,7 @@ impl Watched {
         if now != self.running
             && let Some(now) = now.filter(|now| now.revision > 0)
         {
-            self.enforced.insert((now.revision, now.digest));
+            self.enforced.insert((now.epoch, now.revision, now.digest));
         }
         self.taken.extend(now.map(|now| now.digest));
         (self.running, self.floor) = (now, now.or(self.floor));
@@ -90,8 +90,8 @@ impl Watched {
         self.refused.remove(key);
     }
 
-    /// The newest revision it enforced.
-    pub(crate) fn newest(&self) -> i64 {
-        self.enforced.last().map_or(0, |(revision, _)| *revision)
+    /// The newest epoch it met, and the newest revision of it that it enforced.
+    pub(crate) fn newest(&self) -> (i64, i64) {
+        self.enforced.last().map_or((0, 0), |(epoch, revision, _)| (*epoch, *revision))
     }
 }

@@ -6,8 +6,8 @@
 //! how long messages take. What is *not* decided by it: SQLite's own threads, the wall clock, by which a rollout bakes, the
 //! jitter between attempts, and keys. A seed that failed therefore fails again almost always, not always.
 //!
-//! Taken for granted: a store that is restored from an older copy forgets what was published since. Its revisions count on from
-//! there in the same epoch (a signed bump is not there yet), so nodes refuse what it says until it has passed them.
+//! A store that is restored from an older copy forgets what was published since, and is given epochs until one is above every node's,
+//! as an operator does who looks at the nodes.
 //!
 //! 40 seeds, which take a minute on two cores that are busy with other tests; 1,000 with `CHANCERY_LONG`; with `CHANCERY_SEED` that
 //! one, told event by event.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use control_plane::ca::Authority;
+use control_plane::store::Head;
 use tempfile::TempDir;
 use turmoil::Sim;
 
@@ -312,8 +313,13 @@ impl World {
     /// Puts an older copy of the store in place of what there is; what was done since is forgotten.
     fn restore(&mut self, copied: &Copied) -> Result<()> {
         let dir = self.control_dir();
+        let (lost, _) = control::known(&dir)?;
         copy_store(&copied.dir, &dir)?;
         let (head, _) = control::known(&dir)?;
+        {
+            let mut desk = self.desk.lock().unwrap();
+            desk.restored = desk.restored.max(Some(lost.epoch));
+        }
         let before = std::mem::replace(&mut self.desk.lock().unwrap().revoked, copied.revoked.clone());
         for key in before.difference(&copied.revoked) {
             self.watched.iter_mut().for_each(|watched| watched.forgotten(key));
@@ -369,7 +375,6 @@ impl World {
         let until = self.sim.elapsed() + SETTLED;
         let mut number = 0;
         while self.sim.elapsed() < until {
-            // What a store forgot came this far under the same revisions.
             let newest = self.watched.iter().map(Watched::newest).max().unwrap_or_default();
             self.order(Order::Abort);
             number += 1;
@@ -378,10 +383,10 @@ impl World {
             let desk = self.desk.lock().unwrap();
             let Some(lines) = &desk.lines else { continue };
             let lines = lines.borrow();
-            let head = lines.head.head.revision;
+            let Head { epoch, revision: head } = lines.head.head;
             let last = format!("end{number}");
             let is_there = lines.head.facts.tenants.keys().any(|id| id.name.as_str() == last);
-            if lines.rollout.is_none() && head > newest && is_there {
+            if lines.rollout.is_none() && (epoch, head) > newest && is_there {
                 return Ok(head);
             }
         }
@@ -416,7 +421,7 @@ impl World {
         let (now, known) = control::known(&self.control_dir())?;
         ensure!(now.revision == head, "the head went on to {}", now.revision);
         for (seat, watched) in self.seats.iter().zip(&self.watched) {
-            for (revision, digest) in &watched.enforced {
+            for (_, revision, digest) in &watched.enforced {
                 let row = (*revision, seat.geo.to_owned(), *digest);
                 let others: Vec<_> = self.known.iter().filter(|row| row.0 == *revision).collect();
                 ensure!(

@@ -161,7 +161,11 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
         .map_err(told)?;
     assert_eq!(&one, event);
 
-    house.enforced(dead["revision"].as_i64().unwrap()).await?;
+    let asked = json!({"reason": "a drill"});
+    let begun = caller.call("chancery.admin.v1.RevisionsService/BumpEpoch", asked).await?.map_err(told)?;
+    assert_eq!((&begun["epoch"], begun.get("changes")), (&json!(2), None), "{begun}");
+
+    house.enforced(begun["revision"].as_i64().unwrap()).await?;
     let nodes = caller.call("chancery.admin.v1.NodesService/ListNodes", json!({})).await?.map_err(told)?;
     let geos: Vec<&str> =
         nodes["nodes"].as_array().unwrap().iter().map(|node| node["geo"].as_str().unwrap()).collect();

@@ -65,6 +65,8 @@ mod readme;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod restored;
+#[cfg(test)]
 mod rollouts;
 #[cfg(test)]
 mod secrets;

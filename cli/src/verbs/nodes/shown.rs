@@ -63,6 +63,14 @@ fn health(node: &Value) -> String {
         return "-".to_owned();
     }
     let mut wrong = Vec::new();
+    let place = |epoch: &str, revision: &str| (number(node, epoch), number(node, revision));
+    let (applied, head) = (place("appliedEpoch", "appliedRevision"), place("headEpoch", "headRevision"));
+    if head.0 > 0 && applied > head {
+        wrong.push(format!(
+            "ahead of the store, at epoch {}: was it restored? (revisions bump-epoch)",
+            applied.0
+        ));
+    }
     let unusable = number(node, "unusableEndpointCount");
     if unusable > 0 {
         wrong.push(format!("{unusable} {} unusable", if unusable == 1 { "endpoint" } else { "endpoints" }));
@@ -79,6 +87,10 @@ fn health(node: &Value) -> String {
     if held > HELD {
         wrong.push(format!("{held} runtimes held"));
     }
+    let (keys, kills) = (number(node, "earlierKeys"), list_of(node, "earlierKills"));
+    if keys > 0 || kills > 0 {
+        wrong.push(format!("{keys} keys and {kills} kills of an earlier epoch hold on"));
+    }
     if wrong.is_empty() { "ok".to_owned() } else { wrong.join(", ") }
 }
 
@@ -91,6 +103,11 @@ pub(super) fn one(node: &Value) -> String {
     });
     let rows: Vec<Vec<String>> = rows.chain([vec!["health".to_owned(), health(node)]]).collect();
     table(&["field", "value"], rows)
+}
+
+/// How many members a list has, which is not written where it has none.
+fn list_of(node: &Value, name: &str) -> usize {
+    node.get(name).and_then(Value::as_array).map_or(0, Vec::len)
 }
 
 /// A number, which is not written where it is none.
@@ -132,6 +149,17 @@ mod tests {
         ]));
         assert!(lines[2].contains("1 endpoint unusable, policy not on disk, clock off by -75 s"), "{shown}");
         assert!(lines[2].ends_with("VALIDATION at revision 7"), "{shown}");
+    }
+
+    #[test]
+    fn a_node_that_is_ahead_of_a_restored_store_and_what_holds_on_there_are_seen_in_the_list() {
+        let mut node = node();
+        (node["appliedEpoch"], node["headEpoch"], node["headRevision"]) = (json!(1), json!(1), json!(4));
+        assert!(health(&node).starts_with("ahead of the store, at epoch 1: "), "{}", health(&node));
+        node["headEpoch"] = json!(2);
+        assert_eq!(health(&node), "ok");
+        node["earlierKills"] = json!([{"kill": "kills/x"}]);
+        assert_eq!(health(&node), "0 keys and 1 kills of an earlier epoch hold on");
     }
 
     #[test]

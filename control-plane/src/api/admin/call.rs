@@ -56,8 +56,23 @@ impl Call {
     /// Whether the call would change something.
     fn writes(&self) -> bool {
         let method = self.action.rsplit('/').next().unwrap_or_default();
-        let verbs = ["Create", "Update", "Delete", "Enrol", "Revoke", "Apply", "Approve", "Reject"];
+        let verbs = ["Create", "Update", "Delete", "Enrol", "Revoke", "Apply", "Approve", "Reject", "Bump"];
         verbs.iter().any(|verb| method.starts_with(verb))
+    }
+
+    /// The act of this call on a resource, of a call that must say why: its field `reason`, or else the header, does.
+    pub(super) fn act_because(&self, reason: &str, resource: String) -> Result<Act, Refusal> {
+        let wrong = |message: String| Refusal::field("reason", message);
+        let (reason, most) = (reason.trim(), REASON.1);
+        if reason.len() > most || reason.chars().any(char::is_control) {
+            return Err(wrong(format!("is not a text of at most {most} bytes without control characters")));
+        }
+        let act = self.act(resource);
+        match (reason, act.reason.as_str()) {
+            ("", "") => Err(wrong("is missing: say why".to_owned())),
+            ("", _) => Ok(act),
+            (reason, _) => Ok(Act { reason: reason.to_owned(), ..act }),
+        }
     }
 
     /// The act of this call on a resource.

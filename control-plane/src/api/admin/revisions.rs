@@ -1,9 +1,10 @@
-//! Revisions over the admin API: what was published, newest first.
+//! Revisions over the admin API: what was published, newest first, and a new line of succession.
 
 use policy_engine::vocabulary::{Action, Id, Kind, Name};
 use proto::admin::revisions_service_server::RevisionsService;
 use proto::admin::{
-    GetRevisionRequest, ListRevisionsRequest, ListRevisionsResponse, ResourceChange, Revision, ScopeDigest,
+    BumpEpochRequest, GetRevisionRequest, ListRevisionsRequest, ListRevisionsResponse, ResourceChange,
+    Revision, ScopeDigest,
 };
 use proto::name;
 use proto::status::Refusal;
@@ -36,16 +37,40 @@ impl RevisionsService for Admin {
         let found = self.revisions(&call, &asked).await;
         self.answer(&call, found).await
     }
+
+    async fn bump_epoch(&self, request: Request<BumpEpochRequest>) -> Result<Response<Revision>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.RevisionsService/BumpEpoch", request)?;
+        let begun = self.bumped(&call, &asked.reason).await;
+        self.answer(&call, begun).await
+    }
 }
 
 impl Admin {
     async fn revision(&self, call: &Call, name: &str) -> Result<Revision, Refusal> {
         let number = numbered(name, LIST)?;
         self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
+        self.numbered(number, name).await
+    }
+
+    async fn numbered(&self, number: i64, name: &str) -> Result<Revision, Refusal> {
         let page = Page { before: number.checked_add(1), size: 1 };
         let found = self.publisher.store().revisions(page).await?;
         let row = found.into_iter().find(|row| row.revision == number).ok_or_else(|| missing(name))?;
         self.whole(row).await
+    }
+
+    async fn bumped(&self, call: &Call, reason: &str) -> Result<Revision, Refusal> {
+        call.concerns(LIST.to_owned());
+        self.publisher.current().demand_plural(&call.actor, Action::Write, LIST, None)?;
+        let act = call.act_because(reason, LIST.to_owned())?;
+        let head = self.publisher.bump_epoch(act).await?.head;
+        tracing::warn!(
+            epoch = head.epoch,
+            revision = head.revision,
+            actor = call.actor.name(),
+            "a new epoch begins"
+        );
+        self.numbered(head.revision, &format!("{LIST}/{}", head.revision)).await
     }
 
     async fn revisions(

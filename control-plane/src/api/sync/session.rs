@@ -10,7 +10,7 @@ use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{
     Chunk, ControlMessage, Heartbeat, Hello, Nack, NackCode, NodeMessage, Reconnect, SnapshotBegin,
-    SnapshotEnd, Welcome,
+    SnapshotEnd, Version, Welcome,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::encoded::{Encoded, Parts};
 use super::line::{Bundle, Line};
 use super::peer::NodeId;
-use super::statements::Told;
+use super::statements::{Standing, Told};
 use super::turns::Waiting;
 use super::{LAST_WORD, Lines, Shared, secrets};
 use crate::clock;
@@ -38,6 +38,9 @@ const DELTA: &str = "delta";
 const READS: Duration = Duration::from_secs(60);
 
 type Say = mpsc::Sender<Result<ControlMessage, Status>>;
+
+/// The epoch and the digest of a snapshot: what is the same in a new epoch is another, for a node is to know of the epoch.
+type Content = (i64, Vec<u8>);
 
 /// Serves one node until either side ends the stream.
 pub(super) async fn run(
@@ -68,16 +71,17 @@ pub(super) async fn run(
 }
 
 /// Tells what is newer than what the node knows, and whatever comes after; ends with the stream.
-async fn tell(mut told: watch::Receiver<Told>, say: Say, known: (u64, u64)) -> Result<(), Status> {
-    let (mut revocations, mut kills) = known;
+async fn tell(mut told: watch::Receiver<Told>, say: Say, known: [Standing; 2]) -> Result<(), Status> {
+    let [mut revocations, mut kills] = known;
     loop {
         let now = told.borrow_and_update().clone();
-        if now.revocations.seq > 0 && now.revocations.seq != revocations {
-            revocations = now.revocations.seq;
+        let (revoked, switched) = (now.revocations.standing(), now.kills.standing());
+        if revoked.0 > 0 && revoked != revocations {
+            revocations = revoked;
             send(&say, Saying::Revocations(now.revocations.statement.clone())).await?;
         }
-        if now.kills.seq > 0 && now.kills.seq != kills {
-            kills = now.kills.seq;
+        if switched.0 > 0 && switched != kills {
+            kills = switched;
             send(&say, Saying::Kills(now.kills.statement.clone())).await?;
         }
         if told.changed().await.is_err() {
@@ -127,11 +131,11 @@ struct Session {
 
 /// What was said to the node so far.
 struct Sent {
-    /// The digest the node last said it enforces.
-    applied: Vec<u8>,
+    /// What the node last said it enforces.
+    applied: Option<Content>,
     public_key: Vec<u8>,
-    /// The digest the node enforces, was last sent, or last refused: not to be sent (again).
-    settled: Vec<u8>,
+    /// What the node enforces, was last sent, or last refused: not to be sent (again).
+    settled: Option<Content>,
     /// It is sent no snapshots: it would not understand them.
     held: bool,
     /// The node takes changes in place of whole snapshots; not after one that it could not use.
@@ -140,8 +144,8 @@ struct Sent {
     nonce: u64,
     secrets_seq: u64,
     secrets: Option<Arc<Bundle>>,
-    /// The seqs of the revocations and kills it said it knows.
-    told: (u64, u64),
+    /// The revocations and the kills it said it knows.
+    told: [Standing; 2],
     /// The revision and the line it was last noted to enforce.
     confirmed: (i64, &'static str),
 }
@@ -149,7 +153,7 @@ struct Sent {
 impl Sent {
     fn new(hello: Hello) -> Self {
         let held = !nodes::said::understands(&hello);
-        let applied = hello.applied.map(|v| v.digest).unwrap_or_default();
+        let applied = hello.applied.map(content);
         Self {
             applied: applied.clone(),
             public_key: hello.hpke_public_key,
@@ -160,10 +164,19 @@ impl Sent {
             nonce: 0,
             secrets_seq: 0,
             secrets: None,
-            told: (hello.revocation_seq, hello.kill_seq),
+            told: [(hello.revocation_epoch, hello.revocation_seq), (hello.kill_epoch, hello.kill_seq)],
             confirmed: (0, ""),
         }
     }
+
+    /// The digest of what it enforces; empty: it enforces nothing.
+    fn digest(&self) -> &[u8] {
+        self.applied.as_ref().map_or(&[], |(_, digest)| digest)
+    }
+}
+
+fn content(version: Version) -> Content {
+    (version.epoch, version.digest)
 }
 
 impl Session {
@@ -245,15 +258,15 @@ impl Session {
             self.sent.secrets = Some(line.secrets.clone());
         }
         let confirmed = (line.head.revision, line.word);
-        if self.sent.applied == line.snapshot.version.digest && self.sent.confirmed != confirmed {
+        let wanted = Some(content(line.snapshot.version.clone()));
+        if self.sent.applied == wanted && self.sent.confirmed != confirmed {
             self.sent.confirmed = confirmed;
             self.known.update(|view| {
                 view.confirmed_revision = line.head.revision;
                 view.line = line.word.to_owned();
             });
         }
-        let digest = &line.snapshot.version.digest;
-        let settled = [&self.sent.settled, &self.sent.applied].contains(&digest);
+        let settled = [&self.sent.settled, &self.sent.applied].contains(&&wanted);
         if self.sent.awaiting.is_some() {
             return Ok(());
         }
@@ -264,7 +277,7 @@ impl Session {
         let shared = self.shared.clone();
         let metrics = shared.origin.publisher.metrics();
         let parts = match self.sent.takes_changes {
-            true => line.snapshot.since(&self.sent.applied, metrics).await,
+            true => line.snapshot.since(self.sent.digest(), metrics).await,
             false => line.snapshot.whole(metrics).await,
         };
         match self.turn.may_send(parts.total_bytes) {
@@ -277,7 +290,7 @@ impl Session {
         self.sent.nonce += 1;
         let nonce = self.sent.nonce;
         self.sent.awaiting = Some(nonce);
-        self.sent.settled = snapshot.version.digest.clone();
+        self.sent.settled = Some(content(snapshot.version.clone()));
         self.say(Saying::SnapshotBegin(SnapshotBegin {
             nonce,
             envelope: snapshot.envelope.clone(),
@@ -306,6 +319,7 @@ impl Session {
             confirmed_at: Some(proto::convert::timestamp(Instant(line.confirmed_at))),
             revocation_seq,
             kill_seq,
+            epoch: line.head.epoch,
         }))
         .await
     }
@@ -323,7 +337,7 @@ impl Session {
                     self.turn.end();
                 }
                 self.known.update(|view| nodes::said::ack(view, &ack));
-                self.sent.applied = ack.applied.as_ref().map(|v| v.digest.clone()).unwrap_or_default();
+                self.sent.applied = ack.applied.clone().map(content);
                 tracing::info!(%geo, node = %name, apply_us = ack.apply_us, persisted = ack.persisted,
                     revision = ack.applied.map_or(0, |v| v.revision), "a node enforces");
             }
@@ -342,11 +356,11 @@ impl Session {
         if self.sent.awaiting == Some(nack.nonce) {
             self.sent.awaiting = None;
             self.turn.end();
-            digest = self.sent.settled.clone();
+            digest = self.sent.settled.clone().map(|(_, digest)| digest).unwrap_or_default();
             // What the changes did not lead to, the whole does.
             let misled = matches!(nack.code(), NackCode::BaseMissing | NackCode::DigestMismatch);
             if misled && std::mem::take(&mut self.sent.takes_changes) {
-                self.sent.settled.clear();
+                self.sent.settled = None;
             }
         }
         let NodeId { geo, name } = &self.node;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use policy_engine::vocabulary::Geo;
 use prost::Message;
-use proto::sync::{KillSet, Statement};
+use proto::sync::{KillSet, RevocationSet, Statement};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,22 +23,37 @@ pub(super) struct Told {
     pub(super) kills: Arc<Said>,
 }
 
+/// The epoch and the seq of a statement.
+pub(super) type Standing = (i64, u64);
+
 /// A statement, and where it stands among those of its kind.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     /// 0: nothing was said yet.
+    pub(super) epoch: i64,
+    /// 0: nothing was ever taken back or switched off in the epoch.
     pub(super) seq: u64,
     pub(super) statement: Statement,
 }
 
 impl Said {
-    fn of(signers: &Signers, subject: Subject, (seq, body): (u64, Vec<u8>)) -> Arc<Self> {
+    /// Where it stands; epoch 0: nothing was said yet.
+    pub(super) fn standing(&self) -> Standing {
+        (self.epoch, self.seq)
+    }
+
+    fn of(signers: &Signers, subject: Subject, ((epoch, seq), body): (Standing, Vec<u8>)) -> Arc<Self> {
         let signer = signers.current();
         let signature = signer.sign(subject, &body);
         let statement =
             Statement { body: body.into(), signature, signer_certificate: signer.certificate().clone() };
-        Arc::new(Self { seq, statement })
+        Arc::new(Self { epoch, seq, statement })
     }
+}
+
+/// Whether there is anything to say. From the second epoch on there always is: nodes may hold what an earlier one said.
+fn is_news(epoch: i64, seq: u64) -> bool {
+    seq > 0 || epoch > 1
 }
 
 /// Follows what is published and what is switched off, for one geo, until `stop`.
@@ -101,8 +116,8 @@ impl Maker {
         }
         self.revoked = Some((revoked.clone(), epoch));
         let set = revocations(revoked, published.head, &self.geo);
-        (set.seq > 0)
-            .then(|| Said::of(&self.origin.signers, Subject::Revocations, (set.seq, set.encode_to_vec())))
+        let said = |set: RevocationSet| ((set.epoch, set.seq), set.encode_to_vec());
+        is_news(set.epoch, set.seq).then(|| Said::of(&self.origin.signers, Subject::Revocations, said(set)))
     }
 
     /// The kills, if they are others than before; they name only what is in the line's policy.
@@ -111,11 +126,11 @@ impl Maker {
         let now = self.origin.publisher.kills().current();
         let set = kills::set_for(&now, &self.geo, &line.facts, line.head);
         let same = set.kills == self.kills.kills && set.epoch == self.kills.epoch;
-        if set.seq == 0 || (same && self.kills.seq > 0) {
+        if same || !is_news(set.epoch, set.seq) {
             return None;
         }
         self.kills = set;
-        let (seq, body) = (self.kills.seq, self.kills.encode_to_vec());
-        Some(Said::of(&self.origin.signers, Subject::Kills, (seq, body)))
+        let said = ((self.kills.epoch, self.kills.seq), self.kills.encode_to_vec());
+        Some(Said::of(&self.origin.signers, Subject::Kills, said))
     }
 }

@@ -78,7 +78,7 @@ async fn a_node_that_has_it_is_sent_secrets_and_no_snapshot() {
     let mut first = port.node("eu", "eu-1", Hello::default()).await;
     let snapshot = first.snapshot().await;
     let (revision, digest) = (1, snapshot.envelope.digest.clone());
-    let hello = Hello { applied: Some(Version { epoch: 0, revision, digest }), ..Hello::default() };
+    let hello = Hello { applied: Some(Version { epoch: 1, revision, digest }), ..Hello::default() };
     let mut second = port.node("eu", "eu-2", hello).await;
     assert!(matches!(second.arrived().await, Arrived::Welcome));
     let Arrived::Secrets(bundle) = second.arrived().await else { panic!("secrets come first") };
@@ -86,6 +86,53 @@ async fn a_node_that_has_it_is_sent_secrets_and_no_snapshot() {
     second.confirmed(1).await;
     let seen = port.nodes.get(&"eu".parse().unwrap(), &"eu-2".parse().unwrap()).unwrap();
     assert_eq!((seen.applied_revision, seen.confirmed_revision), (1, 1));
+}
+
+#[tokio::test]
+async fn case_11_what_a_node_refused_or_has_is_sent_again_in_a_new_epoch_and_so_are_statements() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    // It has what this store has lost: a later revision, and revocations and kills of a later seq.
+    let (revision, digest) = (9, vec![7; 32]);
+    let lost = Hello { applied: Some(Version { epoch: 1, revision, digest }), ..takes_changes() };
+    let lost = Hello { revocation_epoch: 1, revocation_seq: 8, kill_epoch: 1, kill_seq: 8, ..lost };
+    let mut ahead = port.node("eu", "eu-1", lost).await;
+    let old = ahead.snapshot().await;
+    ahead.nacks(&old, NackCode::StaleRevision, "it is older").await;
+    let shown = || port.nodes.get(&"eu".parse().unwrap(), &"eu-1".parse().unwrap()).unwrap();
+    while shown().last_nack.is_none() {
+        ahead.confirmed(1).await;
+    }
+    let shown = shown();
+    let nack = shown.last_nack.unwrap();
+    assert_eq!((nack.code.as_str(), nack.revision, shown.confirmed_revision), ("STALE_REVISION", 1, 0));
+    assert_eq!((shown.applied_epoch, shown.applied_revision), (1, 9));
+    // This one has the same content as the head, and a later number.
+    let digest = old.envelope.digest.clone();
+    let same = Hello { applied: Some(Version { epoch: 1, revision, digest }), ..takes_changes() };
+    let mut same = port.node("eu", "eu-2", same).await;
+    same.confirmed(1).await;
+
+    let act = Act { reason: "restored".into(), ..Act::of_system("test") };
+    port.fixture.publisher.bump_epoch(act).await.unwrap();
+    for (node, base) in [(&mut ahead, 0), (&mut same, 32)] {
+        let snapshot = node.snapshot().await;
+        assert_eq!((snapshot.envelope.epoch, snapshot.envelope.revision), (2, 2));
+        assert_eq!((snapshot.envelope.shrink_revision, snapshot.base.len()), (2, base));
+        node.ack(&snapshot).await;
+        node.confirmed(2).await;
+    }
+    // Whoever comes later is told that this epoch took nothing back and switched nothing off.
+    let mut later = port.node("eu", "eu-3", Hello { kill_epoch: 1, kill_seq: 8, ..Hello::default() }).await;
+    let (mut revocations, mut kills) = (None, None);
+    while revocations.is_none() || kills.is_none() {
+        match later.arrived().await {
+            Arrived::Revocations(set) => revocations = Some((set.epoch, set.seq)),
+            Arrived::Kills(set) => kills = Some((set.epoch, set.seq)),
+            _ => {}
+        }
+    }
+    assert_eq!((revocations, kills), (Some((2, 0)), Some((2, 0))));
 }
 
 fn takes_changes() -> Hello {
@@ -178,7 +225,8 @@ async fn what_was_taken_back_is_told_at_once_and_again_only_when_it_is_more() {
     let digest = crate::registry::sha256(id.name.as_str().as_bytes());
     assert_eq!((told.seq, told.keys), (3, vec![digest[..16].to_vec()]));
     // Who knows it is not told again; who does not, is.
-    let mut knows = port.node("eu", "eu-2", Hello { revocation_seq: 3, ..Hello::default() }).await;
+    let mut knows =
+        port.node("eu", "eu-2", Hello { revocation_epoch: 1, revocation_seq: 3, ..Hello::default() }).await;
     let mut does_not = port.node("eu", "eu-3", Hello::default()).await;
     for (node, expected) in [(&mut knows, 0), (&mut does_not, 1)] {
         let mut count = 0;

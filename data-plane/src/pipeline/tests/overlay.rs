@@ -63,7 +63,7 @@ async fn what_is_switched_off_is_refused_in_every_mode_at_every_door_and_all_els
         for mode in MODES {
             for (seq, (target, name)) in (1..).zip(HIT) {
                 let house = House::new(|_| ());
-                assert!(house.node.overlay.kill(&kills((1, seq), vec![kill(target, name, mode)])));
+                assert!(house.node.overlay.kill(&kills((1, seq), vec![kill(target, name, mode)])).is_now());
                 for (operation, body) in [
                     (Operation::Chat, asking("fast", "hi", "")),
                     (Operation::Chat, asking("fast", "hi", r#","stream":true"#)),
@@ -168,7 +168,7 @@ async fn case_16_a_key_that_is_revoked_is_refused_at_once_and_its_streams_are_cu
     for door in DOORS {
         let house = House::new(|_| ());
         let stream = hanging(&house, door).await;
-        assert!(house.node.overlay.revoke(&revoked((1, 1), 0, &["demo"])));
+        assert!(house.node.overlay.revoke(&revoked((1, 1), 0, &["demo"])).is_now());
         let (code, took) = end_of(stream).await;
         assert_eq!(code, Some("key_revoked"));
         assert!(took < Duration::from_millis(150), "before the vendor's silence could end it: {took:?}");
@@ -270,7 +270,7 @@ async fn a_request_that_waits_for_its_whole_answer_is_ended_too() {
 async fn what_can_not_be_known_is_taken_for_switched_off() {
     let dir = tempfile::tempdir().unwrap();
     let statements = crate::overlay::Statements::at(dir.path());
-    statements.keep(crate::overlay::Said::Kills, b"torn").unwrap();
+    statements.keep(crate::overlay::Said::Kills, b"torn", crate::overlay::Trace::AsItWas).unwrap();
     let house = House::keeping(statements);
     house.node.overlay.restore(|_, _| Err("it does not verify".to_owned()));
     for (key, code) in [(KEY, "policy_unavailable"), ("chy_demo_no", "policy_unavailable")] {

@@ -226,6 +226,10 @@ fn it_shrinks_only_where_its_author_said_so() {
     assert_eq!(code(&bare, Some(&running)), NackCode::EmptyRefused);
     bare.envelope.shrink_revision = 3;
     assert!(judge(&bare, Some(&running)).is_ok());
+    // A new epoch began with a revision that may shrink, wherever the node is in the one before.
+    bare.envelope.epoch = 1;
+    assert!(judge(&bare, Some(&held(0, 9))).is_ok());
+    assert_eq!(code(&bare, Some(&held(1, 3))), NackCode::EmptyRefused);
     assert!(judge(&bare, None).is_ok());
 }
 

@@ -62,7 +62,7 @@ async fn what_a_node_says_of_itself_is_shown_and_ends_with_its_process() {
     let snapshot = node.snapshot().await;
     node.ack(&snapshot).await;
     let endpoint = "endpoints/e".to_owned();
-    let applied = Version { epoch: 0, revision: 1, digest: snapshot.envelope.digest.clone() };
+    let applied = Version { epoch: 1, revision: 1, digest: snapshot.envelope.digest.clone() };
     node.say(Said::Status(Status {
         applied: Some(applied),
         inflight: 3,

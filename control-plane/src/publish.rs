@@ -193,35 +193,18 @@ impl Publisher {
         self.go_on(record).await
     }
 
-    /// Takes a rollout back, by a new revision with what was there before; `None` where it is over already.
-    pub async fn take_back(
-        &self,
-        act: Act,
-        name: &str,
-        reason: &str,
-    ) -> Result<Option<Rollout>, ChangeError> {
-        let active =
-            self.shared.in_force.borrow().rollout.clone().filter(|active| active.record.name == name);
-        let Some(active) = active else { return Ok(None) };
-        let (name, reason) = (name.to_owned(), reason.to_owned());
-        let ended = Arc::new(Mutex::new(None));
-        let told = ended.clone();
-        let lines = self.shared.clone();
+    /// Takes a rollout back, by a new revision with what was there before; tells whether it was still on its way.
+    pub async fn take_back(&self, act: Act, name: &str, reason: &str) -> Result<bool, ChangeError> {
+        let (name, reason, lines) = (name.to_owned(), reason.to_owned(), self.lines());
         let plan = move |published: &Published, _: &Gate| {
-            let now = lines.in_force.borrow().rollout.clone();
+            let now = lines.borrow().rollout.clone();
             let Some(active) = now.filter(|active| active.record.name == name) else {
                 return Ok(Plan::default());
             };
-            let record = lines::aborted(&active.record, &reason, published.head.revision.saturating_add(1));
-            if let Ok(mut told) = told.try_lock() {
-                *told = Some(record.clone());
-            }
-            Ok(Plan { ends: Some(record), ..active.taken_back() })
+            let revision = published.head.revision.saturating_add(1);
+            Ok(Plan { ends: Some(lines::aborted(&active.record, &reason, revision)), ..active.taken_back() })
         };
-        drop(active);
-        self.publish(act, Mode::Commit, plan).await?;
-        let ended = ended.lock().await.take();
-        Ok(ended)
+        Ok(self.publish(act, Mode::Commit, plan).await?.changed)
     }
 
     /// Everything that changed after a revision, up to another; `None` where that is not known any more.

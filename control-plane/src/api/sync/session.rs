@@ -277,8 +277,8 @@ impl Session {
         let shared = self.shared.clone();
         let metrics = shared.origin.publisher.metrics();
         let parts = match self.sent.takes_changes {
-            true => line.snapshot.since(self.sent.digest(), metrics).await,
-            false => line.snapshot.whole(metrics).await,
+            true => line.snapshot.since(self.sent.digest(), metrics).await?,
+            false => line.snapshot.whole(metrics).await?,
         };
         match self.turn.may_send(parts.total_bytes) {
             true => self.send(&line.snapshot, &parts).await,

@@ -36,6 +36,15 @@ async fn split(port: &Port, nodes: [FakeNode; 2]) -> (FakeNode, FakeNode) {
     if chosen.as_deref() == Some("nodes/eu-1") { (first, second) } else { (second, first) }
 }
 
+/// The newest rollout as it is kept; active only while it is on its way.
+async fn newest(port: &Port) -> proto::admin::Rollout {
+    let store = port.fixture.publisher.store();
+    let kept = store.rollouts(crate::store::Page { before: None, size: 1 }).await.unwrap().remove(0);
+    let record = proto::admin::Rollout::decode(kept.body.as_slice()).unwrap();
+    assert_eq!(kept.active, !crate::publish::lines::is_over(&record), "{record:?}");
+    record
+}
+
 fn has(snapshot: &Snapshot, name: &str, word: &str) -> bool {
     let mut found = snapshot.contents.resources.iter().filter(|resource| resource.name == name);
     found.any(|resource| resource.body.windows(word.len()).any(|part| part == word.as_bytes()))
@@ -70,14 +79,17 @@ async fn a_staged_change_comes_to_the_canary_alone_and_what_is_not_staged_to_all
 
     // Taken back it goes on to what was there before, under a higher revision.
     let publisher = &port.fixture.publisher;
-    let ended = publisher.take_back(Act::of_system("test"), &name, "a whim").await.unwrap().unwrap();
+    assert!(publisher.take_back(Act::of_system("test"), &name, "a whim").await.unwrap());
+    let ended = newest(&port).await;
+    assert_eq!(ended.reason, "a whim");
     assert_eq!((ended.state.as_str(), ended.rollback_revision), ("aborted", 4));
     let back = canary.snapshot().await;
     assert_eq!((back.envelope.revision, back.envelope.line.as_str()), (4, "stable"));
     assert!(has(&back, "roles/r", "view"));
     canary.ack(&back).await;
     other.confirmed(4).await;
-    assert_eq!(publisher.take_back(Act::of_system("test"), &name, "again").await.unwrap(), None);
+    assert!(!publisher.take_back(Act::of_system("test"), &name, "again").await.unwrap());
+    assert_eq!(newest(&port).await, ended);
     assert_eq!(port.publish(&role("infer")).await, 5);
 }
 
@@ -92,10 +104,8 @@ async fn case_23_a_bad_change_is_held_at_the_canary_and_rolled_forward_to_what_w
     canary.nack(&candidate, "spec.permissions: too much").await;
     let mut lines = port.fixture.publisher.lines();
     soon(lines.wait_for(|lines| lines.rollout.is_none())).await.unwrap();
-    let store = port.fixture.publisher.store();
-    let kept = store.rollouts(crate::store::Page { before: None, size: 1 }).await.unwrap().remove(0);
-    let record = proto::admin::Rollout::decode(kept.body.as_slice()).unwrap();
-    assert!(!kept.active && record.state == "aborted" && record.rollback_revision == 3, "{record:?}");
+    let record = newest(&port).await;
+    assert!(record.state == "aborted" && record.rollback_revision == 3, "{record:?}");
     assert!(record.reason.contains("VALIDATION spec.permissions: too much"), "{}", record.reason);
     // The canary refused it, and has what it had; the other never saw it.
     canary.confirmed(3).await;
@@ -132,9 +142,7 @@ async fn case_23_what_a_node_answered_by_the_stable_line_is_not_held_against_the
     canary.say(Said::Status(Status { tallies, ..Status::default() })).await;
     let mut lines = port.fixture.publisher.lines();
     soon(lines.wait_for(|lines| lines.rollout.is_none())).await.unwrap();
-    let store = port.fixture.publisher.store();
-    let kept = store.rollouts(crate::store::Page { before: None, size: 1 }).await.unwrap().remove(0);
-    let record = proto::admin::Rollout::decode(kept.body.as_slice()).unwrap();
+    let record = newest(&port).await;
     assert_eq!(record.reason, "refusals under the candidate: 100.0 % of 40 requests, 50.0 % before");
 }
 

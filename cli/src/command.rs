@@ -96,6 +96,8 @@ mod tests {
                 "--url",
                 "https://a:1",
             ],
+            &["chancery", "nodes", "tokens", "-o", "json"],
+            &["chancery", "nodes", "withdraw", "ab12", "--reason", "x"],
             &["chancery", "nodes", "revoke", "eu-3", "-o", "json"],
             &["chancery", "data-plane", "--config", "f", "--log", "warn,data_plane=debug"],
             &["chancery", "kill", "--model", "m", "--mode", "drain", "--reason", "x", "--expires", "2h"],

@@ -86,6 +86,9 @@ pub enum Unfit {
     /// Its time is over.
     #[error("it has expired")]
     Expired,
+    /// It was taken back.
+    #[error("it was withdrawn")]
+    Withdrawn,
     /// Its node was revoked.
     #[error("its node was revoked since it was made")]
     Revoked,
@@ -144,11 +147,12 @@ impl Enrolment {
             geo: geo.to_string(),
             node: node.to_string(),
             expires_at: now.saturating_add(valid),
-            used_for: None,
-            revoked: false,
+            made_by: act.actor.clone(),
+            created_at: now,
+            ..EnrolmentRow::default()
         };
         let _turn = self.admission.turn().await;
-        self.store.keep_enrolment(&row, now, &noted(act, now)).await?;
+        self.store.keep_enrolment(&row, &noted(act, now)).await?;
         self.admission.readmit(geo, node);
         Ok(Made { token: minted.token, expires_at: row.expires_at })
     }
@@ -205,6 +209,7 @@ impl Enrolment {
     fn fit(&self, row: &EnrolmentRow, key: &[u8; 32], now: i64) -> Result<(), Unfit> {
         match &row.used_for {
             _ if row.revoked => Err(Unfit::Revoked),
+            _ if row.withdrawn_at.is_some() => Err(Unfit::Withdrawn),
             Some(used_for) if used_for != key => Err(Unfit::Used),
             _ if row.expires_at <= now => Err(Unfit::Expired),
             _ => Ok(()),
@@ -261,15 +266,7 @@ pub async fn revoke(
 /// Stands where there is no token, so that looking at it costs the same.
 fn nobody() -> EnrolmentRow {
     let secret = digest(&SHA256, b"nobody's").as_ref().try_into().unwrap_or_default();
-    EnrolmentRow {
-        id: String::new(),
-        secret,
-        geo: String::new(),
-        node: String::new(),
-        expires_at: 0,
-        used_for: None,
-        revoked: false,
-    }
+    EnrolmentRow { secret, ..EnrolmentRow::default() }
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub use signers::SignerRow;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 10] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
@@ -54,6 +54,8 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
     (6, "signers", include_str!("../migrations/sqlite/0006_signers.sql")),
     (7, "rollouts", include_str!("../migrations/sqlite/0007_rollouts.sql")),
     (8, "proposals", include_str!("../migrations/sqlite/0008_proposals.sql")),
+    (9, "enrolment tokens", include_str!("../migrations/sqlite/0009_enrolment_tokens.sql")),
+    (10, "proposals expire", include_str!("../migrations/sqlite/0010_proposals_expire.sql")),
 ];
 
 /// Why the store did not do it.

@@ -1,6 +1,6 @@
 //! Until when certificates are good, told in time.
 //!
-//! Law: of a certificate only its validity is read (RFC 5280, 4.1.2.5); one whose end can't be read is told of by no
+//! Law: of a certificate only its validity and its serial number are read (RFC 5280, 4.1.2.2 and 4.1.2.5); one whose end can't be read is told of by no
 //! number. Absent on purpose: trust, which TLS decides.
 
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::registry::hex;
 
 /// How long before its end a certificate is warned of.
 const SOON: i64 = 14 * DAY;
@@ -54,6 +55,12 @@ pub(crate) fn validity(der: &[u8]) -> Option<(i64, i64)> {
     let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
     let validity = certificate.validity();
     Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
+}
+
+/// A certificate's serial number, lower-case hexadecimal; empty where the DER is not a certificate's.
+pub(crate) fn serial(der: &[u8]) -> String {
+    let read = x509_parser::parse_x509_certificate(der);
+    read.map(|(_, certificate)| hex(certificate.raw_serial())).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `nodes`: who enforces what, tokens and certificates for new ones, and the end of one.
 
 mod shown;
+mod tokens;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,6 +31,10 @@ pub(crate) enum Nodes {
     Get(Get),
     /// Make a token with which one machine becomes a node. It is shown now and never again.
     Enrol(Enrol),
+    /// List the tokens that were made, for whom, by whom, and what became of each. Their secrets are nowhere.
+    Tokens(tokens::Tokens),
+    /// Take a token back that was not used.
+    Withdraw(tokens::Withdraw),
     /// End a node: its stream is closed, its certificates and tokens are refused. A new token lets it in again.
     Revoke(Revoke),
     /// Issue a node's certificate, on the control plane's machine; the control plane need not run.
@@ -131,6 +136,8 @@ pub(super) async fn run(client: &Client, nodes: &Nodes) -> Result<(), Failure> {
             asked.shown.print(&reply, || enrolled(&reply.json, &asked.url, client.host()));
             Ok(())
         }
+        Nodes::Tokens(asked) => asked.run(client).await,
+        Nodes::Withdraw(asked) => asked.run(client).await,
         Nodes::Revoke(asked) => {
             let client = &asked.because.told_by(client)?;
             let name = name(&asked.node)?;

@@ -16,9 +16,11 @@ mod revisions;
 mod rollouts;
 mod services;
 mod standard;
+mod tokens;
 
 use proto::admin::audit_service_server::AuditServiceServer;
 use proto::admin::endpoints_service_server::EndpointsServiceServer;
+use proto::admin::enrolment_tokens_service_server::EnrolmentTokensServiceServer;
 use proto::admin::grants_service_server::GrantsServiceServer;
 use proto::admin::guardrails_service_server::GuardrailsServiceServer;
 use proto::admin::keys_service_server::KeysServiceServer;
@@ -124,6 +126,7 @@ impl Admin {
             ProposalsServiceServer,
             AuditServiceServer,
             NodesServiceServer,
+            EnrolmentTokensServiceServer,
             PolicyServiceServer,
         )
     }

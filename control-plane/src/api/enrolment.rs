@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use policy_engine::vocabulary::{Geo, Name};
+use policy_engine::vocabulary::{Geo, Instant, Name};
 use proto::code::ErrorCode;
 use proto::sync::enrolment_server::Enrolment as EnrolmentRpc;
 use proto::sync::{EnrolRequest, EnrolResponse, RenewRequest};
@@ -17,9 +17,11 @@ use tonic::{Request, Response, Status};
 use super::sync::{PeerError, admitted};
 use crate::admission::{Admission, Refused};
 use crate::ca::Requested;
+use crate::clock;
 use crate::enrolment::{Enrolment, EnrolmentError, Presented, Unfit};
-use crate::publish::{Act, Publisher};
+use crate::publish::{Act, Publisher, noted};
 use crate::store::EnrolmentRow;
+use crate::validity::{serial, validity};
 
 /// Bytes of a message: a token and a request of a few hundred.
 pub const MESSAGE_BYTES: usize = 16 << 10;
@@ -35,6 +37,9 @@ const NOT_TAKEN: &str = "the enrolment token is not taken: ask whoever runs the 
 
 /// The call of the first certificate, as the log knows it.
 const ENROL: &str = "chancery.sync.v1.Enrolment/Enrol";
+
+/// The call of each further one.
+const RENEW: &str = "chancery.sync.v1.Enrolment/Renew";
 
 /// The service that gives nodes their certificates.
 #[derive(Debug)]
@@ -109,6 +114,9 @@ impl EnrolmentRpc for EnrolmentService {
         let key = Requested::read(&request.get_ref().certificate_request).map_err(malformed)?;
         let made = self.enrolment.renew((&node.geo, &node.name), &key, &revoked);
         let made = made.map_err(|error| broken(&error))?;
+        let act = renewal(&node.geo, &node.name, &made);
+        let logged = self.publisher.store().log(&noted(&act, clock::now())).await;
+        logged.map_err(|error| broken(&error.into()))?;
         tracing::info!(geo = %node.geo, node = %node.name, "a node's certificate is renewed");
         Ok(self.answer(&made))
     }
@@ -120,6 +128,19 @@ fn act(id: &str, row: &EnrolmentRow) -> Act {
         actor: format!("enrolmentTokens/{id}"),
         action: ENROL.to_owned(),
         resource: format!("geos/{}/nodes/{}", row.geo, row.node),
+        ..Act::default()
+    }
+}
+
+/// The act of a node that has its next certificate.
+fn renewal(geo: &Geo, node: &Name, certificate: &CertificateDer<'_>) -> Act {
+    let actor = format!("geos/{geo}/nodes/{node}");
+    let end = validity(certificate).map(|(_, end)| Instant(end.saturating_mul(1_000_000)));
+    Act {
+        resource: format!("{actor}/certificates/{}", serial(certificate)),
+        actor,
+        action: RENEW.to_owned(),
+        reason: end.map(|end| format!("until {end}")).unwrap_or_default(),
         ..Act::default()
     }
 }

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use super::{Digest, Event, Store, StoreError, audit, digest};
 
 /// A token as stored. Times are microseconds since the Unix epoch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnrolmentRow {
     /// Its public id.
     pub id: String,
@@ -25,6 +25,25 @@ pub struct EnrolmentRow {
     pub used_for: Option<Digest>,
     /// Its node was revoked since it was made.
     pub revoked: bool,
+    /// Who made it; empty where that was not kept.
+    pub made_by: String,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it was used first.
+    pub used_at: Option<i64>,
+    /// When it was taken back.
+    pub withdrawn_at: Option<i64>,
+}
+
+/// What is read of a token.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, secret, geo, node, expires_at, used_for, revoked_at, made_by, created_at, used_at, withdrawn_at \
+             FROM enrolment ",
+            $rest
+        )
+    };
 }
 
 /// A node that was revoked once.
@@ -42,22 +61,19 @@ pub struct RevokedRow {
 
 impl Store {
     /// Keeps a new token. Its node, where it was revoked, may be one again.
-    pub async fn keep_enrolment(
-        &self,
-        token: &EnrolmentRow,
-        now: i64,
-        event: &Event<'_>,
-    ) -> Result<(), StoreError> {
+    pub async fn keep_enrolment(&self, token: &EnrolmentRow, event: &Event<'_>) -> Result<(), StoreError> {
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
-            "INSERT INTO enrolment (id, secret, geo, node, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO enrolment (id, secret, geo, node, created_at, expires_at, made_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(&token.id)
         .bind(token.secret.as_slice())
         .bind(&token.geo)
         .bind(&token.node)
-        .bind(now)
+        .bind(token.created_at)
         .bind(token.expires_at)
+        .bind(&token.made_by)
         .execute(&mut *tx)
         .await?;
         sqlx::query("UPDATE node_identity SET revoked_at = NULL WHERE geo = $1 AND node = $2")
@@ -72,13 +88,48 @@ impl Store {
 
     /// A token by its public id.
     pub async fn enrolment(&self, id: &str) -> Result<Option<EnrolmentRow>, StoreError> {
-        let row = sqlx::query(
-            "SELECT id, secret, geo, node, expires_at, used_for, revoked_at FROM enrolment WHERE id = $1",
-        )
-        .bind(id)
-        .fetch_optional(&self.reader)
-        .await?;
+        let row = sqlx::query(select!("WHERE id = $1")).bind(id).fetch_optional(&self.reader).await?;
         row.as_ref().map(enrolment).transpose()
+    }
+
+    /// Tokens that were made before a time and, of that time, whose id is lower; the newest first.
+    pub async fn enrolments(
+        &self,
+        (time, id): (i64, &str),
+        size: i64,
+    ) -> Result<Vec<EnrolmentRow>, StoreError> {
+        let rows = sqlx::query(select!(
+            "WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"
+        ))
+        .bind(time)
+        .bind(id)
+        .bind(size)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(enrolment).collect()
+    }
+
+    /// Takes a token back that was not used; tells whether it was there to be taken.
+    pub async fn withdraw_enrolment(
+        &self,
+        id: &str,
+        now: i64,
+        event: &Event<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let withdrawn = sqlx::query(
+            "UPDATE enrolment SET withdrawn_at = $1 \
+             WHERE id = $2 AND used_at IS NULL AND withdrawn_at IS NULL AND revoked_at IS NULL RETURNING id",
+        )
+        .bind(now)
+        .bind(id)
+        .fetch_optional(&mut *tx)
+        .await?;
+        if withdrawn.is_some() {
+            audit::append(&mut tx, std::slice::from_ref(event)).await?;
+        }
+        tx.commit().await?;
+        Ok(withdrawn.is_some())
     }
 
     /// Uses a token for the key of this SHA-256; tells whether it was good. It is good once, and again for the same key.
@@ -92,7 +143,7 @@ impl Store {
         let used = sqlx::query(
             "UPDATE enrolment SET used_at = COALESCE(used_at, $1), used_for = $2 \
              WHERE id = $3 AND secret = $4 AND (used_at IS NULL OR used_for = $2) \
-             AND revoked_at IS NULL AND expires_at > $1 RETURNING id",
+             AND revoked_at IS NULL AND withdrawn_at IS NULL AND expires_at > $1 RETURNING id",
         )
         .bind(now)
         .bind(key.as_slice())
@@ -160,6 +211,10 @@ fn enrolment(row: &SqliteRow) -> Result<EnrolmentRow, StoreError> {
         expires_at: row.try_get("expires_at")?,
         used_for: used_for.map(digest).transpose()?,
         revoked: revoked_at.is_some(),
+        made_by: row.try_get("made_by")?,
+        created_at: row.try_get("created_at")?,
+        used_at: row.try_get("used_at")?,
+        withdrawn_at: row.try_get("withdrawn_at")?,
     })
 }
 
@@ -188,8 +243,9 @@ mod tests {
             geo,
             node,
             expires_at: 100,
-            used_for: None,
-            revoked: false,
+            made_by: "platform/root".into(),
+            created_at: 1,
+            ..EnrolmentRow::default()
         }
     }
 
@@ -202,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn of_many_that_use_one_token_one_key_wins_and_may_ask_again() {
         let (_dir, store) = store().await;
-        store.keep_enrolment(&token("t"), 1, &event()).await.unwrap();
+        store.keep_enrolment(&token("t"), &event()).await.unwrap();
         let found = store.enrolment("t").await.unwrap().unwrap();
         assert_eq!(found, token("t"));
         let racers = (0..16_u8).map(|n| {
@@ -224,7 +280,7 @@ mod tests {
     async fn a_token_that_expired_or_whose_node_was_revoked_is_not_used() {
         let (_dir, store) = store().await;
         let (late, other) = (token("late"), EnrolmentRow { secret: [2; 32], ..token("late") });
-        store.keep_enrolment(&late, 1, &event()).await.unwrap();
+        store.keep_enrolment(&late, &event()).await.unwrap();
         assert!(!store.use_enrolment(&late, (&[1; 32], 100), &event()).await.unwrap(), "at its very end");
         assert!(!store.use_enrolment(&other, (&[1; 32], 50), &event()).await.unwrap(), "another secret");
         let revoked = RevokedRow { geo: "eu".into(), node: "a".into(), revoked_at: Some(60), valid_from: 7 };
@@ -232,7 +288,7 @@ mod tests {
         assert!(!store.use_enrolment(&late, (&[1; 32], 50), &event()).await.unwrap());
         assert_eq!(store.revoked_nodes().await.unwrap(), std::slice::from_ref(&revoked));
         // A new token lets the node in again; what it had before stays refused, whatever the clock says later.
-        store.keep_enrolment(&token("new"), 61, &event()).await.unwrap();
+        store.keep_enrolment(&token("new"), &event()).await.unwrap();
         let again = RevokedRow { revoked_at: None, ..revoked.clone() };
         assert_eq!(store.revoked_nodes().await.unwrap(), [again]);
         assert!(!store.use_enrolment(&late, (&[1; 32], 70), &event()).await.unwrap());
@@ -241,5 +297,34 @@ mod tests {
         assert_eq!(store.revoked_nodes().await.unwrap()[0].valid_from, 7);
         store.forget_enrolments(101).await.unwrap();
         assert_eq!(store.enrolment("new").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_token_is_listed_and_taken_back_once_while_it_is_unused() {
+        let (_dir, store) = store().await;
+        for (id, created_at) in [("a", 1), ("b", 3), ("c", 3)] {
+            store.keep_enrolment(&EnrolmentRow { created_at, ..token(id) }, &event()).await.unwrap();
+        }
+        let ids = async |place: (i64, &str), size| {
+            let found = store.enrolments(place, size).await.unwrap();
+            found.into_iter().map(|row| (row.id, row.made_by)).collect::<Vec<_>>()
+        };
+        let made = |id: &str| (id.to_owned(), "platform/root".to_owned());
+        assert_eq!(ids((i64::MAX, ""), 2).await, [made("c"), made("b")]);
+        assert_eq!(ids((3, "b"), 2).await, [made("a")]);
+        let logged =
+            async || store.events(crate::store::Page { before: None, size: 99 }).await.unwrap().len();
+        let before = logged().await;
+        assert!(store.withdraw_enrolment("a", 7, &event()).await.unwrap());
+        assert!(!store.withdraw_enrolment("a", 8, &event()).await.unwrap());
+        assert!(!store.withdraw_enrolment("nobody's", 8, &event()).await.unwrap());
+        let found = store.enrolment("a").await.unwrap().unwrap();
+        assert_eq!(found.withdrawn_at, Some(7));
+        assert!(!store.use_enrolment(&found, (&[1; 32], 8), &event()).await.unwrap());
+        let used = store.enrolment("b").await.unwrap().unwrap();
+        assert!(store.use_enrolment(&used, (&[1; 32], 8), &event()).await.unwrap());
+        assert!(!store.withdraw_enrolment("b", 9, &event()).await.unwrap());
+        assert_eq!(store.enrolment("b").await.unwrap().unwrap().used_at, Some(8));
+        assert_eq!(logged().await - before, 2, "one withdrawal and one use");
     }
 }

@@ -178,7 +178,7 @@ impl Planes {
             Order::Abort => {
                 let active = self.publisher.lines().borrow().rollout.clone();
                 if let Some(active) = active
-                    && self.publisher.take_back(act(), &active.record.name, "a whim").await?.is_some()
+                    && self.publisher.take_back(act(), &active.record.name, "a whim").await?
                 {
                     self.desk.lock().unwrap().aborted += 1;
                 }

@@ -177,6 +177,7 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
     let name = json!({"name": made["node"]});
     let third = caller.call("chancery.admin.v1.NodesService/GetNode", name.clone()).await?.map_err(told)?;
     assert_eq!((&third["name"], &third["state"]), (&json!("nodes/third"), &json!("awaited")));
+    tokens(caller).await?;
     let gone = caller.call("chancery.admin.v1.NodesService/RevokeNode", name).await?.map_err(told)?;
     assert!(gone["revokeTime"].is_string(), "{gone}");
 
@@ -211,6 +212,21 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
     );
     assert_eq!(why["candidates"][0]["endpoint"], "endpoints/sim-gemini-pro-us");
     assert_eq!(why["matchedGrants"], json!(["tenants/acme/grants/research-chat"]));
+    Ok(())
+}
+
+/// The token of a node that never came, listed and taken back.
+async fn tokens(caller: &Anything) -> Result<()> {
+    let call = async |method: &str, asked: Value| {
+        let rpc = format!("chancery.admin.v1.EnrolmentTokensService/{method}");
+        caller.call(&rpc, asked).await?.map_err(told)
+    };
+    let listed = call("ListEnrolmentTokens", json!({})).await?;
+    let token = &listed["enrolmentTokens"][0];
+    assert_eq!((&token["node"], &token["state"]), (&json!("geos/eu/nodes/third"), &json!("unused")));
+    assert_eq!(token["creator"], "platform/root");
+    let withdrawn = call("WithdrawEnrolmentToken", json!({"name": token["name"]})).await?;
+    assert_eq!((&withdrawn["name"], &withdrawn["state"]), (&token["name"], &json!("withdrawn")));
     Ok(())
 }
 

@@ -118,6 +118,27 @@ async fn a_token_that_is_not_good_is_refused_in_the_same_words_whatever_is_wrong
     assert!(events.iter().any(|event| event.action.ends_with("NodesService/EnrolNode")
         && event.actor == "platform/root"
         && event.resource == "geos/eu/nodes/a"));
+    // One that is withdrawn is no better, and whoever lists tokens sees what became of each.
+    let withdrawn = house.token("eu", "w", "10m").await;
+    house.withdraw(&withdrawn).await.unwrap();
+    house.withdraw(&withdrawn).await.unwrap();
+    let refused = house.enrol(&withdrawn, &Machine::new()).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message().to_owned()), told[0]);
+    assert_eq!(house.withdraw(&used).await.unwrap_err().code(), Code::FailedPrecondition);
+    let listed = house.tokens().await;
+    let states: Vec<(&str, &str)> =
+        listed.iter().map(|token| (token.node.as_str(), token.state.as_str())).collect();
+    let expected = [("w", "withdrawn"), ("d", "expired"), ("c", "revoked"), ("b", "used"), ("a", "unused")];
+    let named = expected.map(|(node, state)| (format!("geos/eu/nodes/{node}"), state));
+    assert_eq!(states, named.each_ref().map(|(node, state)| (node.as_str(), *state)));
+    assert!(!format!("{listed:?}").contains(secret), "{listed:?}");
+    let events = house::events(&house).await;
+    let taken = events.iter().filter(|event| {
+        event.action.ends_with("/WithdrawEnrolmentToken")
+            && event.outcome == "ok"
+            && event.resource == listed[0].name
+    });
+    assert_eq!(taken.count(), 1, "{events:?}");
     // A request that is none costs no token.
     let broken = EnrolRequest { token: good.clone(), certificate_request: vec![1, 2, 3] };
     assert_eq!(house.stranger().await.enrol(broken).await.unwrap_err().code(), Code::InvalidArgument);
@@ -266,12 +287,24 @@ async fn a_certificate_is_renewed_before_it_ends_and_the_next_stream_shows_it() 
     let plane = DataPlane::start(data_config(&home, &house.url(), &token), None).await.unwrap();
     let file = home.join("identity/node.pem");
     let (first, key) = (end_of(&plane).await.unwrap(), std::fs::read_to_string(&file).unwrap());
+    assert!(!events(&house).await.iter().any(|event| event.action.ends_with("Enrolment/Renew")));
     // Twice over, so that the first one has ended whose stream is open still.
     let renewed = until("another certificate", async || {
         end_of(&plane).await.filter(|end| *end > first + LIFE.as_secs_f64())
     });
     renewed.await.unwrap();
     assert_ne!(std::fs::read_to_string(&file).unwrap(), key);
+    // Each renewal is an event of the node's: which certificate, and until when it is good.
+    let log = events(&house).await;
+    let renewals: Vec<_> = log.iter().filter(|event| event.action.ends_with("Enrolment/Renew")).collect();
+    let of_node = renewals.iter().all(|event| {
+        event.actor == "geos/eu/nodes/a"
+            && event.outcome == "ok"
+            && event.reason.starts_with("until 2")
+            && event.resource.starts_with("geos/eu/nodes/a/certificates/")
+    });
+    let serials: std::collections::BTreeSet<&str> = renewals.iter().map(|it| it.resource.as_str()).collect();
+    assert!(of_node && renewals.len() >= 2 && serials.len() == renewals.len(), "{renewals:?}");
     house.stop().await;
     house.again().await;
     until("a node that is back", async || {

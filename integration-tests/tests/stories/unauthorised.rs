@@ -92,6 +92,7 @@ fn named(service: &str) -> &'static str {
         "RevisionsService" => "revisions/1",
         "AuditService" => "auditEvents/1",
         "KillsService" => "kills/x",
+        "EnrolmentTokensService" => "enrolmentTokens/x",
         "RolloutsService" => "rollouts/1",
         "ProposalsService" => "proposals/1",
         "NodesService" | "PolicyService" => "",

@@ -429,7 +429,7 @@ fn every_declared_service_is_served() {
     let declared = services.filter(|s| s.parent_file().package_name() == "chancery.admin.v1").count();
     assert_eq!(
         declared,
-        Kind::ALL.len() + 7,
-        "one a kind, and kills, revisions, rollouts, proposals, audit, nodes, policy"
+        Kind::ALL.len() + 8,
+        "one a kind, and kills, revisions, rollouts, proposals, audit, nodes, their tokens, policy"
     );
 }

@@ -297,6 +297,11 @@ mod tests {
                 "NodesService/RevokeNode",
                 &["POST /v1/nodes/{node}:revoke", "POST /v1/geos/{geo}/nodes/{node}:revoke"],
             ),
+            ("EnrolmentTokensService/ListEnrolmentTokens", &["GET /v1/enrolmentTokens"]),
+            (
+                "EnrolmentTokensService/WithdrawEnrolmentToken",
+                &["POST /v1/enrolmentTokens/{enrolmentToken}:withdraw"],
+            ),
             ("PolicyService/Apply", &["POST /v1/policy:apply"]),
             ("PolicyService/Delete", &["POST /v1/policy:delete"]),
             ("PolicyService/Explain", &["POST /v1/policy:explain"]),

@@ -9,12 +9,14 @@ use data_plane::config as data;
 use data_plane::serve::DataPlane;
 use integration_tests::sandbox::{QUICKSTART, control_config};
 use proto::admin::audit_service_client::AuditServiceClient;
+use proto::admin::enrolment_tokens_service_client::EnrolmentTokensServiceClient;
 use proto::admin::keys_service_client::KeysServiceClient;
 use proto::admin::nodes_service_client::NodesServiceClient;
 use proto::admin::policy_service_client::PolicyServiceClient;
 use proto::admin::{
-    ApplyRequest, AuditEvent, CreateKeyRequest, EnrolNodeRequest, GetNodeRequest, Key, KeySpec,
-    ListAuditEventsRequest, Node, RevokeNodeRequest, SourceFile,
+    ApplyRequest, AuditEvent, CreateKeyRequest, EnrolNodeRequest, EnrolmentToken, GetNodeRequest, Key,
+    KeySpec, ListAuditEventsRequest, ListEnrolmentTokensRequest, Node, RevokeNodeRequest, SourceFile,
+    WithdrawEnrolmentTokenRequest,
 };
 use proto::manifest::SCHEMA;
 use proto::sync::enrolment_client::EnrolmentClient;
@@ -111,6 +113,20 @@ impl House {
     pub(super) async fn revoke(&self, name: &str) {
         let asked = self.authorised(RevokeNodeRequest { name: name.into() });
         NodesServiceClient::new(self.admin().await).revoke_node(asked).await.unwrap();
+    }
+
+    pub(super) async fn tokens(&self) -> Vec<EnrolmentToken> {
+        let asked = self.authorised(ListEnrolmentTokensRequest::default());
+        let mut tokens = EnrolmentTokensServiceClient::new(self.admin().await);
+        tokens.list_enrolment_tokens(asked).await.unwrap().into_inner().enrolment_tokens
+    }
+
+    /// Takes a token back, by what is its id.
+    pub(super) async fn withdraw(&self, token: &str) -> Result<EnrolmentToken, Status> {
+        let name = format!("enrolmentTokens/{}", token.split('_').nth(1).unwrap());
+        let asked = self.authorised(WithdrawEnrolmentTokenRequest { name });
+        let mut tokens = EnrolmentTokensServiceClient::new(self.admin().await);
+        Ok(tokens.withdraw_enrolment_token(asked).await?.into_inner())
     }
 
     pub(super) async fn node(&self, name: &str) -> Node {

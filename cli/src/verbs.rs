@@ -24,6 +24,7 @@ mod instant;
 mod keys;
 mod kill;
 mod kind;
+mod newest;
 mod nodes;
 mod proposals;
 mod revisions;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::because::Because;
 use super::failure::Failure;
 use super::field::{list, text};
+use super::newest::Newest;
 use super::wait::Wait;
 use super::{Form, Shown, source};
 use crate::client::Client;
@@ -16,23 +17,13 @@ use crate::output::table::{cell, table};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Proposals {
     /// List proposals, newest first.
-    List(List),
+    List(Newest),
     /// Show one proposal with its files.
     Show(One),
     /// Publish what another principal proposed.
     Approve(Approve),
     /// End a proposal without publishing it.
     Reject(Reject),
-}
-
-/// How many are listed.
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    /// How many at most.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    limit: u16,
-    #[command(flatten)]
-    shown: Shown,
 }
 
 /// Which one.
@@ -71,11 +62,7 @@ pub(crate) struct Reject {
 /// Asks the control plane.
 pub(super) async fn run(client: &Client, proposals: &Proposals) -> Result<(), Failure> {
     match proposals {
-        Proposals::List(list) => {
-            let reply = client.some("proposals", (&[], usize::from(list.limit)), "proposals").await?;
-            list.shown.print(&reply, || listed(&reply.json));
-            Ok(())
-        }
+        Proposals::List(newest) => newest.print(client, "proposals", listed).await,
         Proposals::Show(one) => {
             let reply = client.get(&named(&one.proposal), &[]).await?;
             one.shown.print(&reply, || shown(&reply.json));
@@ -123,10 +110,11 @@ fn listed(answer: &Value) -> String {
             changes,
             field("proposer"),
             field("createTime"),
+            field("expireTime"),
             field("reason"),
         ]
     };
-    let header = ["proposal", "state", "verb", "changes", "proposer", "proposed", "reason"];
+    let header = ["proposal", "state", "verb", "changes", "proposer", "proposed", "good until", "reason"];
     table(&header, list(answer, "proposals").iter().map(row))
 }
 

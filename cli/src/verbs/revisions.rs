@@ -7,6 +7,7 @@ use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
 use super::field::{call, list};
+use super::newest::Newest;
 use super::wait::Wait;
 use crate::client::Client;
 use crate::output::table::{cell, table};
@@ -15,22 +16,12 @@ use crate::output::table::{cell, table};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Revisions {
     /// List revisions, newest first.
-    List(List),
+    List(Newest),
     /// Show one revision and everything that changed in it.
     Show(Show),
     /// Begin a new epoch, so that nodes take what is in force here although they enforce later revisions: for a store that was
     /// restored from a backup. What was revoked and switched off after the backup is to be done anew.
     BumpEpoch(Bump),
-}
-
-/// How many are listed.
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    /// How many at most.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    limit: u16,
-    #[command(flatten)]
-    shown: Shown,
 }
 
 /// Which one is shown.
@@ -67,10 +58,7 @@ a node that still refuses this as too old has met this epoch or a later one befo
 /// Asks the control plane.
 pub(super) async fn run(client: &Client, revisions: &Revisions) -> Result<(), Failure> {
     match revisions {
-        Revisions::List(list) => {
-            let reply = client.some("revisions", (&[], usize::from(list.limit)), "revisions").await?;
-            list.shown.print(&reply, || listed(&reply.json));
-        }
+        Revisions::List(newest) => newest.print(client, "revisions", listed).await?,
         Revisions::Show(show) => {
             let reply = client.get(&format!("revisions/{}", show.revision), &[]).await?;
             show.shown.print(&reply, || shown(&reply.json));

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::because::Because;
 use super::failure::Failure;
 use super::field::{list, text};
+use super::newest::Newest;
 use super::{Form, Shown};
 use crate::client::Client;
 use crate::output;
@@ -20,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rollouts {
     /// List rollouts, newest first.
-    List(List),
+    List(Newest),
     /// Show one rollout with its stages.
     Show(One),
     /// Let a rollout that waits go on to its next stage.
@@ -31,16 +32,6 @@ pub(crate) enum Rollouts {
     Resume(Steered),
     /// End a rollout by a new revision with what was there before.
     Abort(Steered),
-}
-
-/// How many are listed.
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    /// How many at most.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    limit: u16,
-    #[command(flatten)]
-    shown: Shown,
 }
 
 /// Which one.
@@ -64,11 +55,7 @@ pub(crate) struct Steered {
 /// Asks the control plane.
 pub(super) async fn run(client: &Client, rollouts: &Rollouts) -> Result<(), Failure> {
     match rollouts {
-        Rollouts::List(list) => {
-            let reply = client.some("rollouts", (&[], usize::from(list.limit)), "rollouts").await?;
-            list.shown.print(&reply, || listed(&reply.json));
-            Ok(())
-        }
+        Rollouts::List(newest) => newest.print(client, "rollouts", listed).await,
         Rollouts::Show(one) => {
             let reply = client.get(&named(&one.rollout), &[]).await?;
             one.shown.print(&reply, || shown(&reply.json));

@@ -1,0 +1,32 @@
+//! Lists of what happened, the newest first, of which one wants a few.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::Shown;
+use super::failure::Failure;
+use crate::client::Client;
+
+/// How many are listed.
+#[derive(Debug, Args)]
+pub(crate) struct Newest {
+    /// How many at most.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+impl Newest {
+    /// Shows the newest of a collection, as `listed` tells its page.
+    pub(super) async fn print(
+        &self,
+        client: &Client,
+        collection: &str,
+        listed: impl FnOnce(&Value) -> String,
+    ) -> Result<(), Failure> {
+        let reply = client.some(collection, (&[], usize::from(self.limit)), collection).await?;
+        self.shown.print(&reply, || listed(&reply.json));
+        Ok(())
+    }
+}

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use policy_engine::vocabulary::{Id, Kind};
+use policy_engine::vocabulary::{Duration, Id, Kind};
 use proto::code::ErrorCode;
 use proto::name;
 use proto::status::Refusal;
@@ -14,14 +14,30 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 /// What needs the approval of a second principal.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApprovalConfig {
     /// Kinds whose resources are changed only by a proposal that another principal approves, such as `["Rule", "Licence"]`. Default
     /// none; of keys it can't be said, since they are made and revoked by calls.
     #[serde(deserialize_with = "kinds")]
     pub kinds: BTreeSet<Kind>,
+    /// For how long a proposal may be approved, such as `12h`; longer than nothing, `365d` at most. Default `7d`. It holds for
+    /// proposals that are made from then on.
+    #[serde(deserialize_with = "span")]
+    pub valid: Duration,
 }
+
+impl Default for ApprovalConfig {
+    fn default() -> Self {
+        Self { kinds: BTreeSet::new(), valid: Duration(7 * DAY) }
+    }
+}
+
+/// Microseconds of a day.
+const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// The longest that a proposal may wait.
+const LONGEST: i64 = 365 * DAY;
 
 impl ApprovalConfig {
     /// Refuses a change of this resource, where it is of a kind that needs approval.
@@ -47,6 +63,14 @@ fn kinds<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<Kind>, D::Error>
     words.iter().map(kind).collect()
 }
 
+fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let length: Duration = String::deserialize(from)?.parse().map_err(D::Error::custom)?;
+    match length.0 {
+        1..=LONGEST => Ok(length),
+        _ => Err(D::Error::custom("a proposal is good for more than nothing and at most `365d`")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,7 +81,9 @@ mod tests {
         assert_eq!(read("").unwrap(), ApprovalConfig::default());
         let config = read("kinds = [\"Rule\", \"Licence\"]").unwrap();
         assert_eq!(config.kinds, BTreeSet::from([Kind::Licence, Kind::Rule]));
-        for wrong in ["kinds = [\"rules\"]", "kinds = [\"Key\"]", "kind = []"] {
+        let wrong_spans = ["valid = \"0s\"", "valid = \"366d\"", "valid = \"-1d\"", "valid = 7"];
+        assert_eq!(read("valid = \"12h\"").unwrap().valid, Duration(DAY / 2));
+        for wrong in ["kinds = [\"rules\"]", "kinds = [\"Key\"]", "kind = []"].iter().chain(&wrong_spans) {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         let id = Id::platform("r".parse().unwrap());

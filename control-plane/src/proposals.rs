@@ -1,10 +1,10 @@
 //! Proposals: changes that one principal wants and another is to approve.
 //!
 //! Law: a proposal is kept only where it could have been published when it was made, with its files as they were given, of which none
-//! may hold a secret. It is decided once. Absent on purpose: who may (`api::admin::proposals`), and the publication that an approval is
+//! may hold a secret. It is decided once, before its time is over; that it is over is worked out when it is asked for. Absent on purpose: who may (`api::admin::proposals`), and the publication that an approval is
 //! (`publish`).
 
-use policy_engine::vocabulary::{Id, Kind};
+use policy_engine::vocabulary::{Duration, Id, Kind};
 use prost::Message as _;
 use proto::admin::{Proposal, ResourceChange};
 use proto::code::ErrorCode;
@@ -19,11 +19,18 @@ use crate::store::{ProposalRow, ProposalState, Store};
 /// Proposals that may be pending: each is kept whole, and looked at by people.
 const MOST: i64 = 1_000;
 
+/// The word for one that nobody decided in time. It is stored as pending: nothing happens at its end but that it ends.
+const EXPIRED: &str = "expired";
+
 /// Bytes of a proposal's files at most, so that whoever reads one gets it in one message of common clients.
 const MAX_FILES: usize = 3 << 20;
 
-/// Keeps a proposal that was judged, and gives its name; none where nothing would change.
-pub(crate) async fn propose(store: &Store, act: Act, wanted: Proposal) -> Result<String, Refusal> {
+/// Keeps a proposal that was judged and is good for so long, and gives its name; none where nothing would change.
+pub(crate) async fn propose(
+    store: &Store,
+    (act, valid): (Act, Duration),
+    wanted: Proposal,
+) -> Result<String, Refusal> {
     let idle = |change: &ResourceChange| matches!(change.change.as_str(), "unchanged" | "absent");
     if wanted.changes.iter().all(idle) {
         return Ok(String::new());
@@ -35,16 +42,18 @@ pub(crate) async fn propose(store: &Store, act: Act, wanted: Proposal) -> Result
         let line = format!("are more than {MAX_FILES} bytes: propose them in parts");
         return Err(Refusal::field("files", line));
     }
-    if store.pending_proposals().await? >= MOST {
+    let now = clock::now();
+    if store.pending_proposals(now).await? >= MOST {
         let line = format!("{MOST} proposals are pending already: approve or reject some");
         return Err(Refusal::new(ErrorCode::FailedPrecondition, line));
     }
-    let now = clock::now();
+    let expires_at = now.saturating_add(valid.0);
     let files = Proposal { files: wanted.files, ..Proposal::default() }.encode_to_vec();
     let wanted = Proposal {
         state: ProposalState::Pending.as_str().to_owned(),
         proposer: act.actor.clone(),
         create_time: Some(clock::timestamp(now)),
+        expire_time: Some(clock::timestamp(expires_at)),
         reason: act.reason.clone(),
         ticket: act.ticket.clone(),
         files: Vec::new(),
@@ -52,7 +61,7 @@ pub(crate) async fn propose(store: &Store, act: Act, wanted: Proposal) -> Result
     };
     let made = |number| Proposal { name: named(number), ..wanted.clone() }.encode_to_vec();
     let event = |row: &ProposalRow| changed_aside(&act, &named(row.number), (None, Some(&row.body)), now);
-    Ok(named(store.propose(&files, made, event).await?.number))
+    Ok(named(store.propose((&files, expires_at), made, event).await?.number))
 }
 
 /// Ends a proposal, for the reason of the act.
@@ -64,9 +73,24 @@ pub(crate) async fn reject(store: &Store, act: &Act, proposal: Approved) -> Resu
     Ok(store.settle_proposal(&rejected, &noted(act, now)).await?)
 }
 
-/// A proposal as stored, without its files.
+/// A proposal as it stands now, without its files.
 pub(crate) fn read(row: &ProposalRow) -> Result<Proposal, Refusal> {
-    Proposal::decode(row.body.as_slice()).map_err(|_| unreadable())
+    let mut proposal = Proposal::decode(row.body.as_slice()).map_err(|_| unreadable())?;
+    let over = proposal.expire_time.as_ref().is_some_and(|end| clock::micros(end) <= clock::now());
+    if over && proposal.state == ProposalState::Pending.as_str() {
+        proposal.state = EXPIRED.to_owned();
+    }
+    Ok(proposal)
+}
+
+/// Refuses to decide what is decided already, or can't be any more.
+pub(crate) fn pending(proposal: &Proposal) -> Result<(), Refusal> {
+    let line = match proposal.state.as_str() {
+        state if state == ProposalState::Pending.as_str() => return Ok(()),
+        EXPIRED => "it has expired: propose it again".to_owned(),
+        state => format!("it is {state}, not pending"),
+    };
+    Err(Refusal::new(ErrorCode::FailedPrecondition, line))
 }
 
 /// The same with its files.

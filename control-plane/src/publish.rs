@@ -227,6 +227,11 @@ impl Publisher {
         &self.shared.gate
     }
 
+    /// What one principal may not change alone.
+    pub(crate) fn approval(&self) -> &ApprovalConfig {
+        &self.shared.approval
+    }
+
     /// What is known of API keys' secrets.
     pub fn ring(&self) -> &KeyRing {
         &self.shared.ring

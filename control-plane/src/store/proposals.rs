@@ -71,18 +71,18 @@ impl Store {
         found.map(|found| Ok((row(&found)?, found.try_get("files")?))).transpose()
     }
 
-    /// How many proposals are pending.
-    pub async fn pending_proposals(&self) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT COUNT(*) AS count FROM proposal WHERE state = 'pending'")
-            .fetch_one(&self.reader)
-            .await?;
+    /// How many proposals may still be decided.
+    pub async fn pending_proposals(&self, now: i64) -> Result<i64, StoreError> {
+        let count = "SELECT COUNT(*) AS count FROM proposal \
+                     WHERE state = 'pending' AND (expires_at IS NULL OR expires_at > $1)";
+        let row = sqlx::query(count).bind(now).fetch_one(&self.reader).await?;
         Ok(row.try_get("count")?)
     }
 
     /// Keeps a new proposal: `made` gives its encoded `Proposal` by its number, `event` what is logged of it by that.
     pub async fn propose<'a>(
         &self,
-        files: &[u8],
+        (files, expires_at): (&[u8], i64),
         made: impl FnOnce(i64) -> Vec<u8>,
         event: impl FnOnce(&ProposalRow) -> Event<'a>,
     ) -> Result<ProposalRow, StoreError> {
@@ -90,10 +90,11 @@ impl Store {
         let next = sqlx::query("SELECT COALESCE(MAX(number), 0) + 1 AS next FROM proposal");
         let number: i64 = next.fetch_one(&mut *tx).await?.try_get("next")?;
         let row = ProposalRow { number, body: made(number) };
-        sqlx::query("INSERT INTO proposal (number, state, body, files) VALUES ($1, 'pending', $2, $3)")
+        sqlx::query("INSERT INTO proposal (number, state, body, files, expires_at) VALUES ($1, 'pending', $2, $3, $4)")
             .bind(number)
             .bind(&row.body)
             .bind(files)
+            .bind(expires_at)
             .execute(&mut *tx)
             .await?;
         audit::append(&mut tx, &[event(&row)]).await?;

@@ -4,10 +4,12 @@ use anyhow::{Context as _, Result};
 use integration_tests::{
     admin::Anything,
     door::{Ask, Door},
+    household::binary,
     sandbox::{Geo, QUICKSTART, Sandbox},
     scene::Scene,
     wait::until,
 };
+use policy_engine::vocabulary::{Duration, Kind};
 use proto::{code::ErrorCode, status::Refusal};
 use serde_json::{Value, json};
 
@@ -35,8 +37,13 @@ fn unruled() -> String {
 }
 
 async fn house() -> Result<Sandbox> {
+    house_within(Duration(24 * 60 * 60 * 1_000_000)).await
+}
+
+/// A house whose proposals are good for so long.
+async fn house_within(valid: Duration) -> Result<Sandbox> {
     let control = |config: &mut control_plane::config::Config| {
-        config.approval.kinds = [policy_engine::vocabulary::Kind::Rule].into();
+        config.approval = control_plane::approval::ApprovalConfig { kinds: [Kind::Rule].into(), valid };
     };
     let house = Sandbox::of(&unruled(), control, |_| ()).await?;
     house.apply(BOSS).await?;
@@ -179,4 +186,109 @@ async fn what_one_proposes_and_another_approves_is_enforced_on_every_node() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proposal_is_applied_to_what_is_there_when_it_is_approved() {
     a_proposal_meets_the_policy_of_the_day_it_is_approved(Door::Rest).await.unwrap();
+}
+
+/// Somebody at a terminal.
+#[derive(Clone)]
+struct Terminal {
+    url: String,
+    token: String,
+}
+
+impl Terminal {
+    /// Runs a verb: whether it succeeded, and all that it printed.
+    async fn runs(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = std::process::Command::new(binary().unwrap());
+        command.env("CHANCERY_CONTROL_URL", &self.url).env("CHANCERY_ADMIN_TOKEN", &self.token);
+        command.args(arguments).stdin(std::process::Stdio::null());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
+    }
+
+    /// Runs a verb that must succeed.
+    async fn does(&self, arguments: &[&str]) -> String {
+        let (done, told) = self.runs(arguments).await;
+        assert!(done, "{arguments:?}: {told}");
+        told
+    }
+
+    /// Runs a verb that must fail.
+    async fn fails(&self, arguments: &[&str]) -> String {
+        let (done, told) = self.runs(arguments).await;
+        assert!(!done, "{arguments:?}: {told}");
+        told
+    }
+}
+
+/// A house, two who govern it from a terminal, and a file with a rule.
+async fn terminals(valid: Duration) -> Result<(Scene, [Terminal; 2], String)> {
+    let scene = Scene::of(Door::Rest, house_within(valid).await?).await?;
+    let url = scene.house.admin_url();
+    let root = Terminal { url: url.clone(), token: scene.house.token().to_owned() };
+    let boss = Terminal { url, token: scene.house.key("boss", "research").await? };
+    let file = scene.house.home().join("gossip.yaml");
+    std::fs::write(&file, rule("gossip"))?;
+    Ok((scene, [root, boss], file.display().to_string()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_at_their_terminals_propose_see_approve_and_reject() {
+    let (scene, [root, boss], file) = terminals(Duration(60 * 60 * 1_000_000)).await.unwrap();
+    let alone = boss.fails(&["apply", "-f", &file]).await;
+    assert!(alone.contains("chancery apply --propose"), "{alone}");
+    let proposed = boss.does(&["apply", "-f", &file, "--propose", "--reason", "too much of it"]).await;
+    assert!(proposed.contains("chancery proposals approve proposals/1"), "{proposed}");
+    let listed = root.does(&["proposals", "list"]).await;
+    let row = listed.lines().nth(1).unwrap();
+    assert!(
+        row.starts_with("proposals/1") && row.contains("pending") && row.ends_with("too much of it"),
+        "{listed}"
+    );
+    let shown = root.does(&["proposals", "show", "1"]).await;
+    assert!(
+        shown.contains("created   tenants/acme/rules/no-gossip") && shown.contains("kind: Rule"),
+        "{shown}"
+    );
+    let own = boss.fails(&["proposals", "approve", "1"]).await;
+    assert!(own.contains("another principal is to approve it"), "{own}");
+    assert_eq!(said(&scene, "gossip").await.unwrap(), [None, None]);
+    let approved = root.does(&["proposals", "approve", "1", "--wait", "--reason", "so it is"]).await;
+    assert!(approved.starts_with("proposals/1 is published by platform/root; revision "), "{approved}");
+    assert!(approved.contains("enforced by 2 nodes"), "{approved}");
+    let forbidden = Some("rule_forbids".to_owned());
+    assert_eq!(said(&scene, "gossip").await.unwrap(), [forbidden.clone(), forbidden.clone()]);
+
+    // What is to go takes two as well, and may be kept.
+    let proposed = root.does(&["delete", "-f", &file, "--propose"]).await;
+    assert!(proposed.contains("proposals/2"), "{proposed}");
+    let rejected = boss.does(&["proposals", "reject", "2", "--reason", "it stays"]).await;
+    assert_eq!(rejected, "proposals/2 is rejected by tenants/acme/principals/boss: it stays\n");
+    let over = root.fails(&["proposals", "approve", "2"]).await;
+    assert!(over.contains("it is rejected, not pending"), "{over}");
+    assert_eq!(said(&scene, "gossip").await.unwrap(), [forbidden.clone(), forbidden]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_approves_in_time_expires() {
+    let (scene, [root, boss], file) = terminals(Duration(1)).await.unwrap();
+    boss.does(&["apply", "-f", &file, "--propose"]).await;
+    let listed = until("its end", async || {
+        let listed = boss.does(&["proposals", "list"]).await;
+        listed.contains("expired").then_some(listed)
+    })
+    .await
+    .unwrap();
+    assert!(listed.lines().nth(1).unwrap().starts_with("proposals/1"), "{listed}");
+    let told = root.fails(&["proposals", "approve", "1"]).await;
+    assert!(told.contains("it has expired: propose it again"), "{told}");
+    // The same over gRPC, whatever is to become of it.
+    let admin = Admin::of(&scene, &root.token).await.unwrap();
+    let name = json!({"name": "proposals/1"});
+    assert_eq!(admin.call("GetProposal", &name).await.unwrap().unwrap()["state"], "expired");
+    for method in ["ApproveProposal", "RejectProposal"] {
+        let refused = admin.call(method, &name).await.unwrap().unwrap_err();
+        assert_eq!(refused.code, ErrorCode::FailedPrecondition, "{refused:?}");
+    }
+    assert_eq!(said(&scene, "gossip").await.unwrap(), [None, None]);
 }

@@ -104,7 +104,8 @@ impl Admin {
         changes: &[ResourceChange],
     ) -> Result<String, Refusal> {
         let wanted = Proposal { changes: changes.to_vec(), ..wanted };
-        proposals::propose(self.publisher.store(), call.act(String::new()), wanted).await
+        let how = (call.act(String::new()), self.publisher.approval().valid);
+        proposals::propose(self.publisher.store(), how, wanted).await
     }
 
     fn exported(&self, call: &Call, asked: &ExportRequest) -> Result<ExportResponse, Refusal> {

@@ -20,7 +20,7 @@ use crate::actor::{Actor, missing, owner};
 use crate::manifest::{self, Declared};
 use crate::proposals;
 use crate::publish::{Approved, Mode, Staging};
-use crate::store::{Page, ProposalState};
+use crate::store::Page;
 
 /// The list, as page tokens know it and as permissions name it.
 const LIST: &str = "proposals";
@@ -103,7 +103,7 @@ impl Admin {
     async fn approve(&self, call: &Call, name: &str) -> Result<ApproveProposalResponse, Refusal> {
         let (number, proposal) = self.to_be_decided(call, name).await?;
         self.demand_writes(call, &proposal)?;
-        pending(&proposal)?;
+        proposals::pending(&proposal)?;
         if proposal.proposer == call.actor.name() {
             let line = format!("`{}` proposed it: another principal is to approve it", proposal.proposer);
             return Err(Refusal::new(ErrorCode::PermissionDenied, line));
@@ -143,7 +143,7 @@ impl Admin {
         if record.proposer != call.actor.name() {
             self.demand_writes(call, &record)?;
         }
-        pending(&record)?;
+        proposals::pending(&record)?;
         let act = call.act(name.to_owned());
         proposals::reject(self.publisher.store(), &act, Approved { number, record }).await?;
         self.kept_proposal(number).await?.ok_or_else(|| missing(name))
@@ -196,12 +196,4 @@ impl Admin {
         let mut all = proposals::resources(proposal)?.into_iter();
         all.try_for_each(|(kind, id)| published.demand_write(&call.actor, kind, &id))
     }
-}
-
-/// Refuses what is decided already.
-fn pending(proposal: &Proposal) -> Result<(), Refusal> {
-    if proposal.state == ProposalState::Pending.as_str() {
-        return Ok(());
-    }
-    Err(Refusal::new(ErrorCode::FailedPrecondition, format!("it is {}, not pending", proposal.state)))
 }

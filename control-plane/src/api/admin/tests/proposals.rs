@@ -1,5 +1,6 @@
 //! Four eyes: what one principal proposes becomes a revision by another's approval, and in no other way.
 
+use policy_engine::vocabulary::Duration;
 use prost::Message as _;
 use proto::admin::proposals_service_server::ProposalsService;
 use proto::admin::rollouts_service_server::RolloutsService;
@@ -15,9 +16,14 @@ const SECOND: &str = "second-token";
 
 /// A house whose rules and providers two principals change together.
 async fn together() -> House {
+    together_within(ApprovalConfig::default().valid).await
+}
+
+/// The same, where proposals are good for so long.
+async fn together_within(valid: Duration) -> House {
     let House { _fixture, .. } = house().await;
     let store = Store::open(&_fixture.dir.path().join("store.db")).await.unwrap();
-    let approval = ApprovalConfig { kinds: [Kind::Rule, Kind::Provider].into() };
+    let approval = ApprovalConfig { kinds: [Kind::Rule, Kind::Provider].into(), valid };
     let terms = Terms { approval, ..Terms::default() };
     let sealer = std::sync::Arc::new(Sealer::new(&[7; 32]).unwrap());
     let publisher = Publisher::open(store, sealer, terms).await.unwrap();
@@ -325,4 +331,28 @@ async fn a_staged_proposal_begins_a_rollout_that_one_alone_may_take_back() {
         code(admin.get_rule(root(GetRuleRequest { name: "rules/x".into() })).await),
         ErrorCode::NotFound
     );
+}
+
+#[tokio::test]
+async fn what_nobody_decided_in_time_is_shown_as_expired_and_is_not_decided() {
+    let House { admin, .. } = &together_within(Duration(1)).await;
+    let before = head(admin);
+    let name = proposed(admin, TOKEN, rule("x", "true")).await;
+    while crate::clock::now() <= crate::clock::micros(&got(admin, &name).await.expire_time.unwrap()) {}
+    assert_eq!(got(admin, &name).await.state, "expired");
+    let asked = ListProposalsRequest::default();
+    let listed = admin.list_proposals(root(asked)).await.unwrap().into_inner().proposals;
+    assert_eq!((listed[0].name.as_str(), listed[0].state.as_str()), (name.as_str(), "expired"));
+    let told = (ErrorCode::FailedPrecondition, "it has expired: propose it again".to_owned());
+    assert_eq!(refusal(approve(admin, SECOND, &name).await), told);
+    assert_eq!(refusal(reject(admin, TOKEN, &name).await), told);
+    assert_eq!(head(admin), before);
+    let store = admin.publisher.store();
+    assert_eq!(store.pending_proposals(crate::clock::now()).await.unwrap(), 0, "it holds up no other");
+
+    let House { admin, .. } = &together().await;
+    let name = proposed(admin, TOKEN, rule("x", "true")).await;
+    let made = got(admin, &name).await;
+    let good_for = made.expire_time.unwrap().seconds - made.create_time.unwrap().seconds;
+    assert_eq!((made.state.as_str(), good_for), ("pending", 7 * 24 * 60 * 60));
 }

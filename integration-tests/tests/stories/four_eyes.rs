@@ -260,7 +260,7 @@ async fn two_at_their_terminals_propose_see_approve_and_reject() {
     assert_eq!(said(&scene, "gossip").await.unwrap(), [forbidden.clone(), forbidden.clone()]);
 
     // What is to go takes two as well, and may be kept.
-    let proposed = root.does(&["delete", "-f", &file, "--propose"]).await;
+    let proposed = root.does(&["delete", "-f", &file, "--propose", "--allow-shrink"]).await;
     assert!(proposed.contains("proposals/2"), "{proposed}");
     let rejected = boss.does(&["proposals", "reject", "2", "--reason", "it stays"]).await;
     assert_eq!(rejected, "proposals/2 is rejected by tenants/acme/principals/boss: it stays\n");

@@ -154,17 +154,23 @@ impl KillsNow {
     }
 }
 
-/// What is switched off, as a geo's nodes are told: without what names things that are not in its policy, which is `projected` of
-/// what is in force at `head`.
+/// What is switched off, as a geo's nodes are told: without what names things that are in no policy there, which are `projected` of
+/// what is in force at `head` or before it. What `told` has, which is the set before, stays for as long as it is switched off: nodes
+/// may enforce a policy that has the thing for a while after the policy in force has lost it.
 ///
 /// The seq grows with each change of kills and with each revision, because a revision may bring a thing that is switched off into a
 /// geo; 0 before the first kill. What holds the same kills as what was sent before need not be sent again.
-pub fn set_for(now: &KillsNow, geo: &Geo, projected: &Facts, head: Head) -> KillSet {
+pub fn set_for(now: &KillsNow, geo: &Geo, (projected, told): (&[&Facts], &KillSet), head: Head) -> KillSet {
     let revision = u64::try_from(head.revision).unwrap_or_default();
     let seq = if now.seq == 0 { 0 } else { now.seq.saturating_add(revision) };
     let here = |(id, kill): (&Name, &Kill)| {
         let spec = kill.spec.as_ref()?;
-        is_in(spec, geo, projected).then(|| proto::sync::Kill {
+        let was_told = |told: &proto::sync::Kill| {
+            told.id == id.as_str() && told.target == spec.target && told.name == spec.resource
+        };
+        let concerned =
+            told.kills.iter().any(was_told) || projected.iter().any(|facts| is_in(spec, geo, facts));
+        concerned.then(|| proto::sync::Kill {
             id: id.to_string(),
             target: spec.target.clone(),
             name: spec.resource.clone(),

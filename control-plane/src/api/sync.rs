@@ -93,7 +93,7 @@ impl Shared {
         let follow = |which| line::follow(self.origin.clone(), (geo.clone(), which), self.stop.clone());
         let (head, stable) = (follow(Which::Head), follow(Which::Stable));
         let (origin, stop) = (self.origin.clone(), self.stop.clone());
-        let statements = statements::follow(origin, geo.clone(), head.clone(), stop);
+        let statements = statements::follow(origin, geo.clone(), (head.clone(), stable.clone()), stop);
         let lines = Lines { head, stable, statements };
         all.insert(geo.clone(), lines.clone());
         lines

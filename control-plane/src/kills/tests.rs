@@ -68,7 +68,7 @@ fn nothing_of_another_geo_travels() {
     let head = Head { revision: 9, epoch: 2 };
     let told = |place: &str| {
         let projected = project(&facts, &Where { geo: geo(place) });
-        let set = set_for(&now, &geo(place), &projected, head);
+        let set = set_for(&now, &geo(place), (&[&projected], &KillSet::default()), head);
         assert_eq!((set.seq, set.epoch, set.scope.unwrap().geo.as_str()), (14, 2, place));
         set.kills.into_iter().map(|kill| kill.name).collect::<Vec<_>>()
     };
@@ -77,11 +77,31 @@ fn nothing_of_another_geo_travels() {
 }
 
 #[test]
+fn what_was_told_stays_until_it_is_lifted_and_any_of_the_policies_counts() {
+    let (facts, head) = (facts(), Head { revision: 9, epoch: 1 });
+    let (eu, us) = (project(&facts, &Where { geo: geo("eu") }), project(&facts, &Where { geo: geo("us") }));
+    let kill = |resource: &str| {
+        let kill = Kill { spec: Some(spec("model", resource)), ..Kill::default() };
+        KillsNow { seq: 5, kills: BTreeMap::from([("k".parse().unwrap(), kill)]) }
+    };
+    let (now, nothing, none) = (kill("models/us-only"), Facts::default(), KillSet::default());
+    let told = |now: &KillsNow, before: (&[&Facts], &KillSet)| set_for(now, &geo("us"), before, head);
+    let first = told(&now, (&[&eu, &us], &none));
+    assert_eq!(first.kills.len(), 1, "the candidate has lost it, and what others enforce has not");
+    assert_eq!(told(&now, (&[&nothing], &first)).kills, first.kills);
+    assert!(told(&now, (&[&nothing], &none)).kills.is_empty());
+    // Of the same id and another thing is another one.
+    assert!(told(&kill("models/eu-only"), (&[&nothing], &first)).kills.is_empty());
+    let lifted = KillsNow { seq: 6, kills: BTreeMap::new() };
+    assert!(told(&lifted, (&[&us], &first)).kills.is_empty());
+}
+
+#[test]
 fn the_seq_grows_with_what_may_change_the_set() {
     let (eu, facts) = (geo("eu"), facts());
     let seq = |kills, revision| {
         let now = KillsNow { seq: kills, kills: BTreeMap::new() };
-        set_for(&now, &eu, &facts, Head { revision, epoch: 1 }).seq
+        set_for(&now, &eu, (&[&facts], &KillSet::default()), Head { revision, epoch: 1 }).seq
     };
     assert_eq!(seq(0, 7), 0, "nothing was ever switched off");
     assert!(seq(1, 7) < seq(1, 8) && seq(1, 8) < seq(2, 8));

@@ -181,3 +181,55 @@ async fn case_11_a_store_restored_from_a_backup_is_refused_until_its_epoch_is_bu
         shows(&admin, geo, "nothing that holds on", |node| node.get("earlierKills").is_none()).await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_10_behind_a_replica_that_lags_no_node_goes_back_and_all_go_on_when_it_has_caught_up() {
+    const LAG: usize = 10;
+    let mut house = Household::start(QUICKSTART, "").await.unwrap();
+    let key = house.key("ada@example.org", "research").await.unwrap();
+    let forbids = |model: &str| policy::rule("after", "forbid", &format!("model.name == '{model}'"), "");
+    let (store, lagging, newest) = (
+        house.home().join("control/control-plane"),
+        house.home().join("lagging"),
+        house.home().join("newest"),
+    );
+    for place in [&lagging, &newest] {
+        std::fs::create_dir(place).unwrap();
+    }
+    ended(&mut house).await.unwrap();
+    copy(&store, &lagging).unwrap();
+    house.control.start_again().unwrap();
+    root(&house).await.unwrap();
+    let mut head = 0;
+    for number in 0..LAG {
+        let model = if number + 1 == LAG { OTHER.to_owned() } else { format!("nobody-{number}") };
+        head = house.apply(&forbids(&model)).await.unwrap();
+    }
+    for geo in Geo::ALL {
+        house.enforces(geo, head).await.unwrap();
+    }
+
+    // The one that lags answers in the other's place: it has the same authority, and another head.
+    ended(&mut house).await.unwrap();
+    copy(&store, &newest).unwrap();
+    copy(&lagging, &store).unwrap();
+    house.control.start_again().unwrap();
+    let admin = root(&house).await.unwrap();
+    for geo in Geo::ALL {
+        let refusing = shows(&admin, geo, "a refusal", |node| node["lastNack"]["code"] == "STALE_REVISION");
+        assert_eq!(refusing.await.unwrap()["appliedRevision"], json!(head));
+        assert_eq!(told(&house, geo, (&key, OTHER)).await.unwrap().as_deref(), Some("rule_forbids"));
+    }
+
+    // It has caught up.
+    ended(&mut house).await.unwrap();
+    copy(&newest, &store).unwrap();
+    house.control.start_again().unwrap();
+    let admin = root(&house).await.unwrap();
+    let next = house.apply(&forbids("nobody")).await.unwrap();
+    assert_eq!(next, head + 1);
+    for geo in Geo::ALL {
+        shows(&admin, geo, "the next", |node| node["appliedRevision"] == json!(next)).await.unwrap();
+        answers(&house, geo, (&key, OTHER), None).await.unwrap();
+    }
+}

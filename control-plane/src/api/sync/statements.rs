@@ -60,20 +60,24 @@ fn is_news(epoch: i64, seq: u64) -> bool {
 pub(super) fn follow(
     origin: Origin,
     geo: Geo,
-    line: watch::Receiver<Option<Arc<Line>>>,
+    (head, stable): (Follows, Follows),
     stop: CancellationToken,
 ) -> watch::Receiver<Told> {
     let (tell, told) = watch::channel(Told::default());
-    let maker = Maker { origin, geo, line, revoked: None, kills: KillSet::default() };
+    let maker = Maker { origin, geo, head, stable, revoked: None, kills: KillSet::default() };
     tokio::spawn(async move { stop.run_until_cancelled(maker.run(tell)).await });
     told
 }
+
+type Follows = watch::Receiver<Option<Arc<Line>>>;
 
 /// Makes the statements of a geo.
 struct Maker {
     origin: Origin,
     geo: Geo,
-    line: watch::Receiver<Option<Arc<Line>>>,
+    head: Follows,
+    /// What nodes enforce that a rollout has not come to.
+    stable: Follows,
     /// What the last revocations were made of.
     revoked: Option<(Arc<Revoked>, i64)>,
     /// What the last kills say.
@@ -87,7 +91,8 @@ impl Maker {
         loop {
             published.mark_unchanged();
             kills.mark_unchanged();
-            self.line.mark_unchanged();
+            self.head.mark_unchanged();
+            self.stable.mark_unchanged();
             let told = tell.borrow().clone();
             let (revocations, switched) = (self.revocations(), self.kills());
             if revocations.is_some() || switched.is_some() {
@@ -99,7 +104,8 @@ impl Maker {
             let went_on = tokio::select! {
                 changed = published.changed() => changed,
                 changed = kills.changed() => changed,
-                changed = self.line.changed() => changed,
+                changed = self.head.changed() => changed,
+                changed = self.stable.changed() => changed,
             };
             if went_on.is_err() {
                 return;
@@ -120,11 +126,18 @@ impl Maker {
         is_news(set.epoch, set.seq).then(|| Said::of(&self.origin.signers, Subject::Revocations, said(set)))
     }
 
-    /// The kills, if they are others than before; they name only what is in the line's policy.
+    /// The kills, if they are others than before; they name only what is in a policy of the geo, or was when it was told. `None` until
+    /// each line there is has been made: one seq says one thing.
     fn kills(&mut self) -> Option<Arc<Said>> {
-        let line = self.line.borrow().clone()?;
+        let (head, stable) = (self.head.borrow().clone()?, self.stable.borrow().clone());
+        let staged = self.origin.publisher.lines().borrow().rollout.is_some();
+        if staged && stable.is_none() {
+            return None;
+        }
         let now = self.origin.publisher.kills().current();
-        let set = kills::set_for(&now, &self.geo, &line.facts, line.head);
+        let mut policies = vec![&head.facts];
+        policies.extend(stable.as_ref().map(|line| &line.facts));
+        let set = kills::set_for(&now, &self.geo, (&policies, &self.kills), head.head);
         let same = set.kills == self.kills.kills && set.epoch == self.kills.epoch;
         if same || !is_news(set.epoch, set.seq) {
             return None;

@@ -4,7 +4,7 @@ use prost::Message as _;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{Hello, RevisionTally, Status};
 
-use super::node::{FakeNode, Port, Snapshot, soon};
+use super::node::{Arrived, FakeNode, Port, Snapshot, soon};
 use super::{document, tenant};
 use crate::publish::{Act, InForce};
 
@@ -160,4 +160,42 @@ async fn a_control_plane_that_starts_again_goes_on_with_its_rollout() {
     assert_eq!(after.rollout.as_ref().unwrap().record.name, name);
     assert_eq!((&after.stable.facts, &after.head.facts), (&before.stable.facts, &before.head.facts));
     assert_ne!(after.stable.facts, after.head.facts);
+}
+
+#[tokio::test]
+async fn a_kill_stays_told_where_what_it_names_leaves_the_policy_until_it_is_lifted() {
+    let port = Port::open().await;
+    port.publish(&[tenant("a"), tenant("b")].concat()).await;
+    let mut node = port.node("us", "us-1", Hello::default()).await;
+    let first = node.snapshot().await;
+    node.ack(&first).await;
+    let kills = port.fixture.publisher.kills().clone();
+    let spec = proto::admin::KillSpec {
+        target: "tenant".into(),
+        resource: "tenants/a".into(),
+        mode: "deny".into(),
+        reason: "a test".into(),
+        ..Default::default()
+    };
+    let (act, id) = (|| Act::of_system("test"), || "k".parse().unwrap());
+    kills.create(act(), id(), spec).await.unwrap();
+    let told = async |node: &mut FakeNode| loop {
+        if let Arrived::Kills(set) = node.arrived().await {
+            return set;
+        }
+    };
+    assert_eq!(told(&mut node).await.kills.len(), 1);
+    // It leaves the geo; the node serves what it had for a while yet.
+    port.publish(&document("Tenant", "name: a", "currency: USD, geos: [eu]")).await;
+    let without = loop {
+        match node.arrived().await {
+            Arrived::Snapshot(snapshot) => break snapshot,
+            Arrived::Kills(set) => panic!("{set:?} before the policy that it is of"),
+            _ => {}
+        }
+    };
+    node.ack(&without).await;
+    kills.lift(act(), id()).await.unwrap();
+    let lifted = told(&mut node).await;
+    assert!(lifted.kills.is_empty(), "nothing was told in between: {lifted:?}");
 }

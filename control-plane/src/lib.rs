@@ -10,6 +10,7 @@ pub mod ca;
 pub mod clock;
 pub mod config;
 pub mod descriptors;
+pub mod drains;
 pub mod enrolment;
 pub mod error;
 pub mod explain;

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admission;
 use crate::ca::LEAF_VALIDITY;
 use crate::clock;
+use crate::drains::Drains;
 use crate::store::{NodeRow, Store, StoreError};
 
 /// Between two writes of what changed: every status of every node is a change.
@@ -47,6 +48,7 @@ type Place = (Geo, Name);
 pub struct NodeRegistry {
     shared: Arc<Shared>,
     admission: Admission,
+    drains: Drains,
 }
 
 #[derive(Debug, Default)]
@@ -135,7 +137,8 @@ impl NodeRegistry {
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
         let good = i64::try_from(LEAF_VALIDITY.as_micros()).unwrap_or(i64::MAX);
         store.forget_nodes(clock::now().saturating_sub(good)).await?;
-        let registry = Self { admission: Admission::open(store).await?, ..Self::default() };
+        let (admission, drains) = (Admission::open(store).await?, Drains::open(store).await?);
+        let registry = Self { admission, drains, ..Self::default() };
         for row in store.nodes().await? {
             let read = (Name::new(&row.geo), Name::new(&row.name), Node::decode(row.body.as_slice()));
             let (Ok(geo), Ok(id), Ok(node)) = read else {
@@ -177,6 +180,11 @@ impl NodeRegistry {
         &self.admission
     }
 
+    /// Which nodes are to take no requests.
+    pub fn drains(&self) -> &Drains {
+        &self.drains
+    }
+
     /// Notes that a node is to come, and gives its name; one that is known stays as it is.
     pub fn await_node(&self, geo: &Geo, id: &Name) -> String {
         let mut known = self.shared.known.write();
@@ -209,7 +217,8 @@ impl NodeRegistry {
     }
 
     fn as_it_stands(&self, (geo, id): (&Geo, &Name), node: Node) -> Node {
-        Node { revoke_time: self.admission.revoked_at(geo, id).map(clock::timestamp), ..node }
+        let revoke_time = self.admission.revoked_at(geo, id).map(clock::timestamp);
+        Node { revoke_time, drain: self.drains.of(&(geo.clone(), id.clone())), ..node }
     }
 
     /// Nodes after a place, in the order of geo and id.

@@ -5,6 +5,7 @@
 
 mod audit;
 mod commit;
+mod drains;
 mod enrolment;
 mod history;
 mod kills;
@@ -31,6 +32,7 @@ use crate::private;
 
 pub use audit::{Chain, Event, LoggedEvent, chained};
 pub use commit::{Batch, Written};
+pub use drains::DrainRow;
 pub use enrolment::{EnrolmentRow, RevokedRow};
 pub use history::{ChangeRow, RevisionRow, ScopeRow};
 pub use kills::{KillChange, KillRow};
@@ -45,7 +47,7 @@ pub use signers::SignerRow;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
@@ -56,6 +58,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
     (8, "proposals", include_str!("../migrations/sqlite/0008_proposals.sql")),
     (9, "enrolment tokens", include_str!("../migrations/sqlite/0009_enrolment_tokens.sql")),
     (10, "proposals expire", include_str!("../migrations/sqlite/0010_proposals_expire.sql")),
+    (11, "node drains", include_str!("../migrations/sqlite/0011_node_drains.sql")),
 ];
 
 /// Why the store did not do it.

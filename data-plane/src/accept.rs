@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use crate::drain::Cuts;
 use failures::Failures;
 use opening::Opening;
 use stalled::Stalled;
@@ -47,7 +48,7 @@ pub(crate) struct Port {
     /// Ends the accepting, and asks connections to end.
     pub(crate) drain: CancellationToken,
     /// Cuts the connections that have not.
-    pub(crate) cut: CancellationToken,
+    pub(crate) cut: Arc<Cuts>,
     /// Knows the connections.
     pub(crate) open: TaskTracker,
 }
@@ -97,7 +98,7 @@ where
             }
         };
         let (builder, service, tls) = (builder.clone(), service.clone(), tls.clone());
-        let (drain, cut) = (port.drain.clone(), port.cut.clone());
+        let (drain, cut) = (port.drain.clone(), port.cut.current());
         port.open.spawn(async move {
             // What a cut drops, ends as if its caller had gone: with a record and a settlement.
             let served = connection((stream, tls, patience), &builder, service, drain);

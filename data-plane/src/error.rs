@@ -104,6 +104,13 @@ impl Rejection {
         rejection
     }
 
+    /// An operator drains the node: another one answers, or this one later.
+    pub(crate) fn draining() -> Self {
+        let mut rejection = Self::new(ErrorCode::ShuttingDown, "this node takes no requests at present");
+        rejection.refusal.retry_after = Some(Self::UNTIL_CONFIRMED);
+        rejection
+    }
+
     /// No such model, or not this caller's to know.
     pub(crate) fn unknown_model() -> Self {
         Self::new(ErrorCode::ModelNotFound, ReasonCode::ModelNotFound.message())

@@ -14,6 +14,7 @@ use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
 use policy_engine::vocabulary;
 use proto::sync::Status;
 
+use crate::drain::Drains;
 use crate::node::Node;
 use crate::overlay::Overlay;
 use crate::policy::{Install, Secrets, Version};
@@ -63,6 +64,10 @@ impl Install for Installer {
 
     fn overlay(&self) -> &Overlay {
         &self.node.overlay
+    }
+
+    fn drains(&self) -> &Drains {
+        &self.node.drains
     }
 }
 

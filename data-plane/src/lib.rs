@@ -2,6 +2,7 @@
 
 mod accept;
 pub mod config;
+mod drain;
 mod enrol;
 mod error;
 mod freshness;

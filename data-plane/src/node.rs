@@ -15,6 +15,7 @@ use proto::code::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::{Builder, Uuid};
 
+use crate::drain::Drains;
 use crate::freshness::{AtMost, Freshness};
 use crate::overlay::{Overlay, Statements};
 use crate::policy::Version;
@@ -40,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) geo: Geo,
     /// What was taken back and what is switched off, above any revision.
     pub(crate) overlay: Arc<Overlay>,
+    /// The drain that an operator asked for.
+    pub(crate) drains: Drains,
     /// How old what it judges by is.
     pub(crate) freshness: Arc<Freshness>,
     /// What became of the requests of each snapshot.
@@ -115,6 +118,7 @@ impl Node {
             observer,
             clock: Clock::System,
             overlay: Arc::new(Overlay::new(geo.clone(), statements)),
+            drains: Drains::default(),
             freshness: Arc::new(Freshness::new(AtMost::default())),
             revisions: Revisions::default(),
             geo,

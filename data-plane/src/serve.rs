@@ -3,6 +3,8 @@
 //! Law: it starts without the control plane and without policy, says so on `/readyz`, and answers 503 until it has one.
 //! At the end it first says it is not ready, then takes no more, then waits for what is in flight, then writes what is left.
 
+mod drained;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +23,7 @@ use uuid::Uuid;
 
 use crate::accept::{self, Port, bind};
 use crate::config::Config;
+use crate::drain::Cuts;
 use crate::enrol::{self, Member, Renewal};
 use crate::freshness::{self, AtMost, Freshness};
 use crate::ingress;
@@ -156,7 +159,9 @@ impl DataPlane {
         };
         tokio::spawn(report(health, told.clone(), self.ends.clone()));
         let (drain, stop) = (&self.ends.drain, &self.ends.stop);
-        tokio::spawn(accept::serve(self.port((inference, tls), drain, &self.open), service));
+        let inference = self.port((inference, tls), drain, &self.open);
+        tokio::spawn(drained::run(self.node.clone(), inference.cut.clone(), stop.clone()));
+        tokio::spawn(accept::serve(inference, service));
         tokio::spawn(accept::serve(self.port((ops, None), stop, &TaskTracker::new()), ops::router(told)));
     }
 
@@ -174,7 +179,7 @@ impl DataPlane {
             headers: Duration::from_secs(bounds.header_seconds),
             stalled: self.node.bounds.stalled,
             drain: drain.clone(),
-            cut: self.ends.stop.clone(),
+            cut: Arc::new(Cuts::under(self.ends.stop.clone())),
             open: open.clone(),
         }
     }

@@ -177,7 +177,7 @@ codes! {
     StoreUnavailable = "store_unavailable" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// More work than the process takes.
     Overloaded = "overloaded" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
-    /// The process is about to stop.
+    /// The process is about to stop, or an operator drains the node.
     ShuttingDown = "shutting_down" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// The caller's own deadline passed.
     DeadlineExceeded = "deadline_exceeded" DeadlineExceeded GATEWAY_TIMEOUT "server_error" Backoff;

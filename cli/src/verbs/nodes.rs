@@ -37,6 +37,11 @@ pub(crate) enum Nodes {
     Withdraw(tokens::Withdraw),
     /// End a node: its stream is closed, its certificates and tokens are refused. A new token lets it in again.
     Revoke(Revoke),
+    /// Let a node take no new requests: what is in flight may end, and is cut after a while. It stays up, and so does this, until it is
+    /// undrained.
+    Drain(Drain),
+    /// Let a drained node take requests again.
+    Undrain(Revoke),
     /// Issue a node's certificate, on the control plane's machine; the control plane need not run.
     Issue(Issue),
 }
@@ -88,6 +93,24 @@ pub(crate) struct Revoke {
     node: String,
     #[command(flatten)]
     because: Because,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Which node is drained, why, and how long that may take.
+#[derive(Debug, Args)]
+pub(crate) struct Drain {
+    /// Its id, or its whole name such as `nodes/eu-1`.
+    node: String,
+    /// Why, for operators and the log of acts. It is kept for good: no personal data.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The change request or incident behind it, for the log of acts.
+    #[arg(long, value_name = "ID")]
+    ticket: Option<String>,
+    /// How long what is in flight may take until it is cut: from `0s` to `1h`.
+    #[arg(long, default_value = "30s")]
+    within: String,
     #[command(flatten)]
     shown: Shown,
 }
@@ -149,8 +172,26 @@ pub(super) async fn run(client: &Client, nodes: &Nodes) -> Result<(), Failure> {
             asked.shown.print(&reply, revoked);
             Ok(())
         }
+        Nodes::Drain(asked) => drain(client, asked).await,
+        Nodes::Undrain(asked) => {
+            let client = &asked.because.told_by(client)?;
+            let name = name(&asked.node)?;
+            let reply = client.post(&format!("{name}:undrain"), &json!({})).await?;
+            asked.shown.print(&reply, || format!("{name} takes requests again\n"));
+            Ok(())
+        }
         Nodes::Issue(asked) => issue(asked),
     }
+}
+
+async fn drain(client: &Client, asked: &Drain) -> Result<(), Failure> {
+    let client = &Because::of(&asked.reason, asked.ticket.as_deref()).told_by(client)?;
+    let name = name(&asked.node)?;
+    let body = json!({"reason": asked.reason, "within": asked.within});
+    let reply = client.post(&format!("{name}:drain"), &body).await?;
+    let told = || format!("{name} takes no new requests; `nodes get` says when it has drained\n");
+    asked.shown.print(&reply, told);
+    Ok(())
 }
 
 /// The configuration of a node that begins with a token.

@@ -5,6 +5,7 @@
 
 mod audit;
 mod call;
+mod drains;
 mod keys;
 mod kills;
 mod mask;

@@ -29,7 +29,7 @@ async fn endless(drain: &CancellationToken, cut: &CancellationToken) -> (SocketA
         headers: Duration::from_secs(5),
         stalled: Duration::from_secs(5),
         drain: drain.clone(),
-        cut: cut.clone(),
+        cut: Arc::new(Cuts::under(cut.clone())),
         open: TaskTracker::new(),
     };
     tokio::spawn(serve(port, service));

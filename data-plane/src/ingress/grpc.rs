@@ -80,7 +80,7 @@ impl Routes {
             Some(Err(refused)) => return refused,
             None => None,
         };
-        let ours = request.uri().path().starts_with("/chancery.inference.v1.Inference/");
+        let ours = infers(&request);
         let response = if ours {
             let request = request.map(|body| Intake::of(body, &self.node));
             self.inference.clone().call(request).await.map_err(|never| match never {})
@@ -147,6 +147,17 @@ fn turn_away(node: &Arc<Node>, arrival: &Arrival, rejection: Rejection) -> Respo
 /// More requests than there are places.
 pub(super) fn overloaded() -> Response<DoorBody> {
     refused(&Rejection::new(ErrorCode::Overloaded, "this node serves as many requests as it may"))
+}
+
+/// The node is drained.
+pub(super) fn draining() -> Response<DoorBody> {
+    let response: Response<tonic::body::Body> = status(&Rejection::draining()).into_http();
+    response.map(|body| DoorBody::grpc(body, HeaderMap::new()))
+}
+
+/// Whether a request is of the inference service, and not of those beside it.
+pub(super) fn infers<B>(request: &Request<B>) -> bool {
+    request.uri().path().starts_with("/chancery.inference.v1.Inference/")
 }
 
 /// A request panicked.

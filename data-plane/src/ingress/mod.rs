@@ -71,6 +71,10 @@ impl Doors {
         let Some(place) = self.node.place() else {
             return if grpc { grpc::overloaded() } else { openai::overloaded() };
         };
+        // Looked at once it has a place: either it is refused here, or the drain waits for it.
+        if self.node.drains.stands() && (!grpc || grpc::infers(&request)) {
+            return if grpc { grpc::draining() } else { openai::draining() };
+        }
         // A request's state is some kilobytes: boxed once here, it is not moved again by every layer that wraps it.
         let response = if grpc {
             layers::contain(Box::pin(self.grpc.answer(request))).await.unwrap_or_else(grpc::failed)

@@ -168,6 +168,11 @@ pub(super) fn overloaded() -> Response<DoorBody> {
     plain(&Rejection::new(ErrorCode::Overloaded, "this node serves as many requests as it may"))
 }
 
+/// The node is drained.
+pub(super) fn draining() -> Response<DoorBody> {
+    plain(&Rejection::draining())
+}
+
 /// Where one request ends and the next begins is in doubt: nothing more is read from there.
 pub(super) fn misframed(doubt: &str) -> Response<DoorBody> {
     let mut response = plain(&Rejection::new(ErrorCode::InvalidRequest, doubt));

@@ -1,4 +1,4 @@
-//! What is heard of the control plane, in two: statements hold at once, everything else waits for its turn.
+//! What is heard of the control plane, in two: statements and drains hold at once, everything else waits for its turn.
 //!
 //! Law: a key that was taken back waits for no snapshot that is being built or kept. Order is kept among what waits.
 
@@ -38,6 +38,10 @@ impl<N: Install> Teller<N> {
                 Ok(Some(ControlMessage { message: Some(Said::Kills(statement)) })) => {
                     self.told(overlay::Said::Kills, statement).await;
                 }
+                Ok(Some(ControlMessage { message: Some(Said::Drain(drain)) })) => {
+                    self.node.drains().begin(drain);
+                }
+                Ok(Some(ControlMessage { message: Some(Said::Undrain(_)) })) => self.node.drains().end(),
                 other => {
                     if pass.send(other).await.is_err() || over {
                         return;

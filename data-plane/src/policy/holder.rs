@@ -23,6 +23,7 @@ use super::secrets::Secrets;
 use super::state::{PolicyState, Version};
 use super::trust::{Subject, Trust, Untrusted};
 use super::verify::{Held, Judge, Offer, Refusal};
+use crate::drain::Drains;
 use crate::overlay::{Overlay, Said};
 
 /// How long building a snapshot may take; a hundred times what the largest takes that was measured.
@@ -47,6 +48,9 @@ pub(crate) trait Install: Send + Sync + 'static {
 
     /// What holds above any snapshot.
     fn overlay(&self) -> &Overlay;
+
+    /// Whether it is to take requests.
+    fn drains(&self) -> &Drains;
 }
 
 /// What a holder holds on to.

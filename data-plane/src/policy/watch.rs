@@ -167,7 +167,13 @@ impl<N: Install> Follower<N> {
         let stream = tokio::time::timeout(OPENING, opening).await.map_err(|_| Ended::Silence)??.into_inner();
         let (pass, heard) = mpsc::channel(WAITING);
         let (place, node) = self.holder.shared();
+        let (drained, told) = (node.clone(), say.clone());
         let teller = Teller { place, node };
+        let told = &told;
+        let reporting = drained.drains().report(|done| async move {
+            // A closed channel means the stream ended; on the next one it is said again.
+            let _ = told.send(message(Saying::DrainDone(done))).await;
+        });
         let reading = async {
             teller.read(stream, pass).await;
             // What was passed on is still to be heard.
@@ -177,6 +183,7 @@ impl<N: Install> Follower<N> {
         tokio::select! {
             ended = self.listen(heard, say) => ended,
             never = reading => never,
+            () = reporting => Err(Ended::Closed),
         }
     }
 
@@ -232,8 +239,8 @@ impl<N: Install> Follower<N> {
                 Some(Said::Reconnect(reconnect)) => {
                     return Err(Ended::Asked(Duration::from_millis(reconnect.within_ms).min(BACK_OFF.1)));
                 }
-                // Statements were taken over before they came here.
-                Some(Said::Drain(_) | Said::Revocations(_) | Said::Kills(_)) | None => {
+                // Statements and drains were taken over before they came here.
+                Some(Said::Drain(_) | Said::Undrain(_) | Said::Revocations(_) | Said::Kills(_)) | None => {
                     tracing::warn!("the control plane said something this build does not know");
                 }
             }
@@ -258,6 +265,7 @@ impl<N: Install> Follower<N> {
             kill_seq: self.holder.node().overlay().kill_seq(),
             revocation_epoch,
             kill_epoch,
+            drain: self.holder.node().drains().id(),
             ..Hello::default()
         }
     }

@@ -178,6 +178,7 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
     let third = caller.call("chancery.admin.v1.NodesService/GetNode", name.clone()).await?.map_err(told)?;
     assert_eq!((&third["name"], &third["state"]), (&json!("nodes/third"), &json!("awaited")));
     tokens(caller).await?;
+    drained(caller, &name).await?;
     let gone = caller.call("chancery.admin.v1.NodesService/RevokeNode", name).await?.map_err(told)?;
     assert!(gone["revokeTime"].is_string(), "{gone}");
 
@@ -227,6 +228,19 @@ async fn tokens(caller: &Anything) -> Result<()> {
     assert_eq!(token["creator"], "platform/root");
     let withdrawn = call("WithdrawEnrolmentToken", json!({"name": token["name"]})).await?;
     assert_eq!((&withdrawn["name"], &withdrawn["state"]), (&token["name"], &json!("withdrawn")));
+    Ok(())
+}
+
+/// A node that is to take no requests, and then is.
+async fn drained(caller: &Anything, name: &Value) -> Result<()> {
+    let call = async |method: &str, asked: Value| {
+        let rpc = format!("chancery.admin.v1.NodesService/{method}");
+        caller.call(&rpc, asked).await?.map_err(told)
+    };
+    let asked = json!({"name": name["name"], "reason": "a drill", "within": "1m"});
+    let drained = call("DrainNode", asked).await?;
+    assert_eq!(drained["drain"]["withinMs"], 60_000, "{drained}");
+    assert!(call("UndrainNode", name.clone()).await?.get("drain").is_none());
     Ok(())
 }
 

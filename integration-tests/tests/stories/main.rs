@@ -34,6 +34,8 @@ mod descriptors;
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod drains;
+#[cfg(test)]
 mod enrolment;
 #[cfg(test)]
 mod fallback;

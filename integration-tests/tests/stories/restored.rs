@@ -35,13 +35,13 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// The control plane ends, and begins with the files of another place.
-async fn ended(house: &mut Household) -> Result<()> {
+pub(crate) async fn ended(house: &mut Household) -> Result<()> {
     house.control.terminate()?;
     house.control.ended().await?;
     Ok(())
 }
 
-async fn root(house: &Household) -> Result<Anything> {
+pub(crate) async fn root(house: &Household) -> Result<Anything> {
     let token = std::fs::read_to_string(house.home().join("control/control-plane/admin.token"))?;
     until("a control plane that answers", async || {
         let root = Anything::at(&house.admin_url(), Some(token.trim())).await.ok()?;
@@ -58,7 +58,12 @@ async fn node(root: &Anything, geo: Geo) -> Result<Value> {
 }
 
 /// Waits until a node is as it is to be, as the control plane shows it.
-async fn shows(root: &Anything, geo: Geo, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
+pub(crate) async fn shows(
+    root: &Anything,
+    geo: Geo,
+    what: &str,
+    is: impl Fn(&Value) -> bool,
+) -> Result<Value> {
     until(what, async || node(root, geo).await.ok().filter(|node| is(node))).await
 }
 

@@ -52,14 +52,21 @@ fn row(node: &Value, wide: bool) -> Vec<String> {
     row
 }
 
-/// What has become of a node: what it says, unless it was revoked.
+/// What has become of a node: what it says, unless it was revoked or is drained.
 fn state(node: &Value) -> String {
-    if node.get("revokeTime").is_some() { "revoked".to_owned() } else { cell(node.get("state")) }
+    if node.get("revokeTime").is_some() {
+        return "revoked".to_owned();
+    }
+    let state = cell(node.get("state"));
+    let Some(drain) = node.get("drain") else { return state };
+    let word = if drain.get("doneTime").is_some() { "drained" } else { "draining" };
+    if state == "connected" { word.to_owned() } else { format!("{state}, {word}") }
 }
 
 /// What is wrong with a node that is there, in few words; `ok` where nothing is.
 fn health(node: &Value) -> String {
-    if !matches!(state(node).as_str(), "connected" | "incompatible") {
+    let there = matches!(cell(node.get("state")).as_str(), "connected" | "incompatible");
+    if node.get("revokeTime").is_some() || !there {
         return "-".to_owned();
     }
     let mut wrong = Vec::new();
@@ -149,6 +156,23 @@ mod tests {
         ]));
         assert!(lines[2].contains("1 endpoint unusable, policy not on disk, clock off by -75 s"), "{shown}");
         assert!(lines[2].ends_with("VALIDATION at revision 7"), "{shown}");
+    }
+
+    #[test]
+    fn a_drain_is_seen_in_the_list_and_all_of_it_of_one_node() {
+        let mut node = node();
+        node["drain"] =
+            json!({"actor": "platform/root", "reason": "a new kernel", "createTime": "2026-01-01T00:00:00Z"});
+        assert_eq!((state(&node).as_str(), health(&node).as_str()), ("draining", "ok"));
+        (node["drain"]["doneTime"], node["drain"]["cut"]) = (json!("2026-01-01T00:00:09Z"), json!(2));
+        assert_eq!(state(&node), "drained");
+        let shown = one(&node);
+        for part in ["cut=2", "actor=platform/root", "reason=a new kernel", "createTime=2026-01-01T00:00:00Z"]
+        {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        node["state"] = json!("disconnected");
+        assert_eq!(state(&node), "disconnected, drained");
     }
 
     #[test]

@@ -56,7 +56,10 @@ impl Call {
     /// Whether the call would change something.
     fn writes(&self) -> bool {
         let method = self.action.rsplit('/').next().unwrap_or_default();
-        let verbs = ["Create", "Update", "Delete", "Enrol", "Revoke", "Apply", "Approve", "Reject", "Bump"];
+        let verbs = [
+            "Create", "Update", "Delete", "Enrol", "Revoke", "Apply", "Approve", "Reject", "Bump", "Drain",
+            "Undrain",
+        ];
         verbs.iter().any(|verb| method.starts_with(verb))
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use policy_engine::vocabulary::{Action, Duration as Length, Geo, Name};
 use proto::admin::nodes_service_server::NodesService;
 use proto::admin::{
-    EnrolNodeRequest, EnrolNodeResponse, GetNodeRequest, ListNodesRequest, ListNodesResponse, Node,
-    RevokeNodeRequest,
+    DrainNodeRequest, EnrolNodeRequest, EnrolNodeResponse, GetNodeRequest, ListNodesRequest,
+    ListNodesResponse, Node, RevokeNodeRequest, UndrainNodeRequest,
 };
 use proto::code::ErrorCode;
 use proto::status::Refusal;
@@ -56,10 +56,22 @@ impl NodesService for Admin {
         let revoked = self.revoked(&call, &asked.name).await;
         self.answer(&call, revoked).await
     }
+
+    async fn drain_node(&self, request: Request<DrainNodeRequest>) -> Result<Response<Node>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/DrainNode", request)?;
+        let drained = self.drained(&call, &asked).await;
+        self.answer(&call, drained).await
+    }
+
+    async fn undrain_node(&self, request: Request<UndrainNodeRequest>) -> Result<Response<Node>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/UndrainNode", request)?;
+        let undrained = self.undrained(&call, &asked).await;
+        self.answer(&call, undrained).await
+    }
 }
 
 impl Admin {
-    fn node(&self, call: &Call, name: &str) -> Result<Node, Refusal> {
+    pub(super) fn node(&self, call: &Call, name: &str) -> Result<Node, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
         let (geo, id) = self.nodes.named(name).ok_or_else(|| missing(name))?;
         let node = self.nodes.get(&geo, &id).ok_or_else(|| missing(name))?;

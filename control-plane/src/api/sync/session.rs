@@ -9,8 +9,8 @@ use proto::manifest::SCHEMA;
 use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{
-    Chunk, ControlMessage, Heartbeat, Hello, Nack, NackCode, NodeMessage, Reconnect, SnapshotBegin,
-    SnapshotEnd, Version, Welcome,
+    Chunk, ControlMessage, Drain, Heartbeat, Hello, Nack, NackCode, NodeMessage, Reconnect, SnapshotBegin,
+    SnapshotEnd, Undrain, Version, Welcome,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -24,6 +24,7 @@ use super::statements::{Standing, Told};
 use super::turns::Waiting;
 use super::{LAST_WORD, Lines, Shared, secrets};
 use crate::clock;
+use crate::drains;
 use crate::nodes::{self, NodeSession};
 use crate::publish::InForce;
 
@@ -90,6 +91,34 @@ async fn tell(mut told: watch::Receiver<Told>, say: Say, known: [Standing; 2]) -
     }
 }
 
+/// Tells the node's drain, also one that it is in already, and the end of it; ends with the stream.
+async fn drain(
+    mut standing: watch::Receiver<drains::Standing>,
+    say: Say,
+    (place, mut told): (drains::Place, String),
+) -> Result<(), Status> {
+    let mut first = true;
+    loop {
+        let now = standing.borrow_and_update().get(&place).cloned();
+        match now {
+            Some(drain) if first || drain.id != told => {
+                told.clone_from(&drain.id);
+                let (deadline_ms, reason) = (drain.within_ms, drain.reason);
+                send(&say, Saying::Drain(Drain { deadline_ms, reason, id: drain.id })).await?;
+            }
+            None if !told.is_empty() => {
+                told.clear();
+                send(&say, Saying::Undrain(Undrain {})).await?;
+            }
+            _ => {}
+        }
+        first = false;
+        if standing.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
 /// Says something to a node, which is not waited for as long as it likes.
 async fn send(say: &Say, saying: Saying) -> Result<(), Status> {
     let message = Ok(ControlMessage { message: Some(saying) });
@@ -146,6 +175,8 @@ struct Sent {
     secrets: Option<Arc<Bundle>>,
     /// The revocations and the kills it said it knows.
     told: [Standing; 2],
+    /// The id of the drain it said it is in.
+    drain: String,
     /// The revision and the line it was last noted to enforce.
     confirmed: (i64, &'static str),
 }
@@ -165,6 +196,7 @@ impl Sent {
             secrets_seq: 0,
             secrets: None,
             told: [(hello.revocation_epoch, hello.revocation_seq), (hello.kill_epoch, hello.kill_seq)],
+            drain: hello.drain,
             confirmed: (0, ""),
         }
     }
@@ -191,8 +223,12 @@ impl Session {
         self.told = Some(statements.clone());
         // Beside everything else: what was taken back waits for no snapshot that is on its way.
         let telling = tell(statements, self.say.clone(), self.sent.told);
+        let (drains, place) =
+            (self.shared.nodes.drains().watch(), (self.node.geo.clone(), self.node.name.clone()));
+        let draining = drain(drains, self.say.clone(), (place, self.sent.drain.clone()));
         tokio::select! {
             ended = telling => ended,
+            ended = draining => ended,
             ended = self.follow(lines, said) => ended,
         }
     }
@@ -345,9 +381,12 @@ impl Session {
             Some(Said::Status(status)) => {
                 self.known.update(|view| nodes::said::status(view, status));
             }
-            Some(Said::Hello(_) | Said::DrainDone(_)) | None => {
-                self.known.update(|view| nodes::said::seen(view, None))
+            Some(Said::DrainDone(done)) => {
+                self.known.update(|view| nodes::said::seen(view, None));
+                let (drains, place) = (self.shared.nodes.drains().clone(), (geo.clone(), name.clone()));
+                tokio::spawn(async move { drains.done(&place, &done).await });
             }
+            Some(Said::Hello(_)) | None => self.known.update(|view| nodes::said::seen(view, None)),
         }
     }
 

@@ -31,6 +31,7 @@ struct Place {
     count: watch::Sender<usize>,
     breaks_at: AtomicI64,
     overlay: Overlay,
+    drains: crate::drain::Drains,
     /// What the next one that is put in force waits for.
     gate: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
 }
@@ -59,6 +60,10 @@ impl Install for Place {
 
     fn overlay(&self) -> &Overlay {
         &self.overlay
+    }
+
+    fn drains(&self) -> &crate::drain::Drains {
+        &self.drains
     }
 }
 
@@ -103,6 +108,7 @@ fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
         count: watch::channel(0).0,
         breaks_at: AtomicI64::new(-1),
         overlay: Overlay::new("eu".parse().unwrap(), Statements::at(&policy)),
+        drains: crate::drain::Drains::default(),
         gate: Mutex::new(None),
     };
     let (place, state) = (Arc::new(place), Arc::<PolicyState>::default());

@@ -16,6 +16,7 @@ use crate::approval::ApprovalConfig;
 use crate::upstream::Upstream;
 pub use form::FormError;
 pub use rollout::RolloutConfig;
+pub(crate) use rollout::reach;
 
 /// What begins the name of every variable that sets a key.
 const PREFIX: &str = "CHANCERY__";
@@ -428,8 +429,13 @@ mod tests {
             })
             .collect();
         assert_eq!(parsed(&spoken, &[]).unwrap(), Config::default());
-        let source =
-            [include_str!("config.rs"), include_str!("upstream.rs"), include_str!("approval.rs")].concat();
+        let source = [
+            include_str!("config.rs"),
+            include_str!("config/rollout.rs"),
+            include_str!("upstream.rs"),
+            include_str!("approval.rs"),
+        ]
+        .concat();
         for line in source.lines() {
             let field = line.strip_prefix("    pub ").and_then(|l| l.split_once(": "));
             if let Some((key, _)) = field.filter(|(key, _)| !key.contains('(')) {

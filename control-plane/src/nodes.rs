@@ -30,16 +30,16 @@ use crate::store::{NodeRow, Store, StoreError};
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// The word for a node that has a stream.
-const CONNECTED: &str = "connected";
+pub(crate) const CONNECTED: &str = "connected";
 
 /// The word for one that has a stream and can't be sent what is made here.
-const INCOMPATIBLE: &str = "incompatible";
+pub(crate) const INCOMPATIBLE: &str = "incompatible";
 
 /// The word for a node whose streams have ended.
 const DISCONNECTED: &str = "disconnected";
 
 /// The word for a node that was never heard, and for which there is a token.
-const AWAITED: &str = "awaited";
+pub(crate) const AWAITED: &str = "awaited";
 
 type Place = (Geo, Name);
 
@@ -55,6 +55,16 @@ pub struct NodeRegistry {
 struct Shared {
     known: RwLock<Known>,
     changed: Notify,
+    watch: Watch,
+}
+
+/// Since when nodes are heard here, in microseconds since the Unix epoch; what was said before that was said to another process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// When this process began to listen.
+    pub began: i64,
+    /// When the one before it last heard any node; 0: it heard none.
+    pub left: i64,
 }
 
 #[derive(Debug, Default)]
@@ -137,9 +147,14 @@ impl NodeRegistry {
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
         let good = i64::try_from(LEAF_VALIDITY.as_micros()).unwrap_or(i64::MAX);
         store.forget_nodes(clock::now().saturating_sub(good)).await?;
+        let rows = store.nodes().await?;
+        let heard = |row: &NodeRow| Node::decode(row.body.as_slice()).ok()?.last_seen_time;
+        let left = rows.iter().filter_map(heard).map(|at| clock::micros(&at)).max().unwrap_or_default();
+        let watch = Watch { began: clock::now(), left };
+        let shared = Arc::new(Shared { watch, ..Shared::default() });
         let (admission, drains) = (Admission::open(store).await?, Drains::open(store).await?);
-        let registry = Self { admission, drains, ..Self::default() };
-        for row in store.nodes().await? {
+        let registry = Self { admission, drains, shared };
+        for row in rows {
             let read = (Name::new(&row.geo), Name::new(&row.name), Node::decode(row.body.as_slice()));
             let (Ok(geo), Ok(id), Ok(node)) = read else {
                 tracing::warn!(geo = row.geo, node = row.name, "what is remembered of a node can't be read");
@@ -235,9 +250,15 @@ impl NodeRegistry {
         self.shared.known.read().nodes.len()
     }
 
-    /// Every node that is known.
+    /// Every node that is known, with when it was revoked.
     pub fn fleet(&self) -> Vec<Node> {
-        self.shared.known.read().nodes.values().cloned().collect()
+        let known = self.shared.known.read();
+        known.nodes.iter().map(|((geo, id), node)| self.as_it_stands((geo, id), node.clone())).collect()
+    }
+
+    /// Since when nodes are heard.
+    pub fn watch(&self) -> Watch {
+        self.shared.watch
     }
 
     /// How many nodes are in each state, and how many of those that are connected do not enforce a revision yet.
@@ -348,6 +369,9 @@ mod tests {
         assert_eq!((node.state.as_str(), node.applied_revision), ("disconnected", 8));
         assert_eq!((node.name.as_str(), node.last_seen_time), ("nodes/a", Some(seen)));
         assert_eq!(again.list(None, 10).len(), 1);
+        // It knows when it began, and until when the process before it listened.
+        let Watch { began, left } = again.watch();
+        assert!(left == clock::micros(&seen) && began >= left);
     }
 
     #[test]

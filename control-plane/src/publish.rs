@@ -84,8 +84,8 @@ pub struct Outcome {
     pub effects: Effects,
     /// A revision was made.
     pub changed: bool,
-    /// AIP name of the rollout that is, or would be, on its way afterwards.
-    pub rollout: Option<String>,
+    /// The rollout that takes it, or would take it, to the nodes; `None`: they have it at once.
+    pub rollout: Option<Rollout>,
 }
 
 /// Whether an act is done or only tried.
@@ -180,17 +180,22 @@ impl Publisher {
         self.shared.in_force.subscribe()
     }
 
-    /// Keeps how the rollout goes on; nothing where it is over already.
-    pub async fn go_on(&self, record: Rollout) -> Result<(), ChangeError> {
-        let shared = self.shared.clone();
-        tokio::spawn(async move { shared.go_on(record).await }).await.map_err(|_| ChangeError::Broken)?
+    /// Keeps how the rollout goes on from where it was; nothing where it is not there any more.
+    pub async fn go_on(&self, from: &Rollout, record: Rollout) -> Result<(), ChangeError> {
+        let (shared, from) = (self.shared.clone(), from.clone());
+        tokio::spawn(async move { shared.go_on(Some(from), record).await })
+            .await
+            .map_err(|_| ChangeError::Broken)?
     }
 
     /// Keeps how a rollout goes on because somebody said so, and logs who.
     pub async fn steer(&self, act: Act, record: Rollout) -> Result<(), ChangeError> {
         let event = audit::steering(&act, record.candidate_revision, clock::now());
         self.shared.store.log(&event).await?;
-        self.go_on(record).await
+        let shared = self.shared.clone();
+        tokio::spawn(async move { shared.go_on(None, record).await })
+            .await
+            .map_err(|_| ChangeError::Broken)?
     }
 
     /// Takes a rollout back, by a new revision with what was there before; tells whether it was still on its way.
@@ -299,9 +304,10 @@ impl Shared {
         self.together(mode, (&base, &plan), &applied.effects).await?;
         if applied.written.is_empty() && !plan.begins_epoch {
             let Applied { registry, effects, .. } = applied;
-            return Ok(Outcome { published: base, registry, effects, changed: false, rollout: None });
+            let rollout = lines::bringing(lines.rollout.as_ref(), &effects);
+            return Ok(Outcome { published: base, registry, effects, changed: false, rollout });
         }
-        let rollout = rollout_of(&lines, &plan, &applied, &act.actor)?;
+        let rollout = lines::after(&lines, (&plan, &applied), &act.actor)?;
         let Applied { facts, registry, written, effects } = applied;
         let changes = changed(&effects);
         let before = Some((base.compiled.clone(), changes.clone()));
@@ -325,8 +331,9 @@ impl Shared {
             Some(rollout) => Arc::new(rollout.stable(&published, &lines.stable)?),
             None => published.clone(),
         };
-        let name = rollout.as_ref().map(|rollout| rollout.record.name.clone());
-        let outcome = |published, changed| Outcome { published, registry, effects, changed, rollout: name };
+        let bringing = lines::bringing(rollout.as_ref(), &effects);
+        let outcome =
+            |published, changed| Outcome { published, registry, effects, changed, rollout: bringing };
         if mode == Mode::Try {
             return Ok(outcome(base, false));
         }
@@ -345,10 +352,11 @@ impl Shared {
     }
 
     /// Keeps how the rollout goes on. One that is completed leaves one line for everybody.
-    async fn go_on(&self, record: Rollout) -> Result<(), ChangeError> {
+    async fn go_on(&self, from: Option<Rollout>, record: Rollout) -> Result<(), ChangeError> {
         let _turn = self.writing.lock().await;
         let lines = self.in_force.borrow().clone();
         let active = lines.rollout.as_ref().filter(|active| active.record.name == record.name);
+        let active = active.filter(|active| from.is_none_or(|from| active.record == from));
         let Some(active) = active else { return Ok(()) };
         self.store.keep_rollout(&kept(&record)).await?;
         let next = match lines::is_over(&record) {
@@ -395,28 +403,6 @@ impl Shared {
         };
         self.store.commit(&batch).await?;
         Ok(())
-    }
-}
-
-/// The rollout that is on its way once a plan is done.
-fn rollout_of(
-    lines: &InForce,
-    plan: &Plan,
-    applied: &Applied,
-    actor: &str,
-) -> Result<Option<Arc<Active>>, ChangeError> {
-    match (&lines.rollout, &plan.staging) {
-        (Some(_), _) if plan.ends.is_some() => Ok(None),
-        (Some(active), Some(_)) => {
-            let line = format!("`{}` is on its way: one rollout at a time", active.record.name);
-            Err(Refusal::new(ErrorCode::FailedPrecondition, line).into())
-        }
-        (Some(active), None) => {
-            active.leaves_alone(plan)?;
-            Ok(Some(active.clone()))
-        }
-        (None, Some(staging)) => Ok(Active::begun(staging, applied, &lines.head, actor).map(Arc::new)),
-        (None, None) => Ok(None),
     }
 }
 

@@ -3,22 +3,30 @@
 //! Law: a stage ends when all its nodes enforce the candidate and nothing spoke against it for as long as it is to bake. A refusal,
 //! a restart, a node that does not follow in time, and answers that fail or are refused more often than before, each take the
 //! rollout back by a new revision. Nothing is decided here about keys that were taken back or kills: they are above both lines.
-//! A control plane that starts again goes on where it was.
+//! A control plane that starts again goes on where it was, once the nodes are back that were there; what bakes bakes anew.
 
 mod conduct;
 mod contents;
+mod fleet;
+mod rates;
+mod stages;
 
 use std::time::Duration;
 
+use proto::admin::Rollout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::RolloutConfig;
 use crate::nodes::NodeRegistry;
+use crate::nodes::standing::Standing;
 use crate::publish::{Act, Active, Publisher};
+use crate::store::StoreError;
 
-pub use conduct::{Observed, Step, conduct};
+pub use conduct::{conduct, told};
 pub use contents::Contents;
+pub use fleet::Observed;
+pub use stages::{Step, plan};
 
 /// Between two looks at a rollout.
 const TURN: Duration = Duration::from_millis(100);
@@ -48,20 +56,22 @@ pub async fn run(publisher: Publisher, nodes: NodeRegistry, config: RolloutConfi
 /// One look at a rollout, and what follows of it.
 async fn look(publisher: &Publisher, nodes: &NodeRegistry, config: &RolloutConfig, active: &Active) {
     let name = &active.record.name;
-    let fleet = nodes.fleet();
-    let contents = match Contents::of(publisher.store(), active.record.candidate_revision, &fleet).await {
-        Ok(contents) => contents,
+    let observed = match observed(publisher, nodes, Some(&active.record)).await {
+        Ok(observed) => observed,
         Err(error) => {
             tracing::error!(rollout = name, %error, "what the lines are can't be read: it is looked at again");
             return;
         }
     };
-    let observed = Observed { nodes: fleet, now: clock::now(), contents };
     let done = match conduct(&active.record, &observed, config) {
         Step::Stay => return,
-        Step::Go(record) => publisher.go_on(*record).await,
+        Step::Go(record) => publisher.go_on(&active.record, *record).await,
         Step::Back(reason) => {
             tracing::error!(rollout = name, reason, "a rollout is taken back");
+            // What speaks against it is kept with it.
+            if let Err(error) = publisher.go_on(&active.record, told(&active.record, &observed)).await {
+                tracing::warn!(rollout = name, %error, "what speaks against a rollout could not be kept");
+            }
             let act = Act::of_system("chancery.admin.v1.RolloutsService/AbortRollout");
             publisher.take_back(Act { reason: reason.clone(), ..act }, name, &reason).await.map(drop)
         }
@@ -69,4 +79,19 @@ async fn look(publisher: &Publisher, nodes: &NodeRegistry, config: &RolloutConfi
     if let Err(error) = done {
         tracing::error!(rollout = name, %error, "a rollout could not go on, and is looked at again");
     }
+}
+
+/// What is seen of the nodes now, and of what they say of a rollout.
+pub async fn observed(
+    publisher: &Publisher,
+    nodes: &NodeRegistry,
+    rollout: Option<&Rollout>,
+) -> Result<Observed, StoreError> {
+    let standing = Standing::of(&publisher.current());
+    let fleet: Vec<_> = nodes.fleet().into_iter().map(|node| standing.shown(node)).collect();
+    let contents = match rollout {
+        Some(rollout) => Contents::of(publisher.store(), rollout.candidate_revision, &fleet).await?,
+        None => Contents::default(),
+    };
+    Ok(Observed { nodes: fleet, watch: nodes.watch(), now: clock::now(), contents })
 }

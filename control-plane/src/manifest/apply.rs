@@ -137,8 +137,19 @@ fn refused(faults: Vec<Fault>) -> ApplyResponse {
 
 fn done(outcome: &Outcome) -> ApplyResponse {
     let revision = if outcome.changed { outcome.published.head.revision } else { 0 };
-    let rollout = outcome.rollout.clone().filter(|_| outcome.changed).unwrap_or_default();
-    ApplyResponse { changes: changes(&outcome.effects), revision, rollout, ..ApplyResponse::default() }
+    let head = outcome.published.head.revision;
+    let (name, begins) = outcome.rollout.as_ref().map_or((None, None), |rollout| {
+        let is_there = rollout.candidate_revision <= head;
+        let begins = !is_there || (outcome.changed && rollout.candidate_revision == head);
+        (is_there.then(|| rollout.name.clone()), begins.then(|| rollout.stages.clone()))
+    });
+    ApplyResponse {
+        changes: changes(&outcome.effects),
+        revision,
+        rollout: name.unwrap_or_default(),
+        stages: begins.unwrap_or_default(),
+        ..ApplyResponse::default()
+    }
 }
 
 pub(super) fn changes(effects: &Effects) -> Vec<ResourceChange> {

@@ -14,7 +14,7 @@ use proto::code::ErrorCode;
 use proto::status::Refusal;
 
 use super::Published;
-use super::plan::{Applied, Effect, Plan, Staging};
+use super::plan::{Applied, Effect, Effects, Plan, Staging};
 use crate::clock;
 use crate::error::ChangeError;
 use crate::govern;
@@ -127,17 +127,19 @@ impl Active {
         here.any(|stage| stage.share >= 100 || stage.nodes.iter().any(|name| name == node))
     }
 
+    fn stages(&self, kind: Kind, id: &Id) -> bool {
+        self.staged.iter().any(|staged| staged.kind == kind && staged.id == *id)
+    }
+
     /// Refuses to change what is staged.
-    pub(super) fn leaves_alone(&self, plan: &Plan) -> Result<(), ChangeError> {
-        let touches = |staged: &&Staged| {
-            plan.changes.iter().any(|change| change.kind == staged.kind && change.id == staged.id)
-        };
-        match self.staged.iter().find(touches) {
-            Some(staged) => Err(Refusal::new(
+    fn leaves_alone(&self, effects: &Effects) -> Result<(), ChangeError> {
+        let mut changed = effects.iter().filter(|(_, _, effect)| *effect != Effect::Unchanged);
+        match changed.find(|(kind, id, _)| self.stages(*kind, id)) {
+            Some((kind, id, _)) => Err(Refusal::new(
                 ErrorCode::FailedPrecondition,
                 format!(
                     "`{}` is on its way to the nodes by `{}`: let that end, or abort it",
-                    proto::name::format(staged.kind, &staged.id),
+                    proto::name::format(*kind, id),
                     self.record.name
                 ),
             )
@@ -198,6 +200,37 @@ impl Active {
         );
         Refusal::new(ErrorCode::FailedPrecondition, line).into()
     }
+}
+
+/// The rollout that is on its way once a plan is done.
+pub(super) fn after(
+    lines: &InForce,
+    (plan, applied): (&Plan, &Applied),
+    actor: &str,
+) -> Result<Option<Arc<Active>>, ChangeError> {
+    match (&lines.rollout, &plan.staging) {
+        (Some(_), _) if plan.ends.is_some() => Ok(None),
+        (Some(active), Some(_)) => {
+            let line = format!(
+                "`{}` is on its way, and there is one rollout at a time: nothing was changed; let that end, or abort it, and apply \
+                 again, or apply without `staged`, which is for every node at once",
+                active.record.name
+            );
+            Err(Refusal::new(ErrorCode::FailedPrecondition, line).into())
+        }
+        (Some(active), None) => {
+            active.leaves_alone(&applied.effects)?;
+            Ok(Some(active.clone()))
+        }
+        (None, Some(staging)) => Ok(Active::begun(staging, applied, &lines.head, actor).map(Arc::new)),
+        (None, None) => Ok(None),
+    }
+}
+
+/// A rollout that stages something of what was asked for; what it does not stage is for everybody at once, beside it.
+pub(super) fn bringing(active: Option<&Arc<Active>>, effects: &Effects) -> Option<Rollout> {
+    let active = active.filter(|active| effects.iter().any(|(kind, id, _)| active.stages(*kind, id)))?;
+    Some(active.record.clone())
 }
 
 impl InForce {

@@ -1,7 +1,8 @@
 //! What became of the requests that each snapshot judged, and how many runtimes are in memory.
 //!
-//! Law: a request counts once, when it ends, for the snapshot it was judged by: a revision may be two, one a line of succession. Only
-//! the newest are remembered. A runtime that nobody holds any more is gone: one that stays shows in [`Revisions::alive`].
+//! Law: a request counts once, when it ends, for the snapshot it was judged by: a revision may be two, one a line of succession. What
+//! stands above every snapshot (a kill, a key that was taken back, the age of the policy, the end of the process) is held against none:
+//! a request that was refused by it does not count. Only the newest are remembered. A runtime that nobody holds any more is gone: one that stays shows in [`Revisions::alive`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -28,6 +29,9 @@ pub(crate) struct Tally {
 impl Tally {
     /// A request ended, with this code where it was not answered.
     pub(crate) fn count(&self, code: Option<ErrorCode>) {
+        if code.is_some_and(is_above) {
+            return;
+        }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let Some(code) = code else { return };
         if is_denial(code) {
@@ -49,10 +53,22 @@ impl Tally {
     }
 }
 
-/// Whether policy, or an operator, refused it.
+/// Whether it was refused by something that no snapshot says, so that its refusal tells nothing of one.
+fn is_above(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::SwitchedOff
+            | ErrorCode::KeyRevoked
+            | ErrorCode::AuthStale
+            | ErrorCode::RulesStale
+            | ErrorCode::PolicyUnavailable
+            | ErrorCode::ShuttingDown
+    )
+}
+
+/// Whether policy refused it.
 fn is_denial(code: ErrorCode) -> bool {
-    let of_policy = matches!(code, ErrorCode::ModelNotFound | ErrorCode::SwitchedOff);
-    of_policy || code.row().http == StatusCode::FORBIDDEN
+    code == ErrorCode::ModelNotFound || code.row().http == StatusCode::FORBIDDEN
 }
 
 /// Whether it failed for a reason that is not the caller's: a deadline of its own is.
@@ -128,10 +144,22 @@ mod tests {
             RevisionTally { revision: 3, requests, errors, denials, digest }
         };
         assert_eq!(tally.told(&version), told(7, 0, 0));
-        for code in [ErrorCode::UpstreamError, ErrorCode::Internal, ErrorCode::AuthStale] {
+        for code in [ErrorCode::UpstreamError, ErrorCode::Internal, ErrorCode::UpstreamCredential] {
             tally.count(Some(code));
         }
-        for code in [ErrorCode::RuleForbids, ErrorCode::ModelNotFound, ErrorCode::SwitchedOff] {
+        for code in [ErrorCode::RuleForbids, ErrorCode::ModelNotFound, ErrorCode::NotEntitled] {
+            tally.count(Some(code));
+        }
+        assert_eq!(tally.told(&version), told(13, 3, 3));
+        // What stands above every snapshot says nothing of one.
+        for code in [
+            ErrorCode::SwitchedOff,
+            ErrorCode::KeyRevoked,
+            ErrorCode::AuthStale,
+            ErrorCode::RulesStale,
+            ErrorCode::PolicyUnavailable,
+            ErrorCode::ShuttingDown,
+        ] {
             tally.count(Some(code));
         }
         assert_eq!(tally.told(&version), told(13, 3, 3));

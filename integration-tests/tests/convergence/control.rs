@@ -137,7 +137,8 @@ impl Planes {
         let files = |text| vec![SourceFile { path: "f.yaml".into(), text }];
         match order {
             Order::Apply { text, staged } => {
-                let stages = self.config.stages(self.nodes.geos());
+                let observed = rollout::observed(&self.publisher, &self.nodes, None).await?;
+                let stages = rollout::plan(&observed, &self.config);
                 let staging = staged.then_some(Staging { stages, manual: false });
                 let declared =
                     Declared { files: files(text), staging, may_shrink: !staged, ..Declared::default() };

@@ -108,6 +108,31 @@ async fn case_23_a_bad_rule_is_held_and_rolled_forward_whichever_door_is_asked()
     }
 }
 
+async fn a_kill_is_held_against_no_candidate(door: Door) -> Result<()> {
+    let scene = Scene::of(door, house().await?).await?;
+    let root = Anything::at(&scene.house.admin_url(), Some(scene.house.token())).await?;
+    for _ in 0..10 {
+        scene.answered(&Ask::chat(MODEL, "hello")).await?;
+    }
+    let name = staged(&root, &policy::rule("no-gossip", "forbid", "purpose == 'gossip'", "")).await?;
+    let spec = json!({"target": "model", "resource": format!("models/{MODEL}"), "mode": "deny", "reason": "a drill"});
+    let asked = json!({"killId": "drill", "kill": {"spec": spec}});
+    root.call("chancery.admin.v1.KillsService/CreateKill", asked).await?.unwrap();
+    let (rollout, [eu, us]) = over(&scene, &root, &name).await?;
+    assert_eq!(rollout["state"], "completed", "{rollout}");
+    let killed =
+        |told: &[Option<String>]| told.iter().flatten().filter(|code| *code == "switched_off").count();
+    assert!(killed(&eu) > 5 && killed(&us) > 5, "{eu:?} {us:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_takes_no_rollout_back_whichever_door_is_asked() {
+    for door in Door::BOTH {
+        a_kill_is_held_against_no_candidate(door).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_staged_change_that_does_no_harm_comes_to_every_node() {
     a_rule_that_does_no_harm_comes_to_all(Door::Rest).await.unwrap();

@@ -22,6 +22,7 @@ use crate::explain::{Imagined, World, explain};
 use crate::manifest::{self, Declared, Selection};
 use crate::proposals;
 use crate::publish::{Mode, Published, Staging};
+use crate::rollout;
 
 #[tonic::async_trait]
 impl PolicyService for Admin {
@@ -65,8 +66,7 @@ impl Admin {
             manual: asked.manual,
             ..self.wanted(&asked.files, asked.allow_shrink)
         });
-        let stages = || self.rollouts.stages(self.nodes.geos());
-        let staging = asked.staged.then(|| Staging { stages: stages(), manual: asked.manual });
+        let staging = self.staging(asked.staged, asked.manual).await?;
         let may_shrink = asked.allow_shrink;
         let declared = Declared { files: asked.files, staging, may_shrink, kept: proposes, approves: None };
         let how = (call.act(String::new()), how(call, asked.dry_run, proposes));
@@ -89,6 +89,15 @@ impl Admin {
             deleted.proposal = self.propose(call, wanted, &deleted.changes).await?;
         }
         Ok(deleted)
+    }
+
+    /// How a change is taken to the nodes, as they are now, where it is by stages.
+    pub(super) async fn staging(&self, staged: bool, manual: bool) -> Result<Option<Staging>, Refusal> {
+        if !staged {
+            return Ok(None);
+        }
+        let observed = rollout::observed(&self.publisher, &self.nodes, None).await?;
+        Ok(Some(Staging { stages: rollout::plan(&observed, &self.rollouts), manual }))
     }
 
     /// What a proposal of files says before it is judged. Its base is read first: what is changed while it is judged supersedes it.

@@ -19,7 +19,7 @@ use super::{Admin, page};
 use crate::actor::{Actor, missing, owner};
 use crate::manifest::{self, Declared};
 use crate::proposals;
-use crate::publish::{Approved, Mode, Staging};
+use crate::publish::{Approved, Mode};
 use crate::store::Page;
 
 /// The list, as page tokens know it and as permissions name it.
@@ -120,9 +120,7 @@ impl Admin {
         number: i64,
         mut proposal: Proposal,
     ) -> Result<Vec<Fault>, Refusal> {
-        let staging = proposal
-            .staged
-            .then(|| Staging { stages: self.rollouts.stages(self.nodes.geos()), manual: proposal.manual });
+        let staging = self.staging(proposal.staged, proposal.manual).await?;
         let how = (call.act(proposal.name.clone()), Mode::Commit);
         let deletes = proposal.verb == "delete";
         let declared = Declared {

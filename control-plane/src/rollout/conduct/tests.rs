@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use proto::admin::NodeNack;
+use proto::admin::{NodeNack, NodeTally};
 
 use super::*;
 use crate::config::Length;
+use crate::rollout::contents::Line;
+use crate::rollout::stages::plan;
+
+mod away;
 
 const SECOND: i64 = 1_000_000;
 const START: i64 = 1_000 * SECOND;
@@ -21,13 +25,12 @@ fn config() -> RolloutConfig {
 }
 
 fn rollout() -> Rollout {
-    let geos = ["eu", "us"].map(|geo| geo.parse().unwrap());
     Rollout {
         name: "rollouts/7".into(),
         candidate_revision: 7,
         base_revision: 6,
         state: "progressing".into(),
-        stages: config().stages(geos),
+        stages: plan(&fleet(4, 0), &config()),
         ..Rollout::default()
     }
 }

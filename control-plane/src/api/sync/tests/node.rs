@@ -114,7 +114,8 @@ impl Port {
     pub(super) async fn staged(&self, text: &str) -> Result<String, Refusal> {
         let file = proto::admin::SourceFile { path: "f.yaml".into(), text: text.into() };
         let config = RolloutConfig { stages: vec![0, 100], ..RolloutConfig::default() };
-        let staging = Some(Staging { stages: config.stages(self.nodes.geos()), manual: false });
+        let observed = rollout::observed(&self.fixture.publisher, &self.nodes, None).await.unwrap();
+        let staging = Some(Staging { stages: rollout::plan(&observed, &config), manual: false });
         let declared = manifest::Declared { files: vec![file], staging, ..Default::default() };
         let act = (Act::of_system("test"), Mode::Commit);
         let actor = Actor::Platform("test".into());
@@ -125,12 +126,17 @@ impl Port {
 
     /// Publishes files; gives the revision, or why there is none.
     pub(super) async fn tried(&self, text: &str) -> Result<i64, Refusal> {
+        Ok(self.applied(text).await?.revision)
+    }
+
+    /// Publishes files; gives the whole answer.
+    pub(super) async fn applied(&self, text: &str) -> Result<proto::admin::ApplyResponse, Refusal> {
         let file = proto::admin::SourceFile { path: "f.yaml".into(), text: text.into() };
         let act = (Act::of_system("test"), Mode::Commit);
         let actor = Actor::Platform("test".into());
         let answer = manifest::apply(&self.fixture.publisher, &actor, act, vec![file]).await?;
         assert!(answer.faults.is_empty(), "{:?}", answer.faults);
-        Ok(answer.revision)
+        Ok(answer)
     }
 
     pub(super) fn certificate(&self, geo: &str, name: &str) -> Issued {

@@ -65,7 +65,8 @@ async fn a_staged_change_comes_to_the_canary_alone_and_what_is_not_staged_to_all
     other.confirmed(2).await;
 
     // A tenant is for all at once, and what is staged can't be changed beside its rollout.
-    assert_eq!(port.publish(&tenant("b")).await, 3);
+    let beside = port.applied(&tenant("b")).await.unwrap();
+    assert_eq!((beside.revision, beside.rollout.as_str(), beside.stages.len()), (3, "", 0));
     for (node, word, line) in [(&mut canary, "infer", "candidate"), (&mut other, "view", "stable")] {
         let next = node.snapshot().await;
         assert_eq!((next.envelope.revision, next.envelope.line.as_str()), (3, line));
@@ -74,6 +75,11 @@ async fn a_staged_change_comes_to_the_canary_alone_and_what_is_not_staged_to_all
     }
     let refused = port.tried(&role("view")).await.unwrap_err().to_string();
     assert!(refused.contains("rollouts/2"), "{refused}");
+    // What is on its way already is said to be, and hinders nothing beside it.
+    let again = port.applied(&role("infer")).await.unwrap();
+    assert_eq!((again.revision, again.rollout.as_str(), again.stages.len()), (0, "rollouts/2", 0));
+    let among = [role("infer"), tenant("b")].concat();
+    assert_eq!(port.applied(&among).await.unwrap().rollout, "rollouts/2");
     let refused = port.staged(&document("Role", "name: s", "permissions: []")).await.unwrap_err().to_string();
     assert!(refused.contains("one rollout at a time"), "{refused}");
 

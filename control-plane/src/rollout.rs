@@ -34,8 +34,22 @@ const TURN: Duration = Duration::from_millis(100);
 /// Takes rollouts from stage to stage, until `stop`.
 pub async fn run(publisher: Publisher, nodes: NodeRegistry, config: RolloutConfig, stop: CancellationToken) {
     let mut lines = publisher.lines();
+    let mut last = String::new();
     loop {
         let active = lines.borrow_and_update().rollout.clone();
+        if let Some(Active { record, .. }) = active.as_deref()
+            && record.name != last
+        {
+            last.clone_from(&record.name);
+            tracing::info!(
+                rollout = record.name,
+                state = record.state,
+                actor = record.actor,
+                changes = record.changes.len(),
+                stages = record.stages.len(),
+                "a rollout is on its way"
+            );
+        }
         match active {
             None => {
                 let changed = stop.run_until_cancelled(lines.changed()).await;
@@ -65,7 +79,11 @@ async fn look(publisher: &Publisher, nodes: &NodeRegistry, config: &RolloutConfi
     };
     let done = match conduct(&active.record, &observed, config) {
         Step::Stay => return,
-        Step::Go(record) => publisher.go_on(&active.record, *record).await,
+        Step::Go(record) => {
+            let (before, after) = (&active.record, record.as_ref().clone());
+            let kept = publisher.go_on(before, *record).await;
+            kept.inspect(|()| log(before, &after))
+        }
         Step::Back(reason) => {
             tracing::error!(rollout = name, reason, "a rollout is taken back");
             // What speaks against it is kept with it.
@@ -78,6 +96,22 @@ async fn look(publisher: &Publisher, nodes: &NodeRegistry, config: &RolloutConfi
     };
     if let Err(error) = done {
         tracing::error!(rollout = name, %error, "a rollout could not go on, and is looked at again");
+    }
+}
+
+/// Logs what became of a rollout.
+fn log(before: &Rollout, after: &Rollout) {
+    let rollout = &after.name;
+    for stage in after.stages.iter().filter(|stage| !before.stages.contains(stage)) {
+        let (geo, share, nodes, note) = (&stage.geo, stage.share, stage.nodes.join(", "), &stage.note);
+        let baking = stage.state == "running" && stage.acked_time.is_some();
+        let state = if baking { "baking" } else { stage.state.as_str() };
+        if state != "pending" {
+            tracing::info!(rollout, geo, share, state, nodes, note, "a stage of a rollout");
+        }
+    }
+    if (&before.state, &before.reason) != (&after.state, &after.reason) {
+        tracing::info!(rollout, state = after.state, reason = after.reason, "a rollout goes on");
     }
 }
 

@@ -11,6 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use proto::admin::Rollout;
 
 /// Upper bounds of the buckets of a publication's duration, in seconds.
 const SECONDS: [f64; 9] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -21,7 +22,7 @@ struct Named {
     certificate: &'static str,
 }
 
-/// How nodes stand.
+/// How nodes, a rollout and its stages stand.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Standing {
     state: &'static str,
@@ -46,6 +47,8 @@ pub struct Metrics {
     certificates: Family<Named, Gauge<i64, AtomicI64>>,
     nodes: Family<Standing, Gauge<i64, AtomicI64>>,
     lagging: Gauge<i64, AtomicI64>,
+    rollout: Family<Standing, Gauge<i64, AtomicI64>>,
+    stages: Family<Standing, Gauge<i64, AtomicI64>>,
 }
 
 impl Default for Metrics {
@@ -77,6 +80,10 @@ impl Default for Metrics {
         registry.register("nodes", "Data-plane nodes that are known, by state", nodes.clone());
         let help = "Connected nodes that do not enforce the newest revision yet";
         registry.register("nodes_lagging", help, lagging.clone());
+        let (rollout, stages) = (Family::default(), Family::default());
+        registry.register("rollout", "1 in the state of the rollout that is on its way", rollout.clone());
+        let help = "Stages of the rollout that is on its way, by state";
+        registry.register("rollout_stages", help, stages.clone());
         Self {
             registry,
             revision,
@@ -88,6 +95,8 @@ impl Default for Metrics {
             certificates,
             nodes,
             lagging,
+            rollout,
+            stages,
         }
     }
 }
@@ -105,6 +114,19 @@ impl Metrics {
             self.nodes.get_or_create(&Standing { state }).set(fit(*count));
         }
         self.lagging.set(fit(lagging));
+    }
+
+    /// `chancery_control_rollout` and `chancery_control_rollout_stages`: how the rollout goes that is on its way.
+    pub fn rollout(&self, active: Option<&Rollout>) {
+        for state in ["progressing", "waiting", "paused"] {
+            let is_so = active.is_some_and(|rollout| rollout.state == state);
+            self.rollout.get_or_create(&Standing { state }).set(i64::from(is_so));
+        }
+        for state in ["pending", "running", "done"] {
+            let stages = active.iter().flat_map(|rollout| &rollout.stages);
+            let count = stages.filter(|stage| stage.state == state).count();
+            self.stages.get_or_create(&Standing { state }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// All of them in the OpenMetrics text form.

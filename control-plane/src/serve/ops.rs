@@ -40,6 +40,8 @@ async fn ready(State(ops): State<Ops>) -> (StatusCode, &'static str) {
 async fn metrics(State(ops): State<Ops>) -> impl IntoResponse {
     let (states, lagging) = ops.nodes.tally(ops.publisher.current().head.revision);
     ops.publisher.metrics().nodes(&states, lagging);
+    let active = ops.publisher.lines().borrow().rollout.clone();
+    ops.publisher.metrics().rollout(active.as_ref().map(|active| &active.record));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], ops.publisher.metrics().text())
 }

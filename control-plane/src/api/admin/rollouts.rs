@@ -15,6 +15,8 @@ use super::call::Call;
 use super::revisions::numbered;
 use super::{Admin, page};
 use crate::actor::missing;
+use crate::publish::lines;
+use crate::rollout;
 use crate::store::{Page, RolloutRow};
 
 /// The list, as page tokens know it and as permissions name it.
@@ -77,7 +79,12 @@ impl RolloutsService for Admin {
 impl Admin {
     async fn rollout(&self, call: &Call, name: &str) -> Result<Rollout, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
-        self.kept(name).await
+        let kept = self.kept(name).await?;
+        if lines::is_over(&kept) {
+            return Ok(kept);
+        }
+        let observed = rollout::observed(&self.publisher, &self.nodes, Some(&kept)).await?;
+        Ok(rollout::told(&kept, &observed))
     }
 
     async fn kept(&self, name: &str) -> Result<Rollout, Refusal> {
@@ -115,8 +122,22 @@ impl Admin {
             let line = format!("it is {}, not {from}", rollout.state);
             return Err(Refusal::new(ErrorCode::FailedPrecondition, line));
         }
-        let next = Rollout { state: to.to_owned(), reason: String::new(), ..rollout };
-        self.publisher.steer(call.act(name.to_owned()), next).await?;
+        let act = call.act(name.to_owned());
+        let reason = match (to, act.reason.as_str()) {
+            ("paused", "") => format!("paused by {}", act.actor),
+            ("paused", why) => format!("paused by {}: {why}", act.actor),
+            _ => String::new(),
+        };
+        tracing::info!(
+            rollout = name,
+            from,
+            to,
+            actor = act.actor,
+            reason = act.reason,
+            "a rollout is steered"
+        );
+        let next = Rollout { state: to.to_owned(), reason, ..rollout };
+        self.publisher.steer(act, next).await?;
         self.kept(name).await
     }
 
@@ -125,7 +146,7 @@ impl Admin {
         let act = call.act(name.to_owned());
         let reason = match act.reason.as_str() {
             "" => format!("aborted by {}", act.actor),
-            reason => reason.to_owned(),
+            reason => format!("aborted by {}: {reason}", act.actor),
         };
         self.publisher.take_back(act, name, &reason).await?;
         self.kept(name).await

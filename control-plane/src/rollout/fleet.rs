@@ -87,11 +87,11 @@ pub(super) fn is_up(node: &Node) -> bool {
     node.state == CONNECTED && node.revoke_time.is_none()
 }
 
-/// Whether it is well enough to show what a candidate does: it hears, has what was before, and refuses nothing.
+/// Whether it is well enough to show what a candidate does: it hears, has what was before, refuses nothing, and takes requests.
 pub(super) fn is_well(node: &Node, base_revision: i64) -> bool {
     let hears = matches!(node.staleness.as_str(), "" | "fresh");
     let refuses = node.last_nack.as_ref().is_some_and(|nack| nack.revision > node.confirmed_revision);
-    hears && node.confirmed_revision >= base_revision && !refuses
+    hears && node.confirmed_revision >= base_revision && !refuses && node.drain.is_none()
 }
 
 /// How long a node may take to come back to a control plane that has started.

@@ -10,6 +10,9 @@ use std::{fs, io};
 
 use crate::policy::disk;
 
+/// The most of it that is read, in bytes: far above what is written.
+const MOST: u64 = 1 << 10;
+
 /// What is written, in microseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Words {
@@ -37,8 +40,9 @@ impl Kept {
     /// What was written; `None` where nothing was and there is no policy either.
     pub(super) fn read(&self) -> Option<Words> {
         let path = self.0.as_deref()?;
-        let words = match fs::read_to_string(path) {
-            Ok(text) => parse(&text).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData)),
+        let words = match disk::read_text(path, MOST) {
+            Ok(Some(text)) => parse(&text).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            Ok(None) => Err(io::ErrorKind::NotFound.into()),
             Err(error) => Err(error),
         };
         words.or_else(|error| of_policy(path, error)).ok()

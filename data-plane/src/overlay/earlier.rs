@@ -145,6 +145,43 @@ mod tests {
     }
 
     #[test]
+    fn case_96_statements_that_met_a_full_disk_are_written_in_their_order() {
+        let home = tempfile::tempdir().unwrap();
+        let node = overlay(Statements::at(home.path()));
+        killed(&node, &kills((1, 1), vec![]));
+        // A directory where it is written first: it can't be, as on a disk that is full.
+        let full = home.path().join("kills.new");
+        std::fs::create_dir(&full).unwrap();
+        let model = kill("model", "models/m", "deny");
+        for set in
+            [kills((1, 8), vec![]), kills((1, 9), vec![model]), kills((2, 3), vec![]), kills((2, 4), vec![])]
+        {
+            let Taken::Now(trace) = node.kill(&set) else { panic!("it is newer") };
+            assert!(node.statements().keep(Said::Kills, &kept(&set), trace).is_err());
+        }
+        taken_back(&node, &revoked((1, 9), 0, &["a"]));
+        assert!(node.statements().save().is_err() && !node.statements().are_saved());
+        std::fs::remove_dir(&full).unwrap();
+        node.statements().save().unwrap();
+        assert!(node.statements().are_saved());
+        before_and_after(home.path(), &node, |node| {
+            assert_eq!((held(node), node.kill_seq()), (vec!["no-model".to_owned()], 4));
+            assert!(node.revokes("a"));
+        });
+        // One that got as far as its first file is not written there twice.
+        std::fs::create_dir(&full).unwrap();
+        let Taken::Now(trace) = node.kill(&kills((3, 0), vec![])) else { panic!("it is newer") };
+        assert!(node.statements().keep(Said::Kills, &kept(&kills((3, 0), vec![])), trace).is_err());
+        let earlier = || std::fs::read(home.path().join("kills-earlier")).unwrap();
+        let once = earlier();
+        assert!(node.statements().save().is_err());
+        std::fs::remove_dir(&full).unwrap();
+        node.statements().save().unwrap();
+        assert_eq!(earlier(), once);
+        before_and_after(home.path(), &node, |node| assert_eq!((held(node).len(), node.kill_seq()), (1, 0)));
+    }
+
+    #[test]
     fn a_kill_of_an_earlier_epoch_ends_when_it_was_to_and_one_that_was_changed_is_not_taken_for_none() {
         let home = tempfile::tempdir().unwrap();
         let node = overlay(Statements::at(home.path()));

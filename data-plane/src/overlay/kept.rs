@@ -2,13 +2,18 @@
 //!
 //! Law: what is kept is what was received and verified, byte for byte; it is verified again when it is read. A file that can't be
 //! read, does not verify or is not for here is never taken for an empty one. Where denials of earlier epochs hold on, the statements
-//! they follow from are kept too, in the order they came in. Deliberately absent: signatures (the caller verifies).
+//! they follow from are kept too, in the order they came in. What the disk did not take waits, in its order, until it does: the
+//! control plane says it once. Deliberately absent: signatures (the caller verifies).
 
+use std::collections::VecDeque;
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use prost::Message as _;
 use proto::sync::{KillSet, RevocationSet};
 
@@ -29,7 +34,26 @@ pub(crate) enum Said {
 
 /// Where statements are kept.
 #[derive(Debug, Clone)]
-pub(crate) struct Statements(Option<PathBuf>);
+pub(crate) struct Statements {
+    dir: Option<PathBuf>,
+    waiting: Arc<Waiting>,
+}
+
+/// What holds and is not on the disk yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    revocations: Line,
+    kills: Line,
+}
+
+/// Statements of one sort, in the order they came in.
+#[derive(Debug, Default)]
+struct Line {
+    /// Whether there are any, for who only asks that.
+    any: AtomicBool,
+    /// Each with what it leaves of earlier epochs. Held while they are written, so that they are written in their order.
+    statements: Mutex<VecDeque<(Bytes, Trace)>>,
+}
 
 impl Said {
     fn file(self) -> &'static str {
@@ -48,27 +72,36 @@ impl Said {
     }
 }
 
+impl Waiting {
+    fn of(&self, said: Said) -> &Line {
+        match said {
+            Said::Revocations => &self.revocations,
+            Said::Kills => &self.kills,
+        }
+    }
+}
+
 impl Statements {
     /// In a directory, which need not be there yet.
     pub(crate) fn at(dir: &Path) -> Self {
-        Self(Some(dir.to_owned()))
+        Self { dir: Some(dir.to_owned()), waiting: Arc::default() }
     }
 
     /// Nowhere.
     #[cfg(test)]
     pub(crate) fn nowhere() -> Self {
-        Self(None)
+        Self { dir: None, waiting: Arc::default() }
     }
 
     /// The encoded statement that is kept; `None` where none ever was.
     pub(crate) fn kept(&self, said: Said) -> io::Result<Option<Bytes>> {
-        let Some(dir) = &self.0 else { return Ok(None) };
+        let Some(dir) = &self.dir else { return Ok(None) };
         read(&dir.join(said.file()))
     }
 
     /// The encoded statements that denials of earlier epochs follow from, in the order they came in.
     fn earlier(&self, said: Said) -> io::Result<Vec<Bytes>> {
-        let Some(dir) = &self.0 else { return Ok(Vec::new()) };
+        let Some(dir) = &self.dir else { return Ok(Vec::new()) };
         let mut rest = read(&dir.join(said.earlier()))?.unwrap_or_default();
         let torn = || io::Error::new(io::ErrorKind::InvalidData, "it ends within a statement");
         let mut found = Vec::new();
@@ -83,15 +116,57 @@ impl Statements {
     }
 
     /// Keeps an encoded statement in place of the one before, and what it leaves of earlier epochs; blocks until it is on the disk.
+    /// What can't be kept waits for [`Statements::save`].
     pub(crate) fn keep(&self, said: Said, statement: &[u8], trace: Trace) -> io::Result<()> {
-        let Some(dir) = &self.0 else { return Ok(()) };
+        let line = self.waiting.of(said);
+        let mut statements = line.statements.lock();
+        // What comes after says as much, unless denials of earlier epochs follow from what was before.
+        let said_by =
+            |before: Trace| trace == Trace::Nothing || (before, trace) == (Trace::AsItWas, Trace::AsItWas);
+        while statements.back().is_some_and(|(_, before)| said_by(*before)) {
+            statements.pop_back();
+        }
+        statements.push_back((Bytes::copy_from_slice(statement), trace));
+        line.any.store(true, Ordering::Release);
+        self.write_all(said, &mut statements)
+    }
+
+    /// Whether all that holds is on the disk.
+    pub(crate) fn are_saved(&self) -> bool {
+        [&self.waiting.revocations, &self.waiting.kills].iter().all(|line| !line.any.load(Ordering::Acquire))
+    }
+
+    /// Writes what waits, if anything does; blocks until it is on the disk.
+    pub(crate) fn save(&self) -> io::Result<()> {
+        let save = |said: Said| self.write_all(said, &mut self.waiting.of(said).statements.lock());
+        let (revocations, kills) = (save(Said::Revocations), save(Said::Kills));
+        revocations.and(kills)
+    }
+
+    /// Writes statements in their order, as far as the disk takes them.
+    fn write_all(&self, said: Said, statements: &mut VecDeque<(Bytes, Trace)>) -> io::Result<()> {
+        while let Some((statement, trace)) = statements.front() {
+            self.write(said, statement, *trace)?;
+            statements.pop_front();
+        }
+        self.waiting.of(said).any.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    fn write(&self, said: Said, statement: &Bytes, trace: Trace) -> io::Result<()> {
+        let Some(dir) = &self.dir else { return Ok(()) };
         let (file, earlier) = (dir.join(said.file()), dir.join(said.earlier()));
         let before = if trace == Trace::Both { self.kept(said)? } else { None };
         if matches!(trace, Trace::Both | Trace::This) {
             let mut all = read(&earlier)?.map(Vec::from).unwrap_or_default();
-            for one in before.as_deref().into_iter().chain([statement]) {
-                prost::encode_length_delimiter(one.len(), &mut all)?;
-                all.extend(one);
+            let mut more = Vec::new();
+            for one in before.iter().chain([statement]) {
+                prost::encode_length_delimiter(one.len(), &mut more)?;
+                more.extend(one);
+            }
+            // An attempt before this one may have come as far as here.
+            if !all.ends_with(&more) {
+                all.extend(more);
             }
             disk::replace(&earlier, &[&all])?;
         }
@@ -105,17 +180,7 @@ impl Statements {
 
 /// What a file holds; `None` where there is none.
 fn read(path: &Path) -> io::Result<Option<Bytes>> {
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = Vec::new();
-    file.take(MOST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than a statement can be"));
-    }
-    Ok(Some(bytes.into()))
+    Ok(disk::read(path, MOST)?.map(Bytes::from))
 }
 
 /// A file that was not there is gone too.

@@ -193,6 +193,25 @@ fn a_file_that_was_changed_is_not_taken_for_an_empty_one() {
     assert!(statements.kept(Said::Revocations).is_err());
 }
 
+#[test]
+fn case_03_what_is_no_file_in_place_of_one_is_not_taken_for_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kills");
+    let statements = Statements::at(dir.path());
+    let places: [fn(&std::path::Path); 3] = [
+        |path| std::os::unix::fs::symlink("nowhere", path).unwrap(),
+        |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()),
+        |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+    ];
+    for place in places {
+        place(&path);
+        let overlay = overlay(statements.clone());
+        overlay.restore(verify);
+        assert!(overlay.is_unknown());
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
 #[derive(Default)]
 struct Woken(AtomicUsize);
 

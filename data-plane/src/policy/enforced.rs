@@ -12,8 +12,8 @@
 //! | did so again | 2 | it is refused, `CRASH_LOOP` |
 //! | served for a minute by another, and was told to end | 1 | it is taken over: who restarts a node that is well may try again |
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use parking_lot::Mutex;
 
@@ -22,6 +22,9 @@ use super::state::Version;
 
 /// Versions that are remembered: those of the kept files, and a few more for the parts of a file.
 const REMEMBERED: usize = 64;
+
+/// The most of the file that is read, in bytes: far above what is written.
+const MOST: u64 = 1 << 20;
 
 /// Ends without a word after which a version is not tried again.
 const TRIES: u32 = 2;
@@ -67,12 +70,10 @@ impl Enforced {
     /// What the file in a directory says; one that can't be read says nothing.
     pub(crate) fn open(directory: &Path, build: &str) -> Self {
         let path = directory.join("enforced");
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| {
-            if error.kind() != io::ErrorKind::NotFound {
-                tracing::error!(path = %path.display(), %error, "what was enforced before can't be read");
-            }
-            String::new()
+        let read = disk::read_text(&path, MOST).inspect_err(|error| {
+            tracing::error!(path = %path.display(), %error, "what was enforced before can't be read");
         });
+        let text = read.ok().flatten().unwrap_or_default();
         let known = Known { versions: text.lines().filter_map(parse).collect(), ..Known::default() };
         Self { path, build: build.to_owned(), known: Mutex::new(known) }
     }
@@ -212,6 +213,8 @@ fn parse(line: &str) -> Option<Entry> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn version(revision: i64) -> Version {

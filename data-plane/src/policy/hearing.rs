@@ -51,7 +51,9 @@ impl<N: Install> Teller<N> {
         }
     }
 
-    /// Takes over a statement that holds at once, and keeps it.
+    /// Takes over a statement that holds at once, and keeps it; what the disk does not take is kept later ([`Holder::save`]).
+    ///
+    /// [`Holder::save`]: super::holder::Holder::save
     async fn told(&self, said: overlay::Said, statement: Statement) {
         if let Err(error) = self.place.believes(said, &statement) {
             tracing::error!(?said, %error, "a statement is not believed");
@@ -86,7 +88,7 @@ impl<N: Install> Teller<N> {
         let (kept, encoded) = (overlay.statements().clone(), statement.encode_to_vec());
         let done = tokio::task::spawn_blocking(move || kept.keep(said, &encoded, trace)).await;
         if let Ok(Err(error)) = done {
-            tracing::error!(?said, %error, "what holds above any policy is not on disk, and a restart would not find it");
+            tracing::error!(?said, %error, "what holds above any policy is not on disk: until it is, a restart would not find it");
         }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Law: nothing is in force that was not verified and built first, off the threads that serve requests and within a time; what
 //! fails on the way leaves what was in force. What is taken over is noted before it is built, so that one that ends the process is
-//! known for it.
+//! known for it. What the disk did not take is written again until it does: the control plane says nothing twice to a node that says
+//! that it knows it.
 //! Absent on purpose: the stream it comes over.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -217,19 +219,39 @@ impl<N: Install> Holder<N> {
 
     /// Keeps what is in force, which came as this offer; tells whether a restart will find it.
     pub(super) async fn persist(&self, offer: Offer) -> bool {
-        let Some(held) = self.held.clone() else { return false };
+        let kept = self.keep(offer).await;
+        if let Err(error) = &kept {
+            tracing::error!(%error, "the policy is enforced but not kept on disk: it is written again until it is");
+        }
+        kept.is_ok()
+    }
+
+    async fn keep(&self, offer: Offer) -> io::Result<()> {
+        let Some(held) = self.held.clone() else { return Err(io::ErrorKind::NotFound.into()) };
         let (place, secrets) = (self.place.clone(), self.sealed_bytes());
         let done = tokio::task::spawn_blocking(move || {
             place.enforced.flush()?;
             place.kept.keep((&offer, &secrets), &held.version.digest, || held.whole())
         });
-        match done.await {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the policy is enforced but not kept on disk");
-                false
+        done.await.map_err(io::Error::other)?
+    }
+
+    /// Writes what is held and not on the disk yet: what the disk refused is written again until it takes it.
+    pub(super) async fn save(&self) {
+        let statements = self.node.overlay().statements().clone();
+        if !statements.are_saved() {
+            match tokio::task::spawn_blocking(move || statements.save()).await {
+                Ok(Ok(())) => tracing::info!("what holds above any policy is on disk again"),
+                Ok(Err(error)) => tracing::debug!(%error, "what holds above any policy is not on disk yet"),
+                Err(error) => tracing::error!(%error, "what holds above any policy is not on disk yet"),
             }
-            Err(_) => false,
+        }
+        let unsaved = self.held.as_ref().filter(|_| !self.state.persisted());
+        if let Some(offer) = unsaved.map(|held| held.whole())
+            && self.keep(offer).await.is_ok()
+        {
+            self.state.set_persisted(true);
+            tracing::info!("the policy in force is on disk again");
         }
     }
 
@@ -283,10 +305,14 @@ impl<N: Install> Holder<N> {
         let place = self.place.clone();
         let work = move || {
             node.install(held.snapshot.clone(), &held.version, &secrets)?;
-            place.kept.renew(sealed).map_err(|error| format!("they are in force but not kept: {error}"))
+            Ok::<_, String>(place.kept.renew(sealed))
         };
         match tokio::task::spawn_blocking(work).await {
-            Ok(Ok(())) => tracing::info!("new secrets are in force"),
+            Ok(Ok(Ok(()))) => tracing::info!("new secrets are in force"),
+            Ok(Ok(Err(error))) => {
+                self.state.set_persisted(false);
+                tracing::error!(%error, "new secrets are in force but not kept: they are written again until they are");
+            }
             Ok(Err(error)) => tracing::error!(error, "new secrets were not taken over"),
             Err(error) => tracing::error!(%error, "new secrets were not taken over"),
         }

@@ -2,8 +2,8 @@
 //!
 //! Law: the private half is made on the node and never leaves it; on disk it is readable by the owner alone.
 
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256 as SUITE;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey};
@@ -17,6 +17,9 @@ const INFO: &[u8] = b"chancery/secrets/v1";
 
 /// Bytes of either half of an X25519 key.
 const HALF: usize = 32;
+
+/// The most of the key's file that is read, in bytes.
+const MOST: u64 = 1 << 10;
 
 /// The node's X25519 key pair.
 pub(crate) struct NodeKey {
@@ -51,14 +54,14 @@ impl NodeKey {
     pub(crate) fn open(path: &Path) -> Result<Self, KeyError> {
         let shown = || path.display().to_string();
         private::close_file(path);
-        match fs::read(path) {
-            Ok(bytes) => match bytes.split_at_checked(HALF) {
+        match disk::read(path, MOST) {
+            Ok(Some(bytes)) => match bytes.split_at_checked(HALF) {
                 Some((private, public)) if public.len() == HALF => {
                     Ok(Self { private: HpkePrivateKey::from(private.to_vec()), public: public.to_vec() })
                 }
                 _ => Err(KeyError::Malformed(shown())),
             },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(path),
+            Ok(None) => Self::make(path),
             Err(source) => Err(KeyError::Disk { path: shown(), source }),
         }
     }
@@ -112,7 +115,7 @@ mod tests {
     fn a_file_that_is_no_key_is_named() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("node.key");
-        fs::write(&path, b"short").unwrap();
+        std::fs::write(&path, b"short").unwrap();
         assert!(matches!(NodeKey::open(&path), Err(KeyError::Malformed(_))));
     }
 }

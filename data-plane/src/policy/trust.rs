@@ -6,9 +6,9 @@
 //! that was retired stays so.
 //! Absent on purpose: what is signed.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use std::{fs, io};
 
 use parking_lot::Mutex;
 use rustls_pki_types::pem::PemObject;
@@ -23,6 +23,9 @@ const PREFIX: &str = "spiffe://chancery/signer/";
 
 /// The extended key usage of a signer, id-kp-codeSigning (RFC 5280, 4.2.1.12), so that no node's or server's certificate is one.
 const SIGNING: &[u8] = &[0x2B, 6, 1, 5, 5, 7, 3, 3];
+
+/// The most of the file of the newest signer that is read, in bytes.
+const MOST: u64 = 1 << 10;
 
 /// What is signed, by the words its signature begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +90,9 @@ impl Trust {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(authorities).collect();
         let authorities = found.map_err(|error| io::Error::other(error.to_string()))?;
         let path = directory.join("signer");
-        let newest = match fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse().ok(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(0),
+        let newest = match disk::read_text(&path, MOST) {
+            Ok(Some(text)) => text.trim().parse().ok(),
+            Ok(None) => Some(0),
             Err(_) => None,
         };
         let newest = newest.unwrap_or_else(|| {

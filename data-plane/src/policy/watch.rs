@@ -134,12 +134,14 @@ impl<N: Install> Follower<N> {
             let Some(Err(reason)) = ended else { break };
             self.tell(&reason);
             self.holder.lives();
+            self.holder.save().await;
             let ceiling = back_off.ceiling_after(began.elapsed());
             let pause = jitter(if let Ended::Asked(within) = reason { ceiling.max(within) } else { ceiling });
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 break;
             }
         }
+        self.holder.save().await;
         self.holder.ends();
     }
 
@@ -212,7 +214,10 @@ impl<N: Install> Follower<N> {
                         "following the control plane"
                     );
                 }
-                Some(Said::Heartbeat(heartbeat)) => self.heard(&heartbeat, &say),
+                Some(Said::Heartbeat(heartbeat)) => {
+                    self.heard(&heartbeat, &say);
+                    self.holder.save().await;
+                }
                 Some(Said::Secrets(sealed)) => self.holder.renew(sealed).await,
                 Some(Said::SnapshotBegin(begin)) => {
                     let nonce = begin.nonce;
@@ -279,7 +284,7 @@ impl<N: Install> Follower<N> {
         let status = NodeStatus {
             applied: self.state.applied().map(|v| v.to_wire()),
             confirmed_age_ms: (age * 1000.0) as u64,
-            persisted: self.state.persisted(),
+            persisted: self.state.persisted() && overlay.statements().are_saved(),
             clock_offset_ms: self.state.clock_offset_ms(),
             revocation_seq: overlay.revocation_seq(),
             kill_seq: overlay.kill_seq(),

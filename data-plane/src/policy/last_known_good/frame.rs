@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::{fs, io};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::{Buf, Bytes};
 use prost::Message;
 use proto::sync::{Resource, SnapshotContents};
 
+use super::super::disk;
 use super::super::verify::Offer;
 
 /// The first bytes of a frame, with the version of its form.
@@ -108,15 +108,10 @@ impl Journal {
 
 /// The frames of a file; `None` where it has no whole beginning.
 pub(super) fn read(path: &Path) -> Option<Journal> {
-    let mut rest = match fs::read(path) {
-        Ok(bytes) => Bytes::from(bytes),
-        Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                tracing::warn!(path = %path.display(), %error, "a kept policy can't be read");
-            }
-            return None;
-        }
-    };
+    let read = disk::read(path, u64::MAX).inspect_err(|error| {
+        tracing::error!(path = %path.display(), %error, "a kept policy can't be read");
+    });
+    let mut rest = Bytes::from(read.ok().flatten()?);
     let mut frames = Vec::new();
     while let Some(frame) = Frame::next(&mut rest) {
         frames.push(frame);

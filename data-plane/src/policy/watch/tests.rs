@@ -22,6 +22,8 @@ use super::*;
 use crate::house::world;
 use crate::overlay::{Overlay, Statements, hashed};
 
+mod full_disk;
+
 /// What was put in force: revisions, each with the scope key it was given.
 type Installed = Vec<(i64, Option<Vec<u8>>)>;
 

@@ -16,6 +16,9 @@ use rcgen::{
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use thiserror::Error;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY};
+use x509_parser::prelude::FromDer as _;
 use zeroize::Zeroizing;
 
 use super::CaError;
@@ -70,7 +73,8 @@ impl Requested {
     pub fn read(der: &[u8]) -> Result<Self, RequestError> {
         let read = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(der));
         let key = read.map_err(|_| RequestError::Malformed)?.public_key;
-        if *key.algorithm() != PKCS_ECDSA_P256_SHA256 {
+        // What rcgen tells is how the request was signed; that says nothing of the curve.
+        if *key.algorithm() != PKCS_ECDSA_P256_SHA256 || !is_over_p256(der) {
             return Err(RequestError::Key);
         }
         Ok(Self(key))
@@ -80,6 +84,14 @@ impl Requested {
     pub fn key(&self) -> &[u8] {
         self.0.der_bytes()
     }
+}
+
+/// Whether the key of a request is ECDSA over P-256 (RFC 5480, 2.1).
+fn is_over_p256(der: &[u8]) -> bool {
+    let Ok((_, request)) = X509CertificationRequest::from_der(der) else { return false };
+    let key = request.certification_request_info.subject_pki.algorithm;
+    let curve = key.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+    key.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY && curve.is_some_and(|curve| curve == OID_EC_P256)
 }
 
 /// A new authority: its certificate and its key, PEM.

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
@@ -147,4 +148,22 @@ fn what_is_not_an_authority_is_not_replaced() {
         let issued = authority.issue_server(&[bad.to_owned()], LEAF_VALIDITY);
         assert!(matches!(issued, Err(CaError::Host(_))), "{bad:?}");
     }
+}
+
+/// A request of a key over P-384, signed with SHA-256; made once, by `openssl req -new -newkey ec -pkeyopt
+/// ec_paramgen_curve:P-384 -sha256`.
+const OVER_P384: &str = concat!(
+    "MIIBBDCBiwIBADAMMQowCAYDVQQDDAFuMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEmZz4MW6LjYlY0lNwoHIiQlJ6UwHbPOg9bK2D",
+    "j9hDZQdIKRSGftRVz0fiEIgxIWDhr0IgRZdZG4FoYv4DIR8n+FEaLmONQFdcdGr6CISrjNkbOHIwzDKNh1aJLgfVdWeeoAAwCgYI",
+    "KoZIzj0EAwIDaAAwZQIwOiOd+mieSwQQQdBksMMI/D7544rNFy8Qw++xqdrZFRqx22vXWQYTgC5ssh2SDqRuAjEA2Ksc0Ru6NiM3",
+    "FfXJQrpD+2rfmIj0qSEPDljNx23NoTbCWlWPQMDOprFb0rvDlyiS",
+);
+
+#[test]
+fn a_request_is_of_a_key_over_p_256_however_it_is_signed() {
+    let der = base64::prelude::BASE64_STANDARD.decode(OVER_P384).unwrap();
+    assert_eq!(Requested::read(&der).unwrap_err(), RequestError::Key);
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let request = rcgen::CertificateParams::default().serialize_request(&pair).unwrap();
+    assert!(Requested::read(request.der()).is_ok());
 }

@@ -17,6 +17,7 @@ use policy_engine::vocabulary::{Geo, Name};
 use prost::Message as _;
 use proto::admin::Node;
 use proto::manifest::SCHEMA;
+use proto::sync::{Nack, NackCode};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +75,8 @@ struct Known {
     names: BTreeSet<String>,
     /// What the store does not know yet.
     unkept: BTreeSet<Place>,
+    /// What each node refused last, by digest, and why.
+    refused: BTreeMap<Place, (Vec<u8>, BTreeSet<NackCode>)>,
     /// Sessions that are open, each as it last said of itself, oldest first. INVARIANT: what the newest says of itself is in
     /// `nodes` alone, so that a word of it is no copy of the whole.
     open: BTreeMap<Place, Vec<(u64, Node)>>,
@@ -125,6 +128,15 @@ impl Known {
             _ => {}
         }
         self.unkept(place);
+    }
+
+    /// Notes that a node refuses something; gives whether that is news. All that is no code of ours is one.
+    fn refuse(&mut self, place: &Place, digest: &[u8], nack: &Nack) -> bool {
+        let (last, codes) = self.refused.entry(place.clone()).or_default();
+        if last != digest {
+            (*last, *codes) = (digest.to_vec(), BTreeSet::new());
+        }
+        codes.insert(nack.code())
     }
 
     fn unkept(&mut self, place: &Place) {
@@ -311,6 +323,12 @@ impl NodeSession {
         known.say(&self.place, self.number, change);
         self.shared.changed.notify_one();
     }
+
+    /// Notes that the node refuses a snapshot of a digest; gives whether it had not done so for this reason before, on whichever
+    /// of its streams.
+    pub(crate) fn refuses_anew(&self, digest: &[u8], nack: &Nack) -> bool {
+        self.shared.known.write().refuse(&self.place, digest, nack)
+    }
 }
 
 impl Drop for NodeSession {
@@ -400,6 +418,23 @@ mod tests {
         assert_eq!(shown(), told("connected", "one", 7));
         drop(again);
         assert_eq!(shown(), told("disconnected", "one", 7));
+    }
+
+    #[test]
+    fn a_refusal_is_news_once_whatever_stream_it_comes_by() {
+        let nodes = NodeRegistry::default();
+        let begin = |id: &str| nodes.begin(&name("eu"), &name(id), |_| ());
+        let says = |session: &NodeSession, digest: u8, code: i32| {
+            session.refuses_anew(&[digest; 32], &Nack { code, ..Nack::default() })
+        };
+        let first = begin("a");
+        assert!(says(&first, 1, 8) && !says(&first, 1, 8) && says(&first, 1, 5));
+        drop(first);
+        let again = begin("a");
+        assert!(!says(&again, 1, 8) && !says(&again, 1, 5));
+        assert!(says(&again, 1, 77) && !says(&again, 1, 78), "what is no code is one");
+        assert!(says(&again, 2, 8), "another snapshot");
+        assert!(says(&begin("b"), 2, 8), "another node");
     }
 
     #[tokio::test]

@@ -18,7 +18,6 @@ use axum::response::Response;
 use proto::code::ErrorCode;
 use proto::status::Refusal;
 use proto::sync::enrolment_server::EnrolmentServer;
-use proto::sync::sync_server::SyncServer;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -113,7 +112,7 @@ impl ControlPlane {
         let sync = SyncService::new(policy, nodes.clone(), config.sync.heartbeat.0, stop.clone());
         let enrolling = EnrolmentService::new(enrolment, admission, publisher.clone());
         let enrolling = EnrolmentServer::new(enrolling).max_decoding_message_size(MESSAGE_BYTES);
-        let router = sync::server().add_service(SyncServer::new(sync)).add_service(enrolling);
+        let router = sync::server().add_service(sync.served()).add_service(enrolling);
         tasks.spawn(sync::serve(router, (ports.sync, tls.config()?), stop.clone()));
         let ends = ends(&authority, &tls, config);
         let tls = admin_tls(config)?;

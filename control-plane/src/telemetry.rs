@@ -42,6 +42,8 @@ pub struct Metrics {
     pub refusals: Counter<u64, AtomicU64>,
     /// `chancery_control_snapshots_encoded_total`: snapshots and changes of them that were encoded since the start.
     pub encoded: Counter<u64, AtomicU64>,
+    /// `chancery_control_answers_ignored_total`: answers of nodes to snapshots that were not sent, or were answered, since the start.
+    pub ignored: Counter<u64, AtomicU64>,
     /// `chancery_control_publish_duration_seconds`: from the turn to write until it is seen.
     pub duration: Histogram,
     certificates: Family<Named, Gauge<i64, AtomicI64>>,
@@ -63,6 +65,9 @@ impl Default for Metrics {
         registry.register("refusals", "Changes that were refused since the start", refusals.clone());
         let help = "Snapshots and changes of them that were encoded since the start";
         registry.register("snapshots_encoded", help, encoded.clone());
+        let ignored = Counter::default();
+        let help = "Answers of nodes to snapshots that were not sent, or were answered, since the start";
+        registry.register("answers_ignored", help, ignored.clone());
         registry.register_with_unit(
             "publish_duration",
             "From the turn to write until it is seen",
@@ -91,6 +96,7 @@ impl Default for Metrics {
             publications,
             refusals,
             encoded,
+            ignored,
             duration,
             certificates,
             nodes,

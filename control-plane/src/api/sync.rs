@@ -11,6 +11,7 @@ mod peer;
 mod secrets;
 mod session;
 mod statements;
+mod streams;
 mod turns;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use policy_engine::vocabulary::Geo;
 use proto::code::ErrorCode;
-use proto::sync::sync_server::Sync as SyncRpc;
+use proto::sync::sync_server::{Sync as SyncRpc, SyncServer};
 use proto::sync::{ControlMessage, NodeMessage};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
@@ -30,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::admission::Refused;
-use crate::nodes::NodeRegistry;
+use crate::nodes::{self, NodeRegistry};
 use crate::publish::{Act, Publisher};
 use crate::signer::Signers;
 
@@ -39,6 +40,7 @@ pub use peer::{NodeId, PeerError, node_of};
 
 use line::{Line, Origin, Which};
 use statements::Told;
+use streams::Streams;
 use turns::Turns;
 
 /// How long a node that was revoked may take to hear it.
@@ -55,6 +57,7 @@ struct Shared {
     origin: Origin,
     nodes: NodeRegistry,
     heartbeat: Duration,
+    streams: Streams,
     turns: Turns,
     /// One of each geo, made when its first node comes.
     lines: Mutex<HashMap<Geo, Lines>>,
@@ -78,8 +81,13 @@ impl SyncService {
         stop: CancellationToken,
     ) -> Self {
         let origin = Origin { publisher, signers };
-        let (turns, lines) = (Turns::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { origin, nodes, heartbeat, turns, lines, stop }) }
+        let (streams, turns, lines) = (Streams::default(), Turns::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { origin, nodes, heartbeat, streams, turns, lines, stop }) }
+    }
+
+    /// As a server has it: no message is read that is larger than an honest node's.
+    pub fn served(self) -> SyncServer<Self> {
+        SyncServer::new(self).max_decoding_message_size(nodes::said::bounds::MESSAGE_BYTES)
     }
 }
 
@@ -124,6 +132,12 @@ async fn closed(node: &NodeId, say: &mpsc::Sender<Result<ControlMessage, Status>
     let _ = tokio::time::timeout(LAST_WORD, say.send(Err(refused))).await;
 }
 
+/// Tells a node that it has opened too many newer streams. One that reads nothing is not waited for.
+fn crowded_out(node: &NodeId, say: &mpsc::Sender<Result<ControlMessage, Status>>) {
+    tracing::debug!(geo = %node.geo, node = %node.name, "a node has too many streams: its oldest is closed");
+    let _ = say.try_send(Err(Status::resource_exhausted("the node has opened too many newer streams")));
+}
+
 #[tonic::async_trait]
 impl SyncRpc for SyncService {
     type SyncStream = Pin<Box<dyn Stream<Item = Result<ControlMessage, Status>> + Send>>;
@@ -138,13 +152,14 @@ impl SyncRpc for SyncService {
             Err(error) => return Err(self.shared.stranger(&error).await),
         };
         let (say, sayings) = mpsc::channel(8);
-        let (shared, last) = (self.shared.clone(), say.clone());
+        let (shared, last, place) = (self.shared.clone(), say.clone(), self.shared.streams.open(&node));
         let shown = (node.clone(), peer::shown_until(&request));
         let session = session::run(shared, shown, request.into_inner(), say);
         tokio::spawn(async move {
             tokio::select! {
                 biased;
                 () = revoked.cancelled() => closed(&node, &last).await,
+                () = place.crowded_out.cancelled() => crowded_out(&node, &last),
                 () = session => {}
             }
         });

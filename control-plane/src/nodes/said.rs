@@ -1,6 +1,9 @@
 //! What a node says of itself, as it is shown.
 //!
-//! Law: what one process said is not shown of another; nothing a node says moves where or who it is.
+//! Law: what one process said is not shown of another; nothing a node says moves where or who it is, and it takes no more room
+//! than `bounds` gives it.
+
+pub(crate) mod bounds;
 
 use policy_engine::vocabulary::Instant;
 use proto::admin::{Node, NodeEndpoint, NodeKill, NodeNack, NodeTally};
@@ -92,9 +95,12 @@ pub(crate) fn nack(view: &mut Node, nack: Nack, digest: &[u8]) {
     });
 }
 
-/// Why it refuses, as a word.
+/// Why it refuses, as a word; `UNKNOWN_77`, where that is none of ours.
 pub(crate) fn code(nack: &Nack) -> String {
-    nack.code().as_str_name().trim_start_matches("NACK_CODE_").to_owned()
+    match NackCode::try_from(nack.code) {
+        Ok(code) => code.as_str_name().trim_start_matches("NACK_CODE_").to_owned(),
+        Err(_) => format!("UNKNOWN_{}", nack.code),
+    }
 }
 
 /// It was heard, and enforces this.

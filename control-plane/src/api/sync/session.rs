@@ -9,8 +9,8 @@ use proto::manifest::SCHEMA;
 use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{
-    Chunk, ControlMessage, Drain, Heartbeat, Hello, Nack, NackCode, NodeMessage, Reconnect, SnapshotBegin,
-    SnapshotEnd, Undrain, Version, Welcome,
+    Ack, Chunk, ControlMessage, Drain, Heartbeat, Hello, Nack, NackCode, NodeMessage, Reconnect,
+    SnapshotBegin, SnapshotEnd, Undrain, Version, Welcome,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -25,6 +25,7 @@ use super::turns::Waiting;
 use super::{LAST_WORD, Lines, Shared, secrets};
 use crate::clock;
 use crate::drains;
+use crate::nodes::said::bounds::bounded;
 use crate::nodes::{self, NodeSession};
 use crate::publish::InForce;
 
@@ -38,6 +39,9 @@ const DELTA: &str = "delta";
 /// How long a node may take to read on before its stream is closed.
 const READS: Duration = Duration::from_secs(60);
 
+/// How long a node may take to introduce itself.
+const INTRODUCES: Duration = Duration::from_secs(10);
+
 type Say = mpsc::Sender<Result<ControlMessage, Status>>;
 
 /// The epoch and the digest of a snapshot: what is the same in a new epoch is another, for a node is to know of the epoch.
@@ -50,10 +54,10 @@ pub(super) async fn run(
     mut said: Streaming<NodeMessage>,
     say: Say,
 ) {
-    let hello = match said.message().await {
-        Ok(Some(NodeMessage { message: Some(Said::Hello(hello)) })) => hello,
-        _ => {
-            let _ = say.send(Err(Status::invalid_argument("a stream begins with a Hello"))).await;
+    let hello = match introduced(said.message()).await {
+        Ok(hello) => hello,
+        Err(status) => {
+            let _ = say.send(Err(status)).await;
             return;
         }
     };
@@ -69,6 +73,19 @@ pub(super) async fn run(
     }
     drop(stream);
     tracing::info!(geo = %node.geo, node = %node.name, session, "a node's stream ended");
+}
+
+/// What a node says of itself at first, which is waited for only so long.
+async fn introduced(
+    first: impl Future<Output = Result<Option<NodeMessage>, Status>>,
+) -> Result<Hello, Status> {
+    let first = tokio::time::timeout(INTRODUCES, first).await;
+    let mut first = first.map_err(|_| Status::deadline_exceeded("a stream begins with a Hello, soon"))??;
+    first.iter_mut().for_each(bounded);
+    match first {
+        Some(NodeMessage { message: Some(Said::Hello(hello)) }) => Ok(hello),
+        _ => Err(Status::invalid_argument("a stream begins with a Hello")),
+    }
 }
 
 /// Tells what is newer than what the node knows, and whatever comes after; ends with the stream.
@@ -364,48 +381,60 @@ impl Session {
         send(&self.say, saying).await
     }
 
-    fn hear(&mut self, message: NodeMessage) {
-        let NodeId { geo, name } = &self.node;
+    fn hear(&mut self, mut message: NodeMessage) {
+        bounded(&mut message);
         match message.message {
-            Some(Said::Ack(ack)) => {
-                if self.sent.awaiting == Some(ack.nonce) {
-                    self.sent.awaiting = None;
-                    self.turn.end();
-                }
-                self.known.update(|view| nodes::said::ack(view, &ack));
-                self.sent.applied = ack.applied.clone().map(content);
-                tracing::info!(%geo, node = %name, apply_us = ack.apply_us, persisted = ack.persisted,
-                    revision = ack.applied.map_or(0, |v| v.revision), "a node enforces");
+            Some(Said::Ack(ack)) if self.answered(ack.nonce) => self.enforced(ack),
+            Some(Said::Nack(nack)) if self.answered(nack.nonce) => self.refused(nack),
+            Some(Said::Ack(_) | Said::Nack(_)) => {
+                // It answers nothing that was asked: what it claims by it is nobody's.
+                self.shared.origin.publisher.metrics().ignored.inc();
+                self.known.update(|view| nodes::said::seen(view, None));
             }
-            Some(Said::Nack(nack)) => self.refused(nack),
             Some(Said::Status(status)) => {
                 self.known.update(|view| nodes::said::status(view, status));
             }
             Some(Said::DrainDone(done)) => {
                 self.known.update(|view| nodes::said::seen(view, None));
-                let (drains, place) = (self.shared.nodes.drains().clone(), (geo.clone(), name.clone()));
+                let NodeId { geo, name } = self.node.clone();
+                let (drains, place) = (self.shared.nodes.drains().clone(), (geo, name));
                 tokio::spawn(async move { drains.done(&place, &done).await });
             }
             Some(Said::Hello(_)) | None => self.known.update(|view| nodes::said::seen(view, None)),
         }
     }
 
-    fn refused(&mut self, nack: Nack) {
-        let mut digest = Vec::new();
-        if self.sent.awaiting == Some(nack.nonce) {
+    /// Whether this is the answer that is awaited; from then on, none is.
+    fn answered(&mut self, nonce: u64) -> bool {
+        let answered = self.sent.awaiting == Some(nonce);
+        if answered {
             self.sent.awaiting = None;
             self.turn.end();
-            digest = self.sent.settled.clone().map(|(_, digest)| digest).unwrap_or_default();
-            // What the changes did not lead to, the whole does.
-            let misled = matches!(nack.code(), NackCode::BaseMissing | NackCode::DigestMismatch);
-            if misled && std::mem::take(&mut self.sent.takes_changes) {
-                self.sent.settled = None;
-            }
         }
+        answered
+    }
+
+    fn enforced(&mut self, ack: Ack) {
         let NodeId { geo, name } = &self.node;
-        let code = nodes::said::code(&nack);
-        tracing::error!(%geo, node = %name, code, revision = nack.revision, resource = nack.resource,
-            detail = nack.detail, "a node refuses a snapshot");
+        self.known.update(|view| nodes::said::ack(view, &ack));
+        self.sent.applied = ack.applied.clone().map(content);
+        tracing::info!(%geo, node = %name, apply_us = ack.apply_us, persisted = ack.persisted,
+            revision = ack.applied.map_or(0, |v| v.revision), "a node enforces");
+    }
+
+    fn refused(&mut self, nack: Nack) {
+        let digest = self.sent.settled.clone().map(|(_, digest)| digest).unwrap_or_default();
+        // What the changes did not lead to, the whole does.
+        let misled = matches!(nack.code(), NackCode::BaseMissing | NackCode::DigestMismatch);
+        if misled && std::mem::take(&mut self.sent.takes_changes) {
+            self.sent.settled = None;
+        }
+        if self.known.refuses_anew(&digest, &nack) {
+            let NodeId { geo, name } = &self.node;
+            let code = nodes::said::code(&nack);
+            tracing::error!(%geo, node = %name, code, revision = nack.revision, resource = nack.resource,
+                detail = nack.detail, "a node refuses a snapshot");
+        }
         self.known.update(|view| nodes::said::nack(view, nack, &digest));
     }
 }
@@ -417,6 +446,21 @@ fn now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_whose_node_says_nothing_at_first_ends() {
+        let began = tokio::time::Instant::now();
+        let status = introduced(std::future::pending()).await.unwrap_err();
+        assert_eq!((status.code(), began.elapsed()), (tonic::Code::DeadlineExceeded, INTRODUCES));
+        let said = NodeMessage { message: Some(Said::Hello(Hello { schema: 7, ..Hello::default() })) };
+        assert_eq!(introduced(async { Ok(Some(said)) }).await.unwrap().schema, 7);
+        for (first, code) in [
+            (Ok(None), tonic::Code::InvalidArgument),
+            (Err(Status::out_of_range("")), tonic::Code::OutOfRange),
+        ] {
+            assert_eq!(introduced(async { first }).await.unwrap_err().code(), code);
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn case_19_a_stream_that_nobody_reads_ends() {

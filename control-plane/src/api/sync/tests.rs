@@ -1,5 +1,6 @@
 //! What nodes are sent, when, and what they are never sent.
 
+mod bounds;
 mod crowd;
 mod node;
 mod rollouts;

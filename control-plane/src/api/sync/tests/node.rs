@@ -6,7 +6,6 @@ use policy_engine::vocabulary::Name;
 use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::sync_client::SyncClient;
-use proto::sync::sync_server::SyncServer;
 use proto::sync::{
     Ack, Envelope, Hello, KillSet, NackCode, RevocationSet, SecretBundle, Secrets, SnapshotContents, Version,
 };
@@ -96,7 +95,7 @@ impl Port {
             .client_ca_root(Certificate::from_pem(authority.certificate_pem()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Server::builder().tls_config(tls).unwrap().add_service(SyncServer::new(service));
+        let server = Server::builder().tls_config(tls).unwrap().add_service(service.served());
         let config = RolloutConfig { stages: vec![0, 100], ..RolloutConfig::default() };
         let conducted = rollout::run(fixture.publisher.clone(), nodes.clone(), config, stop.clone());
         tokio::spawn(conducted);

@@ -1,0 +1,191 @@
+//! How much of what a node says is taken in.
+//!
+//! Law: a node is believed about itself, not about how much room that takes. Whatever it says passes here once, before it is
+//! kept, shown or logged: a word, a text or a list ends at its bound, and a character that a terminal or a log would obey is
+//! spelled out. The bounds are those of `sync.proto`, and no honest node meets one but that of a text.
+
+use proto::sync::node_message::Message as Said;
+use proto::sync::{Hello, Kill, NodeMessage, Status, UnusableEndpoint, Version};
+
+/// The largest message that is read, in bytes: more than twenty endpoints and twenty kills fill, each with its reason.
+pub(crate) const MESSAGE_BYTES: usize = 128 << 10;
+
+/// The longest word, such as a build or a class, in bytes.
+const WORD: usize = 64;
+
+/// The longest text or name of a resource, in bytes.
+const TEXT: usize = 512;
+
+/// The longest key, in bytes; one that is longer than 32 is good for nothing, and still is when it is cut.
+const KEY: usize = 64;
+
+/// The bytes of a digest.
+const DIGEST: usize = 32;
+
+/// The most capabilities, tallies, and endpoints or kills.
+const CAPABILITIES: usize = 16;
+const TALLIES: usize = 8;
+const NAMED: usize = 20;
+
+/// Takes in what a node says.
+pub(crate) fn bounded(message: &mut NodeMessage) {
+    match &mut message.message {
+        Some(Said::Hello(said)) => hello(said),
+        Some(Said::Ack(said)) => version(said.applied.as_mut()),
+        Some(Said::Nack(said)) => {
+            cut(&mut said.resource, TEXT);
+            cut(&mut said.detail, TEXT);
+            version(said.running.as_mut());
+        }
+        Some(Said::Status(said)) => status(said),
+        Some(Said::DrainDone(said)) => cut(&mut said.id, WORD),
+        None => {}
+    }
+}
+
+fn hello(said: &mut Hello) {
+    for word in [&mut said.build, &mut said.boot_id, &mut said.node_class, &mut said.drain] {
+        cut(word, WORD);
+    }
+    fewer(&mut said.capabilities, CAPABILITIES);
+    said.capabilities.iter_mut().for_each(|word| cut(word, WORD));
+    fewer(&mut said.hpke_public_key, KEY);
+    version(said.applied.as_mut());
+}
+
+fn status(said: &mut Status) {
+    version(said.applied.as_mut());
+    cut(&mut said.staleness, WORD);
+    fewer(&mut said.tallies, TALLIES);
+    said.tallies.iter_mut().for_each(|tally| fewer(&mut tally.digest, DIGEST));
+    fewer(&mut said.unusable_endpoints, NAMED);
+    for UnusableEndpoint { endpoint, reason } in &mut said.unusable_endpoints {
+        cut(endpoint, TEXT);
+        cut(reason, TEXT);
+    }
+    fewer(&mut said.earlier_kills, NAMED);
+    for Kill { id, target, name, mode, reason, .. } in &mut said.earlier_kills {
+        for word in [id, target, mode] {
+            cut(word, WORD);
+        }
+        cut(name, TEXT);
+        cut(reason, TEXT);
+    }
+}
+
+fn version(said: Option<&mut Version>) {
+    if let Some(version) = said {
+        fewer(&mut version.digest, DIGEST);
+    }
+}
+
+/// The first of them. What is left out leaves its room too.
+fn fewer<T>(all: &mut Vec<T>, most: usize) {
+    if all.len() > most {
+        all.truncate(most);
+        all.shrink_to_fit();
+    }
+}
+
+/// The beginning of a text, with what is not to be obeyed spelled out, such as `\u{202e}`.
+fn cut(text: &mut String, most: usize) {
+    if text.len() <= most && !text.chars().any(is_obeyed) {
+        return;
+    }
+    let mut taken = String::with_capacity(most.min(text.len()));
+    for c in text.chars() {
+        let spelled = match is_obeyed(c) {
+            true => c.escape_default().to_string(),
+            false => c.to_string(),
+        };
+        if taken.len() + spelled.len() > most {
+            break;
+        }
+        taken.push_str(&spelled);
+    }
+    *text = taken;
+}
+
+/// Whether a terminal or a reader acts on a character in place of showing it: controls, ends of lines, what is invisible and
+/// what turns the direction of writing (Unicode, UAX #9, 2).
+fn is_obeyed(c: char) -> bool {
+    let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+    c.is_control() || invisible || matches!(c, '\u{61c}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::sync::{DrainDone, Nack, RevisionTally};
+
+    use super::*;
+
+    fn taken(said: Said) -> Said {
+        let mut message = NodeMessage { message: Some(said) };
+        bounded(&mut message);
+        message.message.unwrap()
+    }
+
+    #[test]
+    fn what_a_node_says_takes_no_more_room_than_it_may() {
+        let long = || "ü".repeat(2_000);
+        let hello = Hello {
+            build: long(),
+            boot_id: long(),
+            node_class: long(),
+            drain: long(),
+            capabilities: vec![long(); 100],
+            hpke_public_key: vec![1; 1_000],
+            applied: Some(Version { digest: vec![1; 1_000], ..Version::default() }),
+            ..Hello::default()
+        };
+        let Said::Hello(hello) = taken(Said::Hello(hello)) else { panic!("it is a Hello still") };
+        let word = "ü".repeat(WORD / 2);
+        assert_eq!([&hello.build, &hello.boot_id, &hello.node_class, &hello.drain], [&word; 4]);
+        assert_eq!(hello.capabilities, vec![word; CAPABILITIES]);
+        assert_eq!((hello.hpke_public_key.len(), hello.applied.unwrap().digest.len()), (KEY, DIGEST));
+
+        let kill = Kill { id: long(), target: long(), name: long(), mode: long(), ..Kill::default() };
+        let status = Status {
+            applied: Some(Version { digest: vec![1; 1_000], ..Version::default() }),
+            staleness: long(),
+            tallies: vec![RevisionTally { digest: vec![1; 1_000], ..RevisionTally::default() }; 100],
+            unusable_endpoints: vec![UnusableEndpoint { endpoint: long(), reason: long() }; 100],
+            earlier_kills: vec![kill; 100],
+            ..Status::default()
+        };
+        let Said::Status(status) = taken(Said::Status(status)) else { panic!("it is a Status still") };
+        let counts = (status.tallies.len(), status.unusable_endpoints.len(), status.earlier_kills.len());
+        assert_eq!((status.staleness.len(), counts), (WORD, (TALLIES, NAMED, NAMED)));
+        assert!(status.tallies.iter().all(|tally| tally.digest.len() == DIGEST));
+        let endpoint = status.unusable_endpoints.first().unwrap();
+        assert_eq!((endpoint.endpoint.len(), endpoint.reason.len()), (TEXT, TEXT));
+        let kill = status.earlier_kills.first().unwrap();
+        let lengths = [&kill.id, &kill.target, &kill.mode, &kill.name].map(String::len);
+        assert_eq!(lengths, [WORD, WORD, WORD, TEXT]);
+        assert_eq!(status.applied.unwrap().digest.len(), DIGEST);
+        let done = Said::DrainDone(DrainDone { id: long(), ..DrainDone::default() });
+        assert!(matches!(taken(done), Said::DrainDone(done) if done.id.len() == WORD));
+    }
+
+    #[test]
+    fn nothing_a_node_says_is_obeyed_by_who_reads_it() {
+        let detail = "a\u{1b}[2J\n\u{202e}b\u{2066}\u{200b}\u{85}ü".to_owned();
+        let resource = format!("Model {}\u{202e}", "m".repeat(TEXT - 8));
+        let nack = Nack { detail, resource, ..Nack::default() };
+        let Said::Nack(nack) = taken(Said::Nack(nack)) else { panic!("it is a Nack still") };
+        assert_eq!(nack.detail, "a\\u{1b}[2J\\n\\u{202e}b\\u{2066}\\u{200b}\\u{85}ü");
+        assert_eq!(nack.resource, format!("Model {}", "m".repeat(TEXT - 8)), "none is spelled by half");
+    }
+
+    #[test]
+    fn what_fits_stays_as_it_is() {
+        let hello = Hello {
+            build: "0.1.0".into(),
+            boot_id: "0".repeat(36),
+            capabilities: vec!["delta".into()],
+            hpke_public_key: vec![1; 32],
+            ..Hello::default()
+        };
+        assert_eq!(taken(Said::Hello(hello.clone())), Said::Hello(hello));
+    }
+}

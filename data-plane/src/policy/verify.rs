@@ -26,6 +26,9 @@ const MAX_RESOURCES: usize = 2_000_000;
 /// The most bytes of one resource.
 const MAX_RESOURCE: usize = 4 << 20;
 
+/// The longest detail of a refusal, in bytes; see `Nack.detail`.
+const MAX_DETAIL: usize = 512;
+
 /// The field of `SnapshotContents` that holds resources.
 const RESOURCES: u32 = 1;
 
@@ -41,8 +44,11 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// One that is about no resource. Of a long detail the beginning is told: a control plane reads no longer one.
     pub(super) fn of(code: NackCode, detail: impl Into<String>) -> Self {
-        Self { code, resource: String::new(), detail: detail.into() }
+        let mut detail = detail.into();
+        detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
+        Self { code, resource: String::new(), detail }
     }
 
     fn at(resource: &Resource, code: NackCode, detail: impl Into<String>) -> Self {

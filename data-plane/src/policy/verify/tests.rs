@@ -292,3 +292,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn of_a_long_detail_the_beginning_is_told() {
+    let refusal = Refusal::of(NackCode::Validation, "ü".repeat(100_000) + "end");
+    assert_eq!(refusal.detail, "ü".repeat(MAX_DETAIL / 2));
+    let refusal = Refusal::of(NackCode::Validation, "a".to_owned() + &"ü".repeat(1_000));
+    assert_eq!(refusal.detail.len(), MAX_DETAIL - 1, "no character is told by half");
+}

@@ -12,8 +12,9 @@
 //! | read_only | refused | may end | answered |
 //!
 //! Whoever asks for a model, an endpoint or a provider that is killed still sees the catalogue, where it is not available. A file of
-//! it that can't be used may have held a kill: until the control plane was heard, the node is then not ready and refuses requests
-//! as if it had no policy. It is said in the log; whoever removes the file lets the node go on without.
+//! it that can't be used, or that is older than what the node held, may lack a kill: until the control plane was heard, the node is
+//! then not ready and refuses requests as if it had no policy. It is said in the log; whoever removes the file, and `enforced` with it,
+//! lets the node go on without.
 
 mod earlier;
 mod kept;
@@ -180,6 +181,30 @@ impl Overlay {
     pub(crate) fn kill_seq(&self) -> u64 {
         let now = self.now.load();
         if now.unknown.kills { 0 } else { now.kills.place.1 }
+    }
+
+    /// The epoch and the seq of what holds.
+    pub(crate) fn place(&self, said: Said) -> (i64, u64) {
+        let now = self.now.load();
+        let Place(epoch, seq) = match said {
+            Said::Revocations => now.revocations.place,
+            Said::Kills => now.kills.place,
+        };
+        (epoch, seq)
+    }
+
+    /// A process before this one held a statement of this place: where what was restored is older, or nothing, what was denied since
+    /// is not known until the control plane is heard. Tells whether it is.
+    pub(crate) fn held_before(&self, said: Said, (epoch, seq): (i64, u64)) -> bool {
+        self.change(|now| {
+            let (place, unknown) = match said {
+                Said::Revocations => (now.revocations.place, &mut now.unknown.revocations),
+                Said::Kills => (now.kills.place, &mut now.unknown.kills),
+            };
+            let older = !*unknown && place < Place(epoch, seq);
+            *unknown |= older;
+            older
+        })
     }
 
     /// The epoch of the revocations that hold, and of the kills.

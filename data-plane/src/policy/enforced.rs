@@ -1,9 +1,10 @@
-//! What this node enforced lately, and how that went: on disk, so that the next process knows.
+//! What this node enforced lately, how that went, and what it held: on disk, so that the next process knows.
 //!
 //! Law: a kept policy counts only if it was enforced here lately, so that an old file that was copied back is not. A policy
 //! that processes ended over, twice, is not tried a third time by the same build: what crashed one process crashes the next. An
 //! end is over the one policy that was taken over last, be it in force or still being built, and only for a minute: one that
-//! another took the place of did not end the process. A process that is told to end shows that it was not the policy.
+//! another took the place of did not end the process. A process that is told to end shows that it was not the policy. What is older
+//! than what was held is told from it too ([`Witness`]).
 //!
 //! | the last process | attempts | at the next start |
 //! |---|---|---|
@@ -18,7 +19,10 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 
 use super::disk;
+use super::last_known_good::Kept;
 use super::state::Version;
+use super::witness::Witness;
+use crate::overlay::Said;
 
 /// Versions that are remembered: those of the kept files, and a few more for the parts of a file.
 const REMEMBERED: usize = 64;
@@ -45,6 +49,7 @@ struct Known {
     suspect: Option<Digest>,
     /// This process has served for a minute by one policy.
     lived: bool,
+    witness: Witness,
 }
 
 type Digest = [u8; 32];
@@ -74,7 +79,8 @@ impl Enforced {
             tracing::error!(path = %path.display(), %error, "what was enforced before can't be read");
         });
         let text = read.ok().flatten().unwrap_or_default();
-        let known = Known { versions: text.lines().filter_map(parse).collect(), ..Known::default() };
+        let mut known = Known { versions: text.lines().filter_map(parse).collect(), ..Known::default() };
+        text.lines().for_each(|line| known.witness.read(line));
         Self { path, build: build.to_owned(), known: Mutex::new(known) }
     }
 
@@ -142,18 +148,59 @@ impl Enforced {
 
     /// Makes sure that a machine that ends remembers it too.
     pub(crate) fn flush(&self) -> io::Result<()> {
-        disk::replace(&self.path, &[text(&self.known.lock().versions).as_bytes()])
+        disk::replace(&self.path, &[self.known.lock().text().as_bytes()])
+    }
+
+    /// The epoch and seq of the newest statement that a process held.
+    pub(crate) fn held(&self, said: Said) -> (i64, u64) {
+        self.known.lock().witness.held(said)
+    }
+
+    /// A statement is held, on disk or not.
+    pub(crate) fn holds(&self, said: Said, place: (i64, u64)) {
+        let news = self.known.lock().witness.holds(said, place);
+        if news {
+            self.witnessed();
+        }
+    }
+
+    /// Whether a kept file that ends with this version is older than the one that was kept there.
+    pub(crate) fn is_older(&self, file: &str, version: &Version) -> bool {
+        self.known.lock().witness.is_older(file, version)
+    }
+
+    /// A file of kept policies ends with this version; where it was begun anew, what it was may have become the previous one.
+    pub(crate) fn kept(&self, (file, version): (&str, &Version), kept: Kept) {
+        {
+            let witness = &mut self.known.lock().witness;
+            if kept == Kept::InPlaceOfThePrevious {
+                witness.moved();
+            }
+            witness.keeps(file, version);
+        }
+        self.witnessed();
+    }
+
+    /// A witness that can't be written is older than what it is about, which is then told by nothing.
+    fn witnessed(&self) {
+        if let Err(error) = self.flush() {
+            tracing::error!(path = %self.path.display(), %error, "what is held can't be witnessed over a restart");
+        }
     }
 
     /// Not flushed to the disk: it tells of processes that end, not of machines that do.
     fn remember(&self, known: &Known) {
-        if let Err(error) = disk::replace_unflushed(&self.path, text(&known.versions).as_bytes()) {
+        if let Err(error) = disk::replace_unflushed(&self.path, known.text().as_bytes()) {
             tracing::error!(path = %self.path.display(), %error, "what is enforced can't be remembered over a restart");
         }
     }
 }
 
 impl Known {
+    fn text(&self) -> String {
+        self.versions.iter().map(line).chain([self.witness.text()]).collect()
+    }
+
     fn attempts(&self, digest: &Digest, build: &str) -> u32 {
         let same = self.versions.iter().filter(|e| e.version.digest == *digest && e.build == build);
         same.map(|entry| entry.attempts).max().unwrap_or(0)
@@ -187,10 +234,6 @@ impl Known {
         let refused = self.versions.iter_mut().filter(|entry| entry.attempts >= TRIES);
         refused.map(|entry| entry.attempts = TRIES - 1).count() > 0
     }
-}
-
-fn text(versions: &[Entry]) -> String {
-    versions.iter().map(line).collect()
 }
 
 fn line(entry: &Entry) -> String {

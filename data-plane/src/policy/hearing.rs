@@ -85,8 +85,16 @@ impl<N: Install> Teller<N> {
                 return;
             }
         };
-        let (kept, encoded) = (overlay.statements().clone(), statement.encode_to_vec());
-        let done = tokio::task::spawn_blocking(move || kept.keep(said, &encoded, trace)).await;
+        let (kept, encoded, at) =
+            (overlay.statements().clone(), statement.encode_to_vec(), overlay.place(said));
+        let place = self.place.clone();
+        let keep = move || {
+            let done = kept.keep(said, &encoded, trace);
+            // Also where it is not on disk: a start that finds less than this serves nobody until it is told.
+            place.enforced.holds(said, at);
+            done
+        };
+        let done = tokio::task::spawn_blocking(keep).await;
         if let Ok(Err(error)) = done {
             tracing::error!(?said, %error, "what holds above any policy is not on disk: until it is, a restart would not find it");
         }

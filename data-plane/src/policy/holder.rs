@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::enforced::Enforced;
 use super::identity::NodeKey;
-use super::last_known_good::{Journal, LastKnownGood};
+use super::last_known_good::{Journal, Kept, LastKnownGood};
 use super::secrets::Secrets;
 use super::state::{PolicyState, Version};
 use super::trust::{Subject, Trust, Untrusted};
@@ -125,7 +125,19 @@ impl<N: Install> Holder<N> {
             self.place.believes(said, &statement).map_err(|error| error.to_string())?;
             Ok(statement.body)
         });
+        for said in [Said::Revocations, Said::Kills] {
+            if self.node.overlay().held_before(said, self.place.enforced.held(said)) {
+                tracing::error!(
+                    ?said,
+                    "what is on disk is older than what was held here, and may be an old copy: no request is served \
+                    before the control plane is heard"
+                );
+            }
+        }
         for journal in self.place.kept.load() {
+            if self.is_old_copy(&journal) {
+                continue;
+            }
             for back in 0..journal.versions() {
                 if let Some(version) = self.restored(&journal, back).await {
                     tracing::info!(revision = version.revision, "policy restored from disk");
@@ -133,6 +145,23 @@ impl<N: Install> Holder<N> {
                 }
             }
         }
+    }
+
+    /// Whether a file ends before what was kept in it. One whose end was changed or cut is used as far as it is whole.
+    fn is_old_copy(&self, journal: &Journal) -> bool {
+        let tip = journal.tip().and_then(|offer| self.judge().version_of(offer).ok());
+        let older = |version: &Version| self.place.enforced.is_older(journal.file(), version);
+        let Some(old) = tip.filter(|version| !journal.is_torn() && older(version)) else { return false };
+        let (file, revision) = (journal.file(), old.revision);
+        tracing::error!(
+            file,
+            revision,
+            "a kept policy is older than what was kept there: it is an old copy and not used"
+        );
+        if file == "current" {
+            self.place.kept.set_aside();
+        }
+        true
     }
 
     async fn restored(&mut self, journal: &Journal, back: usize) -> Option<Version> {
@@ -231,7 +260,9 @@ impl<N: Install> Holder<N> {
         let (place, secrets) = (self.place.clone(), self.sealed_bytes());
         let done = tokio::task::spawn_blocking(move || {
             place.enforced.flush()?;
-            place.kept.keep((&offer, &secrets), &held.version.digest, || held.whole())
+            let kept = place.kept.keep((&offer, &secrets), &held.version.digest, || held.whole())?;
+            place.enforced.kept(("current", &held.version), kept);
+            Ok(())
         });
         done.await.map_err(io::Error::other)?
     }
@@ -272,10 +303,9 @@ impl<N: Install> Holder<N> {
         self.place.enforced.lives();
         let Some(held) = self.held.clone() else { return };
         let (place, secrets) = (self.place.clone(), self.sealed_bytes());
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = place.kept.prove(held.whole(), &secrets) {
-                tracing::warn!(%error, "the policy this process lives with can't be kept apart");
-            }
+        tokio::task::spawn_blocking(move || match place.kept.prove(held.whole(), &secrets) {
+            Ok(()) => place.enforced.kept(("proven", &held.version), Kept::InItsFile),
+            Err(error) => tracing::warn!(%error, "the policy this process lives with can't be kept apart"),
         });
     }
 

@@ -53,6 +53,15 @@ struct Open {
     frames: usize,
 }
 
+/// How a policy was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// In its file, or behind what is in it.
+    InItsFile,
+    /// In a file of its own, and the one that was there is the previous one now.
+    InPlaceOfThePrevious,
+}
+
 impl LastKnownGood {
     /// Policies kept in this directory, which is made when the first is.
     pub(crate) fn at(directory: &Path) -> Self {
@@ -75,33 +84,35 @@ impl LastKnownGood {
         (offer, secrets): (&Offer, &Bytes),
         tip: &[u8],
         whole: impl FnOnce() -> Offer,
-    ) -> io::Result<()> {
+    ) -> io::Result<Kept> {
         let mut held = self.open.lock();
         let fitting = held.as_mut().filter(|open| open.takes(offer));
         if let Some(open) = fitting {
             let appended = open.append(&Frame { offer: offer.clone(), secrets: secrets.clone() });
             if appended.is_ok() {
                 open.tip = Bytes::copy_from_slice(tip);
-                return Ok(());
+                return Ok(Kept::InItsFile);
             }
             // A frame that was cut hides those after it, so nothing is appended behind it.
             *held = None;
         }
         let offer = if offer.base.is_empty() { offer.clone() } else { whole() };
         *held = None;
-        *held = Some(self.begin(&Frame { offer, secrets: secrets.clone() }, tip)?);
-        Ok(())
+        let (open, kept) = self.begin(&Frame { offer, secrets: secrets.clone() }, tip)?;
+        *held = Some(open);
+        Ok(kept)
     }
 
     /// Begins the current file anew; what it was becomes the previous one. At every moment one of the two is whole.
-    fn begin(&self, frame: &Frame, tip: &[u8]) -> io::Result<Open> {
+    fn begin(&self, frame: &Frame, tip: &[u8]) -> io::Result<(Open, Kept)> {
         let (current, written) = (self.file("current"), frame.encoded());
         let staged = disk::stage(&current, &[&written])?;
-        renamed(fs::rename(&current, self.file("previous")))?;
+        let moved = renamed(fs::rename(&current, self.file("previous")))?;
         staged.put()?;
         let file = OpenOptions::new().append(true).open(&current)?;
         let (tip, beginning) = (Bytes::copy_from_slice(tip), written.len() as u64);
-        Ok(Open { file, tip, beginning, changes: 0, frames: 1 })
+        let kept = if moved { Kept::InPlaceOfThePrevious } else { Kept::InItsFile };
+        Ok((Open { file, tip, beginning, changes: 0, frames: 1 }, kept))
     }
 
     /// Puts new secrets beside the policy that is kept; nothing where none is.
@@ -130,15 +141,20 @@ impl LastKnownGood {
     /// The kept policies, the current file first. A current one without a beginning is set aside, so that it never takes the
     /// place of the one before it.
     pub(crate) fn load(&self) -> Vec<Journal> {
-        let current = self.file("current");
-        let newest = read(&current);
-        if newest.is_none()
-            && let Err(error) = renamed(fs::rename(&current, self.file("unsound")))
-        {
-            tracing::warn!(path = %current.display(), %error, "a kept policy can't be set aside");
+        let newest = read(&self.file("current"));
+        if newest.is_none() {
+            self.set_aside();
         }
         let others = ["previous", "proven"].iter().filter_map(|name| read(&self.file(name)));
         newest.into_iter().chain(others).collect()
+    }
+
+    /// Puts the current file where it is never read: it does not take the place of the one before it.
+    pub(crate) fn set_aside(&self) {
+        let current = self.file("current");
+        if let Err(error) = renamed(fs::rename(&current, self.file("unsound"))) {
+            tracing::warn!(path = %current.display(), %error, "a kept policy can't be set aside");
+        }
     }
 }
 
@@ -162,11 +178,11 @@ impl Open {
     }
 }
 
-/// A file that is not there needs no new name.
-fn renamed(result: io::Result<()>) -> io::Result<()> {
+/// A file that is not there needs no new name; tells whether one was.
+fn renamed(result: io::Result<()>) -> io::Result<bool> {
     match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => other.map(|()| true),
     }
 }
 

@@ -17,6 +17,7 @@ mod state;
 mod trust;
 mod verify;
 mod watch;
+mod witness;
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -32,7 +32,11 @@ pub(super) struct Frame {
 /// The frames of a file that are whole.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Journal {
+    /// Its file's name: `current`, `previous` or `proven`.
+    file: String,
     frames: Vec<Frame>,
+    /// Something is behind the frames that are whole.
+    is_torn: bool,
 }
 
 impl Frame {
@@ -73,9 +77,24 @@ impl Frame {
 }
 
 impl Journal {
+    /// Its file's name: `current`, `previous` or `proven`.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Whether its end was changed or cut.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.is_torn
+    }
+
     /// How many versions it can give back.
     pub(crate) fn versions(&self) -> usize {
         self.steps().count()
+    }
+
+    /// What it ends with, as it came.
+    pub(crate) fn tip(&self) -> Option<&Offer> {
+        self.steps().last().map(|frame| &frame.offer)
     }
 
     /// What was enforced `back` versions before its end, whole, and the newest secrets of the file.
@@ -122,7 +141,8 @@ pub(super) fn read(path: &Path) -> Option<Journal> {
     }
     let begins =
         frames.first().is_some_and(|frame| !frame.offer.envelope.is_empty() && frame.offer.base.is_empty());
-    begins.then_some(Journal { frames })
+    let file = path.extension().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    begins.then_some(Journal { file, frames, is_torn: !rest.is_empty() })
 }
 
 fn sha256(bytes: &[u8]) -> Vec<u8> {

@@ -23,6 +23,7 @@ use crate::house::world;
 use crate::overlay::{Overlay, Statements, hashed};
 
 mod full_disk;
+mod old_copies;
 
 /// What was put in force: revisions, each with the scope key it was given.
 type Installed = Vec<(i64, Option<Vec<u8>>)>;

@@ -29,20 +29,20 @@ fn scope() -> Option<Scope> {
     Some(Scope { geo: "eu".into(), node_class: String::new() })
 }
 
-fn revocations(seq: u64) -> Saying {
+pub(super) fn revocations(seq: u64) -> Saying {
     let keys = vec![hashed("demo").to_vec()];
     let set = RevocationSet { seq, scope: scope(), keys, ..RevocationSet::default() };
     Saying::Revocations(super::said(Subject::Revocations, set.encode_to_vec()))
 }
 
-fn kills(seq: u64) -> Saying {
+pub(super) fn kills(seq: u64) -> Saying {
     let kills = vec![kill("model", "models/m", "deny")];
     let set = KillSet { seq, scope: scope(), kills, ..KillSet::default() };
     Saying::Kills(super::said(Subject::Kills, set.encode_to_vec()))
 }
 
 /// The first status of which this is so.
-async fn status_of(session: &mut Session, is_so: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
+pub(super) async fn status_of(session: &mut Session, is_so: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
     let found = async {
         loop {
             session.heartbeat(6).await;

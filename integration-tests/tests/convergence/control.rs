@@ -24,7 +24,6 @@ use control_plane::store::{Head, Store};
 use control_plane::upstream::Upstream;
 use policy_engine::vocabulary::{Id, Kind};
 use proto::admin::{KeySpec, SourceFile};
-use proto::sync::sync_server::SyncServer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -92,7 +91,7 @@ async fn serve(dir: &Path, desk: Arc<Mutex<Desk>>) -> Result<()> {
         .client_ca_root(Certificate::from_pem(authority.certificate_pem()));
     let patience = Some(Duration::from_secs(10));
     let server = Server::builder().http2_keepalive_interval(patience).http2_keepalive_timeout(patience);
-    let server = server.tls_config(tls)?.add_service(SyncServer::new(service));
+    let server = server.tls_config(tls)?.add_service(service.served());
     let listener = TcpListener::bind(("0.0.0.0", CONTROL.1)).await?;
     let arriving = futures_util::stream::unfold(listener, |listener| async move {
         let arrived = listener.accept().await.map(|(stream, _)| Arrived(stream));

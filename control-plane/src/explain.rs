@@ -3,6 +3,7 @@
 //! Law: the facts are projected to the geo and compiled as a node of that geo would, so that the answer is that node's.
 //! Absent on purpose: content. Data classes are declared, not found.
 
+mod switched;
 mod words;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use proto::name;
 use proto::status::Refusal;
 
 use crate::error::ChangeError;
+use crate::kills::KillsNow;
 
 /// A request that is only imagined.
 #[derive(Debug, Clone)]
@@ -62,6 +64,8 @@ pub struct World {
     pub revision: u64,
     /// The geos that nodes are known in.
     pub geos: BTreeSet<Geo>,
+    /// What is switched off now.
+    pub kills: Arc<KillsNow>,
 }
 
 /// Says what a node of the geo would decide, and why; refuses a question that has words nobody knows.
@@ -69,7 +73,9 @@ pub async fn explain(world: World, asked: Imagined) -> Result<ExplainResponse, R
     let task = tokio::task::spawn_blocking(move || {
         let explaining = Explaining::new(&world.facts, world.revision, &asked)?;
         words::check(&asked, &world.facts, &world.geos)?;
-        explaining.answer()
+        let answer = explaining.answer()?;
+        let kills = switched::off(&world.kills, &asked, &answer, &explaining.facts);
+        Ok(ExplainResponse { kills, ..answer })
     });
     task.await.map_err(|_| ChangeError::Broken)?
 }

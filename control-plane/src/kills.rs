@@ -9,6 +9,7 @@ mod check;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use policy_engine::facts::Facts;
 use policy_engine::vocabulary::{Geo, Id, Kind, Name};
 use prost::Message as _;
@@ -49,6 +50,16 @@ struct Shared {
     store: Store,
     writing: Mutex<()>,
     current: watch::Sender<Arc<KillsNow>>,
+    told: RwLock<BTreeMap<Geo, Telling>>,
+}
+
+/// What nodes of a geo are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Telling {
+    /// Of which [`KillsNow`] it is.
+    pub(crate) of: u64,
+    /// The seq nodes know it by; 0: there was nothing to tell.
+    pub(crate) seq: u64,
 }
 
 /// The AIP name of a kill.
@@ -68,7 +79,9 @@ impl Kills {
         let kills = rows.into_iter().map(read).collect::<Result<_, StoreError>>()?;
         let now = KillsNow { seq: u64::try_from(seq).unwrap_or_default(), kills };
         let (current, _) = watch::channel(Arc::new(now));
-        Ok(Self { shared: Arc::new(Shared { store: store.clone(), writing: Mutex::new(()), current }) })
+        let shared =
+            Shared { store: store.clone(), writing: Mutex::new(()), current, told: RwLock::default() };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// What is switched off now.
@@ -79,6 +92,16 @@ impl Kills {
     /// What is switched off, and every change of it; a slow reader sees the latest, not each.
     pub fn watch(&self) -> watch::Receiver<Arc<KillsNow>> {
         self.shared.current.subscribe()
+    }
+
+    /// Notes what nodes of a geo are told from now on.
+    pub(crate) fn tells(&self, geo: &Geo, telling: Telling) {
+        self.shared.told.write().insert(geo.clone(), telling);
+    }
+
+    /// What nodes of a geo are told; `None` while no node of it was heard.
+    pub(crate) fn told_in(&self, geo: &Geo) -> Option<Telling> {
+        self.shared.told.read().get(geo).copied()
     }
 
     /// Switches something off, as it was checked, and gives the kill as it is then.

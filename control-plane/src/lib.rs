@@ -14,6 +14,7 @@ pub mod drains;
 pub mod enrolment;
 pub mod error;
 pub mod explain;
+mod geos;
 pub mod govern;
 pub mod issue;
 pub mod keyring;

@@ -2,9 +2,10 @@
 //!
 //! Law: lossy by design; nothing is decided by it: who is let in is for `admission` to say. The sync server writes, the admin API reads. A node is connected while any
 //! session of it is, and is what its newest open session says. What is known outlives the process, seconds behind; after a
-//! start nobody is connected until heard again. A node keeps the resource name it was first given: `nodes/(id)`, or
+//! start nobody is connected until heard again; a node that is new is kept before it is answered. A node keeps the resource name it was first given: `nodes/(id)`, or
 //! `geos/(geo)/nodes/(id)` where a node of another geo had the id before.
 
+mod forget;
 pub(crate) mod said;
 pub(crate) mod standing;
 
@@ -42,6 +43,9 @@ const DISCONNECTED: &str = "disconnected";
 /// The word for a node that was never heard, and for which there is a token.
 pub(crate) const AWAITED: &str = "awaited";
 
+/// The word for a node that is let in no more.
+const REVOKED: &str = "revoked";
+
 type Place = (Geo, Name);
 
 /// Nodes by geo and id. Clones share it.
@@ -57,6 +61,8 @@ struct Shared {
     known: RwLock<Known>,
     changed: Notify,
     watch: Watch,
+    /// One writer at a time: who waited for it finds in the store what was known when it began to wait.
+    keeping: tokio::sync::Mutex<()>,
 }
 
 /// Since when nodes are heard here, in microseconds since the Unix epoch; what was said before that was said to another process.
@@ -92,6 +98,8 @@ pub struct NodeSession {
     number: u64,
     /// The node's AIP name.
     pub name: String,
+    /// Nothing was known of the node before.
+    pub is_new: bool,
     /// The `boot_id` of another process that has an open session of the same node.
     pub rival: Option<String>,
 }
@@ -183,13 +191,14 @@ impl NodeRegistry {
     pub fn begin(&self, geo: &Geo, id: &Name, change: impl FnOnce(&mut Node)) -> NodeSession {
         let mut known = self.shared.known.write();
         let place = (geo.clone(), id.clone());
-        let mut node = known.nodes.get(&place).cloned().unwrap_or_else(|| known.welcome(&place));
+        let before = known.nodes.get(&place).cloned();
+        let is_new = before.is_none();
+        let mut node = before.clone().unwrap_or_else(|| known.welcome(&place));
         change(&mut node);
         node.state = if node.schema == SCHEMA { CONNECTED } else { INCOMPATIBLE }.to_owned();
         known.begun = known.begun.saturating_add(1);
         let (number, name) = (known.begun, node.name.clone());
         let boot = node.boot_id.clone();
-        let before = known.nodes.get(&place).cloned();
         known.insert(place.clone(), node);
         let open = known.open.entry(place.clone()).or_default();
         if let (Some((_, said)), Some(before)) = (open.last_mut(), before) {
@@ -199,7 +208,7 @@ impl NodeRegistry {
         open.push((number, Node::default()));
         known.unkept.insert(place.clone());
         self.shared.changed.notify_one();
-        NodeSession { shared: self.shared.clone(), place, number, name, rival }
+        NodeSession { shared: self.shared.clone(), place, number, name, is_new, rival }
     }
 
     /// Which nodes are let in.
@@ -244,8 +253,10 @@ impl NodeRegistry {
     }
 
     fn as_it_stands(&self, (geo, id): (&Geo, &Name), node: Node) -> Node {
-        let revoke_time = self.admission.revoked_at(geo, id).map(clock::timestamp);
-        Node { revoke_time, drain: self.drains.of(&(geo.clone(), id.clone())), ..node }
+        let drain = self.drains.of(&(geo.clone(), id.clone()));
+        let node = Node { drain, ..node };
+        let Some(at) = self.admission.revoked_at(geo, id) else { return node };
+        Node { revoke_time: Some(clock::timestamp(at)), state: REVOKED.to_owned(), ..node }
     }
 
     /// Nodes after a place, in the order of geo and id.
@@ -274,11 +285,15 @@ impl NodeRegistry {
     }
 
     /// How many nodes are in each state, and how many of those that are connected do not enforce a revision yet.
-    pub fn tally(&self, head: i64) -> ([(&'static str, usize); 4], usize) {
+    pub fn tally(&self, head: i64) -> ([(&'static str, usize); 5], usize) {
         let known = self.shared.known.read();
-        let count = |state| (state, known.nodes.values().filter(|node| node.state == state).count());
+        let stands = |(geo, id): &Place, node: &Node, state| match self.admission.revoked_at(geo, id) {
+            Some(_) => state == REVOKED,
+            None => node.state == state,
+        };
+        let count = |state| (state, known.nodes.iter().filter(|(at, node)| stands(at, node, state)).count());
         let behind = |node: &&Node| node.state == CONNECTED && node.confirmed_revision < head;
-        let states = [CONNECTED, INCOMPATIBLE, DISCONNECTED, AWAITED].map(count);
+        let states = [CONNECTED, INCOMPATIBLE, DISCONNECTED, AWAITED, REVOKED].map(count);
         (states, known.nodes.values().filter(behind).count())
     }
 
@@ -303,6 +318,7 @@ impl NodeRegistry {
 
     /// Keeps what the store does not know yet. One that can't take it is told later.
     pub async fn keep(&self, store: &Store) {
+        let _turn = self.shared.keeping.lock().await;
         let rows = self.shared.unkept();
         if rows.is_empty() {
             return;

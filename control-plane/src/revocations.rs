@@ -58,6 +58,11 @@ impl Revoked {
         self.newest.is_empty()
     }
 
+    /// The revision of the newest, whichever geo it was in; 0 before the first.
+    pub(crate) fn seq(&self) -> u64 {
+        u64::try_from(self.newest.first().map_or(0, |one| one.revision)).unwrap_or_default()
+    }
+
     /// The same after a publication.
     pub(crate) fn after(self: &Arc<Self>, written: &[Written], facts: &Facts, revision: i64) -> Arc<Self> {
         let keys = written.iter().filter(|w| w.kind == Kind::Key.as_str() && w.after.is_some());
@@ -93,9 +98,8 @@ pub fn revocations(revoked: &Revoked, head: Head, geo: &Geo) -> RevocationSet {
     let here = revoked.newest.iter().filter(|one| one.geos.is_empty() || one.geos.contains(geo));
     let mut keys: Vec<Vec<u8>> = here.map(|one| one.key.to_vec()).collect();
     keys.sort_unstable();
-    let seq = revoked.newest.first().map_or(0, |one| one.revision);
     RevocationSet {
-        seq: u64::try_from(seq).unwrap_or_default(),
+        seq: revoked.seq(),
         epoch: head.epoch,
         scope: Some(Scope { geo: geo.to_string(), node_class: String::new() }),
         base_revision: revoked.left_out,

@@ -120,6 +120,11 @@ fn told(explain: &Explain, geo: &str, answer: &Value) -> String {
         cell(answer.get("revision")),
         cell(answer.get("instant")),
     );
+    section(
+        &mut told,
+        "switched off now, whatever is said below",
+        list(answer, "kills").iter().map(switched_off),
+    );
     section(&mut told, "reasons", list(answer, "reasons").iter().map(reason));
     section(
         &mut told,
@@ -150,6 +155,12 @@ fn section(told: &mut String, heading: &str, lines: impl Iterator<Item = String>
         told.push_str(&format!("{heading}\n"));
         lines.for_each(|line| told.push_str(&format!("  {line}\n")));
     }
+}
+
+fn switched_off(kill: &Value) -> String {
+    let what = Some(text(kill, "resource")).filter(|named| !named.is_empty());
+    let what = what.unwrap_or_else(|| text(kill, "target"));
+    format!("{what}: switched off by {} ({})", text(kill, "name"), text(kill, "mode"))
 }
 
 /// `code: message (resource; legal reference)`, without what the message names already.

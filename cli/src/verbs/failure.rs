@@ -51,6 +51,14 @@ pub(super) enum Failure {
         /// The connected nodes that do not follow, by name; none: no node is connected.
         due: Vec<String>,
     },
+    /// What is switched off was told, but not every node is known to hold it yet.
+    #[error("it is done, and held by {held} connected; not known to be held by {}", nodes(.due))]
+    NotHeld {
+        /// How many do.
+        held: usize,
+        /// The connected nodes that do not yet, by name; none: no node is connected.
+        due: Vec<String>,
+    },
     /// It is done, and a node will not follow.
     #[error("revision {revision} is published, but refused by {}", .refusals.join("; "))]
     NodeRefused {
@@ -105,6 +113,7 @@ impl Failure {
             | Self::Exists(_)
             | Self::File { .. }
             | Self::NotEnforced { .. }
+            | Self::NotHeld { .. }
             | Self::NodeRefused { .. }
             | Self::OnItsWay(_)
             | Self::TakenBack { .. }

@@ -13,6 +13,7 @@ use super::because::Because;
 use super::failure::Failure;
 use super::field::list;
 use super::instant::instant;
+use super::wait::Wait;
 use crate::client::Client;
 use crate::output::table::{cell, table};
 
@@ -38,6 +39,8 @@ pub(crate) struct Kill {
     /// The id of the kill; without it one is made.
     #[arg(long)]
     id: Option<String>,
+    #[command(flatten)]
+    wait: Wait,
     #[command(flatten)]
     shown: Shown,
 }
@@ -90,6 +93,8 @@ pub(crate) struct Lift {
     #[command(flatten)]
     because: Because,
     #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
     shown: Shown,
 }
 
@@ -127,7 +132,7 @@ pub(super) async fn run(client: &Client, kill: &Kill) -> Result<(), Failure> {
     }
     let reply = client.post("kills", &Value::Object(body)).await?;
     kill.shown.print(&reply, || made(&reply.json));
-    Ok(())
+    kill.wait.held(&client, kill.shown).await
 }
 
 /// Lists or lifts.
@@ -136,15 +141,16 @@ pub(super) async fn of_all(client: &Client, kills: &Kills) -> Result<(), Failure
         Kills::List(asked) => {
             let reply = client.all("kills", "kills").await?;
             asked.shown.print(&reply, || listed(&reply.json));
+            Ok(())
         }
         Kills::Lift(lift) => {
             let client = &lift.because.told_by(client)?;
             let name = named(&lift.kill);
             let reply = client.delete(&name).await?;
             lift.shown.print(&reply, || format!("lifted {name}\n"));
+            lift.wait.held(client, lift.shown).await
         }
     }
-    Ok(())
 }
 
 fn named(kill: &str) -> String {

@@ -1,5 +1,6 @@
 //! `nodes`: who enforces what, tokens and certificates for new ones, and the end of one.
 
+mod forget;
 mod shown;
 mod tokens;
 
@@ -42,6 +43,8 @@ pub(crate) enum Nodes {
     Drain(Drain),
     /// Let a drained node take requests again.
     Undrain(Revoke),
+    /// Take a node from the list that was revoked, is only awaited, or was not heard for a day. What was revoked stays revoked.
+    Forget(forget::Forget),
     /// Issue a node's certificate, on the control plane's machine; the control plane need not run.
     Issue(Issue),
 }
@@ -71,6 +74,9 @@ pub(crate) struct Enrol {
     /// The geo the node runs in.
     #[arg(long)]
     geo: String,
+    /// The geo is meant, though nothing knows it and its name is nearly that of another.
+    #[arg(long)]
+    new_geo: bool,
     /// The node's name, unique within the geo; without it one is made up.
     #[arg(long)]
     node: Option<String>,
@@ -153,9 +159,13 @@ pub(super) async fn run(client: &Client, nodes: &Nodes) -> Result<(), Failure> {
         }
         Nodes::Enrol(asked) => {
             let client = &asked.because.told_by(client)?;
-            let body =
-                json!({"geo": asked.geo, "node": asked.node.as_deref().unwrap_or(""), "valid": asked.valid});
-            let reply = client.post("nodes:enrol", &body).await?;
+            let reply = client.post("nodes:enrol", &wanted(asked)).await?;
+            if reply.json.get("geoIsNew").and_then(Value::as_bool) == Some(true) {
+                let geo = output::plain(&asked.geo);
+                output::complain(&format!(
+                    "note: `{geo}` is a new geo: no other node is known there, and no resource names it"
+                ));
+            }
             asked.shown.print(&reply, || enrolled(&reply.json, &asked.url, client.host()));
             Ok(())
         }
@@ -165,11 +175,7 @@ pub(super) async fn run(client: &Client, nodes: &Nodes) -> Result<(), Failure> {
             let client = &asked.because.told_by(client)?;
             let name = name(&asked.node)?;
             let reply = client.post(&format!("{name}:revoke"), &json!({})).await?;
-            let revoked = || {
-                let field = |name: &str| cell(reply.json.get(name));
-                format!("revoked {} at {}\n", field("name"), field("revokeTime"))
-            };
-            asked.shown.print(&reply, revoked);
+            asked.shown.print(&reply, || revoked(&reply.json));
             Ok(())
         }
         Nodes::Drain(asked) => drain(client, asked).await,
@@ -180,6 +186,7 @@ pub(super) async fn run(client: &Client, nodes: &Nodes) -> Result<(), Failure> {
             asked.shown.print(&reply, || format!("{name} takes requests again\n"));
             Ok(())
         }
+        Nodes::Forget(asked) => asked.run(client).await,
         Nodes::Issue(asked) => issue(asked),
     }
 }
@@ -192,6 +199,29 @@ async fn drain(client: &Client, asked: &Drain) -> Result<(), Failure> {
     let told = || format!("{name} takes no new requests; `nodes get` says when it has drained\n");
     asked.shown.print(&reply, told);
     Ok(())
+}
+
+/// What is asked of the control plane for a token.
+fn wanted(asked: &Enrol) -> Value {
+    let mut body =
+        json!({"geo": asked.geo, "node": asked.node.as_deref().unwrap_or(""), "valid": asked.valid});
+    // Said only where it is meant, so that a control plane that does not know the word yet still answers.
+    if let Some(fields) = body.as_object_mut().filter(|_| asked.new_geo) {
+        fields.insert("newGeo".to_owned(), true.into());
+    }
+    body
+}
+
+/// That a node is ended, and what that does not do.
+fn revoked(node: &Value) -> String {
+    let field = |name: &str| cell(node.get(name));
+    format!(
+        "revoked {} at {}: it is let in no more\n\
+         It serves what it has until that is too old (keys: a day, where the tenant says nothing else): stop the machine, and\n\
+         replace the vendor credentials it was sent.\n",
+        field("name"),
+        field("revokeTime")
+    )
 }
 
 /// The configuration of a node that begins with a token.

@@ -1,4 +1,5 @@
-//! `--wait`: a verb that changed something returns when the nodes enforce it, and says which do.
+//! `--wait`: a verb that changed something returns when the nodes enforce it, and says which do. A node that was revoked, or was never
+//! heard, is not spoken of: nobody waits for it.
 //!
 //! Law: that nobody is there to enforce it is no success. A node that is known and not connected can't be waited for; it is
 //! told. A node that has refused it will not enforce it: that ends the wait, and why is told.
@@ -76,6 +77,35 @@ impl Wait {
     }
 }
 
+impl Wait {
+    /// Waits, where that was asked for, until what is switched off now is so at every node that is connected, and tells at which.
+    pub(super) async fn held(self, client: &Client, shown: Shown) -> Result<(), Failure> {
+        let Some(seconds) = self.wait else { return Ok(()) };
+        let end = end(seconds);
+        loop {
+            let reply = client.all("nodes", "nodes").await?;
+            let (held, due) = holders(list(&reply.json, "nodes"));
+            if due.is_empty() && held > 0 {
+                let say = if shown.output == Form::Json { output::complain } else { output::line };
+                say(&format!("held by {held} {}", if held == 1 { "node" } else { "nodes" }));
+                return Ok(());
+            }
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Err(Failure::NotHeld { held, due });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// How many of the nodes that are there hold what is switched off, and which do not yet, by name.
+fn holders(nodes: &[Value]) -> (usize, Vec<String>) {
+    let there = |node: &&Value| matches!(text(node, "state").as_str(), "connected" | "incompatible");
+    let (held, due): (Vec<&Value>, Vec<&Value>) =
+        nodes.iter().filter(there).partition(|node| text(node, "kills") == "held");
+    (held.len(), due.into_iter().map(|node| text(node, "name")).collect())
+}
+
 /// When a wait that begins now ends; of so many seconds that no clock counts them, never.
 fn end(seconds: u64) -> Option<Instant> {
     Instant::now().checked_add(Duration::from_secs(seconds))
@@ -88,6 +118,9 @@ impl Standing {
         for node in nodes {
             let confirmed = node.get("confirmedRevision").and_then(Value::as_i64).unwrap_or_default();
             let (name, state) = (text(node, "name"), text(node, "state"));
+            if matches!(state.as_str(), "revoked" | "awaited") {
+                continue;
+            }
             let connected = state == "connected";
             if connected && confirmed >= revision {
                 following = following.saturating_add(1);
@@ -157,6 +190,25 @@ mod tests {
         let all = Standing::of(&nodes[..1], 8);
         assert_eq!((all.due.len(), all.told()), (0, vec!["enforced by 1 node".to_owned()]));
         assert_eq!(Standing::of(&[], 8).told(), ["enforced by 0 nodes"]);
+    }
+
+    #[test]
+    fn nobody_waits_for_who_was_revoked_or_never_heard() {
+        let nodes = [node("eu-1", "connected", 8), node("eu-2", "revoked", 7), node("eu-3", "awaited", 0)];
+        assert_eq!(Standing::of(&nodes, 8).told(), ["enforced by 1 node"]);
+    }
+
+    #[test]
+    fn who_holds_what_is_switched_off_is_told_of_those_that_are_there() {
+        let node =
+            |name: &str, state: &str, kills: &str| json!({"name": name, "state": state, "kills": kills});
+        let nodes = [
+            node("nodes/a", "connected", "held"),
+            node("nodes/b", "connected", "behind"),
+            node("nodes/c", "incompatible", ""),
+            node("nodes/d", "disconnected", "behind"),
+        ];
+        assert_eq!(holders(&nodes), (1, vec!["nodes/b".to_owned(), "nodes/c".to_owned()]));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use policy_engine::vocabulary::{Entity, Geo, Id, Name};
 use proto::status::{Refusal, WrongField};
 
 use super::Imagined;
+use crate::geos;
 use crate::nearest::{meant, suggestion};
 
 /// Refuses a question whose words mean nothing here, with every such word.
@@ -58,7 +59,7 @@ fn unknown_geo(asked: &Imagined, facts: &Facts, nodes: &BTreeSet<Geo>) -> Option
     if nodes.is_empty() || nodes.contains(geo) || place.iter().any(|name| geo::kind(name).is_some()) {
         return None;
     }
-    let named = geos(facts, &asked.tenant);
+    let named = geos::named(facts, Some(&asked.tenant));
     if named.contains(geo) {
         return None;
     }
@@ -69,24 +70,6 @@ fn unknown_geo(asked: &Imagined, facts: &Facts, nodes: &BTreeSet<Geo>) -> Option
 /// Whether something is the platform's or the tenant's own.
 fn of(id: &Id, tenant: &Name) -> bool {
     id.tenant.as_ref().is_none_or(|owner| owner == tenant)
-}
-
-/// The geos that resources are limited to.
-fn geos<'f>(facts: &'f Facts, tenant: &Name) -> BTreeSet<&'f Geo> {
-    let mut all = BTreeSet::new();
-    macro_rules! limited {
-        ($($shelf:ident),*) => { $(
-            let own = facts.$shelf.iter().filter(|(id, _)| of(id, tenant));
-            all.extend(own.flat_map(|(_, found)| found.geos.iter()));
-        )* };
-    }
-    limited!(teams, principals, roles, grants, providers, endpoints, models, licences, acceptances);
-    limited!(limits, rules, guardrails, prices);
-    let keys = facts.keys.values().filter(|key| key.tenant == *tenant);
-    all.extend(keys.flat_map(|key| key.geos.iter()));
-    let tenants = facts.tenants.iter().filter(|(id, _)| id.name == *tenant);
-    all.extend(tenants.flat_map(|(_, found)| found.geos.iter()));
-    all
 }
 
 /// What conditions that read an attribute compare it with.

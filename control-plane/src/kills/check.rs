@@ -10,6 +10,7 @@ use proto::status::{Refusal, WrongField};
 use super::{Target, nameable};
 use crate::clock;
 use crate::error::unspoken;
+use crate::geos::Known;
 use crate::nearest::suggestion;
 use crate::registry::Registry;
 
@@ -20,14 +21,18 @@ const MODES: [&str; 3] = ["deny", "drain", "read_only"];
 const REASON: usize = 512;
 
 /// The kill that is asked for, its mode filled in; or every fault of it.
-pub(crate) fn checked(mut spec: KillSpec, registry: &Registry) -> Result<KillSpec, Refusal> {
+pub(crate) fn checked(
+    mut spec: KillSpec,
+    registry: &Registry,
+    geos: &Known<'_>,
+) -> Result<KillSpec, Refusal> {
     if spec.mode.is_empty() {
         spec.mode = MODES.first().copied().unwrap_or_default().to_owned();
     }
     spec.reason = spec.reason.trim().to_owned();
     let found = [
         ("target", target(&spec)),
-        ("resource", resource(&spec, registry)),
+        ("resource", resource(&spec, registry, geos)),
         ("mode", mode(&spec)),
         ("reason", reason(&spec)),
         ("expireTime", end(&spec)),
@@ -59,12 +64,16 @@ fn mode(spec: &KillSpec) -> Option<String> {
     (!MODES.contains(&&*spec.mode)).then(|| format!("`{}` is no mode: {}", shown(&spec.mode), known()))
 }
 
-fn resource(spec: &KillSpec, registry: &Registry) -> Option<String> {
+fn resource(spec: &KillSpec, registry: &Registry, geos: &Known<'_>) -> Option<String> {
     let name = spec.resource.as_str();
     match Target::of(&spec.target)? {
         Target::Everything if name.is_empty() => None,
         Target::Everything => Some("names something, and everything is meant".to_owned()),
-        Target::Geo => Geo::new(name).is_err().then(|| format!("`{}` is no name of a geo", shown(name))),
+        Target::Geo => match Geo::new(name) {
+            Err(_) => Some(format!("`{}` is no name of a geo", shown(name))),
+            // While no geo is known, as after a loss of what was known of nodes, whoever is to come may be switched off.
+            Ok(geo) => (!geos.is_empty() && !geos.has(&geo)).then(|| geos.told(&geo)),
+        },
         Target::Kind(kind) => {
             let there = proto::name::parse_as(kind, name).map(|id| registry.get(kind, &id).is_some());
             let known: Vec<String> = nameable(kind, registry).collect();

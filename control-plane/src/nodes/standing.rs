@@ -1,24 +1,36 @@
-//! How far a node is from what holds now: in revisions, and in time.
+//! How far a node is from what holds now: in revisions, in time, and in what stands above revisions.
 //!
 //! Law: worked out when it is asked for, so that a node that says nothing grows old all the same.
 
+use std::sync::Arc;
+
 use policy_engine::facts::Staleness;
+use policy_engine::vocabulary::Geo;
 use proto::admin::Node;
 
 use crate::clock;
-use crate::publish::Published;
+use crate::kills::Kills;
+use crate::publish::{Active, Publisher};
 use crate::store::Head;
 
 /// Seconds after which a node is soft: the shortest of its classes, that of revocations.
 const SOFT: i64 = 10;
 
+/// The word for the line that a rollout brings.
+const CANDIDATE: &str = "candidate";
+
 /// Microseconds of a second.
 const SECOND: i64 = 1_000_000;
 
 /// What nodes are held to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Standing {
     head: Head,
+    /// The rollout that is on its way.
+    rollout: Option<Arc<Active>>,
+    kills: Kills,
+    /// The seq of the revocations that nodes are told.
+    revoked: u64,
     /// The age in seconds at which some request is refused.
     hard: i64,
     now: i64,
@@ -26,19 +38,32 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// What is published, now.
-    pub(crate) fn of(published: &Published) -> Self {
+    pub(crate) fn of(publisher: &Publisher) -> Self {
+        let published = publisher.current();
         let least = |staleness: &Staleness| {
             staleness.of_keys().min(staleness.of_rules([Staleness::RESTRICTED].into_iter()))
         };
         let tenants = published.facts.tenants.values().map(|tenant| least(&tenant.staleness));
         let hard = tenants.min().unwrap_or_else(|| least(&Staleness::default())).0 / SECOND;
-        Self { head: published.head, hard, now: clock::now() }
+        Self {
+            head: published.head,
+            rollout: publisher.lines().borrow().rollout.clone(),
+            kills: publisher.kills().clone(),
+            revoked: published.revoked.seq(),
+            hard,
+            now: clock::now(),
+        }
     }
 
     /// A node as it stands against that.
     pub(crate) fn shown(&self, mut node: Node) -> Node {
         (node.head_epoch, node.head_revision) = (self.head.epoch, self.head.revision);
-        node.lag = self.head.revision.saturating_sub(node.confirmed_revision).max(0);
+        node.lag = self.head.revision.saturating_sub(reached(&node, self.candidate(&node))).max(0);
+        if node.connect_time.is_some() {
+            node.kills = self.kills(&node).to_owned();
+            node.revocations =
+                word(self.is_of_epoch(&node) && node.revocation_seq >= self.revoked).to_owned();
+        }
         let confirmed = node.confirm_time.as_ref().map(clock::micros);
         node.confirmed_age_seconds = confirmed.map_or(0, |at| self.now.saturating_sub(at).max(0) / SECOND);
         let by_age = match node.confirmed_age_seconds {
@@ -52,6 +77,38 @@ impl Standing {
         }
         node
     }
+
+    /// The candidate that a node is to follow, if a rollout brings it one.
+    fn candidate(&self, node: &Node) -> Option<i64> {
+        let rollout = self.rollout.as_ref()?;
+        let assigned = Geo::new(&node.geo).is_ok_and(|geo| rollout.assigns(&geo, &node.name));
+        assigned.then_some(rollout.record.candidate_revision)
+    }
+
+    /// Whether a node enforces what is switched off; empty while its geo was told nothing.
+    fn kills(&self, node: &Node) -> &'static str {
+        let told = Geo::new(&node.geo).ok().and_then(|geo| self.kills.told_in(&geo));
+        told.map_or("", |told| {
+            let of_now = told.of == self.kills.current().seq && self.is_of_epoch(node);
+            word(of_now && node.kill_seq >= told.seq)
+        })
+    }
+
+    /// Whether the seqs a node tells are of the epoch that holds: each epoch counts anew.
+    fn is_of_epoch(&self, node: &Node) -> bool {
+        node.applied_revision == 0 || node.applied_epoch == self.head.epoch
+    }
+}
+
+/// The newest revision a node is known to enforce, on the line it is to follow: what it has of the stable line is not the candidate,
+/// though both may have its number.
+fn reached(node: &Node, candidate: Option<i64>) -> i64 {
+    let before = candidate.filter(|_| node.line != CANDIDATE).map(|candidate| candidate.saturating_sub(1));
+    before.map_or(node.confirmed_revision, |before| node.confirmed_revision.min(before))
+}
+
+fn word(holds: bool) -> &'static str {
+    if holds { "held" } else { "behind" }
 }
 
 #[cfg(test)]
@@ -59,9 +116,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_that_says_nothing_grows_old_all_the_same() {
+    fn what_a_node_has_of_the_other_line_is_not_what_it_is_to_have() {
+        let on = |line: &str| Node { confirmed_revision: 7, line: line.into(), ..Node::default() };
+        assert_eq!((reached(&on("stable"), None), reached(&on("candidate"), Some(7))), (7, 7));
+        assert_eq!((reached(&on("stable"), Some(7)), reached(&on("stable"), Some(5))), (6, 4));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_says_nothing_grows_old_all_the_same() {
         let now = 1_000_000 * SECOND;
-        let standing = Standing { head: Head { revision: 9, epoch: 1 }, hard: 3600, now };
+        let fixture = crate::publish::tests::fixture().await;
+        let head = Head { revision: 9, epoch: 1 };
+        let standing = Standing { head, hard: 3600, now, ..Standing::of(&fixture.publisher) };
         let heard = |seconds: i64, said: &str| {
             let confirm_time = Some(clock::timestamp(now - seconds * SECOND));
             let node =

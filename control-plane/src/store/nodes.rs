@@ -2,7 +2,8 @@
 
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::{Store, StoreError};
+use super::audit::Event;
+use super::{Store, StoreError, audit};
 
 /// Rows of one statement.
 const ROWS: usize = 1_000;
@@ -54,6 +55,16 @@ impl Store {
             );
             insert.build().execute(&mut *tx).await?;
         }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Forgets one node, and notes by whom.
+    pub async fn forget_node(&self, (geo, name): (&str, &str), event: &Event<'_>) -> Result<(), StoreError> {
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let delete = sqlx::query("DELETE FROM node WHERE geo = $1 AND name = $2").bind(geo).bind(name);
+        delete.execute(&mut *tx).await?;
+        audit::append(&mut tx, std::slice::from_ref(event)).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -179,8 +179,10 @@ async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
     assert_eq!((&third["name"], &third["state"]), (&json!("nodes/third"), &json!("awaited")));
     tokens(caller).await?;
     drained(caller, &name).await?;
-    let gone = caller.call("chancery.admin.v1.NodesService/RevokeNode", name).await?.map_err(told)?;
-    assert!(gone["revokeTime"].is_string(), "{gone}");
+    let gone = caller.call("chancery.admin.v1.NodesService/RevokeNode", name.clone()).await?.map_err(told)?;
+    assert!(gone["revokeTime"].is_string() && gone["state"] == "revoked", "{gone}");
+    caller.call("chancery.admin.v1.NodesService/ForgetNode", name.clone()).await?.map_err(told)?;
+    assert!(caller.call("chancery.admin.v1.NodesService/GetNode", name).await?.is_err());
 
     let file =
         json!({"path": "a.yaml", "text": crate::policy::rule("extra", "forbid", "purpose == 'x'", "")});

@@ -37,7 +37,8 @@ async fn a_third_node_joins_by_a_token_gets_policy_and_serves() {
     let key = house.key("ada@example.org", "research").await.unwrap();
     let revision = house.control.as_ref().unwrap().publisher().current().head.revision;
     let mut nodes = NodesServiceClient::new(house.admin_channel().await.unwrap());
-    let asked = EnrolNodeRequest { geo: "eu".into(), node: "eu-3".into(), valid: "10m".into() };
+    let asked =
+        EnrolNodeRequest { geo: "eu".into(), node: "eu-3".into(), valid: "10m".into(), new_geo: false };
     let made = nodes.enrol_node(house.authorised(asked).unwrap()).await.unwrap().into_inner();
     assert_eq!(made.node, "nodes/eu-3");
 
@@ -143,6 +144,22 @@ async fn a_token_that_is_not_good_is_refused_in_the_same_words_whatever_is_wrong
     let broken = EnrolRequest { token: good.clone(), certificate_request: vec![1, 2, 3] };
     assert_eq!(house.stranger().await.enrol(broken).await.unwrap_err().code(), Code::InvalidArgument);
     house.enrol(&good, &Machine::new()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slip_of_a_known_geo_makes_no_token() {
+    let house = House::start(|_| ()).await;
+    house.token("eu-west", "a", "10m").await;
+    for (slip, said) in [
+        ("EU-West", "`EU-West` is known as `eu-west`"),
+        ("eu-wets", "did you mean `eu-west`? A new geo with such a name needs `newGeo` (`--new-geo`)"),
+    ] {
+        let refused = house.try_token(slip, "b", "10m").await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert!(refused.message().contains(said), "{refused:?}");
+    }
+    // What is like none is a geo of its own.
+    house.token("us", "c", "10m").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

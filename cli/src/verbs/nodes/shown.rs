@@ -20,6 +20,7 @@ pub(super) fn list(nodes: &[Value], wide: bool) -> String {
             "confirmed",
             "in flight",
             "clock ms",
+            "line",
             "revocations",
             "kills",
             "form",
@@ -45,8 +46,8 @@ fn row(node: &Value, wide: bool) -> Vec<String> {
             Some(_) => format!("{} s ago", number(node, "confirmedAgeSeconds")),
             None => "-".to_owned(),
         };
-        row.extend([confirmed, count("inflight"), count("clockOffsetMs"), count("revocationSeq")]);
-        row.extend([count("killSeq"), count("schema"), field("nodeClass")]);
+        row.extend([confirmed, count("inflight"), count("clockOffsetMs"), field("line")]);
+        row.extend([field("revocations"), field("kills"), count("schema"), field("nodeClass")]);
         row.extend([field("certificateExpireTime"), field("lastSeenTime")]);
     }
     row

@@ -13,6 +13,7 @@ use super::call::Call;
 use super::standard::mode;
 use super::{Admin, page};
 use crate::clock;
+use crate::geos::Known;
 use crate::kills::{self, KillsNow};
 use crate::publish::Mode;
 use crate::registry::hex;
@@ -63,7 +64,8 @@ impl Admin {
         };
         let kill = asked.kill.ok_or_else(|| Refusal::field("kill", "is missing"))?;
         let spec = kill.spec.ok_or_else(|| Refusal::field("kill.spec", "is missing"))?;
-        let spec = kills::checked(spec, &published.registry)?;
+        let nodes = self.nodes.geos();
+        let spec = kills::checked(spec, &published.registry, &Known::of(&published.facts, &nodes))?;
         if mode == Mode::Try {
             let tried = Kill { name: kills::named(&id), spec: Some(spec), ..Kill::default() };
             return Ok(KillsNow::present(&tried, clock::now()));

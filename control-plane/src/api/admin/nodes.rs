@@ -5,8 +5,8 @@ use std::time::Duration;
 use policy_engine::vocabulary::{Action, Duration as Length, Geo, Name};
 use proto::admin::nodes_service_server::NodesService;
 use proto::admin::{
-    DrainNodeRequest, EnrolNodeRequest, EnrolNodeResponse, GetNodeRequest, ListNodesRequest,
-    ListNodesResponse, Node, RevokeNodeRequest, UndrainNodeRequest,
+    DrainNodeRequest, EnrolNodeRequest, EnrolNodeResponse, ForgetNodeRequest, GetNodeRequest,
+    ListNodesRequest, ListNodesResponse, Node, RevokeNodeRequest, UndrainNodeRequest,
 };
 use proto::code::ErrorCode;
 use proto::status::Refusal;
@@ -17,6 +17,7 @@ use super::{Admin, page};
 use crate::actor::missing;
 use crate::clock;
 use crate::enrolment::{self, EnrolmentError};
+use crate::geos::Known;
 use crate::nodes::standing::Standing;
 
 /// For how long a token is good where nothing is said, and at most.
@@ -68,14 +69,46 @@ impl NodesService for Admin {
         let undrained = self.undrained(&call, &asked).await;
         self.answer(&call, undrained).await
     }
+
+    async fn forget_node(&self, request: Request<ForgetNodeRequest>) -> Result<Response<()>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/ForgetNode", request)?;
+        let forgotten = self.forgotten(&call, &asked.name).await;
+        self.answer(&call, forgotten).await
+    }
 }
 
 impl Admin {
+    fn standing(&self) -> Standing {
+        Standing::of(&self.publisher)
+    }
+
     pub(super) fn node(&self, call: &Call, name: &str) -> Result<Node, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
         let (geo, id) = self.nodes.named(name).ok_or_else(|| missing(name))?;
         let node = self.nodes.get(&geo, &id).ok_or_else(|| missing(name))?;
-        Ok(Standing::of(&self.publisher.current()).shown(node))
+        Ok(self.standing().shown(node))
+    }
+
+    /// Whether a geo is new here; refused where another is meant.
+    fn is_new(&self, geo: &Geo, meant: bool) -> Result<bool, Refusal> {
+        let (facts, nodes) = (self.publisher.current().facts.clone(), self.nodes.geos());
+        let known = Known::of(&facts, &nodes);
+        if known.has(geo) {
+            return Ok(false);
+        }
+        if let Some(known) = known.spelled(geo) {
+            return Err(Refusal::field(
+                "geo",
+                format!("`{geo}` is known as `{known}`: a geo has one spelling"),
+            ));
+        }
+        match known.slip(geo) {
+            Some(slip) if !meant => {
+                let line = format!("{slip} A new geo with such a name needs `newGeo` (`--new-geo`)");
+                Err(Refusal::field("geo", line))
+            }
+            _ => Ok(true),
+        }
     }
 
     async fn enrolled(&self, call: &Call, asked: &EnrolNodeRequest) -> Result<EnrolNodeResponse, Refusal> {
@@ -86,6 +119,7 @@ impl Admin {
             given => Name::new(given).map_err(|error| Refusal::field("node", error.to_string()))?,
         };
         let valid = valid(&asked.valid)?;
+        let geo_is_new = self.is_new(&geo, asked.new_geo)?;
         let enrolment = self.enrolment.as_ref().ok_or_else(|| {
             Refusal::new(ErrorCode::Unimplemented, "no nodes can be enrolled at this control plane")
         })?;
@@ -93,11 +127,14 @@ impl Admin {
         call.concerns(about.clone());
         let made = enrolment.make(&geo, &node, (valid, &call.act(about))).await;
         let made = made.map_err(EnrolmentError::told)?;
+        let name = self.nodes.await_node(&geo, &node);
+        self.nodes.keep(self.publisher.store()).await;
         Ok(EnrolNodeResponse {
             token: made.token.to_string(),
-            node: self.nodes.await_node(&geo, &node),
+            node: name,
             expire_time: Some(clock::timestamp(made.expires_at)),
             sync_port: i32::from(enrolment.issuer().port),
+            geo_is_new,
         })
     }
 
@@ -109,8 +146,18 @@ impl Admin {
         let store = (self.publisher.store(), self.nodes.admission());
         enrolment::revoke(store, (&geo, &id), &act).await?;
         self.nodes.await_node(&geo, &id);
+        self.nodes.keep(self.publisher.store()).await;
         let node = self.nodes.get(&geo, &id).ok_or_else(|| missing(name))?;
-        Ok(Standing::of(&self.publisher.current()).shown(node))
+        Ok(self.standing().shown(node))
+    }
+
+    async fn forgotten(&self, call: &Call, name: &str) -> Result<(), Refusal> {
+        call.concerns(name.to_owned());
+        self.publisher.current().demand_plural(&call.actor, Action::Write, LIST, None)?;
+        let (geo, id) = self.nodes.named(name).ok_or_else(|| missing(name))?;
+        let node = self.nodes.get(&geo, &id).ok_or_else(|| missing(name))?;
+        let act = call.act(format!("geos/{geo}/nodes/{id}"));
+        self.nodes.forget((&geo, &id), &node, (self.publisher.store(), &act)).await
     }
 
     fn nodes_page(&self, call: &Call, asked: &ListNodesRequest) -> Result<ListNodesResponse, Refusal> {
@@ -126,7 +173,7 @@ impl Admin {
         found.truncate(size);
         let last = found.last().filter(|_| more).map(|((geo, id), _)| format!("{geo}/{id}"));
         let next_page_token = last.map(|place| page::token(sealer, LIST, &place)).unwrap_or_default();
-        let standing = Standing::of(&self.publisher.current());
+        let standing = self.standing();
         let nodes = found.into_iter().map(|(_, node)| standing.shown(node)).collect();
         Ok(ListNodesResponse { nodes, next_page_token })
     }

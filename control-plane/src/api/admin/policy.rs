@@ -150,7 +150,12 @@ impl Admin {
     }
 
     fn world(&self, published: &Published) -> World {
-        World { facts: published.facts.clone(), revision: published.revision(), geos: self.nodes.geos() }
+        World {
+            facts: published.facts.clone(),
+            revision: published.revision(),
+            geos: self.nodes.geos(),
+            kills: self.publisher.kills().current(),
+        }
     }
 }
 

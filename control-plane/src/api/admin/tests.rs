@@ -2,6 +2,7 @@
 
 mod keys;
 mod kills;
+mod nodes;
 mod proposals;
 mod upstream;
 

@@ -302,6 +302,10 @@ mod tests {
                 "EnrolmentTokensService/WithdrawEnrolmentToken",
                 &["POST /v1/enrolmentTokens/{enrolmentToken}:withdraw"],
             ),
+            (
+                "NodesService/ForgetNode",
+                &["POST /v1/nodes/{node}:forget", "POST /v1/geos/{geo}/nodes/{node}:forget"],
+            ),
             ("PolicyService/Apply", &["POST /v1/policy:apply"]),
             ("PolicyService/Delete", &["POST /v1/policy:delete"]),
             ("PolicyService/Explain", &["POST /v1/policy:explain"]),

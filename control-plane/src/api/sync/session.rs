@@ -64,6 +64,10 @@ pub(super) async fn run(
     let session = Uuid::now_v7().to_string();
     tracing::info!(geo = %node.geo, node = %node.name, session, build = hello.build, "a node follows");
     let known = begun(&shared, &node, (&hello, certificate_end));
+    if known.is_new {
+        // Before it is answered: who was let in can be revoked by its name, also after a crash.
+        shared.nodes.keep(shared.origin.publisher.store()).await;
+    }
     let (turn, sent) = (shared.turns.waiting(), Sent::new(hello));
     let mut stream = Session { shared, node: node.clone(), known, say, sent, told: None, turn };
     let ended = stream.serve(&session, &mut said).await;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::line::{Line, Origin};
-use crate::kills;
+use crate::kills::{self, Telling};
 use crate::revocations::{Revoked, revocations};
 use crate::signer::{Signers, Subject};
 
@@ -138,10 +138,13 @@ impl Maker {
         let mut policies = vec![&head.facts];
         policies.extend(stable.as_ref().map(|line| &line.facts));
         let set = kills::set_for(&now, &self.geo, (&policies, &self.kills), head.head);
+        let told = |seq| self.origin.publisher.kills().tells(&self.geo, Telling { of: now.seq, seq });
         let same = set.kills == self.kills.kills && set.epoch == self.kills.epoch;
         if same || !is_news(set.epoch, set.seq) {
+            told(self.kills.seq);
             return None;
         }
+        told(set.seq);
         self.kills = set;
         let said = ((self.kills.epoch, self.kills.seq), self.kills.encode_to_vec());
         Some(Said::of(&self.origin.signers, Subject::Kills, said))

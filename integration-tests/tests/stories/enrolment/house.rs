@@ -105,7 +105,8 @@ impl House {
     }
 
     pub(super) async fn try_token(&self, geo: &str, node: &str, valid: &str) -> Result<String, Status> {
-        let asked = EnrolNodeRequest { geo: geo.into(), node: node.into(), valid: valid.into() };
+        let asked =
+            EnrolNodeRequest { geo: geo.into(), node: node.into(), valid: valid.into(), new_geo: false };
         let mut nodes = NodesServiceClient::new(self.admin().await);
         Ok(nodes.enrol_node(self.authorised(asked)).await?.into_inner().token)
     }

@@ -139,6 +139,46 @@ async fn a_kill_says_what_it_hits_how_and_why_of_things_that_are_there() {
 }
 
 #[tokio::test]
+async fn a_geo_that_is_switched_off_is_one_that_is_known() {
+    let House { admin, .. } = &house().await;
+    admin.nodes.await_node(&"eu".parse().unwrap(), &"eu-1".parse().unwrap());
+    for (geo, said) in [("EU", "did you mean `eu`?"), ("mars", "known are `eu`")] {
+        let refusal = Refusal::of_status(&admin.create_kill(root(asked("geo", geo, ""))).await.unwrap_err());
+        assert_eq!(refusal.fields[0].field, "kill.spec.resource");
+        assert!(refusal.fields[0].message.contains(said), "{refusal:?}");
+    }
+    admin.create_kill(root(asked("geo", "eu", ""))).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_asks_why_is_told_what_is_switched_off() {
+    let House { admin, .. } = &house().await;
+    let hit = async |model: &str, geo: &str| {
+        let asked = ExplainRequest {
+            principal: "tenants/acme/principals/ada".into(),
+            model: model.into(),
+            geo: geo.into(),
+            ..ExplainRequest::default()
+        };
+        let answer = admin.explain(root(asked)).await.unwrap().into_inner();
+        assert_eq!(answer.effect, "allow", "policy says the same still");
+        answer.kills.into_iter().map(|kill| kill.name).collect::<Vec<_>>()
+    };
+    assert!(hit("fast", "eu").await.is_empty());
+    for (id, target, resource) in [
+        ("a", "geo", "us"),
+        ("b", "provider", "providers/sim"),
+        ("c", "model", "models/sim-fast"),
+        ("d", "tenant", "tenants/other"),
+        ("e", "endpoint", "endpoints/sim-eu"),
+    ] {
+        let kill = CreateKillRequest { kill_id: id.into(), ..asked(target, resource, "") };
+        admin.create_kill(root(kill)).await.unwrap();
+    }
+    assert_eq!(hit("fast", "eu").await, ["kills/b", "kills/c", "kills/e"]);
+}
+
+#[tokio::test]
 async fn only_the_platforms_admins_switch_things_off() {
     let House { admin, .. } = &house().await;
     let mut tokens = Vec::new();

@@ -1,5 +1,6 @@
 //! What is shown of a node: what it said last, and whether it can be sent anything.
 
+use proto::admin::KillSpec;
 use proto::manifest::SCHEMA;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{Hello, RevisionTally, Status, UnusableEndpoint, Version};
@@ -10,7 +11,7 @@ use crate::nodes::standing::Standing;
 
 fn shown(port: &Port) -> proto::admin::Node {
     let node = port.nodes.get(&"eu".parse().unwrap(), &"eu-1".parse().unwrap()).unwrap();
-    Standing::of(&port.fixture.publisher.current()).shown(node)
+    Standing::of(&port.fixture.publisher).shown(node)
 }
 
 /// What is shown once it is as it should be.
@@ -52,6 +53,37 @@ async fn case_22_a_node_of_another_form_is_held_shown_as_such_and_heard() {
     node.ack(&snapshot).await;
     let view = shows(&port, &mut node, |view| view.lag == 0).await;
     assert_eq!((view.state.as_str(), view.schema, view.persisted), ("connected", SCHEMA, true));
+}
+
+#[tokio::test]
+async fn whether_a_node_holds_what_is_switched_off_is_shown() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    let mut node = port.node("eu", "eu-1", Hello::default()).await;
+    let snapshot = node.snapshot().await;
+    node.ack(&snapshot).await;
+    shows(&port, &mut node, |view| view.kills == "held" && view.revocations == "held").await;
+    let spec = KillSpec { target: "everything".into(), mode: "deny".into(), ..KillSpec::default() };
+    let act = crate::act::Act::of_system("test");
+    port.fixture.publisher.kills().create(act, "k".parse().unwrap(), spec).await.unwrap();
+    assert_eq!(shown(&port).kills, "behind", "at once, before anything is told");
+    let seq = loop {
+        if let Arrived::Kills(set) = node.arrived().await {
+            break set.seq;
+        }
+    };
+    assert_eq!(shown(&port).kills, "behind");
+    node.say(Said::Status(Status { kill_seq: seq, ..Status::default() })).await;
+    shows(&port, &mut node, |view| view.kills == "held").await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_new_is_in_the_store_before_it_is_answered() {
+    let port = Port::open().await;
+    let mut node = port.node("eu", "eu-1", Hello::default()).await;
+    assert!(matches!(node.arrived().await, Arrived::Welcome));
+    let kept = crate::nodes::NodeRegistry::open(port.fixture.publisher.store()).await.unwrap();
+    assert_eq!(kept.list(None, 10)[0].1.name, "nodes/eu-1");
 }
 
 #[tokio::test]

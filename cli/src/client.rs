@@ -175,6 +175,7 @@ impl Client {
             join(&mut whole.json, page, field);
             whole.text = whole.json.to_string();
         }
+        shown_empty(&mut whole, field);
         Ok(whole)
     }
 
@@ -190,7 +191,10 @@ impl Client {
         loop {
             let left =
                 most.saturating_sub(whole.json.get(field).and_then(Value::as_array).map_or(0, Vec::len));
-            let Some(token) = next(&whole.json).filter(|_| left > 0) else { return Ok(whole) };
+            let Some(token) = next(&whole.json).filter(|_| left > 0) else {
+                shown_empty(&mut whole, field);
+                return Ok(whole);
+            };
             let page = self.get(path, &[asked(left), vec![("pageToken", token)]].concat()).await?.json;
             join(&mut whole.json, page, field);
             whole.text = whole.json.to_string();
@@ -232,6 +236,15 @@ impl Client {
 /// What asks for the page after a page.
 fn next(page: &Value) -> Option<String> {
     page.get("nextPageToken").and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned)
+}
+
+/// A list without members is a list all the same: proto3 JSON leaves it out, and scripts look for it.
+fn shown_empty(whole: &mut Reply, field: &str) {
+    let Some(fields) = whole.json.as_object_mut().filter(|fields| !fields.contains_key(field)) else {
+        return;
+    };
+    fields.insert(field.to_owned(), Value::Array(Vec::new()));
+    whole.text = whole.json.to_string();
 }
 
 /// Puts a page after those before it.

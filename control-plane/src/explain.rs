@@ -90,10 +90,14 @@ struct Explaining<'a> {
 impl<'a> Explaining<'a> {
     fn new(all: &Facts, revision: u64, asked: &'a Imagined) -> Result<Self, Refusal> {
         let id = Id::of(asked.tenant.clone(), asked.principal.clone());
-        let known = all
-            .principals
-            .get(&id)
-            .ok_or_else(|| Refusal::field("principal", "there is no such principal"))?;
+        let known = all.principals.get(&id).ok_or_else(|| {
+            let tenant = all.tenants.contains_key(&Id::platform(asked.tenant.clone()));
+            let line = match tenant {
+                true => "there is no such principal".to_owned(),
+                false => format!("there is no tenant `{}`", asked.tenant),
+            };
+            Refusal::field("principal", line)
+        })?;
         let team = match (&asked.team, known.teams.as_slice()) {
             (Some(team), teams) if teams.contains(team) => team.clone(),
             (Some(_), _) => return Err(Refusal::field("team", "the principal is not in this team")),

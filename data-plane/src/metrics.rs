@@ -121,6 +121,7 @@ pub(crate) struct Metrics {
     freshness: Freshness,
     revision: Gauge,
     connected: Gauge,
+    revoked: Gauge,
     certificates: Family<Named, Gauge>,
     /// Left out before the first heartbeat: no number would be true, and a small one would silence an alert.
     confirmed_age: Family<Plain, Gauge<f64, AtomicU64>>,
@@ -152,6 +153,7 @@ impl Metrics {
             freshness: Freshness::default(),
             revision: Gauge::default(),
             connected: Gauge::default(),
+            revoked: Gauge::default(),
             certificates: Family::default(),
             confirmed_age: Family::default(),
             apply: Gauge::default(),
@@ -210,6 +212,11 @@ impl Metrics {
             "1 while a stream to the control plane is open",
             metrics.connected.clone(),
         );
+        r.register(
+            "policy_revoked",
+            "1 while the control plane's last word is that this node was revoked",
+            metrics.revoked.clone(),
+        );
         r.register_with_unit(
             "policy_confirmed_age",
             "Since the last heartbeat of the control plane; left out before the first since the start",
@@ -251,6 +258,7 @@ impl Metrics {
         self.freshness.measure(node, policy);
         self.revision.set(policy.applied().map_or(0, |v| v.revision));
         self.connected.set(i64::from(policy.connected()));
+        self.revoked.set(i64::from(policy.revoked()));
         self.apply.set(policy.took().as_secs_f64());
         match policy.confirmed_age() {
             Some(age) => {

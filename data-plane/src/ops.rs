@@ -36,10 +36,13 @@ pub(crate) fn router(ops: Ops) -> Router {
 
 impl Ops {
     /// Why it is not ready, if it is not: it is once a policy is in force and what is switched off is known, until a signal says to
-    /// end or an operator drains it, and while the policy is not too old for every tenant.
+    /// end or an operator drains it, while it was not revoked, and while the policy is not too old for every tenant.
     pub(crate) fn unready(&self) -> Option<&'static str> {
         if self.draining.is_cancelled() || self.node.drains.stands() {
             return Some("draining\n");
+        }
+        if self.policy.revoked() {
+            return Some("revoked: the control plane lets this node in no more\n");
         }
         if self.node.overlay.is_unknown() {
             return Some("what is switched off is not known yet\n");

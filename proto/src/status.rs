@@ -30,6 +30,12 @@ pub struct DenialReason {
     pub message: String,
 }
 
+/// The metadata by which the sync port says that it lets a node in no more: what it holds is [`REVOKED`].
+pub const REFUSED: &str = "x-chancery-refused";
+
+/// The word for a node that was revoked.
+pub const REVOKED: &str = "revoked";
+
 /// A field that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongField {

@@ -56,6 +56,16 @@ fn pages_become_one() {
     assert_eq!(next(&json!({"nextPageToken": ""})), None);
 }
 
+#[test]
+fn a_list_without_members_is_shown_as_one() {
+    let mut none = Reply { text: "{}".into(), json: json!({}), revision: 0 };
+    shown_empty(&mut none, "teams");
+    assert_eq!((none.text.as_str(), &none.json), (r#"{"teams":[]}"#, &json!({"teams": []})));
+    let mut some = Reply { text: "as it came".into(), json: json!({"teams": [1]}), revision: 0 };
+    shown_empty(&mut some, "teams");
+    assert_eq!(some.text, "as it came");
+}
+
 #[tokio::test]
 async fn a_private_authority_is_trusted_where_its_file_is_named_and_the_way_there_is_told() {
     use control_plane::ca::{Authority, LEAF_VALIDITY};

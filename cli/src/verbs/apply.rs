@@ -15,7 +15,7 @@ use crate::client::Client;
 /// Make what files declare be so, all of it or nothing.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
-    /// A YAML file, a directory of them, or `-` for standard input; may be repeated.
+    /// A file of YAML or JSON, a directory of them, or `-` for standard input; may be repeated.
     #[arg(short, long = "file", required = true, value_name = "FILE|DIR|-")]
     files: Vec<PathBuf>,
     /// Check and tell what would change, and change nothing.

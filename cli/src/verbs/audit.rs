@@ -1,12 +1,14 @@
 //! `audit`: who did what.
 
+use std::time::SystemTime;
+
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::Shown;
 use super::failure::Failure;
 use super::field::{call, list};
-use super::instant::instant;
+use super::instant::{From, moment};
 use crate::client::Client;
 use crate::output::table::{cell, table};
 
@@ -32,11 +34,11 @@ pub(crate) struct List {
     /// Only acts that ended like this: `ok`, an error code, or `refused` for every one.
     #[arg(long)]
     outcome: Option<String>,
-    /// Only acts from then on: a date (its first instant in UTC) or an instant.
-    #[arg(long, value_name = "DATE|INSTANT")]
+    /// Only acts from then on: a length such as 1h30m ago, a date (its first instant in UTC) or an instant.
+    #[arg(long, value_name = "LENGTH|DATE|INSTANT")]
     since: Option<String>,
-    /// Only acts before then: a date (its first instant in UTC) or an instant.
-    #[arg(long, value_name = "DATE|INSTANT")]
+    /// Only acts before then: a length such as 1h30m ago, a date (its first instant in UTC) or an instant.
+    #[arg(long, value_name = "LENGTH|DATE|INSTANT")]
     until: Option<String>,
     /// How many at most.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -48,22 +50,25 @@ pub(crate) struct List {
 /// Asks the control plane.
 pub(super) async fn run(client: &Client, audit: &Audit) -> Result<(), Failure> {
     let Audit::List(list) = audit;
-    let reply = client.some("auditEvents", (&query(list), usize::from(list.limit)), "auditEvents").await?;
+    let reply = client
+        .some("auditEvents", (&query(list, SystemTime::now())?, usize::from(list.limit)), "auditEvents")
+        .await?;
     list.shown.print(&reply, || listed(&reply.json));
     Ok(())
 }
 
 /// What is asked for, as parameters.
-fn query(list: &List) -> Vec<(&'static str, String)> {
+fn query(list: &List, now: SystemTime) -> Result<Vec<(&'static str, String)>, Failure> {
+    let ago = |text: &Option<String>| text.as_deref().map(|text| moment(text, (now, From::Ago))).transpose();
     let words = [
         ("actor", list.actor.clone()),
         ("resource", list.resource.clone()),
         ("action", list.action.clone()),
         ("outcome", list.outcome.clone()),
-        ("since", list.since.as_deref().map(instant)),
-        ("until", list.until.as_deref().map(instant)),
+        ("since", ago(&list.since)?),
+        ("until", ago(&list.until)?),
     ];
-    words.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    Ok(words.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
 }
 
 fn listed(answer: &Value) -> String {

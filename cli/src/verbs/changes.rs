@@ -8,23 +8,55 @@ use serde_json::Value;
 use super::field::{list, text};
 use super::rollouts::planned;
 
+/// Whether what is told was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// It was.
+    Done,
+    /// It was only tried.
+    Tried,
+    /// It waits for somebody's approval.
+    Proposed,
+}
+
+impl Mood {
+    /// What becomes of a resource: past, or as it would be.
+    fn word(self, change: String) -> String {
+        match (self, change.as_str()) {
+            (Self::Done, _) | (_, "unchanged") => change,
+            (_, "created") => "would create".to_owned(),
+            (_, "updated") => "would update".to_owned(),
+            (_, "deleted") => "would delete".to_owned(),
+            _ => format!("would be {change}"),
+        }
+    }
+}
+
 /// Tells an answer's `changes` and `revision`.
-pub(super) fn told(answer: &Value, dry_run: bool) -> String {
+pub(super) fn told(answer: &Value, mood: Mood) -> String {
     let mut told = String::new();
     let mut counts = BTreeMap::new();
+    let width = if mood == Mood::Done { 10 } else { 13 };
     for change in list(answer, "changes") {
-        let (what, name) = (text(change, "change"), text(change, "name"));
-        told.push_str(&format!("{what:<10}{name}\n"));
+        let (what, name) = (mood.word(text(change, "change")), text(change, "name"));
+        told.push_str(&format!("{what:<width$}{name}\n"));
         *counts.entry(what).or_insert(0_usize) += 1;
     }
     // Of what is only tried, how it would be taken to the nodes.
-    if dry_run && !list(answer, "stages").is_empty() {
+    if mood != Mood::Done && !list(answer, "stages").is_empty() {
         told.push_str("by stages:\n");
         told.push_str(&planned(list(answer, "stages"), Timestamp::UNIX_EPOCH));
     }
-    let counts: Vec<String> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    // `would create 2`, and `2 created`.
+    let counted = |(what, count): (&String, &usize)| match what.starts_with("would") {
+        true => format!("{what} {count}"),
+        false => format!("{count} {what}"),
+    };
+    let counts: Vec<String> = counts.iter().map(counted).collect();
     let end = match answer.get("revision").and_then(Value::as_i64).unwrap_or_default() {
-        _ if dry_run => "dry run, nothing was changed".to_owned(),
+        _ if mood == Mood::Tried => "dry run, nothing was changed".to_owned(),
+        _ if mood == Mood::Proposed && text(answer, "proposal").is_empty() => "nothing to propose".to_owned(),
+        _ if mood == Mood::Proposed => "proposed, nothing was changed".to_owned(),
         0 => "no new revision".to_owned(),
         revision => format!("revision {revision}"),
     };
@@ -44,18 +76,23 @@ mod tests {
             change("created", "tenants/a/teams/x"), change("unchanged", "roles/r"), change("created", "models/m"),
         ]});
         assert_eq!(
-            told(&answer, false),
+            told(&answer, Mood::Done),
             "created   tenants/a/teams/x\nunchanged roles/r\ncreated   models/m\n2 created, 1 unchanged; revision 7\n"
         );
-        assert!(told(&answer, true).ends_with("; dry run, nothing was changed\n"));
-        answer["stages"] = json!([{"geo": "eu", "share": 0, "state": "pending"}, {"geo": "eu", "share": 100, "state": "pending"}]);
-        assert!(!told(&answer, false).contains("stages"));
-        let tried = told(&answer, true);
-        assert!(
-            tried.contains("by stages:\n  eu    canary  pending\n  eu    100 %   pending\n2 created"),
-            "{tried}"
+        assert_eq!(
+            told(&answer, Mood::Tried),
+            "would create tenants/a/teams/x\nunchanged    roles/r\nwould create models/m\n\
+             1 unchanged, would create 2; dry run, nothing was changed\n"
         );
+        assert!(told(&answer, Mood::Proposed).ends_with("; nothing to propose\n"));
+        answer["proposal"] = json!("proposals/1");
+        assert!(told(&answer, Mood::Proposed).ends_with("would create 2; proposed, nothing was changed\n"));
+        answer["stages"] = json!([{"geo": "eu", "share": 0, "state": "pending"}, {"geo": "eu", "share": 100, "state": "pending"}]);
+        assert!(!told(&answer, Mood::Done).contains("stages"));
+        let tried = told(&answer, Mood::Tried);
+        let stages = "by stages:\n  eu    canary  pending\n  eu    100 %   pending\n1 unchanged";
+        assert!(tried.contains(stages), "{tried}");
         answer["revision"].take();
-        assert!(told(&answer, false).ends_with("2 created, 1 unchanged; no new revision\n"));
+        assert!(told(&answer, Mood::Done).ends_with("2 created, 1 unchanged; no new revision\n"));
     }
 }

@@ -79,7 +79,7 @@ async fn one(client: &Client, kind: KindName, (name, delete): (&str, &Delete)) -
     let told = json!({ "changes": [change], "revision": revision });
     match delete.shown.output {
         Form::Json => output::line(&told.to_string()),
-        Form::Text => output::text_as_is(&changes::told(&told, false)),
+        Form::Text => output::text_as_is(&changes::told(&told, changes::Mood::Done)),
     }
     delete.wait.enforced(client, revision, delete.shown).await
 }

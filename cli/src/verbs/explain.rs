@@ -264,6 +264,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_switched_off_is_told_first() {
+        let kills = json!([{"name": "kills/x", "target": "everything", "mode": "deny"},
+            {"name": "kills/y", "target": "model", "resource": "models/m", "mode": "drain"}]);
+        let told = told(
+            &given(&[]),
+            "eu",
+            &json!({"effect": "allow", "revision": 1, "kills": kills, "limits": ["limits/l"]}),
+        );
+        let (before, rest) = told.split_once("switched off now, whatever is said below\n").unwrap();
+        assert!(before.starts_with("ALLOWED") && before.lines().count() == 2, "{told}");
+        assert!(
+            rest.starts_with(
+                "  everything: switched off by kills/x (deny)\n  models/m: switched off by kills/y (drain)\n"
+            ),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn a_line_says_nothing_twice_and_what_is_dropped_has_a_reason() {
         let told_twice = json!({"code": "rule_forbids", "message": "a rule forbids it (`eu-rule`, GDPR Art. 44)",
             "resource": "rules/eu-rule", "legalRef": "GDPR Art. 44"});

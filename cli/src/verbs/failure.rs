@@ -52,7 +52,7 @@ pub(super) enum Failure {
         due: Vec<String>,
     },
     /// What is switched off was told, but not every node is known to hold it yet.
-    #[error("it is done, and held by {held} connected; not known to be held by {}", nodes(.due))]
+    #[error("it is done, and enforced by {held} connected; not known to be by {}", nodes(.due))]
     NotHeld {
         /// How many do.
         held: usize,

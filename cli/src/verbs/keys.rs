@@ -10,7 +10,7 @@ use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
 use super::field::{self, list};
-use super::instant::instant;
+use super::instant::{From, moment};
 use super::wait::Wait;
 use crate::client::Client;
 use crate::output::plain;
@@ -45,8 +45,8 @@ pub(crate) struct Create {
     /// The only geos it works in; with commas between, or repeated.
     #[arg(long, value_delimiter = ',')]
     geos: Vec<String>,
-    /// From when on it does not work: a date such as 2026-12-31 (its first instant in UTC), or an instant.
-    #[arg(long, value_name = "DATE|INSTANT")]
+    /// From when on it does not work: a length such as 1h30m, a date such as 2026-12-31 (its first instant in UTC), or an instant.
+    #[arg(long, value_name = "LENGTH|DATE|INSTANT")]
     expires: Option<String>,
     /// The name people read.
     #[arg(long)]
@@ -91,7 +91,7 @@ pub(super) async fn run(client: &Client, keys: &Keys) -> Result<(), Failure> {
         Keys::Create(create) => {
             let client = &create.because.told_by(client)?;
             let path = collection(Some(&create.tenant));
-            let reply = client.post(&path, &json!({ "spec": spec(create) })).await?;
+            let reply = client.post(&path, &json!({ "spec": spec(create)? })).await?;
             create.shown.print(&reply, || created(&reply.json));
             create.wait.enforced(client, reply.revision, create.shown).await
         }
@@ -128,7 +128,7 @@ fn name(key: &str, tenant: Option<&str>) -> Result<String, String> {
     }
 }
 
-fn spec(create: &Create) -> Value {
+fn spec(create: &Create) -> Result<Value, Failure> {
     let mut spec = Map::new();
     let mut put = |key: &str, value: Value| spec.insert(key.to_owned(), value);
     put("principal", create.principal.as_str().into());
@@ -143,9 +143,9 @@ fn spec(create: &Create) -> Value {
         put("displayName", text.as_str().into());
     }
     if let Some(text) = &create.expires {
-        put("expireTime", instant(text).into());
+        put("expireTime", moment(text, (SystemTime::now(), From::Now))?.into());
     }
-    Value::Object(spec)
+    Ok(Value::Object(spec))
 }
 
 fn created(answer: &Value) -> String {

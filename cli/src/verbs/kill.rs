@@ -2,17 +2,16 @@
 //!
 //! Law: why is asked of whoever switches something off; what a name means is for the control plane to say.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
-use policy_engine::vocabulary::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
 use super::field::list;
-use super::instant::instant;
+use super::instant::{From, moment};
 use super::wait::Wait;
 use crate::client::Client;
 use crate::output::table::{cell, table};
@@ -32,7 +31,7 @@ pub(crate) struct Kill {
     /// The change request or incident behind it, for the log of acts.
     #[arg(long, value_name = "ID")]
     ticket: Option<String>,
-    /// From when on it holds no more: a length such as 2h, a date such as 2026-12-31 (its first instant in UTC), or an instant.
+    /// From when on it holds no more: a length such as 1h30m, a date such as 2026-12-31 (its first instant in UTC), or an instant.
     /// Without it, it holds until it is lifted.
     #[arg(long, value_name = "LENGTH|DATE|INSTANT")]
     expires: Option<String>,
@@ -72,7 +71,7 @@ struct Target {
 /// See what is switched off, and lift it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Kills {
-    /// List what is switched off, and what was until its end.
+    /// List every kill that was not lifted: those that hold, and those that have ended by themselves.
     List(List),
     /// Lift a kill: what it hit is as it is by the revision in force.
     Lift(Lift),
@@ -126,7 +125,7 @@ pub(super) async fn run(client: &Client, kill: &Kill) -> Result<(), Failure> {
         client = client.telling("x-chancery-ticket", ticket)?;
     }
     let mut body = Map::new();
-    body.insert("spec".to_owned(), spec(kill, SystemTime::now()));
+    body.insert("spec".to_owned(), spec(kill, SystemTime::now())?);
     if let Some(id) = &kill.id {
         body.insert("name".to_owned(), named(id).into());
     }
@@ -157,7 +156,7 @@ fn named(kill: &str) -> String {
     if kill.starts_with("kills/") { kill.to_owned() } else { format!("kills/{kill}") }
 }
 
-fn spec(kill: &Kill, now: SystemTime) -> Value {
+fn spec(kill: &Kill, now: SystemTime) -> Result<Value, Failure> {
     let (target, resource) = kill.target.named();
     let mut spec = json!({ "target": target, "mode": kill.mode, "reason": kill.reason });
     let mut put = |key: &str, value: String| {
@@ -169,16 +168,9 @@ fn spec(kill: &Kill, now: SystemTime) -> Value {
         put("resource", resource);
     }
     if let Some(text) = &kill.expires {
-        put("expireTime", end(text, now));
+        put("expireTime", moment(text, (now, From::Now))?);
     }
-    spec
-}
-
-/// When it ends: so long after now, or as it is written.
-fn end(text: &str, now: SystemTime) -> String {
-    let Ok(Duration(length)) = text.parse() else { return instant(text) };
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-    Instant(i64::try_from(since).unwrap_or(i64::MAX).saturating_add(length)).to_string()
+    Ok(spec)
 }
 
 fn made(kill: &Value) -> String {
@@ -217,6 +209,8 @@ fn listed(answer: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use clap::Parser as _;
 
     use super::*;
@@ -235,7 +229,7 @@ mod tests {
     fn what_is_switched_off_is_one_thing_and_why_is_said() {
         let now = UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
         let asked = ["--model", "gpt-x", "--reason", "a leak", "--expires", "2h"];
-        let spec_of = |line: &[&str]| spec(&parsed(line).unwrap(), now);
+        let spec_of = |line: &[&str]| spec(&parsed(line).unwrap(), now).unwrap();
         assert_eq!(
             spec_of(&asked),
             json!({"target": "model", "resource": "models/gpt-x", "mode": "deny", "reason": "a leak",

@@ -16,6 +16,7 @@ use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
 use super::field::list;
+use super::instant::lasting;
 use crate::client::Client;
 use crate::output;
 use crate::output::table::cell;
@@ -80,7 +81,7 @@ pub(crate) struct Enrol {
     /// The node's name, unique within the geo; without it one is made up.
     #[arg(long)]
     node: Option<String>,
-    /// How long the token may be used, such as `30m` or `7d`; at most `30d`.
+    /// How long the token may be used, such as `1h30m` or `7d`, or until when; at most `30d`.
     #[arg(long, default_value = "1h")]
     valid: String,
     /// The sync port as the node reaches it; without it the host of `CHANCERY_CONTROL_URL` and the port the control plane tells.
@@ -159,7 +160,7 @@ pub(super) async fn run(client: &Client, nodes: &Nodes) -> Result<(), Failure> {
         }
         Nodes::Enrol(asked) => {
             let client = &asked.because.told_by(client)?;
-            let reply = client.post("nodes:enrol", &wanted(asked)).await?;
+            let reply = client.post("nodes:enrol", &wanted(asked, SystemTime::now())?).await?;
             if reply.json.get("geoIsNew").and_then(Value::as_bool) == Some(true) {
                 let geo = output::plain(&asked.geo);
                 output::complain(&format!(
@@ -202,14 +203,14 @@ async fn drain(client: &Client, asked: &Drain) -> Result<(), Failure> {
 }
 
 /// What is asked of the control plane for a token.
-fn wanted(asked: &Enrol) -> Value {
-    let mut body =
-        json!({"geo": asked.geo, "node": asked.node.as_deref().unwrap_or(""), "valid": asked.valid});
+fn wanted(asked: &Enrol, now: SystemTime) -> Result<Value, Failure> {
+    let valid = lasting(&asked.valid, now)?;
+    let mut body = json!({"geo": asked.geo, "node": asked.node.as_deref().unwrap_or(""), "valid": valid});
     // Said only where it is meant, so that a control plane that does not know the word yet still answers.
     if let Some(fields) = body.as_object_mut().filter(|_| asked.new_geo) {
         fields.insert("newGeo".to_owned(), true.into());
     }
-    body
+    Ok(body)
 }
 
 /// That a node is ended, and what that does not do.

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::changes::{self, Mood};
 use super::failure::Failure;
 use super::field::{list, text};
 use super::wait::Wait;
-use super::{Form, Shown, changes};
+use super::{Form, Shown};
 use crate::client::{Client, Reply};
 use crate::output;
 
@@ -41,7 +42,12 @@ pub(super) async fn settle(
     }
     let reply = send(client, call, (files, terms)).await?;
     if list(&reply.json, "faults").is_empty() || shown.output == Form::Json {
-        shown.print(&reply, || changes::told(&reply.json, dry_run));
+        let mood = match (dry_run, proposes) {
+            (true, _) => Mood::Tried,
+            (_, true) => Mood::Proposed,
+            _ => Mood::Done,
+        };
+        shown.print(&reply, || changes::told(&reply.json, mood));
     }
     faultless(&reply.json, done)?;
     let rollout = text(&reply.json, "rollout");
@@ -104,7 +110,9 @@ fn read(path: &Path) -> Result<Vec<Value>, Failure> {
     let is_kept = |name: &OsStr| name.as_encoded_bytes().starts_with(b"..");
     let entries = entries.into_iter().filter(|entry| !is_kept(&entry.file_name()));
     let mut inner: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    inner.retain(|path| path.is_dir() || path.extension().is_some_and(|end| end == "yaml" || end == "yml"));
+    // JSON is YAML.
+    let declares = |end: &OsStr| ["yaml", "yml", "json"].iter().any(|known| end == *known);
+    inner.retain(|path| path.is_dir() || path.extension().is_some_and(declares));
     inner.sort();
     let files = inner.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     Ok(files.into_iter().flatten().collect())
@@ -139,16 +147,16 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_read_in_the_order_of_its_names_and_only_its_yaml() {
+    fn a_directory_is_read_in_the_order_of_its_names_and_only_its_yaml_and_json() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("m")).unwrap();
         std::fs::create_dir(dir.path().join("..data")).unwrap();
-        for name in ["b.yml", "a.yaml", "m/c.yaml", "notes.md", "..data/a.yaml"] {
+        for name in ["b.yml", "a.yaml", "d.json", "m/c.yaml", "notes.md", "..data/a.yaml"] {
             std::fs::write(dir.path().join(name), name).unwrap();
         }
         let texts: Vec<Value> =
             read(dir.path()).unwrap().into_iter().map(|file| file["text"].clone()).collect();
-        assert_eq!(texts, ["a.yaml", "b.yml", "m/c.yaml"]);
+        assert_eq!(texts, ["a.yaml", "b.yml", "d.json", "m/c.yaml"]);
         assert!(matches!(read(&dir.path().join("gone.yaml")), Err(Failure::File { .. })));
     }
 }

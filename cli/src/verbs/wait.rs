@@ -87,7 +87,7 @@ impl Wait {
             let (held, due) = holders(list(&reply.json, "nodes"));
             if due.is_empty() && held > 0 {
                 let say = if shown.output == Form::Json { output::complain } else { output::line };
-                say(&format!("held by {held} {}", if held == 1 { "node" } else { "nodes" }));
+                say(&format!("enforced by {held} {}", if held == 1 { "node" } else { "nodes" }));
                 return Ok(());
             }
             if end.is_some_and(|end| Instant::now() >= end) {

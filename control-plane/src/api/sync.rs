@@ -22,12 +22,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use policy_engine::vocabulary::Geo;
 use proto::code::ErrorCode;
+use proto::status::{REFUSED, REVOKED};
 use proto::sync::sync_server::{Sync as SyncRpc, SyncServer};
 use proto::sync::{ControlMessage, NodeMessage};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::admission::Refused;
@@ -120,14 +122,24 @@ impl Shared {
         {
             tracing::error!(%error, "a refusal could not be logged");
         }
-        Status::permission_denied(error.to_string())
+        match error {
+            PeerError::Refused { why: Refused::Revoked, .. } => revoked(error.to_string()),
+            error => Status::permission_denied(error.to_string()),
+        }
     }
+}
+
+/// Refuses a node that was revoked, in words for people and one for the node.
+fn revoked(line: String) -> Status {
+    let mut status = Status::permission_denied(line);
+    status.metadata_mut().insert(REFUSED, MetadataValue::from_static(REVOKED));
+    status
 }
 
 /// Tells a node that was revoked, whatever it was being told before.
 async fn closed(node: &NodeId, say: &mpsc::Sender<Result<ControlMessage, Status>>) {
     tracing::warn!(geo = %node.geo, node = %node.name, "a node was revoked: its stream is closed");
-    let refused = Status::permission_denied(Refused::Revoked.to_string());
+    let refused = revoked(Refused::Revoked.to_string());
     // One that reads nothing is not waited for: the stream ends with the channel.
     let _ = tokio::time::timeout(LAST_WORD, say.send(Err(refused))).await;
 }

@@ -10,6 +10,7 @@ use proto::name::{self, Collection};
 use super::bind::{Binder, Lines, Misfit};
 use super::yaml::{self, Entry, Node, Value, shown};
 use crate::descriptors;
+use crate::nearest::suggestion;
 
 /// The only version of the declarative form.
 pub(crate) const API_VERSION: &str = "chancery/v1";
@@ -116,6 +117,11 @@ fn read_file(file: &SourceFile, documents: &mut Vec<Document>, faults: &mut Vec<
     Ok(())
 }
 
+/// The kinds that files declare.
+fn declarable() -> impl Iterator<Item = &'static str> {
+    Kind::ALL.iter().filter(|kind| **kind != Kind::Key).map(|kind| kind.as_str())
+}
+
 /// A fault for every document that declares what another has declared.
 fn twice(documents: &[Document]) -> Vec<Fault> {
     let mut first = std::collections::HashMap::new();
@@ -189,7 +195,7 @@ impl<'n> Reading<'n> {
         let Some(kind) = kind.parse().ok().filter(|kind| *kind != Kind::Key) else {
             let message = match kind.as_str() {
                 "Key" => "API keys are made by a call, because a secret comes back once".to_owned(),
-                _ => format!("`{}` is not a kind", shown(&kind)),
+                _ => format!("`{}` is not a kind: {}", shown(&kind), suggestion(&kind, declarable())),
             };
             self.binder.fault(line, "kind", message);
             return None;

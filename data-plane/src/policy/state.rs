@@ -38,6 +38,7 @@ pub(crate) struct PolicyState {
     changed: watch::Sender<i64>,
     heartbeat: Mutex<Option<Moment>>,
     connected: AtomicBool,
+    revoked: AtomicBool,
     persisted: AtomicBool,
     clock_offset_ms: AtomicI64,
     took_us: AtomicU64,
@@ -58,6 +59,7 @@ impl PolicyState {
             changed: watch::channel(0).0,
             heartbeat: Mutex::new(None),
             connected: AtomicBool::new(false),
+            revoked: AtomicBool::new(false),
             persisted: AtomicBool::new(false),
             clock_offset_ms: AtomicI64::new(0),
             took_us: AtomicU64::new(0),
@@ -128,7 +130,21 @@ impl PolicyState {
         self.connected.load(Ordering::Relaxed)
     }
 
+    /// Whether the control plane said last that it lets this node in no more; nobody is asked while it is away.
+    pub(crate) fn revoked(&self) -> bool {
+        self.revoked.load(Ordering::Relaxed)
+    }
+
+    /// The control plane said that this node was revoked; true where that is news.
+    pub(super) fn set_revoked(&self) -> bool {
+        !self.revoked.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whoever is connected was let in.
     pub(super) fn set_connected(&self, connected: bool) {
         self.connected.store(connected, Ordering::Relaxed);
+        if connected {
+            self.revoked.store(false, Ordering::Relaxed);
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use prost::Message;
 use proto::manifest::SCHEMA;
+use proto::status::{REFUSED, REVOKED};
 use proto::sync::control_message::Message as Said;
 use proto::sync::node_message::Message as Saying;
 use proto::sync::sync_client::SyncClient;
@@ -60,6 +61,15 @@ enum Ended {
     Closed,
     #[error("the control plane goes away and is looked for again within {0:?}")]
     Asked(Duration),
+}
+
+impl Ended {
+    /// Whether it is the control plane's word, over TLS on which it showed who it is, that this node was revoked.
+    fn is_revocation(&self) -> bool {
+        let Self::Refused(status) = self else { return false };
+        let word = status.metadata().get(REFUSED).and_then(|word| word.to_str().ok());
+        status.code() == tonic::Code::PermissionDenied && word == Some(REVOKED)
+    }
 }
 
 /// Restores what is on disk; what is given back follows the control plane.
@@ -147,6 +157,12 @@ impl<N: Install> Follower<N> {
 
     /// Why there is no stream, where that is news.
     fn tell(&mut self, reason: &Ended) {
+        if reason.is_revocation() && self.state.set_revoked() {
+            tracing::error!(
+                url = self.way.url(),
+                "this node was revoked: it is not ready, and what it has serves until it is too old; stop it, or enrol it anew"
+            );
+        }
         if let Some(told) = self.outage.again(Instant::now().into_std()) {
             tracing::warn!(
                 reason = chain(reason),

@@ -16,7 +16,7 @@ use proto::{
 };
 use tonic::Code;
 
-use house::{House, Machine, data_config, end_of, events, metric};
+use house::{House, Machine, data_config, end_of, events, metric, ready};
 
 const MODEL: &str = "sim-mistral-large";
 
@@ -266,11 +266,21 @@ async fn case_70_a_node_that_was_revoked_is_refused_from_then_on_and_serves_what
     })
     .await
     .unwrap();
+    // It says so itself: whoever spreads requests over nodes passes it by.
+    until("a node that says it was revoked", async || {
+        metric(&plane, "chancery_policy_revoked").await.filter(|revoked| *revoked == 1.0)
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        ready(&plane).await,
+        (503, "revoked: the control plane lets this node in no more\n".to_owned())
+    );
     for _ in 0..2 {
         assert_eq!(house.follow(&stolen).await.unwrap_err().code(), Code::PermissionDenied);
         assert_eq!(house.renew(&stolen).await.unwrap_err().code(), Code::PermissionDenied);
         let node = house.node("nodes/a").await;
-        assert!(node.revoke_time.is_some() && node.state == "disconnected", "{node:?}");
+        assert!(node.revoke_time.is_some() && node.state == "revoked", "{node:?}");
         house.stop().await;
         house.again().await;
     }
@@ -287,6 +297,7 @@ async fn case_70_a_node_that_was_revoked_is_refused_from_then_on_and_serves_what
     })
     .await
     .unwrap();
+    assert_eq!(metric(&plane, "chancery_policy_revoked").await, Some(0.0));
     assert_eq!(house.node("nodes/a").await.revoke_time, None);
     assert_eq!(house.follow(&stolen).await.unwrap_err().code(), Code::PermissionDenied);
     plane.shutdown().await;

@@ -135,6 +135,33 @@ async fn a_key_is_made_used_and_ended_from_a_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_geo_is_switched_off_where_it_is_known_and_whoever_waited_finds_it_so() {
+    let home = tempfile::tempdir().unwrap();
+    let dev = Dev::start(home.path(), &[], &[]).await.unwrap();
+    let url = dev.variable("CHANCERY_DATA_URL").unwrap();
+    let caller = Caller::at(Door::Rest, url, dev.variable("CHANCERY_API_KEY").unwrap());
+    for (slip, meant) in [("EU", "did you mean `eu`?"), ("mars", "known are `eu`, `us`")] {
+        let (code, complaint) = failed(&dev, &["kill", "--geo", slip, "--reason", "x"]);
+        assert!(code == 1 && complaint.contains(meant), "{complaint}");
+    }
+    assert_eq!(told(&dev, &["kills", "list"]), json!({"kills": []}));
+    let soon = ["--reason", "x", "--expires", "1h30m", "--wait"];
+    told(&dev, &[&["kill", "--geo", "eu", "--id", "k"], &soon[..]].concat());
+    assert!(caller.models().await.unwrap().is_err(), "at once, for whoever has waited");
+    let question = ["explain", "--tenant", "acme", "--principal", "ada@example.org", "--team", "research"];
+    let of = |geo: &'static str| {
+        printed(&dev, &[&question[..], &["--model", "sim-o3-mini", "--geo", geo]].concat())
+    };
+    assert!(of("eu").contains("\n  eu: switched off by kills/k (deny)\n"), "{}", of("eu"));
+    assert!(!of("us").contains("kills/k"));
+    let nodes = told(&dev, &["nodes", "list"]);
+    assert!(nodes["nodes"].as_array().unwrap().iter().all(|node| node["kills"] == "held"), "{nodes}");
+    let lifted = printed(&dev, &["kills", "lift", "k", "--wait"]);
+    assert_eq!(lifted, "lifted kills/k\nenforced by 2 nodes\n");
+    assert!(caller.models().await.unwrap().is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_goes_wrong_is_told_and_the_exit_code_says_of_what_kind() {
     let home = tempfile::tempdir().unwrap();
     let dev = Dev::start(home.path(), &[], &[]).await.unwrap();

@@ -203,6 +203,9 @@ mod tests {
             wide.lines().next().unwrap().contains("CERTIFICATE ENDS") && wide.contains("3 s ago"),
             "{wide}"
         );
+        let standing = json!({"line": "candidate", "kills": "held", "revocations": "behind"});
+        let words = row(&standing, true);
+        assert_eq!(words[12..15], ["candidate", "behind", "held"], "{words:?}");
         let mut sick = node();
         sick["unusableEndpoints"] = json!([{"endpoint": "endpoints/a", "reason": "no credential"}]);
         let shown = one(&sick);

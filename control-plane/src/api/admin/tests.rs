@@ -384,6 +384,9 @@ async fn a_decision_is_explained_by_the_revision_that_is_asked() {
     assert_eq!((reason.resource.as_str(), reason.legal_ref.as_str()), ("rules/no-chat", "Policy 7"));
     let then = ExplainRequest { revision: 1, ..ask("fast", "eu") };
     assert_eq!(admin.explain(root(then)).await.unwrap().into_inner().effect, "allow");
+    let nobody = ExplainRequest { principal: "tenants/nope/principals/ada".into(), ..ask("fast", "eu") };
+    let refusal = Refusal::of_status(&admin.explain(root(nobody)).await.unwrap_err());
+    assert_eq!(refusal.fields[0].message, "there is no tenant `nope`");
     for bad in [
         ask("", "eu"),
         ask("fast", ""),

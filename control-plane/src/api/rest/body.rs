@@ -34,7 +34,7 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, R
     match read {
         Ok(body) if !body.is_empty() && !is_json(headers) => Err(Refusal::new(
             ErrorCode::UnsupportedMediaType,
-            "a body is read as plain `application/json` only",
+            "a body is read as JSON: send it with `content-type: application/json`, and without a `content-encoding`",
         )),
         Ok(body) => Ok(body),
         Err(refusal) => {

@@ -314,7 +314,9 @@ async fn a_body_is_json_plain_and_not_larger_than_it_may_be() {
     ] {
         let mut odd = request("POST", "/v1/tenants?tenantId=a", "{}");
         odd.headers_mut().insert(name, HeaderValue::from_static(value));
-        assert_eq!(ask(odd).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{value}");
+        let (status, _, told) = ask(odd).await;
+        assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{value}");
+        assert!(told.to_string().contains("`content-type: application/json`"), "{told}");
     }
     for value in ["application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json"] {
         let mut fine = request("POST", "/v1/tenants?tenantId=a", "{}");

@@ -254,6 +254,13 @@ pub(super) async fn metric(plane: &DataPlane, name: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
+/// What a node says of its readiness.
+pub(super) async fn ready(plane: &DataPlane) -> (u16, String) {
+    let answer =
+        integration_tests::door::get(&format!("http://{}/readyz", plane.ops_address())).await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
 /// When the certificate ends that a node shows, in seconds since the Unix epoch.
 pub(super) async fn end_of(plane: &DataPlane) -> Option<f64> {
     metric(plane, "chancery_certificate_not_after_timestamp_seconds{certificate=\"node\"}").await

@@ -25,8 +25,8 @@ pub struct Scene {
 }
 
 /// What differs between two tellings of one story: names, times, and the door itself.
-const DIFFERENT: [&str; 7] =
-    ["requestId", "time", "door", "key", "latencyUs", "firstByteUs", "upstreamRequestId"];
+const DIFFERENT: [&str; 8] =
+    ["requestId", "time", "door", "key", "latencyUs", "firstByteUs", "upstreamRequestId", "digest"];
 
 impl Scene {
     /// The quickstart's house.

@@ -121,7 +121,7 @@ pub async fn observed(
     nodes: &NodeRegistry,
     rollout: Option<&Rollout>,
 ) -> Result<Observed, StoreError> {
-    let standing = Standing::of(&publisher.current());
+    let standing = Standing::of(publisher);
     let fleet: Vec<_> = nodes.fleet().into_iter().map(|node| standing.shown(node)).collect();
     let contents = match rollout {
         Some(rollout) => Contents::of(publisher.store(), rollout.candidate_revision, &fleet).await?,

@@ -297,6 +297,6 @@ proptest! {
 fn of_a_long_detail_the_beginning_is_told() {
     let refusal = Refusal::of(NackCode::Validation, "ü".repeat(100_000) + "end");
     assert_eq!(refusal.detail, "ü".repeat(MAX_DETAIL / 2));
-    let refusal = Refusal::of(NackCode::Validation, "a".to_owned() + &"ü".repeat(1_000));
+    let refusal = Refusal::of(NackCode::Validation, ["a", &"ü".repeat(1_000)].concat());
     assert_eq!(refusal.detail.len(), MAX_DETAIL - 1, "no character is told by half");
 }

@@ -17,13 +17,20 @@ pub(super) fn is_candidate(
     since && observed.contents.line(&node.geo, digest) != Some(Line::Stable)
 }
 
+/// How many other nodes it takes for their middle to be nobody's alone.
+const MANY: usize = 3;
+
 /// What was answered under the candidate by nodes that have it, and what was answered otherwise by any.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rates {
     /// Under the candidate.
     pub(super) new: RolloutTally,
     /// Before it, and beside it.
     pub(super) old: RolloutTally,
+    /// Before it, by the nodes that have it.
+    own: RolloutTally,
+    /// Beside it, by each of the other nodes that was asked anything.
+    others: Vec<RolloutTally>,
 }
 
 impl Rates {
@@ -35,15 +42,40 @@ impl Rates {
         let told = |node: &'_ Node, tally: &NodeTally| {
             is_candidate((rollout, observed), node, (tally.revision, &tally.digest))
         };
-        let new = having.flat_map(|node| node.tallies.iter().filter(move |tally| told(node, tally)));
-        let all = observed.nodes.iter();
-        let old = all.flat_map(|node| node.tallies.iter().filter(move |tally| !told(node, tally)));
-        Self { new: sum(new), old: sum(old) }
+        let having: Vec<&Node> = having.collect();
+        let of = |node: &'n Node, candidate: bool| {
+            sum(node.tallies.iter().filter(|tally| told(node, tally) == candidate))
+        };
+        let all = |nodes: &[&'n Node], candidate| {
+            nodes.iter().map(|node| of(node, candidate)).fold(RolloutTally::default(), added)
+        };
+        let others = observed.nodes.iter().filter(|node| !having.iter().any(|one| one.name == node.name));
+        let others: Vec<RolloutTally> = others
+            .map(|node| sum(node.tallies.iter().filter(|tally| !told(node, tally))))
+            .filter(|tally| tally.requests > 0)
+            .collect();
+        let own = all(&having, false);
+        let old = others.iter().copied().fold(own, added);
+        Self { new: all(&having, true), old, own, others }
+    }
+
+    /// The share of something before and beside the candidate. One node's word must not excuse another's answers: what counts is what
+    /// the nodes of the candidate told of themselves before it, where that is enough to tell, and the middle of the others, where
+    /// there are enough of them to have one; the whole, where there is neither.
+    fn before(&self, least: u64, share: impl Fn(&RolloutTally) -> f64) -> f64 {
+        let mut beside: Vec<f64> = self.others.iter().map(&share).collect();
+        beside.sort_by(f64::total_cmp);
+        let middle = beside.get(beside.len() / 2).copied().filter(|_| beside.len() >= MANY);
+        let own = (self.own.requests >= least.max(1)).then(|| share(&self.own));
+        match (own, middle) {
+            (None, None) => share(&self.old),
+            (own, middle) => own.unwrap_or_default().max(middle.unwrap_or_default()),
+        }
     }
 
     /// What they say against the candidate, if anything.
     pub(super) fn against(&self, config: &RolloutConfig) -> Option<String> {
-        let Self { new, old } = self;
+        let new = &self.new;
         if new.requests < config.least_requests {
             return None;
         }
@@ -54,19 +86,30 @@ impl Rates {
             0 => 0.0,
             requests => 100.0 * part as f64 / requests as f64,
         };
-        let (now, then) = (share(new.errors, new), share(old.errors, old));
+        let (now, then) =
+            (share(new.errors, new), self.before(config.least_requests, |of| share(of.errors, of)));
         if now - then > f64::from(config.more_errors) {
             return Some(told("failed answers", now, then));
         }
-        let (now, then) = (share(new.denials, new), share(old.denials, old));
+        let (now, then) =
+            (share(new.denials, new), self.before(config.least_requests, |of| share(of.denials, of)));
         (now - then > f64::from(config.more_denials)).then(|| told("refusals", now, then))
     }
 }
 
 fn sum<'t>(tallies: impl Iterator<Item = &'t NodeTally>) -> RolloutTally {
-    tallies.fold(RolloutTally::default(), |sum, tally| RolloutTally {
-        requests: sum.requests.saturating_add(tally.requests),
-        errors: sum.errors.saturating_add(tally.errors),
-        denials: sum.denials.saturating_add(tally.denials),
-    })
+    let one = |tally: &NodeTally| RolloutTally {
+        requests: tally.requests,
+        errors: tally.errors,
+        denials: tally.denials,
+    };
+    tallies.map(one).fold(RolloutTally::default(), added)
+}
+
+fn added(sum: RolloutTally, more: RolloutTally) -> RolloutTally {
+    RolloutTally {
+        requests: sum.requests.saturating_add(more.requests),
+        errors: sum.errors.saturating_add(more.errors),
+        denials: sum.denials.saturating_add(more.denials),
+    }
 }

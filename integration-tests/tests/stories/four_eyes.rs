@@ -157,6 +157,10 @@ async fn a_proposal_meets_the_policy_of_the_day_it_is_approved(door: Door) -> Re
     let refused = boss.call("ApproveProposal", &mine).await?.unwrap_err();
     assert_eq!(refused.code, ErrorCode::PermissionDenied);
     let theirs = boss.proposes(&rule("banter"), staged).await?;
+    // There is one rollout at a time, and who may not steer it begins none.
+    let alone = json!({"files": [{"path": "a.yaml", "text": role("other", "{}")}], "staged": true});
+    let refused = boss.0.call("chancery.admin.v1.PolicyService/Apply", alone).await?.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::PermissionDenied);
     let approved = root.call("ApproveProposal", &theirs).await?.unwrap()["proposal"].clone();
     let rollout = json!({"name": approved["rollout"]});
     let found = root.0.call("chancery.admin.v1.RolloutsService/GetRollout", rollout.clone()).await?.unwrap();

@@ -66,7 +66,10 @@ impl Admin {
             manual: asked.manual,
             ..self.wanted(&asked.files, asked.allow_shrink)
         });
-        let staging = self.staging(asked.staged, asked.manual).await?;
+        let staging = match proposes {
+            true => None,
+            false => self.staging(call, (asked.staged, asked.manual)).await?,
+        };
         let may_shrink = asked.allow_shrink;
         let declared = Declared { files: asked.files, staging, may_shrink, kept: proposes, approves: None };
         let how = (call.act(String::new()), how(call, asked.dry_run, proposes));
@@ -91,11 +94,17 @@ impl Admin {
         Ok(deleted)
     }
 
-    /// How a change is taken to the nodes, as they are now, where it is by stages.
-    pub(super) async fn staging(&self, staged: bool, manual: bool) -> Result<Option<Staging>, Refusal> {
+    /// How a change is taken to the nodes, as they are now, where it is by stages; for a caller who may steer rollouts: there is one
+    /// at a time, and who begins one holds up everybody's next.
+    pub(super) async fn staging(
+        &self,
+        call: &Call,
+        (staged, manual): (bool, bool),
+    ) -> Result<Option<Staging>, Refusal> {
         if !staged {
             return Ok(None);
         }
+        self.publisher.current().demand_plural(&call.actor, Action::Write, "rollouts", None)?;
         let observed = rollout::observed(&self.publisher, &self.nodes, None).await?;
         Ok(Some(Staging { stages: rollout::plan(&observed, &self.rollouts), manual }))
     }

@@ -120,7 +120,7 @@ impl Admin {
         number: i64,
         mut proposal: Proposal,
     ) -> Result<Vec<Fault>, Refusal> {
-        let staging = self.staging(proposal.staged, proposal.manual).await?;
+        let staging = self.staging(call, (proposal.staged, proposal.manual)).await?;
         let how = (call.act(proposal.name.clone()), Mode::Commit);
         let deletes = proposal.verb == "delete";
         let declared = Declared {

@@ -180,6 +180,31 @@ fn case_23_worse_answers_take_it_back_and_as_good_ones_do_not() {
     assert!(reason.starts_with("refusals under the candidate: 21.0 %"), "{reason}");
 }
 
+#[test]
+fn case_23_what_one_other_node_claims_excuses_nothing() {
+    let rollout = at_the_canary();
+    let huge = u64::MAX / 4;
+    let mut seen = following(&rollout, 4, 2);
+    let mut liars = 0;
+    for node in &mut seen.nodes {
+        let old = judged(6, "", [100, 5, 10]);
+        node.tallies = match node.line.as_str() {
+            "candidate" => vec![judged(7, "", [100, 60, 0]), old],
+            _ if liars == 0 => vec![judged(6, "", [huge, huge, huge])],
+            _ => vec![old],
+        };
+        liars += usize::from(node.line != "candidate");
+    }
+    assert!(
+        back(conduct(&rollout, &seen, &config())).starts_with("failed answers under the candidate: 60.0 %")
+    );
+    // What nobody of the candidate's can tell of before, the middle of the others does.
+    for node in seen.nodes.iter_mut().filter(|node| node.line == "candidate") {
+        node.tallies.truncate(1);
+    }
+    assert!(back(conduct(&rollout, &seen, &config())).contains("60.0 %"));
+}
+
 /// What one content did to requests; without a digest as builds tell it that count by revision alone.
 fn judged(revision: i64, digest: &str, [requests, errors, denials]: [u64; 3]) -> NodeTally {
     NodeTally { revision, requests, errors, denials, digest: digest.to_owned() }

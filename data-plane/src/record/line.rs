@@ -95,7 +95,8 @@ struct Short<'r>(&'r [u8; 32]);
 
 impl fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))
+        let beginning = self.0.first_chunk().copied().unwrap_or_default();
+        write!(f, "{:016x}", u64::from_be_bytes(beginning))
     }
 }
 

@@ -360,18 +360,18 @@ impl World {
         let head = self.last_word()?;
         let until = self.sim.elapsed() + SETTLED;
         while let Err(why) = self.agree(head) {
-            ensure!(self.sim.elapsed() < until, "no convergence at revision {head}: {why:#}");
+            ensure!(self.sim.elapsed() < until, "no convergence at {head:?}: {why:#}");
             self.pass(Duration::from_millis(100))?;
         }
         // It stays so.
         self.pass(HEARTBEAT * 3)?;
         self.agree(head)?;
         self.end_control()?;
-        self.history(head)
+        self.history(head.revision)
     }
 
     /// Publishes until the head is above everything that any node ever enforced, and for everybody; gives its revision.
-    fn last_word(&mut self) -> Result<i64> {
+    fn last_word(&mut self) -> Result<Head> {
         let until = self.sim.elapsed() + SETTLED;
         let mut number = 0;
         while self.sim.elapsed() < until {
@@ -387,7 +387,7 @@ impl World {
             let last = format!("end{number}");
             let is_there = lines.head.facts.tenants.keys().any(|id| id.name.as_str() == last);
             if lines.rollout.is_none() && (epoch, head) > newest && is_there {
-                return Ok(head);
+                return Ok(Head { epoch, revision: head });
             }
         }
         let desk = self.desk.lock().unwrap();
@@ -395,12 +395,13 @@ impl World {
     }
 
     /// Whether every node enforces a revision, of which its geo has one digest, and knows that it is the head.
-    fn agree(&self, head: i64) -> Result<()> {
+    fn agree(&self, head: Head) -> Result<()> {
         let desk = self.desk.lock().unwrap();
         for seat in &self.seats {
             let node = seat.running().with_context(|| format!("`{}` does not run", seat.name))?;
             let applied = node.applied().with_context(|| format!("`{}` enforces nothing", seat.name))?;
-            ensure!(applied.revision == head, "`{}` is at {}", seat.name, applied.revision);
+            let at = (applied.epoch, applied.revision);
+            ensure!(at == (head.epoch, head.revision), "`{}` is at {at:?}", seat.name);
             let age = node.confirmed_age();
             let fresh = age.is_some_and(|age| age < 2.0 * HEARTBEAT.as_secs_f64());
             ensure!(fresh, "`{}` heard nothing for {age:?} s", seat.name);

@@ -142,7 +142,8 @@ async fn case_99_a_signal_lets_streams_end_and_takes_no_more() {
 async fn ends_well_at(signal: &str) {
     let mut house = Household::start(QUICKSTART, "[drain]\nseconds = 20\n").await.unwrap();
     let key = house.key("ada@example.org", "research").await.unwrap();
-    let ask = Ask::chat(MODEL, "[[sim:say=all of it comes, word by word]][[sim:chunk=4]][[sim:pace=150ms]]")
+    // Slowly enough that it is seen to drain on a busy machine: once it has ended, its port is anybody's.
+    let ask = Ask::chat(MODEL, "[[sim:say=all of it comes, word by word]][[sim:chunk=4]][[sim:pace=600ms]]")
         .streaming(true);
     let mut open = Vec::new();
     for door in Door::BOTH {

@@ -2,8 +2,7 @@
 //!
 //! Law: it ends requests as the end of the process does, and is over when the control plane says so: what ends the process ends
 //! other than this. A drain that is told again is not begun again. Nothing of it is on disk: a process that starts hears of it
-//! anew. Deliberately absent: carrying
-//! it out (`serve`), the refusal itself (`ingress`), and readiness (`ops`).
+//! anew. Deliberately absent: carrying it out (`serve`), the refusal itself (`ingress`), and readiness (`ops`).
 
 use std::time::Duration;
 

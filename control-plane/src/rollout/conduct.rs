@@ -61,7 +61,7 @@ pub fn conduct(rollout: &Rollout, observed: &Observed, config: &RolloutConfig) -
 /// A rollout with what nodes tell of their answers by now.
 pub fn told(rollout: &Rollout, observed: &Observed) -> Rollout {
     let rates = Rates::of((rollout, observed), having(rollout, observed));
-    Rollout { candidate_tally: Some(rates.new), other_tally: Some(rates.old), ..rollout.clone() }
+    Rollout { candidate_tally: Some(rates.new), other_tally: Some(rates.old()), ..rollout.clone() }
 }
 
 /// The nodes that have, or are to have, the candidate: those of every stage that began.

@@ -25,8 +25,6 @@ const MANY: usize = 3;
 pub(super) struct Rates {
     /// Under the candidate.
     pub(super) new: RolloutTally,
-    /// Before it, and beside it.
-    pub(super) old: RolloutTally,
     /// Before it, by the nodes that have it.
     own: RolloutTally,
     /// Beside it, by each of the other nodes that was asked anything.
@@ -43,20 +41,19 @@ impl Rates {
             is_candidate((rollout, observed), node, (tally.revision, &tally.digest))
         };
         let having: Vec<&Node> = having.collect();
-        let of = |node: &'n Node, candidate: bool| {
+        let of = |node: &Node, candidate: bool| {
             sum(node.tallies.iter().filter(|tally| told(node, tally) == candidate))
         };
-        let all = |nodes: &[&'n Node], candidate| {
-            nodes.iter().map(|node| of(node, candidate)).fold(RolloutTally::default(), added)
-        };
+        let all =
+            |candidate| having.iter().map(|node| of(node, candidate)).fold(RolloutTally::default(), added);
         let others = observed.nodes.iter().filter(|node| !having.iter().any(|one| one.name == node.name));
-        let others: Vec<RolloutTally> = others
-            .map(|node| sum(node.tallies.iter().filter(|tally| !told(node, tally))))
-            .filter(|tally| tally.requests > 0)
-            .collect();
-        let own = all(&having, false);
-        let old = others.iter().copied().fold(own, added);
-        Self { new: all(&having, true), old, own, others }
+        let others = others.map(|node| of(node, false)).filter(|tally| tally.requests > 0);
+        Self { new: all(true), own: all(false), others: others.collect() }
+    }
+
+    /// Before the candidate, and beside it.
+    pub(super) fn old(&self) -> RolloutTally {
+        self.others.iter().copied().fold(self.own, added)
     }
 
     /// The share of something before and beside the candidate. One node's word must not excuse another's answers: what counts is what
@@ -68,7 +65,7 @@ impl Rates {
         let middle = beside.get(beside.len() / 2).copied().filter(|_| beside.len() >= MANY);
         let own = (self.own.requests >= least.max(1)).then(|| share(&self.own));
         match (own, middle) {
-            (None, None) => share(&self.old),
+            (None, None) => share(&self.old()),
             (own, middle) => own.unwrap_or_default().max(middle.unwrap_or_default()),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Law: a request counts once, when it ends, for the snapshot it was judged by: a revision may be two, one a line of succession. What
 //! stands above every snapshot (a kill, a key that was taken back, the age of the policy, the end of the process) is held against none:
-//! a request that was refused by it does not count. Only the newest are remembered. A runtime that nobody holds any more is gone: one that stays shows in [`Revisions::alive`].
+//! a request that was refused by it does not count. Only the newest are remembered. A runtime that nobody holds any more is gone: one
+//! that stays shows in [`Revisions::alive`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

@@ -7,19 +7,28 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use prost::Message as _;
+use tonic_prost_build::Builder;
 
 /// Where the definitions are, and the root of their packages.
 const ROOT: &str = "chancery";
 
 /// Fields that are passed on without a copy: slices of what was received, or shared by all receivers.
-const SHARED_BYTES: [&str; 6] = [
+const SHARED_BYTES: [&str; 8] = [
     ".chancery.sync.v1.SnapshotBegin.envelope",
     ".chancery.sync.v1.SnapshotBegin.signer_certificate",
     ".chancery.sync.v1.Statement.body",
     ".chancery.sync.v1.Statement.signer_certificate",
     ".chancery.sync.v1.Chunk.data",
     ".chancery.sync.v1.Resource.body",
+    ".chancery.sync.v1.AuditCheckpoint.note",
+    ".chancery.sync.v1.AuditCheckpoint.proof",
 ];
+
+/// The package whose streams are open for as long as a node lives.
+const LONG: &str = "chancery.sync.v1";
+
+/// The package of what every definition may refer to.
+const GOOGLE: &str = "google.protobuf";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={ROOT}");
@@ -31,9 +40,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
 
-    let plain = tonic_prost_build::configure().btree_map(".");
-    SHARED_BYTES.iter().fold(plain, |builder, field| builder.bytes(field)).compile_fds(descriptors)?;
+    // Either refers to what is Google's.
+    let (mut long, mut others) = (descriptors.clone(), descriptors);
+    long.file.retain(|file| [LONG, GOOGLE].contains(&file.package()));
+    others.file.retain(|file| file.package() != LONG);
+    builder().compile_fds(others)?;
+    builder().codec_path("crate::codec::Frugal").compile_fds(long)?;
     Ok(())
+}
+
+fn builder() -> Builder {
+    let plain = tonic_prost_build::configure().btree_map(".");
+    SHARED_BYTES.iter().fold(plain, |builder, field| builder.bytes(field))
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -75,6 +75,13 @@ pub(crate) enum ClientError {
     Refused(#[from] Refused),
 }
 
+impl ClientError {
+    /// Whether the environment is why nobody was asked.
+    pub(crate) fn is_of_environment(&self) -> bool {
+        matches!(self, Self::Environment(_) | Self::Url | Self::Token | Self::Authority { .. })
+    }
+}
+
 /// An answer: its text as it came, and what it says.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
@@ -196,6 +203,35 @@ impl Client {
                 return Ok(whole);
             };
             let page = self.get(path, &[asked(left), vec![("pageToken", token)]].concat()).await?.json;
+            join(&mut whole.json, page, field);
+            whole.text = whole.json.to_string();
+        }
+    }
+
+    /// Calls what answers in pages, for the first so many of a list; a page may have few of them, or none, and still not be the last.
+    pub(crate) async fn asking(
+        &self,
+        (path, field): (&str, &str),
+        asked: Value,
+        most: usize,
+    ) -> Result<Reply, ClientError> {
+        let body = |left: usize, token: &str| {
+            let mut body = asked.clone();
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert("pageSize".to_owned(), left.into());
+                fields.insert("pageToken".to_owned(), token.into());
+            }
+            body
+        };
+        let mut whole = self.post(path, &body(most, "")).await?;
+        loop {
+            let left =
+                most.saturating_sub(whole.json.get(field).and_then(Value::as_array).map_or(0, Vec::len));
+            let Some(token) = next(&whole.json).filter(|_| left > 0) else {
+                shown_empty(&mut whole, field);
+                return Ok(whole);
+            };
+            let page = self.post(path, &body(left, &token)).await?.json;
             join(&mut whole.json, page, field);
             whole.text = whole.json.to_string();
         }

@@ -73,14 +73,16 @@ pub(crate) struct Dev {
     /// Health and metrics of `us`.
     #[arg(long, default_value = "127.0.0.1:8091")]
     pub(crate) listen_ops_us: SocketAddr,
-    /// Log filter in the syntax of `RUST_LOG`; logs are JSON lines on standard error.
+    /// Log filter in the syntax of `RUST_LOG`.
     #[arg(long, env = "CHANCERY_LOG", default_value = "warn", value_parser = crate::telemetry::filter)]
     pub(crate) log: String,
+    #[command(flatten)]
+    pub(crate) logs: crate::telemetry::Logs,
 }
 
 /// Runs everything until a signal.
 pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
-    crate::telemetry::logs(&dev.log);
+    dev.logs.begin(&dev.log);
     let config = control_config(&dev);
     let control = ControlPlane::start(&config).await.map_err(|error| flagged(error, &CONTROL_FLAGS))?;
     // What is there now is of a house that is gone: this one has the directory and its ports.
@@ -184,6 +186,7 @@ fn data_config(dev: &Dev, geo: &str, control: &ControlPlane) -> anyhow::Result<d
         },
         state: data::State { dir: home, ..data::State::default() },
         // Loopback upstreams are for development, which this is.
+        decisions: data::Decisions::default(),
         policy: data::Policy::default(),
         upstream: data::Upstream { allow_loopback: true, ..data::Upstream::default() },
         bounds: data::Bounds::default(),

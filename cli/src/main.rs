@@ -1,4 +1,4 @@
-//! The chancery binary: everything on one machine, one role of it, or a verb against it. Wiring only.
+#![doc = include_str!("../README.md")]
 
 mod client;
 mod command;
@@ -10,13 +10,11 @@ mod verbs;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    command::run(command::Chancery::parse()).await
+    command::run().await
 }

@@ -13,14 +13,16 @@ pub(crate) struct Role {
     /// The TOML file; `deploy/config` has one of each role with every key. `CHANCERY__SECTION__KEY` variables win over it.
     #[arg(long)]
     pub(crate) config: PathBuf,
-    /// Log filter in the syntax of `RUST_LOG`; logs are JSON lines on standard error.
+    /// Log filter in the syntax of `RUST_LOG`.
     #[arg(long, env = "CHANCERY_LOG", default_value = "info", value_parser = crate::telemetry::filter)]
     pub(crate) log: String,
+    #[command(flatten)]
+    pub(crate) logs: crate::telemetry::Logs,
 }
 
 /// A control plane.
 pub(crate) async fn control_plane(role: Role) -> anyhow::Result<()> {
-    crate::telemetry::logs(&role.log);
+    role.logs.begin(&role.log);
     let config = control_plane::config::Config::load(Some(&role.config), std::env::vars())?;
     let plane = ControlPlane::start(&config).await?;
     until_told_to_end().await;
@@ -30,7 +32,7 @@ pub(crate) async fn control_plane(role: Role) -> anyhow::Result<()> {
 
 /// A data plane.
 pub(crate) async fn data_plane(role: Role) -> anyhow::Result<()> {
-    crate::telemetry::logs(&role.log);
+    role.logs.begin(&role.log);
     let config = data_plane::config::Config::read(&role.config, std::env::vars())?;
     let plane = DataPlane::start(config, None).await?;
     until_told_to_end().await;

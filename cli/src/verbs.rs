@@ -1,47 +1,54 @@
 //! The admin verbs: each asks the control plane over REST and shows what it said.
-//!
-//! | exit code | meaning |
-//! |---|---|
-//! | 0 | done |
-//! | 1 | not done: the input has faults, or the control plane refused it |
-//! | 2 | the command line is wrong |
-//! | 3 | the environment is incomplete, or no control plane answers |
-//! | 4 | the control plane does not know the caller, or the caller may not |
+//! How one ends is told by its exit code, of which `ending` has the table.
 //!
 //! Law: nothing is decided here; with `-o json` a verb prints what REST answered.
 
 mod apply;
 mod audit;
 mod because;
+mod blame;
+mod callable;
 mod changes;
+mod decisions;
 mod delete;
+mod differences;
+mod ending;
 mod explain;
 mod export;
 mod failure;
 mod field;
+mod form;
 mod get;
 mod instant;
 mod keys;
 mod kill;
 mod kind;
+mod meant;
 mod newest;
 mod nodes;
+mod priced;
 mod proposals;
+mod revision;
 mod revisions;
+mod rollback;
 mod rollouts;
 mod source;
+mod terms;
 mod wait;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::Subcommand;
 
-use crate::client::{Client, Reply};
+use crate::client::Client;
 use crate::output;
+pub(crate) use ending::Explained;
 use failure::Failure;
+pub(crate) use form::Form;
+use form::Shown;
 
-/// The verbs. All but `nodes issue` need `CHANCERY_CONTROL_URL` and `CHANCERY_ADMIN_TOKEN`.
+/// The verbs. All but `nodes issue`, `audit verify` and `decisions verify` need `CHANCERY_CONTROL_URL` and `CHANCERY_ADMIN_TOKEN`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Apply(apply::Apply),
@@ -49,6 +56,8 @@ pub(crate) enum Verb {
     Export(export::Export),
     Get(get::Get),
     Explain(explain::Explain),
+    Blame(blame::Blame),
+    Rollback(rollback::Rollback),
     #[command(subcommand)]
     Keys(keys::Keys),
     Kill(kill::Kill),
@@ -64,46 +73,43 @@ pub(crate) enum Verb {
     Rollouts(rollouts::Rollouts),
     #[command(subcommand)]
     Audit(audit::Audit),
+    #[command(subcommand)]
+    Decisions(decisions::Decisions),
 }
 
-/// How an answer is shown.
-#[derive(Debug, Clone, Copy, Args)]
-struct Shown {
-    /// `json` prints what REST answered.
-    #[arg(short, long, value_enum, default_value_t = Form::Text, value_name = "FORM")]
-    output: Form,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Text,
-    Json,
-}
-
-impl Shown {
-    /// Prints an answer: as it came, or as `text` tells it.
-    fn print(self, reply: &Reply, text: impl FnOnce() -> String) {
-        match self.output {
-            Form::Json => output::line(reply.text.trim_end()),
-            Form::Text => output::text_as_is(&text()),
-        }
-    }
-}
-
-/// Runs a verb, which trusts a file's authorities too; what went wrong is on standard error, and its kind in the exit code.
-pub(crate) async fn run(verb: Verb, authorities: Option<&Path>) -> ExitCode {
+/// Runs a verb, which trusts a file's authorities too; what went wrong is on standard error, in the form the answer would have
+/// had where that is JSON, and its kind in the exit code.
+pub(crate) async fn run(verb: Verb, (authorities, form): (Option<&Path>, Form)) -> ExitCode {
     match dispatch(verb, authorities).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.lines().iter().for_each(|line| output::complain(line));
-            failure.code()
+            match form {
+                Form::Json => output::complain(&failure.body()),
+                Form::Text | Form::Yaml => failure.lines().iter().for_each(|line| output::complain(line)),
+            }
+            ExitCode::from(failure.ending().number())
         }
     }
+}
+
+/// A line that is none of a verb, as a program is told: the body that every other error has.
+pub(crate) fn misused(why: &str) -> String {
+    Failure::Input(why.to_owned()).body()
 }
 
 async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure> {
     if let Verb::Nodes(nodes::Nodes::Issue(issue)) = verb {
         return nodes::issue(&issue);
+    }
+    if let Verb::Audit(audit::Audit::Verify(verify)) = verb {
+        return audit::verify(&verify);
+    }
+    if let Verb::Decisions(decisions::Decisions::Verify(asked)) = &verb {
+        return decisions::verify(asked, authorities);
+    }
+    // What can't be meant is told whatever the environment says.
+    if let Verb::Delete(delete) = &verb {
+        delete.meant()?;
     }
     let client = Client::of_environment(authorities)?;
     match verb {
@@ -112,6 +118,8 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Export(export) => export::run(&client, &export).await,
         Verb::Get(get) => get::run(&client, &get).await,
         Verb::Explain(explain) => explain::run(&client, &explain).await,
+        Verb::Blame(blame) => blame::run(&client, &blame).await,
+        Verb::Rollback(rollback) => rollback::run(&client, &rollback).await,
         Verb::Keys(keys) => keys::run(&client, &keys).await,
         Verb::Kill(kill) => kill::run(&client, &kill).await,
         Verb::Kills(kills) => kill::of_all(&client, &kills).await,
@@ -120,5 +128,6 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Revisions(revisions) => revisions::run(&client, &revisions).await,
         Verb::Rollouts(rollouts) => rollouts::run(&client, &rollouts).await,
         Verb::Audit(audit) => audit::run(&client, &audit).await,
+        Verb::Decisions(decisions) => decisions::run(&client, &decisions, authorities).await,
     }
 }

@@ -3,6 +3,8 @@
 //! Law: an event holds names and digests, never what something held. Deliberately absent: whether it may be done (`actor`), and what
 //! a publication changes (`publish`).
 
+use std::net::SocketAddr;
+
 use prost::Message as _;
 use proto::admin::{AuditEvent, AuditedChange};
 
@@ -27,12 +29,45 @@ pub struct Act {
     pub reason: String,
     /// The ticket behind it, as the caller gave it; empty where it gave none.
     pub ticket: String,
+    /// AIP names of those who agreed to it, where it takes more than one; else none.
+    pub approvals: Vec<String>,
+    /// How it came here.
+    pub via: Via,
+}
+
+/// How an act came here, and how it is known whose it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Via {
+    /// The IP address of the connection's other end; empty where there is no connection.
+    pub address: String,
+    /// `admin_token`, `api_key`, `enrolment_token`, `node_certificate`, `system` or `none`.
+    pub method: &'static str,
+    /// `grpc`, `rest`, `sync` or `system`.
+    pub source: &'static str,
+    /// What made the call, as it says itself; empty where it does not.
+    pub client: String,
+}
+
+impl Via {
+    /// The control plane itself.
+    pub(crate) const SYSTEM: Self =
+        Self { address: String::new(), method: "system", source: "system", client: String::new() };
+
+    /// The sync port, from there, by that credential.
+    pub(crate) fn sync(address: Option<SocketAddr>, method: &'static str) -> Self {
+        Self { address: ip(address), method, source: "sync", client: String::new() }
+    }
+}
+
+/// The IP address of a connection's other end, as it is logged.
+pub(crate) fn ip(address: Option<SocketAddr>) -> String {
+    address.map(|address| address.ip().to_canonical().to_string()).unwrap_or_default()
 }
 
 impl Act {
     /// An act of the control plane itself.
     pub fn of_system(action: &str) -> Self {
-        Self { actor: "system".to_owned(), action: action.to_owned(), ..Self::default() }
+        Self { actor: "system".to_owned(), action: action.to_owned(), via: Via::SYSTEM, ..Self::default() }
     }
 
     /// Its event, without what changed.
@@ -52,6 +87,11 @@ impl Act {
             reason: self.reason.clone(),
             ticket: self.ticket.clone(),
             unlogged: 0,
+            address: self.via.address.clone(),
+            method: self.via.method.to_owned(),
+            source: self.via.source.to_owned(),
+            client: self.via.client.clone(),
+            approvals: self.approvals.clone(),
         }
     }
 }

@@ -47,7 +47,7 @@ impl ApprovalConfig {
         }
         let line = format!(
             "`{}` is of a kind that two principals change together: propose it in a file with `propose` (`chancery apply --propose`, \
-             `chancery delete -f --propose`), for another to approve (`chancery proposals approve`)",
+             `chancery delete -f --propose`), or a rollback (`chancery rollback --propose`), for another to approve (`chancery proposals approve`)",
             name::format(kind, id)
         );
         Err(Refusal::new(ErrorCode::FailedPrecondition, line))

@@ -30,7 +30,7 @@ pub const LEAF_VALIDITY: Duration = Duration::from_secs(90 * DAY);
 const DAY: u64 = 24 * 60 * 60;
 
 /// The file, within the authority's directory, that holds its certificate and private key.
-const WHOLE: &str = "authority.pem";
+const WHOLE: &str = Authority::FILE;
 
 /// The file, within the authority's directory, that holds its certificate alone: what both sides trust.
 const CERTIFICATE: &str = "ca.pem";
@@ -66,6 +66,9 @@ pub struct Authority {
 }
 
 impl Authority {
+    /// The file, within the authority's directory, without which it is another.
+    pub(crate) const FILE: &'static str = "authority.pem";
+
     /// Opens the authority in a directory; makes the directory, and in it an authority, where there is none.
     ///
     /// Of several processes that do so at the same time one makes it, and all open the same.

@@ -44,6 +44,17 @@ pub struct Config {
     pub rollout: RolloutConfig,
     /// What one principal may not change alone.
     pub approval: ApprovalConfig,
+    /// How the audit log is signed.
+    pub audit: AuditConfig,
+}
+
+/// How the audit log is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// The least generation of the key that signs checkpoints. The newest two sign: to raise it by one brings a new key in at the next
+    /// start, to raise it twice retires the one that was. Default `1`.
+    pub key_generation: i64,
 }
 
 /// Addresses; port 0 picks a free one.
@@ -104,7 +115,8 @@ pub struct SyncConfig {
     /// How long the certificates are good that nodes get by enrolment; they are renewed by themselves. At least `2s`; default `24h`.
     pub node_certificate_valid: Length,
     /// The least generation of the key that signs what nodes are told. Nodes trust the newest they met and the one before: to raise
-    /// it by one replaces the key at the next start, to raise it twice retires the one that was. Default `1`.
+    /// it by one replaces the key at the next start, to raise it twice retires the one that was. A new authority is taken by a key of a
+    /// new generation alone. Default `1`.
     pub signer_generation: u64,
     /// PEM file of authorities whose node certificates are taken too. Default: none.
     pub client_ca: Option<PathBuf>,
@@ -147,6 +159,14 @@ pub enum ConfigError {
     /// A value can't be meant.
     #[error("{0}")]
     Value(String),
+    /// A variable names a key that is not known, or not with this value.
+    #[error("the variable `{name}` is not right")]
+    FormOfVariable {
+        /// Which.
+        name: String,
+        /// Why.
+        source: FormError,
+    },
     /// A variable does not name a key.
     #[error("`{0}` names no key")]
     Variable(String),
@@ -163,6 +183,7 @@ impl Default for Config {
             upstream: Upstream::default(),
             rollout: RolloutConfig::default(),
             approval: ApprovalConfig::default(),
+            audit: AuditConfig::default(),
         }
     }
 }
@@ -177,6 +198,12 @@ impl Default for Listen {
     fn default() -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Self { admin: local(7070), sync: local(7071), ops: local(7079) }
+    }
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { key_generation: 1 }
     }
 }
 
@@ -231,14 +258,21 @@ impl Config {
         text: &str,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let mut table: toml::Table = text.parse().map_err(|error| FormError::of(&error, text))?;
-        for (name, value) in environment {
-            if let Some(path) = name.strip_prefix(PREFIX) {
-                overlay(&mut table, path, &value).ok_or_else(|| ConfigError::Variable(name.clone()))?;
+        let written: toml::Table = text.parse().map_err(|error| FormError::of(&error, text))?;
+        let variables: Vec<_> = environment.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let all: Vec<_> = variables.iter().collect();
+        let read = laid(&written, &all)?.try_into::<Self>();
+        let config = read.map_err(|error| {
+            let same = |other: toml::de::Error| other.message() == error.message();
+            let is_there = |chosen: &[&(String, String)]| {
+                laid(&written, chosen).is_ok_and(|table| table.try_into::<Self>().is_err_and(same))
+            };
+            let source = FormError::of_table::<Self>(&error, text);
+            match form::to_blame(&variables, is_there).map(str::to_owned) {
+                Some(name) => ConfigError::FormOfVariable { name, source },
+                None => ConfigError::Form(source),
             }
-        }
-        let table = renamed(table)?;
-        let config: Self = table.try_into().map_err(|error| FormError::of_table::<Self>(&error, text))?;
+        })?;
         if config.admin.connections == 0 {
             return Err(ConfigError::Value("`admin.connections` is 0: it must be at least 1".to_owned()));
         }
@@ -274,6 +308,16 @@ impl SyncConfig {
         }
         Ok(())
     }
+}
+
+/// A file's table with variables laid over it, every key under its name here.
+fn laid(written: &toml::Table, variables: &[&(String, String)]) -> Result<toml::Table, ConfigError> {
+    let mut table = written.clone();
+    for (name, value) in variables {
+        let path = name.strip_prefix(PREFIX).unwrap_or_default();
+        overlay(&mut table, path, value).ok_or_else(|| ConfigError::Variable(name.clone()))?;
+    }
+    renamed(table)
 }
 
 /// The names that a data plane's file has for the same keys, with those here; a key has one value, under either name.
@@ -413,8 +457,11 @@ mod tests {
             let told = told(text, &[]);
             assert!(told.strip_prefix(&begin).unwrap().starts_with(line) && !told.contains('\n'), "{told}");
         }
-        let told = told("[listen]\n", &[("CHANCERY__LISTEN__ADMN", "0.0.0.0:1")]);
-        assert!(told.contains("is not right: unknown field `admn`") && !told.contains('\n'), "{told}");
+        // What a variable brought is said of the variable.
+        let told =
+            told("[listen]\n", &[("CHANCERY__SYNC__HOSTS", "[]"), ("CHANCERY__LISTEN__ADMN", "0.0.0.0:1")]);
+        let named = "the variable `CHANCERY__LISTEN__ADMN` is not right: unknown field `admn`";
+        assert!(told.starts_with(named) && !told.contains('\n'), "{told}");
         assert!(told.ends_with("in `listen`"), "{told}");
     }
 

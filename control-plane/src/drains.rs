@@ -127,8 +127,9 @@ impl Drains {
     }
 }
 
+/// The name of a node's drain: what begins and ends is that, not the node.
 fn named((geo, id): &Place) -> String {
-    format!("geos/{geo}/nodes/{id}")
+    format!("geos/{geo}/nodes/{id}/drain")
 }
 
 fn row((geo, name): &Place, drain: &NodeDrain) -> DrainRow {

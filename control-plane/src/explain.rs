@@ -64,8 +64,10 @@ pub struct World {
     pub revision: u64,
     /// The geos that nodes are known in.
     pub geos: BTreeSet<Geo>,
-    /// What is switched off now.
+    /// What is, or was, switched off.
     pub kills: Arc<KillsNow>,
+    /// When that is asked, in microseconds since the Unix epoch.
+    pub kills_at: i64,
 }
 
 /// Says what a node of the geo would decide, and why; refuses a question that has words nobody knows.
@@ -74,7 +76,7 @@ pub async fn explain(world: World, asked: Imagined) -> Result<ExplainResponse, R
         let explaining = Explaining::new(&world.facts, world.revision, &asked)?;
         words::check(&asked, &world.facts, &world.geos)?;
         let answer = explaining.answer()?;
-        let kills = switched::off(&world.kills, &asked, &answer, &explaining.facts);
+        let kills = switched::off((&world.kills, world.kills_at), &asked, &answer, &explaining.facts);
         Ok(ExplainResponse { kills, ..answer })
     });
     task.await.map_err(|_| ChangeError::Broken)?
@@ -119,6 +121,7 @@ impl<'a> Explaining<'a> {
             effect: "deny".to_owned(),
             revision: i64::try_from(self.snapshot.header().revision).unwrap_or(i64::MAX),
             instant: Some(proto::convert::timestamp(asked.instant)),
+            evaluator: policy_engine::VERSION.to_owned(),
             ..ExplainResponse::default()
         };
         let Some(caller) = self.snapshot.find_caller(&asked.tenant, &self.team, &asked.principal) else {

@@ -10,13 +10,13 @@ use policy_engine::vocabulary::{Geo, Id, Name};
 
 use crate::nearest::{meant, suggestion};
 
-/// The geos that are known.
-pub(crate) struct Known<'a>(BTreeSet<&'a Geo>);
+/// The geos that are known, and which of them nodes are known in.
+pub(crate) struct Known<'a>(BTreeSet<&'a Geo>, &'a BTreeSet<Geo>);
 
 impl<'a> Known<'a> {
     /// Those that nodes are known in, and those that any resource names.
     pub(crate) fn of(facts: &'a Facts, nodes: &'a BTreeSet<Geo>) -> Self {
-        Self(nodes.iter().chain(named(facts, None)).collect())
+        Self(nodes.iter().chain(named(facts, None)).collect(), nodes)
     }
 
     pub(crate) fn has(&self, geo: &Geo) -> bool {
@@ -38,6 +38,13 @@ impl<'a> Known<'a> {
     pub(crate) fn slip(&self, geo: &Geo) -> Option<String> {
         let meant = meant(geo.as_str(), self.0.iter().map(|known| known.as_str()))?;
         Some(format!("no node runs in `{geo}`, and nothing names it: {meant}"))
+    }
+
+    /// What is told of a geo that resources name and no node is in, where nodes are in one that differs by capitals alone.
+    pub(crate) fn misspelt(&self, geo: &Geo) -> Option<String> {
+        let same = |known: &&Geo| known.as_str().eq_ignore_ascii_case(geo.as_str());
+        let meant = self.1.iter().find(same).filter(|_| !self.1.contains(geo))?;
+        Some(format!("no node runs in `{geo}`: nodes run in `{meant}`, and a geo has one spelling"))
     }
 
     /// The known geo that another differs from by capitals alone.
@@ -70,6 +77,19 @@ pub(crate) fn named<'f>(facts: &'f Facts, tenant: Option<&Name>) -> BTreeSet<&'f
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_geo_that_only_a_resource_spells_so_is_not_taken_for_that_of_nodes() {
+        let nodes: BTreeSet<Geo> = ["eu"].map(|geo| geo.parse().unwrap()).into();
+        let facts = Facts::default();
+        let known = Known::of(&facts, &nodes);
+        let told = |text: &str| known.misspelt(&text.parse().unwrap());
+        assert_eq!((told("eu"), told("us")), (None, None));
+        assert_eq!(
+            told("EU").as_deref(),
+            Some("no node runs in `EU`: nodes run in `eu`, and a geo has one spelling")
+        );
+    }
 
     #[test]
     fn a_geo_has_one_spelling_and_a_slip_is_told() {

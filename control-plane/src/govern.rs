@@ -32,6 +32,9 @@ use crate::registry::Stored;
 use crate::upstream::Upstream;
 use crate::vault::Vault;
 
+/// Bytes of a resource at most. A node takes several times as much, for what is sent to it may be written out at more length.
+const MAX_BYTES: usize = proto::manifest::MAX_RESOURCE / 4;
+
 /// Labels a resource may have at most.
 const MAX_LABELS: usize = 64;
 
@@ -60,6 +63,11 @@ pub trait Noun: Message + Default + Clone + 'static {
 
     /// What goes with it when it is removed: of keys that refer to it, those that were revoked.
     fn takes_along(_id: &Id, _facts: &Facts) -> Vec<Id> {
+        Vec::new()
+    }
+
+    /// What is wrong with it though no fact can be made of it, of what is else found when all facts are compiled.
+    fn lone_faults(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
@@ -120,8 +128,12 @@ fn brought<M: Noun>(mut message: M, id: &Id, before: Option<&Stored>, gate: &Gat
     if let Err(found) = message.prepare(&mut preparing) {
         faults.extend(wire_faults(M::KIND, id, &found));
     }
-    let sealed = preparing.sealed;
-    (Prepared { bytes: message.encode_to_vec().into(), sealed }, faults)
+    let (sealed, bytes) = (preparing.sealed, message.encode_to_vec());
+    if bytes.len() > MAX_BYTES {
+        let why = format!("is {} bytes, and a resource has {MAX_BYTES} at most", bytes.len());
+        faults.push(fault(M::KIND, id, "spec", "too_large", why));
+    }
+    (Prepared { bytes: bytes.into(), sealed }, faults)
 }
 
 /// A stored resource as a caller reads it.
@@ -166,9 +178,24 @@ pub(crate) fn learn_encoded(raw: Raw<'_>, gate: &Gate, facts: &mut Facts) -> Res
     learn(raw.kind, raw.id, &prepare_encoded(raw, gate)?.bytes, facts)
 }
 
-/// Every fault an encoded message has by itself: of its preparation and of the fact it declares.
+/// Every fault an encoded message has by itself: of its preparation and of the fact it declares. Where there are any, it is not judged
+/// together with others: then what would be found there of it alone is told as well.
 pub(crate) fn faults_of(raw: Raw<'_>, gate: &Gate) -> Vec<Fault> {
     by_kind!(raw.kind, faults_as(raw, gate))
+}
+
+/// What would be found of an encoded message alone where all facts are compiled.
+pub(crate) fn lone_faults_of(raw: Raw<'_>) -> Vec<Fault> {
+    by_kind!(raw.kind, lone_faults_as(raw))
+}
+
+fn lone_faults_as<M: Noun>(raw: Raw<'_>) -> Vec<Fault> {
+    received::<M>(raw).map_or_else(|faults| faults, |message| lone::<M>(&message, raw.id))
+}
+
+fn lone<M: Noun>(message: &M, id: &Id) -> Vec<Fault> {
+    let each = message.lone_faults().into_iter();
+    each.map(|(field, why)| fault(M::KIND, id, field, "invalid", why)).collect()
 }
 
 fn faults_as<M: Noun>(raw: Raw<'_>, gate: &Gate) -> Vec<Fault> {
@@ -176,12 +203,16 @@ fn faults_as<M: Noun>(raw: Raw<'_>, gate: &Gate) -> Vec<Fault> {
         Ok(message) => message,
         Err(faults) => return faults,
     };
+    let alone = lone(&message, raw.id);
     let (prepared, mut faults) = brought(message, raw.id, raw.before, gate);
     let declared = learn_as::<M>(raw.id, &prepared.bytes, &mut Facts::default()).err().unwrap_or_default();
     for fault in declared {
         if !faults.iter().any(|known| known.field == fault.field) {
             faults.push(fault);
         }
+    }
+    if !faults.is_empty() {
+        faults.extend(alone);
     }
     faults
 }

@@ -59,6 +59,8 @@ pub struct KeyRing {
     sealer: Arc<Sealer>,
     digests: RwLock<HashMap<Name, Digest>>,
     scopes: RwLock<HashMap<Geo, ScopeKey>>,
+    /// Held while a geo's key is made.
+    making: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for KeyRing {
@@ -83,7 +85,8 @@ impl KeyRing {
             let geo = Name::new(&geo).map_err(|_| SealError::Opened)?;
             scopes.insert(geo, ScopeKey::new(id, secret));
         }
-        Ok(Self { sealer, digests: RwLock::new(digests), scopes: RwLock::new(scopes) })
+        let making = tokio::sync::Mutex::default();
+        Ok(Self { sealer, digests: RwLock::new(digests), scopes: RwLock::new(scopes), making })
     }
 
     /// Whether this is the digest of the secret of this key; in constant time, and an unknown id costs the same.
@@ -108,8 +111,13 @@ impl KeyRing {
 
     /// The key of a geo; it is made, and kept, when it is first asked for.
     pub async fn scope_key(&self, store: &Store, geo: &Geo) -> Result<ScopeKey, RingError> {
-        if let Some(key) = self.scopes.read().get(geo) {
-            return Ok(key.clone());
+        if let Some(key) = self.known(geo) {
+            return Ok(key);
+        }
+        // Two that ask at first would make two: one for this process, the other for the next start, which reads the latest.
+        let _making = self.making.lock().await;
+        if let Some(key) = self.known(geo) {
+            return Ok(key);
         }
         let id = format!("k-{}", hex(random::<8>()?.as_slice()));
         let secret = Zeroizing::new(random::<32>()?.to_vec());
@@ -117,16 +125,13 @@ impl KeyRing {
         store
             .keep_scope_key(&ScopeKeyRow { id: id.clone(), geo: geo.to_string(), sealed }, clock::now())
             .await?;
-        // Two callers may both have made one: the store's latest is what the next start would use.
-        let latest = store.scope_keys().await?.into_iter().rfind(|row| row.geo == geo.as_str());
-        let key = match latest {
-            Some(row) => {
-                let secret = self.sealer.open(Use::ScopeKey(&row.id), &row.sealed)?;
-                ScopeKey::new(row.id, secret)
-            }
-            None => ScopeKey::new(id, secret),
-        };
-        Ok(self.scopes.write().entry(geo.clone()).or_insert(key).clone())
+        let key = ScopeKey::new(id, secret);
+        self.scopes.write().insert(geo.clone(), key.clone());
+        Ok(key)
+    }
+
+    fn known(&self, geo: &Geo) -> Option<ScopeKey> {
+        self.scopes.read().get(geo).cloned()
     }
 
     /// A key fact with the MAC of its secret for a geo; `None` where no secret of it is known.
@@ -134,5 +139,24 @@ impl KeyRing {
         let digest = self.digests.read().get(public_id).copied()?;
         let mac = hmac::sign(&scope.hmac, &digest).as_ref().try_into().unwrap_or_default();
         Some(Key { mac, scope_key: scope.id.clone(), ..fact.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_geo_has_one_key_whoever_asks_first_and_after_a_restart() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(&home.path().join("store.db")).await.unwrap();
+        let sealer = Arc::new(Sealer::new(&[7; 32]).unwrap());
+        let geo = Geo::new("eu").unwrap();
+        let ring = KeyRing::open(&store, sealer.clone()).await.unwrap();
+        let asked = futures_util::future::join_all((0..16).map(|_| ring.scope_key(&store, &geo))).await;
+        let ids: Vec<String> = asked.into_iter().map(|key| key.unwrap().id).collect();
+        let again = KeyRing::open(&store, sealer).await.unwrap();
+        let after = again.scope_key(&store, &geo).await.unwrap().id;
+        assert!(ids.iter().all(|id| *id == after), "{after} after a restart, before it {ids:?}");
     }
 }

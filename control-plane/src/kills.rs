@@ -5,6 +5,7 @@
 //! signing and sending (`api::sync`).
 
 mod check;
+mod earlier;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +26,8 @@ use crate::error::{ChangeError, unspoken};
 use crate::registry::Registry;
 use crate::store::{Head, KillChange, KillRow, Store, StoreError};
 
-pub(crate) use check::checked;
+pub(crate) use check::{There, checked};
+pub(crate) use earlier::Earlier;
 
 /// Kills there may be: each is looked at by every request of every node.
 const MOST: usize = 1_000;
@@ -62,6 +64,15 @@ pub(crate) struct Telling {
     pub(crate) seq: u64,
 }
 
+/// Whether what a kill names is or ever was in force; of what is no resource, no.
+pub(crate) async fn was_in_force(spec: &KillSpec, store: &Store) -> Result<bool, StoreError> {
+    Ok(earlier::versions_of(spec, store).await?.is_some_and(|(_, versions)| !versions.is_empty()))
+}
+
+fn corrupt(id: &str) -> StoreError {
+    StoreError::Corrupt(format!("a kill that can't be read, `{id}`"))
+}
+
 /// The AIP name of a kill.
 pub(crate) fn named(id: &Name) -> String {
     format!("kills/{id}")
@@ -71,7 +82,6 @@ impl Kills {
     /// Reads what is switched off.
     pub(crate) async fn open(store: &Store) -> Result<Self, StoreError> {
         let (seq, rows) = store.kills().await?;
-        let corrupt = |id: &str| StoreError::Corrupt(format!("a kill that can't be read, `{id}`"));
         let read = |row: KillRow| {
             let id = Name::new(&row.id).map_err(|_| corrupt(&row.id))?;
             Ok((id, Kill::decode(row.body.as_slice()).map_err(|_| corrupt(&row.id))?))
@@ -87,6 +97,12 @@ impl Kills {
     /// What is switched off now.
     pub fn current(&self) -> Arc<KillsNow> {
         self.shared.current.borrow().clone()
+    }
+
+    /// The newest kill of an id that was lifted, as it was then; nothing is switched off by it.
+    pub(crate) async fn lifted(&self, id: &Name) -> Result<Option<Kill>, StoreError> {
+        let Some(row) = self.shared.store.lifted_kill(id.as_str()).await? else { return Ok(None) };
+        Ok(Some(Kill::decode(row.body.as_slice()).map_err(|_| corrupt(&row.id))?))
     }
 
     /// What is switched off, and every change of it; a slow reader sees the latest, not each.
@@ -135,8 +151,8 @@ impl Shared {
             name: named(&id),
             create_time: Some(clock::timestamp(now)),
             spec: Some(spec),
-            state: String::new(),
             creator: act.actor.clone(),
+            ..Kill::default()
         };
         let row = KillRow { id: id.to_string(), body: kill.encode_to_vec() };
         let event = changed_aside(&act, &named(&id), (None, Some(&row.body)), now);
@@ -149,8 +165,17 @@ impl Shared {
         let _turn = self.writing.lock().await;
         let before = self.current.borrow().clone();
         let Some(kill) = before.kills.get(&id) else { return Err(missing(&id).into()) };
-        let event = changed_aside(&act, &named(&id), (Some(&kill.encode_to_vec()), None), clock::now());
-        let seq = self.store.change_kills(KillChange::Lifted(id.as_str()), &event).await?;
+        let now = clock::now();
+        let event = changed_aside(&act, &named(&id), (Some(&kill.encode_to_vec()), None), now);
+        let lifted = Kill {
+            state: "lifted".to_owned(),
+            lift_time: Some(clock::timestamp(now)),
+            lifter: act.actor.clone(),
+            lift_reason: act.reason.clone(),
+            ..kill.clone()
+        };
+        let row = KillRow { id: id.to_string(), body: lifted.encode_to_vec() };
+        let seq = self.store.change_kills(KillChange::Lifted(&row, now), &event).await?;
         self.tell(seq, |kills| kills.remove(&id));
         Ok(())
     }
@@ -177,13 +202,24 @@ impl KillsNow {
     }
 }
 
-/// What is switched off, as a geo's nodes are told: without what names things that are in no policy there, which are `projected` of
-/// what is in force at `head` or before it. What `told` has, which is the set before, stays for as long as it is switched off: nodes
-/// may enforce a policy that has the thing for a while after the policy in force has lost it.
+/// What nodes of a geo may enforce.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held<'a> {
+    /// The policies in force there.
+    pub(crate) policies: &'a [&'a Facts],
+    /// What was in an earlier one.
+    pub(crate) earlier: &'a Earlier,
+    /// The set that was told before.
+    pub(crate) told: &'a KillSet,
+}
+
+/// What is switched off, as a geo's nodes are told: without what names things that never were in a policy there. What was told, or was
+/// in an earlier policy, stays for as long as it is switched off: a node that takes no newer one enforces one that has the thing after
+/// the policy in force has lost it.
 ///
 /// The seq grows with each change of kills and with each revision, because a revision may bring a thing that is switched off into a
 /// geo; 0 before the first kill. What holds the same kills as what was sent before need not be sent again.
-pub fn set_for(now: &KillsNow, geo: &Geo, (projected, told): (&[&Facts], &KillSet), head: Head) -> KillSet {
+pub(crate) fn set_for(now: &KillsNow, geo: &Geo, held: Held<'_>, head: Head) -> KillSet {
     let revision = u64::try_from(head.revision).unwrap_or_default();
     let seq = if now.seq == 0 { 0 } else { now.seq.saturating_add(revision) };
     let here = |(id, kill): (&Name, &Kill)| {
@@ -191,8 +227,9 @@ pub fn set_for(now: &KillsNow, geo: &Geo, (projected, told): (&[&Facts], &KillSe
         let was_told = |told: &proto::sync::Kill| {
             told.id == id.as_str() && told.target == spec.target && told.name == spec.resource
         };
-        let concerned =
-            told.kills.iter().any(was_told) || projected.iter().any(|facts| is_in(spec, geo, facts));
+        let concerned = held.told.kills.iter().any(was_told)
+            || held.policies.iter().any(|facts| is_in(spec, geo, facts))
+            || held.earlier.had(spec);
         concerned.then(|| proto::sync::Kill {
             id: id.to_string(),
             target: spec.target.clone(),

@@ -14,6 +14,8 @@ use proto::admin::SourceFile;
 use crate::publish::{Approved, Staging};
 
 pub use apply::apply;
+pub(crate) use apply::{bringing, changes, faulty, place};
+pub(crate) use bind::sole_list;
 pub use delete::delete;
 pub use export::{Selection, export};
 

@@ -1,10 +1,12 @@
 //! The data-plane nodes that are or were connected, as they last said of themselves.
 //!
 //! Law: lossy by design; nothing is decided by it: who is let in is for `admission` to say. The sync server writes, the admin API reads. A node is connected while any
-//! session of it is, and is what its newest open session says. What is known outlives the process, seconds behind; after a
-//! start nobody is connected until heard again; a node that is new is kept before it is answered. A node keeps the resource name it was first given: `nodes/(id)`, or
-//! `geos/(geo)/nodes/(id)` where a node of another geo had the id before.
+//! session of it is, and is what its newest open session says; what it enforces is the least of what its processes say. What is known outlives the process, seconds
+//! behind; after a start nobody is connected until heard again; a node that is new is kept before it is answered. A node keeps the resource name it was first given:
+//! `nodes/(id)`, or `geos/(geo)/nodes/(id)` where a node of another geo had the id before.
 
+mod duplicate;
+mod expected;
 mod forget;
 pub(crate) mod said;
 pub(crate) mod standing;
@@ -26,6 +28,7 @@ use crate::admission::Admission;
 use crate::ca::LEAF_VALIDITY;
 use crate::clock;
 use crate::drains::Drains;
+use crate::quiet::Fickle;
 use crate::store::{NodeRow, Store, StoreError};
 
 /// Between two writes of what changed: every status of every node is a change.
@@ -45,6 +48,9 @@ pub(crate) const AWAITED: &str = "awaited";
 
 /// The word for a node that is let in no more.
 const REVOKED: &str = "revoked";
+
+/// For how long a stream must stand before its node is steadily there, in microseconds: a few heartbeats.
+pub(crate) const STEADY: i64 = 10 * 1_000_000;
 
 type Place = (Geo, Name);
 
@@ -83,6 +89,8 @@ struct Known {
     unkept: BTreeSet<Place>,
     /// What each node refused last, by digest, and why.
     refused: BTreeMap<Place, (Vec<u8>, BTreeSet<NackCode>)>,
+    /// What was told of how each node finds the audit log.
+    witnesses: BTreeMap<Place, Fickle>,
     /// Sessions that are open, each as it last said of itself, oldest first. INVARIANT: what the newest says of itself is in
     /// `nodes` alone, so that a word of it is no copy of the whole.
     open: BTreeMap<Place, Vec<(u64, Node)>>,
@@ -147,6 +155,14 @@ impl Known {
         codes.insert(nack.code())
     }
 
+    /// A node as all of its processes that are there say it is.
+    fn shown(&self, place: &Place, node: &Node) -> Node {
+        match self.open.get(place) {
+            Some(open) if open.len() > 1 => duplicate::least(node, open),
+            _ => node.clone(),
+        }
+    }
+
     fn unkept(&mut self, place: &Place) {
         if !self.unkept.contains(place) {
             self.unkept.insert(place.clone());
@@ -205,6 +221,8 @@ impl NodeRegistry {
             *said = before;
         }
         let rival = open.iter().map(|(_, other)| &other.boot_id).find(|other| **other != boot).cloned();
+        // Almost always the only one.
+        open.reserve_exact(1);
         open.push((number, Node::default()));
         known.unkept.insert(place.clone());
         self.shared.changed.notify_one();
@@ -238,8 +256,9 @@ impl NodeRegistry {
 
     /// What is known of a node.
     pub fn get(&self, geo: &Geo, id: &Name) -> Option<Node> {
-        let node = self.shared.known.read().nodes.get(&(geo.clone(), id.clone())).cloned();
-        node.map(|node| self.as_it_stands((geo, id), node))
+        let (known, place) = (self.shared.known.read(), (geo.clone(), id.clone()));
+        let node = known.nodes.get(&place)?;
+        Some(self.as_it_stands((geo, id), known.shown(&place, node)))
     }
 
     /// Which node has a name: one that is known by it, or the one that `geos/(geo)/nodes/(id)` says.
@@ -255,7 +274,9 @@ impl NodeRegistry {
     fn as_it_stands(&self, (geo, id): (&Geo, &Name), node: Node) -> Node {
         let drain = self.drains.of(&(geo.clone(), id.clone()));
         let node = Node { drain, ..node };
-        let Some(at) = self.admission.revoked_at(geo, id) else { return node };
+        let Some(at) = self.admission.revoked_at(geo, id) else {
+            return Node { expected: expected::is(&node, self.watch(), clock::now()), ..node };
+        };
         Node { revoke_time: Some(clock::timestamp(at)), state: REVOKED.to_owned(), ..node }
     }
 
@@ -263,8 +284,9 @@ impl NodeRegistry {
     pub fn list(&self, after: Option<&(Geo, Name)>, size: usize) -> Vec<((Geo, Name), Node)> {
         let known = self.shared.known.read();
         let later = known.nodes.iter().filter(|(at, _)| after.is_none_or(|after| *at > after));
-        let shown =
-            |(at, node): (&Place, &Node)| (at.clone(), self.as_it_stands((&at.0, &at.1), node.clone()));
+        let shown = |(at, node): (&Place, &Node)| {
+            (at.clone(), self.as_it_stands((&at.0, &at.1), known.shown(at, node)))
+        };
         later.take(size).map(shown).collect()
     }
 
@@ -276,7 +298,8 @@ impl NodeRegistry {
     /// Every node that is known, with when it was revoked.
     pub fn fleet(&self) -> Vec<Node> {
         let known = self.shared.known.read();
-        known.nodes.iter().map(|((geo, id), node)| self.as_it_stands((geo, id), node.clone())).collect()
+        let stands = |(at, node): (&Place, &Node)| self.as_it_stands((&at.0, &at.1), known.shown(at, node));
+        known.nodes.iter().map(stands).collect()
     }
 
     /// Since when nodes are heard.
@@ -292,9 +315,11 @@ impl NodeRegistry {
             None => node.state == state,
         };
         let count = |state| (state, known.nodes.iter().filter(|(at, node)| stands(at, node, state)).count());
-        let behind = |node: &&Node| node.state == CONNECTED && node.confirmed_revision < head;
+        let behind = |(at, node): &(&Place, &Node)| {
+            node.state == CONNECTED && known.shown(at, node).confirmed_revision < head
+        };
         let states = [CONNECTED, INCOMPATIBLE, DISCONNECTED, AWAITED, REVOKED].map(count);
-        (states, known.nodes.values().filter(behind).count())
+        (states, known.nodes.iter().filter(behind).count())
     }
 
     /// The geos that nodes are known in.
@@ -344,6 +369,11 @@ impl NodeSession {
     /// of its streams.
     pub(crate) fn refuses_anew(&self, digest: &[u8], nack: &Nack) -> bool {
         self.shared.known.write().refuse(&self.place, digest, nack)
+    }
+
+    /// Notes how the node finds the audit log; gives whether that is to be told, on whichever of its streams it says so.
+    pub(crate) fn finds_log(&self, wrong: bool) -> bool {
+        self.shared.known.write().witnesses.entry(self.place.clone()).or_default().is_news(wrong)
     }
 }
 
@@ -437,6 +467,45 @@ mod tests {
     }
 
     #[test]
+    fn of_a_node_that_is_two_processes_what_is_said_is_the_least_of_what_they_say() {
+        let nodes = NodeRegistry::default();
+        let begin = |boot: &str, seq: u64| {
+            nodes.begin(&name("eu"), &name("a"), |node: &mut Node| {
+                *node = Node { name: std::mem::take(&mut node.name), ..Node::default() };
+                (node.boot_id, node.schema) = (boot.to_owned(), SCHEMA);
+                (node.confirmed_revision, node.applied_epoch, node.line) =
+                    (i64::try_from(seq).unwrap(), 1, "candidate".to_owned());
+                (node.revocation_seq, node.kill_seq) = (seq, seq);
+            })
+        };
+        let told =
+            |node: Node| (node.confirmed_revision, node.revocation_seq, node.kill_seq, node.other_boot_ids);
+        let shown = || {
+            let listed = [nodes.fleet().remove(0), nodes.list(None, 9).remove(0).1].map(told);
+            let got = told(nodes.get(&name("eu"), &name("a")).unwrap());
+            assert_eq!(listed, [got.clone(), got.clone()]);
+            got
+        };
+        let older = begin("one", 7);
+        assert_eq!(shown(), (7, 7, 7, vec![]));
+        let newer = begin("two", 9);
+        assert_eq!((shown(), nodes.tally(9).1), ((7, 7, 7, vec!["one".to_owned()]), 1));
+        older
+            .update(|node| (node.confirmed_revision, node.kill_seq, node.line) = (9, 8, "stable".to_owned()));
+        assert_eq!((shown(), nodes.tally(9).1), ((9, 7, 8, vec!["one".to_owned()]), 0));
+        assert_eq!(nodes.fleet().remove(0).line, "stable");
+        // What is of another epoch says nothing of this one.
+        older.update(|node| node.applied_epoch = 2);
+        assert_eq!(shown(), (9, 0, 0, vec!["one".to_owned()]));
+        // A stream of the same process that was not seen to end says nothing more.
+        let again = begin("two", 10);
+        drop(older);
+        assert_eq!(shown(), (10, 10, 10, vec![]));
+        drop((newer, again));
+        assert_eq!(shown(), (10, 10, 10, vec![]));
+    }
+
+    #[test]
     fn a_refusal_is_news_once_whatever_stream_it_comes_by() {
         let nodes = NodeRegistry::default();
         let begin = |id: &str| nodes.begin(&name("eu"), &name(id), |_| ());
@@ -451,6 +520,16 @@ mod tests {
         assert!(says(&again, 1, 77) && !says(&again, 1, 78), "what is no code is one");
         assert!(says(&again, 2, 8), "another snapshot");
         assert!(says(&begin("b"), 2, 8), "another node");
+    }
+
+    #[test]
+    fn a_node_that_finds_the_log_wrong_and_well_again_is_told_of_once() {
+        let nodes = NodeRegistry::default();
+        let begin = |id: &str| nodes.begin(&name("eu"), &name(id), |_| ());
+        let told = |id: &str, wrong: bool| begin(id).finds_log(wrong);
+        assert!(!told("a", false) && told("a", true) && !told("a", true) && told("a", false));
+        assert!((0..1_000).all(|at| !told("a", at % 2 == 0)), "on any number of streams");
+        assert!(told("b", true), "another node");
     }
 
     #[tokio::test]

@@ -8,23 +8,25 @@
 mod approved;
 mod audit;
 mod epoch;
+mod guard;
+mod judge;
 pub mod lines;
 mod load;
 mod plan;
-mod refusals;
+mod scopes;
 mod trail;
+mod unlogged;
+mod withheld;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use policy_engine::compile::compile;
 use policy_engine::facts::Facts;
-use policy_engine::snapshot::{CompiledSnapshot, Header};
-use policy_engine::{Change as Changed, Shrunk, apply};
+use policy_engine::snapshot::CompiledSnapshot;
+use policy_engine::vocabulary::Geo;
+use policy_engine::{Change as Changed, Versions};
 use prost::Message as _;
 use proto::admin::Rollout;
-use proto::code::ErrorCode;
-use proto::status::Refusal;
 use tokio::sync::{Mutex, watch};
 
 use crate::approval::ApprovalConfig;
@@ -37,7 +39,7 @@ use crate::kills::Kills;
 use crate::registry::Registry;
 use crate::revocations::Revoked;
 use crate::seal::Sealer;
-use crate::store::{Batch, Digest, Head, Page, RolloutRow, Store, Written};
+use crate::store::{Batch, Digest, Event, Head, Page, RolloutRow, Store, Written};
 use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 use crate::vault::Vault;
@@ -45,12 +47,16 @@ use crate::vault::Vault;
 pub use crate::act::Act;
 pub(crate) use approved::settled;
 pub use audit::noted;
+use judge::{Judged, changed, judge};
 pub use lines::{Active, InForce};
 pub use load::OpenError;
 use plan::Applied;
 pub use plan::{Approved, Change, Effect, Effects, Plan, Staging};
-use refusals::Refusals;
+use scopes::{Judgement, Scopes};
+pub use scopes::{Projected, Projections};
 use trail::Trail;
+use unlogged::Unlogged;
+use withheld::Withheld;
 
 /// One version of everything a request is judged by.
 #[derive(Debug)]
@@ -71,6 +77,8 @@ pub struct Published {
     pub revoked: Arc<Revoked>,
     /// The newest revision whose author said that it may hold much less than the one before; 0: none.
     pub shrink_revision: i64,
+    /// What each geo has of the facts, where that was worked out to judge them; empty where it was not.
+    pub projected: Projections,
 }
 
 /// What came of an act.
@@ -126,9 +134,12 @@ struct Shared {
     ring: KeyRing,
     kills: Kills,
     metrics: Metrics,
-    refusals: Refusals,
+    refusals: Unlogged,
+    reads: Unlogged,
     writing: Mutex<()>,
     trail: Trail,
+    scopes: Scopes,
+    withheld: Withheld,
     current: watch::Sender<Arc<Published>>,
     /// The same with the line that is for everybody.
     in_force: watch::Sender<InForce>,
@@ -147,7 +158,9 @@ impl Publisher {
         let (current, _) = watch::channel(in_force.head.clone());
         let (in_force, _) = watch::channel(in_force);
         let metrics = Metrics::default();
-        let (refusals, writing, trail) = (Refusals::default(), Mutex::new(()), Trail::default());
+        let (refusals, reads) = (Unlogged::refusals(), Unlogged::reads());
+        let (writing, trail) = (Mutex::new(()), Trail::default());
+        let scopes = Scopes::open(store.peaks().await?, &current.borrow().facts);
         let shared = Shared {
             store,
             gate,
@@ -156,8 +169,11 @@ impl Publisher {
             kills,
             metrics,
             refusals,
+            reads,
             writing,
             trail,
+            scopes,
+            withheld: Withheld::default(),
             current,
             in_force,
         };
@@ -170,6 +186,12 @@ impl Publisher {
         self.shared.current.borrow().clone()
     }
 
+    /// Holds what is published to what nodes of a geo take, from now on.
+    pub async fn follow(&self, geo: &Geo) -> Result<(), ChangeError> {
+        let (shared, geo) = (self.shared.clone(), geo.clone());
+        tokio::spawn(async move { shared.follow(&geo).await }).await.map_err(|_| ChangeError::Broken)?
+    }
+
     /// What is in force, and every change of it; a slow reader sees the latest, not each.
     pub fn watch(&self) -> watch::Receiver<Arc<Published>> {
         self.shared.current.subscribe()
@@ -180,20 +202,19 @@ impl Publisher {
         self.shared.in_force.subscribe()
     }
 
-    /// Keeps how the rollout goes on from where it was; nothing where it is not there any more.
-    pub async fn go_on(&self, from: &Rollout, record: Rollout) -> Result<(), ChangeError> {
+    /// Keeps how the rollout goes on from where it was; tells whether it was: where it is another by now, nothing is kept.
+    pub async fn go_on(&self, from: &Rollout, record: Rollout) -> Result<bool, ChangeError> {
         let (shared, from) = (self.shared.clone(), from.clone());
-        tokio::spawn(async move { shared.go_on(Some(from), record).await })
+        tokio::spawn(async move { shared.go_on(&from, record).await })
             .await
             .map_err(|_| ChangeError::Broken)?
     }
 
-    /// Keeps how a rollout goes on because somebody said so, and logs who.
-    pub async fn steer(&self, act: Act, record: Rollout) -> Result<(), ChangeError> {
-        let event = audit::steering(&act, record.candidate_revision, clock::now());
-        self.shared.store.log(&event).await?;
-        let shared = self.shared.clone();
-        tokio::spawn(async move { shared.go_on(None, record).await })
+    /// Brings a rollout from one state into another because somebody said so, and logs who. What it is otherwise stays as it is by then;
+    /// tells whether it was in that state.
+    pub async fn steer(&self, act: Act, (before, after): (&str, Rollout)) -> Result<bool, ChangeError> {
+        let (shared, before) = (self.shared.clone(), before.to_owned());
+        tokio::spawn(async move { shared.steer(&act, (&before, after)).await })
             .await
             .map_err(|_| ChangeError::Broken)?
     }
@@ -247,6 +268,11 @@ impl Publisher {
         &self.shared.kills
     }
 
+    /// Why geos are sent nothing of it.
+    pub(crate) fn withheld(&self) -> &Withheld {
+        &self.shared.withheld
+    }
+
     /// What is counted and measured.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
@@ -281,12 +307,6 @@ impl Publisher {
             Err(OpenError::Ring(_)) => Err(ChangeError::Broken),
         }
     }
-
-    /// Logs an act that was refused, or counts it where its actor was refused too often of late.
-    pub async fn log_refusal(&self, act: &Act, outcome: &str) -> Result<(), ChangeError> {
-        let Some(unlogged) = self.shared.refusals.admit(&act.actor, Instant::now()) else { return Ok(()) };
-        Ok(self.shared.store.log(&audit::refusal(act, outcome, (clock::now(), unlogged))).await?)
-    }
 }
 
 impl Shared {
@@ -307,14 +327,14 @@ impl Shared {
             let rollout = lines::bringing(lines.rollout.as_ref(), &effects);
             return Ok(Outcome { published: base, registry, effects, changed: false, rollout });
         }
+        guard::bounded(applied.registry.size())?;
         let rollout = lines::after(&lines, (&plan, &applied), &act.actor)?;
         let Applied { facts, registry, written, effects } = applied;
         let changes = changed(&effects);
         let before = Some((base.compiled.clone(), changes.clone()));
         let Judged { facts, compiled } = judge(facts, plan.after(base.head).revision, before).await?;
-        if let Some(shrunk) = policy_engine::shrunk(&base.facts, &facts).filter(|_| !plan.may_shrink) {
-            return Err(shrinks(shrunk).into());
-        }
+        let versions = Versions { before: &base.facts, after: &facts };
+        let mut judged = guard::guarded(&self.scopes, versions, (&changes, plan.may_shrink))?;
         let head = plan.after(base.head);
         let revision = head.revision;
         let published = Arc::new(Published {
@@ -323,9 +343,10 @@ impl Shared {
             registry: registry.clone(),
             authoriser: base.authoriser.after(&base.registry, &registry, &facts),
             revoked: base.revoked.after(&written, &facts, revision),
-            shrink_revision: if plan.may_shrink { revision } else { base.shrink_revision },
+            shrink_revision: if judged.may_shrink { revision } else { base.shrink_revision },
             facts,
             compiled,
+            projected: judged.projected(base.head.revision),
         });
         let stable = match &rollout {
             Some(rollout) => Arc::new(rollout.stable(&published, &lines.stable)?),
@@ -338,7 +359,8 @@ impl Shared {
             return Ok(outcome(base, false));
         }
         let kept = plan.ends.as_ref().or(rollout.as_ref().map(|rollout| &rollout.record)).map(kept);
-        self.commit(act, (&lines, &plan, kept.as_ref()), (&written, published.digest, now)).await?;
+        self.commit(act, (&lines, &plan, kept.as_ref()), (&written, published.digest, now), &judged).await?;
+        self.scopes.keep(judged);
         self.ring.keep(plan.keys);
         self.gate.vault.keep(&plan.credentials);
         self.trail.leave(revision, changes);
@@ -351,19 +373,49 @@ impl Shared {
         Ok(outcome(published, true))
     }
 
-    /// Keeps how the rollout goes on. One that is completed leaves one line for everybody.
-    async fn go_on(&self, from: Option<Rollout>, record: Rollout) -> Result<(), ChangeError> {
+    /// Keeps another state and its reason, with the event of it. What the rollout is otherwise is what it is now: it may have gone on
+    /// since it was read.
+    async fn steer(&self, act: &Act, (before, after): (&str, Rollout)) -> Result<bool, ChangeError> {
         let _turn = self.writing.lock().await;
+        let now = self.in_force.borrow().rollout.clone();
+        let now = now.filter(|now| now.record.name == after.name && now.record.state == before);
+        let Some(now) = now else { return Ok(false) };
+        let Rollout { state, reason, candidate_revision, .. } = after;
+        let event = audit::steering(act, candidate_revision, clock::now());
+        self.keep(Rollout { state, reason, ..now.record.clone() }, Some(&event)).await?;
+        Ok(true)
+    }
+
+    /// Keeps how the rollout goes on from what it was; where it is something else by now, that stays.
+    async fn go_on(&self, from: &Rollout, record: Rollout) -> Result<bool, ChangeError> {
+        let _turn = self.writing.lock().await;
+        let is_as_it_was = self.in_force.borrow().rollout.as_ref().is_some_and(|now| now.record == *from);
+        if is_as_it_was {
+            self.keep(record, None).await?;
+        }
+        Ok(is_as_it_was)
+    }
+
+    /// Keeps what the rollout in force is from now on. One that is completed leaves one line for everybody. INVARIANT: `writing` is held.
+    async fn keep(&self, record: Rollout, event: Option<&Event<'_>>) -> Result<(), ChangeError> {
         let lines = self.in_force.borrow().clone();
-        let active = lines.rollout.as_ref().filter(|active| active.record.name == record.name);
-        let active = active.filter(|active| from.is_none_or(|from| active.record == from));
-        let Some(active) = active else { return Ok(()) };
-        self.store.keep_rollout(&kept(&record)).await?;
+        let Some(active) = &lines.rollout else { return Ok(()) };
+        self.store.keep_rollout(&kept(&record), event).await?;
         let next = match lines::is_over(&record) {
             true => InForce::settled(lines.head.clone()),
             false => InForce { rollout: Some(Arc::new(active.with(record))), ..lines.clone() },
         };
         self.in_force.send_replace(next);
+        Ok(())
+    }
+
+    /// Looks at a geo from now on, as one that has nodes.
+    async fn follow(&self, geo: &Geo) -> Result<(), ChangeError> {
+        let _turn = self.writing.lock().await;
+        let facts = self.current.borrow().facts.clone();
+        if let Some(peak) = self.scopes.follow(geo, &facts) {
+            self.store.keep_peak(&peak).await?;
+        }
         Ok(())
     }
 
@@ -378,28 +430,33 @@ impl Shared {
         act: &Act,
         (lines, plan, rollout): (&InForce, &Plan, Option<&RolloutRow>),
         (written, digest, now): (&[Written], Digest, i64),
+        judged: &Judgement,
     ) -> Result<(), ChangeError> {
         let base = &lines.head;
         let changes = audit::changes(base, written);
         let head = plan.after(base.head);
-        let events = audit::events(act, &changes, head.revision, now);
+        let told = plan.approves.as_ref().map_or_else(|| act.clone(), |proposal| proposal.told(act));
+        let events = audit::events(&told, &changes, head.revision, now);
         let keys = self.ring.seal(&plan.keys)?;
         let begun = (head.revision, rollout.filter(|_| plan.staging.is_some()));
-        let proposal = plan.approves.as_ref().map(|proposal| proposal.published(act, begun, now));
+        let settled = |proposal: &Approved| proposal.published(act, begun, now);
+        let settled = plan.approves.as_ref().map(|proposal| (settled(proposal), &proposal.record.proposer));
         let batch = Batch {
             base: base.head,
             epoch: head.epoch,
             digest,
             actor: &act.actor,
             action: &act.action,
+            why: (&told.reason, &told.ticket),
             now,
             written,
             events: &events,
             keys: &keys,
             credentials: &plan.credentials,
-            may_shrink: plan.may_shrink,
+            may_shrink: judged.may_shrink,
+            peaks: &judged.peaks,
             rollout,
-            proposal: proposal.as_ref(),
+            proposal: settled.as_ref().map(|(settled, proposer)| (settled, proposer.as_str())),
         };
         self.store.commit(&batch).await?;
         Ok(())
@@ -412,45 +469,6 @@ fn kept(record: &Rollout) -> RolloutRow {
         body: record.encode_to_vec(),
         active: !lines::is_over(record),
     }
-}
-
-fn shrinks(Shrunk { what, before, after }: Shrunk) -> Refusal {
-    let line = format!(
-        "of {before} {what} {after} would be left, which nodes take for an accident: say `allowShrink` (`--allow-shrink`) if \
-         it is meant"
-    );
-    Refusal::new(ErrorCode::FailedPrecondition, line)
-}
-
-/// Facts with the snapshot they compile to.
-struct Judged {
-    facts: Arc<Facts>,
-    compiled: Arc<CompiledSnapshot>,
-}
-
-/// The resources that become something else.
-fn changed(effects: &Effects) -> Vec<Changed> {
-    let changed = effects.iter().filter(|(_, _, effect)| *effect != Effect::Unchanged);
-    changed.map(|(kind, id, _)| Changed { kind: *kind, id: id.clone() }).collect()
-}
-
-/// Compiles facts off the runtime's own threads; where those before and the changes are known, for the cost of the changes.
-async fn judge(
-    facts: Facts,
-    revision: i64,
-    before: Option<(Arc<CompiledSnapshot>, Vec<Changed>)>,
-) -> Result<Judged, ChangeError> {
-    let facts = Arc::new(facts);
-    let header = Header { revision: u64::try_from(revision).unwrap_or_default(), geo: None };
-    let task = tokio::task::spawn_blocking(move || {
-        let compiled = match before {
-            Some((before, changes)) => apply(&before, &facts, header, &changes),
-            None => compile(&facts, header),
-        };
-        let compiled = compiled.map_err(ChangeError::Faults)?;
-        Ok(Judged { facts, compiled: Arc::new(compiled) })
-    });
-    task.await.map_err(|_| ChangeError::Broken)?
 }
 
 impl Published {

@@ -43,6 +43,8 @@ impl Stored {
 struct Shelf {
     entries: Map<Id, Arc<Stored>>,
     digests: Tree,
+    /// Of all of them.
+    bytes: usize,
 }
 
 /// Everything in force.
@@ -94,14 +96,23 @@ impl Registry {
     pub(crate) fn put(&mut self, kind: Kind, id: Id, stored: Arc<Stored>) {
         let shelf = self.shelf(kind);
         shelf.digests.put(&id, stored.digest);
-        shelf.entries.insert(id, stored);
+        shelf.bytes = shelf.bytes.saturating_add(stored.bytes.len());
+        let before = shelf.entries.insert(id, stored);
+        shelf.bytes = shelf.bytes.saturating_sub(before.map_or(0, |before| before.bytes.len()));
+    }
+
+    /// How many resources there are, and their bytes.
+    pub fn size(&self) -> (usize, usize) {
+        let sizes = self.shelves.values().map(|shelf| (shelf.entries.len(), shelf.bytes));
+        sizes.fold((0, 0), |(count, bytes), (more, size)| (count + more, bytes.saturating_add(size)))
     }
 
     /// Takes a resource out.
     pub(crate) fn take(&mut self, kind: Kind, id: &Id) {
         let shelf = self.shelf(kind);
         shelf.digests.take(id);
-        shelf.entries.remove(id);
+        let before = shelf.entries.remove(id);
+        shelf.bytes = shelf.bytes.saturating_sub(before.map_or(0, |before| before.bytes.len()));
     }
 
     fn shelf(&mut self, kind: Kind) -> &mut Shelf {

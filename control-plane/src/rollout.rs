@@ -1,13 +1,16 @@
 //! Rollouts on their way: from stage to stage while all is well, and back where it is not.
 //!
 //! Law: a stage ends when all its nodes enforce the candidate and nothing spoke against it for as long as it is to bake. A refusal,
-//! a restart, a node that does not follow in time, and answers that fail or are refused more often than before, each take the
-//! rollout back by a new revision. Nothing is decided here about keys that were taken back or kills: they are above both lines.
-//! A control plane that starts again goes on where it was, once the nodes are back that were there; what bakes bakes anew.
+//! a restart, a node that does not follow in time, and answers that fail or are refused more often than under the stable content, each
+//! take the rollout back by a new revision. Nothing is decided here about keys that were taken back or kills: they are above both lines.
+//! A control plane that starts again goes on where it was, once the nodes are back that were there; what bakes bakes anew. One that was
+//! stopped for a while, or whose clock was set, does the same.
 
+mod causes;
 mod conduct;
 mod contents;
 mod fleet;
+mod pace;
 mod rates;
 mod stages;
 
@@ -18,14 +21,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::RolloutConfig;
+use crate::error::ChangeError;
 use crate::nodes::NodeRegistry;
 use crate::nodes::standing::Standing;
 use crate::publish::{Act, Active, Publisher};
+use crate::quiet::Quiet;
 use crate::store::StoreError;
 
 pub use conduct::{conduct, told};
 pub use contents::Contents;
 pub use fleet::Observed;
+use pace::Pace;
 pub use stages::{Step, plan};
 
 /// Between two looks at a rollout.
@@ -35,12 +41,14 @@ const TURN: Duration = Duration::from_millis(100);
 pub async fn run(publisher: Publisher, nodes: NodeRegistry, config: RolloutConfig, stop: CancellationToken) {
     let mut lines = publisher.lines();
     let mut last = String::new();
+    let mut looker = Looker { publisher, nodes, config, pace: Pace::begun(), trouble: Quiet::default() };
     loop {
         let active = lines.borrow_and_update().rollout.clone();
         if let Some(Active { record, .. }) = active.as_deref()
             && record.name != last
         {
             last.clone_from(&record.name);
+            looker.pace = Pace::begun();
             tracing::info!(
                 rollout = record.name,
                 state = record.state,
@@ -58,7 +66,7 @@ pub async fn run(publisher: Publisher, nodes: NodeRegistry, config: RolloutConfi
                 }
             }
             Some(active) => {
-                look(&publisher, &nodes, &config, &active).await;
+                looker.look(&active).await;
                 if stop.run_until_cancelled(tokio::time::sleep(TURN)).await.is_none() {
                     return;
                 }
@@ -67,35 +75,72 @@ pub async fn run(publisher: Publisher, nodes: NodeRegistry, config: RolloutConfi
     }
 }
 
-/// One look at a rollout, and what follows of it.
-async fn look(publisher: &Publisher, nodes: &NodeRegistry, config: &RolloutConfig, active: &Active) {
-    let name = &active.record.name;
-    let observed = match observed(publisher, nodes, Some(&active.record)).await {
-        Ok(observed) => observed,
-        Err(error) => {
-            tracing::error!(rollout = name, %error, "what the lines are can't be read: it is looked at again");
-            return;
-        }
-    };
-    let done = match conduct(&active.record, &observed, config) {
-        Step::Stay => return,
-        Step::Go(record) => {
-            let (before, after) = (&active.record, record.as_ref().clone());
-            let kept = publisher.go_on(before, *record).await;
-            kept.inspect(|()| log(before, &after))
-        }
-        Step::Back(reason) => {
-            tracing::error!(rollout = name, reason, "a rollout is taken back");
-            // What speaks against it is kept with it.
-            if let Err(error) = publisher.go_on(&active.record, told(&active.record, &observed)).await {
-                tracing::warn!(rollout = name, %error, "what speaks against a rollout could not be kept");
+/// Who looks at rollouts, and what was seen before.
+struct Looker {
+    publisher: Publisher,
+    nodes: NodeRegistry,
+    config: RolloutConfig,
+    pace: Pace,
+    /// What went wrong last: it goes wrong again at each look.
+    trouble: Quiet,
+}
+
+impl Looker {
+    /// One look at a rollout, and what follows of it.
+    async fn look(&mut self, active: &Active) {
+        let name = &active.record.name;
+        match self.looked(&active.record).await {
+            Ok(()) => drop(self.trouble.is_over()),
+            Err(error) if self.trouble.is_news(&error) => {
+                tracing::error!(rollout = name, %error, "a rollout could not go on, and is looked at again");
             }
-            let act = Act::of_system("chancery.admin.v1.RolloutsService/AbortRollout");
-            publisher.take_back(Act { reason: reason.clone(), ..act }, name, &reason).await.map(drop)
+            Err(_) => {}
         }
-    };
-    if let Err(error) = done {
-        tracing::error!(rollout = name, %error, "a rollout could not go on, and is looked at again");
+    }
+
+    async fn looked(&mut self, record: &Rollout) -> Result<(), ChangeError> {
+        if let Some(set) = self.pace.look() {
+            // Kept before anything else is judged: what could not be kept is owed at the next look.
+            if self.publisher.go_on(record, pace::moved(record, set)).await? {
+                self.pace.settled();
+                let by_seconds = set / 1_000_000;
+                tracing::warn!(
+                    rollout = record.name,
+                    by_seconds,
+                    "this process was stopped, or its clock set: what bakes bakes anew"
+                );
+            }
+            return Ok(());
+        }
+        let observed = observed(&self.publisher, &self.nodes, Some(record)).await?;
+        let observed = Observed { watch: self.pace.watch(observed.watch), ..observed };
+        match conduct(record, &observed, &self.config) {
+            Step::Stay => Ok(()),
+            Step::Go(next) => {
+                let after = next.as_ref().clone();
+                self.publisher.go_on(record, *next).await?;
+                log(record, &after);
+                Ok(())
+            }
+            Step::Back(reason) => self.back((record, &observed), reason).await,
+        }
+    }
+
+    async fn back(
+        &mut self,
+        (record, observed): (&Rollout, &Observed),
+        reason: String,
+    ) -> Result<(), ChangeError> {
+        let name = &record.name;
+        // What speaks against it is kept with it.
+        let kept = self.publisher.go_on(record, told(record, observed, &self.config)).await;
+        let act = Act::of_system("chancery.admin.v1.RolloutsService/AbortRollout");
+        self.publisher.take_back(Act { reason: reason.clone(), ..act }, name, &reason).await?;
+        tracing::error!(rollout = name, reason, "a rollout is taken back");
+        if let Err(error) = kept {
+            tracing::warn!(rollout = name, %error, "what speaks against a rollout could not be kept");
+        }
+        Ok(())
     }
 }
 
@@ -129,3 +174,6 @@ pub async fn observed(
     };
     Ok(Observed { nodes: fleet, watch: nodes.watch(), now: clock::now(), contents })
 }
+
+#[cfg(test)]
+mod tests;

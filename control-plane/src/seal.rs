@@ -48,6 +48,8 @@ pub enum Use<'a> {
     ScopeKey(&'a str),
     /// The key of a signer, by its generation.
     Signer(&'a str),
+    /// A key that signs checkpoints of the audit log, by its generation.
+    AuditKey(&'a str),
 }
 
 impl Use<'_> {
@@ -57,6 +59,7 @@ impl Use<'_> {
             Self::Credential(id) => format!("chancery/seal/v1/credential/{id}"),
             Self::ScopeKey(id) => format!("chancery/seal/v1/scope-key/{id}"),
             Self::Signer(generation) => format!("chancery/seal/v1/signer/{generation}"),
+            Self::AuditKey(generation) => format!("chancery/seal/v1/audit-key/{generation}"),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Wiring: ports, certificates, tokens, start and stop. No opinion of its own on anything that is governed.
 
 mod accept;
+mod identity;
 mod opening;
 mod ops;
 mod peers;
+mod start;
 mod sync;
 mod token;
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,11 +27,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::actor::Authenticator;
+use crate::anchors;
 use crate::api::admin::Admin;
 use crate::api::enrolment::{EnrolmentService, MESSAGE_BYTES};
 use crate::api::rest;
 use crate::api::sync::SyncService;
 use crate::ca::Authority;
+use crate::checkpoints::{self, Checkpoints};
 use crate::config::Config;
 use crate::enrolment::Enrolment;
 use crate::lock::DirLock;
@@ -38,7 +41,6 @@ use crate::nodes::NodeRegistry;
 use crate::private;
 use crate::publish::{Publisher, Terms};
 use crate::rollout;
-use crate::seal::{MASTER_KEY_VARIABLE, Sealer};
 use crate::signer::Signers;
 use crate::store::Store;
 use crate::validity::{self, End, not_after};
@@ -73,18 +75,25 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Takes the directory, opens the store, binds every port and serves them.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        Box::pin(Self::begin(config)).await.map_err(|error| start::told(error, config))
+    }
+
+    async fn begin(config: &Config) -> anyhow::Result<Self> {
         let own = config.own_dir();
         private::own_dir(&own).with_context(|| format!("`{}` can't be made", own.display()))?;
         let lock = DirLock::take(&own)?;
-        let sealer = sealer(&own)?;
         let path = config.store_path();
+        identity::is_there(&own, &path)?;
+        let sealer = Arc::new(identity::sealer(&own, &path)?);
         let store = Store::open(&path)
             .await
             .with_context(|| format!("the store `{}` can't be opened", path.display()))?;
+        identity::is_used(&own, (&path, &store)).await?;
         let terms = Terms { upstream: config.upstream.clone(), approval: config.approval.clone() };
-        let publisher = Publisher::open(store, Arc::new(sealer), terms).await?;
+        let least = config.sync.signer_generation;
+        let authority = Arc::new(identity::authority(&own, (&store, &sealer), least).await?);
+        let publisher = Publisher::open(store, sealer, terms).await?;
         let tokens = token::configured(&config.admin, &own)?;
-        let authority = Arc::new(Authority::open_or_create(&own.join("ca"))?);
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let ports = Ports::bind(config).await?;
@@ -102,14 +111,21 @@ impl ControlPlane {
         let conducted = rollout::run(publisher.clone(), nodes.clone(), config.rollout.clone(), stop.clone());
         tasks.spawn(conducted);
 
-        let signers = Signers::open(
-            publisher.store(),
-            publisher.vault().sealer(),
-            (&authority, config.sync.signer_generation),
-        )
-        .await?;
+        let checkpoints =
+            Checkpoints::open(publisher.store(), publisher.vault().sealer(), config.audit.key_generation)
+                .await?;
+        tasks.spawn(checkpoints.clone().run(checkpoints::INTERVAL, stop.clone()));
+        let admin = admin.signing(checkpoints.clone());
+
+        let signers =
+            Signers::open(publisher.store(), publisher.vault().sealer(), (&authority, least)).await?;
+        identity::is_used(&own, (&path, publisher.store())).await?;
+        tasks.spawn(identity::Read::of(&own).watch(stop.clone()));
         let policy = (publisher.clone(), signers);
+        let (anchors, anchoring) = anchors::anchors(publisher.store());
+        tasks.spawn(anchoring.run(anchors::INTERVAL, stop.clone()));
         let sync = SyncService::new(policy, nodes.clone(), config.sync.heartbeat.0, stop.clone());
+        let sync = sync.anchoring(anchors).witnessed(checkpoints);
         let enrolling = EnrolmentService::new(enrolment, admission, publisher.clone());
         let enrolling = EnrolmentServer::new(enrolling).max_decoding_message_size(MESSAGE_BYTES);
         let router = sync::server().add_service(sync.served()).add_service(enrolling);
@@ -223,18 +239,6 @@ impl Ports {
             sync: self.sync.local_addr()?,
             ops: self.ops.local_addr()?,
         })
-    }
-}
-
-fn sealer(own: &Path) -> anyhow::Result<Sealer> {
-    match std::env::var(MASTER_KEY_VARIABLE) {
-        Ok(key) => {
-            Sealer::from_base64(&zeroize::Zeroizing::new(key)).context("the master key of the environment")
-        }
-        Err(_) => {
-            let path = own.join("master.key");
-            Sealer::from_file(&path).with_context(|| format!("the master key `{}`", path.display()))
-        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Law: each kind of statement is signed for itself; a key is of one generation, vouched for by the authority, and sealed in the
 //! store, so that every replica signs alike. Nodes trust the newest generation they met and the one before: rotating once
-//! replaces a key, rotating twice retires it for good. A signer whose authority is another is replaced at the start.
+//! replaces a key, rotating twice retires it for good. A signer whose authority is another is replaced by one of a later generation, when
+//! an operator says so, and never otherwise: no node would believe it.
 //! Absent on purpose: what is signed.
 
 use std::sync::Arc;
@@ -40,6 +41,9 @@ pub enum SignerError {
     /// The authority did not issue its certificate.
     #[error(transparent)]
     Authority(#[from] CaError),
+    /// It is of another authority, and of no lower generation than is wanted.
+    #[error("the signer of generation {0} is of another authority")]
+    Foreign(u64),
 }
 
 /// A key that signs what nodes are told.
@@ -62,17 +66,23 @@ pub struct Signers {
 }
 
 impl Signers {
-    /// The signer of a store, of a generation at least: where the newest is lower, one of that generation takes its place.
+    /// The signer of a store, of a generation at least: where the newest is lower, one of that generation takes its place. The first is
+    /// made here.
     pub async fn open(
         store: &Store,
         sealer: &Sealer,
         (authority, least): (&Authority, u64),
     ) -> Result<Self, SignerError> {
-        let mut signer = Signer::open(store, sealer, authority).await?;
-        if signer.generation() < least {
-            signer = Signer::make(store, sealer, (authority, least)).await?;
-            tracing::info!(generation = signer.generation(), "the signer was replaced");
-        }
+        let signer = match store.newest_signer().await? {
+            Some(row) if row.generation < least => {
+                let signer = Signer::make(store, sealer, (authority, least)).await?;
+                tracing::info!(generation = signer.generation(), "the signer was replaced");
+                signer
+            }
+            Some(row) if !vouched(&row, authority) => return Err(SignerError::Foreign(row.generation)),
+            Some(row) => Signer::of(row, sealer)?,
+            None => Signer::make(store, sealer, (authority, least.max(1))).await?,
+        };
         Ok(Self { current: Arc::new(signer) })
     }
 
@@ -80,6 +90,11 @@ impl Signers {
     pub fn current(&self) -> Arc<Signer> {
         self.current.clone()
     }
+}
+
+/// Whether an authority issued a signer.
+pub(crate) fn vouched(row: &SignerRow, authority: &Authority) -> bool {
+    authority.vouches_for(&CertificateDer::from(row.certificate.as_slice()))
 }
 
 impl Subject {
@@ -93,23 +108,6 @@ impl Subject {
 }
 
 impl Signer {
-    /// The newest signer of a store; the first is made here, and the next where the newest is of another authority.
-    pub async fn open(store: &Store, sealer: &Sealer, authority: &Authority) -> Result<Self, SignerError> {
-        match store.newest_signer().await? {
-            Some(row) if authority.vouches_for(&CertificateDer::from(row.certificate.as_slice())) => {
-                Self::of(row, sealer)
-            }
-            Some(row) => {
-                tracing::warn!(
-                    generation = row.generation,
-                    "the signer is of another authority and is replaced"
-                );
-                Self::make(store, sealer, (authority, row.generation.saturating_add(1))).await
-            }
-            None => Self::make(store, sealer, (authority, 1)).await,
-        }
-    }
-
     /// Makes the signer of a generation and keeps it. Where another replica was first, its signer is the one.
     pub(crate) async fn make(
         store: &Store,
@@ -162,22 +160,27 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (store, sealer) = (store(dir.path()).await, Sealer::new(&[7; 32]).unwrap());
         let authority = Authority::open_or_create(&dir.path().join("ca")).unwrap();
-        let first = Signer::open(&store, &sealer, &authority).await.unwrap();
-        let again = Signer::open(&store, &sealer, &authority).await.unwrap();
+        let open = async |authority: &Authority, least| {
+            Signers::open(&store, &sealer, (authority, least)).await.map(|signers| signers.current())
+        };
+        let first = open(&authority, 1).await.unwrap();
+        let again = open(&authority, 0).await.unwrap();
         assert_eq!((first.generation(), again.generation()), (1, 1));
         assert_eq!(first.certificate(), again.certificate());
         assert_eq!(first.sign(Subject::Kills, b"x"), again.sign(Subject::Kills, b"x"));
         assert_ne!(first.sign(Subject::Kills, b"x"), first.sign(Subject::Revocations, b"x"));
 
+        // Another authority's signer takes its place when an operator says so, and not by itself.
         let other = Authority::open_or_create(&dir.path().join("other")).unwrap();
-        let replaced = Signer::open(&store, &sealer, &other).await.unwrap();
-        assert_eq!(replaced.generation(), 2);
-        let rotated = Signer::make(&store, &sealer, (&other, 3)).await.unwrap();
-        assert_eq!(rotated.generation(), 3);
-        let least = |least| Signers::open(&store, &sealer, (&other, least));
-        assert_eq!(least(3).await.unwrap().current().generation(), 3);
-        assert_eq!(least(5).await.unwrap().current().generation(), 5);
-        assert_eq!(least(0).await.unwrap().current().generation(), 5, "none comes back");
+        assert!(matches!(open(&other, 1).await, Err(SignerError::Foreign(1))));
+        assert_eq!(
+            open(&authority, 1).await.unwrap().certificate(),
+            first.certificate(),
+            "nothing was replaced"
+        );
+        assert_eq!(open(&other, 3).await.unwrap().generation(), 3);
+        assert_eq!(open(&other, 5).await.unwrap().generation(), 5);
+        assert_eq!(open(&other, 0).await.unwrap().generation(), 5, "none comes back");
         // Two replicas that replace it at once make one signer.
         let again = Signer::make(&store, &sealer, (&other, 6)).await.unwrap();
         let raced = Signer::make(&store, &sealer, (&other, 6)).await.unwrap();

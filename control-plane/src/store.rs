@@ -4,33 +4,37 @@
 //! Absent on purpose: meaning. The store keeps bytes and digests and knows no kind of resource.
 
 mod audit;
+mod between;
+mod checkpoints;
 mod commit;
 mod drains;
 mod enrolment;
 mod history;
 mod kills;
 mod nodes;
+mod open;
 mod page;
+mod peaks;
 mod proposals;
 mod rollouts;
 mod sealed;
+mod segments;
 mod signers;
+mod sought;
+mod tree;
+mod trouble;
 
 use std::borrow::Cow;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::SqlitePool;
 use sqlx::{Row, SqlSafeStr};
 
-use crate::private;
-
 pub use audit::{Chain, Event, LoggedEvent, chained};
+pub use between::{Place, Touch, Version};
+pub use checkpoints::{AuditKeyRow, CheckpointRow};
 pub use commit::{Batch, Written};
 pub use drains::DrainRow;
 pub use enrolment::{EnrolmentRow, RevokedRow};
@@ -38,16 +42,21 @@ pub use history::{ChangeRow, RevisionRow, ScopeRow};
 pub use kills::{KillChange, KillRow};
 pub use nodes::NodeRow;
 pub use page::Page;
+pub use peaks::PeakRow;
 pub use proposals::{ProposalRow, ProposalState, Settled};
 pub use rollouts::RolloutRow;
 pub use sealed::ScopeKeyRow;
+pub use segments::SegmentRow;
 pub use signers::SignerRow;
+pub use sought::{Sought, Touched};
+pub use tree::TreeHead;
+pub(crate) use trouble::is_full;
 
 /// SHA-256 of something.
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 18] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
@@ -59,6 +68,13 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
     (9, "enrolment tokens", include_str!("../migrations/sqlite/0009_enrolment_tokens.sql")),
     (10, "proposals expire", include_str!("../migrations/sqlite/0010_proposals_expire.sql")),
     (11, "node drains", include_str!("../migrations/sqlite/0011_node_drains.sql")),
+    (12, "audit tree", include_str!("../migrations/sqlite/0012_audit_tree.sql")),
+    (13, "revision reasons", include_str!("../migrations/sqlite/0013_revision_reasons.sql")),
+    (14, "audit checkpoints", include_str!("../migrations/sqlite/0014_audit_checkpoints.sql")),
+    (15, "scope peaks", include_str!("../migrations/sqlite/0015_scope_peaks.sql")),
+    (16, "revision proposals", include_str!("../migrations/sqlite/0016_revision_proposals.sql")),
+    (19, "decision segments", include_str!("../migrations/sqlite/0019_decision_segments.sql")),
+    (20, "lifted kills", include_str!("../migrations/sqlite/0020_lifted_kills.sql")),
 ];
 
 /// Why the store did not do it.
@@ -70,6 +86,12 @@ pub enum StoreError {
     /// The schema can't be brought up to date.
     #[error("the store's schema can't be brought up to date")]
     Migrate(#[from] MigrateError),
+    /// Another process has it to itself.
+    #[error(
+        "another process has held the store's lock for {0:?} (a backup, a checkpoint, a shell in a transaction): end it there, and \
+         start again"
+    )]
+    Locked(Duration),
     /// Somebody else published in between.
     #[error("the head moved from revision {expected}: another control plane writes to this store")]
     HeadMoved {
@@ -122,37 +144,6 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file, makes it where there is none, and brings its schema up to date. It is for its owner alone, and so are
-    /// the files beside it, which SQLite makes with the mode of the first.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        private::own_file(path).map_err(sqlx::Error::Io)?;
-        for suffix in ["-wal", "-shm"] {
-            let mut beside = path.as_os_str().to_owned();
-            beside.push(suffix);
-            private::close_file(Path::new(&beside));
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(true);
-        // A transaction whose end failed as well, as on a full disk, is never ended: its connection is not used again.
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .before_acquire(|connection, _| {
-                let clean = !connection.is_in_transaction();
-                Box::pin(async move { Ok(clean) })
-            })
-            .connect_with(options.clone())
-            .await?;
-        migrator().run(&writer).await?;
-        let reader =
-            SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
-        Ok(Self { writer, reader })
-    }
-
     /// Where history stands.
     pub async fn head(&self) -> Result<Head, StoreError> {
         let row =

@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 
 pub use form::FormError;
 
+/// What begins the name of every variable that sets a key.
+const PREFIX: &str = "CHANCERY__";
+
 /// Everything a data plane is told.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +31,9 @@ pub struct Config {
     /// What it keeps on disk.
     #[serde(default)]
     pub state: State,
+    /// How what it decided is kept.
+    #[serde(default)]
+    pub decisions: Decisions,
     /// For how long policy is good that the control plane does not confirm.
     #[serde(default)]
     pub policy: Policy,
@@ -114,6 +120,20 @@ pub struct State {
     pub outbox_file_bytes: u64,
 }
 
+/// How what it decided is kept: in segments, each sealed when it is full or old.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decisions {
+    /// Records at which a segment is full, 1 to 1000000; default 10000.
+    pub segment_records: u64,
+    /// Seconds after which one with records is sealed, 1 to 86400; default 60.
+    pub segment_seconds: u64,
+    /// Where sealed segments are brought, such as `dir:/srv/segments`; without it they stay in the state directory.
+    pub store: Option<String>,
+    /// Bytes of sealed segments that stay here though the store has them; default 268435456.
+    pub keep_bytes: u64,
+}
+
 /// For how long policy is good that the control plane does not confirm, at most: what a tenant says is never made longer by it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -192,6 +212,12 @@ impl Default for State {
     }
 }
 
+impl Default for Decisions {
+    fn default() -> Self {
+        Self { segment_records: 10_000, segment_seconds: 60, store: None, keep_bytes: 256 << 20 }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self { keys_stale_seconds: 604_800, rules_stale_seconds: 604_800 }
@@ -243,6 +269,14 @@ pub enum ConfigError {
         /// What.
         source: Wrong,
     },
+    /// A variable names a key that is not known, or not with this value.
+    #[error("the variable `{name}` is wrong")]
+    Variable {
+        /// Which.
+        name: String,
+        /// Why.
+        source: FormError,
+    },
 }
 
 /// What is wrong in a configuration.
@@ -251,6 +285,14 @@ pub enum Wrong {
     /// It is not TOML, or a key is unknown or of the wrong type.
     #[error(transparent)]
     Form(#[from] FormError),
+    /// The same of what a variable brought.
+    #[error("`{name}`: {fault}")]
+    Variable {
+        /// Which.
+        name: String,
+        /// Why.
+        fault: FormError,
+    },
     /// Values that can't be meant; all of them.
     #[error("{}", .0.join("; "))]
     Values(Vec<String>),
@@ -264,26 +306,44 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.display().to_string(), source })?;
-        Self::parse(&text, variables)
-            .map_err(|source| ConfigError::Wrong { path: path.display().to_string(), source })
+        Self::parse(&text, variables).map_err(|wrong| match wrong {
+            Wrong::Variable { name, fault: source } => ConfigError::Variable { name, source },
+            source => ConfigError::Wrong { path: path.display().to_string(), source },
+        })
     }
 
     /// The same from text.
     pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Wrong> {
-        let mut table: toml::Table = text.parse().map_err(|error| FormError::of(&error, text))?;
-        for (name, value) in variables {
-            let Some(path) = name.strip_prefix("CHANCERY__") else { continue };
-            let Some((section, key)) = path.split_once("__") else { continue };
-            let section =
-                table.entry(section.to_ascii_lowercase()).or_insert_with(|| toml::Table::new().into());
-            if let Some(section) = section.as_table_mut() {
-                section.insert(key.to_ascii_lowercase(), value_of(&value));
+        let written: toml::Table = text.parse().map_err(|error| FormError::of(&error, text))?;
+        let variables: Vec<_> = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let all: Vec<_> = variables.iter().collect();
+        let config = laid(&written, &all).try_into::<Self>().map_err(|error| {
+            let same = |other: toml::de::Error| other.message() == error.message();
+            let is_there =
+                |chosen: &[&(String, String)]| laid(&written, chosen).try_into::<Self>().is_err_and(same);
+            let fault = FormError::of_table::<Self>(&error, text);
+            match form::to_blame(&variables, is_there).map(str::to_owned) {
+                Some(name) => Wrong::Variable { name, fault },
+                None => Wrong::Form(fault),
             }
-        }
-        let config: Self = table.try_into().map_err(|error| FormError::of_table::<Self>(&error, text))?;
+        })?;
         let faults = config.faults();
         if faults.is_empty() { Ok(config) } else { Err(Wrong::Values(faults)) }
     }
+}
+
+/// A file's table with variables laid over it.
+fn laid(written: &toml::Table, variables: &[&(String, String)]) -> toml::Table {
+    let mut table = written.clone();
+    for (name, value) in variables {
+        let Some(path) = name.strip_prefix(PREFIX) else { continue };
+        let Some((section, key)) = path.split_once("__") else { continue };
+        let section = table.entry(section.to_ascii_lowercase()).or_insert_with(|| toml::Table::new().into());
+        if let Some(section) = section.as_table_mut() {
+            section.insert(key.to_ascii_lowercase(), value_of(value));
+        }
+    }
+    table
 }
 
 /// A variable's text as the TOML value it reads as, else as a string.
@@ -340,6 +400,13 @@ mod tests {
         assert_eq!(form.matches("unknown field `inferense`").count(), 1, "{form}");
         let line = LEAST.lines().count() + 2;
         assert!(form.starts_with(&format!("{named}line {line}: ")) && !form.contains('\n'), "{form}");
+        // What a variable brought is said of the variable, whatever else is set.
+        std::fs::write(&path, LEAST).unwrap();
+        let variables = [("CHANCERY__LISTEN__INFERENCE", "127.0.0.1:0"), ("CHANCERY__ROLLOUT__BAKE", "4s")];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let error = format!("{:#}", anyhow::Error::from(Config::read(&path, variables).unwrap_err()));
+        let blamed = "the variable `CHANCERY__ROLLOUT__BAKE` is wrong: unknown field `rollout`";
+        assert!(error.starts_with(blamed), "{error}");
         let values = told(&format!("{LEAST}[bounds]\nrequests = 0\n"));
         assert_eq!(values, format!("{named}`bounds.requests` is 0: it must be at least 1"));
     }
@@ -354,5 +421,8 @@ mod tests {
         assert_eq!(commented.policy.rules_stale_seconds, least.policy.rules_stale_seconds);
         assert_eq!(commented.bounds.body_bytes, least.bounds.body_bytes);
         assert_eq!(commented.drain.seconds, least.drain.seconds);
+        assert_eq!(commented.decisions.segment_records, least.decisions.segment_records);
+        assert_eq!(commented.decisions.segment_seconds, least.decisions.segment_seconds);
+        assert_eq!(commented.decisions.keep_bytes, least.decisions.keep_bytes);
     }
 }

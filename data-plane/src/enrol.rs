@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use crate::config::{Config, Control};
+use crate::freshness::Freshness;
 use crate::policy::BackOff;
 use crate::tls::{Files, Way};
 
@@ -38,11 +39,14 @@ pub(crate) struct Member {
 }
 
 /// Who this node is: by the certificate it was given, by the one it has, or by a token.
-pub(crate) async fn member(config: &Config) -> anyhow::Result<Member> {
+pub(crate) async fn member(config: &Config, freshness: &Arc<Freshness>) -> anyhow::Result<Member> {
     let control = &config.control;
     if let (Some(ca), Some(certificate), Some(key)) = (&control.ca, &control.certificate, &control.key) {
         let files = Files { ca: ca.clone(), certificate: certificate.clone(), key: key.clone() };
-        return Ok(Member { way: Arc::new(Way::open(&control.url, files)?), renewal: None });
+        return Ok(Member {
+            way: Arc::new(Way::open(&control.url, files, freshness.clone())?),
+            renewal: None,
+        });
     }
     let kept = Kept::at(&config.state.dir.join("identity"));
     let token = given(control, kept.is_there())?.filter(|token| !kept.is_of(token));
@@ -55,8 +59,8 @@ pub(crate) async fn member(config: &Config) -> anyhow::Result<Member> {
         Some(token) if kept.is_there() => pending = replaced(&control.url, &kept, token).await,
         Some(token) => first(&control.url, &kept, &token).await?,
     }
-    let way = Arc::new(Way::open(&control.url, kept.files())?);
-    let renewal = Some(Renewal { way: way.clone(), kept, pending });
+    let way = Arc::new(Way::open(&control.url, kept.files(), freshness.clone())?);
+    let renewal = Some(Renewal { way: way.clone(), kept, pending, freshness: freshness.clone() });
     Ok(Member { way, renewal })
 }
 

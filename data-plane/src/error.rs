@@ -13,7 +13,7 @@ use proto::status::{ReachedLimit, Refusal};
 
 use crate::overlay::{self, Cut, Killed};
 use crate::quota;
-use crate::record::Outcome;
+use crate::record::{Outcome, Unnoted};
 use crate::upstream::error::{Kind, Stage, UpstreamError};
 
 /// A refusal on its way to the caller. Boxed: it is rare, and everything else should be small.
@@ -91,6 +91,11 @@ impl Rejection {
     /// There is no policy to judge by yet.
     pub(crate) fn unready() -> Self {
         Self::new(ErrorCode::PolicyUnavailable, "this node has no policy yet")
+    }
+
+    /// The decision is not recorded, and its tenant demands that it is.
+    pub(crate) fn unnoted(_: Unnoted) -> Self {
+        Self::new(ErrorCode::AuditUnavailable, "the decision cannot be recorded at the moment")
     }
 
     /// For how long whoever meets policy that is too old is asked to wait.

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant as Moment, SystemTime};
 use parking_lot::Mutex;
 use policy_engine::facts::Staleness;
 use policy_engine::vocabulary::Instant;
+use rustls_pki_types::UnixTime;
 
 use kept::{Kept, Words};
 pub(crate) use spans::{AtMost, Spans};
@@ -79,6 +80,7 @@ pub(crate) struct Reading {
 }
 
 /// When this node heard what.
+#[derive(Debug)]
 pub(crate) struct Freshness {
     began: Moment,
     /// Whole seconds since everything was confirmed, as of the last look at the clock; what a request looks at.
@@ -136,6 +138,12 @@ impl Level {
             Self::Soft => "soft",
             Self::Hard => "hard",
         }
+    }
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self::new(AtMost::default())
     }
 }
 
@@ -230,6 +238,18 @@ impl Freshness {
     /// What time it is for whatever ends at a time: a wall clock that was set back makes nothing good again.
     pub(crate) fn not_before(&self, wall: Instant) -> Instant {
         wall.max(Instant(self.floor.load(Ordering::Relaxed)))
+    }
+
+    /// The same for certificates, now.
+    pub(crate) fn unix_time(&self) -> UnixTime {
+        let now = self.not_before(Instant(self.reading().wall));
+        UnixTime::since_unix_epoch(Duration::from_micros(now.0.unsigned_abs()))
+    }
+
+    /// What time it is as far as this node was told, since the Unix epoch, as of the last look: by the control plane's clock once that
+    /// was heard.
+    pub(crate) fn reckoned(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.floor.load(Ordering::Relaxed)).unwrap_or_default())
     }
 
     /// Whether the wall clock is far from what it should be.

@@ -18,6 +18,7 @@ use crate::drain::Drains;
 use crate::node::Node;
 use crate::overlay::Overlay;
 use crate::policy::{Install, Secrets, Version};
+use crate::record::Shelf;
 use crate::runtime::{Parts, Runtime};
 use crate::upstream::address::AddressPolicy;
 use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Timeouts};
@@ -68,6 +69,10 @@ impl Install for Installer {
 
     fn drains(&self) -> &Drains {
         &self.node.drains
+    }
+
+    fn shelf(&self) -> &Shelf {
+        self.node.outbox.shelf()
     }
 }
 

@@ -24,6 +24,7 @@ pub mod quota;
 mod record;
 mod runtime;
 pub mod serve;
+mod ship;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod telemetry;

@@ -3,6 +3,7 @@
 //! Law: every label has a bounded set of values: models and endpoints are the registry's own names, never what a caller
 //! wrote; no principal, key or prompt is a label.
 
+mod audit;
 mod freshness;
 mod overlay;
 
@@ -23,6 +24,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::node::Node;
 use crate::policy::PolicyState;
 use crate::record::{Attempt, Observer, Record};
+use audit::Audit;
 use freshness::Freshness;
 use overlay::Overlay;
 
@@ -116,9 +118,13 @@ pub(crate) struct Metrics {
     lost: Counter,
     in_flight: Gauge,
     waiting: Gauge,
+    held: Gauge,
+    unanchored: Gauge,
+    unshipped: Gauge,
     unusable: Gauge,
     overlay: Overlay,
     freshness: Freshness,
+    audit: Audit,
     revision: Gauge,
     connected: Gauge,
     revoked: Gauge,
@@ -148,9 +154,13 @@ impl Metrics {
             lost: Counter::default(),
             in_flight: Gauge::default(),
             waiting: Gauge::default(),
+            held: Gauge::default(),
+            unanchored: Gauge::default(),
+            unshipped: Gauge::default(),
             unusable: Gauge::default(),
             overlay: Overlay::default(),
             freshness: Freshness::default(),
+            audit: Audit::default(),
             revision: Gauge::default(),
             connected: Gauge::default(),
             revoked: Gauge::default(),
@@ -200,12 +210,28 @@ impl Metrics {
         r.register("records_lost", "Records that had no place since the start", metrics.lost.clone());
         r.register("records_waiting", "Places of the outbox that are taken", metrics.waiting.clone());
         r.register(
+            "records_held_bytes",
+            "Bytes of records and manifests in the outbox's directory",
+            metrics.held.clone(),
+        );
+        r.register(
+            "segments_unanchored",
+            "Sealed segments of the decision log that the control plane has not said to be in the audit log",
+            metrics.unanchored.clone(),
+        );
+        r.register(
+            "segments_unshipped",
+            "Sealed segments of the decision log that are not in a store",
+            metrics.unshipped.clone(),
+        );
+        r.register(
             "endpoints_unusable",
             "Endpoints in force that can't be called: no credential, or no way there",
             metrics.unusable.clone(),
         );
         metrics.overlay.register(r);
         metrics.freshness.register(r);
+        metrics.audit.register(r);
         r.register("policy_revision", "The revision in force; 0 is none", metrics.revision.clone());
         r.register(
             "policy_connected",
@@ -249,6 +275,10 @@ impl Metrics {
         self.written.inner().store(written, Ordering::Relaxed);
         self.lost.inner().store(lost, Ordering::Relaxed);
         self.in_flight.set(i64::try_from(node.in_flight()).unwrap_or(i64::MAX));
+        self.held.set(i64::try_from(node.outbox.bytes()).unwrap_or(i64::MAX));
+        let (unanchored, unshipped) = node.outbox.shelf().waiting();
+        self.unanchored.set(i64::try_from(unanchored).unwrap_or(i64::MAX));
+        self.unshipped.set(i64::try_from(unshipped).unwrap_or(i64::MAX));
         self.waiting.set(i64::try_from(node.outbox.waiting()).unwrap_or(i64::MAX));
         let runtime = node.runtime.load();
         let endpoints = runtime.as_ref().map_or(&[][..], |runtime| runtime.endpoints());
@@ -256,6 +286,7 @@ impl Metrics {
         self.unusable.set(i64::try_from(unusable).unwrap_or(i64::MAX));
         self.overlay.measure(node);
         self.freshness.measure(node, policy);
+        self.audit.measure(policy);
         self.revision.set(policy.applied().map_or(0, |v| v.revision));
         self.connected.set(i64::from(policy.connected()));
         self.revoked.set(i64::from(policy.revoked()));

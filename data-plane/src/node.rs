@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::{Builder, Uuid};
 
 use crate::drain::Drains;
-use crate::freshness::{AtMost, Freshness};
+use crate::freshness::Freshness;
 use crate::overlay::{Overlay, Statements};
 use crate::policy::Version;
 use crate::quota::Ledger;
@@ -119,7 +119,7 @@ impl Node {
             clock: Clock::System,
             overlay: Arc::new(Overlay::new(geo.clone(), statements)),
             drains: Drains::default(),
-            freshness: Arc::new(Freshness::new(AtMost::default())),
+            freshness: Arc::default(),
             revisions: Revisions::default(),
             geo,
             places: Arc::new(Semaphore::new(bounds.requests.min(Semaphore::MAX_PERMITS))),

@@ -13,8 +13,8 @@
 //!
 //! Whoever asks for a model, an endpoint or a provider that is killed still sees the catalogue, where it is not available. A file of
 //! it that can't be used, or that is older than what the node held, may lack a kill: until the control plane was heard, the node is
-//! then not ready and refuses requests as if it had no policy. It is said in the log; whoever removes the file, and `enforced` with it,
-//! lets the node go on without.
+//! then not ready and refuses requests as if it had no policy, and so it does where it has a policy and `enforced` is gone, which
+//! tells what is older. It is said in the log.
 
 mod earlier;
 mod kept;
@@ -31,7 +31,7 @@ use policy_engine::vocabulary::{Geo, Instant};
 use proto::sync::{Kill, KillSet, RevocationSet};
 
 pub(crate) use earlier::{Taken, Trace};
-pub(crate) use kept::{Said, Statements};
+pub(crate) use kept::{Said, Statements, Traced};
 pub(crate) use kills::{Killed, Kind, Stage, Subject};
 pub(crate) use watch::{Cut, Watch};
 
@@ -196,14 +196,17 @@ impl Overlay {
     /// A process before this one held a statement of this place: where what was restored is older, or nothing, what was denied since
     /// is not known until the control plane is heard. Tells whether it is.
     pub(crate) fn held_before(&self, said: Said, (epoch, seq): (i64, u64)) -> bool {
+        self.place(said) < (epoch, seq) && self.doubt(said)
+    }
+
+    /// What was restored may lack something: what was denied is not known until the control plane is heard. Tells whether that is news.
+    pub(crate) fn doubt(&self, said: Said) -> bool {
         self.change(|now| {
-            let (place, unknown) = match said {
-                Said::Revocations => (now.revocations.place, &mut now.unknown.revocations),
-                Said::Kills => (now.kills.place, &mut now.unknown.kills),
+            let unknown = match said {
+                Said::Revocations => &mut now.unknown.revocations,
+                Said::Kills => &mut now.unknown.kills,
             };
-            let older = !*unknown && place < Place(epoch, seq);
-            *unknown |= older;
-            older
+            !std::mem::replace(unknown, true)
         })
     }
 

@@ -5,7 +5,19 @@
 
 mod file;
 mod line;
+mod noted;
 pub(crate) mod outbox;
+mod recover;
+mod seal;
+mod segments;
+mod shelf;
+mod sink;
+mod tally;
+
+pub(crate) use noted::{Noted, Unnoted};
+pub(crate) use seal::Seal;
+pub(crate) use segments::Keeping;
+pub(crate) use shelf::Shelf;
 
 use std::fmt;
 use std::sync::Arc;
@@ -225,4 +237,16 @@ spelled! {
         Cancelled = "cancelled"
     }
     Provenance { None = "none", Vendor = "vendor", Clamped = "clamped", Estimated = "estimated" }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proto::sync::SealedSegment;
+
+    use super::Shelf;
+
+    /// What would be told of segments.
+    pub(crate) fn unanchored(shelf: &Shelf) -> Vec<SealedSegment> {
+        shelf.unanchored()
+    }
 }

@@ -33,9 +33,11 @@ use crate::metrics::{Both, Metrics};
 use crate::node::{Bounds, Node};
 use crate::ops::{self, Ops};
 use crate::overlay::Statements;
-use crate::policy::{Control, Enforced, LastKnownGood, NodeKey, Place, PolicyState, Trust, restore};
+use crate::policy::{Control, Enforced, LastKnownGood, Log, NodeKey, Place, PolicyState, Trust, restore};
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings, Writer};
+use crate::record::{Keeping, Seal};
+use crate::ship::{self, Store};
 use crate::telemetry::Traces;
 use crate::tls::{self, NodeIdentity, Way};
 use crate::upstream::address::{AddressPolicy, Loopback};
@@ -77,23 +79,25 @@ impl DataPlane {
     pub async fn start(config: Config, ledger: Option<Ledger>) -> anyhow::Result<Self> {
         let dir = config.state.dir.clone();
         let lock = DirLock::take(&dir)?;
-        let Member { way, renewal } = enrol::member(&config).await?;
+        let freshness = Arc::new(Freshness::open(&dir.join("policy"), at_most(&config)));
+        let Member { way, renewal } = enrol::member(&config, &freshness).await?;
         let identity = way.identity().clone();
-        let (outbox, writer) = outbox(&config)?;
+        let boot_id = Uuid::now_v7().to_string();
+        let (outbox, writer) = outbox(&config, &way, &boot_id)?;
         let (metrics, traces) =
             (Arc::new(Metrics::new()), Traces::start(&config.telemetry, identity.geo.as_str())?);
         let ledger = ledger.unwrap_or_else(Ledger::memory);
         let observer = Arc::new(Both(metrics.clone(), traces.clone()));
         let counted = (ledger.clone(), outbox, Statements::at(&dir.join("policy")));
         let mut node = Node::new(identity.geo.clone(), bounds(&config), counted, observer);
-        node.freshness = Arc::new(Freshness::open(&dir.join("policy"), at_most(&config)));
+        node.freshness = freshness;
         let node = Arc::new(node);
         let installer = Arc::new(installer(&config, node.clone())?);
         let policy = Arc::new(PolicyState::of(node.freshness.clone()));
         let (ends, open) = (Ends::default(), TaskTracker::new());
-        let place = place(&config, &way)?;
+        let place = place(&config, &way, node.freshness.clone())?;
         let shown = way.end();
-        let control = Control { way, boot_id: Uuid::now_v7().to_string(), place };
+        let control = Control { way, boot_id, place };
         let tls = tls::server(&config.listen)?;
         let inference = listen("listen.inference", config.listen.inference).await?;
         let ops_port = listen("listen.ops", config.listen.ops).await?;
@@ -117,8 +121,18 @@ impl DataPlane {
         plane.serve((inference.0, tls), (ops_port.0, metrics.clone())).await;
         plane.follow_certificates((shown, renewal), metrics);
         tokio::spawn(sweep(ledger, plane.ends.stop.clone()));
+        plane.ship();
         tokio::spawn(freshness::watch(plane.node.clone(), plane.ends.stop.clone()));
         Ok(plane)
+    }
+
+    /// Brings what is decided to the store, where there is one.
+    fn ship(&self) {
+        let decisions = &self.config.decisions;
+        if let Some(store) = decisions.store.as_deref().and_then(Store::of) {
+            let shelf = self.node.outbox.shelf().clone();
+            tokio::spawn(ship::run(shelf, (store, decisions.keep_bytes), self.ends.stop.clone()));
+        }
     }
 
     /// Renews the node's certificate, and tells when certificates end. One that is renewed is not warned of.
@@ -259,12 +273,13 @@ impl DataPlane {
         tracing::info!(took_ms, records_written = written, records_lost = lost, "a data plane has stopped");
     }
 
-    /// Waits for the outbox's writer, which gathers for a moment before it writes; not for a disk that fails.
+    /// Waits for the outbox's writer, which gathers for a moment before it writes, and seals what it has; not for a disk that fails.
     async fn write_the_rest(&self) {
         let written = async {
             while self.node.outbox.waiting() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
+            self.node.outbox.end().await;
         };
         if tokio::time::timeout(Duration::from_secs(5), written).await.is_err() {
             tracing::error!(
@@ -337,7 +352,7 @@ fn is_exposed(address: SocketAddr, tls: bool) -> bool {
 }
 
 /// What a node holds on to, in its state directory.
-fn place(config: &Config, way: &Way) -> anyhow::Result<Place> {
+fn place(config: &Config, way: &Way, freshness: Arc<Freshness>) -> anyhow::Result<Place> {
     let (dir, identity) = (&config.state.dir, way.identity());
     let policy = dir.join("policy");
     let authorities = way.authorities()?;
@@ -346,20 +361,26 @@ fn place(config: &Config, way: &Way) -> anyhow::Result<Place> {
         geo: identity.geo.clone(),
         spiffe_id: identity.spiffe_id.clone(),
         key: NodeKey::open(&dir.join("node-hpke.key"))?,
-        trust: Trust::open(&policy, &authorities).context("whose word is policy can't be told")?,
+        trust: Trust::open(&policy, &authorities, freshness).context("whose word is policy can't be told")?,
         kept,
         enforced: Enforced::open(&policy, env!("CARGO_PKG_VERSION")),
+        log: Log::open(&policy),
     })
 }
 
-fn outbox(config: &Config) -> anyhow::Result<(Outbox, Writer)> {
+fn outbox(config: &Config, way: &Arc<Way>, boot_id: &str) -> anyhow::Result<(Outbox, Writer)> {
     let settings = Settings {
         places: config.state.outbox_places,
         file_bytes: config.state.outbox_file_bytes,
+        segment_records: config.decisions.segment_records,
+        segment_age: Duration::from_secs(config.decisions.segment_seconds),
         ..Settings::default()
     };
     let dir = &config.state.dir;
-    Outbox::open(&dir.join("outbox"), settings)
+    let signs = way.clone();
+    let seal = Seal::of(&way.identity().spiffe_id, move |message| signs.sign(message));
+    let keeping = Keeping { dir: dir.join("outbox"), boot_id: boot_id.to_owned(), seal };
+    Outbox::open(keeping, settings)
         .with_context(|| format!("the outbox in `{}` can't be opened", dir.display()))
 }
 

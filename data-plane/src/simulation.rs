@@ -9,11 +9,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::freshness::Freshness;
 use crate::install::Installer;
 pub use crate::network::{Connection, Network, network};
 use crate::node::{Bounds, Node};
 use crate::overlay::Statements;
-use crate::policy::{Control, Enforced, LastKnownGood, NodeKey, Place, PolicyState, Trust, restore};
+use crate::policy::{Control, Enforced, LastKnownGood, Log, NodeKey, Place, PolicyState, Trust, restore};
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings};
 use crate::tls::{Files, Way};
@@ -56,20 +57,24 @@ impl SimulatedNode {
     /// plane at `url` over `network`.
     pub async fn start(dir: &Path, url: &str, network: Network) -> anyhow::Result<Self> {
         let (ca, certificate, key) = (dir.join("ca.pem"), dir.join("node.pem"), dir.join("node.key"));
-        let way = Way::open(url, Files { ca, certificate, key })?.over(network);
+        let freshness = Arc::<Freshness>::default();
+        let way = Way::open(url, Files { ca, certificate, key }, freshness.clone())?.over(network);
         let (identity, policy) = (way.identity().clone(), dir.join("policy"));
         let (outbox, _) = Outbox::to(Settings::default(), |_| Ok(()))?;
         let counted = (Ledger::memory(), outbox, Statements::at(&policy));
-        let node = Arc::new(Node::new(identity.geo.clone(), Bounds::default(), counted, Arc::new(())));
+        let mut node = Node::new(identity.geo.clone(), Bounds::default(), counted, Arc::new(()));
+        node.freshness = freshness.clone();
+        let node = Arc::new(node);
         let addresses = AddressPolicy { loopback: Loopback::Refused, allowed: Vec::new() };
         let installer = Arc::new(Installer { node: node.clone(), addresses, extra_roots: None });
         let place = Place {
             geo: identity.geo.clone(),
             spiffe_id: identity.spiffe_id.clone(),
             key: NodeKey::open(&dir.join("node-hpke.key"))?,
-            trust: Trust::open(&policy, &way.authorities()?)?,
+            trust: Trust::open(&policy, &way.authorities()?, freshness)?,
             kept: LastKnownGood::at(&policy),
             enforced: Enforced::open(&policy, env!("CARGO_PKG_VERSION")),
+            log: Log::open(&policy),
         };
         let control = Control { way: Arc::new(way), boot_id: Uuid::now_v7().to_string(), place };
         let policy = Arc::new(PolicyState::of(node.freshness.clone()));
@@ -88,6 +93,12 @@ impl SimulatedNode {
     /// Seconds since the last heartbeat of this process; `None` before the first.
     pub fn confirmed_age(&self) -> Option<f64> {
         self.policy.confirmed_age()
+    }
+
+    /// How many events of the audit log it has seen, and whether what it was shown last is wrong.
+    pub fn witnessed(&self) -> (u64, bool) {
+        let (standing, _) = self.policy.log();
+        (standing.size, standing.inconsistent)
     }
 
     /// Whether a key would be let in by its public id, as a request that presents it is.

@@ -3,7 +3,9 @@
 //! Law: where the node is and what it is called stands in its certificate; no configuration can say otherwise. The files of a
 //! certificate are read again for each connection, so that a new one needs no restart; who the node is never changes by that.
 
-use std::fs;
+mod theirs;
+
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +13,20 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use parking_lot::Mutex;
 use policy_engine::vocabulary::{Geo, Name};
-use rustls::ServerConfig;
+use proto::segment::Signature;
+use rustls::crypto::aws_lc_rs::sign;
+use rustls::{ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Identity};
+use zeroize::Zeroizing;
 
 use crate::config::Listen;
+use crate::freshness::Freshness;
+use crate::policy::disk;
 use crate::validity::{End, not_after};
+use theirs::Theirs;
 
 /// The trust domain of node certificates.
 const PREFIX: &str = "spiffe://chancery/geo/";
@@ -33,6 +41,17 @@ pub(crate) struct NodeIdentity {
     /// When its certificate ends, in seconds since the Unix epoch; `None` where that can't be read.
     pub(crate) end: Option<i64>,
 }
+
+/// The most of a file that is read, in bytes: far above what certificates and keys take.
+const MOST: u64 = 1 << 20;
+
+/// How a node's key may sign segments; see `proto::segment`.
+const SCHEMES: [SignatureScheme; 4] = [
+    SignatureScheme::ECDSA_NISTP256_SHA256,
+    SignatureScheme::ECDSA_NISTP384_SHA384,
+    SignatureScheme::ED25519,
+    SignatureScheme::RSA_PSS_SHA256,
+];
 
 /// The files by which a node is known, PEM; certificate and key may be one file.
 #[derive(Debug, Clone)]
@@ -52,6 +71,7 @@ pub(crate) struct Way {
     files: Files,
     identity: NodeIdentity,
     last: Mutex<Endpoint>,
+    freshness: Arc<Freshness>,
     #[cfg(feature = "simulation")]
     network: Option<crate::network::Network>,
     end: watch::Sender<Option<i64>>,
@@ -59,14 +79,15 @@ pub(crate) struct Way {
 
 impl Way {
     /// Reads the node's identity and prepares the way to the control plane.
-    pub(crate) fn open(url: &str, files: Files) -> anyhow::Result<Self> {
-        let (identity, endpoint) = known(url, &files)?;
+    pub(crate) fn open(url: &str, files: Files, freshness: Arc<Freshness>) -> anyhow::Result<Self> {
+        let (identity, endpoint) = known(url, &files, &freshness)?;
         let (end, _) = watch::channel(identity.end);
         Ok(Self {
             url: url.to_owned(),
             files,
             identity,
             last: Mutex::new(endpoint),
+            freshness,
             #[cfg(feature = "simulation")]
             network: None,
             end,
@@ -104,6 +125,20 @@ impl Way {
         read(&self.files.ca)
     }
 
+    /// Signs with the node's key, as it is now.
+    pub(crate) fn sign(&self, message: &[u8]) -> anyhow::Result<Signature> {
+        let chain = PemObject::pem_slice_iter(&read(&self.files.certificate)?).collect::<Result<Vec<_>, _>>();
+        let chain: Vec<CertificateDer<'static>> = chain.context("the node's certificate can't be read")?;
+        let key = PrivateKeyDer::from_pem_slice(&Zeroizing::new(read(&self.files.key)?))
+            .context("the node's key can't be read")?;
+        let key = sign::any_supported_type(&key)?;
+        let signer =
+            key.choose_scheme(&SCHEMES).context("the node's key signs by no scheme that is known")?;
+        let scheme = signer.scheme();
+        let scheme = scheme.as_str().context("the scheme has no name")?;
+        Ok(Signature::new(scheme, &signer.sign(message)?, &chain))
+    }
+
     /// Follows when the certificate ends that is shown, in seconds since the Unix epoch.
     pub(crate) fn end(&self) -> watch::Receiver<Option<i64>> {
         self.end.subscribe()
@@ -111,7 +146,7 @@ impl Way {
 
     /// Where to connect, and as whom: by the files as they are now, or as they last were of use.
     pub(crate) fn endpoint(&self) -> Endpoint {
-        match known(&self.url, &self.files) {
+        match known(&self.url, &self.files, &self.freshness) {
             Ok((identity, endpoint)) if identity.spiffe_id == self.identity.spiffe_id => {
                 self.end.send_if_modified(|end| std::mem::replace(end, identity.end) != identity.end);
                 *self.last.lock() = endpoint;
@@ -130,15 +165,15 @@ impl Way {
     }
 }
 
-fn known(url: &str, files: &Files) -> anyhow::Result<(NodeIdentity, Endpoint)> {
+fn known(url: &str, files: &Files, freshness: &Arc<Freshness>) -> anyhow::Result<(NodeIdentity, Endpoint)> {
     let (ca, certificate, key) = (read(&files.ca)?, read(&files.certificate)?, read(&files.key)?);
     let leaf = CertificateDer::from_pem_slice(&certificate)
         .with_context(|| format!("`{}` is not a PEM certificate", files.certificate.display()))?;
     let identity = identity(&leaf)?;
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(ca))
-        .identity(Identity::from_pem(certificate, key));
-    Ok((identity, endpoint(url)?.tls_config(tls)?))
+    let theirs = Theirs::of(&ca, freshness.clone())
+        .with_context(|| format!("`{}` is not of authorities", files.ca.display()))?;
+    let tls = ClientTlsConfig::new().identity(Identity::from_pem(certificate, key));
+    Ok((identity, endpoint(url)?.tls_config_with_verifier(tls, Arc::new(theirs))?))
 }
 
 /// The sync port, without a word on who is trusted there.
@@ -153,8 +188,10 @@ pub(crate) fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
     Ok(endpoint)
 }
 
+/// What one of the files holds: a file, of a size that such files have.
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("`{}` can't be read", path.display()))
+    let read = disk::read(path, MOST).and_then(|found| found.ok_or(io::ErrorKind::NotFound.into()));
+    read.with_context(|| format!("`{}` can't be read", path.display()))
 }
 
 /// Who a certificate is of.

@@ -9,6 +9,7 @@ mod process;
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use anyhow::{Context, Result};
@@ -24,6 +25,15 @@ use crate::{sandbox::Geo, wait::until};
 
 pub use dev::Dev;
 pub use process::{Process, binary};
+
+/// Lines that a story adds to configurations.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lines<'l> {
+    /// Of the control plane.
+    pub control: &'l str,
+    /// Of every data plane.
+    pub planes: &'l str,
+}
 
 /// A control plane and two data planes, each its own process.
 pub struct Household {
@@ -46,6 +56,11 @@ impl Household {
 
     /// The same, with logs from this level on.
     pub async fn at_level(level: &'static str, policy: &str, more: &str) -> Result<Self> {
+        Self::of(level, policy, Lines { planes: more, ..Lines::default() }).await
+    }
+
+    /// The same, with more lines in any configuration.
+    pub async fn of(level: &'static str, policy: &str, more: Lines<'_>) -> Result<Self> {
         let home = tempfile::tempdir()?;
         let (admin, sync, ops) = (free()?, free()?, free()?);
         let kept = home.path().join("control");
@@ -53,13 +68,14 @@ impl Household {
         let file = home.path().join("control.toml");
         let listen = format!("[listen]\nadmin = \"{admin}\"\nsync = \"{sync}\"\nops = \"{ops}\"\n");
         let upstream = "[upstream]\nallow_loopback = true\n";
-        std::fs::write(&file, format!("state_dir = \"{}\"\n{listen}{upstream}", kept.display()))?;
+        let text = format!("state_dir = \"{}\"\n{listen}{upstream}{}", kept.display(), more.control);
+        std::fs::write(&file, text)?;
         let control = Process::start("control-plane", &file, level)?;
         let (planes, inference) = (Vec::new(), Vec::new());
         let mut house = Self { control, planes, admin, inference, ops: Vec::new(), level, home };
         house.administered(ops).await?;
         for geo in Geo::ALL {
-            house.add_plane(geo, &authority, (sync, more))?;
+            house.add_plane(geo, &authority, (sync, more.planes))?;
         }
         let revision = house.apply(policy).await?;
         for geo in Geo::ALL {
@@ -171,21 +187,46 @@ impl Household {
         self.home.path()
     }
 
-    fn authorised<T>(&self, message: T) -> Result<Request<T>> {
+    /// The platform's own admin token.
+    pub fn token(&self) -> Result<String> {
         let path = self.home.path().join("control/control-plane/admin.token");
         let token = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        Ok(token.trim().to_owned())
+    }
+
+    /// What the admin API says over REST of what is at a path below `/v1/`.
+    pub async fn read(&self, path: &str) -> Result<serde_json::Value> {
+        let asked = crate::door::client()?.get(format!("{}/v1/{path}", self.admin_url()));
+        Ok(asked.bearer_auth(self.token()?).send().await?.error_for_status()?.json().await?)
+    }
+
+    /// A request with the platform's own token.
+    pub fn authorised<T>(&self, message: T) -> Result<Request<T>> {
         let mut request = Request::new(message);
-        request.metadata_mut().insert("authorization", format!("Bearer {}", token.trim()).parse()?);
+        request.metadata_mut().insert("authorization", format!("Bearer {}", self.token()?).parse()?);
         Ok(request)
     }
 
-    async fn channel(&self) -> Result<Channel> {
+    /// A connection to the admin API.
+    pub async fn channel(&self) -> Result<Channel> {
         Ok(Channel::from_shared(format!("http://{}", self.admin))?.connect().await?)
     }
 }
 
-/// An address that nobody listens on at this moment: a process that is started again must come back to its own.
-/// A port that was free a moment ago.
+/// An address on loopback that nobody else is given: below the ports the system hands out by itself, so that no caller's
+/// own socket takes it while a process that is to come back to it is away. Errors if none is free.
 pub fn free() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+    /// Where Linux begins to hand out by itself is 32,768, unless it was told otherwise.
+    const PORTS: std::ops::Range<u32> = 10_000..30_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Two runs beside each other begin far apart.
+    let first = std::process::id().wrapping_mul(7_919);
+    for _ in PORTS {
+        let next = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(PORTS.start + next)?));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    anyhow::bail!("no port of {PORTS:?} is free")
 }

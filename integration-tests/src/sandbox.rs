@@ -177,6 +177,13 @@ impl Sandbox {
         Ok(crate::door::get(&url).await?.error_for_status()?.text().await?)
     }
 
+    /// Everything the control plane tells an operator.
+    pub async fn control_metrics(&self) -> Result<String> {
+        let control = self.control.as_ref().context("the control plane was ended")?;
+        let url = format!("http://{}/metrics", control.addresses().ops);
+        Ok(crate::door::get(&url).await?.error_for_status()?.text().await?)
+    }
+
     /// Says that a request was sent to a plane, so that its record is waited for.
     pub fn count(&self, geo: Geo) {
         if let Some(asked) = self.asked.get(geo.index()) {

@@ -25,8 +25,19 @@ pub struct Scene {
 }
 
 /// What differs between two tellings of one story: names, times, and the door itself.
-const DIFFERENT: [&str; 8] =
-    ["requestId", "time", "door", "key", "latencyUs", "firstByteUs", "upstreamRequestId", "digest"];
+const DIFFERENT: [&str; 11] = [
+    "requestId",
+    "time",
+    "door",
+    "key",
+    "latencyUs",
+    "firstByteUs",
+    "upstreamRequestId",
+    "digest",
+    "seq",
+    "bootId",
+    "chain",
+];
 
 impl Scene {
     /// The quickstart's house.

@@ -13,16 +13,23 @@ use crate::scripted::PATIENCE;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// What `look` sees in the end. Errors if it sees nothing in time.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> Result<T> {
-    let seen = async {
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> Result<T> {
+    within(what, watched(look)).await
+}
+
+/// The same of what takes its time: such as a minute that a node has to live.
+pub async fn until_within<T>(most: Duration, what: &str, look: impl AsyncFnMut() -> Option<T>) -> Result<T> {
+    let done = tokio::time::timeout(most, watched(look)).await;
+    done.with_context(|| format!("{what} did not come within {most:?}"))
+}
+
+async fn watched<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
         }
-    };
-    within(what, seen).await
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
 }
 
 /// What `work` gives. Errors if it gives nothing in time.

@@ -30,9 +30,12 @@ pub mod bounds;
 
 mod shrink;
 
+/// The version of the engine, as semver: a decision that is asked for again tells by which it was made.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 pub use apply::apply;
 pub use compile::{Fault, compile};
 pub use decide::{Entitled, decide, decide_answer, entitle};
 pub use facts::Change;
 pub use project::{Scope, Versions, project, project_changes};
-pub use shrink::{Shrunk, shrunk};
+pub use shrink::{Shrunk, Sizes, shrunk};

@@ -8,6 +8,21 @@ use crate::facts::Facts;
 /// Fewer facts than these may be halved: there it is a day's work and no accident.
 const SMALL: usize = 20;
 
+/// How many facts there are, as far as it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sizes {
+    /// API keys.
+    pub keys: usize,
+    /// Models.
+    pub models: usize,
+    /// Grants.
+    pub grants: usize,
+    /// Rules.
+    pub rules: usize,
+    /// Resources of all kinds.
+    pub all: usize,
+}
+
 /// What there is much less of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shrunk {
@@ -21,16 +36,44 @@ pub struct Shrunk {
 
 /// What there is much less of than before; `None` where nothing is.
 pub fn shrunk(before: &Facts, after: &Facts) -> Option<Shrunk> {
-    let kinds = |facts: &Facts| {
-        let (keys, models) = (facts.keys.len(), facts.models.len());
-        [("keys", keys), ("models", models), ("grants", facts.grants.len()), ("rules", facts.rules.len())]
-    };
-    let mut all = kinds(before).into_iter().zip(kinds(after));
-    let gone = all.find(|((_, before), (_, after))| *before > 0 && *after == 0);
-    let gone = gone.map(|((what, before), (_, after))| Shrunk { what, before, after });
-    let (then, now) = (count(before), count(after));
-    let halved = then >= SMALL && now < then.div_ceil(2);
-    gone.or(halved.then_some(Shrunk { what: "resources", before: then, after: now }))
+    Sizes::of(before).shrunk(Sizes::of(after))
+}
+
+impl Sizes {
+    /// Those of facts.
+    pub fn of(facts: &Facts) -> Self {
+        Self {
+            keys: facts.keys.len(),
+            models: facts.models.len(),
+            grants: facts.grants.len(),
+            rules: facts.rules.len(),
+            all: count(facts),
+        }
+    }
+
+    /// What there is much less of afterwards; `None` where nothing is.
+    pub fn shrunk(self, after: Self) -> Option<Shrunk> {
+        let kinds = |sizes: Self| {
+            [("keys", sizes.keys), ("models", sizes.models), ("grants", sizes.grants), ("rules", sizes.rules)]
+        };
+        let mut pairs = kinds(self).into_iter().zip(kinds(after));
+        let gone = pairs.find(|((_, before), (_, after))| *before > 0 && *after == 0);
+        let gone = gone.map(|((what, before), (_, after))| Shrunk { what, before, after });
+        let halved = self.all >= SMALL && after.all < self.all.div_ceil(2);
+        gone.or(halved.then_some(Shrunk { what: "resources", before: self.all, after: after.all }))
+    }
+
+    /// The larger of each.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            keys: self.keys.max(other.keys),
+            models: self.models.max(other.models),
+            grants: self.grants.max(other.grants),
+            rules: self.rules.max(other.rules),
+            all: self.all.max(other.all),
+        }
+    }
 }
 
 /// Resources of all kinds.

@@ -330,6 +330,22 @@ fn case_87_every_chunking_masks_like_the_whole() {
 }
 
 #[test]
+fn what_goes_on_from_a_number_goes_with_it_wherever_a_stream_is_cut() {
+    let (detectors, actions) = (detectors(), all(MaskAction::Mask));
+    for text in [
+        "[4111111111111111++44 20 7946 0958\\/\\nbob@example.com",
+        "[4111111111111111+4111111111111111]",
+        "[4111111111111111-.+bob@example.com, 1]",
+    ] {
+        let masked = whole(&detectors, &actions, text);
+        for cut in 0..=text.len() {
+            let (head, tail) = text.split_at(cut);
+            assert_eq!(streamed(&detectors, &actions, &[head, tail]), masked, "{head:?} and {tail:?}");
+        }
+    }
+}
+
+#[test]
 fn what_was_json_is_json_masked_and_every_chunking_masks_it_alike() {
     let (detectors, actions) = (detectors(), all(MaskAction::Mask));
     proptest!(cases(1_000), |(text in json(), cuts in cuts())| {

@@ -175,6 +175,8 @@ codes! {
     AuditUnavailable = "audit_unavailable" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// What the control plane writes to is full, locked or gone; nothing was changed.
     StoreUnavailable = "store_unavailable" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
+    /// The audit log is not what was signed for before: it was changed behind the control plane's back, or another was put in its place.
+    AuditInconsistent = "audit_inconsistent" DataLoss INTERNAL_SERVER_ERROR "server_error" Never;
     /// More work than the process takes.
     Overloaded = "overloaded" Unavailable SERVICE_UNAVAILABLE "server_error" Backoff;
     /// The process is about to stop, or an operator drains the node.
@@ -191,6 +193,16 @@ impl ErrorCode {
     /// The code on every surface.
     pub const fn as_str(self) -> &'static str {
         self.row().text
+    }
+
+    /// Whether policy refused what is answered with it.
+    pub fn is_denial(self) -> bool {
+        self == Self::ModelNotFound || self.row().http == StatusCode::FORBIDDEN
+    }
+
+    /// Whether a limit refused it.
+    pub const fn is_of_limits(self) -> bool {
+        matches!(self, Self::RateLimitExceeded | Self::ConcurrencyLimitExceeded | Self::InsufficientQuota)
     }
 
     /// The code for a gRPC status that came without one of ours, as libraries make them.

@@ -1,10 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+pub mod checkpoint;
 pub mod code;
+pub mod codec;
 pub mod convert;
+pub mod export;
 pub mod manifest;
 pub mod name;
+pub mod segment;
 pub mod status;
+pub mod tree;
 
 #[expect(
     clippy::allow_attributes,

@@ -23,6 +23,14 @@ use crate::sync::{Resource, ResourceName, Scope, SnapshotContents};
 /// The form of manifests, as [`Envelope::schema`](crate::sync::Envelope::schema) says it.
 pub const SCHEMA: u32 = 2;
 
+/// The most bytes of a snapshot, and of one resource in it, and the most resources: a node refuses what has more. What may be declared is
+/// bounded below that, so that nothing is published that no node takes.
+pub const MAX_BYTES: u64 = 512 << 20;
+/// See [`MAX_BYTES`].
+pub const MAX_RESOURCE: usize = 4 << 20;
+/// See [`MAX_BYTES`].
+pub const MAX_RESOURCES: usize = 2_000_000;
+
 /// What the root's input begins with; another form would begin otherwise.
 const FORM: &[u8] = b"chancery/manifest/v2";
 

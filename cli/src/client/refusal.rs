@@ -11,6 +11,8 @@ use crate::output::plain;
 pub(crate) struct Refused {
     /// The HTTP status.
     pub(crate) status: u16,
+    /// The gRPC status by name, such as `NOT_FOUND`; empty where none was said.
+    pub(crate) grpc: String,
     /// The stable code, such as `etag_mismatch`.
     pub(crate) code: String,
     /// One line for people.
@@ -19,6 +21,8 @@ pub(crate) struct Refused {
     pub(crate) fields: Vec<(String, String)>,
     /// The id under which the control plane's log knows the call.
     pub(crate) request_id: Option<String>,
+    /// What was answered, on one line.
+    pub(crate) body: String,
 }
 
 impl Refused {
@@ -40,6 +44,7 @@ impl Refused {
         };
         let fields = violations.into_iter().flatten().filter_map(field).collect();
         let request_id = text(info.and_then(|info| info.get("metadata")?.get("request_id")));
-        Some(Self { status, code, message, fields, request_id })
+        let grpc = text(error.get("status")).unwrap_or_default();
+        Some(Self { status, grpc, code, message, fields, request_id, body: body.to_string() })
     }
 }

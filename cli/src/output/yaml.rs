@@ -1,6 +1,6 @@
-//! A resource, as REST gives it, in the declarative form that `apply` takes.
+//! What REST answers, as YAML: a resource in the declarative form that `apply` takes, or an answer with the fields it has.
 //!
-//! Law: the order of fields is the server's; what only the output has (etag, times, revision) is left out.
+//! Law: the order of fields is the server's; of a resource, what only the output has (etag, times, revision) is left out.
 
 use std::fmt;
 
@@ -39,6 +39,18 @@ pub(crate) fn document(kind: &str, json: &str) -> Result<String, serde_json::Err
     let mut out = String::new();
     block(&mut out, 0, &top.map(|(key, value)| (key.to_owned(), value)));
     Ok(out)
+}
+
+/// Writes an answer, given as JSON text, as YAML with the same fields; what can't be read as JSON stays as it is.
+pub(crate) fn answer(json: &str) -> String {
+    match serde_json::from_str(json) {
+        Ok(Tree::Map(fields)) if !fields.is_empty() => {
+            let mut out = String::new();
+            block(&mut out, 0, &fields);
+            out
+        }
+        _ => format!("{}\n", json.trim_end()),
+    }
 }
 
 /// `tenants/acme/teams/research` as name and tenant.
@@ -170,5 +182,17 @@ mod tests {
             "apiVersion: chancery/v1\nkind: Role\nmetadata:\n  name: a\nspec: {}\n"
         );
         assert!(document("Role", "[]").is_err());
+    }
+
+    #[test]
+    fn an_answer_has_the_same_fields_as_yaml() {
+        let json = r#"{"revision": 7, "changes": [{"name": "roles/a", "change": "created"}], "rollout": "",
+            "time": "2026-01-31T12:00:00Z", "spec": {"on": true}}"#;
+        assert_eq!(
+            answer(json),
+            "revision: 7\nchanges:\n  - {name: roles/a, change: created}\nrollout: \"\"\n\
+             time: \"2026-01-31T12:00:00Z\"\nspec:\n  \"on\": true\n"
+        );
+        assert_eq!((answer("{}"), answer("not json\n")), ("{}\n".to_owned(), "not json\n".to_owned()));
     }
 }

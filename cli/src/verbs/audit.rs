@@ -1,4 +1,9 @@
-//! `audit`: who did what.
+//! `audit`: who did what, and the proof of it.
+
+mod export;
+mod kept;
+mod key;
+mod verify;
 
 use std::time::SystemTime;
 
@@ -12,16 +17,36 @@ use super::instant::{From, moment};
 use crate::client::Client;
 use crate::output::table::{cell, table};
 
-/// Read the log of administrative acts.
+/// Read the log of administrative acts, export it, and verify what was exported.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
     /// List acts, newest first.
     List(List),
+    /// Write the log, or some of it, to a file that can be verified without a control plane.
+    Export(export::Export),
+    /// Write the keys that verify exports to a file, to be kept apart from the control plane and from exports.
+    Key(key::Key),
+    /// Write the log's signed checkpoint to a file: with it a later export is shown to be of the same log, with more behind it.
+    Checkpoint(key::Checkpoint),
+    /// Verify an export: offline, from the file and the keys alone.
+    Verify(verify::Verify),
 }
 
 /// Which are listed, and how many.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    #[command(flatten)]
+    asked: Asked,
+    /// How many at most.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Which acts are asked for.
+#[derive(Debug, Clone, Default, Args)]
+struct Asked {
     /// Only acts of this actor, such as `platform/admin` or `tenants/acme/principals/ada@example.org`.
     #[arg(long)]
     actor: Option<String>,
@@ -40,35 +65,50 @@ pub(crate) struct List {
     /// Only acts before then: a length such as 1h30m ago, a date (its first instant in UTC) or an instant.
     #[arg(long, value_name = "LENGTH|DATE|INSTANT")]
     until: Option<String>,
-    /// How many at most.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    limit: u16,
-    #[command(flatten)]
-    shown: Shown,
 }
 
 /// Asks the control plane.
 pub(super) async fn run(client: &Client, audit: &Audit) -> Result<(), Failure> {
-    let Audit::List(list) = audit;
-    let reply = client
-        .some("auditEvents", (&query(list, SystemTime::now())?, usize::from(list.limit)), "auditEvents")
-        .await?;
-    list.shown.print(&reply, || listed(&reply.json));
-    Ok(())
+    match audit {
+        Audit::List(list) => {
+            let query = list.asked.as_of(SystemTime::now())?.query();
+            let most = usize::from(list.limit);
+            let reply = client.some("auditEvents", (&query, most), "auditEvents").await?;
+            list.shown.print(&reply, || listed(&reply.json));
+            Ok(())
+        }
+        Audit::Export(asked) => export::run(client, asked).await,
+        Audit::Key(asked) => key::run(client, asked).await,
+        Audit::Checkpoint(asked) => key::checkpoint(client, asked).await,
+        Audit::Verify(asked) => verify::run(asked),
+    }
 }
 
-/// What is asked for, as parameters.
-fn query(list: &List, now: SystemTime) -> Result<Vec<(&'static str, String)>, Failure> {
-    let ago = |text: &Option<String>| text.as_deref().map(|text| moment(text, (now, From::Ago))).transpose();
-    let words = [
-        ("actor", list.actor.clone()),
-        ("resource", list.resource.clone()),
-        ("action", list.action.clone()),
-        ("outcome", list.outcome.clone()),
-        ("since", ago(&list.since)?),
-        ("until", ago(&list.until)?),
-    ];
-    Ok(words.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
+/// Verifies an export, and asks nobody.
+pub(super) fn verify(asked: &verify::Verify) -> Result<(), Failure> {
+    verify::run(asked)
+}
+
+impl Asked {
+    /// The same, with instants in place of lengths and dates.
+    fn as_of(&self, now: SystemTime) -> Result<Self, Failure> {
+        let ago =
+            |text: &Option<String>| text.as_deref().map(|text| moment(text, (now, From::Ago))).transpose();
+        Ok(Self { since: ago(&self.since)?, until: ago(&self.until)?, ..self.clone() })
+    }
+
+    /// As parameters.
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let words = [
+            ("actor", &self.actor),
+            ("resource", &self.resource),
+            ("action", &self.action),
+            ("outcome", &self.outcome),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        words.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
+    }
 }
 
 fn listed(answer: &Value) -> String {

@@ -39,6 +39,7 @@ pub(super) fn told(answer: &Value, mood: Mood) -> String {
     let width = if mood == Mood::Done { 10 } else { 13 };
     for change in list(answer, "changes") {
         let (what, name) = (mood.word(text(change, "change")), text(change, "name"));
+        let width = width.max(what.len().saturating_add(1));
         told.push_str(&format!("{what:<width$}{name}\n"));
         *counts.entry(what).or_insert(0_usize) += 1;
     }
@@ -84,6 +85,8 @@ mod tests {
             "would create tenants/a/teams/x\nunchanged    roles/r\nwould create models/m\n\
              1 unchanged, would create 2; dry run, nothing was changed\n"
         );
+        let absent = json!({"changes": [change("absent", "rules/j")]});
+        assert!(told(&absent, Mood::Tried).starts_with("would be absent rules/j\n"));
         assert!(told(&answer, Mood::Proposed).ends_with("; nothing to propose\n"));
         answer["proposal"] = json!("proposals/1");
         assert!(told(&answer, Mood::Proposed).ends_with("would create 2; proposed, nothing was changed\n"));

@@ -11,75 +11,159 @@ use serde_json::json;
 
 use super::because::Because;
 use super::failure::Failure;
-use super::kind::KindName;
-use super::source::{self, Declared};
-use super::wait::Wait;
-use super::{Form, Shown, changes};
-use crate::client::Client;
-use crate::output;
+use super::meant::{Meant, What};
+use super::source::{self, Files};
+use super::terms::Terms;
+use super::{Shown, changes};
+use crate::client::{Client, Reply};
+
+/// What is said where nothing is named.
+const NEITHER: &str = "name what is to be deleted (chancery delete rule NAME), or files that declare it (chancery delete -f FILE)";
 
 /// Take back one resource, or every resource that files declare.
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
-    /// The kind, such as `team` or `models`.
-    #[arg(required_unless_present = "files", requires = "name")]
-    kind: Option<KindName>,
-    /// The last segment of the resource's name.
-    #[arg(required_unless_present = "files")]
+    /// The kind, such as `team` or `models`, or the resource's name such as `rules/eu-residency`.
+    #[arg(value_name = "KIND|NAME")]
+    what: Option<What>,
+    /// The resource's name, or the last segment of it.
     name: Option<String>,
     /// The tenant it belongs to; without it the platform's is meant.
     #[arg(long, conflicts_with = "files")]
     tenant: Option<String>,
     /// A YAML file whose resources are taken back, a directory of them, or `-` for standard input; may be repeated. Nothing is
     /// taken back where one of them can't be.
-    #[arg(short, long = "file", value_name = "FILE|DIR|-", conflicts_with_all = ["kind", "name"])]
+    #[arg(short, long = "file", value_name = "FILE|DIR|-", conflicts_with_all = ["what", "name"])]
     files: Vec<PathBuf>,
-    /// Say what would become of what files declare, and change nothing.
-    #[arg(long, requires = "files", conflicts_with_all = ["kind", "name"])]
-    dry_run: bool,
-    /// The policy may hold much less than before: without it, what files declare is not deleted where that would leave no keys,
-    /// models, grants or rules, or less than half of everything.
-    #[arg(long, requires = "files", conflicts_with_all = ["kind", "name"])]
-    allow_shrink: bool,
-    /// Judge it and keep it as a proposal, for another principal to approve by `chancery proposals approve`; change nothing.
-    #[arg(long, conflicts_with_all = ["dry_run", "wait", "kind", "name"], requires = "files")]
-    propose: bool,
     #[command(flatten)]
     because: Because,
     #[command(flatten)]
-    wait: Wait,
+    terms: Terms,
     /// `json` prints what became of each, in the form of an answer of `apply`.
     #[command(flatten)]
     shown: Shown,
 }
 
+impl Delete {
+    /// The one resource that is meant; `None` is what files declare. Errors where neither is said, or what is of files alone is said of one.
+    pub(super) fn meant(&self) -> Result<Option<Meant>, Failure> {
+        let wrong = |line: String| Err(Failure::Input(line));
+        let Some(what) = &self.what else {
+            return match self.files.is_empty() {
+                false => Ok(None),
+                true => wrong(NEITHER.to_owned()),
+            };
+        };
+        let meant = what.meant(self.name.as_deref(), self.tenant.as_deref()).map_err(Failure::Input)?;
+        if meant.id.is_none() {
+            let of = meant.kind.0.singular;
+            return wrong(format!("which {of}? name it: chancery delete {of} NAME"));
+        }
+        let Terms { dry_run, allow_shrink, propose, .. } = self.terms;
+        let of_files = [("--dry-run", dry_run), ("--allow-shrink", allow_shrink), ("--propose", propose)];
+        match of_files.iter().find(|(_, said)| *said) {
+            None => Ok(Some(meant)),
+            Some((flag, _)) => wrong(format!(
+                "{flag} is of what files declare: chancery delete -f FILE {flag} (`chancery get {} -o yaml` writes one)",
+                self.words()
+            )),
+        }
+    }
+
+    /// The resource as the command line names it.
+    fn words(&self) -> String {
+        let what = match &self.what {
+            Some(What::Kind(kind)) => kind.0.singular,
+            Some(What::Name(name)) => name,
+            None => "",
+        };
+        let tenant = self.tenant.as_ref().map(|tenant| format!("--tenant {tenant}"));
+        let words = [Some(what.to_owned()), self.name.clone(), tenant];
+        words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// Deletes, and tells what became of each resource.
 pub(super) async fn run(client: &Client, delete: &Delete) -> Result<(), Failure> {
     let client = &delete.because.told_by(client)?;
-    match (delete.kind, &delete.name) {
-        (Some(kind), Some(name)) => one(client, kind, (name, delete)).await,
+    match delete.meant()? {
+        Some(meant) => one(client, &meant, delete).await,
         // What is not there is no fault.
-        _ => {
-            let Delete { files, dry_run, wait, shown, allow_shrink, propose, .. } = delete;
-            let terms = json!({ "allowShrink": allow_shrink, "propose": propose });
-            let declared = Declared { files, terms, dry_run: *dry_run, wait: *wait, shown: *shown };
-            source::settle(client, ("policy:delete", "deleted"), declared).await
+        None => {
+            let files = Files::At(&delete.files);
+            source::settle(client, ("policy:delete", "deleted"), files, (delete.terms, delete.shown)).await
         }
     }
 }
 
 /// Takes back one resource, which must be there.
-async fn one(client: &Client, kind: KindName, (name, delete): (&str, &Delete)) -> Result<(), Failure> {
+async fn one(client: &Client, meant: &Meant, delete: &Delete) -> Result<(), Failure> {
+    let Meant { kind, id, tenant } = meant;
     if kind.0.kind == Kind::Key {
         return Err(Failure::Input("a key is not deleted but revoked: chancery keys revoke".to_owned()));
     }
-    let name = kind.one(name, delete.tenant.as_deref()).map_err(Failure::Input)?;
+    let id = id.as_deref().unwrap_or_default();
+    let name = kind.one(id, tenant.as_deref()).map_err(Failure::Input)?;
+    if delete.terms.staged {
+        return one_by_stages(client, (meant, &name), delete).await;
+    }
     let revision = client.delete(&name).await?.revision;
     let change = json!({ "kind": kind.0.kind.as_str(), "name": name, "change": "deleted" });
     let told = json!({ "changes": [change], "revision": revision });
-    match delete.shown.output {
-        Form::Json => output::line(&told.to_string()),
-        Form::Text => output::text_as_is(&changes::told(&told, changes::Mood::Done)),
+    let reply = Reply { text: told.to_string(), json: told, revision };
+    delete.shown.print(&reply, || changes::told(&reply.json, changes::Mood::Done));
+    delete.terms.wait.enforced(client, revision, delete.shown).await
+}
+
+/// Takes back one resource, which must be there, as if a file had declared it: stages are of what is declared.
+async fn one_by_stages(
+    client: &Client,
+    (meant, name): (&Meant, &str),
+    delete: &Delete,
+) -> Result<(), Failure> {
+    client.get(name, &[]).await?;
+    let kind = meant.kind.0.kind.as_str();
+    let mut metadata = json!({ "name": meant.id });
+    if let (Some(tenant), Some(fields)) = (&meant.tenant, metadata.as_object_mut()) {
+        fields.insert("tenant".to_owned(), tenant.as_str().into());
     }
-    delete.wait.enforced(client, revision, delete.shown).await
+    let document = json!({ "apiVersion": "chancery/v1", "kind": kind, "metadata": metadata, "spec": {} });
+    let files = [json!({ "path": name, "text": document.to_string() })];
+    // Who takes one thing away by its name means it.
+    let terms = Terms { allow_shrink: true, ..delete.terms };
+    source::settle(client, ("policy:delete", "deleted"), Files::These(&files), (terms, delete.shown)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        delete: Delete,
+    }
+
+    fn told(line: &[&str]) -> String {
+        let line = Line::try_parse_from([&["delete"], line].concat()).unwrap();
+        line.delete.meant().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn whoever_names_too_little_or_asks_of_one_what_is_of_files_is_told_what_to_say() {
+        assert!(told(&[]).contains("delete rule NAME") && told(&[]).contains("delete -f FILE"));
+        assert_eq!(told(&["tenant"]), "which tenant? name it: chancery delete tenant NAME");
+        assert_eq!(
+            told(&["team", "x", "--tenant", "a", "--propose"]),
+            "--propose is of what files declare: chancery delete -f FILE --propose (`chancery get team x --tenant a -o yaml` \
+             writes one)"
+        );
+        for flag in ["--dry-run", "--allow-shrink"] {
+            assert!(
+                told(&["rules/x", flag]).contains(&format!("delete -f FILE {flag} (`chancery get rules/x "))
+            );
+        }
+    }
 }

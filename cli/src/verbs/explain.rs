@@ -1,19 +1,21 @@
 //! `explain`: why a request would be allowed or refused, told for people.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Shown;
 use super::failure::Failure;
 use super::field::{list, text};
 use super::instant::instant;
+use super::{Form, Shown, revision};
 use crate::client::Client;
-use crate::output::plain;
 use crate::output::table::cell;
+use crate::output::{self, plain};
 
-/// Tell why a request would be allowed or refused, by the function that enforces.
+/// Tell why a request would be allowed or refused, by the function that enforces. How long it is has no say in that: limits of tokens
+/// and money are named, and counted when a request comes.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// The tenant of the principal.
@@ -55,6 +57,13 @@ pub(crate) struct Explain {
     /// The revision to judge by; without it the newest.
     #[arg(long)]
     revision: Option<u64>,
+    /// As it would have been: at this revision (`12`, `head~1`) or at this time (a length such as 1h30m ago, a date or an instant), by what
+    /// was in force then; what is taken for given is told.
+    #[arg(long, value_name = "REVISION|INSTANT", conflicts_with = "revision")]
+    as_of: Option<String>,
+    /// Where a rollout was on its way then, judge by what nodes outside of its stages enforced, not by the candidate.
+    #[arg(long, requires = "as_of")]
+    stable: bool,
     #[command(flatten)]
     shown: Shown,
 }
@@ -73,6 +82,9 @@ pub(super) async fn run(client: &Client, explain: &Explain) -> Result<(), Failur
     for (at, geo) in geos.iter().enumerate() {
         let reply = client.post("policy:explain", &question(explain, geo)).await?;
         let gap = if at == 0 { "" } else { "\n" };
+        if at > 0 && explain.shown.output == Form::Yaml {
+            output::line("---");
+        }
         explain.shown.print(&reply, || format!("{gap}{}", told(explain, geo, &reply.json)));
     }
     Ok(())
@@ -100,6 +112,8 @@ fn question(explain: &Explain, geo: &str) -> Value {
         // Asked only where it is meant, so that a control plane that does not know the word yet still answers.
         ("unknownFields", Some(json!(explain.unknown_fields)).filter(|_| !explain.unknown_fields.is_empty())),
         ("revision", explain.revision.map(|revision| json!(revision))),
+        ("asOf", explain.as_of.as_ref().map(|as_of| json!(revision::meant(as_of, SystemTime::now())))),
+        ("stable", Some(json!(true)).filter(|_| explain.stable)),
     ];
     if let Some(fields) = question.as_object_mut() {
         fields.extend(further.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
@@ -120,9 +134,14 @@ fn told(explain: &Explain, geo: &str, answer: &Value) -> String {
         cell(answer.get("revision")),
         cell(answer.get("instant")),
     );
+    let line = text(answer, "line");
+    if !line.is_empty() {
+        told.push_str(&format!("  by the {line} line, {} was on its way\n", text(answer, "rollout")));
+    }
+    let when = if answer.get("asOf").is_some() { "then" } else { "now" };
     section(
         &mut told,
-        "switched off now, whatever is said below",
+        &format!("switched off {when}, whatever is said below"),
         list(answer, "kills").iter().map(switched_off),
     );
     section(&mut told, "reasons", list(answer, "reasons").iter().map(reason));
@@ -146,6 +165,7 @@ fn told(explain: &Explain, geo: &str, answer: &Value) -> String {
         }),
     );
     section(&mut told, "limits that count it", list(answer, "limits").iter().map(|name| cell(Some(name))));
+    section(&mut told, "taken for given", list(answer, "assumptions").iter().map(|line| cell(Some(line))));
     told
 }
 

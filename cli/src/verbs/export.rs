@@ -1,9 +1,10 @@
 //! `export`: every resource as the YAML that `apply` takes back without a change.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use policy_engine::vocabulary::Kind;
 use serde_json::{Value, json};
 
+use super::Form;
 use super::failure::Failure;
 use super::kind::KindName;
 use crate::client::Client;
@@ -18,15 +19,9 @@ pub(crate) struct Export {
     /// Only these kinds, such as `Team`; with commas between, or repeated.
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     kinds: Vec<KindName>,
-    /// `json` prints what REST answered.
+    /// `yaml` and `text` are what `apply` takes; `json` prints what REST answered.
     #[arg(short, long, value_enum, default_value_t = Form::Yaml, value_name = "FORM")]
     output: Form,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Yaml,
-    Json,
 }
 
 /// Exports.
@@ -41,7 +36,9 @@ pub(super) async fn run(client: &Client, export: &Export) -> Result<(), Failure>
     let reply = client.post("policy:export", &json!({ "parent": parent, "kinds": kinds })).await?;
     match export.output {
         Form::Json => output::line(reply.text.trim_end()),
-        Form::Yaml => output::text_as_is(reply.json.get("text").and_then(Value::as_str).unwrap_or_default()),
+        Form::Yaml | Form::Text => {
+            output::text_as_is(reply.json.get("text").and_then(Value::as_str).unwrap_or_default())
+        }
     }
     Ok(())
 }

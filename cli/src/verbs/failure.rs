@@ -1,11 +1,13 @@
-//! What can go wrong with a verb, and the exit code it ends with.
+//! What can go wrong with a verb, how it is told to people and to programs, and how the verb ends by it.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use control_plane::ca::CaError;
+use proto::export::{Kind, WriteError};
+use serde_json::json;
 use thiserror::Error;
 
+use super::ending::Ending;
 use crate::client::ClientError;
 use crate::output;
 
@@ -15,13 +17,13 @@ pub(super) enum Failure {
     /// The control plane has not done it.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The input has faults, which were told, each by itself.
-    #[error("nothing was {done}: {count} {}", if *.count == 1 { "fault" } else { "faults" })]
+    /// The input has faults.
+    #[error("nothing was {done}: {} {}", .faults.len(), if .faults.len() == 1 { "fault" } else { "faults" })]
     Faults {
         /// What was not done.
         done: &'static str,
-        /// How many.
-        count: usize,
+        /// Each: where it is, and what it is.
+        faults: Vec<(String, String)>,
     },
     /// The input is empty.
     #[error("nothing declared in {}", shown(.0))]
@@ -43,12 +45,33 @@ pub(super) enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// A file can't be written.
+    #[error("`{}` can't be written", .path.display())]
+    Unwritten {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The log can't be exported.
+    #[error(transparent)]
+    Export(#[from] WriteError),
+    /// What was verified is not what it should be.
+    #[error("`{}`: {told}", .path.display())]
+    Unverified {
+        /// Which file.
+        path: PathBuf,
+        /// What was found first.
+        kind: Kind,
+        /// The same, for people.
+        told: String,
+    },
     /// It is done, but not every node follows yet.
     #[error("revision {revision} is published, but not known to be enforced by {}", nodes(.due))]
     NotEnforced {
         /// The revision.
         revision: i64,
-        /// The connected nodes that do not follow, by name; none: no node is connected.
+        /// The nodes that are there, or were a moment ago, and do not follow, by name; none: no node is connected.
         due: Vec<String>,
     },
     /// What is switched off was told, but not every node is known to hold it yet.
@@ -56,7 +79,7 @@ pub(super) enum Failure {
     NotHeld {
         /// How many do.
         held: usize,
-        /// The connected nodes that do not yet, by name; none: no node is connected.
+        /// The nodes that are there, or were a moment ago, and do not yet, by name; none: no node is connected.
         due: Vec<String>,
     },
     /// It is done, and a node will not follow.
@@ -81,12 +104,26 @@ pub(super) enum Failure {
     /// A certificate can't be issued.
     #[error(transparent)]
     Authority(#[from] CaError),
+    /// What was verified is not whole.
+    #[error("{}: {faults} faults, {gaps} gaps", .kind.as_str())]
+    Unproved {
+        /// The worst of it.
+        kind: Kind,
+        /// What was changed, or is not vouched for.
+        faults: usize,
+        /// What is missing.
+        gaps: usize,
+    },
 }
 
 impl Failure {
     /// What is told, a line each.
     pub(super) fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("error: {}", output::chain(self))];
+        let mut lines = Vec::new();
+        if let Self::Faults { faults, .. } = self {
+            lines.extend(faults.iter().map(|(at, message)| format!("{at}: {message}")));
+        }
+        lines.push(format!("error: {}", output::chain(self)));
         if let Self::Client(ClientError::Refused(refused)) = self {
             let told = refused.fields.iter().map(|(field, message)| match field.as_str() {
                 "" => message.clone(),
@@ -101,30 +138,45 @@ impl Failure {
         lines
     }
 
-    /// The exit code; the table is in the documentation of the verbs.
-    pub(super) fn code(&self) -> ExitCode {
-        ExitCode::from(self.number())
+    /// What is told to a program, on one line: the body that the control plane answered, or one of the same shape.
+    pub(super) fn body(&self) -> String {
+        if let Self::Client(ClientError::Refused(refused)) = self {
+            return refused.body.clone();
+        }
+        let (code, status) = match self {
+            // Nobody was asked, so nobody is unavailable.
+            Self::Client(unasked) if unasked.is_of_environment() => (400, "FAILED_PRECONDITION"),
+            _ => self.ending().told(),
+        };
+        let mut details = Vec::new();
+        if let Self::Faults { faults, .. } = self {
+            let violation = |(at, message): &(String, String)| json!({ "field": at, "description": message });
+            let violations: Vec<_> = faults.iter().map(violation).collect();
+            details.push(json!({ "@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations }));
+        }
+        let error =
+            json!({ "code": code, "status": status, "message": output::chain(self), "details": details });
+        json!({ "error": error }).to_string()
     }
 
-    fn number(&self) -> u8 {
+    /// How the verb ends.
+    pub(super) fn ending(&self) -> Ending {
         match self {
-            Self::Faults { .. }
-            | Self::Nothing(_)
-            | Self::Exists(_)
-            | Self::File { .. }
-            | Self::NotEnforced { .. }
+            Self::Faults { .. } | Self::Nothing(_) | Self::File { .. } => Ending::Invalid,
+            Self::Exists(_) => Ending::Conflict,
+            Self::Unverified { kind, .. } => Ending::found(*kind),
+            Self::Unproved { kind, .. } => Ending::found(*kind),
+            Self::NotEnforced { .. }
             | Self::NotHeld { .. }
             | Self::NodeRefused { .. }
             | Self::OnItsWay(_)
             | Self::TakenBack { .. }
-            | Self::Authority(_) => 1,
-            Self::Input(_) => 2,
-            Self::Client(ClientError::Refused(refused)) => match refused.status {
-                401 | 403 => 4,
-                500.. => 3,
-                _ => 1,
-            },
-            Self::Client(_) | Self::Answer(_) => 3,
+            | Self::Unwritten { .. }
+            | Self::Export(_)
+            | Self::Authority(_) => Ending::Other,
+            Self::Input(_) | Self::Client(ClientError::Header(_)) => Ending::Usage,
+            Self::Client(ClientError::Refused(refused)) => Ending::of(&refused.grpc, refused.status),
+            Self::Client(_) | Self::Answer(_) => Ending::Unavailable,
         }
     }
 }
@@ -146,10 +198,11 @@ mod tests {
     use super::*;
     use crate::client::Refused;
 
-    fn refused(status: u16) -> Failure {
+    fn refused(status: u16, grpc: &str) -> Failure {
         let fields = vec![("spec.x".to_owned(), "is missing".to_owned())];
-        let (code, message) = ("invalid_request".to_owned(), "no".to_owned());
-        Failure::Client(Refused { status, code, message, fields, request_id: Some("r-1".to_owned()) }.into())
+        let (code, message, body) = ("invalid_request".to_owned(), "no".to_owned(), "{}".to_owned());
+        let (grpc, request_id) = (grpc.to_owned(), Some("r-1".to_owned()));
+        Failure::Client(Refused { status, grpc, code, message, fields, request_id, body }.into())
     }
 
     fn the_refused(failure: Failure) -> Refused {
@@ -160,23 +213,56 @@ mod tests {
     #[test]
     fn the_exit_code_tells_what_to_look_at() {
         let stranger = ClientError::Stranger { url: "http://a/".into(), status: 200 };
+        let faults = vec![("a.yaml:2".to_owned(), "no".to_owned())];
         for (failure, code) in [
-            (Failure::Faults { done: "applied", count: 2 }, 1),
-            (Failure::Nothing(Vec::new()), 1),
             (Failure::NodeRefused { revision: 7, refusals: vec!["eu-1: VALIDATION".into()] }, 1),
-            (refused(400), 1),
-            (refused(404), 1),
-            (refused(409), 1),
+            (Failure::NotEnforced { revision: 7, due: Vec::new() }, 1),
             (Failure::Input("no".into()), 2),
             (Failure::Client(ClientError::Environment("X")), 3),
             (Failure::Client(stranger), 3),
-            (refused(503), 3),
+            (refused(503, "UNAVAILABLE"), 3),
             (Failure::Answer(serde_json::from_str::<()>("{}").unwrap_err()), 3),
-            (refused(401), 4),
-            (refused(403), 4),
+            (refused(403, "PERMISSION_DENIED"), 4),
+            (refused(404, "NOT_FOUND"), 5),
+            (refused(409, "ABORTED"), 6),
+            (Failure::Exists("a".into()), 6),
+            (refused(400, "INVALID_ARGUMENT"), 7),
+            (Failure::Faults { done: "applied", faults }, 7),
+            (Failure::Nothing(Vec::new()), 7),
+            (Failure::Unwritten { path: "a".into(), source: std::io::Error::other("full") }, 1),
+            (Failure::Unverified { path: "a".into(), kind: Kind::Gap, told: "gap".into() }, 11),
         ] {
-            assert_eq!(failure.number(), code, "{failure}");
+            assert_eq!(failure.ending().number(), code, "{failure}");
         }
+    }
+
+    #[test]
+    fn a_program_is_told_what_rest_said_or_the_same_shape() {
+        assert_eq!(refused(404, "NOT_FOUND").body(), "{}");
+        let faults = vec![("a.yaml:2".to_owned(), "spec.x: no".to_owned())];
+        let told = Failure::Faults { done: "applied", faults };
+        assert_eq!(told.lines(), ["a.yaml:2: spec.x: no", "error: nothing was applied: 1 fault"]);
+        let body: serde_json::Value = serde_json::from_str(&told.body()).unwrap();
+        assert_eq!(
+            (&body["error"]["code"], &body["error"]["status"]),
+            (&json!(400), &json!("INVALID_ARGUMENT"))
+        );
+        assert_eq!(body["error"]["message"], "nothing was applied: 1 fault");
+        let violations = &body["error"]["details"][0]["fieldViolations"];
+        assert_eq!(violations, &json!([{"field": "a.yaml:2", "description": "spec.x: no"}]));
+        assert!(!Failure::Input("a\nb".into()).body().contains('\n'));
+    }
+
+    #[test]
+    fn an_environment_that_says_too_little_is_told_as_that() {
+        let body = |error: ClientError| -> serde_json::Value {
+            serde_json::from_str(&Failure::Client(error).body()).unwrap()
+        };
+        let unset = body(ClientError::Environment("CHANCERY_ADMIN_TOKEN"));
+        let told = (&unset["error"]["code"], &unset["error"]["status"]);
+        assert_eq!(told, (&json!(400), &json!("FAILED_PRECONDITION")));
+        let nobody = body(ClientError::Unreachable { url: "http://a/".into(), why: "refused".into() });
+        assert_eq!(nobody["error"]["code"], json!(503));
     }
 
     #[test]
@@ -192,9 +278,15 @@ mod tests {
 
     #[test]
     fn wrong_fields_are_told_each_on_its_line() {
-        assert_eq!(refused(400).lines(), ["error: no (invalid_request)", "  spec.x: is missing"]);
-        let one = Refused { message: "spec.x: is missing".to_owned(), ..the_refused(refused(400)) };
+        assert_eq!(
+            refused(400, "INVALID_ARGUMENT").lines(),
+            ["error: no (invalid_request)", "  spec.x: is missing"]
+        );
+        let one = Refused {
+            message: "spec.x: is missing".to_owned(),
+            ..the_refused(refused(400, "INVALID_ARGUMENT"))
+        };
         assert_eq!(Failure::Client(one.into()).lines(), ["error: spec.x: is missing (invalid_request)"]);
-        assert_eq!(refused(500).lines().last().unwrap(), "  request id: r-1");
+        assert_eq!(refused(500, "INTERNAL").lines().last().unwrap(), "  request id: r-1");
     }
 }

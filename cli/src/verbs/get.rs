@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use policy_engine::vocabulary::Kind;
 use proto::name::Owner;
 use serde_json::Value;
@@ -12,6 +12,8 @@ use super::failure::Failure;
 use super::field::{self, list};
 use super::keys;
 use super::kind::KindName;
+use super::meant::What;
+use super::{Form, Shown};
 use crate::client::Client;
 use crate::output;
 use crate::output::table::{cell, table};
@@ -20,54 +22,48 @@ use crate::output::yaml;
 /// Show one resource, or all of a kind.
 #[derive(Debug, Args)]
 pub(crate) struct Get {
-    /// The kind, such as `team` or `models`.
-    kind: KindName,
-    /// The last segment of the resource's name; without it all are listed.
+    /// The kind, such as `team` or `models`, or a resource's name such as `rules/eu-residency`.
+    #[arg(value_name = "KIND|NAME")]
+    what: What,
+    /// The resource's name, or the last segment of it; without it all of the kind are listed.
     name: Option<String>,
     /// The tenant it belongs to, or `-` to list every tenant's; without it the platform's are meant, or every tenant's where only
     /// tenants have such.
     #[arg(long)]
     tenant: Option<String>,
-    /// How it is shown; `json` prints what REST answered.
-    #[arg(short, long, value_enum, default_value_t = Form::Table, value_name = "FORM")]
-    output: Form,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Table,
-    Yaml,
-    Json,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Gets.
 pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
-    let tenant = get.tenant.as_deref();
-    let plural = get.kind.0.plural;
-    let shown = match &get.name {
+    let meant = get.what.meant(get.name.as_deref(), get.tenant.as_deref()).map_err(Failure::Input)?;
+    let (kind, tenant) = (meant.kind, meant.tenant.as_deref());
+    let plural = kind.0.plural;
+    let shown = match &meant.id {
         Some(name) => {
-            let path = get.kind.one(name, tenant).map_err(Failure::Input)?;
+            let path = kind.one(name, tenant).map_err(Failure::Input)?;
             let reply = client.get(&path, &[]).await?;
-            match get.output {
+            match get.shown.output {
                 Form::Json => format!("{}\n", reply.text.trim_end()),
-                Form::Yaml => document(get.kind, &reply.text)?,
-                Form::Table => rows(get.kind, &[reply.json]),
+                Form::Yaml => document(kind, &reply.text)?,
+                Form::Text => rows(kind, &[reply.json]),
             }
         }
         None => {
-            let path = get.kind.listed(tenant).map_err(Failure::Input)?;
+            let path = kind.listed(tenant).map_err(Failure::Input)?;
             let reply = client.all(&path, plural).await?;
             let all = list(&reply.json, plural);
-            if get.kind.0.owner == Owner::Either {
+            if kind.0.owner == Owner::Either {
                 field::hint(all, tenant, plural);
             }
-            match get.output {
+            match get.shown.output {
                 Form::Json => format!("{}\n", reply.text.trim_end()),
                 Form::Yaml => {
-                    let documents = all.iter().map(|resource| document(get.kind, &resource.to_string()));
+                    let documents = all.iter().map(|resource| document(kind, &resource.to_string()));
                     documents.collect::<Result<Vec<_>, _>>()?.join("---\n")
                 }
-                Form::Table => rows(get.kind, all),
+                Form::Text => rows(kind, all),
             }
         }
     };

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
-use super::field::list;
+use super::field::{list, text};
 use super::instant::{From, moment};
 use super::wait::Wait;
 use crate::client::Client;
@@ -73,6 +73,8 @@ struct Target {
 pub(crate) enum Kills {
     /// List every kill that was not lifted: those that hold, and those that have ended by themselves.
     List(List),
+    /// Show one kill: what it hits, who made it, when and why, and which nodes have it; of one that was lifted, when and by whom.
+    Show(Show),
     /// Lift a kill: what it hit is as it is by the revision in force.
     Lift(Lift),
 }
@@ -80,6 +82,15 @@ pub(crate) enum Kills {
 /// How they are listed.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Which one is shown.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Its id, or its whole name such as `kills/no-gpt`.
+    kill: String,
     #[command(flatten)]
     shown: Shown,
 }
@@ -142,6 +153,13 @@ pub(super) async fn of_all(client: &Client, kills: &Kills) -> Result<(), Failure
             asked.shown.print(&reply, || listed(&reply.json));
             Ok(())
         }
+        Kills::Show(asked) => {
+            let reply = client.get(&named(&asked.kill), &[]).await?;
+            // Who may see kills may not see nodes; where nobody reads of them, they are not asked for.
+            let nodes = if asked.shown.is_text() { client.all("nodes", "nodes").await.ok() } else { None };
+            asked.shown.print(&reply, || shown(&reply.json, nodes.map(|nodes| nodes.json).as_ref()));
+            Ok(())
+        }
         Kills::Lift(lift) => {
             let client = &lift.because.told_by(client)?;
             let name = named(&lift.kill);
@@ -186,6 +204,45 @@ fn made(kill: &Value) -> String {
     format!("{what} is switched off ({}) by {} {until}\n", spec("mode"), cell(kill.get("name")))
 }
 
+/// One kill, a line for each thing that is known; each node has all that its geo was told, or is behind.
+fn shown(kill: &Value, nodes: Option<&Value>) -> String {
+    let field = |name: &str| cell(kill.get(name));
+    let spec = |name: &str| cell(kill.pointer(&format!("/spec/{name}")));
+    let ends = match spec("expireTime").as_str() {
+        "-" => "when it is lifted".to_owned(),
+        end => end.to_owned(),
+    };
+    let is_lifted = kill.get("liftTime").is_some();
+    let mut lines = vec![
+        ("name", field("name")),
+        ("state", field("state")),
+        ("hits", [spec("target"), spec("resource")].join(" ").trim_end_matches([' ', '-']).to_owned()),
+        ("mode", spec("mode")),
+        ("made", field("createTime")),
+        ("by", field("creator")),
+        ("why", spec("reason")),
+    ];
+    match is_lifted {
+        true => lines.extend([
+            ("lifted", field("liftTime")),
+            ("by", field("lifter")),
+            ("why", field("liftReason")),
+        ]),
+        false => lines.push(("ends", ends)),
+    }
+    let nodes = nodes.filter(|_| !is_lifted);
+    let all = nodes.map(|nodes| list(nodes, "nodes")).unwrap_or_default();
+    for (heading, word) in [("held by", "held"), ("due at", "behind")] {
+        let such = all.iter().filter(|node| text(node, "kills") == word);
+        let such: Vec<String> =
+            such.map(|node| format!("{} ({})", text(node, "name"), text(node, "state"))).collect();
+        if !such.is_empty() {
+            lines.push((heading, such.join(", ")));
+        }
+    }
+    lines.iter().map(|(heading, what)| format!("{heading:<9}{what}\n")).collect()
+}
+
 fn listed(answer: &Value) -> String {
     let row = |kill: &Value| {
         let field = |name: &str| cell(kill.get(name));
@@ -198,11 +255,12 @@ fn listed(answer: &Value) -> String {
             spec("mode"),
             spec("expireTime"),
             field("creator"),
+            field("createTime"),
             spec("reason"),
         ]
     };
     table(
-        &["name", "state", "target", "resource", "mode", "ends", "by", "reason"],
+        &["name", "state", "target", "resource", "mode", "ends", "by", "made", "reason"],
         list(answer, "kills").iter().map(row),
     )
 }
@@ -268,6 +326,30 @@ mod tests {
         assert_eq!(made(&all), "everything is switched off (drain) by kills/k until 2026-12-31T00:00:00Z\n");
         let row = listed(&json!({ "kills": [kill] }));
         assert!(row.lines().nth(1).unwrap().ends_with("a leak"), "{row}");
+        let nodes = json!({"nodes": [{"name": "nodes/eu-1", "state": "connected", "kills": "held"},
+            {"name": "nodes/us-1", "state": "connected", "kills": "behind"}]});
+        let told = shown(&kill, Some(&nodes));
+        for line in [
+            "name     kills/k\n",
+            "hits     model models/m\n",
+            "by       platform/root\n",
+            "why      a leak\n",
+            "ends     when it is lifted\n",
+            "held by  nodes/eu-1 (connected)\n",
+            "due at   nodes/us-1 (connected)\n",
+        ] {
+            assert!(told.contains(line), "{line}: {told}");
+        }
+        let mut lifted = kill.clone();
+        (lifted["state"], lifted["liftTime"], lifted["lifter"]) =
+            (json!("lifted"), json!("2026-01-01T00:00:00Z"), json!("platform/ops"));
+        let told = shown(&lifted, Some(&nodes));
+        assert!(
+            told.ends_with("lifted   2026-01-01T00:00:00Z\nby       platform/ops\nwhy      -\n"),
+            "{told}"
+        );
+        assert!(told.contains("state    lifted\n") && !told.contains("ends"), "{told}");
+        assert!(shown(&all, None).contains("hits     everything\n"), "{}", shown(&all, None));
         assert_eq!((named("k"), named("kills/k")), ("kills/k".to_owned(), "kills/k".to_owned()));
     }
 }

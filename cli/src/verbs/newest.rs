@@ -25,7 +25,17 @@ impl Newest {
         collection: &str,
         listed: impl FnOnce(&Value) -> String,
     ) -> Result<(), Failure> {
-        let reply = client.some(collection, (&[], usize::from(self.limit)), collection).await?;
+        self.print_such(client, (collection, &[]), listed).await
+    }
+
+    /// The same of those that are like what a query asks.
+    pub(super) async fn print_such(
+        &self,
+        client: &Client,
+        (collection, query): (&str, &[(&str, String)]),
+        listed: impl FnOnce(&Value) -> String,
+    ) -> Result<(), Failure> {
+        let reply = client.some(collection, (query, usize::from(self.limit)), collection).await?;
         self.shown.print(&reply, || listed(&reply.json));
         Ok(())
     }

@@ -4,6 +4,7 @@ mod forget;
 mod shown;
 mod tokens;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +18,7 @@ use super::because::Because;
 use super::failure::Failure;
 use super::field::list;
 use super::instant::lasting;
-use crate::client::Client;
+use crate::client::{Client, Reply};
 use crate::output;
 use crate::output::table::cell;
 
@@ -143,6 +144,8 @@ pub(crate) struct Issue {
     /// Overwrite what is there; a node that uses it has then another certificate and key.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Asks the control plane.
@@ -256,10 +259,14 @@ pub(super) fn issue(asked: &Issue) -> Result<(), Failure> {
     let paths = authority.issue_node(&geo, &node, valid)?.write(&asked.out, "node")?;
     let trusted = asked.out.join("ca.pem");
     control_plane::ca::write_private(&trusted, authority.certificate_pem().as_bytes())?;
-    let shown = [("certificate", &paths.certificate), ("key", &paths.key), ("ca", &trusted)];
-    output::line(&format!("# the certificate ends at {ends}"));
-    output::line("[control]");
-    shown.iter().for_each(|(key, path)| output::line(&format!("{key} = {:?}", path.display().to_string())));
+    let paths = [("certificate", &paths.certificate), ("key", &paths.key), ("ca", &trusted)];
+    let paths = paths.map(|(key, path)| (key, path.display().to_string()));
+    let json = json!({ "expireTime": ends.to_string(), "control": BTreeMap::from(paths.clone()) });
+    let reply = Reply { text: json.to_string(), json, revision: 0 };
+    asked.shown.print(&reply, || {
+        let lines: String = paths.iter().map(|(key, path)| format!("{key} = {path:?}\n")).collect();
+        format!("# the certificate ends at {ends}\n[control]\n{lines}")
+    });
     Ok(())
 }
 
@@ -284,6 +291,7 @@ fn name(node: &str) -> Result<String, Failure> {
 mod tests {
     use serde_json::json;
 
+    use super::super::Form;
     use super::*;
 
     #[test]
@@ -318,6 +326,7 @@ mod tests {
             out: dir.path().join("out"),
             days: 30,
             force: false,
+            shown: Shown { output: Form::Json },
         };
         assert!(matches!(issue(&asked("eu")), Err(Failure::Authority(_))));
         assert!(!dir.path().join("control-plane").exists());

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::field::{list, text};
 use super::newest::Newest;
 use super::wait::Wait;
-use super::{Form, Shown, source};
+use super::{Shown, source};
 use crate::client::Client;
 use crate::output;
 use crate::output::table::{cell, table};
@@ -85,7 +85,7 @@ async fn approve(client: &Client, asked: &Approve) -> Result<(), Failure> {
     let reply = client.post(&format!("{}:approve", named(&one.proposal)), &json!({})).await?;
     let nothing = Value::Null;
     let proposal = reply.json.get("proposal").unwrap_or(&nothing);
-    if list(&reply.json, "faults").is_empty() || one.shown.output == Form::Json {
+    if list(&reply.json, "faults").is_empty() || !one.shown.is_text() {
         one.shown.print(&reply, || outcome(proposal));
     }
     source::faultless(&reply.json, "published")?;
@@ -139,6 +139,12 @@ fn shown(proposal: &Value) -> String {
         told.push_str(&format!(", {said}"));
     }
     told.push('\n');
+    let back = field("rollbackRevision");
+    if !back.is_empty() {
+        let named = cell(proposal.get("rollbackResources"));
+        let of = if named == "-" { String::new() } else { format!(", of {named}") };
+        told.push_str(&format!("  to {back}{of}\n"));
+    }
     let is = |name: &str| proposal.get(name).and_then(Value::as_bool).unwrap_or_default();
     for (flag, word) in [("staged", "by stages"), ("manual", "each approved"), ("allowShrink", "may shrink")]
     {

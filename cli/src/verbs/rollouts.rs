@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
 use super::field::{list, text};
 use super::newest::Newest;
-use super::{Form, Shown};
 use crate::client::Client;
 use crate::output;
 use crate::output::plain;
@@ -91,8 +91,7 @@ pub(super) async fn ended(client: &Client, name: &str, how: Shown) -> Result<(),
         last.clone_from(&reason);
         match text(&rollout, "state").as_str() {
             "completed" => {
-                let say = if how.output == Form::Json { output::complain } else { output::line };
-                say(format!("{name} is completed: {reason}").trim_end_matches([':', ' ']));
+                how.say(format!("{name} is completed: {reason}").trim_end_matches([':', ' ']));
                 return Ok(());
             }
             "aborted" => {
@@ -154,7 +153,7 @@ fn shown(rollout: &Value, now: Timestamp) -> String {
         told.push_str(&format!("  {:<10}{}\n", text(change, "change"), text(change, "name")));
     }
     told.push_str(&planned(list(rollout, "stages"), now));
-    let tallies = [("under the candidate", "candidateTally"), ("otherwise", "otherTally")];
+    let tallies = [("under the candidate", "candidateTally"), ("under the stable content", "otherTally")];
     let counted = tallies.iter().filter_map(|(under, field)| Some((under, rollout.get(field)?)));
     for (under, tally) in counted {
         told.push_str(&format!("  {under}: {}\n", counts(tally)));
@@ -228,7 +227,7 @@ mod tests {
             "rollouts/7 is aborted: `nodes/eu-1` refuses revision 7\n  began 2026-11-22T10:00:00Z by platform/ops\n  \
              ended 2026-11-22T10:01:00Z\n  updated   rules/r\n  eu    canary  failed   nodes/eu-1  2026-11-22T10:00:01Z to \
              2026-11-22T10:01:00Z\n  eu    100 %   pending\n  under the candidate: 20 requests, 0 failed, 3 refused\n  \
-             otherwise: 0 requests, 0 failed, 0 refused\n  taken back by revision 8\n"
+             under the stable content: 0 requests, 0 failed, 0 refused\n  taken back by revision 8\n"
         );
         let row = listed(&json!({"rollouts": [rollout]}));
         assert!(row.lines().nth(1).unwrap().contains("eu canary"), "{row}");

@@ -4,28 +4,21 @@ use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::changes::{self, Mood};
 use super::failure::Failure;
 use super::field::{list, text};
-use super::wait::Wait;
-use super::{Form, Shown};
+use super::terms::Terms;
+use super::{Shown, changes};
 use crate::client::{Client, Reply};
-use crate::output;
 
-/// What files declare, and how a verb deals with it.
-pub(super) struct Declared<'d> {
-    /// Paths of them, as the command line has them.
-    pub(super) files: &'d [PathBuf],
-    /// Further fields of the call.
-    pub(super) terms: Value,
-    /// Nothing is changed.
-    pub(super) dry_run: bool,
-    /// Whether nodes are waited for.
-    pub(super) wait: Wait,
-    /// How the answer is shown.
-    pub(super) shown: Shown,
+/// Where declarative files are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Files<'d> {
+    /// At paths, as the command line has them.
+    At(&'d [PathBuf]),
+    /// Here, as the control plane takes them.
+    These(&'d [Value]),
 }
 
 /// Sends it to a call that settles it, and tells what became of each resource, or every fault; `done` is what was not done because
@@ -33,44 +26,26 @@ pub(super) struct Declared<'d> {
 pub(super) async fn settle(
     client: &Client,
     (call, done): (&str, &'static str),
-    declared: Declared<'_>,
+    files: Files<'_>,
+    (terms, shown): (Terms, Shown),
 ) -> Result<(), Failure> {
-    let Declared { files, mut terms, dry_run, wait, shown } = declared;
-    let proposes = !dry_run && terms.get("propose").and_then(Value::as_bool).unwrap_or_default();
-    if let Some(terms) = terms.as_object_mut() {
-        terms.insert("dryRun".to_owned(), dry_run.into());
-    }
-    let reply = send(client, call, (files, terms)).await?;
-    if list(&reply.json, "faults").is_empty() || shown.output == Form::Json {
-        let mood = match (dry_run, proposes) {
-            (true, _) => Mood::Tried,
-            (_, true) => Mood::Proposed,
-            _ => Mood::Done,
-        };
-        shown.print(&reply, || changes::told(&reply.json, mood));
+    let reply = send(client, call, (files, terms.fields())).await?;
+    if list(&reply.json, "faults").is_empty() || !shown.is_text() {
+        shown.print(&reply, || changes::told(&reply.json, terms.mood()));
     }
     faultless(&reply.json, done)?;
-    let rollout = text(&reply.json, "rollout");
-    if proposes {
-        // What would change nothing is no proposal.
-        let name = Some(text(&reply.json, "proposal")).filter(|name| !name.is_empty());
-        let waits = |name: &String| {
-            let line = format!("{name} waits for another principal: chancery proposals approve {name}");
-            output::complain(&line);
-        };
-        name.iter().for_each(waits);
-        return Ok(());
-    }
-    match dry_run {
-        true => Ok(()),
-        false if !rollout.is_empty() => wait.rolled_out(client, &rollout, shown).await,
-        // Where nothing changed, the revision that was there is the one to wait for.
-        false => wait.enforced(client, reply.revision, shown).await,
-    }
+    terms.end(client, &reply, shown).await
 }
 
-async fn send(client: &Client, call: &str, (paths, mut body): (&[PathBuf], Value)) -> Result<Reply, Failure> {
-    let mut files = Vec::new();
+async fn send(
+    client: &Client,
+    call: &str,
+    (from, mut body): (Files<'_>, Map<String, Value>),
+) -> Result<Reply, Failure> {
+    let (paths, mut files) = match from {
+        Files::At(paths) => (paths, Vec::new()),
+        Files::These(files) => (&[][..], files.to_vec()),
+    };
     for path in paths {
         files.extend(read(path)?);
     }
@@ -78,19 +53,16 @@ async fn send(client: &Client, call: &str, (paths, mut body): (&[PathBuf], Value
     if files.is_empty() {
         return Err(nothing());
     }
-    if let Some(body) = body.as_object_mut() {
-        body.insert("files".to_owned(), files.into());
-    }
-    let reply = client.post(call, &body).await?;
+    body.insert("files".to_owned(), files.into());
+    let reply = client.post(call, &body.into()).await?;
     let empty = ["changes", "faults"].iter().all(|field| list(&reply.json, field).is_empty());
     if empty { Err(nothing()) } else { Ok(reply) }
 }
 
-/// Tells every fault; `done` is what was not done because of them.
+/// Errors with every fault of an answer; `done` is what was not done because of them.
 pub(super) fn faultless(answer: &Value, done: &'static str) -> Result<(), Failure> {
-    let faults = list(answer, "faults");
-    faults.iter().for_each(|fault| output::complain(&fault_line(fault)));
-    if faults.is_empty() { Ok(()) } else { Err(Failure::Faults { done, count: faults.len() }) }
+    let faults: Vec<_> = list(answer, "faults").iter().map(told).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Faults { done, faults }) }
 }
 
 /// The files at a path, with the paths under which faults name them.
@@ -118,17 +90,19 @@ fn read(path: &Path) -> Result<Vec<Value>, Failure> {
     Ok(files.into_iter().flatten().collect())
 }
 
-/// `file:line: field: message`, without what is not known.
-fn fault_line(fault: &Value) -> String {
+/// A fault as `file:line` and `field: message`, without what is not known.
+fn told(fault: &Value) -> (String, String) {
     // What no file declares has no place, only a name.
     let mut at =
         Some(text(fault, "path")).filter(|path| !path.is_empty()).unwrap_or_else(|| text(fault, "name"));
     if let Some(line) = fault.get("line").and_then(Value::as_u64).filter(|line| *line > 0) {
         at.push_str(&format!(":{line}"));
     }
-    let field = text(fault, "field");
-    let field = if field.is_empty() { field } else { format!(" {field}:") };
-    format!("{at}:{field} {}", text(fault, "message"))
+    let message = text(fault, "message");
+    match text(fault, "field") {
+        field if field.is_empty() => (at, message),
+        field => (at, format!("{field}: {message}")),
+    }
 }
 
 #[cfg(test)]
@@ -139,11 +113,15 @@ mod tests {
     fn a_fault_names_its_place_as_far_as_it_is_known() {
         let full =
             json!({"path": "a.yaml", "line": 12, "field": "spec.route", "message": "no such endpoint"});
-        assert_eq!(fault_line(&full), "a.yaml:12: spec.route: no such endpoint");
-        assert_eq!(fault_line(&json!({"path": "a.yaml", "message": "is empty"})), "a.yaml: is empty");
+        let line = |fault: &Value| {
+            let (at, message) = told(fault);
+            format!("{at}: {message}")
+        };
+        assert_eq!(line(&full), "a.yaml:12: spec.route: no such endpoint");
+        assert_eq!(line(&json!({"path": "a.yaml", "message": "is empty"})), "a.yaml: is empty");
         let elsewhere =
             json!({"name": "roles/r", "field": "spec.inherits[0]", "message": "there is no such role"});
-        assert_eq!(fault_line(&elsewhere), "roles/r: spec.inherits[0]: there is no such role");
+        assert_eq!(line(&elsewhere), "roles/r: spec.inherits[0]: there is no such role");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! `--wait`: a verb that changed something returns when the nodes enforce it, and says which do. A node that was revoked, or was never
 //! heard, is not spoken of: nobody waits for it.
 //!
-//! Law: that nobody is there to enforce it is no success. A node that is known and not connected can't be waited for; it is
-//! told. A node that has refused it will not enforce it: that ends the wait, and why is told.
+//! Law: that nobody is there to enforce it is no success, nor is that a node which was there until a moment ago may serve what was before.
+//! The control plane says which those are (`expected`); a node that is gone for longer can't be waited for, and is told. A node that has
+//! refused it will not enforce it, nor will one that is ahead of a restored store: that ends the wait, and why is told.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::field::{list, text};
-use super::{Form, Shown, rollouts};
+use super::{Shown, rollouts};
 use crate::client::Client;
 use crate::output;
 
@@ -21,8 +22,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Whether, and how long, a verb waits.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Wait {
-    /// Return only when every connected node enforces it, and at least one does; fails when a node refuses it, and after this
-    /// many seconds (30 if none are given).
+    /// Return only when every node that is there enforces it, and at least one does. A node is there while it is connected, and for a
+    /// minute after it was last heard, or after the control plane started again; one that is gone for longer, or drained, is named and
+    /// not waited for. Fails when a node refuses it, and after this many seconds (30 if none are given), naming who is due.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
     wait: Option<u64>,
 }
@@ -32,12 +34,14 @@ pub(super) struct Wait {
 struct Standing {
     /// How many connected nodes do.
     following: usize,
-    /// Connected nodes that do not yet, by name.
+    /// Nodes that are connected or expected and do not yet, by name.
     due: Vec<String>,
     /// Every node that is behind or not connected, for people.
     behind: Vec<String>,
     /// What connected nodes said when they refused it, or what came after it.
     refusals: Vec<String>,
+    /// One that is due is told nothing.
+    hopeless: bool,
 }
 
 impl Wait {
@@ -59,17 +63,15 @@ impl Wait {
             let reply = client.all("nodes", "nodes").await?;
             let standing = Standing::of(list(&reply.json, "nodes"), revision);
             if standing.due.is_empty() && standing.following > 0 {
-                // With `-o json` standard output is the answer of REST and nothing else.
-                let say = if shown.output == Form::Json { output::complain } else { output::line };
-                standing.told().iter().for_each(|line| say(line));
+                standing.told().iter().for_each(|line| shown.say(line));
                 return Ok(());
             }
             if !standing.refusals.is_empty() {
-                standing.told().iter().for_each(|line| output::complain(line));
+                standing.told().iter().for_each(|line| shown.lead(line));
                 return Err(Failure::NodeRefused { revision, refusals: standing.refusals });
             }
-            if end.is_some_and(|end| Instant::now() >= end) {
-                standing.told().iter().for_each(|line| output::complain(line));
+            if standing.hopeless || end.is_some_and(|end| Instant::now() >= end) {
+                standing.told().iter().for_each(|line| shown.lead(line));
                 return Err(Failure::NotEnforced { revision, due: standing.due });
             }
             tokio::time::sleep(PAUSE).await;
@@ -78,19 +80,22 @@ impl Wait {
 }
 
 impl Wait {
-    /// Waits, where that was asked for, until what is switched off now is so at every node that is connected, and tells at which.
+    /// Waits, where that was asked for, until what is switched off now is so at every node that is there, and tells at how many, and
+    /// which are gone that did not say so.
     pub(super) async fn held(self, client: &Client, shown: Shown) -> Result<(), Failure> {
         let Some(seconds) = self.wait else { return Ok(()) };
         let end = end(seconds);
         loop {
             let reply = client.all("nodes", "nodes").await?;
-            let (held, due) = holders(list(&reply.json, "nodes"));
+            let Holders { held, due, gone, hopeless } = Holders::of(list(&reply.json, "nodes"));
             if due.is_empty() && held > 0 {
-                let say = if shown.output == Form::Json { output::complain } else { output::line };
-                say(&format!("enforced by {held} {}", if held == 1 { "node" } else { "nodes" }));
+                shown.say(&format!("enforced by {held} {}", if held == 1 { "node" } else { "nodes" }));
+                if !gone.is_empty() {
+                    shown.say(&format!("behind: {}", gone.join(", ")));
+                }
                 return Ok(());
             }
-            if end.is_some_and(|end| Instant::now() >= end) {
+            if hopeless || end.is_some_and(|end| Instant::now() >= end) {
                 return Err(Failure::NotHeld { held, due });
             }
             tokio::time::sleep(PAUSE).await;
@@ -98,12 +103,67 @@ impl Wait {
     }
 }
 
-/// How many of the nodes that are there hold what is switched off, and which do not yet, by name.
-fn holders(nodes: &[Value]) -> (usize, Vec<String>) {
-    let there = |node: &&Value| matches!(text(node, "state").as_str(), "connected" | "incompatible");
-    let (held, due): (Vec<&Value>, Vec<&Value>) =
-        nodes.iter().filter(there).partition(|node| text(node, "kills") == "held");
-    (held.len(), due.into_iter().map(|node| text(node, "name")).collect())
+/// Who holds what is switched off.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Holders {
+    /// How many of those that are connected do.
+    held: usize,
+    /// Those that are connected or expected and do not yet, by name.
+    due: Vec<String>,
+    /// Those that are gone and did not say that they do, for people.
+    gone: Vec<String>,
+    /// One that is due is told nothing.
+    hopeless: bool,
+}
+
+impl Holders {
+    fn of(nodes: &[Value]) -> Self {
+        let mut holders = Self::default();
+        for node in nodes {
+            let (name, state) = (text(node, "name"), text(node, "state"));
+            let there = matches!(state.as_str(), "connected" | "incompatible");
+            match text(node, "kills") == "held" {
+                _ if matches!(state.as_str(), "revoked" | "awaited") => {}
+                true if there => holders.held = holders.held.saturating_add(1),
+                true => {}
+                false if there && is_ahead(node) => {
+                    holders.due.push(ahead(&name));
+                    holders.hopeless = true;
+                }
+                false if there => holders.due.push(name),
+                false if is_expected(node) => holders.due.push(away(&name)),
+                false => holders.gone.push(format!("{} ({state})", short(&name))),
+            }
+        }
+        holders
+    }
+}
+
+/// Whether a node that is not connected was there until a moment ago.
+fn is_expected(node: &Value) -> bool {
+    node.get("expected").and_then(Value::as_bool) == Some(true)
+}
+
+/// Whether a node knows more than the store, which was restored, and so is told nothing by it.
+fn is_ahead(node: &Value) -> bool {
+    let epoch = |field: &str| node.get(field).and_then(Value::as_i64).unwrap_or_default();
+    epoch("aheadEpoch") > 0 && epoch("aheadEpoch") >= epoch("headEpoch")
+}
+
+/// A node that is due and told nothing.
+fn ahead(name: &str) -> String {
+    format!(
+        "{name} (ahead of the store, which was restored: told nothing before chancery revisions bump-epoch)"
+    )
+}
+
+/// A node that is due and not connected.
+fn away(name: &str) -> String {
+    format!("{name} (not connected)")
+}
+
+fn short(name: &str) -> &str {
+    name.strip_prefix("nodes/").unwrap_or(name)
 }
 
 /// When a wait that begins now ends; of so many seconds that no clock counts them, never.
@@ -114,7 +174,7 @@ fn end(seconds: u64) -> Option<Instant> {
 impl Standing {
     fn of(nodes: &[Value], revision: i64) -> Self {
         let (mut following, mut due) = (0_usize, Vec::new());
-        let (mut behind, mut refusals) = (Vec::new(), Vec::new());
+        let (mut behind, mut refusals, mut hopeless) = (Vec::new(), Vec::new(), false);
         for node in nodes {
             let confirmed = node.get("confirmedRevision").and_then(Value::as_i64).unwrap_or_default();
             let (name, state) = (text(node, "name"), text(node, "state"));
@@ -126,17 +186,21 @@ impl Standing {
                 following = following.saturating_add(1);
                 continue;
             }
-            let short = name.strip_prefix("nodes/").unwrap_or(&name);
+            let short = short(&name);
             let refused = node.get("lastNack").filter(|nack| revision_of(nack) > confirmed);
             let why = refused.map(|nack| format!(", refused {}", revision_of(nack))).unwrap_or_default();
             behind.push(format!("{short} ({state}, revision {confirmed}{why})"));
             if connected {
                 let refused = refused.filter(|nack| revision_of(nack) >= revision);
                 refusals.extend(refused.map(|nack| refusal(short, nack)));
-                due.push(name);
+                let is_ahead = is_ahead(node);
+                hopeless |= is_ahead;
+                due.push(if is_ahead { ahead(&name) } else { name });
+            } else if is_expected(node) && confirmed < revision {
+                due.push(away(&name));
             }
         }
-        Self { following, due, behind, refusals }
+        Self { following, due, behind, refusals, hopeless }
     }
 
     fn told(&self) -> Vec<String> {
@@ -207,8 +271,43 @@ mod tests {
             node("nodes/b", "connected", "behind"),
             node("nodes/c", "incompatible", ""),
             node("nodes/d", "disconnected", "behind"),
+            node("nodes/e", "disconnected", "held"),
+            node("nodes/f", "revoked", "behind"),
         ];
-        assert_eq!(holders(&nodes), (1, vec!["nodes/b".to_owned(), "nodes/c".to_owned()]));
+        let due = vec!["nodes/b".to_owned(), "nodes/c".to_owned()];
+        let gone = vec!["d (disconnected)".to_owned()];
+        assert_eq!(Holders::of(&nodes), Holders { held: 1, due, gone, hopeless: false });
+        let lost = ["", "behind", "held"].map(|kills| expected(node("nodes/g", "disconnected", kills)));
+        let due = vec!["nodes/g (not connected)".to_owned(); 2];
+        assert_eq!(Holders::of(&lost), Holders { due, ..Holders::default() });
+    }
+
+    fn expected(mut node: Value) -> Value {
+        node["expected"] = json!(true);
+        node
+    }
+
+    #[test]
+    fn who_was_there_until_a_moment_ago_is_waited_for_unless_it_is_known_to_enforce_it() {
+        let nodes = [node("eu-1", "connected", 8), expected(node("us-1", "disconnected", 5))];
+        let standing = Standing::of(&nodes, 8);
+        assert_eq!(standing.due, ["nodes/us-1 (not connected)"]);
+        assert_eq!(standing.told(), ["enforced by 1 node", "behind: us-1 (disconnected, revision 5)"]);
+        let enforces = [node("eu-1", "connected", 8), expected(node("us-1", "disconnected", 8))];
+        assert!(Standing::of(&enforces, 8).due.is_empty());
+    }
+
+    #[test]
+    fn who_is_ahead_of_a_restored_store_is_not_waited_for_and_what_to_do_is_told() {
+        let mut node = node("eu-1", "connected", 0);
+        (node["aheadEpoch"], node["headEpoch"], node["kills"]) = (json!(1), json!(1), json!("behind"));
+        let due = "nodes/eu-1 (ahead of the store, which was restored: told nothing before chancery revisions bump-epoch)";
+        let (standing, holders) =
+            (Standing::of(std::slice::from_ref(&node), 8), Holders::of(&[node.clone()]));
+        assert_eq!((standing.due, standing.hopeless), (vec![due.to_owned()], true));
+        assert_eq!((holders.due, holders.hopeless), (vec![due.to_owned()], true));
+        node["headEpoch"] = json!(2);
+        assert!(!Standing::of(&[node], 8).hopeless);
     }
 
     #[test]

@@ -3,9 +3,12 @@
 //! Law: every call is authenticated, then authorised by Casbin in the domain of what it is about, and every write is one
 //! publication. A stranger is refused before anything of their message is read. Absent on purpose: REST, which calls these.
 
+mod as_of;
 mod audit;
 mod call;
+mod decisions;
 mod drains;
+mod history;
 mod keys;
 mod kills;
 mod mask;
@@ -19,11 +22,16 @@ mod services;
 mod standard;
 mod tokens;
 
+use proto::admin::audit_checkpoints_service_server::AuditCheckpointsServiceServer;
+use proto::admin::audit_keys_service_server::AuditKeysServiceServer;
+use proto::admin::audit_leaves_service_server::AuditLeavesServiceServer;
 use proto::admin::audit_service_server::AuditServiceServer;
+use proto::admin::decision_segments_service_server::DecisionSegmentsServiceServer;
 use proto::admin::endpoints_service_server::EndpointsServiceServer;
 use proto::admin::enrolment_tokens_service_server::EnrolmentTokensServiceServer;
 use proto::admin::grants_service_server::GrantsServiceServer;
 use proto::admin::guardrails_service_server::GuardrailsServiceServer;
+use proto::admin::history_service_server::HistoryServiceServer;
 use proto::admin::keys_service_server::KeysServiceServer;
 use proto::admin::kills_service_server::KillsServiceServer;
 use proto::admin::licence_acceptances_service_server::LicenceAcceptancesServiceServer;
@@ -49,10 +57,14 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
 
 use crate::actor::Authenticator;
+use crate::checkpoints::Checkpoints;
 use crate::config::RolloutConfig;
 use crate::enrolment::Enrolment;
+use crate::history::Past;
 use crate::nodes::NodeRegistry;
 use crate::publish::Publisher;
+
+pub(in crate::api) use call::ByRest;
 
 /// The admin API. Clones share it.
 #[derive(Debug, Clone)]
@@ -62,6 +74,8 @@ pub struct Admin {
     nodes: NodeRegistry,
     enrolment: Option<Enrolment>,
     rollouts: RolloutConfig,
+    checkpoints: Option<Checkpoints>,
+    past: Past,
 }
 
 /// Bytes of one message at most: a directory of declarative files is one.
@@ -71,7 +85,15 @@ impl Admin {
     /// The admin API over a publisher, for the callers an authenticator knows.
     pub fn new(publisher: Publisher, authenticator: Authenticator, nodes: NodeRegistry) -> Self {
         let rollouts = RolloutConfig::default();
-        Self { publisher, authenticator, nodes, enrolment: None, rollouts }
+        Self {
+            publisher,
+            authenticator,
+            nodes,
+            enrolment: None,
+            rollouts,
+            checkpoints: None,
+            past: Past::default(),
+        }
     }
 
     /// The same, which makes tokens for nodes too.
@@ -123,9 +145,14 @@ impl Admin {
             KeysServiceServer,
             KillsServiceServer,
             RevisionsServiceServer,
+            HistoryServiceServer,
             RolloutsServiceServer,
             ProposalsServiceServer,
             AuditServiceServer,
+            AuditLeavesServiceServer,
+            AuditCheckpointsServiceServer,
+            AuditKeysServiceServer,
+            DecisionSegmentsServiceServer,
             NodesServiceServer,
             EnrolmentTokensServiceServer,
             PolicyServiceServer,

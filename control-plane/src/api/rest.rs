@@ -159,7 +159,7 @@ async fn exchange(
     let body = body::read(&parts.headers, body).await.map_err(refused)?;
     let given = Given { path, query: parts.uri.query().unwrap_or_default(), body: &body };
     let message = compose::compose(route, &given).map_err(refused)?.encode_to_vec();
-    let answer = call::call(services, &route.rpc(), &parts.headers, &message).await.map_err(refused)?;
+    let answer = call::call(services, &route.rpc(), parts, &message).await.map_err(refused)?;
     let decoded = DynamicMessage::decode(route.rpc.output(), answer.message);
     let written = decoded.map_err(|error| error.to_string()).and_then(|message| {
         let body = render::json(&message).map_err(|error| error.to_string())?;

@@ -5,16 +5,21 @@
 //! the same stream.
 //! Absent on purpose: what a policy says, and rollout.
 
+mod ahead;
 mod encoded;
 mod line;
 mod peer;
+mod saying;
 mod secrets;
+mod segments;
 mod session;
 mod statements;
 mod streams;
 mod turns;
+mod witnesses;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +37,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::act::Via;
 use crate::admission::Refused;
+use crate::anchors::Anchors;
+use crate::checkpoints::Checkpoints;
 use crate::nodes::{self, NodeRegistry};
 use crate::publish::{Act, Publisher};
 use crate::signer::Signers;
@@ -44,6 +52,7 @@ use line::{Line, Origin, Which};
 use statements::Told;
 use streams::Streams;
 use turns::Turns;
+use witnesses::Witnesses;
 
 /// How long a node that was revoked may take to hear it.
 const LAST_WORD: Duration = Duration::from_secs(5);
@@ -61,8 +70,12 @@ struct Shared {
     heartbeat: Duration,
     streams: Streams,
     turns: Turns,
+    /// Where segments of the decision log are told; `None`: nowhere.
+    anchors: Option<Anchors>,
     /// One of each geo, made when its first node comes.
     lines: Mutex<HashMap<Geo, Lines>>,
+    /// `None`: no checkpoints are signed, and no node is a witness.
+    witnesses: Option<Witnesses>,
     stop: CancellationToken,
 }
 
@@ -84,7 +97,25 @@ impl SyncService {
     ) -> Self {
         let origin = Origin { publisher, signers };
         let (streams, turns, lines) = (Streams::default(), Turns::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { origin, nodes, heartbeat, streams, turns, lines, stop }) }
+        let (anchors, witnesses) = (None, None);
+        let shared = Shared { origin, nodes, heartbeat, streams, turns, anchors, lines, witnesses, stop };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same, which tells of segments of the decision log; before it is served.
+    pub fn anchoring(mut self, anchors: Anchors) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.anchors = Some(anchors);
+        }
+        self
+    }
+
+    /// The same, whose nodes are witnesses of the audit log that is signed for. To be said before it serves.
+    pub fn witnessed(mut self, checkpoints: Checkpoints) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.witnesses = Some(Witnesses::new(checkpoints));
+        }
+        self
     }
 
     /// As a server has it: no message is read that is larger than an honest node's.
@@ -111,12 +142,13 @@ impl Shared {
 
     /// Refuses, and logs, a peer whose certificate is of our authority and of no node, or of one that was revoked. One without
     /// a certificate leaves nothing: that costs nobody anything.
-    async fn stranger(&self, error: &PeerError) -> Status {
+    async fn stranger(&self, error: &PeerError, from: Option<SocketAddr>) -> Status {
         if *error == PeerError::Missing {
             return Status::permission_denied(error.to_string());
         }
         tracing::warn!(%error, "a peer on the sync port is no node");
-        let act = Act { actor: "unknown".to_owned(), ..Act::of_system("chancery.sync.v1.Sync/Sync") };
+        let (actor, via) = ("unknown".to_owned(), Via::sync(from, "none"));
+        let act = Act { actor, via, ..Act::of_system("chancery.sync.v1.Sync/Sync") };
         if let Err(error) =
             self.origin.publisher.log_refusal(&act, ErrorCode::PermissionDenied.as_str()).await
         {
@@ -161,18 +193,19 @@ impl SyncRpc for SyncService {
         let admitted = admitted(&request, self.shared.nodes.admission());
         let (node, revoked) = match admitted {
             Ok(admitted) => admitted,
-            Err(error) => return Err(self.shared.stranger(&error).await),
+            Err(error) => return Err(self.shared.stranger(&error, request.remote_addr()).await),
         };
         let (say, sayings) = mpsc::channel(8);
         let (shared, last, place) = (self.shared.clone(), say.clone(), self.shared.streams.open(&node));
         let shown = (node.clone(), peer::shown_until(&request));
-        let session = session::run(shared, shown, request.into_inner(), say);
+        let said = request.into_inner();
         tokio::spawn(async move {
             tokio::select! {
                 biased;
                 () = revoked.cancelled() => closed(&node, &last).await,
                 () = place.crowded_out.cancelled() => crowded_out(&node, &last),
-                () = session => {}
+                // Made here, not before: what is kept first and moved then has its room twice.
+                () = session::run(shared, shown, said, say) => {}
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(sayings))))

@@ -1,4 +1,5 @@
 //! What is wrong with the form of a configuration: one line for people, and the line of the file where it is.
+//! Its twin is that of data-plane: the wire (`proto`) and the policy (`policy-engine`) are no place for it, and there is no other that both may use.
 
 use serde::de::DeserializeOwned;
 
@@ -28,4 +29,19 @@ impl FormError {
             _ => Self::of(error, text),
         }
     }
+}
+
+/// The variable without which a fault would not be there: the first that brings it by itself, else the first that it goes away without.
+/// None where it is there without any.
+pub(super) fn to_blame(
+    variables: &[(String, String)],
+    is_there: impl Fn(&[&(String, String)]) -> bool,
+) -> Option<&str> {
+    if is_there(&[]) {
+        return None;
+    }
+    let alone = variables.iter().find(|one| is_there(&[one]));
+    let others = |one: &&(String, String)| variables.iter().filter(|other| other != one).collect::<Vec<_>>();
+    let found = alone.or_else(|| variables.iter().find(|one| !is_there(&others(one))));
+    found.map(|(name, _)| name.as_str())
 }

@@ -1,6 +1,6 @@
 //! What is switched off of that which a request would use, whatever policy says of it.
 //!
-//! Law: kills are of now and of no revision, so they are told beside an answer and change none. Why something is switched off is
+//! Law: kills are of a moment and of no revision, so they are told beside an answer and change none. Why something is switched off is
 //! for operators, and is not told.
 
 use policy_engine::facts::Facts;
@@ -9,19 +9,17 @@ use proto::admin::{ExplainResponse, Kill, SwitchedOff};
 use proto::name;
 
 use super::Imagined;
-use crate::clock;
 use crate::kills::KillsNow;
 
-/// The kills that hold and hit a request, as far as it was followed.
+/// The kills that hold at a moment and hit a request, as far as it was followed.
 pub(super) fn off(
-    kills: &KillsNow,
+    (kills, at): (&KillsNow, i64),
     asked: &Imagined,
     answer: &ExplainResponse,
     facts: &Facts,
 ) -> Vec<SwitchedOff> {
-    let now = clock::now();
     let hits = |kill: &Kill| {
-        let kill = KillsNow::present(kill, now);
+        let kill = KillsNow::present(kill, at);
         let spec = kill.spec.as_ref().filter(|_| kill.state == "active")?;
         let hit = match spec.target.as_str() {
             "everything" => true,

@@ -20,19 +20,25 @@ const MODES: [&str; 3] = ["deny", "drain", "read_only"];
 /// Bytes of a reason at most.
 const REASON: usize = 512;
 
+/// What a kill may name.
+pub(crate) struct There<'a> {
+    /// What is in force, or is to be.
+    pub(crate) registry: &'a Registry,
+    /// What it names was in force: nodes of a stable line, and those that take no newer policy, have it still.
+    pub(crate) was: bool,
+    /// The geos that are known.
+    pub(crate) geos: Known<'a>,
+}
+
 /// The kill that is asked for, its mode filled in; or every fault of it.
-pub(crate) fn checked(
-    mut spec: KillSpec,
-    registry: &Registry,
-    geos: &Known<'_>,
-) -> Result<KillSpec, Refusal> {
+pub(crate) fn checked(mut spec: KillSpec, there: &There<'_>) -> Result<KillSpec, Refusal> {
     if spec.mode.is_empty() {
         spec.mode = MODES.first().copied().unwrap_or_default().to_owned();
     }
     spec.reason = spec.reason.trim().to_owned();
     let found = [
         ("target", target(&spec)),
-        ("resource", resource(&spec, registry, geos)),
+        ("resource", resource(&spec, there)),
         ("mode", mode(&spec)),
         ("reason", reason(&spec)),
         ("expireTime", end(&spec)),
@@ -64,7 +70,8 @@ fn mode(spec: &KillSpec) -> Option<String> {
     (!MODES.contains(&&*spec.mode)).then(|| format!("`{}` is no mode: {}", shown(&spec.mode), known()))
 }
 
-fn resource(spec: &KillSpec, registry: &Registry, geos: &Known<'_>) -> Option<String> {
+fn resource(spec: &KillSpec, there: &There<'_>) -> Option<String> {
+    let There { registry, was, geos } = there;
     let name = spec.resource.as_str();
     match Target::of(&spec.target)? {
         Target::Everything if name.is_empty() => None,
@@ -72,10 +79,11 @@ fn resource(spec: &KillSpec, registry: &Registry, geos: &Known<'_>) -> Option<St
         Target::Geo => match Geo::new(name) {
             Err(_) => Some(format!("`{}` is no name of a geo", shown(name))),
             // While no geo is known, as after a loss of what was known of nodes, whoever is to come may be switched off.
-            Ok(geo) => (!geos.is_empty() && !geos.has(&geo)).then(|| geos.told(&geo)),
+            Ok(geo) if geos.is_empty() || geos.has(&geo) => geos.misspelt(&geo),
+            Ok(geo) => Some(geos.told(&geo)),
         },
         Target::Kind(kind) => {
-            let there = proto::name::parse_as(kind, name).map(|id| registry.get(kind, &id).is_some());
+            let there = proto::name::parse_as(kind, name).map(|id| *was || registry.get(kind, &id).is_some());
             let known: Vec<String> = nameable(kind, registry).collect();
             let known = suggestion(name, known.iter().map(String::as_str));
             match there {

@@ -45,6 +45,10 @@ fn facts() -> Facts {
     facts
 }
 
+fn held<'a>(policies: &'a [&'a Facts], earlier: &'a Earlier, told: &'a KillSet) -> Held<'a> {
+    Held { policies, earlier, told }
+}
+
 #[test]
 fn nothing_of_another_geo_travels() {
     let facts = facts();
@@ -68,7 +72,8 @@ fn nothing_of_another_geo_travels() {
     let head = Head { revision: 9, epoch: 2 };
     let told = |place: &str| {
         let projected = project(&facts, &Where { geo: geo(place) });
-        let set = set_for(&now, &geo(place), (&[&projected], &KillSet::default()), head);
+        let set =
+            set_for(&now, &geo(place), held(&[&projected], &Earlier::default(), &KillSet::default()), head);
         assert_eq!((set.seq, set.epoch, set.scope.unwrap().geo.as_str()), (14, 2, place));
         set.kills.into_iter().map(|kill| kill.name).collect::<Vec<_>>()
     };
@@ -85,7 +90,10 @@ fn what_was_told_stays_until_it_is_lifted_and_any_of_the_policies_counts() {
         KillsNow { seq: 5, kills: BTreeMap::from([("k".parse().unwrap(), kill)]) }
     };
     let (now, nothing, none) = (kill("models/us-only"), Facts::default(), KillSet::default());
-    let told = |now: &KillsNow, before: (&[&Facts], &KillSet)| set_for(now, &geo("us"), before, head);
+    let earlier = Earlier::default();
+    let told = |now: &KillsNow, (policies, told): (&[&Facts], &KillSet)| {
+        set_for(now, &geo("us"), held(policies, &earlier, told), head)
+    };
     let first = told(&now, (&[&eu, &us], &none));
     assert_eq!(first.kills.len(), 1, "the candidate has lost it, and what others enforce has not");
     assert_eq!(told(&now, (&[&nothing], &first)).kills, first.kills);
@@ -101,7 +109,13 @@ fn the_seq_grows_with_what_may_change_the_set() {
     let (eu, facts) = (geo("eu"), facts());
     let seq = |kills, revision| {
         let now = KillsNow { seq: kills, kills: BTreeMap::new() };
-        set_for(&now, &eu, (&[&facts], &KillSet::default()), Head { revision, epoch: 1 }).seq
+        set_for(
+            &now,
+            &eu,
+            held(&[&facts], &Earlier::default(), &KillSet::default()),
+            Head { revision, epoch: 1 },
+        )
+        .seq
     };
     assert_eq!(seq(0, 7), 0, "nothing was ever switched off");
     assert!(seq(1, 7) < seq(1, 8) && seq(1, 8) < seq(2, 8));

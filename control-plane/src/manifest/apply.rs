@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use policy_engine::compile;
 use policy_engine::vocabulary::{Id, Kind};
-use proto::admin::{ApplyResponse, Fault, ResourceChange};
+use proto::admin::{ApplyResponse, Fault, ResourceChange, RolloutStage};
 use proto::name;
 use proto::status::Refusal;
 
@@ -26,7 +26,8 @@ pub async fn apply(
 ) -> Result<ApplyResponse, Refusal> {
     let Declared { files, staging, may_shrink, kept, approves } = declared.into();
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
-    let (mut documents, mut faults) = reading.await.map_err(|_| ChangeError::Broken)?;
+    let document::Read { mut documents, nameless: unnamed, mut faults } =
+        reading.await.map_err(|_| ChangeError::Broken)?;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     let current = publisher.current();
     for document in &documents {
@@ -37,7 +38,8 @@ pub async fn apply(
     }
     let documents = Arc::new(documents);
     if !faults.is_empty() {
-        let more = documents.iter().flat_map(|document| of_values(&current, publisher.gate(), document));
+        let all = documents.iter().chain(&unnamed);
+        let more = all.flat_map(|document| of_values(&current, publisher.gate(), document));
         let nameless = faults.iter().any(|fault| fault.name.is_empty());
         faults.extend(more.take(document::MAX_FAULTS));
         faults.extend(of_meaning(publisher, &documents, nameless).await?);
@@ -75,7 +77,12 @@ fn plan(published: &Published, gate: &Gate, documents: &[Document]) -> Result<Pl
 
 /// The faults of a document's values, by themselves; what could not be bound has been told already.
 fn of_values(published: &Published, gate: &Gate, document: &Document) -> Vec<Fault> {
-    let found = govern::faults_of(raw(published, document), gate);
+    let raw = raw(published, document);
+    let mut found = govern::faults_of(raw, gate);
+    if found.is_empty() && !document.is_whole() {
+        // It is not judged together with others.
+        found = govern::lone_faults_of(raw);
+    }
     let placed = found.into_iter().map(|fault| place(fault, Some(document)));
     placed.filter(|fault| !document.repeats(fault)).collect()
 }
@@ -105,7 +112,7 @@ fn placed(found: Vec<compile::Fault>, documents: &[Document]) -> Vec<Fault> {
 }
 
 /// A fault where its author wrote it; a fault of something no file declares has no place, only a name.
-pub(super) fn place(fault: compile::Fault, document: Option<&Document>) -> Fault {
+pub(crate) fn place(fault: compile::Fault, document: Option<&Document>) -> Fault {
     match document {
         Some(document) => document.fault(&fault.field, fault.message),
         None => Fault {
@@ -120,7 +127,7 @@ pub(super) fn place(fault: compile::Fault, document: Option<&Document>) -> Fault
 }
 
 /// So many of the faults as are told, and the word that there are more.
-pub(super) fn faulty(mut faults: Vec<Fault>) -> Vec<Fault> {
+pub(crate) fn faulty(mut faults: Vec<Fault>) -> Vec<Fault> {
     let untold = faults.len() > document::MAX_FAULTS;
     faults.truncate(document::MAX_FAULTS);
     faults.sort_by(|a, b| (&a.path, a.line, &a.field).cmp(&(&b.path, b.line, &b.field)));
@@ -137,22 +144,22 @@ fn refused(faults: Vec<Fault>) -> ApplyResponse {
 
 fn done(outcome: &Outcome) -> ApplyResponse {
     let revision = if outcome.changed { outcome.published.head.revision } else { 0 };
-    let head = outcome.published.head.revision;
-    let (name, begins) = outcome.rollout.as_ref().map_or((None, None), |rollout| {
-        let is_there = rollout.candidate_revision <= head;
-        let begins = !is_there || (outcome.changed && rollout.candidate_revision == head);
-        (is_there.then(|| rollout.name.clone()), begins.then(|| rollout.stages.clone()))
-    });
-    ApplyResponse {
-        changes: changes(&outcome.effects),
-        revision,
-        rollout: name.unwrap_or_default(),
-        stages: begins.unwrap_or_default(),
-        ..ApplyResponse::default()
-    }
+    let (rollout, stages) = bringing(outcome);
+    let changes = changes(&outcome.effects);
+    ApplyResponse { changes, revision, rollout, stages, ..ApplyResponse::default() }
 }
 
-pub(super) fn changes(effects: &Effects) -> Vec<ResourceChange> {
+/// The name of the rollout that takes an outcome to the nodes, and the stages of one that begins by it, or would.
+pub(crate) fn bringing(outcome: &Outcome) -> (String, Vec<RolloutStage>) {
+    let head = outcome.published.head.revision;
+    let Some(rollout) = &outcome.rollout else { return Default::default() };
+    let is_there = rollout.candidate_revision <= head;
+    let begins = !is_there || (outcome.changed && rollout.candidate_revision == head);
+    let name = is_there.then(|| rollout.name.clone());
+    (name.unwrap_or_default(), if begins { rollout.stages.clone() } else { Vec::new() })
+}
+
+pub(crate) fn changes(effects: &Effects) -> Vec<ResourceChange> {
     let change = |(kind, id, effect): &(Kind, Id, crate::publish::Effect)| ResourceChange {
         kind: kind.to_string(),
         name: name::format(*kind, id),

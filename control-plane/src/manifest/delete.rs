@@ -10,7 +10,7 @@ use proto::name;
 use proto::status::Refusal;
 
 use super::Declared;
-use super::apply::{changes, faulty, place};
+use super::apply::{bringing, changes, faulty, place};
 use super::document::{self, Document};
 use crate::actor::Actor;
 use crate::error::{ChangeError, IN_USE};
@@ -25,9 +25,9 @@ pub async fn delete(
     (act, mode): (Act, Mode),
     declared: impl Into<Declared>,
 ) -> Result<DeleteResponse, Refusal> {
-    let Declared { files, may_shrink, kept, approves, .. } = declared.into();
+    let Declared { files, staging, may_shrink, kept, approves } = declared.into();
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
-    let (mut documents, mut faults) = reading.await.map_err(|_| ChangeError::Broken)?;
+    let document::Read { mut documents, mut faults, .. } = reading.await.map_err(|_| ChangeError::Broken)?;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     let current = publisher.current();
     for document in &documents {
@@ -46,7 +46,7 @@ pub async fn delete(
     let removed = wanted.clone();
     match publisher
         .publish(act, mode, move |published, _| {
-            Ok(Plan { may_shrink, approves, ..plan(published, &removed) })
+            Ok(Plan { staging, may_shrink, approves, ..plan(published, &removed) })
         })
         .await
     {
@@ -89,5 +89,6 @@ fn done(outcome: &Outcome) -> DeleteResponse {
     for change in changes.iter_mut().filter(|change| change.change == "unchanged") {
         change.change = "absent".to_owned();
     }
-    DeleteResponse { changes, revision, ..DeleteResponse::default() }
+    let (rollout, stages) = bringing(outcome);
+    DeleteResponse { changes, revision, rollout, stages, ..DeleteResponse::default() }
 }

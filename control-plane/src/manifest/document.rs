@@ -11,6 +11,7 @@ use super::bind::{Binder, Lines, Misfit};
 use super::yaml::{self, Entry, Node, Value, shown};
 use crate::descriptors;
 use crate::nearest::suggestion;
+use crate::registry::{Registry, Stored};
 
 /// The only version of the declarative form.
 pub(crate) const API_VERSION: &str = "chancery/v1";
@@ -29,6 +30,8 @@ pub(crate) struct Document {
     pub(crate) line: u32,
     pub(crate) kind: Kind,
     pub(crate) id: Id,
+    /// Whether the file says so; else the id stands for one that is none, and the document is there for its other faults alone.
+    named: bool,
     /// The encoded message of the kind; without what could not be bound.
     pub(crate) encoded: Vec<u8>,
     pub(crate) lines: Lines,
@@ -45,13 +48,23 @@ impl Document {
             field,
             message,
             kind: self.kind.to_string(),
-            name: name::format(self.kind, &self.id),
+            name: if self.named { name::format(self.kind, &self.id) } else { String::new() },
         }
+    }
+
+    /// What is in force under its name.
+    pub(crate) fn stored<'r>(&self, registry: &'r Registry) -> Option<&'r Stored> {
+        registry.get(self.kind, &self.id).filter(|_| self.named).map(AsRef::as_ref)
     }
 
     /// Whether all of it could be bound.
     pub(crate) fn is_bound(&self) -> bool {
         self.misfits.is_empty()
+    }
+
+    /// Whether it could be bound, and has a name.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.named && self.is_bound()
     }
 
     /// Whether a fault only repeats that what it is about could not be bound.
@@ -64,20 +77,31 @@ impl Document {
     }
 }
 
-/// Reads every document of every file; with any fault, whatever has a kind and a name is given too, to find its other faults.
+/// What files declare.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    /// Every document that has a kind and a name, whatever its faults.
+    pub(crate) documents: Vec<Document>,
+    /// Those whose name is none; each has a fault of that.
+    pub(crate) nameless: Vec<Document>,
+    /// What is wrong with any.
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Reads every document of every file; with any fault, whatever has a kind is given too, to find its other faults.
 /// Nothing more is read of what has more faults than are told, or more documents than one act may have.
-pub(crate) fn read(files: &[SourceFile]) -> (Vec<Document>, Vec<Fault>) {
-    let (mut documents, mut faults) = (Vec::new(), Vec::new());
+pub(crate) fn read(files: &[SourceFile]) -> Read {
+    let mut read = Read::default();
     for file in files {
-        if let Err(fault) = read_file(file, &mut documents, &mut faults) {
-            faults.push(fault);
+        if let Err(fault) = read_file(file, &mut read) {
+            read.faults.push(fault);
         }
-        if faults.len() > MAX_FAULTS {
-            return (documents, faults);
+        if read.faults.len() > MAX_FAULTS {
+            return read;
         }
     }
-    faults.extend(twice(&documents));
-    (documents, faults)
+    read.faults.extend(twice(&read.documents));
+    read
 }
 
 /// A fault for every secret that stands in the open, of files that are to be kept as they are.
@@ -95,7 +119,7 @@ pub(crate) fn secrets(documents: &[Document]) -> Vec<Fault> {
     told.collect()
 }
 
-fn read_file(file: &SourceFile, documents: &mut Vec<Document>, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+fn read_file(file: &SourceFile, read: &mut Read) -> Result<(), Fault> {
     if file.path.len() > MAX_PATH || file.path.chars().any(char::is_control) {
         let message = format!("the path is longer than {MAX_PATH} bytes or has control characters");
         return Err(Fault { path: shown(&file.path), message, ..Fault::default() });
@@ -103,14 +127,16 @@ fn read_file(file: &SourceFile, documents: &mut Vec<Document>, faults: &mut Vec<
     let at = |line, message| Fault { path: file.path.clone(), line, message, ..Fault::default() };
     let nodes = yaml::documents(&file.text).map_err(|error| at(error.line, error.message))?;
     for node in &nodes {
-        if documents.len() >= MAX_DOCUMENTS {
+        if read.documents.len() >= MAX_DOCUMENTS {
             let message = format!("there are more than {MAX_DOCUMENTS} documents: apply them in parts");
             return Err(at(node.line, message));
         }
         let (document, found) = Reading::new(node).document(&file.path);
-        documents.extend(document);
-        faults.extend(found);
-        if faults.len() > MAX_FAULTS {
+        let (named, nameless) = document.into_iter().partition::<Vec<_>, _>(|document| document.named);
+        read.documents.extend(named);
+        read.nameless.extend(nameless);
+        read.faults.extend(found);
+        if read.faults.len() > MAX_FAULTS {
             break;
         }
     }
@@ -155,12 +181,14 @@ impl<'n> Reading<'n> {
         let bound = self.bind();
         let id = self.name.clone().map(|name| Id { tenant: self.tenant.clone(), name });
         let faults = self.faults(path, id.as_ref());
-        let document = match (bound, self.kind, id) {
+        let named = id.is_some();
+        let document = match (bound, self.kind, id.or_else(|| self.stand_in())) {
             (Some(message), Some(kind), Some(id)) => Some(Document {
                 path: path.to_owned(),
                 line: self.node.line,
                 kind,
                 id,
+                named,
                 encoded: message.encode_to_vec(),
                 lines: self.binder.lines,
                 misfits: self.binder.faults,
@@ -168,6 +196,11 @@ impl<'n> Reading<'n> {
             _ => None,
         };
         (document, faults)
+    }
+
+    /// What stands for the id where the name is none.
+    fn stand_in(&self) -> Option<Id> {
+        Some(Id { tenant: self.tenant.clone(), name: Name::new("unnamed").ok()? })
     }
 
     fn bind(&mut self) -> Option<DynamicMessage> {

@@ -57,7 +57,7 @@ pub(super) fn raw<'a>(published: &'a Published, document: &'a Document) -> Raw<'
         kind: document.kind,
         id: &document.id,
         encoded: &document.encoded,
-        before: published.registry.get(document.kind, &document.id).map(AsRef::as_ref),
+        before: document.stored(&published.registry),
     }
 }
 

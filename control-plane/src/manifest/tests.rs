@@ -106,6 +106,29 @@ async fn an_unknown_field_hides_no_other_fault() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_none_and_words_that_are_none_hide_no_fault() {
+    let fixture = fixture().await;
+    let rule = "apiVersion: chancery/v1\nkind: Rule\nmetadata:\n  name: X!\nspec:\n  layer: organization\n  effect: deny\n  wen: x\n  when: 'model.nmae =='\n  mode: enforced\n";
+    let fields = |told: &[String]| -> Vec<String> {
+        told.iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()
+    };
+    let told = faults(&applied(&fixture, Mode::Commit, &[rule]).await);
+    let all = ["metadata.name", "spec.layer", "spec.effect", "spec.wen", "spec.when", "spec.mode"];
+    assert_eq!(fields(&told), all, "{told:?}");
+    // One after the other, as they are mended.
+    let mended = rule.replace("X!", "x").replace("organization", "organisation").replace("deny", "forbid");
+    let told = faults(&applied(&fixture, Mode::Commit, &[&mended]).await);
+    assert_eq!(fields(&told), all[3..], "{told:?}");
+    let told = faults(
+        &applied(&fixture, Mode::Commit, &[&mended.replace("enforced", "enforce").replace("  wen: x\n", "")])
+            .await,
+    );
+    assert_eq!(fields(&told), ["spec.when"], "{told:?}");
+    let told = faults(&applied(&fixture, Mode::Commit, &[&mended.replace("enforced", "enforce")]).await);
+    assert_eq!(fields(&told), ["spec.wen", "spec.when"], "{told:?}");
+}
+
+#[tokio::test]
 async fn what_does_not_convert_hides_no_fault_of_the_others_and_makes_none() {
     let fixture = fixture().await;
     let rule = |name: &str, layer: &str, when: &str| {

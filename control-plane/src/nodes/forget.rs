@@ -40,6 +40,7 @@ impl NodeRegistry {
             return Ok(());
         }
         known.unkept.remove(&place);
+        known.witnesses.remove(&place);
         if let Some(node) = known.nodes.remove(&place) {
             known.names.remove(&node.name);
         }

@@ -6,11 +6,12 @@
 pub(crate) mod bounds;
 
 use policy_engine::vocabulary::Instant;
-use proto::admin::{Node, NodeEndpoint, NodeKill, NodeNack, NodeTally};
+use proto::admin::{Node, NodeEndpoint, NodeKill, NodeNack, NodeRefusals, NodeTally};
 use proto::manifest::SCHEMA;
-use proto::sync::{Ack, Hello, Nack, NackCode, Status, Version};
+use proto::sync::{Ack, Hello, Nack, NackCode, Status, Version, Witnessed};
 
 use crate::clock;
+use crate::nodes::STEADY;
 use crate::registry::hex;
 
 /// Whether a node understands the form of snapshots that is made here.
@@ -25,6 +26,8 @@ pub(crate) fn hello(view: &mut Node, hello: &Hello, certificate_end: Option<i64>
             name: std::mem::take(&mut view.name),
             geo: std::mem::take(&mut view.geo),
             last_nack: view.last_nack.take(),
+            ahead_epoch: view.ahead_epoch,
+            steady_time: view.steady_time.take(),
             ..Node::default()
         };
     }
@@ -34,6 +37,7 @@ pub(crate) fn hello(view: &mut Node, hello: &Hello, certificate_end: Option<i64>
     view.schema = hello.schema;
     view.revocation_seq = hello.revocation_seq;
     view.kill_seq = hello.kill_seq;
+    view.audit_log_size = hello.audit_log_size;
     let micros = |seconds: i64| clock::timestamp(seconds.saturating_mul(1_000_000));
     view.certificate_expire_time = certificate_end.map(micros);
     view.connect_time = Some(clock::timestamp(clock::now()));
@@ -51,12 +55,14 @@ pub(crate) fn status(view: &mut Node, status: Status) {
     view.revocation_seq = status.revocation_seq;
     view.kill_seq = status.kill_seq;
     view.snapshots_alive = status.snapshots_alive;
+    let refused = |c: proto::sync::CodeTally| NodeRefusals { code: c.code, requests: c.requests };
     let tally = |t: proto::sync::RevisionTally| NodeTally {
         revision: t.revision,
         requests: t.requests,
         errors: t.errors,
         denials: t.denials,
         digest: hex(&t.digest),
+        refusals: t.refusals.into_iter().map(refused).collect(),
     };
     view.tallies = status.tallies.into_iter().map(tally).collect();
     let endpoint = |e: proto::sync::UnusableEndpoint| NodeEndpoint { endpoint: e.endpoint, reason: e.reason };
@@ -70,6 +76,13 @@ pub(crate) fn status(view: &mut Node, status: Status) {
         mode: k.mode,
     };
     view.earlier_kills = status.earlier_kills.into_iter().map(kill).collect();
+}
+
+/// It was shown the audit log.
+pub(crate) fn witnessed(view: &mut Node, said: &Witnessed) {
+    seen(view, None);
+    view.audit_log_size = said.size;
+    view.audit_inconsistency.clone_from(&said.inconsistency);
 }
 
 /// It enforces a snapshot.
@@ -105,10 +118,42 @@ pub(crate) fn code(nack: &Nack) -> String {
 
 /// It was heard, and enforces this.
 pub(crate) fn seen(view: &mut Node, applied: Option<&Version>) {
-    view.last_seen_time = Some(proto::convert::timestamp(Instant(clock::now())));
+    let now = clock::now();
+    view.last_seen_time = Some(proto::convert::timestamp(Instant(now)));
+    if stood(view, now) >= STEADY {
+        view.steady_time = view.last_seen_time;
+    }
     if let Some(version) = applied {
         view.applied_epoch = version.epoch;
         view.applied_revision = version.revision;
         view.applied_digest = hex(&version.digest);
+    }
+}
+
+/// For how long its stream stands, in microseconds.
+fn stood(view: &Node, now: i64) -> i64 {
+    view.connect_time.as_ref().map_or(0, |begun| now.saturating_sub(clock::micros(begun)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_steady_by_a_stream_that_stands_and_not_by_how_often_it_comes() {
+        let mut view = Node::default();
+        let ago = |microseconds: i64| Some(clock::timestamp(clock::now() - microseconds));
+        for boot in ["a", "a", "b"] {
+            hello(&mut view, &Hello { boot_id: boot.to_owned(), ..Hello::default() }, None);
+            status(&mut view, Status::default());
+            assert_eq!(view.steady_time, None, "{boot}");
+        }
+        view.connect_time = ago(STEADY);
+        status(&mut view, Status::default());
+        let steady = view.steady_time;
+        assert!(steady.is_some() && steady == view.last_seen_time);
+        // The next process has it from the one before, and a stream of its own to show.
+        hello(&mut view, &Hello { boot_id: "c".to_owned(), ..Hello::default() }, None);
+        assert_eq!(view.steady_time, steady);
     }
 }

@@ -17,7 +17,7 @@ use crate::store::Head;
 const SOFT: i64 = 10;
 
 /// The word for the line that a rollout brings.
-const CANDIDATE: &str = "candidate";
+pub(super) const CANDIDATE: &str = "candidate";
 
 /// Microseconds of a second.
 const SECOND: i64 = 1_000_000;
@@ -28,6 +28,7 @@ pub(crate) struct Standing {
     head: Head,
     /// The rollout that is on its way.
     rollout: Option<Arc<Active>>,
+    publisher: Publisher,
     kills: Kills,
     /// The seq of the revocations that nodes are told.
     revoked: u64,
@@ -48,6 +49,7 @@ impl Standing {
         Self {
             head: published.head,
             rollout: publisher.lines().borrow().rollout.clone(),
+            publisher: publisher.clone(),
             kills: publisher.kills().clone(),
             revoked: published.revoked.seq(),
             hard,
@@ -58,11 +60,16 @@ impl Standing {
     /// A node as it stands against that.
     pub(crate) fn shown(&self, mut node: Node) -> Node {
         (node.head_epoch, node.head_revision) = (self.head.epoch, self.head.revision);
+        node.candidate_revision =
+            self.rollout.as_ref().map_or(0, |rollout| rollout.record.candidate_revision);
         node.lag = self.head.revision.saturating_sub(reached(&node, self.candidate(&node))).max(0);
         if node.connect_time.is_some() {
             node.kills = self.kills(&node).to_owned();
             node.revocations =
                 word(self.is_of_epoch(&node) && node.revocation_seq >= self.revoked).to_owned();
+        }
+        if let Ok(geo) = Geo::new(&node.geo) {
+            node.withheld = self.publisher.withheld().from(&geo);
         }
         let confirmed = node.confirm_time.as_ref().map(clock::micros);
         node.confirmed_age_seconds = confirmed.map_or(0, |at| self.now.saturating_sub(at).max(0) / SECOND);
@@ -94,9 +101,10 @@ impl Standing {
         })
     }
 
-    /// Whether the seqs a node tells are of the epoch that holds: each epoch counts anew.
+    /// Whether the seqs a node tells are of what holds: each epoch counts anew, and who is ahead of the store counts what the store lost.
     fn is_of_epoch(&self, node: &Node) -> bool {
-        node.applied_revision == 0 || node.applied_epoch == self.head.epoch
+        let is_ahead = node.ahead_epoch >= self.head.epoch;
+        !is_ahead && (node.applied_revision == 0 || node.applied_epoch == self.head.epoch)
     }
 }
 
@@ -120,6 +128,28 @@ mod tests {
         let on = |line: &str| Node { confirmed_revision: 7, line: line.into(), ..Node::default() };
         assert_eq!((reached(&on("stable"), None), reached(&on("candidate"), Some(7))), (7, 7));
         assert_eq!((reached(&on("stable"), Some(7)), reached(&on("stable"), Some(5))), (6, 4));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_ahead_of_the_store_holds_nothing_of_it_whatever_its_seqs_say() {
+        let fixture = crate::publish::tests::fixture().await;
+        let standing = Standing { head: Head { revision: 9, epoch: 2 }, ..Standing::of(&fixture.publisher) };
+        let shown = |ahead_epoch: i64| {
+            let (applied_revision, applied_epoch) = (22, 2);
+            let connect_time = Some(clock::timestamp(1));
+            let (revocation_seq, kill_seq) = (99, 99);
+            standing.shown(Node {
+                applied_revision,
+                applied_epoch,
+                connect_time,
+                revocation_seq,
+                kill_seq,
+                ahead_epoch,
+                ..Node::default()
+            })
+        };
+        assert_eq!((shown(0).revocations.as_str(), shown(1).revocations.as_str()), ("held", "held"));
+        assert_eq!((shown(2).revocations.as_str(), shown(2).kills.as_str() == "held"), ("behind", false));
     }
 
     #[tokio::test]

@@ -44,6 +44,17 @@ impl Approved {
         Some(line)
     }
 
+    /// The act that approves it, with why and by which ticket it was proposed where whoever approves said neither.
+    pub(super) fn told(&self, act: &Act) -> Act {
+        let given = |own: &str, proposed: &str| if own.is_empty() { proposed } else { own }.to_owned();
+        Act {
+            reason: given(&act.reason, &self.record.reason),
+            ticket: given(&act.ticket, &self.record.ticket),
+            approvals: vec![self.record.proposer.clone(), act.actor.clone()],
+            ..act.clone()
+        }
+    }
+
     /// It, superseded for a reason.
     pub(super) fn superseded(&self, reason: &str, now: i64) -> Settled {
         let record = Proposal { decision_reason: reason.to_owned(), ..self.record.clone() };

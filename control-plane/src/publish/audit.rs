@@ -61,8 +61,8 @@ pub(super) fn steering(act: &Act, candidate_revision: i64, now: i64) -> Event<'_
     Event { created_at: now, revision: candidate_revision, body }
 }
 
-/// The event of an act that was refused, after so many refusals of the same actor that are not logged.
-pub(super) fn refusal<'a>(act: &'a Act, outcome: &'a str, (now, unlogged): (i64, i64)) -> Event<'a> {
+/// The event of an act that published nothing, by how it came out, after so many of the same actor that are not logged.
+pub(super) fn unpublished<'a>(act: &'a Act, outcome: &'a str, (now, unlogged): (i64, i64)) -> Event<'a> {
     Event {
         created_at: now,
         revision: 0,
@@ -72,5 +72,5 @@ pub(super) fn refusal<'a>(act: &'a Act, outcome: &'a str, (now, unlogged): (i64,
 
 /// The event of an act that was done and published nothing.
 pub fn noted(act: &Act, now: i64) -> Event<'_> {
-    refusal(act, "ok", (now, 0))
+    unpublished(act, "ok", (now, 0))
 }

@@ -185,6 +185,8 @@ impl Active {
             authoriser: head.authoriser.clone(),
             revoked: head.revoked.clone(),
             shrink_revision: head.shrink_revision,
+            // Those of the head are of other facts.
+            projected: Default::default(),
         })
     }
 
@@ -200,6 +202,16 @@ impl Active {
         );
         Refusal::new(ErrorCode::FailedPrecondition, line).into()
     }
+}
+
+/// What nodes outside of the stages of a rollout enforced when a revision was the candidate, by what was in force at the rollout's base;
+/// `None` where what it staged can't be read.
+pub(crate) fn stable_then(
+    record: Rollout,
+    head: &Published,
+    base: &Published,
+) -> Result<Option<Published>, ChangeError> {
+    Active::restored(record, base).map(|active| active.stable(head, base)).transpose()
 }
 
 /// The rollout that is on its way once a plan is done.

@@ -8,8 +8,9 @@ use policy_engine::vocabulary::{Id, Kind, Name};
 use prost::Message as _;
 use proto::admin::Rollout;
 
+use super::Published;
+use super::judge::{Judged, judge};
 use super::lines::{Active, InForce};
-use super::{Judged, Published, judge};
 use crate::authoriser::Authoriser;
 use crate::error::ChangeError;
 use crate::govern;
@@ -76,7 +77,17 @@ async fn assembled(head: Head, rows: Vec<ResourceRow>, shrink_revision: i64) -> 
     let authoriser = Arc::new(Authoriser::new(&facts));
     let digest = registry.digest();
     let revoked = Arc::new(Revoked::of(&registry, &facts));
-    Ok(Published { head, digest, registry, facts, compiled, authoriser, revoked, shrink_revision })
+    Ok(Published {
+        head,
+        digest,
+        registry,
+        facts,
+        compiled,
+        authoriser,
+        revoked,
+        shrink_revision,
+        projected: Default::default(),
+    })
 }
 
 fn identity(row: &ResourceRow) -> Result<(Kind, Id), StoreError> {

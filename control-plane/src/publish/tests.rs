@@ -236,3 +236,55 @@ async fn what_would_leave_much_less_is_refused_unless_it_is_meant() {
     assert_eq!(fixture.publisher.current().shrink_revision, 3);
     assert_eq!(opened(fixture.dir.path()).await.unwrap().current().shrink_revision, 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_pause_and_what_the_rollout_did_meanwhile_are_both_kept_whichever_comes_first() {
+    use prost::Message as _;
+    let fixture = fixture().await;
+    let publisher = &fixture.publisher;
+    let text = "apiVersion: chancery/v1\nkind: Role\nmetadata: {name: r}\nspec: {permissions: []}\n";
+    let file = proto::admin::SourceFile { path: "f.yaml".into(), text: text.into() };
+    let staging = Some(Staging { stages: vec![Default::default()], manual: false });
+    let declared = crate::manifest::Declared { files: vec![file], staging, ..Default::default() };
+    let (actor, act) = (crate::actor::Actor::Platform("test".into()), || Act::of_system("test"));
+    crate::manifest::apply(publisher, &actor, (act(), Mode::Commit), declared).await.unwrap();
+    let now = || publisher.lines().borrow().rollout.clone().unwrap().record.clone();
+    let mut stages = 1;
+    for _ in 0..100 {
+        let read = now();
+        let paused = Rollout { state: "paused".into(), reason: "wait".into(), ..read.clone() };
+        let mut on = read.clone();
+        on.stages.push(Default::default());
+        let (went_on, steered) =
+            tokio::join!(publisher.go_on(&read, on), publisher.steer(act(), ("progressing", paused)));
+        went_on.unwrap();
+        assert!(steered.unwrap());
+        let after = now();
+        assert_eq!((after.state.as_str(), after.reason.as_str()), ("paused", "wait"));
+        // Where it went on first, the pause, which was made of what was read before, takes nothing of it back.
+        assert!(after.stages.len() >= stages);
+        stages = after.stages.len();
+        let kept = publisher.store().active_rollout().await.unwrap().unwrap();
+        assert_eq!(Rollout::decode(kept.body.as_slice()).unwrap(), after);
+        let resumed = Rollout { state: "progressing".into(), reason: String::new(), ..after };
+        assert!(publisher.steer(act(), ("paused", resumed.clone())).await.unwrap());
+        let logged = publisher.store().audit_size().await.unwrap();
+        assert!(!publisher.steer(act(), ("paused", resumed)).await.unwrap(), "it is so no more");
+        assert_eq!(
+            publisher.store().audit_size().await.unwrap(),
+            logged,
+            "what was not done is not logged as done"
+        );
+    }
+    // In the one order that loses something where a pause is taken for the whole.
+    let read = now();
+    let mut on = read.clone();
+    on.stages.push(Default::default());
+    publisher.go_on(&read, on).await.unwrap();
+    let paused = Rollout { state: "paused".into(), ..read.clone() };
+    assert!(publisher.steer(act(), ("progressing", paused)).await.unwrap());
+    assert_eq!(now().stages.len(), read.stages.len() + 1);
+    // What was read before the pause moves nothing any more.
+    publisher.go_on(&read, Rollout { state: "completed".into(), ..read.clone() }).await.unwrap();
+    assert_eq!(now().state, "paused");
+}

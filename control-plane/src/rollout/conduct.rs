@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use proto::admin::{Node, Rollout, RolloutStage};
 
-use super::fleet::{Observed, is_one, is_up, micros};
-use super::rates::{Rates, is_candidate};
+use super::fleet::{Observed, is_one, is_up, micros, restless_for};
+use super::rates::{Rates, counted, is_candidate};
 use super::stages::{Step, begin_next};
 use crate::clock;
 use crate::config::RolloutConfig;
@@ -23,8 +23,10 @@ pub fn conduct(rollout: &Rollout, observed: &Observed, config: &RolloutConfig) -
     if let Some(reason) = seen.against() {
         return Step::Back(reason);
     }
-    let mut next = told(rollout, observed);
+    let mut next = told(rollout, observed, config);
     let Some(stage) = next.stages.get_mut(at) else { return Step::Stay };
+    let before = std::mem::replace(&mut stage.note, seen.note());
+    let is_news = before != stage.note;
     if seen.chosen().next().is_none() {
         // Who was chosen is no node any more: others are.
         *stage = RolloutStage {
@@ -36,6 +38,7 @@ pub fn conduct(rollout: &Rollout, observed: &Observed, config: &RolloutConfig) -
         return Step::Go(Box::new(next));
     }
     match (seen.acked(), seen.all_follow()) {
+        (None, false) if is_news => {}
         (None, false) => return Step::Stay,
         (None, true) => {
             stage.acked_time = Some(clock::timestamp(observed.now));
@@ -44,9 +47,12 @@ pub fn conduct(rollout: &Rollout, observed: &Observed, config: &RolloutConfig) -
         }
         (Some(since), _) => {
             let baked = observed.now.saturating_sub(since) >= micros(config.bake.0);
-            if !baked || rollout.state == "paused" || !seen.chosen().all(|node| seen.follows(node)) {
-                return Step::Stay;
+            match baked && rollout.state != "paused" && seen.stays(since) {
+                true => {}
+                false if is_news => return Step::Go(Box::new(next)),
+                false => return Step::Stay,
             }
+            stage.note = seen.on_what();
             stage.state = "done".to_owned();
             stage.end_time = Some(clock::timestamp(observed.now));
             if rollout.manual && at + 1 < next.stages.len() {
@@ -59,9 +65,9 @@ pub fn conduct(rollout: &Rollout, observed: &Observed, config: &RolloutConfig) -
 }
 
 /// A rollout with what nodes tell of their answers by now.
-pub fn told(rollout: &Rollout, observed: &Observed) -> Rollout {
-    let rates = Rates::of((rollout, observed), having(rollout, observed));
-    Rollout { candidate_tally: Some(rates.new), other_tally: Some(rates.old()), ..rollout.clone() }
+pub fn told(rollout: &Rollout, observed: &Observed, config: &RolloutConfig) -> Rollout {
+    let rates = Rates::of((rollout, observed), having(rollout, observed), config.least_requests);
+    Rollout { candidate_tally: Some(rates.new), other_tally: Some(rates.stable), ..rollout.clone() }
 }
 
 /// The nodes that have, or are to have, the candidate: those of every stage that began.
@@ -99,7 +105,7 @@ impl Seen<'_> {
     /// Since when all its nodes follow, as this process saw it: what was heard before it started says nothing of since then.
     fn acked(&self) -> Option<i64> {
         let acked = self.stage.acked_time.as_ref().map(clock::micros);
-        acked.filter(|at| *at >= self.observed.watch.began)
+        acked.filter(|at| (self.observed.watch.began..=self.observed.now).contains(at))
     }
 
     /// Whether every node of the stages enforces the candidate, those that were chosen for this one in any case.
@@ -138,8 +144,27 @@ impl Seen<'_> {
 
     /// A node that was given the candidate and is not there any more may have been ended by it.
     fn loss(&self) -> Option<String> {
-        let gone = self.chosen().find(|node| self.observed.is_lost(node, self.config))?;
-        Some(format!("`{}` went away after it was given the candidate", gone.name))
+        self.chosen().find_map(|node| self.observed.loss(node, self.given(), self.config))
+    }
+
+    /// What holds it up and is to be known of it; empty: nothing.
+    fn note(&self) -> String {
+        let since = self.given().max(self.observed.all_back(self.config));
+        let restless = self.chosen().find(|node| self.observed.is_restless(node, since));
+        let most = restless_for(self.config);
+        restless.map_or_else(String::new, |node| {
+            format!("`{}` is not steadily there: it is waited for, {most:?} at most", node.name)
+        })
+    }
+
+    /// Whether every node of this stage follows, and none came back only just now since all of them did.
+    fn stays(&self, since: i64) -> bool {
+        self.chosen().all(|node| self.follows(node) && !self.observed.is_restless(node, since))
+    }
+
+    /// When this stage gave the candidate to its nodes.
+    fn given(&self) -> i64 {
+        self.stage.start_time.as_ref().map_or(self.observed.now, clock::micros)
     }
 
     fn laggard(&self) -> Option<String> {
@@ -152,7 +177,18 @@ impl Seen<'_> {
     }
 
     fn rates(&self) -> Option<String> {
-        Rates::of((self.rollout, self.observed), self.nodes()).against(self.config)
+        let least = self.config.least_requests;
+        Rates::of((self.rollout, self.observed), self.nodes(), least).against(self.config)
+    }
+
+    /// What is to be known of how it was passed: where its nodes answered too little to judge by; empty: they answered enough.
+    fn on_what(&self) -> String {
+        let least = self.config.least_requests;
+        let seen = Rates::of((self.rollout, self.observed), self.chosen(), least).new.requests;
+        if seen >= least {
+            return String::new();
+        }
+        format!("passed on acks alone: {} seen, {least} are needed to judge by", counted(seen))
     }
 }
 

@@ -1,7 +1,19 @@
-//! What became of requests under a candidate, held against what was answered before it and beside it.
+//! What became of requests under a candidate, held against what the stable content in force did to others.
+//!
+//! Law: what a candidate is held against is never what withdrawn or aborted contents did, however lately: their refusals would excuse
+//! its own. Where the stable content judged too few to tell, the candidate is held to none at all, for that is a bound that nobody can
+//! make laxer; to wait for more would be to wait for ever where a geo has one node. What is told of it is what it was held against.
+//!
+//! | what it is held against, the first that is there | why |
+//! |---|---|
+//! | the nodes of the candidate, before they had it | the same callers |
+//! | the middle one of three other nodes or more | one node's word must not excuse another's answers |
+//! | all nodes together | it is all there is |
+//! | none failed and none refused | too few requests to tell |
 
 use proto::admin::{Node, NodeTally, Rollout, RolloutTally};
 
+use super::causes;
 use super::contents::Line;
 use super::fleet::Observed;
 use crate::config::RolloutConfig;
@@ -20,15 +32,13 @@ pub(super) fn is_candidate(
 /// How many other nodes it takes for their middle to be nobody's alone.
 const MANY: usize = 3;
 
-/// What was answered under the candidate by nodes that have it, and what was answered otherwise by any.
-#[derive(Debug, Clone, PartialEq)]
+/// What was answered under the candidate by nodes that have it, and what it is held against.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rates {
     /// Under the candidate.
     pub(super) new: RolloutTally,
-    /// Before it, by the nodes that have it.
-    own: RolloutTally,
-    /// Beside it, by each of the other nodes that was asked anything.
-    others: Vec<RolloutTally>,
+    /// Under the stable content in force.
+    pub(super) stable: RolloutTally,
 }
 
 impl Rates {
@@ -36,71 +46,110 @@ impl Rates {
     pub(super) fn of<'n>(
         (rollout, observed): (&Rollout, &Observed),
         having: impl Iterator<Item = &'n Node>,
+        least: u64,
     ) -> Self {
-        let told = |node: &'_ Node, tally: &NodeTally| {
-            is_candidate((rollout, observed), node, (tally.revision, &tally.digest))
-        };
+        let by = By { rollout, observed };
         let having: Vec<&Node> = having.collect();
-        let of = |node: &Node, candidate: bool| {
-            sum(node.tallies.iter().filter(|tally| told(node, tally) == candidate))
-        };
-        let all =
-            |candidate| having.iter().map(|node| of(node, candidate)).fold(RolloutTally::default(), added);
+        let total = |tallies: Vec<RolloutTally>| tallies.into_iter().fold(RolloutTally::default(), added);
+        let new = total(having.iter().map(|node| by.candidate(node)).collect());
+        let own = total(having.iter().map(|node| by.stable(node)).collect());
         let others = observed.nodes.iter().filter(|node| !having.iter().any(|one| one.name == node.name));
-        let others = others.map(|node| of(node, false)).filter(|tally| tally.requests > 0);
-        Self { new: all(true), own: all(false), others: others.collect() }
-    }
-
-    /// Before the candidate, and beside it.
-    pub(super) fn old(&self) -> RolloutTally {
-        self.others.iter().copied().fold(self.own, added)
-    }
-
-    /// The share of something before and beside the candidate. One node's word must not excuse another's answers: what counts is what
-    /// the nodes of the candidate told of themselves before it, where that is enough to tell, and the middle of the others, where
-    /// there are enough of them to have one; the whole, where there is neither.
-    fn before(&self, least: u64, share: impl Fn(&RolloutTally) -> f64) -> f64 {
-        let mut beside: Vec<f64> = self.others.iter().map(&share).collect();
-        beside.sort_by(f64::total_cmp);
-        let middle = beside.get(beside.len() / 2).copied().filter(|_| beside.len() >= MANY);
-        let own = (self.own.requests >= least.max(1)).then(|| share(&self.own));
-        match (own, middle) {
-            (None, None) => share(&self.old()),
-            (own, middle) => own.unwrap_or_default().max(middle.unwrap_or_default()),
-        }
+        let others = others.map(|node| by.stable(node)).collect();
+        Self { new, stable: against(own, others, least.max(1)) }
     }
 
     /// What they say against the candidate, if anything.
     pub(super) fn against(&self, config: &RolloutConfig) -> Option<String> {
-        let new = &self.new;
+        let (new, old) = (&self.new, self.bound(config.least_requests));
         if new.requests < config.least_requests {
             return None;
         }
-        let told = |what: &str, now: f64, then: f64| {
-            format!("{what} under the candidate: {now:.1} % of {} requests, {then:.1} % before", new.requests)
+        let worse = |part: fn(&RolloutTally) -> u64, by: u32| {
+            percent(part(new), new) - percent(part(&old), &old) > f64::from(by)
         };
-        let share = |part: u64, of: &RolloutTally| match of.requests {
-            0 => 0.0,
-            requests => 100.0 * part as f64 / requests as f64,
+        let told = |what: &str, part: fn(&RolloutTally) -> u64| {
+            let held = match old.requests {
+                0 => format!("held against none: {} under the stable content", requests(&self.stable)),
+                _ => format!("{} under the stable content", of(part(&old), &old)),
+            };
+            format!("{what} under the candidate: {}, {held}", of(part(new), new))
         };
-        let (now, then) =
-            (share(new.errors, new), self.before(config.least_requests, |of| share(of.errors, of)));
-        if now - then > f64::from(config.more_errors) {
-            return Some(told("failed answers", now, then));
+        if worse(|tally| tally.errors, config.more_errors) {
+            return Some(told("failed answers", |tally| tally.errors));
         }
-        let (now, then) =
-            (share(new.denials, new), self.before(config.least_requests, |of| share(of.denials, of)));
-        (now - then > f64::from(config.more_denials)).then(|| told("refusals", now, then))
+        worse(|tally| tally.denials, config.more_denials).then(|| told("refusals", |tally| tally.denials))
+    }
+
+    /// The stable content, where it judged enough to tell; otherwise nothing.
+    fn bound(&self, least: u64) -> RolloutTally {
+        if self.stable.requests >= least.max(1) { self.stable } else { RolloutTally::default() }
     }
 }
 
-fn sum<'t>(tallies: impl Iterator<Item = &'t NodeTally>) -> RolloutTally {
-    let one = |tally: &NodeTally| RolloutTally {
-        requests: tally.requests,
-        errors: tally.errors,
-        denials: tally.denials,
-    };
-    tallies.map(one).fold(RolloutTally::default(), added)
+/// What a candidate is held against: the first that is enough to tell, or all there is.
+fn against(own: RolloutTally, mut others: Vec<RolloutTally>, least: u64) -> RolloutTally {
+    let all = others.iter().copied().fold(own, added);
+    if own.requests >= least {
+        return own;
+    }
+    others.retain(|tally| tally.requests >= least);
+    let bad = |tally: &RolloutTally| percent(tally.errors.saturating_add(tally.denials), tally);
+    others.sort_by(|one, other| bad(one).total_cmp(&bad(other)));
+    others.get(others.len() / 2).filter(|_| others.len() >= MANY).copied().unwrap_or(all)
+}
+
+/// Whose tallies are of which content.
+struct By<'a> {
+    rollout: &'a Rollout,
+    observed: &'a Observed,
+}
+
+impl By<'_> {
+    /// What became of a node's requests under the candidate.
+    fn candidate(&self, node: &Node) -> RolloutTally {
+        self.sum(node.tallies.iter().filter(|tally| self.is_candidate(node, tally)))
+    }
+
+    /// The same under the stable content in force.
+    fn stable(&self, node: &Node) -> RolloutTally {
+        let of_it = |tally: &&NodeTally| !self.is_candidate(node, tally) && self.is_stable(node, tally);
+        self.sum(node.tallies.iter().filter(of_it))
+    }
+
+    fn sum<'t>(&self, tallies: impl Iterator<Item = &'t NodeTally>) -> RolloutTally {
+        let counted = tallies.map(|tally| causes::counted(self.rollout, tally));
+        counted.fold(RolloutTally::default(), added)
+    }
+
+    fn is_candidate(&self, node: &Node, tally: &NodeTally) -> bool {
+        is_candidate((self.rollout, self.observed), node, (tally.revision, &tally.digest))
+    }
+
+    /// Builds that tell no digest are taken by the revision that the rollout began from.
+    fn is_stable(&self, node: &Node, tally: &NodeTally) -> bool {
+        match tally.digest.as_str() {
+            "" => tally.revision == self.rollout.base_revision,
+            digest => self.observed.contents.is_in_force(&node.geo, digest),
+        }
+    }
+}
+
+fn percent(part: u64, of: &RolloutTally) -> f64 {
+    if of.requests == 0 { 0.0 } else { 100.0 * part as f64 / of.requests as f64 }
+}
+
+/// A share in words, with what it is a share of.
+fn of(part: u64, tally: &RolloutTally) -> String {
+    format!("{:.1} % of {}", percent(part, tally), requests(tally))
+}
+
+fn requests(tally: &RolloutTally) -> String {
+    counted(tally.requests)
+}
+
+/// So many requests, in words.
+pub(super) fn counted(requests: u64) -> String {
+    if requests == 1 { "1 request".to_owned() } else { format!("{requests} requests") }
 }
 
 fn added(sum: RolloutTally, more: RolloutTally) -> RolloutTally {

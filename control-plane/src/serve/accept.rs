@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use futures_util::Stream;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -20,6 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::transport::server::{Connected as _, TcpConnectInfo};
+use tower::ServiceExt as _;
 
 use super::opening::Opening;
 use failures::Failures;
@@ -53,7 +56,10 @@ pub(super) async fn serve(port: Port) {
         let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
         connections.spawn(async move {
             match acceptor {
-                None => connection(stream, router, stop).await,
+                None => {
+                    let peer = stream.connect_info();
+                    connection(stream, peer, router, stop).await;
+                }
                 Some(acceptor) => encrypted(stream, &acceptor, router, stop).await,
             }
             drop(place);
@@ -95,14 +101,15 @@ async fn next(listener: &TcpListener, failures: &mut Failures) -> TcpStream {
 }
 
 async fn encrypted(stream: TcpStream, acceptor: &TlsAcceptor, router: Router, stop: CancellationToken) {
+    let peer = stream.connect_info();
     match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, router, stop).await,
+        Ok(Ok(stream)) => connection(stream, peer, router, stop).await,
         Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
         Err(_) => tracing::debug!("a handshake took too long"),
     }
 }
 
-async fn connection<S>(stream: S, router: Router, stop: CancellationToken)
+async fn connection<S>(stream: S, peer: TcpConnectInfo, router: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -118,7 +125,11 @@ where
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(PATIENCE);
     let stream = TokioIo::new(Opening::within(PATIENCE, stream));
-    let serving = builder.serve_connection(stream, TowerToHyperService::new(router));
+    let known = router.map_request(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        request
+    });
+    let serving = builder.serve_connection(stream, TowerToHyperService::new(known));
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

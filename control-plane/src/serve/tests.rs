@@ -1,5 +1,7 @@
 //! The whole control plane on real sockets: every port, every door, and a second start.
 
+use std::path::Path;
+
 use proto::admin::tenants_service_client::TenantsServiceClient;
 use proto::admin::{CreateTenantRequest, GetTenantRequest, Tenant, TenantSpec};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -236,4 +238,103 @@ async fn health_reflection_and_unknown_calls_are_answered_as_grpc() {
     let refused = unknown.list_models(proto::inference::ListModelsRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unimplemented);
     house.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_control_plane_is_known_by_is_never_made_anew_beside_its_store() {
+    let dir = tempfile::tempdir().unwrap();
+    started(dir.path()).await.shutdown().await;
+    let own = dir.path().join("control-plane");
+    let (key, authority) = (own.join("master.key"), own.join("ca/authority.pem"));
+    let refused = async || format!("{:#}", try_started(dir.path()).await.map(drop).unwrap_err());
+
+    let kept = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let gone = refused().await;
+    assert!(gone.contains(&format!("the master key `{}` is gone", key.display())), "{gone}");
+    assert!(gone.contains("put the file back") && !key.exists(), "{gone}");
+    crate::seal::Sealer::from_file(&key).unwrap();
+    let other = refused().await;
+    assert!(other.contains("not sealed under this master key") && other.contains("from a backup"), "{other}");
+    std::fs::write(&key, kept).unwrap();
+
+    let kept = std::fs::read(&authority).unwrap();
+    std::fs::remove_file(&authority).unwrap();
+    let gone = refused().await;
+    assert!(gone.contains(&format!("the authority `{}` is gone", authority.display())), "{gone}");
+    assert!(gone.contains("set `sync.signer_generation` to 2") && !authority.exists(), "{gone}");
+    drop(Authority::open_or_create(&own.join("ca")).unwrap());
+    let other = refused().await;
+    assert!(other.contains("is not the one whose signer the nodes trust"), "{other}");
+    std::fs::write(&authority, kept).unwrap();
+    started(dir.path()).await.shutdown().await;
+
+    // Another is taken where an operator says so.
+    std::fs::remove_file(&authority).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen = crate::config::Listen { admin: any, sync: any, ops: any };
+    let sync = crate::config::SyncConfig { signer_generation: 2, ..Default::default() };
+    let config = Config { state_dir: dir.path().to_owned(), listen, sync, ..Config::default() };
+    ControlPlane::start(&config).await.unwrap().shutdown().await;
+    assert!(authority.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_what_a_control_plane_is_known_by_no_store_is_begun_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    started(dir.path()).await.shutdown().await;
+    let own = dir.path().join("control-plane");
+    let (store, key, ca) = (own.join("store.db"), own.join("master.key"), own.join("ca"));
+    let refused = async || format!("{:#}", try_started(dir.path()).await.map(drop).unwrap_err());
+    let beside = || ["store.db-wal", "store.db-shm"].map(|name| std::fs::remove_file(own.join(name)).ok());
+
+    let kept = std::fs::read(&store).unwrap();
+    std::fs::remove_file(&store).unwrap();
+    beside();
+    for _ in 0..2 {
+        let gone = refused().await;
+        assert!(
+            gone.starts_with(&format!("the store `{}` is gone, and one was used with ", store.display()))
+        );
+        assert!(
+            gone.contains("restore it from a backup") && gone.contains(&key.display().to_string()),
+            "{gone}"
+        );
+        assert!(!store.exists());
+    }
+    std::fs::write(&store, "").unwrap();
+    assert!(refused().await.contains("` is empty, and one was used"));
+    // One without anything in it, as a shell makes it.
+    std::fs::remove_file(&store).unwrap();
+    Store::open(&store).await.unwrap().close().await;
+    for _ in 0..2 {
+        assert!(refused().await.contains("` holds nothing, and one was used"));
+    }
+    beside();
+    std::fs::write(&store, kept).unwrap();
+    started(dir.path()).await.shutdown().await;
+
+    // Whoever moves both away begins anew.
+    for path in [&store, &key] {
+        std::fs::remove_file(path).unwrap();
+    }
+    beside();
+    assert!(refused().await.contains("` is gone, and one was used"));
+    std::fs::rename(&ca, own.join("ca.before")).unwrap();
+    started(dir.path()).await.shutdown().await;
+    started(dir.path()).await.shutdown().await;
+    assert!(ca.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_were_brought_before_the_first_start_are_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("control-plane");
+    crate::private::make_dir(&own).unwrap();
+    crate::seal::Sealer::from_file(&own.join("master.key")).unwrap();
+    let brought = Authority::open_or_create(&own.join("ca")).unwrap();
+    let house = started(dir.path()).await;
+    assert_eq!(house.authority().certificate_pem(), brought.certificate_pem());
+    house.shutdown().await;
+    started(dir.path()).await.shutdown().await;
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use zeroize::Zeroizing;
 
 use crate::actor::{TokenDigest, token_digest};
 use crate::config::{AdminConfig, AdminToken};
+use crate::private;
 use crate::registry::hex;
 use crate::seal::{random, write_private};
 use crate::store::Digest;
@@ -14,12 +15,38 @@ use crate::store::Digest;
 /// Under which name the audit log knows the holder of the token that was made here.
 const MADE_HERE: &str = "root";
 
+/// The file of the token that is made here.
+const TOKEN: &str = "admin.token";
+
 /// The tokens that are configured; where none is, the one of this directory, made if it is not there.
 pub(super) fn configured(config: &AdminConfig, own: &Path) -> anyhow::Result<Vec<TokenDigest>> {
+    let path = own.join(TOKEN);
     if config.tokens.is_empty() {
-        return Ok(vec![TokenDigest { name: MADE_HERE.to_owned(), digest: made_here(own)? }]);
+        let digest = made_here(own)?;
+        if !opens(&path, &digest) {
+            tracing::warn!(path = %path.display(), "the file does not hold the admin token that counts, by its digest beside it: put the \
+                token back, or move both files away and start again, and a new one is made");
+        }
+        return Ok(vec![TokenDigest { name: MADE_HERE.to_owned(), digest }]);
     }
-    config.tokens.iter().map(read).collect()
+    let tokens = config.tokens.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    if is_idle(&path, &tokens) {
+        tracing::info!(path = %path.display(), "the admin token in this file opens nothing: the tokens of `admin.tokens` count in its place");
+    }
+    Ok(tokens)
+}
+
+/// Whether a file, if it is there, holds the token of a digest.
+fn opens(path: &Path, digest: &Digest) -> bool {
+    match std::fs::read_to_string(path).map(Zeroizing::new) {
+        Ok(token) => token_digest(token.trim()) == *digest,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Whether there is a token in the file that is none of those that count.
+fn is_idle(path: &Path, tokens: &[TokenDigest]) -> bool {
+    path.exists() && !tokens.iter().any(|token| opens(path, &token.digest))
 }
 
 fn read(token: &AdminToken) -> anyhow::Result<TokenDigest> {
@@ -34,19 +61,51 @@ fn made_here(own: &Path) -> anyhow::Result<Digest> {
     let kept = own.join("admin.token.sha256");
     match std::fs::read_to_string(&kept) {
         Ok(text) => {
-            unhex(text.trim()).with_context(|| format!("`{}` does not hold a digest", kept.display()))
+            unhex(text.trim()).with_context(|| {
+                let kept = kept.display();
+                format!("`{kept}` does not hold a digest: move it away, and it is made of `{TOKEN}` beside it, or with a new token")
+            })
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let token = Zeroizing::new(hex(random::<32>()?.as_slice()));
+            let token = match kept_token(own)? {
+                Some(token) => token,
+                None => made_token(own)?,
+            };
             let digest = token_digest(&token);
-            write_private(&own.join("admin.token"), token.as_bytes())
-                .context("the admin token can't be written")?;
             write_private(&kept, hex(&digest).as_bytes())
-                .context("the admin token's digest can't be written")?;
+                .with_context(|| format!("the admin token's digest `{}` can't be written", kept.display()))?;
             Ok(digest)
         }
         Err(error) => Err(error).with_context(|| format!("`{}` can't be read", kept.display())),
     }
+}
+
+fn made_token(own: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let (path, token) = (own.join(TOKEN), Zeroizing::new(hex(random::<32>()?.as_slice())));
+    write_private(&path, token.as_bytes())
+        .with_context(|| format!("the admin token `{}` can't be written", path.display()))?;
+    Ok(token)
+}
+
+/// The token in the directory whose digest is gone; `None`: there is no token either.
+fn kept_token(own: &Path) -> anyhow::Result<Option<Zeroizing<String>>> {
+    let path = own.join(TOKEN);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("`{}` can't be read", path.display())),
+    };
+    private::close_file(&path);
+    let token = Zeroizing::new(text.trim().to_owned());
+    if unhex(&token).is_none() {
+        bail!(
+            "`{}` does not hold the whole of an admin token, and its digest beside it is gone: put the token back, or move the file away \
+             and start again, and a new one is made",
+            path.display()
+        );
+    }
+    tracing::warn!(path = %path.display(), "the digest of the admin token was gone, and is made of this file again");
+    Ok(Some(token))
 }
 
 fn unhex(text: &str) -> Option<Digest> {
@@ -77,5 +136,49 @@ mod tests {
             let bad = AdminToken { sha256: bad.to_owned(), ..given.clone() };
             assert!(read(&bad).is_err());
         }
+    }
+
+    #[test]
+    fn a_digest_that_is_gone_is_made_of_the_token_and_of_nothing_less() {
+        let dir = tempfile::tempdir().unwrap();
+        let (config, own) = (AdminConfig::default(), dir.path());
+        let (path, kept) = (own.join(TOKEN), own.join("admin.token.sha256"));
+        let first = configured(&config, own).unwrap();
+        let token = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&kept).unwrap();
+        assert_eq!(configured(&config, own).unwrap(), first);
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), hex(&first[0].digest));
+        for half in ["", &token[..32], "no token"] {
+            std::fs::remove_file(&kept).unwrap();
+            std::fs::write(&path, half).unwrap();
+            let refused = configured(&config, own).unwrap_err().to_string();
+            assert!(
+                refused.starts_with(&format!("`{}` does not hold the whole", path.display())),
+                "{refused}"
+            );
+            assert!(refused.contains("move the file away") && !kept.exists());
+            std::fs::write(&kept, hex(&first[0].digest)).unwrap();
+        }
+        std::fs::write(&kept, "half").unwrap();
+        let refused = configured(&config, own).unwrap_err().to_string();
+        assert!(refused.contains("admin.token.sha256` does not hold a digest: move it away"), "{refused}");
+    }
+
+    #[test]
+    fn a_token_that_opens_nothing_is_told_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(TOKEN);
+        let digest = configured(&AdminConfig::default(), dir.path()).unwrap()[0].digest;
+        let of = |digest| [TokenDigest { name: "ops".to_owned(), digest }];
+        assert!(opens(&path, &digest) && !is_idle(&path, &of(digest)) && is_idle(&path, &of([0; 32])));
+        let token = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{token}\n")).unwrap();
+        assert!(opens(&path, &digest));
+        for half in ["", &token[..32]] {
+            std::fs::write(&path, half).unwrap();
+            assert!(!opens(&path, &digest), "{half}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(opens(&path, &digest) && !is_idle(&path, &of([0; 32])), "who took it away knows");
     }
 }

@@ -1,11 +1,12 @@
 //! The log of administrative acts: each event is chained to the one before, so that a changed past shows.
 //!
-//! Law: `hash = SHA-256(0x00 ‖ prev_hash ‖ body)`, the first `prev_hash` being 32 zero bytes. Triggers refuse every change.
+//! Law: `hash = SHA-256(0x00 ‖ prev_hash ‖ body)`, the first `prev_hash` being 32 zero bytes. That is what RFC 9162 calls the hash of
+//! the leaf `prev_hash ‖ body`: the events are the leaves of a tree (`tree`) as well. Triggers refuse every change.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use sqlx::{Row, SqliteConnection};
 
-use super::{Digest, Page, Store, StoreError, digest};
+use super::{Digest, Page, Store, StoreError, digest, tree};
 
 /// An event as logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,18 @@ impl Store {
         rows.iter().map(logged).collect()
     }
 
+    /// The events after a place, oldest first, so many at most.
+    pub async fn events_after(&self, seq: i64, most: i64) -> Result<Vec<LoggedEvent>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, body, prev_hash, hash FROM audit_event WHERE seq > $1 ORDER BY seq LIMIT $2",
+        )
+        .bind(seq)
+        .bind(most)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(logged).collect()
+    }
+
     /// The first and the last place in the log of events from one instant until before another, in microseconds since the
     /// Unix epoch; the last is below the first where there is none.
     pub async fn span(&self, since: i64, until: i64) -> Result<(i64, i64), StoreError> {
@@ -73,6 +86,27 @@ impl Store {
         .fetch_one(&self.reader)
         .await?;
         Ok((row.try_get("first")?, row.try_get("last")?))
+    }
+
+    /// Events later than an instant, in microseconds since the Unix epoch, whose body has these bytes in it, oldest first; of so many of
+    /// the newest events of all, and as many at most.
+    pub async fn events_with(
+        &self,
+        after: i64,
+        bytes: &[u8],
+        (of, most): (i64, i64),
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, body, prev_hash, hash FROM audit_event WHERE created_at > $1 \
+             AND seq > (SELECT COALESCE(MAX(seq), 0) FROM audit_event) - $2 AND instr(body, $3) > 0 ORDER BY seq LIMIT $4",
+        )
+        .bind(after)
+        .bind(of)
+        .bind(bytes)
+        .bind(most)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(logged).collect()
     }
 
     /// One event.
@@ -126,6 +160,7 @@ pub(super) async fn append(tx: &mut SqliteConnection, events: &[Event<'_>]) -> R
         .bind(hash.as_slice())
         .execute(&mut *tx)
         .await?;
+        tree::grow(&mut *tx, (seq, hash)).await?;
         chain = Chain { seq, hash };
     }
     Ok(chain)

@@ -6,7 +6,10 @@
 use bytes::Bytes;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::{Chain, Digest, Event, Head, RolloutRow, Settled, Store, StoreError, audit, proposals, rollouts};
+use super::{
+    Chain, Digest, Event, Head, PeakRow, RolloutRow, Settled, Store, StoreError, audit, peaks, proposals,
+    rollouts,
+};
 
 /// Rows of one statement; six values each stay well below SQLite's 32,766.
 const ROWS: usize = 1_000;
@@ -40,6 +43,8 @@ pub struct Batch<'a> {
     pub actor: &'a str,
     /// The call.
     pub action: &'a str,
+    /// Why, and the ticket behind it; each empty where nobody said.
+    pub why: (&'a str, &'a str),
     /// When, in microseconds since the Unix epoch.
     pub now: i64,
     /// The resources it changes.
@@ -52,10 +57,12 @@ pub struct Batch<'a> {
     pub credentials: &'a [(String, Vec<u8>)],
     /// Its author said that much less may be in force afterwards.
     pub may_shrink: bool,
+    /// The most that the policy of each geo held, where that is another from now on.
+    pub peaks: &'a [PeakRow],
     /// The rollout that begins, goes on or ends with it.
     pub rollout: Option<&'a RolloutRow>,
-    /// The proposal whose approval it is.
-    pub proposal: Option<&'a Settled>,
+    /// The proposal whose approval it is, and who made that.
+    pub proposal: Option<(&'a Settled, &'a str)>,
 }
 
 impl Store {
@@ -96,8 +103,11 @@ impl Store {
         if let Some(rollout) = batch.rollout {
             rollouts::put(&mut tx, rollout).await?;
         }
-        if let Some(proposal) = batch.proposal {
+        if let Some((proposal, _)) = batch.proposal {
             proposals::settle(&mut tx, proposal).await?;
+        }
+        for peak in batch.peaks {
+            peaks::put(&mut tx, peak).await?;
         }
         let chain = audit::append(&mut tx, batch.events).await?;
         tx.commit().await?;
@@ -107,8 +117,8 @@ impl Store {
 
 async fn insert_revision(tx: &mut SqliteConnection, batch: &Batch<'_>, head: Head) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO revision (revision, epoch, digest, actor, action, changes, created_at, may_shrink) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO revision (revision, epoch, digest, actor, action, changes, created_at, may_shrink, reason, ticket, \
+         proposal, proposer) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(head.revision)
     .bind(head.epoch)
@@ -118,6 +128,10 @@ async fn insert_revision(tx: &mut SqliteConnection, batch: &Batch<'_>, head: Hea
     .bind(i64::try_from(batch.written.len()).unwrap_or(i64::MAX))
     .bind(batch.now)
     .bind(i64::from(batch.may_shrink))
+    .bind(batch.why.0)
+    .bind(batch.why.1)
+    .bind(batch.proposal.map(|(proposal, _)| proposal.row.number))
+    .bind(batch.proposal.map(|(_, proposer)| proposer).unwrap_or_default())
     .execute(&mut *tx)
     .await?;
     Ok(())

@@ -21,6 +21,14 @@ pub struct RevisionRow {
     pub action: String,
     /// When, in microseconds since the Unix epoch.
     pub created_at: i64,
+    /// Why; empty where nobody said.
+    pub reason: String,
+    /// The ticket behind it; empty where there is none.
+    pub ticket: String,
+    /// The number of the proposal whose approval it is; `None` where it is none.
+    pub proposal: Option<i64>,
+    /// Who made that proposal; empty where there is none.
+    pub proposer: String,
 }
 
 /// One resource that a revision changed.
@@ -53,7 +61,7 @@ impl Store {
     /// A page of revisions, newest first.
     pub async fn revisions(&self, page: Page) -> Result<Vec<RevisionRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT revision, epoch, digest, actor, action, created_at FROM revision \
+            "SELECT revision, epoch, digest, actor, action, created_at, reason, ticket, proposal, proposer FROM revision \
              WHERE revision < $1 ORDER BY revision DESC LIMIT $2",
         )
         .bind(page.bound())
@@ -112,6 +120,26 @@ impl Store {
         rows.iter().map(resource).collect()
     }
 
+    /// Every version of a resource in their order, each with the revision that ended it; `None`: it is in force.
+    pub async fn versions(
+        &self,
+        kind: &str,
+        tenant: &str,
+        name: &str,
+    ) -> Result<Vec<(ResourceRow, Option<i64>)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT v.kind, v.tenant, v.name, v.since_revision, v.until_revision, v.digest, b.bytes, v.created_at, v.updated_at \
+             FROM resource_version v JOIN blob b ON b.digest = v.digest \
+             WHERE v.kind = $1 AND v.tenant = $2 AND v.name = $3 ORDER BY v.since_revision",
+        )
+        .bind(kind)
+        .bind(tenant)
+        .bind(name)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(|row| Ok((resource(row)?, row.try_get("until_revision")?))).collect()
+    }
+
     /// What a revision was for each scope it was sent to.
     pub async fn scopes(&self, revision: i64) -> Result<Vec<ScopeRow>, StoreError> {
         self.digests(
@@ -128,6 +156,20 @@ impl Store {
             revision,
         )
         .await
+    }
+
+    /// Whether a revision was this for a geo, on whichever line.
+    pub async fn has_scope(&self, revision: i64, geo: &str, digest: &Digest) -> Result<bool, StoreError> {
+        let found = sqlx::query(
+            "SELECT 1 FROM revision_scope WHERE revision = $1 AND geo = $2 AND digest = $3 \
+             UNION ALL SELECT 1 FROM revision_candidate WHERE revision = $1 AND geo = $2 AND digest = $3 LIMIT 1",
+        )
+        .bind(revision)
+        .bind(geo)
+        .bind(digest.as_slice())
+        .fetch_optional(&self.reader)
+        .await?;
+        Ok(found.is_some())
     }
 
     async fn digests(&self, select: &'static str, revision: i64) -> Result<Vec<ScopeRow>, StoreError> {
@@ -179,7 +221,7 @@ impl Store {
     }
 }
 
-fn revision(row: &SqliteRow) -> Result<RevisionRow, StoreError> {
+pub(super) fn revision(row: &SqliteRow) -> Result<RevisionRow, StoreError> {
     Ok(RevisionRow {
         revision: row.try_get("revision")?,
         epoch: row.try_get("epoch")?,
@@ -187,6 +229,10 @@ fn revision(row: &SqliteRow) -> Result<RevisionRow, StoreError> {
         actor: row.try_get("actor")?,
         action: row.try_get("action")?,
         created_at: row.try_get("created_at")?,
+        reason: row.try_get("reason")?,
+        ticket: row.try_get("ticket")?,
+        proposal: row.try_get("proposal")?,
+        proposer: row.try_get("proposer")?,
     })
 }
 

@@ -20,8 +20,8 @@ pub struct KillRow {
 pub enum KillChange<'a> {
     /// One is made at a time, in microseconds since the Unix epoch.
     Made(&'a KillRow, i64),
-    /// One is lifted, by its id.
-    Lifted(&'a str),
+    /// One is lifted at a time, likewise; the row is what is kept of it.
+    Lifted(&'a KillRow, i64),
 }
 
 impl Store {
@@ -36,6 +36,13 @@ impl Store {
         Ok((seq.try_get("seq")?, rows.iter().map(row).collect::<Result<_, StoreError>>()?))
     }
 
+    /// The newest of an id that was lifted; `None` where none was.
+    pub async fn lifted_kill(&self, id: &str) -> Result<Option<KillRow>, StoreError> {
+        let row = sqlx::query("SELECT id, body FROM kill_lifted WHERE id = $1").bind(id);
+        let row = row.fetch_optional(&self.reader).await?;
+        row.map(|row| Ok(KillRow { id: row.try_get("id")?, body: row.try_get("body")? })).transpose()
+    }
+
     /// Makes or lifts one, and gives the number of the change.
     pub async fn change_kills(&self, change: KillChange<'_>, event: &Event<'_>) -> Result<i64, StoreError> {
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
@@ -48,7 +55,14 @@ impl Store {
                     .bind(row.body.clone())
                     .bind(at)
             }
-            KillChange::Lifted(id) => sqlx::query("DELETE FROM kill WHERE id = $1").bind(id.to_owned()),
+            KillChange::Lifted(row, at) => {
+                let kept = sqlx::query(
+                    "INSERT INTO kill_lifted (id, body, lifted_at) VALUES ($1, $2, $3) \
+                     ON CONFLICT (id) DO UPDATE SET body = excluded.body, lifted_at = excluded.lifted_at",
+                );
+                kept.bind(&row.id).bind(&row.body).bind(at).execute(&mut *tx).await?;
+                sqlx::query("DELETE FROM kill WHERE id = $1").bind(row.id.clone())
+            }
         };
         let changed = change.execute(&mut *tx).await?.rows_affected();
         if changed != 1 {

@@ -2,7 +2,7 @@
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{Page, Store, StoreError};
+use super::{Event, Page, Store, StoreError, audit};
 
 /// A rollout as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +37,17 @@ impl Store {
         found.as_ref().map(row).transpose()
     }
 
-    /// Keeps how a rollout goes on.
-    pub async fn keep_rollout(&self, rollout: &RolloutRow) -> Result<(), StoreError> {
-        let mut connection = self.writer.acquire().await?;
-        put(&mut connection, rollout).await
+    /// Keeps how a rollout goes on, with the event of the act that made it so, where one did.
+    pub async fn keep_rollout(
+        &self,
+        rollout: &RolloutRow,
+        event: Option<&Event<'_>>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        put(&mut tx, rollout).await?;
+        audit::append(&mut tx, event.map(std::slice::from_ref).unwrap_or_default()).await?;
+        tx.commit().await?;
+        Ok(())
     }
 }
 

@@ -25,12 +25,14 @@ async fn publish(store: &Store, written: &[Written], events: &[Event<'_>]) -> Re
         digest: [1; 32],
         actor: "system",
         action: "test",
+        why: ("", ""),
         now: 9,
         written,
         events,
         keys: &[],
         credentials: &[],
         may_shrink: false,
+        peaks: &[],
         rollout: None,
         proposal: None,
     };
@@ -64,6 +66,40 @@ async fn a_version_is_in_force_until_the_next_one() {
     );
     let revisions = store.revisions(Page { before: Some(3), size: 1 }).await.unwrap();
     assert_eq!(revisions.iter().map(|r| r.revision).collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
+async fn revisions_are_found_by_author_time_and_what_they_changed() {
+    let (_dir, store) = fresh().await;
+    publish(&store, &[written("a", Some("one"), false)], &[]).await.unwrap();
+    publish(&store, &[written("b", Some("two"), false)], &[]).await.unwrap();
+    publish(&store, &[written("a", None, true)], &[]).await.unwrap();
+    let team =
+        |name: &str| Touched::Resource { kind: "Team".into(), tenant: "acme".into(), name: name.into() };
+    let touching = |touched| Sought { touched: Some(touched), ..Sought::default() };
+    let by = |actor: &str| Sought { actor: actor.into(), ..Sought::default() };
+    for (sought, found) in [
+        (Sought::default(), &[3, 2, 1][..]),
+        (touching(team("a")), &[3, 1]),
+        (touching(Touched::Kind("Team".into(), None)), &[3, 2, 1]),
+        (touching(Touched::Kind("Team".into(), Some("other".into()))), &[]),
+        (touching(Touched::Kind("Rule".into(), None)), &[]),
+        (touching(Touched::Tenant("acme".into())), &[3, 2, 1]),
+        (by("system"), &[3, 2, 1]),
+        (by("ystem"), &[]),
+        (Sought { since: 9, ..Sought::default() }, &[3, 2, 1]),
+        (Sought { since: 10, ..Sought::default() }, &[]),
+        (Sought { until: 9, ..Sought::default() }, &[]),
+    ] {
+        let (rows, below) = store.sought(Page { before: None, size: 10 }, &sought).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.revision).collect::<Vec<_>>(), found, "{sought:?}");
+        assert_eq!(below, None);
+    }
+    let (rows, below) = store.sought(Page { before: None, size: 1 }, &touching(team("a"))).await.unwrap();
+    assert_eq!((rows[0].revision, below), (3, Some(3)));
+    let rest = Page { before: below, size: 1 };
+    let (rows, below) = store.sought(rest, &touching(team("a"))).await.unwrap();
+    assert_eq!((rows[0].revision, below), (1, None));
 }
 
 #[tokio::test]
@@ -103,12 +139,14 @@ async fn a_commit_on_an_old_base_is_refused() {
         digest: [1; 32],
         actor: "system",
         action: "test",
+        why: ("", ""),
         now: 9,
         written: &[],
         events: &[],
         keys: &[],
         credentials: &[],
         may_shrink: false,
+        peaks: &[],
         rollout: None,
         proposal: None,
     };
@@ -192,4 +230,50 @@ async fn case_24_a_transaction_that_a_full_disk_ended_is_the_last_of_its_connect
     assert!(tx.commit().await.is_err());
     let head = publish(&store, &[written("a", Some("one"), false)], &[]).await.unwrap();
     assert_eq!(head.revision, 1);
+}
+
+/// Holds the lock of the file as another process does.
+async fn held(path: &std::path::Path) -> sqlx::SqliteConnection {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut other = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    other
+}
+
+#[tokio::test]
+async fn a_store_that_another_process_has_locked_is_waited_for_and_not_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    // One that is to be made, and one that is there.
+    for path in [dir.path().join("new.db"), dir.path().join("old.db")] {
+        if path.ends_with("old.db") {
+            Store::open(&path).await.unwrap().close().await;
+        }
+        let mut other = held(&path).await;
+        let refused = Store::open_within(&path, Duration::ZERO).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Locked(Duration::ZERO)), "{refused}");
+        let (opened, ()) = tokio::join!(Store::open(&path), async {
+            // Longer than one look.
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
+            sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        });
+        let store = opened.unwrap();
+        assert_eq!(publish(&store, &[written("a", Some("one"), false)], &[]).await.unwrap().revision, 1);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn case_24_what_a_full_disk_refused_is_known_as_that() {
+    let (_dir, store) = fresh().await;
+    store.pragma("PRAGMA max_page_count = 1").await.unwrap();
+    let text = "x".repeat(1 << 20);
+    let full = publish(&store, &[written("a", Some(&text), false)], &[]).await.unwrap_err();
+    assert!(is_full(&full) && !trouble::is_locked(&full), "{full}");
+    let open = crate::publish::OpenError::from(full);
+    assert!(is_full(&open), "whatever it became part of: {open}");
+    let moved = StoreError::HeadMoved { expected: 1 };
+    assert!(
+        !is_full(&moved)
+            && is_full(&StoreError::Sql(sqlx::Error::Io(std::io::ErrorKind::StorageFull.into())))
+    );
 }

@@ -8,6 +8,7 @@ use std::fmt::Display;
 use http::Uri;
 
 use super::Config;
+use crate::ship::Store;
 
 /// The most of anything that is counted: what a semaphore can hold, whatever the machine.
 const MOST: u64 = 1 << 28;
@@ -15,6 +16,9 @@ const MOST: u64 = 1 << 28;
 const MOST_BYTES: u64 = 1 << 50;
 /// The longest of any time: a week, in seconds.
 const WEEK: u64 = 7 * 24 * 3600;
+
+/// The longest that a segment grows, in seconds.
+const DAY: u64 = 24 * 3600;
 
 /// The least time without a heartbeat that means anything: two of them, and one second.
 const HEARD: u64 = 5;
@@ -27,6 +31,13 @@ impl Config {
         let wide = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         faults.between("state.outbox_places", wide(self.state.outbox_places), (1, MOST));
         faults.between("state.outbox_file_bytes", self.state.outbox_file_bytes, (1, MOST_BYTES));
+        let decisions = &self.decisions;
+        faults.between("decisions.segment_records", decisions.segment_records, (1, 1_000_000));
+        faults.between("decisions.segment_seconds", decisions.segment_seconds, (1, DAY));
+        faults.between("decisions.keep_bytes", decisions.keep_bytes, (0, MOST_BYTES));
+        if let Some(store) = decisions.store.as_deref().filter(|store| Store::of(store).is_none()) {
+            faults.add("decisions.store", store, "it must be `dir:` and an absolute path");
+        }
         let policy = &self.policy;
         faults.between("policy.keys_stale_seconds", policy.keys_stale_seconds.into(), (HEARD, WEEK));
         faults.between("policy.rules_stale_seconds", policy.rules_stale_seconds.into(), (HEARD, WEEK));
@@ -138,6 +149,10 @@ mod tests {
         for (section, key, values) in [
             ("state", "outbox_places", &["0", "9000000000000000000"][..]),
             ("state", "outbox_file_bytes", &["0"]),
+            ("decisions", "segment_records", &["0", "1000001"]),
+            ("decisions", "segment_seconds", &["0", "86401"]),
+            ("decisions", "store", &["'dir:a'", "'/a'", "'ftp://a/b'"]),
+            ("decisions", "keep_bytes", &["9000000000000000000"]),
             ("policy", "keys_stale_seconds", &["0", "4", "604801"]),
             ("policy", "rules_stale_seconds", &["0", "604801"]),
             ("bounds", "body_bytes", &["0", "9000000000000000000"]),

@@ -7,7 +7,7 @@
 //! | `token` | the public id of the token that made it |
 //! | `pending.key` | the key that a token is being used for |
 //!
-//! Law: `node.pem` is written last; where it is there, the identity is whole.
+//! Law: `node.pem` is written last; where it is there, the identity is whole. What is no file, or larger than any of these is, is not read.
 
 use std::fs;
 use std::io;
@@ -25,6 +25,9 @@ use super::token::Token;
 use crate::policy::disk;
 use crate::private;
 use crate::tls::Files;
+
+/// The most of a file that is read, in bytes: far above what is written.
+const MOST: u64 = 1 << 20;
 
 /// Characters of a line of PEM (RFC 7468).
 const LINE: usize = 64;
@@ -47,7 +50,8 @@ impl Kept {
 
     /// Whether the identity was made by a token.
     pub(super) fn is_of(&self, token: &Token) -> bool {
-        self.is_there() && fs::read_to_string(self.dir.join("token")).is_ok_and(|id| id.trim() == token.id)
+        let made_by = disk::read_text(&self.dir.join("token"), MOST).ok().flatten();
+        self.is_there() && made_by.is_some_and(|id| id.trim() == token.id)
     }
 
     pub(super) fn files(&self) -> Files {
@@ -56,15 +60,16 @@ impl Kept {
 
     /// The certificate, DER.
     pub(super) fn certificate(&self) -> Option<CertificateDer<'static>> {
-        CertificateDer::from_pem_file(self.node()).ok()
+        let pem = disk::read(&self.node(), MOST).ok().flatten().map(Zeroizing::new)?;
+        CertificateDer::from_pem_slice(&pem).ok()
     }
 
     /// The key that a token is used for: the same at each try, so that a lost answer can be asked for again.
     pub(super) fn pending_key(&self) -> anyhow::Result<KeyPair> {
         private::own_dir(&self.dir)?;
         let path = self.dir.join("pending.key");
-        if let Ok(text) = fs::read_to_string(&path).map(Zeroizing::new)
-            && let Ok(key) = KeyPair::from_pem(&text)
+        if let Ok(Some(text)) = disk::read_text(&path, MOST)
+            && let Ok(key) = KeyPair::from_pem(&Zeroizing::new(text))
         {
             return Ok(key);
         }
@@ -83,7 +88,8 @@ impl Kept {
         let path = self.dir.join("ca.pem");
         let mut authorities = granted.authorities.clone();
         if token.is_none() {
-            let before: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect);
+            let before = disk::read(&path, MOST).ok().flatten().unwrap_or_default();
+            let before: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&before).collect();
             authorities.splice(0..0, before.unwrap_or_default());
         }
         authorities.dedup();
@@ -105,8 +111,8 @@ impl Kept {
 }
 
 fn replace_if_other(path: &Path, text: &str) -> io::Result<()> {
-    match fs::read_to_string(path) {
-        Ok(before) if before == text => Ok(()),
+    match disk::read_text(path, MOST) {
+        Ok(Some(before)) if before == text => Ok(()),
         _ => disk::replace(path, &[text.as_bytes()]),
     }
 }
@@ -130,6 +136,7 @@ fn pem(der: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
 
     use rcgen::string::Ia5String;
     use rcgen::{CertificateParams, SanType};
@@ -160,7 +167,7 @@ mod tests {
         kept.take(&given, &key, Some(&token("0a"))).unwrap();
         assert!(kept.is_there() && kept.is_of(&token("0a")) && !kept.is_of(&token("0b")));
         assert_eq!(kept.certificate().unwrap(), given.certificate);
-        let way = Way::open("https://127.0.0.1:1", kept.files()).unwrap();
+        let way = Way::open("https://127.0.0.1:1", kept.files(), Arc::default()).unwrap();
         assert_eq!(way.identity().geo.as_str(), "eu");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&kept.dir), 0o700);
@@ -180,6 +187,39 @@ mod tests {
         assert_eq!(kept.certificate().unwrap(), renewed.certificate);
         let authorities = way.authorities().unwrap();
         assert_eq!(CertificateDer::from_pem_slice(&authorities).unwrap(), given.certificate);
+    }
+
+    #[test]
+    fn case_03_what_is_no_file_of_an_identity_is_told_and_never_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let kept = Kept::at(home.path());
+        let put: [fn(&Path); 3] = [
+            |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()),
+            |path| fs::create_dir(path).unwrap(),
+            // Ten gigabytes, of which the disk has none.
+            |path| fs::File::create(path).unwrap().set_len(10 << 30).unwrap(),
+        ];
+        for (at, put) in put.into_iter().enumerate() {
+            for name in ["node.pem", "ca.pem", "token"] {
+                put(&home.path().join(name));
+            }
+            assert!(kept.certificate().is_none() && !kept.is_of(&token("0a")), "{at}");
+            let error =
+                format!("{:#}", Way::open("https://127.0.0.1:1", kept.files(), Arc::default()).unwrap_err());
+            let what = ["pipe", "directory", "larger than"][at];
+            assert!(error.contains(what) && error.contains("ca.pem"), "{error}");
+            for name in ["node.pem", "ca.pem", "token"] {
+                let path = home.path().join(name);
+                if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) }.unwrap();
+            }
+        }
+        // A key that can't be read is made anew, in its place where that may be had.
+        put[0](&home.path().join("pending.key"));
+        let key = kept.pending_key().unwrap();
+        assert_eq!(kept.pending_key().unwrap().serialize_der(), key.serialize_der());
+        fs::remove_file(home.path().join("pending.key")).unwrap();
+        put[1](&home.path().join("pending.key"));
+        assert!(kept.pending_key().is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::call::{self, Failure};
 use super::kept::Kept;
 use super::once;
 use super::token::Token;
+use crate::freshness::Freshness;
 use crate::policy::jitter;
 use crate::tls::Way;
 use crate::validity::validity;
@@ -29,6 +30,8 @@ pub(crate) struct Renewal {
     pub(super) kept: Kept,
     /// A token for a new identity that could not be used yet.
     pub(super) pending: Option<Token>,
+    /// What time it is: this machine's clock may have been set back.
+    pub(super) freshness: Arc<Freshness>,
 }
 
 /// The life of a certificate, in seconds since the Unix epoch.
@@ -53,7 +56,7 @@ impl Renewal {
                 continue;
             }
             match self.turn().await {
-                Ok(()) => (failures, early) = (0, even()),
+                Ok(()) => (failures, early) = (self.failures_after(failures), even()),
                 Err(failure) => {
                     failures = failures.saturating_add(1);
                     self.tell(&failure);
@@ -62,14 +65,21 @@ impl Renewal {
         }
     }
 
+    /// Of so many failures, those that count once it is renewed. What is due again at once, by a clock that is ahead of the control
+    /// plane's, is not asked for again at once.
+    fn failures_after(&self, failures: u32) -> u32 {
+        let is_due = self.life().is_none_or(|life| life.due(0.0) <= self.freshness.reckoned());
+        if is_due { failures.saturating_add(1) } else { 0 }
+    }
+
     /// How long to wait for the next try.
     fn wait(&self, failures: u32, early: f64) -> Duration {
         let life = self.life();
         match failures.checked_sub(1) {
             None if self.pending.is_some() => Duration::ZERO,
-            None => life.map_or(PAUSES.1, |life| life.due(early).saturating_sub(now())),
+            None => life.map_or(PAUSES.1, |life| life.due(early).saturating_sub(self.freshness.reckoned())),
             Some(before) => {
-                let left = life.map_or(Duration::ZERO, Life::left);
+                let left = life.map_or(Duration::ZERO, |life| life.left(self.freshness.reckoned()));
                 let pause = PAUSES.0.saturating_mul(2_u32.saturating_pow(before.min(16))).min(PAUSES.1);
                 // What is left is not waited away; what has ended is not hurried.
                 let pause = if left.is_zero() { pause } else { pause.min(left / 8) };
@@ -94,7 +104,7 @@ impl Renewal {
     }
 
     fn tell(&mut self, failure: &Failure) {
-        let left = self.life().map_or(0, |life| life.left().as_secs());
+        let left = self.life().map_or(0, |life| life.left(self.freshness.reckoned()).as_secs());
         match failure {
             Failure::Refused(why) if self.pending.is_some() => {
                 self.pending = None;
@@ -131,8 +141,8 @@ impl Life {
         seconds(self.end).saturating_sub(Duration::from_secs_f64(before))
     }
 
-    fn left(self) -> Duration {
-        seconds(self.end).saturating_sub(now())
+    fn left(self, now: Duration) -> Duration {
+        seconds(self.end).saturating_sub(now)
     }
 }
 
@@ -145,13 +155,11 @@ fn seconds(since_epoch: i64) -> Duration {
     Duration::from_secs(u64::try_from(since_epoch).unwrap_or_default())
 }
 
-fn now() -> Duration {
-    Duration::from_micros(jiff::Timestamp::now().as_microsecond().unsigned_abs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::freshness::AtMost;
+    use crate::freshness::tests::written;
 
     #[test]
     fn a_certificate_is_renewed_when_a_third_of_its_life_is_left_and_not_by_all_at_once() {
@@ -161,7 +169,38 @@ mod tests {
         let drawn: Vec<f64> = (0..50).map(|_| even()).collect();
         assert!(drawn.iter().all(|early| (0.0..=1.0).contains(early)));
         assert!(drawn.iter().any(|early| *early != drawn[0]));
-        assert_eq!(day.left(), Duration::ZERO, "1970 is over");
+        assert_eq!(day.left(seconds(80_000)).as_secs(), 6_400);
+        assert_eq!(day.left(seconds(90_000)), Duration::ZERO);
         assert!(Life { begin: 5, end: 5 }.due(1.0).as_secs() == 5);
+    }
+
+    #[test]
+    fn case_100_a_clock_that_was_set_back_puts_off_no_renewal() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let home = tempfile::tempdir().unwrap();
+        let kept = Kept::at(home.path());
+        let (epoch, wall) =
+            (rcgen::date_time_ymd(1970, 1, 1), Freshness::open(home.path(), AtMost::default()));
+        let wall = wall.reckoned();
+        let key = KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        let name = "spiffe://chancery/geo/eu/node/a".try_into().unwrap();
+        params.subject_alt_names = vec![rcgen::SanType::URI(name)];
+        (params.not_before, params.not_after) = (epoch + wall, epoch + wall + 9 * DAY);
+        let pem = params.self_signed(&key).unwrap().pem();
+        std::fs::write(home.path().join("ca.pem"), &pem).unwrap();
+        std::fs::write(home.path().join("node.pem"), format!("{pem}{}", key.serialize_pem())).unwrap();
+        let at = |latest: Duration| {
+            let freshness = Arc::new(written(home.path(), latest));
+            let way = Way::open("https://127.0.0.1:1", kept.files(), freshness.clone()).unwrap();
+            Renewal { way: Arc::new(way), kept: kept.clone(), pending: None, freshness }
+        };
+        let due = at(wall).wait(0, 0.0);
+        assert!(due > 5 * DAY && due <= 6 * DAY, "{due:?}");
+        assert_eq!(at(wall + 7 * DAY).wait(0, 0.0), Duration::ZERO);
+        // One that is renewed is good for days, or due again at once by a clock that is ahead.
+        assert_eq!(at(wall).failures_after(3), 0);
+        assert_eq!(at(wall + 30 * DAY).failures_after(3), 4);
+        assert!(at(wall + 30 * DAY).wait(4, 0.0) >= PAUSES.0);
     }
 }

@@ -25,6 +25,13 @@ impl Freshness {
     }
 }
 
+/// What a process finds that begins in a directory where the latest time that had come was written down, since the Unix epoch.
+pub(crate) fn written(directory: &Path, latest: Duration) -> Freshness {
+    let latest = i64::try_from(latest.as_micros()).unwrap();
+    Kept::at(directory).write(Words { heard: latest, now: latest });
+    Freshness::open(directory, AtMost::default())
+}
+
 const MINUTE: Length = Length(60 * SECOND);
 
 /// The usual world, whose tenant says for how long it may be served.

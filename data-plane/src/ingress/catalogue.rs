@@ -89,10 +89,11 @@ pub(super) struct Viewer<'v> {
 }
 
 impl<'v> Viewer<'v> {
-    /// Every model it may know of, in the order of names.
+    /// Every model it may know of that has an endpoint here, in the order of names. One without is refused as `no_endpoint` to whoever
+    /// asks for it by name.
     pub(super) fn list(self) -> Vec<&'v ModelRow> {
-        let mut rows: Vec<_> =
-            self.runtime.snapshot.visible_models(self.caller).map(|(_, row)| row).collect();
+        let known = self.runtime.snapshot.visible_models(self.caller).map(|(_, row)| row);
+        let mut rows: Vec<_> = known.filter(|row| row.has_endpoint()).collect();
         rows.sort_by(|a, b| a.id.name.cmp(&b.id.name));
         rows.dedup_by(|a, b| a.id.name == b.id.name && a.id.tenant.is_none());
         rows

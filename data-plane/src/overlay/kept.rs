@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prost::Message as _;
-use proto::sync::{KillSet, RevocationSet};
+use proto::sync::{KillSet, RevocationSet, Statement};
 
 use super::{Overlay, Taken, Trace, Unknown};
 use crate::policy::disk;
@@ -30,6 +31,17 @@ pub(crate) enum Said {
     Revocations,
     /// What is switched off.
     Kills,
+}
+
+/// What a file of earlier statements ends with, and how long they are; of a file that is not there, nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Traced {
+    /// Epoch and seq of its last statement.
+    pub(crate) place: (i64, u64),
+    /// The bytes of its statements.
+    pub(crate) bytes: u64,
+    /// SHA-256 of the file; zeros where nothing is in it.
+    pub(crate) digest: [u8; 32],
 }
 
 /// Where statements are kept.
@@ -101,18 +113,33 @@ impl Statements {
 
     /// The encoded statements that denials of earlier epochs follow from, in the order they came in.
     fn earlier(&self, said: Said) -> io::Result<Vec<Bytes>> {
-        let Some(dir) = &self.dir else { return Ok(Vec::new()) };
-        let mut rest = read(&dir.join(said.earlier()))?.unwrap_or_default();
-        let torn = || io::Error::new(io::ErrorKind::InvalidData, "it ends within a statement");
-        let mut found = Vec::new();
-        while !rest.is_empty() {
-            let length = prost::decode_length_delimiter(&mut rest)?;
-            if length > rest.len() {
-                return Err(torn());
-            }
-            found.push(rest.split_to(length));
+        statements(self.earlier_file(said)?)
+    }
+
+    /// All of the file that they are in.
+    fn earlier_file(&self, said: Said) -> io::Result<Bytes> {
+        let Some(dir) = &self.dir else { return Ok(Bytes::new()) };
+        Ok(read(&dir.join(said.earlier()))?.unwrap_or_default())
+    }
+
+    /// What is on the disk of the statements that denials of earlier epochs follow from.
+    pub(crate) fn traced(&self, said: Said) -> io::Result<Traced> {
+        let whole = self.earlier_file(said)?;
+        if whole.is_empty() {
+            return Ok(Traced::default());
         }
-        Ok(found)
+        let sha256 = digest(&SHA256, &whole);
+        let sha256 = sha256.as_ref().first_chunk().copied().unwrap_or_default();
+        let mut traced = Traced { digest: sha256, ..Traced::default() };
+        for encoded in statements(whole)? {
+            traced.bytes = traced.bytes.saturating_add(u64::try_from(encoded.len()).unwrap_or(u64::MAX));
+            let body = Statement::decode(encoded)?.body;
+            traced.place = match said {
+                Said::Revocations => RevocationSet::decode(body).map(|set| (set.epoch, set.seq)),
+                Said::Kills => KillSet::decode(body).map(|set| (set.epoch, set.seq)),
+            }?;
+        }
+        Ok(traced)
     }
 
     /// Keeps an encoded statement in place of the one before, and what it leaves of earlier epochs; blocks until it is on the disk.
@@ -176,6 +203,20 @@ impl Statements {
             Trace::AsItWas | Trace::Both | Trace::This => Ok(()),
         }
     }
+}
+
+/// The statements of a file, each with its length before it.
+fn statements(mut rest: Bytes) -> io::Result<Vec<Bytes>> {
+    let torn = || io::Error::new(io::ErrorKind::InvalidData, "it ends within a statement");
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let length = prost::decode_length_delimiter(&mut rest)?;
+        if length > rest.len() {
+            return Err(torn());
+        }
+        found.push(rest.split_to(length));
+    }
+    Ok(found)
 }
 
 /// What a file holds; `None` where there is none.

@@ -33,7 +33,7 @@ use crate::overlay::Watch;
 use crate::policy::Version;
 use crate::quota::Reservation;
 use crate::record::outbox::Place;
-use crate::record::{Attempt, Failure, Outcome, Owner, Record, Usage};
+use crate::record::{Attempt, Failure, Noted, Outcome, Owner, Record, Usage};
 use crate::runtime::vitals::InFlight;
 use crate::runtime::{Endpoint, Runtime};
 use crate::upstream::error::UpstreamError;
@@ -248,9 +248,15 @@ impl Account {
         timestamp(&self.node)
     }
 
-    /// It ended: well, or with a refusal. After it was handed over, or a second time, nothing happens.
-    pub(crate) fn close(&mut self, refused: Option<&Rejection>) {
-        let Some(open) = self.open.take() else { return };
+    /// Whether its tenant is told nothing whole that is not recorded.
+    pub(crate) fn must_be_noted(&self) -> bool {
+        self.open.as_deref().is_some_and(|open| open.must_audit)
+    }
+
+    /// It ended: well, or with a refusal. After it was handed over, or a second time, nothing happens. Gives what the answer waits for, where
+    /// the tenant demands a record.
+    pub(crate) fn close(&mut self, refused: Option<&Rejection>) -> Option<Noted> {
+        let open = self.open.take()?;
         match refused {
             None => open.end(&self.node, Outcome::Answered, None),
             Some(rejection) => open.end(&self.node, rejection.outcome, Some(&rejection.refusal)),
@@ -274,19 +280,20 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         self.watch.leave(&self.node.overlay);
-        let Some(open) = self.open.take() else { return };
-        if std::thread::panicking() {
-            let defect = Rejection::defect();
-            open.end(&self.node, defect.outcome, Some(&defect.refusal));
-        } else {
-            open.end(&self.node, Outcome::Cancelled, None);
-        }
+        let Some(mut open) = self.open.take() else { return };
+        // Nobody is there to wait for the record.
+        open.must_audit = false;
+        let defect = std::thread::panicking().then(Rejection::defect);
+        let outcome = defect.as_ref().map_or(Outcome::Cancelled, |defect| defect.outcome);
+        open.end(&self.node, outcome, defect.as_ref().map(|defect| &*defect.refusal));
     }
 }
 
 impl Open {
-    fn end(self, node: &Node, outcome: Outcome, refusal: Option<&proto::status::Refusal>) {
-        let Self { mut record, place, reservation, price, seen, reported, moment, sent_us, .. } = self;
+    fn end(self, node: &Node, outcome: Outcome, refusal: Option<&proto::status::Refusal>) -> Option<Noted> {
+        let Self {
+            mut record, place, must_audit, moment, reservation, price, seen, reported, sent_us, ..
+        } = self;
         let sent = sent_us.is_some();
         let usage = match outcome {
             Outcome::Answered | Outcome::Cut | Outcome::Blocked => seen.judge(reported),
@@ -307,9 +314,11 @@ impl Open {
         node.count(&record.version, refusal.map(|refusal| refusal.code));
         node.observer.ended(&record, place.is_some());
         match place {
+            Some(place) if must_audit => return Some(place.fill_noted(record)),
             Some(place) => place.fill(record),
             None => node.outbox.note_lost(),
         }
+        must_audit.then(Noted::never)
     }
 }
 

@@ -46,7 +46,11 @@ pub(crate) async fn serve(node: &Arc<Node>, received: Received) -> Reply {
     if screened.is_err() {
         head.endpoint = exchange.called();
     }
-    exchange.account.close(screened.as_ref().err());
+    let noted = exchange.account.close(screened.as_ref().err());
+    let screened = match noted {
+        None => screened,
+        Some(noted) => noted.await.map_err(Rejection::unnoted).and(screened),
+    };
     head.reply(screened)
 }
 

@@ -14,6 +14,7 @@ use super::decide::Permitted;
 use super::estimate::Estimate;
 use crate::error::Rejection;
 use crate::quota::{Amounts, Line, Refusal, Reservation, SubjectKey};
+use crate::record::Unnoted;
 use crate::runtime::{Counted, Runtime};
 
 /// A request that everything is held for.
@@ -30,10 +31,7 @@ pub(crate) async fn reserve<'s>(
     mut permitted: Permitted<'s>,
 ) -> Result<Reserved<'s>, Rejection> {
     if !exchange.account.may_go_unrecorded() {
-        return Err(Rejection::new(
-            ErrorCode::AuditUnavailable,
-            "the decision cannot be recorded at the moment",
-        ));
+        return Err(Rejection::unnoted(Unnoted));
     }
     let question = &permitted.entitled.question;
     let chat = question.arrival.operation == Operation::Chat;

@@ -12,6 +12,7 @@
 //! | comments, fields other than `data`, anything after `[DONE]` | nothing |
 //! | an end without `[DONE]` after every answer was finished | `[DONE]` |
 //! | any other end | what is held, masked; then the error |
+//! | the end of an answer to a tenant that demands a record | nothing more until the record is on the disk |
 //! | the key is taken back, or something it uses is switched off | the error alone |
 
 mod chunk;
@@ -19,8 +20,9 @@ mod frame;
 mod lane;
 mod pace;
 
+use std::future::Future as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -35,7 +37,7 @@ use super::usage::Reported;
 use crate::error::Rejection;
 use crate::node::Clock;
 use crate::overlay::Cut;
-use crate::record::Outcome;
+use crate::record::{Noted, Outcome, Unnoted};
 use crate::runtime::Endpoint;
 use crate::upstream::error::{Delivered, Kind, UpstreamError};
 use crate::upstream::events::EventStream;
@@ -66,6 +68,8 @@ pub(crate) struct ScreenedStream {
     waited: bool,
     /// How it ends, once that is known and all before it has left.
     end: Option<Result<(), Rejection>>,
+    /// Where the end waits for the record: that, and what takes its place if it does not come.
+    noted: Option<Box<(Noted, Rejection)>>,
 }
 
 /// How far the first thing that leaves has come.
@@ -107,6 +111,7 @@ impl ScreenedStream {
             pace: Pace::new(exchange.node.bounds.keep_alive),
             waited: false,
             end: None,
+            noted: None,
         };
         stream.frame.expect(&first);
         stream.splitter.push(first);
@@ -223,10 +228,37 @@ impl ScreenedStream {
         self.end = Some(Err(rejection.midway()));
     }
 
-    fn close(&mut self, end: &Result<(), Rejection>) {
+    fn close(&mut self, end: &mut Result<(), Rejection>) -> Option<Noted> {
+        if let Err(rejection) = end {
+            self.account.sign(rejection);
+        }
         self.events = None;
         self.account.found_output(self.lane.tally());
-        self.account.close(end.as_ref().err());
+        self.account.close(end.as_ref().err())
+    }
+
+    /// Whether what is there says that the answer is whole, to a tenant that demands a record first, and the end is still to come.
+    fn is_held(&self) -> bool {
+        self.account.must_be_noted() && self.end.is_none() && self.finished.all()
+    }
+
+    /// Ready where nothing has to wait for the record. What would leave last is kept back until then.
+    fn poll_noted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.account.must_be_noted()
+            && let Some(mut end) = self.end.take()
+        {
+            let mut instead = Rejection::unnoted(Unnoted).midway();
+            self.account.sign(&mut instead);
+            self.noted = self.close(&mut end).map(|noted| Box::new((noted, instead)));
+            self.end = Some(end);
+        }
+        let Some(waiting) = &mut self.noted else { return Poll::Ready(()) };
+        let noted = ready!(Pin::new(&mut waiting.0).poll(cx));
+        if let Some((_, instead)) = self.noted.take().map(|waiting| *waiting).filter(|_| noted.is_err()) {
+            self.frame = Frame::default();
+            self.end = Some(Err(instead));
+        }
+        Poll::Ready(())
     }
 }
 
@@ -242,11 +274,14 @@ impl Stream for ScreenedStream {
             {
                 stream.cut(&cut);
             }
+            ready!(stream.poll_noted(cx));
             if stream.lets_others_go_first() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if let Some(bytes) = stream.frame.take() {
+            if !stream.is_held()
+                && let Some(bytes) = stream.frame.take()
+            {
                 stream.waited = false;
                 stream.pace.moved();
                 return Poll::Ready(Some(Ok(bytes)));
@@ -266,10 +301,7 @@ impl Stream for ScreenedStream {
                 Opening::Ahead | Opening::Over => stream.opening = Opening::Over,
             }
             if let Some(mut end) = stream.end.take() {
-                if let Err(rejection) = &mut end {
-                    stream.account.sign(rejection);
-                }
-                stream.close(&end);
+                stream.close(&mut end);
                 return Poll::Ready(end.err().map(Err));
             }
             let Some(events) = stream.events.as_mut() else { return Poll::Ready(None) };
@@ -282,7 +314,7 @@ impl Stream for ScreenedStream {
                         stream.cut(&cut);
                         continue;
                     }
-                    std::task::ready!(stream.pace.poll_silent(cx));
+                    ready!(stream.pace.poll_silent(cx));
                     stream.frame.comment();
                 }
             }

@@ -1,5 +1,6 @@
 //! The sentence from end to end, on a node with the simulated vendor.
 
+mod audited;
 mod churn;
 mod endings;
 mod overlay;

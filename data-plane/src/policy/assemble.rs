@@ -5,12 +5,10 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::{Bytes, BytesMut};
+use proto::manifest::MAX_BYTES;
 use proto::sync::{Chunk, NackCode, SnapshotBegin, SnapshotEnd};
 
 use super::verify::{Offer, Refusal};
-
-/// The most bytes of a snapshot a node takes.
-const MAX_BYTES: u64 = 512 << 20;
 
 /// The most bytes of one chunk.
 const MAX_CHUNK: usize = 1 << 20;

@@ -60,13 +60,16 @@ pub(crate) fn replace_unflushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&temporary, path)
 }
 
+/// A file to be read; `None` where there is none, and an error where it is no file.
+pub(super) fn open(path: &Path) -> io::Result<Option<File>> {
+    is_there(path)?.then(|| File::open(path)).transpose()
+}
+
 /// What a file holds; `None` where there is none, and an error where it holds more than `most` bytes or is no file.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
-    if !is_there(path)? {
-        return Ok(None);
-    }
+    let Some(file) = open(path)? else { return Ok(None) };
     let mut bytes = Vec::new();
-    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()).is_ok_and(|length| length <= most) {
         true => Ok(Some(bytes)),
         false => Err(invalid(format!("it is larger than {most} bytes"))),

@@ -3,15 +3,20 @@
 //! Law: a kept policy counts only if it was enforced here lately, so that an old file that was copied back is not. A policy
 //! that processes ended over, twice, is not tried a third time by the same build: what crashed one process crashes the next. An
 //! end is over the one policy that was taken over last, be it in force or still being built, and only for a minute: one that
-//! another took the place of did not end the process. A process that is told to end shows that it was not the policy. What is older
-//! than what was held is told from it too ([`Witness`]).
+//! another took the place of did not end the process. A process that is told to end shows that it was not the policy, and so does one
+//! that serves by it for a minute: whatever ends a process of that build later, somebody who kills it most of all, is no reason to go
+//! back to what the policy took the place of. What is older
+//! than what was held is told from it too ([`Witness`]). It is on disk before the first policy is: a kept policy without it is one
+//! whose `enforced` was removed.
 //!
 //! | the last process | attempts | at the next start |
 //! |---|---|---|
-//! | served for a minute by it, or was told to end | 0 | it is taken over |
+//! | served for a minute by it, now or before | any | it is taken over |
+//! | was told to end | 0 | it is taken over |
 //! | ended while it was taken over or in the minute after | 1 | it is taken over |
 //! | did so again | 2 | it is refused, `CRASH_LOOP` |
 //! | served for a minute by another, and was told to end | 1 | it is taken over: who restarts a node that is well may try again |
+//! | had nothing else to serve by for a minute | 1 | it is taken over, by that process: there is nothing to lose |
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,8 +26,8 @@ use parking_lot::Mutex;
 use super::disk;
 use super::last_known_good::Kept;
 use super::state::Version;
-use super::witness::Witness;
-use crate::overlay::Said;
+use super::witness::{Digest, Witness, digest_of, hex};
+use crate::overlay::{Said, Traced};
 
 /// Versions that are remembered: those of the kept files, and a few more for the parts of a file.
 const REMEMBERED: usize = 64;
@@ -52,14 +57,25 @@ struct Known {
     witness: Witness,
 }
 
-type Digest = [u8; 32];
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     version: Version,
     /// How many processes of `build` in a row ended over its digest; the present one counts while that is its suspect.
     attempts: u32,
     build: String,
+    /// A process of `build` served by its digest for a minute.
+    proven: bool,
+}
+
+/// What is there to tell older files by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// Nothing, or nothing was and the control plane was not heard since.
+    Gone,
+    /// What was enforced, as builds wrote it that did not say yet what was held.
+    OfVersions,
+    /// All of it.
+    Whole,
 }
 
 /// A version that is being taken over.
@@ -84,6 +100,26 @@ impl Enforced {
         Self { path, build: build.to_owned(), known: Mutex::new(known) }
     }
 
+    /// What there is to tell older files by.
+    pub(crate) fn memory(&self) -> Memory {
+        let known = self.known.lock();
+        match (known.versions.is_empty() || known.witness.is_gone(), known.witness.is_empty()) {
+            (true, _) => Memory::Gone,
+            (false, true) => Memory::OfVersions,
+            (false, false) => Memory::Whole,
+        }
+    }
+
+    /// Nothing was there to tell older files by, or what was held is known again; over restarts too.
+    pub(crate) fn set_gone(&self, gone: bool) {
+        let mut known = self.known.lock();
+        if known.witness.is_gone() != gone {
+            known.witness.set_gone(gone);
+            drop(known);
+            self.witnessed();
+        }
+    }
+
     /// Whether it was enforced here lately; of a directory that remembers nothing, anything may have been.
     pub(crate) fn knows(&self, version: &Version) -> bool {
         let versions = &self.known.lock().versions;
@@ -93,7 +129,9 @@ impl Enforced {
     /// Whether processes ended over it too often; of what this process has outlived so far, it did not.
     pub(crate) fn crash_looped(&self, version: &Version) -> bool {
         let known = self.known.lock();
-        known.suspect != Some(version.digest) && known.attempts(&version.digest, &self.build) >= TRIES
+        known.suspect != Some(version.digest)
+            && !known.is_proven(&version.digest, &self.build)
+            && known.attempts(&version.digest, &self.build) >= TRIES
     }
 
     /// It is about to be taken over, and is what an end is over from now on; what it was before is given back, for the case that
@@ -103,9 +141,10 @@ impl Enforced {
         let suspect = known.suspect;
         known.suspect(Some(version.digest), &self.build);
         let attempts = known.attempts(&version.digest, &self.build).max(1);
+        let proven = known.is_proven(&version.digest, &self.build);
         let before = known.versions.iter().position(|entry| entry.version == *version);
         let before = before.map(|at| known.versions.remove(at));
-        known.versions.push(Entry { version: *version, attempts, build: self.build.clone() });
+        known.versions.push(Entry { version: *version, attempts, build: self.build.clone(), proven });
         let surplus = known.versions.len().saturating_sub(REMEMBERED);
         known.versions.drain(..surplus);
         self.remember(&known);
@@ -130,9 +169,20 @@ impl Enforced {
     pub(crate) fn lives(&self) {
         let mut known = self.known.lock();
         known.lived = true;
-        if known.absolve(&self.build) {
+        let proved = known.prove(&self.build);
+        if known.absolve(&self.build) || proved {
             self.remember(&known);
         }
+    }
+
+    /// There was nothing to enforce for a while: what was refused is tried once more. Tells whether anything was.
+    pub(crate) fn try_again(&self) -> bool {
+        let mut known = self.known.lock();
+        let granted = known.grant();
+        if granted {
+            self.remember(&known);
+        }
+        granted
     }
 
     /// The process is told to end: it does not end over what it enforces. Whoever ends one that was well may want to see again what
@@ -162,6 +212,32 @@ impl Enforced {
         if news {
             self.witnessed();
         }
+    }
+
+    /// The epoch and the size at which a process saw the audit log.
+    pub(super) fn seen(&self) -> (i64, u64) {
+        self.known.lock().witness.seen()
+    }
+
+    /// The audit log is seen at this epoch and size.
+    pub(super) fn saw(&self, place: (i64, u64)) {
+        let news = self.known.lock().witness.sees(place);
+        if news {
+            self.witnessed();
+        }
+    }
+
+    /// This is kept of earlier epochs from now on.
+    pub(crate) fn traces(&self, said: Said, traced: Traced) {
+        let news = self.known.lock().witness.traces(said, traced);
+        if news {
+            self.witnessed();
+        }
+    }
+
+    /// Whether more was kept of earlier epochs than is found now.
+    pub(crate) fn traced_more(&self, said: Said, found: Traced) -> bool {
+        self.known.lock().witness.traced_more(said, found)
     }
 
     /// Whether a kept file that ends with this version is older than the one that was kept there.
@@ -206,6 +282,17 @@ impl Known {
         same.map(|entry| entry.attempts).max().unwrap_or(0)
     }
 
+    fn is_proven(&self, digest: &Digest, build: &str) -> bool {
+        self.versions.iter().any(|e| e.proven && e.version.digest == *digest && e.build == build)
+    }
+
+    /// What an end would be over has been lived with; tells whether that is news.
+    fn prove(&mut self, build: &str) -> bool {
+        let suspect = self.suspect;
+        let own = |e: &&mut Entry| e.build == build && Some(e.version.digest) == suspect && !e.proven;
+        self.versions.iter_mut().filter(own).map(|entry| entry.proven = true).count() > 0
+    }
+
     /// An end is over this from now on, and over what it was before no more.
     fn suspect(&mut self, digest: Option<Digest>, build: &str) {
         if self.suspect == digest {
@@ -238,20 +325,17 @@ impl Known {
 
 fn line(entry: &Entry) -> String {
     let Version { epoch, revision, digest } = &entry.version;
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{epoch} {revision} {hex} {} {}\n", entry.attempts, entry.build)
+    let proven = if entry.proven { " proven" } else { "" };
+    format!("{epoch} {revision} {} {} {}{proven}\n", hex(digest), entry.attempts, entry.build)
 }
 
 fn parse(line: &str) -> Option<Entry> {
     let mut words = line.split(' ');
     let (epoch, revision) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let hex = words.next().filter(|hex| hex.len() == 64 && hex.is_ascii())?;
-    let mut digest = [0; 32];
-    for (at, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
+    let digest = digest_of(words.next()?)?;
     let (attempts, build) = (words.next()?.parse().ok()?, words.next()?.to_owned());
-    Some(Entry { version: Version { epoch, revision, digest }, attempts, build })
+    let proven = words.next() == Some("proven");
+    Some(Entry { version: Version { epoch, revision, digest }, attempts, build, proven })
 }
 
 #[cfg(test)]
@@ -289,6 +373,30 @@ mod tests {
         assert!(!other.crash_looped(&version(2)));
         other.begin(&version(2));
         assert!(!open("1.1").crash_looped(&version(2)));
+    }
+
+    #[test]
+    fn case_08_what_was_lived_with_is_no_crash_loop_however_often_processes_are_killed() {
+        let home = tempfile::tempdir().unwrap();
+        let open = |build: &str| Enforced::open(home.path(), build);
+        let process = open("1.0");
+        process.begin(&version(1));
+        process.lives();
+        drop(process);
+        for _ in 0..5 {
+            let killed = open("1.0");
+            assert!(!killed.crash_looped(&version(1)));
+            killed.begin(&Version { revision: 7, ..version(1) });
+        }
+        assert!(!open("1.0").crash_looped(&version(1)), "the same content, of whatever revision");
+        // Another build has not lived with it.
+        for _ in 0..2 {
+            open("1.1").begin(&version(1));
+        }
+        assert!(open("1.1").crash_looped(&version(1)));
+        // Where there is nothing else to serve by, it is tried again.
+        assert!(open("1.1").try_again() && !open("1.1").crash_looped(&version(1)));
+        assert!(!open("1.1").try_again(), "nothing is refused any more");
     }
 
     #[test]

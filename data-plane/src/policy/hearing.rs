@@ -42,6 +42,9 @@ impl<N: Install> Teller<N> {
                     self.node.drains().begin(drain);
                 }
                 Ok(Some(ControlMessage { message: Some(Said::Undrain(_)) })) => self.node.drains().end(),
+                Ok(Some(ControlMessage { message: Some(Said::SegmentsAnchored(said)) })) => {
+                    self.node.shelf().anchored(said.manifest_hashes.iter().map(Vec::as_slice));
+                }
                 other => {
                     if pass.send(other).await.is_err() || over {
                         return;
@@ -92,6 +95,7 @@ impl<N: Install> Teller<N> {
             let done = kept.keep(said, &encoded, trace);
             // Also where it is not on disk: a start that finds less than this serves nobody until it is told.
             place.enforced.holds(said, at);
+            place.witness(&kept);
             done
         };
         let done = tokio::task::spawn_blocking(keep).await;

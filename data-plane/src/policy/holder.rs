@@ -3,7 +3,7 @@
 //! Law: nothing is in force that was not verified and built first, off the threads that serve requests and within a time; what
 //! fails on the way leaves what was in force. What is taken over is noted before it is built, so that one that ends the process is
 //! known for it. What the disk did not take is written again until it does: the control plane says nothing twice to a node that says
-//! that it knows it.
+//! that it knows it. Secrets that do not fit what is in force wait for the policy that they fit.
 //! Absent on purpose: the stream it comes over.
 
 use std::io;
@@ -18,15 +18,17 @@ use proto::sync::{NackCode, Secrets as Sealed, Statement, Status};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::enforced::Enforced;
+use super::enforced::{Enforced, Memory};
 use super::identity::NodeKey;
 use super::last_known_good::{Journal, Kept, LastKnownGood};
+use super::log::Log;
 use super::secrets::Secrets;
 use super::state::{PolicyState, Version};
 use super::trust::{Subject, Trust, Untrusted};
-use super::verify::{Held, Judge, Offer, Refusal};
+use super::verify::{Held, Judge, Offer, Refusal, has_scope_keys};
 use crate::drain::Drains;
-use crate::overlay::{Overlay, Said};
+use crate::overlay::{Overlay, Said, Statements};
+use crate::record::Shelf;
 
 /// How long building a snapshot may take; a hundred times what the largest takes that was measured.
 const BUDGET: Duration = Duration::from_secs(30);
@@ -53,6 +55,9 @@ pub(crate) trait Install: Send + Sync + 'static {
 
     /// Whether it is to take requests.
     fn drains(&self) -> &Drains;
+
+    /// Segments of the decision log that the control plane is to know of.
+    fn shelf(&self) -> &Shelf;
 }
 
 /// What a holder holds on to.
@@ -69,6 +74,8 @@ pub(crate) struct Place {
     pub(crate) kept: LastKnownGood,
     /// What was enforced here lately.
     pub(crate) enforced: Enforced,
+    /// What was seen of the audit log.
+    pub(crate) log: Log,
 }
 
 impl Place {
@@ -81,6 +88,15 @@ impl Place {
         let signed = (statement.signature.as_slice(), statement.signer_certificate.as_ref());
         self.trust.verify(subject, &statement.body, signed)
     }
+
+    /// Says over restarts what is on disk of earlier epochs.
+    pub(super) fn witness(&self, statements: &Statements) {
+        for said in [Said::Revocations, Said::Kills] {
+            if let Ok(traced) = statements.traced(said) {
+                self.enforced.traces(said, traced);
+            }
+        }
+    }
 }
 
 /// What this node holds.
@@ -90,18 +106,23 @@ pub(super) struct Holder<N> {
     state: Arc<PolicyState>,
     secrets: Arc<Secrets>,
     sealed: Option<Sealed>,
+    /// Secrets without the scope keys of what is in force.
+    waiting: Option<(Arc<Secrets>, Sealed)>,
     held: Option<Arc<Held>>,
     /// One place: what was given up because it took too long is waited for before the next is begun.
     building: Arc<Semaphore>,
     /// When the newest policy was put in force; `None` once the process has lived with it.
     since: Option<Instant>,
+    /// Since when there is nothing in force, for what there is ended processes.
+    bare: Option<Instant>,
 }
 
 impl<N: Install> Holder<N> {
     pub(super) fn new(place: Place, node: Arc<N>, state: Arc<PolicyState>) -> Self {
         let building = Arc::new(Semaphore::new(1));
         let (place, secrets) = (Arc::new(place), Arc::default());
-        Self { place, node, state, secrets, sealed: None, held: None, building, since: None }
+        let (sealed, waiting, held, since, bare) = (None, None, None, None, None);
+        Self { place, node, state, secrets, sealed, waiting, held, building, since, bare }
     }
 
     pub(super) fn place(&self) -> &Place {
@@ -125,16 +146,24 @@ impl<N: Install> Holder<N> {
             self.place.believes(said, &statement).map_err(|error| error.to_string())?;
             Ok(statement.body)
         });
-        for said in [Said::Revocations, Said::Kills] {
-            if self.node.overlay().held_before(said, self.place.enforced.held(said)) {
-                tracing::error!(
-                    ?said,
-                    "what is on disk is older than what was held here, and may be an old copy: no request is served \
-                    before the control plane is heard"
-                );
-            }
+        if self.place.enforced.seen() > self.place.log.place() {
+            tracing::error!(
+                "what was seen here of the audit log is gone, or an old copy: a log that was changed since may not be told from it"
+            );
         }
-        for journal in self.place.kept.load() {
+        self.doubt_older_statements();
+        let mut journals = self.place.kept.load().peekable();
+        if journals.peek().is_some() {
+            self.doubt_without_memory();
+        }
+        if !self.node.overlay().is_unknown() {
+            self.place.witness(self.node.overlay().statements());
+        }
+        self.restore_kept(journals).await;
+    }
+
+    async fn restore_kept(&mut self, journals: impl Iterator<Item = Journal>) {
+        for journal in journals {
             if self.is_old_copy(&journal) {
                 continue;
             }
@@ -144,6 +173,44 @@ impl<N: Install> Holder<N> {
                     return;
                 }
             }
+        }
+    }
+
+    /// What was taken back and switched off is not known where less is on disk than was held.
+    fn doubt_older_statements(&self) {
+        for said in [Said::Revocations, Said::Kills] {
+            let overlay = self.node.overlay();
+            let lacks = |found| self.place.enforced.traced_more(said, found);
+            let earlier = overlay.statements().traced(said).is_ok_and(lacks) && overlay.doubt(said);
+            if overlay.held_before(said, self.place.enforced.held(said)) || earlier {
+                tracing::error!(
+                    ?said,
+                    "what is on disk is older than what was held here, and may be an old copy: no request is served \
+                    before the control plane is heard"
+                );
+            }
+        }
+    }
+
+    /// Where a policy is kept and nothing is there to tell older files by, each file may be an old copy, and each start after this
+    /// knows no more.
+    fn doubt_without_memory(&self) {
+        match self.place.enforced.memory() {
+            Memory::Gone => {
+                self.place.enforced.set_gone(true);
+                for said in [Said::Revocations, Said::Kills] {
+                    self.node.overlay().doubt(said);
+                }
+                tracing::error!(
+                    "a policy is kept, but what was enforced and held here is gone: any file may be an old copy, and no request \
+                    is served before the control plane is heard"
+                );
+            }
+            Memory::OfVersions => tracing::error!(
+                "what was held here is not known, as after an upgrade from a build that did not note it: until the control plane is \
+                heard, old copies of what was taken back and switched off are not told from what was there"
+            ),
+            Memory::Whole => {}
         }
     }
 
@@ -166,11 +233,9 @@ impl<N: Install> Holder<N> {
 
     async fn restored(&mut self, journal: &Journal, back: usize) -> Option<Version> {
         let (offer, secrets) = journal.version(back)?;
-        if !secrets.is_empty() {
-            match Sealed::decode(secrets) {
-                Ok(sealed) => drop(self.open(sealed)),
-                Err(error) => tracing::error!(%error, "kept secrets do not decode"),
-            }
+        if !secrets.is_empty() && !self.unseals(&secrets) {
+            // One without API keys would need none, and make every key look wrong.
+            return None;
         }
         let known = |version: &Version| match self.place.enforced.knows(version) {
             true => Ok(()),
@@ -190,8 +255,26 @@ impl<N: Install> Holder<N> {
             .ok()
     }
 
+    /// Takes over kept secrets; tells whether they could be read.
+    fn unseals(&mut self, kept: &[u8]) -> bool {
+        let sealed = Sealed::decode(kept).inspect_err(|error| {
+            tracing::error!(%error, "kept secrets do not decode: the policy beside them is not used");
+        });
+        let Some((secrets, sealed)) = sealed.ok().and_then(|sealed| self.opened(sealed)) else {
+            return false;
+        };
+        (self.secrets, self.sealed) = (secrets, Some(sealed));
+        true
+    }
+
     fn judge(&self) -> Judge<'_> {
         Judge { trust: &self.place.trust, geo: &self.place.geo, running: self.held.as_deref() }
+    }
+
+    /// Whether what is offered by the control plane may be taken over, as far as its audit log goes.
+    pub(super) fn admits(&self, offer: &Offer) -> Result<(), Refusal> {
+        let version = self.judge().version_of(offer)?;
+        self.place.log.admits(&version).map_err(|why| Refusal::of(NackCode::AuditInconsistent, why))
     }
 
     /// Takes over what is offered.
@@ -199,14 +282,17 @@ impl<N: Install> Holder<N> {
         let version = self.judge().version_of(offer)?;
         if self.place.enforced.crash_looped(&version) {
             let detail = "the process ended twice while it was taken over or soon after; another build or another policy is tried, \
-                          and this one once more after a restart by hand";
+                          and this one once more after a restart by hand, or where nothing else was in force for a minute";
+            if self.held.is_none() {
+                self.bare.get_or_insert_with(Instant::now);
+            }
             return Err(Refusal::of(NackCode::CrashLoop, detail));
         }
         let begun = self.place.enforced.begin(&version);
-        let taken = self.take_over(offer).await;
+        let taken = self.take_over_with_what_fits(offer).await;
         match taken {
             Ok(()) => {
-                self.since = Some(Instant::now());
+                (self.since, self.bare) = (Some(Instant::now()), None);
                 self.state.set_applied(version);
                 Ok(version)
             }
@@ -217,17 +303,29 @@ impl<N: Install> Holder<N> {
         }
     }
 
+    /// Takes it over with the secrets that were told last, or, where those do not fit it either, with those in force.
+    async fn take_over_with_what_fits(&mut self, offer: &Offer) -> Result<(), Refusal> {
+        if let Some((secrets, sealed)) = self.waiting.take() {
+            if self.take_over(offer, secrets.clone()).await.is_ok() {
+                (self.secrets, self.sealed) = (secrets, Some(sealed));
+                return Ok(());
+            }
+            self.waiting = Some((secrets, sealed));
+        }
+        self.take_over(offer, self.secrets.clone()).await
+    }
+
     /// Verifies, compiles and swaps, off the threads that serve requests.
-    async fn take_over(&mut self, offer: &Offer) -> Result<(), Refusal> {
+    async fn take_over(&mut self, offer: &Offer, secrets: Arc<Secrets>) -> Result<(), Refusal> {
         let (place, running, offer) = (self.place.clone(), self.held.clone(), offer.clone());
-        let (building, secrets) = (self.building.clone(), self.secrets.clone());
+        let (building, known) = (self.building.clone(), secrets.clone());
         let build = async move {
             let turn = building.acquire_owned().await;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 let judge = Judge { trust: &place.trust, geo: &place.geo, running: running.as_deref() };
                 let held = judge.verify(&offer)?;
-                has_scope_keys(&held, &secrets)?;
+                has_scope_keys(&held, &known)?;
                 Ok(held)
             })
             .await
@@ -235,7 +333,7 @@ impl<N: Install> Holder<N> {
         let late =
             |_| Refusal::of(NackCode::LimitExceeded, format!("building it takes more than {BUDGET:?}"));
         let held = tokio::time::timeout(BUDGET, build).await.map_err(late)?.map_err(broken)??;
-        let (held, node, secrets) = (Arc::new(held), self.node.clone(), self.secrets.clone());
+        let (held, node) = (Arc::new(held), self.node.clone());
         let installed = held.clone();
         let put = move || node.install(installed.snapshot.clone(), &installed.version, &secrets);
         let put = tokio::task::spawn_blocking(put).await.map_err(broken)?;
@@ -269,12 +367,30 @@ impl<N: Install> Holder<N> {
 
     /// Writes what is held and not on the disk yet: what the disk refused is written again until it takes it.
     pub(super) async fn save(&self) {
-        let statements = self.node.overlay().statements().clone();
+        let (statements, place) = (self.node.overlay().statements().clone(), self.place.clone());
         if !statements.are_saved() {
-            match tokio::task::spawn_blocking(move || statements.save()).await {
+            let save = move || {
+                let saved = statements.save();
+                place.witness(&statements);
+                saved
+            };
+            match tokio::task::spawn_blocking(save).await {
                 Ok(Ok(())) => tracing::info!("what holds above any policy is on disk again"),
                 Ok(Err(error)) => tracing::debug!(%error, "what holds above any policy is not on disk yet"),
                 Err(error) => tracing::error!(%error, "what holds above any policy is not on disk yet"),
+            }
+        }
+        if !self.place.log.is_saved() {
+            let place = self.place.clone();
+            if let Err(error) = tokio::task::spawn_blocking(move || place.log.save()).await {
+                tracing::error!(%error, "what was seen of the audit log is not on disk");
+            }
+        }
+        if self.place.enforced.memory() == Memory::Gone && !self.node.overlay().is_unknown() {
+            let place = self.place.clone();
+            let known = tokio::task::spawn_blocking(move || place.enforced.set_gone(false));
+            if let Err(error) = known.await {
+                tracing::error!(%error, "that what is held is known again is not on disk");
             }
         }
         let unsaved = self.held.as_ref().filter(|_| !self.state.persisted());
@@ -293,6 +409,26 @@ impl<N: Install> Holder<N> {
         }
     }
 
+    /// Where there was nothing to enforce for a minute but what ended processes, tries that once more; tells whether it is to be asked
+    /// for, as it is not on the disk.
+    pub(super) async fn tries_again(&mut self) -> bool {
+        if self.bare.is_none_or(|since| since.elapsed() < PROOF) {
+            return false;
+        }
+        self.bare = None;
+        if !self.place.enforced.try_again() {
+            return false;
+        }
+        tracing::warn!("there is nothing else to enforce: what ended processes is tried once more");
+        let told = self.sealed.clone();
+        let journals = self.place.kept.load();
+        self.restore_kept(journals).await;
+        if let Some(told) = told {
+            self.renew(told).await;
+        }
+        self.held.is_none()
+    }
+
     /// The process is told to end: whatever becomes of it, the policy did not end it.
     pub(super) fn ends(&mut self) {
         self.place.enforced.ends();
@@ -309,27 +445,30 @@ impl<N: Install> Holder<N> {
         });
     }
 
-    /// Takes secrets over; tells whether they are others than before.
-    fn open(&mut self, sealed: Sealed) -> bool {
-        match Secrets::open(&sealed, &self.place.key, &self.place.spiffe_id) {
-            Ok(secrets) if self.sealed.is_some() && secrets.are(&self.secrets) => false,
-            Ok(secrets) => {
-                self.secrets = Arc::new(secrets);
-                self.sealed = Some(sealed);
-                true
-            }
-            Err(error) => {
-                tracing::error!(%error, "secrets were not taken over");
-                false
-            }
-        }
+    /// Opens secrets; what does not open is told.
+    fn opened(&self, sealed: Sealed) -> Option<(Arc<Secrets>, Sealed)> {
+        let opened = Secrets::open(&sealed, &self.place.key, &self.place.spiffe_id);
+        let told = opened.inspect_err(|error| tracing::error!(%error, "secrets were not taken over"));
+        Some((Arc::new(told.ok()?), sealed))
     }
 
-    /// New secrets take effect at once, with the snapshot that is in force, and are kept beside it.
+    /// New secrets take effect at once, with the snapshot that is in force, and are kept beside it; those that do not fit it wait for
+    /// the one that they fit.
     pub(super) async fn renew(&mut self, sealed: Sealed) {
-        if !self.open(sealed) {
+        let Some((secrets, sealed)) = self.opened(sealed) else { return };
+        self.waiting = None;
+        if self.sealed.is_some() && secrets.are(&self.secrets) {
             return;
         }
+        if let Some(missing) = self.held.as_ref().and_then(|held| has_scope_keys(held, &secrets).err()) {
+            tracing::warn!(
+                detail = missing.detail,
+                "new secrets do not fit the policy in force, and wait for the next"
+            );
+            self.waiting = Some((secrets, sealed));
+            return;
+        }
+        (self.secrets, self.sealed) = (secrets, Some(sealed));
         let Some(held) = self.held.clone() else { return };
         let (node, secrets, sealed) = (self.node.clone(), self.secrets.clone(), self.sealed_bytes());
         let place = self.place.clone();
@@ -350,18 +489,6 @@ impl<N: Install> Holder<N> {
 
     fn sealed_bytes(&self) -> Bytes {
         self.sealed.as_ref().map(|sealed| sealed.encode_to_vec()).unwrap_or_default().into()
-    }
-}
-
-/// Without a scope key every API key would look wrong: better no policy, or the old one, than that.
-fn has_scope_keys(held: &Held, secrets: &Secrets) -> Result<(), Refusal> {
-    match held.scope_keys.iter().find(|id| !secrets.scope_keys.contains_key(*id)) {
-        None => Ok(()),
-        Some(missing) => {
-            let detail =
-                format!("the scope key `{missing}` of its API keys is not among this node's secrets");
-            Err(Refusal::of(NackCode::ResourceMissing, detail))
-        }
     }
 }
 

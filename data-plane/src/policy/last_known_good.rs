@@ -138,15 +138,17 @@ impl LastKnownGood {
         disk::replace(&self.file("proven"), &[&frame.encoded()])
     }
 
-    /// The kept policies, the current file first. A current one without a beginning is set aside, so that it never takes the
-    /// place of the one before it.
-    pub(crate) fn load(&self) -> Vec<Journal> {
-        let newest = read(&self.file("current"));
-        if newest.is_none() {
-            self.set_aside();
-        }
-        let others = ["previous", "proven"].iter().filter_map(|name| read(&self.file(name)));
-        newest.into_iter().chain(others).collect()
+    /// The kept policies, the current file first, each read when it is its turn. A current one without a beginning is set aside, so
+    /// that it never takes the place of the one before it.
+    pub(crate) fn load(&self) -> impl Iterator<Item = Journal> + use<> {
+        let kept = self.clone();
+        ["current", "previous", "proven"].into_iter().filter_map(move |name| {
+            let journal = read(&kept.file(name));
+            if journal.is_none() && name == "current" {
+                kept.set_aside();
+            }
+            journal
+        })
     }
 
     /// Puts the current file where it is never read: it does not take the place of the one before it.

@@ -5,12 +5,14 @@
 //! Absent on purpose: what a request does with the policy (`pipeline`).
 
 mod assemble;
+mod back_off;
 pub(crate) mod disk;
 mod enforced;
 mod hearing;
 mod holder;
 mod identity;
 mod last_known_good;
+mod log;
 mod outage;
 mod secrets;
 mod state;
@@ -24,11 +26,13 @@ pub(crate) mod sample;
 #[cfg(test)]
 pub(crate) mod scripted;
 
+pub(crate) use back_off::{BackOff, jitter};
 pub(crate) use enforced::Enforced;
 pub(crate) use holder::{Install, Place};
 pub(crate) use identity::NodeKey;
 pub(crate) use last_known_good::LastKnownGood;
+pub(crate) use log::Log;
 pub(crate) use secrets::Secrets;
 pub(crate) use state::{PolicyState, Version};
 pub(crate) use trust::Trust;
-pub(crate) use watch::{BackOff, Control, jitter, restore};
+pub(crate) use watch::{Control, restore};

@@ -6,6 +6,8 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use tonic::Status;
+
 /// The first and the longest silence between two lines.
 const SILENCE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1800));
 
@@ -49,16 +51,21 @@ impl Outage {
     }
 }
 
-/// An error with all that led to it, outermost first.
+/// Whether a stream ended by its connection, and not by a word of the control plane.
+pub(super) fn broke(status: &Status) -> bool {
+    status.source().is_some()
+}
+
+/// An error with all that led to it, outermost first. Of an answer, the words are told alone: a connection that broke has none.
 pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    let words = causes.filter_map(|cause| match cause.downcast_ref::<Status>() {
+        Some(status) if broke(status) => None,
+        Some(status) if status.message().is_empty() => Some(status.code().to_string()),
+        Some(status) => Some(status.message().to_owned()),
+        None => Some(cause.to_string()),
+    });
+    [error.to_string()].into_iter().chain(words).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]
@@ -86,5 +93,22 @@ mod tests {
         let inner = std::io::Error::other("connection refused");
         let outer = crate::config::ConfigError::Read { path: "f".into(), source: inner };
         assert_eq!(chain(&outer), "the configuration `f` can't be read: connection refused");
+    }
+    #[test]
+    fn of_an_answer_the_words_are_told_and_of_a_connection_that_broke_what_broke_it() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("no stream")]
+        struct Ended(#[source] Status);
+        let told = |status: Status| chain(&Ended(status));
+        assert_eq!(told(Status::unavailable("it goes away")), "no stream: it goes away");
+        assert_eq!(told(Status::unavailable("")), "no stream: The service is currently unavailable");
+        let inner = std::io::Error::other("broken pipe");
+        let broken = Status::from_error(Box::new(crate::config::ConfigError::Read {
+            path: "f".into(),
+            source: inner,
+        }));
+        assert!(broke(&broken));
+        let expected = "no stream: the configuration `f` can't be read: broken pipe";
+        assert_eq!(told(broken), expected);
     }
 }

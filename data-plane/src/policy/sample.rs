@@ -1,6 +1,7 @@
 //! Snapshots and secrets as a control plane makes them, for tests of what a node makes of them.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use bytes::Bytes;
 use policy_engine::facts::Facts;
@@ -63,13 +64,30 @@ impl TestAuthority {
 
     /// A key of this name, for these uses.
     pub(crate) fn signer_named(&self, name: &str, usages: Vec<ExtendedKeyUsagePurpose>) -> TestSigner {
+        self.signed(signer_params(name, usages))
+    }
+
+    /// A signer of a generation whose certificate begins and ends so long after the Unix epoch.
+    pub(crate) fn signer_between(&self, generation: u64, from: Duration, until: Duration) -> TestSigner {
+        let name = format!("spiffe://chancery/signer/{generation}");
+        let mut params = signer_params(&name, vec![ExtendedKeyUsagePurpose::CodeSigning]);
+        let epoch = rcgen::date_time_ymd(1970, 1, 1);
+        (params.not_before, params.not_after) = (epoch + from, epoch + until);
+        self.signed(params)
+    }
+
+    fn signed(&self, params: CertificateParams) -> TestSigner {
         let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
-        let mut params = CertificateParams::default();
-        params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(name).unwrap())];
-        params.extended_key_usages = usages;
         let certificate = params.signed_by(&key, &self.issuer).unwrap().der().to_vec().into();
         TestSigner { key, certificate }
     }
+}
+
+fn signer_params(name: &str, usages: Vec<ExtendedKeyUsagePurpose>) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(name).unwrap())];
+    params.extended_key_usages = usages;
+    params
 }
 
 impl TestSigner {
@@ -147,7 +165,12 @@ impl Sample {
 
 /// The secrets of the usual world, under this scope key, sealed to a node's public key.
 pub(crate) fn secrets(public_key: &[u8], key: [u8; 32]) -> Secrets {
-    let scope_keys = vec![ScopeKey { id: "k1".into(), key: key.to_vec() }];
+    secrets_of(public_key, ("k1", key))
+}
+
+/// The same under a scope key of this id.
+pub(crate) fn secrets_of(public_key: &[u8], (id, key): (&str, [u8; 32])) -> Secrets {
+    let scope_keys = vec![ScopeKey { id: id.into(), key: key.to_vec() }];
     let bundle = SecretBundle { scope_keys, credentials: vec![] }.encode_to_vec();
     let to = HpkePublicKey(public_key.to_vec());
     let (encapsulated, ciphertext) =

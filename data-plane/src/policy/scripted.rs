@@ -8,8 +8,8 @@ use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::sync_server::{Sync, SyncServer};
 use proto::sync::{
-    Chunk, ControlMessage, Heartbeat, Hello, Nack, NodeMessage, Secrets, SnapshotBegin, SnapshotEnd, Status,
-    Version, Welcome,
+    AuditCheckpoint, Chunk, ControlMessage, Heartbeat, Hello, Nack, NodeMessage, Secrets, SnapshotBegin,
+    SnapshotEnd, Status, Version, Welcome, Witnessed,
 };
 use rcgen::SanType;
 use rcgen::string::Ia5String;
@@ -109,7 +109,7 @@ impl ControlPlane {
             certificate: file("node.pem"),
             key: file("node.pem.key"),
         };
-        crate::tls::Way::open(&self.url, files).unwrap()
+        crate::tls::Way::open(&self.url, files, std::sync::Arc::default()).unwrap()
     }
 
     /// Goes away, with every stream it has.
@@ -194,6 +194,16 @@ impl Session {
                     return Err(nack);
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Shows a checkpoint of the audit log; gives the node's answer.
+    pub(crate) async fn shows(&mut self, shown: AuditCheckpoint) -> Witnessed {
+        self.say(Saying::AuditCheckpoint(shown)).await;
+        loop {
+            if let Said::Witnessed(witnessed) = self.next().await {
+                return witnessed;
             }
         }
     }

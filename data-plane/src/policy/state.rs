@@ -12,7 +12,7 @@ use policy_engine::vocabulary::Instant;
 use tokio::sync::watch;
 use tokio::time::Instant as Moment;
 
-use crate::freshness::{AtMost, Freshness};
+use crate::freshness::Freshness;
 
 /// What is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +32,15 @@ impl Version {
     }
 }
 
+/// How the control plane's audit log stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// How many events were seen; 0: none.
+    pub(crate) size: u64,
+    /// What was shown last is wrong.
+    pub(crate) inconsistent: bool,
+}
+
 /// Shared between the watch, readiness, metrics and the tests.
 pub(crate) struct PolicyState {
     applied: ArcSwapOption<Version>,
@@ -42,12 +51,14 @@ pub(crate) struct PolicyState {
     persisted: AtomicBool,
     clock_offset_ms: AtomicI64,
     took_us: AtomicU64,
+    log: Mutex<Standing>,
+    alarms: AtomicU64,
     freshness: Arc<Freshness>,
 }
 
 impl Default for PolicyState {
     fn default() -> Self {
-        Self::of(Arc::new(Freshness::new(AtMost::default())))
+        Self::of(Arc::default())
     }
 }
 
@@ -63,6 +74,8 @@ impl PolicyState {
             persisted: AtomicBool::new(false),
             clock_offset_ms: AtomicI64::new(0),
             took_us: AtomicU64::new(0),
+            log: Mutex::default(),
+            alarms: AtomicU64::new(0),
             freshness,
         }
     }
@@ -123,6 +136,18 @@ impl PolicyState {
 
     pub(super) fn set_took(&self, microseconds: u64) {
         self.took_us.store(microseconds, Ordering::Relaxed);
+    }
+
+    /// How the control plane's audit log stands, and how often it was found to be another since the start.
+    pub(crate) fn log(&self) -> (Standing, u64) {
+        (*self.log.lock(), self.alarms.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_log(&self, standing: Standing) {
+        let before = std::mem::replace(&mut *self.log.lock(), standing);
+        if standing.inconsistent && !before.inconsistent {
+            self.alarms.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether a stream to the control plane is open.

@@ -3,20 +3,22 @@
 //! Law: nothing is believed that is not signed, and each kind of statement is signed for itself. A signer is a certificate of
 //! the authority that this node trusts, with one name, `spiffe://chancery/signer/(generation)`, made for signing. Two generations
 //! are trusted at a time, the newest that was met and the one before; the newest is remembered over restarts, so that a key
-//! that was retired stays so.
+//! that was retired stays so. A certificate is good or not by the later of the wall clock and what is known to have come, so that a
+//! clock that was set back makes nobody's word void.
 //! Absent on purpose: what is signed.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, UnixTime};
 use thiserror::Error;
 use webpki::{EndEntityCert, KeyUsage, aws_lc_rs};
 
 use super::disk;
+use crate::freshness::Freshness;
 
 /// The trust domain of signers.
 const PREFIX: &str = "spiffe://chancery/signer/";
@@ -66,6 +68,7 @@ pub(crate) struct Trust {
     authorities: Vec<CertificateDer<'static>>,
     path: PathBuf,
     newest: Mutex<u64>,
+    freshness: Arc<Freshness>,
 }
 
 impl Subject {
@@ -86,7 +89,7 @@ impl Subject {
 impl Trust {
     /// Trusts the authorities of a PEM file, and remembers beside the policy, in `directory`, which signer is the newest. Where that
     /// can't be read it is told, and begins anew: the authority has vouched for a retired signer too.
-    pub(crate) fn open(directory: &Path, authorities: &[u8]) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path, authorities: &[u8], freshness: Arc<Freshness>) -> io::Result<Self> {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(authorities).collect();
         let authorities = found.map_err(|error| io::Error::other(error.to_string()))?;
         let path = directory.join("signer");
@@ -99,7 +102,7 @@ impl Trust {
             tracing::error!(path = %path.display(), "which signer is the newest can't be known: one that was retired may pass");
             0
         });
-        Ok(Self { authorities, path, newest: Mutex::new(newest) })
+        Ok(Self { authorities, path, newest: Mutex::new(newest), freshness })
     }
 
     /// Believes a statement, or says why not; gives the signer's generation.
@@ -129,13 +132,12 @@ impl Trust {
     fn vouched(&self, signer: &EndEntityCert<'_>) -> Result<(), webpki::Error> {
         let anchors: Result<Vec<_>, _> =
             self.authorities.iter().map(|der| webpki::anchor_from_trusted_cert(der)).collect();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         signer
             .verify_for_usage(
                 webpki::ALL_VERIFICATION_ALGS,
                 &anchors?,
                 &[],
-                UnixTime::since_unix_epoch(now),
+                self.freshness.unix_time(),
                 KeyUsage::required(SIGNING),
                 None,
                 None,

@@ -14,23 +14,18 @@ use policy_engine::vocabulary::{Geo, Kind};
 use policy_engine::{Change, Shrunk, bounds, shrunk};
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
-use proto::manifest::{self, Holding, SCHEMA};
+use proto::manifest::{self, Holding, MAX_RESOURCE, MAX_RESOURCES, SCHEMA};
 use proto::sync::{Envelope, NackCode, Resource, ResourceName, Scope, SnapshotContents};
 
+use super::secrets::Secrets;
 use super::state::Version;
 use super::trust::{Subject, Trust};
 
-/// The most resources a node takes.
-const MAX_RESOURCES: usize = 2_000_000;
-
-/// The most bytes of one resource.
-const MAX_RESOURCE: usize = 4 << 20;
-
-/// The longest detail of a refusal, in bytes; see `Nack.detail`.
+/// The longest detail of a refusal, in bytes, and the longest name in one; see `Nack.detail`.
 const MAX_DETAIL: usize = 512;
 
-/// The field of `SnapshotContents` that holds resources.
-const RESOURCES: u32 = 1;
+/// The fields of `SnapshotContents` that hold resources, and the names of those that go.
+const RESOURCES: [u32; 2] = [1, 2];
 
 /// Why a snapshot is refused, in the words of a Nack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,14 +41,21 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// One that is about no resource. Of a long detail the beginning is told: a control plane reads no longer one.
     pub(super) fn of(code: NackCode, detail: impl Into<String>) -> Self {
-        let mut detail = detail.into();
-        detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
-        Self { code, resource: String::new(), detail }
+        Self { code, resource: String::new(), detail: beginning(detail.into()) }
     }
 
     fn at(resource: &Resource, code: NackCode, detail: impl Into<String>) -> Self {
-        Self { resource: format!("{} {}", resource.kind, resource.name), ..Self::of(code, detail) }
+        Self::named((&resource.kind, &resource.name), code, detail)
     }
+
+    fn named((kind, name): (&str, &str), code: NackCode, detail: impl Into<String>) -> Self {
+        Self { resource: beginning(format!("{kind} {name}")), ..Self::of(code, detail) }
+    }
+}
+
+fn beginning(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_DETAIL));
+    text
 }
 
 /// A snapshot as it is offered, by a control plane or by a disk.
@@ -123,7 +125,7 @@ impl Judge<'_> {
         let undecodable =
             |error| Refusal::of(NackCode::Validation, format!("the contents do not decode: {error}"));
         if count(&offer.contents).map_err(undecodable)? > MAX_RESOURCES {
-            let detail = format!("there are more than {MAX_RESOURCES} resources");
+            let detail = format!("there are more than {MAX_RESOURCES} resources, or names of such as go");
             return Err(Refusal::of(NackCode::LimitExceeded, detail));
         }
         let contents = SnapshotContents::decode(offer.contents.clone()).map_err(undecodable)?;
@@ -262,9 +264,8 @@ fn whole(stated: &Stated, contents: SnapshotContents) -> Result<Read, Refusal> {
 fn changed(base: &Held, contents: SnapshotContents) -> Result<Read, Refusal> {
     let (mut holding, mut facts) = (base.holding.clone(), base.facts.clone());
     let mut changes = Vec::with_capacity(contents.resources.len() + contents.removed.len());
-    let unreadable = |name: &ResourceName, detail: String| Refusal {
-        resource: format!("{} {}", name.kind, name.name),
-        ..Refusal::of(NackCode::Validation, detail)
+    let unreadable = |name: &ResourceName, detail: String| {
+        Refusal::named((&name.kind, &name.name), NackCode::Validation, detail)
     };
     for gone in &contents.removed {
         let (kind, id) = proto::convert::identity(&gone.kind, &gone.name)
@@ -327,12 +328,12 @@ fn check_resources(resources: &[Resource]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// How many resources there are, without making room for them; counting ends beyond the most there may be.
+/// How many resources there are, and names of such as go, without making room for them; counting ends beyond the most there may be.
 fn count(mut contents: &[u8]) -> Result<usize, prost::DecodeError> {
     let mut found = 0;
     while contents.has_remaining() && found <= MAX_RESOURCES {
         let (field, kind) = decode_key(&mut contents)?;
-        if (field, kind) != (RESOURCES, WireType::LengthDelimited) {
+        if !RESOURCES.contains(&field) || kind != WireType::LengthDelimited {
             skip_field(kind, field, &mut contents, DecodeContext::default())?;
             continue;
         }
@@ -353,6 +354,18 @@ fn first_fault(faults: &[policy_engine::Fault]) -> Refusal {
         code,
         resource: format!("{} {}", fault.kind, fault.id),
         detail: format!("{}: {}{rest}", fault.field, fault.message),
+    }
+}
+
+/// Without a scope key every API key would look wrong: better no policy, or the old one, than that.
+pub(super) fn has_scope_keys(held: &Held, secrets: &Secrets) -> Result<(), Refusal> {
+    match held.scope_keys.iter().find(|id| !secrets.scope_keys.contains_key(*id)) {
+        None => Ok(()),
+        Some(missing) => {
+            let detail =
+                format!("the scope key `{missing}` of its API keys is not among this node's secrets");
+            Err(Refusal::of(NackCode::ResourceMissing, detail))
+        }
     }
 }
 

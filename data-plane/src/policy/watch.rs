@@ -12,29 +12,26 @@ use proto::status::{REFUSED, REVOKED};
 use proto::sync::control_message::Message as Said;
 use proto::sync::node_message::Message as Saying;
 use proto::sync::sync_client::SyncClient;
-use proto::sync::{Ack, Heartbeat, Hello, Nack, NodeMessage, SnapshotEnd, Status as NodeStatus};
+use proto::sync::{
+    Ack, AuditCheckpoint, Heartbeat, Hello, Nack, NodeMessage, SnapshotEnd, Status as NodeStatus,
+};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::Assembly;
+use super::back_off::{BackOff, FAR, Met, jitter};
 use super::hearing::{Heard, Teller, WAITING};
 use super::holder::{Holder, Install, Place};
-use super::outage::{Outage, chain};
-use super::state::PolicyState;
+use super::outage::{Outage, broke, chain};
+use super::state::{PolicyState, Version};
 use super::verify::Refusal;
 use crate::tls::Way;
 
-/// The first and the longest pause before another attempt; each is drawn between zero and the current ceiling.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
-
 /// How long opening a stream may take.
 const OPENING: Duration = Duration::from_secs(15);
-
-/// A stream that lived this long was healthy: the next pause begins at the shortest again.
-const HEALTHY: Duration = Duration::from_secs(60);
 
 /// Where the control plane is, and who this node is.
 pub(crate) struct Control {
@@ -49,16 +46,23 @@ pub(crate) struct Control {
 /// The capability of taking changes in place of whole snapshots.
 const DELTA: &str = "delta";
 
+/// The control plane's capability of anchoring segments of the decision log.
+const SEGMENTS: &str = "segments";
+/// The capability of holding the control plane to its audit log.
+const WITNESS: &str = "witness";
+
 #[derive(Debug, Error)]
 enum Ended {
     #[error("the control plane can't be reached")]
     Connect(#[from] tonic::transport::Error),
-    #[error("the control plane ended the stream")]
+    #[error("{}", if broke(.0) { "the connection broke" } else { "the control plane ended the stream" })]
     Refused(#[from] tonic::Status),
     #[error("nothing was heard for three heartbeats")]
     Silence,
     #[error("the control plane closed the stream")]
     Closed,
+    #[error("what was refused before is asked for once more")]
+    Again,
     #[error("the control plane goes away and is looked for again within {0:?}")]
     Asked(Duration),
 }
@@ -80,42 +84,8 @@ pub(crate) async fn restore<N: Install>(
 ) -> Follower<N> {
     let mut follower = Follower::new(control, node, state);
     follower.holder.restore().await;
+    follower.state.set_log(follower.holder.place().log.standing());
     follower
-}
-
-/// How long the pauses between attempts may be: twice as long each time, until a stream was healthy.
-pub(crate) struct BackOff(Duration);
-
-impl Default for BackOff {
-    fn default() -> Self {
-        Self(BACK_OFF.0)
-    }
-}
-
-impl BackOff {
-    /// The next pause after an attempt that failed.
-    pub(crate) fn pause(&mut self) -> Duration {
-        jitter(self.ceiling_after(Duration::ZERO))
-    }
-
-    /// The longest the next pause may be, after an attempt or a stream of this length.
-    fn ceiling_after(&mut self, lived: Duration) -> Duration {
-        if lived >= HEALTHY {
-            self.0 = BACK_OFF.0;
-        }
-        let ceiling = self.0;
-        self.0 = ceiling.saturating_mul(2).min(BACK_OFF.1);
-        ceiling
-    }
-}
-
-/// A length drawn evenly between zero and `ceiling`; all of it where there is no randomness.
-pub(crate) fn jitter(ceiling: Duration) -> Duration {
-    let mut random = [0_u8; 4];
-    match aws_lc_rs::rand::fill(&mut random) {
-        Ok(()) => ceiling.mul_f64(f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX)),
-        Err(_) => ceiling,
-    }
 }
 
 /// Who follows the control plane.
@@ -125,13 +95,16 @@ pub(crate) struct Follower<N> {
     holder: Holder<N>,
     state: Arc<PolicyState>,
     outage: Outage,
+    /// Whether whoever is followed anchors segments.
+    anchors: watch::Sender<bool>,
 }
 
 impl<N: Install> Follower<N> {
     fn new(control: Control, node: Arc<N>, state: Arc<PolicyState>) -> Self {
         let Control { way, boot_id, place } = control;
         let holder = Holder::new(place, node, state.clone());
-        Self { way, boot_id, holder, state, outage: Outage::default() }
+        let anchors = watch::Sender::new(false);
+        Self { way, boot_id, holder, state, outage: Outage::default(), anchors }
     }
 
     /// Follows the control plane until `stop`.
@@ -144,8 +117,9 @@ impl<N: Install> Follower<N> {
             let Some(Err(reason)) = ended else { break };
             self.tell(&reason);
             self.holder.lives();
+            let _asked_for_by_the_next_stream = self.holder.tries_again().await;
             self.holder.save().await;
-            let ceiling = back_off.ceiling_after(began.elapsed());
+            let ceiling = back_off.ceiling_after(Met::by(&reason), began.elapsed());
             let pause = jitter(if let Ended::Asked(within) = reason { ceiling.max(within) } else { ceiling });
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 break;
@@ -176,7 +150,9 @@ impl<N: Install> Follower<N> {
 
     /// One stream, from Hello to its end; `Ok` is never returned.
     async fn session(&mut self) -> Result<(), Ended> {
+        self.holder.place().log.begins();
         let channel = self.way.connect().await?;
+        self.anchors.send_replace(false);
         let (say, sayings) = mpsc::channel(16);
         let hello = self.hello();
         let _ = say.send(message(Saying::Hello(hello))).await;
@@ -192,6 +168,9 @@ impl<N: Install> Follower<N> {
             // A closed channel means the stream ended; on the next one it is said again.
             let _ = told.send(message(Saying::DrainDone(done))).await;
         });
+        let anchoring = drained.shelf().report(self.anchors.subscribe(), |segments| async move {
+            let _ = told.send(message(Saying::Segments(segments))).await;
+        });
         let reading = async {
             teller.read(stream, pass).await;
             // What was passed on is still to be heard.
@@ -202,6 +181,7 @@ impl<N: Install> Follower<N> {
             ended = self.listen(heard, say) => ended,
             never = reading => never,
             () = reporting => Err(Ended::Closed),
+            () = anchoring => Err(Ended::Closed),
         }
     }
 
@@ -223,6 +203,7 @@ impl<N: Install> Follower<N> {
                         u64::from(welcome.heartbeat_interval_ms.clamp(100, 60_000)) * 3,
                     );
                     self.state.set_connected(true);
+                    self.anchors.send_replace(welcome.capabilities.iter().any(|word| word == SEGMENTS));
                     self.outage.over();
                     tracing::info!(
                         session = welcome.session,
@@ -233,8 +214,12 @@ impl<N: Install> Follower<N> {
                 Some(Said::Heartbeat(heartbeat)) => {
                     self.heard(&heartbeat, &say);
                     self.holder.save().await;
+                    if self.holder.tries_again().await {
+                        return Err(Ended::Again);
+                    }
                 }
                 Some(Said::Secrets(sealed)) => self.holder.renew(sealed).await,
+                Some(Said::AuditCheckpoint(shown)) => self.shown(shown, &say).await,
                 Some(Said::SnapshotBegin(begin)) => {
                     let nonce = begin.nonce;
                     assembly = match Assembly::begin(begin) {
@@ -258,10 +243,10 @@ impl<N: Install> Follower<N> {
                     }
                 }
                 Some(Said::Reconnect(reconnect)) => {
-                    return Err(Ended::Asked(Duration::from_millis(reconnect.within_ms).min(BACK_OFF.1)));
+                    return Err(Ended::Asked(Duration::from_millis(reconnect.within_ms).min(FAR)));
                 }
-                // Statements and drains were taken over before they came here.
-                Some(Said::Drain(_) | Said::Undrain(_) | Said::Revocations(_) | Said::Kills(_)) | None => {
+                // The others were taken over before they came here.
+                Some(_) | None => {
                     tracing::warn!("the control plane said something this build does not know");
                 }
             }
@@ -281,12 +266,13 @@ impl<N: Install> Follower<N> {
             schema: SCHEMA,
             hpke_public_key: self.holder.place().key.public().to_vec(),
             applied: self.state.applied().map(|v| v.to_wire()),
-            capabilities: vec![DELTA.to_owned()],
+            capabilities: vec![DELTA.to_owned(), WITNESS.to_owned()],
             revocation_seq: self.holder.node().overlay().revocation_seq(),
             kill_seq: self.holder.node().overlay().kill_seq(),
             revocation_epoch,
             kill_epoch,
             drain: self.holder.node().drains().id(),
+            audit_log_size: self.holder.place().log.standing().size,
             ..Hello::default()
         }
     }
@@ -296,7 +282,10 @@ impl<N: Install> Follower<N> {
         let theirs = heartbeat.server_time.as_ref().and_then(proto::convert::instant);
         let overlay = self.holder.node().overlay();
         overlay.heard(heartbeat.revocation_seq, heartbeat.kill_seq);
-        self.state.heard(theirs, overlay.knows_revoked(heartbeat.epoch, heartbeat.revocation_seq));
+        // Of a control plane that has nothing for this scope yet it proves that it is there, and nothing of the policy in force.
+        if heartbeat.head_revision > 0 || self.state.applied().is_none() {
+            self.state.heard(theirs, overlay.knows_revoked(heartbeat.epoch, heartbeat.revocation_seq));
+        }
         let status = NodeStatus {
             applied: self.state.applied().map(|v| v.to_wire()),
             confirmed_age_ms: (age * 1000.0) as u64,
@@ -311,6 +300,24 @@ impl<N: Install> Follower<N> {
         self.holder.lives();
     }
 
+    /// What it is shown of the audit log is held to what it has seen.
+    async fn shown(&self, shown: AuditCheckpoint, say: &mpsc::Sender<NodeMessage>) {
+        let epoch = self.state.applied().map_or(0, |applied| applied.epoch);
+        let (place, _) = self.holder.shared();
+        let heard = tokio::task::spawn_blocking(move || {
+            let witnessed = place.log.hears(&shown, epoch);
+            place.enforced.saw(place.log.place());
+            witnessed
+        });
+        match heard.await {
+            Ok(witnessed) => {
+                self.state.set_log(self.holder.place().log.standing());
+                self.answer(say, Saying::Witnessed(witnessed)).await;
+            }
+            Err(error) => tracing::error!(%error, "what is shown of the audit log was not looked at"),
+        }
+    }
+
     async fn complete(&mut self, assembly: Assembly, end: &SnapshotEnd) -> Saying {
         let began = Instant::now();
         let nonce = assembly.nonce;
@@ -318,8 +325,13 @@ impl<N: Install> Follower<N> {
             return self.nack(nonce, 0, refusal);
         }
         let offer = assembly.into_offer();
-        match self.holder.apply(&offer).await {
+        let taken = match self.holder.admits(&offer) {
+            Ok(()) => self.holder.apply(&offer).await,
+            Err(refusal) => Err(refusal),
+        };
+        match taken {
             Ok(version) => {
+                self.enters(version).await;
                 let apply_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
                 self.state.set_took(apply_us);
                 let persisted = self.holder.persist(offer).await;
@@ -328,10 +340,24 @@ impl<N: Install> Follower<N> {
                 Saying::Ack(Ack { nonce, applied: Some(version.to_wire()), apply_us, persisted })
             }
             Err(refusal) => {
+                self.state.set_log(self.holder.place().log.standing());
                 let revision = proto::sync::Envelope::decode(offer.envelope).map_or(0, |e| e.revision);
                 self.nack(nonce, revision, refusal)
             }
         }
+    }
+
+    /// What is in force says which audit log is believed.
+    async fn enters(&self, version: Version) {
+        let (place, _) = self.holder.shared();
+        let entered = tokio::task::spawn_blocking(move || {
+            place.log.enters(&version);
+            place.enforced.saw(place.log.place());
+        });
+        if let Err(error) = entered.await {
+            tracing::error!(%error, "what the audit log is held to is not on disk");
+        }
+        self.state.set_log(self.holder.place().log.standing());
     }
 
     fn nack(&self, nonce: u64, revision: i64, refusal: Refusal) -> Saying {

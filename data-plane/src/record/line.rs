@@ -12,22 +12,27 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 use super::{Attempt, Record, Ruling};
 
-/// Appends the line, with its line feed.
-pub(super) fn write(record: &Record, out: &mut Vec<u8>) {
+/// Appends the line of a record with a number of a process, without its closing brace, which comes after what chains it.
+pub(super) fn write(record: &Record, (seq, boot_id): (u64, &str), out: &mut Vec<u8>) {
     let start = out.len();
-    if serde_json::to_writer(&mut *out, &Line(record)).is_err() {
+    if serde_json::to_writer(&mut *out, &Line { seq, boot_id, record }).is_err() {
         // Writing to memory fails for no value of ours; half a line must not stay all the same.
         out.truncate(start);
         return;
     }
-    out.push(b'\n');
+    out.pop();
 }
 
-struct Line<'r>(&'r Record);
+/// A record, where it is written.
+struct Line<'r> {
+    seq: u64,
+    boot_id: &'r str,
+    record: &'r Record,
+}
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let r = self.0;
+        let r = self.record;
         let mut map = serializer.serialize_map(None)?;
         macro_rules! put {
             ($name:literal, $value:expr) => {
@@ -41,6 +46,8 @@ impl Serialize for Line<'_> {
                 }
             };
         }
+        put!("seq", self.seq);
+        put!("bootId", self.boot_id);
         put!("requestId", Spelled(r.id));
         put!("time", Spelled(Timestamp::from_microsecond(r.received.0).unwrap_or_default()));
         put!("door", r.door.as_str());
@@ -252,10 +259,9 @@ mod tests {
             failure: Some(Failure { kind: "reset", why: "it \"broke\"".to_owned() }),
         }];
         let mut out = b"before\n".to_vec();
-        write(&record, &mut out);
+        write(&record, (12, "b-1"), &mut out);
         let expected = r#"before
-{"requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}]}
-"#;
+{"seq":12,"bootId":"b-1","requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}]"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

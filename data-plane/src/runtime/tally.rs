@@ -5,13 +5,13 @@
 //! a request that was refused by it does not count. Only the newest are remembered. A runtime that nobody holds any more is gone: one
 //! that stays shows in [`Revisions::alive`].
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use http::StatusCode;
 use parking_lot::Mutex;
 use proto::code::ErrorCode;
-use proto::sync::RevisionTally;
+use proto::sync::{CodeTally, RevisionTally};
 
 use super::Runtime;
 use crate::policy::Version;
@@ -25,6 +25,8 @@ pub(crate) struct Tally {
     requests: AtomicU64,
     errors: AtomicU64,
     denials: AtomicU64,
+    /// What policy and limits refused, by code.
+    refusals: Mutex<BTreeMap<ErrorCode, u64>>,
 }
 
 impl Tally {
@@ -35,7 +37,12 @@ impl Tally {
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let Some(code) = code else { return };
-        if is_denial(code) {
+        if code.is_denial() || code.is_of_limits() {
+            let mut refusals = self.refusals.lock();
+            let count = refusals.entry(code).or_default();
+            *count = count.saturating_add(1);
+        }
+        if code.is_denial() {
             self.denials.fetch_add(1, Ordering::Relaxed);
         } else if is_error(code) {
             self.errors.fetch_add(1, Ordering::Relaxed);
@@ -50,8 +57,13 @@ impl Tally {
             errors: read(&self.errors),
             denials: read(&self.denials),
             digest: version.digest.to_vec(),
+            refusals: self.refusals.lock().iter().map(told).collect(),
         }
     }
+}
+
+fn told((code, requests): (&ErrorCode, &u64)) -> CodeTally {
+    CodeTally { code: code.as_str().to_owned(), requests: *requests }
 }
 
 /// Whether it was refused by something that no snapshot says, so that its refusal tells nothing of one.
@@ -65,11 +77,6 @@ fn is_above(code: ErrorCode) -> bool {
             | ErrorCode::PolicyUnavailable
             | ErrorCode::ShuttingDown
     )
-}
-
-/// Whether policy refused it.
-fn is_denial(code: ErrorCode) -> bool {
-    code == ErrorCode::ModelNotFound || code.row().http == StatusCode::FORBIDDEN
 }
 
 /// Whether it failed for a reason that is not the caller's: a deadline of its own is.
@@ -140,18 +147,22 @@ mod tests {
             tally.count(code);
         }
         let version = Version { epoch: 1, revision: 3, digest: [9; 32] };
-        let told = |requests, errors, denials| {
-            let digest = version.digest.to_vec();
-            RevisionTally { revision: 3, requests, errors, denials, digest }
+        let told = |[requests, errors, denials]: [u64; 3], codes: &[ErrorCode]| {
+            let one = |code: &ErrorCode| CodeTally { code: code.to_string(), requests: 1 };
+            let (digest, refusals) = (version.digest.to_vec(), codes.iter().map(one).collect());
+            RevisionTally { revision: 3, requests, errors, denials, digest, refusals }
         };
-        assert_eq!(tally.told(&version), told(7, 0, 0));
+        let limit = ErrorCode::RateLimitExceeded;
+        assert_eq!(tally.told(&version), told([7, 0, 0], &[limit]));
         for code in [ErrorCode::UpstreamError, ErrorCode::Internal, ErrorCode::UpstreamCredential] {
             tally.count(Some(code));
         }
         for code in [ErrorCode::RuleForbids, ErrorCode::ModelNotFound, ErrorCode::NotEntitled] {
             tally.count(Some(code));
         }
-        assert_eq!(tally.told(&version), told(13, 3, 3));
+        // What policy and limits refused is told by code, so that what the callers did themselves can be told from the rest.
+        let codes = [ErrorCode::ModelNotFound, ErrorCode::NotEntitled, ErrorCode::RuleForbids, limit];
+        assert_eq!(tally.told(&version), told([13, 3, 3], &codes));
         // What stands above every snapshot says nothing of one.
         for code in [
             ErrorCode::SwitchedOff,
@@ -163,7 +174,7 @@ mod tests {
         ] {
             tally.count(Some(code));
         }
-        assert_eq!(tally.told(&version), told(13, 3, 3));
+        assert_eq!(tally.told(&version), told([13, 3, 3], &codes));
     }
 
     #[test]

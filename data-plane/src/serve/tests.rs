@@ -27,6 +27,7 @@ async fn started(control: &ControlPlane) -> DataPlane {
 fn config(control: &ControlPlane) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     Config {
+        decisions: Default::default(),
         listen: Listen { inference: any, ops: any, ..Listen::default() },
         control: control.config(),
         state: State { dir: control.home().join("state"), ..State::default() },
@@ -148,7 +149,9 @@ async fn case_99_what_is_in_flight_ends_whole_and_nothing_new_begins() {
     let outbox = control.home().join("state/outbox");
     let written: Vec<String> = std::fs::read_dir(outbox)
         .unwrap()
-        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
     assert_eq!(written.concat().lines().count(), 1, "its record is on disk: {written:?}");
 }

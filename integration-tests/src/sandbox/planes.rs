@@ -58,6 +58,7 @@ pub(super) fn data_config(home: &Path, geo: Geo, control: &ControlPlane) -> Resu
             ..data::Control::default()
         },
         state: data::State { dir: home.to_owned(), ..data::State::default() },
+        decisions: data::Decisions::default(),
         policy: data::Policy::default(),
         upstream: data::Upstream { allow_loopback: true, ..data::Upstream::default() },
         bounds: data::Bounds::default(),

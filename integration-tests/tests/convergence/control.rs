@@ -11,6 +11,7 @@ use anyhow::Result;
 use control_plane::actor::Actor;
 use control_plane::api::sync::SyncService;
 use control_plane::ca::{Authority, LEAF_VALIDITY};
+use control_plane::checkpoints::Checkpoints;
 use control_plane::config::Length;
 use control_plane::config::RolloutConfig;
 use control_plane::issue::{self, Wanted};
@@ -84,7 +85,10 @@ async fn serve(dir: &Path, desk: Arc<Mutex<Desk>>) -> Result<()> {
     };
     tokio::spawn(rollout::run(publisher.clone(), nodes.clone(), config.clone(), stop.clone()));
     let signers = Signers::open(publisher.store(), publisher.vault().sealer(), (&authority, 1)).await?;
+    let checkpoints = Checkpoints::open(publisher.store(), publisher.vault().sealer(), 1).await?;
+    tokio::spawn(checkpoints.clone().run(HEARTBEAT, stop.clone()));
     let service = SyncService::new((publisher.clone(), signers), nodes.clone(), HEARTBEAT, stop);
+    let service = service.witnessed(checkpoints);
     let own = authority.issue_server(&[CONTROL.0.to_owned()], LEAF_VALIDITY)?;
     let tls = ServerTlsConfig::new()
         .identity(Identity::from_pem(&own.certificate_pem, own.key_pem.as_bytes()))

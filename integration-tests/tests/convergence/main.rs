@@ -9,7 +9,7 @@
 //! A store that is restored from an older copy forgets what was published since, and is given epochs until one is above every node's,
 //! as an operator does who looks at the nodes.
 //!
-//! 40 seeds, which take a minute on two cores that are busy with other tests; 1,000 with `CHANCERY_LONG`; with `CHANCERY_SEED` that
+//! 50 seeds, which take a minute on two cores that are busy with other tests; 1,000 with `CHANCERY_LONG`; with `CHANCERY_SEED` that
 //! one, told event by event.
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ fn seeds() -> (u64, u64) {
     match one {
         Some(seed) => (seed, seed + 1),
         None if std::env::var_os("CHANCERY_LONG").is_some() => (0, 1_000),
-        None => (0, 40),
+        None => (0, 50),
     }
 }
 

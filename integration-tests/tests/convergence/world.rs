@@ -405,6 +405,8 @@ impl World {
             let age = node.confirmed_age();
             let fresh = age.is_some_and(|age| age < 2.0 * HEARTBEAT.as_secs_f64());
             ensure!(fresh, "`{}` heard nothing for {age:?} s", seat.name);
+            let (size, inconsistent) = node.witnessed();
+            ensure!(size > 0 && !inconsistent, "`{}` has seen {size} events: {inconsistent}", seat.name);
             for key in &desk.revoked {
                 let verdict = node.verdict(key);
                 ensure!(

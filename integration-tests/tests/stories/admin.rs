@@ -2,6 +2,8 @@
 //!
 //! The stories are made from the descriptors: a kind or an RPC that is added tomorrow is called by them, or they fail.
 
+mod others;
+
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
@@ -12,6 +14,8 @@ use integration_tests::{
     scene::Scene,
 };
 use serde_json::{Value, json};
+
+use others::other_methods;
 
 const ADMIN: &str = "chancery.admin.v1";
 
@@ -117,195 +121,6 @@ async fn standard_methods(caller: &Anything, noun: &Noun) -> Result<()> {
 
 fn told(refusal: proto::status::Refusal) -> anyhow::Error {
     anyhow::anyhow!("{refusal:?}")
-}
-
-/// The calls that are not one of the five.
-async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
-    let spec = json!({"tenant": "acme", "principal": "ada@example.org", "team": "research"});
-    let key = caller
-        .call("chancery.admin.v1.KeysService/CreateKey", json!({"key": {"spec": spec}}))
-        .await?
-        .map_err(told)?;
-    let name = key["key"]["name"].as_str().unwrap().to_owned();
-    let read =
-        caller.call("chancery.admin.v1.KeysService/GetKey", json!({"name": name})).await?.map_err(told)?;
-    assert_eq!(read, key["key"]);
-    assert!(!read.to_string().contains(key["secret"].as_str().unwrap().rsplit('_').next().unwrap()));
-    let keys = caller
-        .call("chancery.admin.v1.KeysService/ListKeys", json!({"parent": "tenants/acme"}))
-        .await?
-        .map_err(told)?;
-    assert!(keys["keys"].as_array().unwrap().contains(&read));
-    let dead =
-        caller.call("chancery.admin.v1.KeysService/RevokeKey", json!({"name": name})).await?.map_err(told)?;
-    assert!(dead["revokeTime"].is_string(), "{dead}");
-
-    let revisions =
-        caller.call("chancery.admin.v1.RevisionsService/ListRevisions", json!({})).await?.map_err(told)?;
-    let newest = &revisions["revisions"][0];
-    assert_eq!(newest["revision"], dead["revision"]);
-    let one = caller
-        .call("chancery.admin.v1.RevisionsService/GetRevision", json!({"name": newest["name"]}))
-        .await?
-        .map_err(told)?;
-    assert_eq!(one["changes"][0]["name"], name.as_str());
-
-    let events =
-        caller.call("chancery.admin.v1.AuditService/ListAuditEvents", json!({})).await?.map_err(told)?;
-    let event = &events["auditEvents"][0];
-    assert_eq!(event["action"], "chancery.admin.v1.KeysService/RevokeKey");
-    assert_eq!((&event["outcome"], &event["revision"]), (&json!("ok"), &dead["revision"]));
-    let one = caller
-        .call("chancery.admin.v1.AuditService/GetAuditEvent", json!({"name": event["name"]}))
-        .await?
-        .map_err(told)?;
-    assert_eq!(&one, event);
-
-    let asked = json!({"reason": "a drill"});
-    let begun = caller.call("chancery.admin.v1.RevisionsService/BumpEpoch", asked).await?.map_err(told)?;
-    assert_eq!((&begun["epoch"], begun.get("changes")), (&json!(2), None), "{begun}");
-
-    house.enforced(begun["revision"].as_i64().unwrap()).await?;
-    let nodes = caller.call("chancery.admin.v1.NodesService/ListNodes", json!({})).await?.map_err(told)?;
-    let geos: Vec<&str> =
-        nodes["nodes"].as_array().unwrap().iter().map(|node| node["geo"].as_str().unwrap()).collect();
-    assert_eq!(geos, ["eu", "us"]);
-    assert_eq!(nodes["nodes"][0]["state"], "connected");
-    let asked = json!({"geo": "eu", "node": "third", "valid": "10m"});
-    let made = caller.call("chancery.admin.v1.NodesService/EnrolNode", asked).await?.map_err(told)?;
-    assert!(made["token"].as_str().unwrap().starts_with("chyn_"), "{made}");
-    let name = json!({"name": made["node"]});
-    let third = caller.call("chancery.admin.v1.NodesService/GetNode", name.clone()).await?.map_err(told)?;
-    assert_eq!((&third["name"], &third["state"]), (&json!("nodes/third"), &json!("awaited")));
-    tokens(caller).await?;
-    drained(caller, &name).await?;
-    let gone = caller.call("chancery.admin.v1.NodesService/RevokeNode", name.clone()).await?.map_err(told)?;
-    assert!(gone["revokeTime"].is_string() && gone["state"] == "revoked", "{gone}");
-    caller.call("chancery.admin.v1.NodesService/ForgetNode", name.clone()).await?.map_err(told)?;
-    assert!(caller.call("chancery.admin.v1.NodesService/GetNode", name).await?.is_err());
-
-    let file =
-        json!({"path": "a.yaml", "text": crate::policy::rule("extra", "forbid", "purpose == 'x'", "")});
-    let applied = caller
-        .call("chancery.admin.v1.PolicyService/Apply", json!({"files": [file.clone()]}))
-        .await?
-        .map_err(told)?;
-    assert_eq!(applied["changes"], json!([{"kind": "Rule", "name": "rules/extra", "change": "created"}]));
-    let export = caller
-        .call("chancery.admin.v1.PolicyService/Export", json!({"kinds": ["Rule"]}))
-        .await?
-        .map_err(told)?;
-    assert!(export["text"].as_str().unwrap().contains("name: extra"), "{export}");
-    let deleted = caller
-        .call("chancery.admin.v1.PolicyService/Delete", json!({"files": [file.clone()]}))
-        .await?
-        .map_err(told)?;
-    assert_eq!(deleted["changes"], json!([{"kind": "Rule", "name": "rules/extra", "change": "deleted"}]));
-    staged(caller, file.clone()).await?;
-    proposed(caller, file).await?;
-    switched_off(caller).await?;
-    let question = json!({
-        "principal": "tenants/acme/principals/ada@example.org", "team": "research", "model": "sim-gemini-pro",
-        "operation": "chat", "geo": "eu",
-    });
-    let why = caller.call("chancery.admin.v1.PolicyService/Explain", question).await?.map_err(told)?;
-    assert_eq!(
-        (&why["effect"], &why["reasons"][0]["code"]),
-        (&json!("deny"), &json!("residency_unsatisfied"))
-    );
-    assert_eq!(why["candidates"][0]["endpoint"], "endpoints/sim-gemini-pro-us");
-    assert_eq!(why["matchedGrants"], json!(["tenants/acme/grants/research-chat"]));
-    Ok(())
-}
-
-/// The token of a node that never came, listed and taken back.
-async fn tokens(caller: &Anything) -> Result<()> {
-    let call = async |method: &str, asked: Value| {
-        let rpc = format!("chancery.admin.v1.EnrolmentTokensService/{method}");
-        caller.call(&rpc, asked).await?.map_err(told)
-    };
-    let listed = call("ListEnrolmentTokens", json!({})).await?;
-    let token = &listed["enrolmentTokens"][0];
-    assert_eq!((&token["node"], &token["state"]), (&json!("geos/eu/nodes/third"), &json!("unused")));
-    assert_eq!(token["creator"], "platform/root");
-    let withdrawn = call("WithdrawEnrolmentToken", json!({"name": token["name"]})).await?;
-    assert_eq!((&withdrawn["name"], &withdrawn["state"]), (&token["name"], &json!("withdrawn")));
-    Ok(())
-}
-
-/// A node that is to take no requests, and then is.
-async fn drained(caller: &Anything, name: &Value) -> Result<()> {
-    let call = async |method: &str, asked: Value| {
-        let rpc = format!("chancery.admin.v1.NodesService/{method}");
-        caller.call(&rpc, asked).await?.map_err(told)
-    };
-    let asked = json!({"name": name["name"], "reason": "a drill", "within": "1m"});
-    let drained = call("DrainNode", asked).await?;
-    assert_eq!(drained["drain"]["withinMs"], 60_000, "{drained}");
-    assert!(call("UndrainNode", name.clone()).await?.get("drain").is_none());
-    Ok(())
-}
-
-/// Something that is switched off, and lifted again.
-async fn switched_off(caller: &Anything) -> Result<()> {
-    let call = async |method: &str, asked: Value| {
-        let rpc = format!("chancery.admin.v1.KillsService/{method}");
-        caller.call(&rpc, asked).await?.map_err(told)
-    };
-    let spec =
-        json!({"target": "model", "resource": "models/sim-gpt-4o", "mode": "drain", "reason": "a drill"});
-    let made = call("CreateKill", json!({"killId": "drill", "kill": {"spec": spec}})).await?;
-    assert_eq!(call("GetKill", json!({"name": "kills/drill"})).await?, made);
-    assert_eq!(call("ListKills", json!({})).await?["kills"], json!([made]));
-    call("DeleteKill", json!({"name": "kills/drill"})).await?;
-    Ok(())
-}
-
-/// A change that is proposed, seen, and decided; who proposed it may not approve it.
-async fn proposed(caller: &Anything, file: Value) -> Result<()> {
-    let call = async |method: &str, asked: Value| {
-        let rpc = format!("chancery.admin.v1.ProposalsService/{method}");
-        caller.call(&rpc, asked).await
-    };
-    let asked = json!({"files": [file], "propose": true});
-    let applied = caller.call("chancery.admin.v1.PolicyService/Apply", asked).await?.map_err(told)?;
-    let name = json!({"name": applied["proposal"]});
-    let got = call("GetProposal", name.clone()).await?.map_err(told)?;
-    assert_eq!((&got["state"], &got["files"][0]["path"]), (&json!("pending"), &json!("a.yaml")));
-    let listed = call("ListProposals", json!({})).await?.map_err(told)?;
-    assert_eq!(listed["proposals"][0]["name"], applied["proposal"]);
-    let refused = call("ApproveProposal", name.clone()).await?.unwrap_err();
-    assert!(format!("{refused:?}").contains("another principal is to approve it"), "{refused:?}");
-    let ended = call("RejectProposal", name).await?.map_err(told)?;
-    assert_eq!((&ended["state"], &ended["rejecter"]), (&json!("rejected"), &got["proposer"]), "{ended}");
-    Ok(())
-}
-
-/// A staged change, steered and taken back.
-async fn staged(caller: &Anything, file: Value) -> Result<()> {
-    let call = async |method: &str, asked: Value| {
-        let rpc = format!("chancery.admin.v1.RolloutsService/{method}");
-        caller.call(&rpc, asked).await
-    };
-    let asked = json!({"files": [file], "staged": true, "manual": true});
-    let applied = caller.call("chancery.admin.v1.PolicyService/Apply", asked).await?.map_err(told)?;
-    let name = json!({"name": applied["rollout"]});
-    let got = call("GetRollout", name.clone()).await?.map_err(told)?;
-    // A geo of one node is one stage.
-    assert_eq!((&got["manual"], got["stages"].as_array().map(Vec::len)), (&json!(true), Some(2)));
-    let listed = call("ListRollouts", json!({})).await?.map_err(told)?;
-    assert_eq!(listed["rollouts"][0]["name"], applied["rollout"]);
-    assert_eq!(call("PauseRollout", name.clone()).await?.map_err(told)?["state"], "paused");
-    let refused = call("ApproveRollout", name.clone()).await?.unwrap_err();
-    assert!(format!("{refused:?}").contains("it is paused, not waiting"), "{refused:?}");
-    assert_eq!(call("ResumeRollout", name.clone()).await?.map_err(told)?["state"], "progressing");
-    let ended = call("AbortRollout", name).await?.map_err(told)?;
-    assert_eq!(
-        (&ended["state"], ended["rollbackRevision"].is_number()),
-        (&json!("aborted"), true),
-        "{ended}"
-    );
-    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

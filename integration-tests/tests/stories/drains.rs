@@ -133,6 +133,8 @@ async fn a_drained_node_lets_streams_end_takes_no_more_and_stays_so_over_a_resta
             "{event}"
         );
         assert_eq!((&event["resource"], &event["outcome"]), (&json!("geos/eu/nodes/eu-1"), &json!("ok")));
+        // What begins and ends is the drain, not the node.
+        assert_eq!(event["changes"][0]["name"], "geos/eu/nodes/eu-1/drain", "{event}");
     }
 }
 

@@ -116,6 +116,10 @@ async fn a_token_that_is_not_good_is_refused_in_the_same_words_whatever_is_wrong
     let id = used.split('_').nth(1).unwrap();
     let of_token = events.iter().filter(|event| event.actor == format!("enrolmentTokens/{id}"));
     assert_eq!(of_token.map(|event| event.outcome.as_str()).collect::<Vec<_>>(), ["permission_denied", "ok"]);
+    assert!(events.iter().filter(|event| event.action.ends_with("Enrolment/Enrol")).all(|event| {
+        (event.source.as_str(), event.address.as_str()) == ("sync", "127.0.0.1")
+            && (event.method == "enrolment_token" || event.actor == "unknown")
+    }));
     assert!(events.iter().any(|event| event.action.ends_with("NodesService/EnrolNode")
         && event.actor == "platform/root"
         && event.resource == "geos/eu/nodes/a"));
@@ -330,6 +334,7 @@ async fn a_certificate_is_renewed_before_it_ends_and_the_next_stream_shows_it() 
             && event.outcome == "ok"
             && event.reason.starts_with("until 2")
             && event.resource.starts_with("geos/eu/nodes/a/certificates/")
+            && (event.method.as_str(), event.address.as_str()) == ("node_certificate", "127.0.0.1")
     });
     let serials: std::collections::BTreeSet<&str> = renewals.iter().map(|it| it.resource.as_str()).collect();
     assert!(of_node && renewals.len() >= 2 && serials.len() == renewals.len(), "{renewals:?}");

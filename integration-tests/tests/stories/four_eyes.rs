@@ -241,7 +241,9 @@ async fn two_at_their_terminals_propose_see_approve_and_reject() {
     let (scene, [root, boss], file) = terminals(Duration(60 * 60 * 1_000_000)).await.unwrap();
     let alone = boss.fails(&["apply", "-f", &file]).await;
     assert!(alone.contains("chancery apply --propose"), "{alone}");
-    let proposed = boss.does(&["apply", "-f", &file, "--propose", "--reason", "too much of it"]).await;
+    let proposed = boss
+        .does(&["apply", "-f", &file, "--propose", "--reason", "too much of it", "--ticket", "CHG-9"])
+        .await;
     assert!(proposed.contains("chancery proposals approve proposals/1"), "{proposed}");
     let listed = root.does(&["proposals", "list"]).await;
     let row = listed.lines().nth(1).unwrap();
@@ -262,6 +264,24 @@ async fn two_at_their_terminals_propose_see_approve_and_reject() {
     assert!(approved.contains("enforced by 2 nodes"), "{approved}");
     let forbidden = Some("rule_forbids".to_owned());
     assert_eq!(said(&scene, "gossip").await.unwrap(), [forbidden.clone(), forbidden.clone()]);
+
+    // Who proposed it is found as its author, and the log of acts says with what right.
+    let found = root.does(&["revisions", "list", "--author", "boss", "-o", "json"]).await;
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let revision = &found["revisions"][0];
+    assert_eq!(revision["proposer"], "tenants/acme/principals/boss", "{found}");
+    assert_eq!((&revision["actor"], &revision["proposal"]), (&json!("platform/root"), &json!("proposals/1")));
+    // The approver's reason stands; the ticket is the proposal's, since the approver gave none.
+    assert_eq!((&revision["reason"], &revision["ticket"]), (&json!("so it is"), &json!("CHG-9")), "{found}");
+    let shown = root.does(&["revisions", "show", &revision["revision"].to_string()]).await;
+    assert!(shown.contains("proposed by tenants/acme/principals/boss as proposals/1"), "{shown}");
+    let logged =
+        root.does(&["audit", "list", "--resource", "proposals/1", "--limit", "1", "-o", "json"]).await;
+    assert!(logged.contains("CHG-9") && logged.contains("so it is"), "{logged}");
+    let event: serde_json::Value = serde_json::from_str(&logged).unwrap();
+    let event = event.get("auditEvents").unwrap_or(&event);
+    let approvals = &event.get(0).unwrap_or(event)["approvals"];
+    assert_eq!(*approvals, json!(["tenants/acme/principals/boss", "platform/root"]), "{logged}");
 
     // What is to go takes two as well, and may be kept.
     let proposed = root.does(&["delete", "-f", &file, "--propose", "--allow-shrink"]).await;

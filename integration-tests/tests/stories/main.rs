@@ -25,10 +25,18 @@ mod admin;
 mod answer;
 #[cfg(test)]
 mod answers;
+mod audited;
+mod auditor;
+#[cfg(test)]
+mod away;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod change;
+#[cfg(test)]
+mod crash_loops;
+#[cfg(test)]
+mod decisions;
 #[cfg(test)]
 mod descriptors;
 #[cfg(test)]
@@ -38,6 +46,8 @@ mod drains;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod fallback;
 #[cfg(test)]
 mod fields;
@@ -45,6 +55,8 @@ mod fields;
 mod four_eyes;
 #[cfg(test)]
 mod governance;
+#[cfg(test)]
+mod history;
 #[cfg(test)]
 mod manifest;
 #[cfg(test)]
@@ -59,6 +71,8 @@ mod parity;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod proved;
+#[cfg(test)]
 mod publish_kill;
 #[cfg(test)]
 mod python;
@@ -70,6 +84,8 @@ mod refusals;
 mod restored;
 #[cfg(test)]
 mod rollouts;
+#[cfg(test)]
+mod rotations;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
@@ -88,6 +104,8 @@ mod survival;
 mod telemetry;
 #[cfg(test)]
 mod unauthorised;
+#[cfg(test)]
+mod unseen;
 #[cfg(test)]
 mod upstream;
 #[cfg(test)]

@@ -122,6 +122,7 @@ async fn what_was_refused_is_in_the_log_without_its_content_and_found_by_who_wha
         request
             .header("x-chancery-reason", "a trial")
             .header("x-chancery-ticket", "CHG-7")
+            .header("user-agent", "a story")
             .send()
             .await
             .unwrap()
@@ -140,6 +141,9 @@ async fn what_was_refused_is_in_the_log_without_its_content_and_found_by_who_wha
         assert_eq!(said(&refused[0]), ["permission_denied", "a trial", "CHG-7"].map(|text| json!(text)));
         assert_eq!(said(&refused[1]), ["invalid_request", "a trial", "CHG-7"].map(|text| json!(text)));
         assert_eq!(refused[0]["actor"], "tenants/acme/principals/ada@example.org");
+        let via = |event: &Value| ["address", "method", "source", "client"].map(|name| event[name].clone());
+        assert_eq!(via(&refused[0]), ["127.0.0.1", "api_key", "rest", "a story"].map(|text| json!(text)));
+        assert_eq!(via(&refused[1])[1], "admin_token");
         assert!(
             !json!(refused).to_string().contains("5ec2e7") && refused[1]["changes"].is_null(),
             "{refused:?}"

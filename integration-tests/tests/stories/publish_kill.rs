@@ -8,9 +8,9 @@ use integration_tests::{
     sandbox::{Geo, QUICKSTART},
     wait::until,
 };
-use serde_json::Value;
 
 use crate::policy;
+use crate::proved::{Proved, proved};
 
 /// How often it is killed: 50 times, and 1,000 with `CHANCERY_LONG`.
 fn rounds() -> u32 {
@@ -32,25 +32,18 @@ fn change(round: u32) -> String {
     (0..TEAMS).map(team).chain([rule]).collect()
 }
 
-async fn read(house: &Household, path: &str) -> Result<Value> {
-    let token = std::fs::read_to_string(house.home().join("control/control-plane/admin.token"))?;
-    let request = reqwest::Client::new().get(format!("{}/v1/{path}", house.admin_url()));
-    let answer = request.bearer_auth(token.trim()).send().await?.error_for_status()?;
-    Ok(answer.json().await?)
-}
-
 /// The round that every team carries, and the head of history.
 async fn state(house: &Household) -> Result<(String, i64)> {
-    let page = read(house, "tenants/acme/teams?pageSize=1000").await?;
+    let page = house.read("tenants/acme/teams?pageSize=1000").await?;
     let teams = page["teams"].as_array().context("no teams")?;
     let rounds: Vec<&str> = teams.iter().filter_map(|team| team["labels"]["round"].as_str()).collect();
     assert_eq!(rounds.len(), TEAMS);
     let distinct: BTreeSet<&str> = rounds.into_iter().collect();
     assert_eq!(distinct.len(), 1, "half a change: {distinct:?}");
     let round = distinct.first().context("no round")?.to_string();
-    let page = read(house, "revisions?pageSize=1").await?;
+    let page = house.read("revisions?pageSize=1").await?;
     let head = page["revisions"][0]["revision"].as_i64().context("no revision")?;
-    let page = read(house, "auditEvents?pageSize=1").await?;
+    let page = house.read("auditEvents?pageSize=1").await?;
     let logged = page["auditEvents"][0]["revision"].as_i64().context("no event")?;
     assert_eq!(head, logged, "what was published last is what was logged last");
     Ok((round, head))
@@ -64,7 +57,8 @@ async fn case_102_killed_at_any_moment_of_publishing_it_leaves_no_half_change() 
     let whole = begun.elapsed();
     assert_eq!(state(&house).await.unwrap(), ("r0".to_owned(), head));
     let (mut round, mut kept, mut lost) = ("r0".to_owned(), 0, 0);
-    let rounds = rounds();
+    let (rounds, store) = (rounds(), house.home().join("control/control-plane"));
+    let mut found = Proved::default();
     for n in 1..=rounds {
         let text = change(n);
         // The moments lie evenly over one and a half times what it takes when nobody is killed.
@@ -74,6 +68,7 @@ async fn case_102_killed_at_any_moment_of_publishing_it_leaves_no_half_change() 
             () = tokio::time::sleep(moment) => None,
         };
         house.control.kill().unwrap();
+        found = proved(&store).await.unwrap();
         house.control.start_again().unwrap();
         let (found, at) =
             until("a control plane that answers", async || state(&house).await.ok()).await.unwrap();
@@ -92,6 +87,8 @@ async fn case_102_killed_at_any_moment_of_publishing_it_leaves_no_half_change() 
     }
     // It has to have been killed on both sides of the moment that decides.
     assert!(kept > 0 && lost > 0, "{kept} done, {lost} not: {whole:?}");
+    println!("killed {rounds} times, {kept} changes done and {lost} not; after the last: {found:?}");
+    assert!(found.revisions > 0 && found.checkpoints > 0);
     // Nodes never have what history has not, and take up again what it has.
     for geo in Geo::ALL {
         let applied = applied(&house, geo).await.unwrap();

@@ -119,6 +119,20 @@ async fn a_key_is_bound_to_its_models_and_geos(door: Door) -> Result<Scene> {
     Ok(scene)
 }
 
+async fn a_model_whose_endpoints_are_elsewhere_has_none_here_and_policy_goes_on(door: Door) -> Result<Scene> {
+    let endpoint = policy::vendor("over-there", "https://models.example", "US")
+        .replace("{provider:", "{geos: [us], provider:");
+    let scene =
+        Scene::with(door, &[endpoint, policy::model("sim-elsewhere", &["over-there"])].concat()).await?;
+    let refused = scene.refused(&Ask::chat("sim-elsewhere", "hello")).await?;
+    assert_eq!((refused.status, refused.code.as_str()), (403, "no_endpoint"), "{}", refused.message);
+    // The planes took that policy, and take the next.
+    scene.house.apply(&policy::rule("nothing-more", "forbid", "true", "")).await?;
+    let refused = scene.refused(&hello()).await?;
+    assert_eq!((refused.status, refused.code.as_str()), (403, "rule_forbids"));
+    Ok(scene)
+}
+
 async fn what_may_be_seen_and_not_used_is_forbidden_and_what_may_not_be_seen_is_not_there(
     door: Door,
 ) -> Result<Scene> {
@@ -190,6 +204,7 @@ stories! {
     a_key_ends_when_it_said_it_would,
     a_revoked_key_is_dead_on_both_planes,
     a_key_is_bound_to_its_models_and_geos,
+    a_model_whose_endpoints_are_elsewhere_has_none_here_and_policy_goes_on,
     what_may_be_seen_and_not_used_is_forbidden_and_what_may_not_be_seen_is_not_there,
     the_sixth_request_of_a_minute_is_told_when_to_come_back,
     a_budget_that_is_used_up_is_no_rate,

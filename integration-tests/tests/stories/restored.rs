@@ -92,7 +92,8 @@ async fn answers(house: &Household, geo: Geo, asked: (&str, &str), code: Option<
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_11_a_store_restored_from_a_backup_is_refused_until_its_epoch_is_bumped() {
     let mut house = Household::start(QUICKSTART, "").await.unwrap();
-    let (kept, lost) = (
+    let (kept, lost, other) = (
+        house.key("ada@example.org", "research").await.unwrap(),
         house.key("ada@example.org", "research").await.unwrap(),
         house.key("ada@example.org", "research").await.unwrap(),
     );
@@ -117,24 +118,57 @@ async fn case_11_a_store_restored_from_a_backup_is_refused_until_its_epoch_is_bu
         answers(&house, geo, (&kept, MODEL), Some("switched_off")).await.unwrap();
     }
 
+    // The log is signed for from time to time; what comes after the backup is witnessed once it was.
+    let list = "chancery.admin.v1.AuditService/ListAuditEvents";
+    let events = admin.call(list, json!({})).await.unwrap().unwrap();
+    let logged = events["auditEvents"][0]["sequence"].as_u64().unwrap();
+    let witnessed = |node: &Value| node["auditLogSize"].as_u64().is_some_and(|size| size >= logged);
+    for geo in Geo::ALL {
+        shows(&admin, geo, "a witness of what was done", witnessed).await.unwrap();
+    }
+
     // One node is away, and stays so until all is over.
     house.plane(Geo::Us).unwrap().kill().unwrap();
     ended(&mut house).await.unwrap();
     copy(&backup, &store).unwrap();
     house.control.start_again().unwrap();
     let admin = root(&house).await.unwrap();
-    let refusing = shows(&admin, Geo::Eu, "a refusal", |node| node["lastNack"]["code"] == "STALE_REVISION");
+    let refusing = shows(&admin, Geo::Eu, "that it knows more", |node| node["aheadEpoch"] == 1);
     let refusing = refusing.await.unwrap();
-    let why = refusing["lastNack"]["detail"].as_str().unwrap();
-    assert!(why.contains("its epoch is to be bumped"), "{why}");
     assert_eq!((&refusing["appliedRevision"], &refusing["appliedEpoch"]), (&json!(newest), &json!(1)));
     let head = refusing["headRevision"].as_i64().unwrap();
     assert!(head < newest && refusing["confirmedRevision"].as_i64().unwrap_or_default() < head, "{refusing}");
-    // What is published there meanwhile is refused as well.
-    house.apply(&policy::rule("meanwhile", "forbid", "purpose == 'x'", "")).await.unwrap();
-    shows(&admin, Geo::Eu, "another refusal", |node| node["lastNack"]["revision"] == json!(head + 1))
-        .await
-        .unwrap();
+    // What is published there meanwhile is for nobody who knows more, also when the store has caught up with it by number, and the
+    // node begins another stream.
+    let name = json!({"name": format!("tenants/acme/keys/{}", other.split('_').nth(1).unwrap())});
+    admin.call("chancery.admin.v1.KeysService/RevokeKey", name).await.unwrap().unwrap();
+    let another =
+        json!({"target": "model", "resource": "models/sim-gpt-4o", "mode": "deny", "reason": "another"});
+    let asked = json!({"killId": "another", "kill": {"spec": another}});
+    admin.call("chancery.admin.v1.KillsService/CreateKill", asked).await.unwrap().unwrap();
+    let mut head = head + 1;
+    while head <= newest {
+        house
+            .apply(&policy::rule("meanwhile", "forbid", &format!("purpose == 'x{head}'"), ""))
+            .await
+            .unwrap();
+        head += 1;
+    }
+    ended(&mut house).await.unwrap();
+    house.control.start_again().unwrap();
+    let admin = root(&house).await.unwrap();
+    let is_back = |node: &Value| node["state"] == "connected" && node["headRevision"] == json!(head);
+    let there = shows(&admin, Geo::Eu, "the node again", is_back).await.unwrap();
+    assert_eq!((&there["appliedRevision"], &there["aheadEpoch"]), (&json!(newest), &json!(1)), "{there}");
+    assert_eq!(told(&house, Geo::Eu, (&kept, MODEL)).await.unwrap().as_deref(), Some("switched_off"));
+    // It is another history, which its audit log tells: the node is a witness of it.
+    let is_told = |node: &Value| {
+        node["auditInconsistency"].as_str().is_some_and(|told| told.starts_with("the audit log was "))
+    };
+    shows(&admin, Geo::Eu, "that the log is another", is_told).await.unwrap();
+    let metrics = reqwest::get(format!("{}/metrics", house.ops_url(Geo::Eu).unwrap())).await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(metrics.contains("chancery_audit_log_inconsistent 1\n"), "{metrics}");
     assert_eq!(told(&house, Geo::Eu, (&kept, OTHER)).await.unwrap().as_deref(), Some("rule_forbids"));
     assert_eq!(told(&house, Geo::Eu, (&lost, MODEL)).await.unwrap().as_deref(), Some("key_revoked"));
 
@@ -146,16 +180,15 @@ async fn case_11_a_store_restored_from_a_backup_is_refused_until_its_epoch_is_bu
     let refused = ada.call(bump, json!({"reason": "a whim"})).await.unwrap().unwrap_err();
     assert_eq!(refused.code.as_str(), "permission_denied");
     let begun = admin.call(bump, json!({"reason": "restored from backup"})).await.unwrap().unwrap();
-    assert_eq!((&begun["epoch"], &begun["revision"]), (&json!(2), &json!(head + 2)), "{begun}");
-    let events =
-        admin.call("chancery.admin.v1.AuditService/ListAuditEvents", json!({})).await.unwrap().unwrap();
+    assert_eq!((&begun["epoch"], &begun["revision"]), (&json!(2), &json!(head + 1)), "{begun}");
+    let events = admin.call(list, json!({})).await.unwrap().unwrap();
     let event = &events["auditEvents"][0];
     assert_eq!((&event["action"], &event["reason"]), (&json!(bump), &json!("restored from backup")));
     assert_eq!((&event["revision"], &event["outcome"]), (&begun["revision"], &json!("ok")));
     assert!(event["actor"].as_str().is_some_and(|actor| actor.starts_with("platform/")), "{event}");
 
     let follows =
-        |node: &Value| node["confirmedRevision"] == json!(head + 2) && node["appliedEpoch"] == json!(2);
+        |node: &Value| node["confirmedRevision"] == json!(head + 1) && node["appliedEpoch"] == json!(2);
     shows(&admin, Geo::Eu, "the new epoch in eu", follows).await.unwrap();
     // The node that was away takes it from its disk on, and the other one from its own.
     house.plane(Geo::Us).unwrap().start_again().unwrap();
@@ -166,6 +199,11 @@ async fn case_11_a_store_restored_from_a_backup_is_refused_until_its_epoch_is_bu
         .await
         .unwrap();
     for geo in Geo::ALL {
+        let witness = |node: &Value| {
+            node.get("auditInconsistency").is_none()
+                && node["auditLogSize"].as_u64().is_some_and(|size| size > 0)
+        };
+        shows(&admin, geo, "a witness of the new log", witness).await.unwrap();
         answers(&house, geo, (&kept, OTHER), None).await.unwrap();
         // The store has forgotten what was denied since, and no node has.
         answers(&house, geo, (&lost, MODEL), Some("key_revoked")).await.unwrap();
@@ -177,13 +215,13 @@ async fn case_11_a_store_restored_from_a_backup_is_refused_until_its_epoch_is_bu
     // It is made anew, and then lifted.
     let asked = json!({"killId": "after", "kill": {"spec": spec}});
     admin.call("chancery.admin.v1.KillsService/CreateKill", asked).await.unwrap().unwrap();
-    admin
-        .call("chancery.admin.v1.KillsService/DeleteKill", json!({"name": "kills/after"}))
-        .await
-        .unwrap()
-        .unwrap();
     for geo in Geo::ALL {
         shows(&admin, geo, "nothing that holds on", |node| node.get("earlierKills").is_none()).await.unwrap();
+    }
+    let name = json!({"name": "kills/after"});
+    admin.call("chancery.admin.v1.KillsService/DeleteKill", name).await.unwrap().unwrap();
+    for geo in Geo::ALL {
+        answers(&house, geo, (&kept, MODEL), None).await.unwrap();
     }
 }
 
@@ -221,7 +259,7 @@ async fn case_10_behind_a_replica_that_lags_no_node_goes_back_and_all_go_on_when
     house.control.start_again().unwrap();
     let admin = root(&house).await.unwrap();
     for geo in Geo::ALL {
-        let refusing = shows(&admin, geo, "a refusal", |node| node["lastNack"]["code"] == "STALE_REVISION");
+        let refusing = shows(&admin, geo, "that it knows more", |node| node["aheadEpoch"] == 1);
         assert_eq!(refusing.await.unwrap()["appliedRevision"], json!(head));
         assert_eq!(told(&house, geo, (&key, OTHER)).await.unwrap().as_deref(), Some("rule_forbids"));
     }

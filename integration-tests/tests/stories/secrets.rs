@@ -130,6 +130,8 @@ async fn exported(house: &Household) -> Result<Vec<String>> {
         ("KeysService/ListKeys", json!({"parent": "tenants/acme"})),
         ("AuditService/ListAuditEvents", json!({})),
         ("RevisionsService/ListRevisions", json!({})),
+        ("HistoryService/DiffRevisions", json!({"from": "1"})),
+        ("HistoryService/Blame", json!({"resource": "providers/story"})),
         ("NodesService/ListNodes", json!({})),
     ] {
         let answer = caller.call(&format!("chancery.admin.v1.{rpc}"), message).await?;

@@ -158,12 +158,15 @@ async fn ends_well_at(signal: &str) {
     }
     house.plane(Geo::Eu).unwrap().signal(signal).unwrap();
     let ready = format!("{}/readyz", house.ops_url(Geo::Eu).unwrap());
-    until("a node that is not ready any more", async || match integration_tests::door::get(&ready).await {
-        Ok(answer) => (answer.status() == 503).then_some(()),
-        Err(_) => Some(()),
-    })
-    .await
-    .unwrap();
+    let mut last = String::new();
+    let unready = until("a node that is not ready any more", async || {
+        let Ok(answer) = integration_tests::door::get(&ready).await else { return Some(()) };
+        let status = answer.status();
+        last = format!("{status}: {}", answer.text().await.unwrap_or_default());
+        (status == 503).then_some(())
+    });
+    let unready = unready.await;
+    unready.unwrap_or_else(|error| panic!("{error:#}; at {signal} it told last: {last}"));
     for (first, going) in open {
         let told = going.hear().await.unwrap().unwrap();
         assert_eq!(format!("{first}{}", told.text), "all of it comes, word by word");
@@ -211,6 +214,7 @@ async fn what_was_known_of_nodes_outlives_the_control_plane() {
         for (then, now) in before.iter().zip(&after) {
             assert_eq!((&now["name"], &now["geo"]), (&then["name"], &then["geo"]));
             assert_eq!(now["state"], "disconnected", "{door:?}");
+            assert_eq!(now["expected"], true, "it was there a moment ago, by whichever control plane: {now}");
             assert!(now["appliedRevision"].as_i64() >= then["appliedRevision"].as_i64(), "{now} {then}");
             assert!(now["lastSeenTime"].as_str() >= then["lastSeenTime"].as_str(), "{now} {then}");
         }
@@ -223,4 +227,5 @@ async fn what_was_known_of_nodes_outlives_the_control_plane() {
     let back = back.await.unwrap();
     assert_eq!(back.len(), 2, "{back:?}");
     assert_eq!((&back[1]["name"], &back[1]["state"]), (&json!("nodes/us-1"), &json!("connected")));
+    assert_eq!((&back[0]["expected"], &back[1]["expected"]), (&json!(true), &Value::Null), "{back:?}");
 }

@@ -12,7 +12,7 @@ use integration_tests::{
 use proto::admin::KeySpec;
 use serde_json::{Value, json};
 
-const ADMIN: &str = "chancery.admin.v1";
+pub(crate) const ADMIN: &str = "chancery.admin.v1";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_72_no_rpc_is_done_for_who_may_not() {
@@ -46,7 +46,7 @@ async fn case_72_no_rpc_is_done_for_who_may_not() {
 }
 
 /// A request that would be served for somebody who may: it names things of the platform and of `acme`.
-fn complete(method: &prost_reflect::MethodDescriptor) -> Value {
+pub(crate) fn complete(method: &prost_reflect::MethodDescriptor) -> Value {
     if method.name() == "Explain" {
         return body_of(&name_of(method));
     }
@@ -61,6 +61,7 @@ fn complete(method: &prost_reflect::MethodDescriptor) -> Value {
             ("key", "KeysService") => {
                 json!({"spec": {"tenant": "acme", "principal": "ada@example.org", "team": "research"}})
             }
+            ("revision", "HistoryService") => json!("1"),
             (name, _) if name.ends_with("_id") => json!("x"),
             (_, service) if method.name().starts_with("Update") && field.number() == 1 => {
                 json!({"name": named(service)})
@@ -91,11 +92,17 @@ fn named(service: &str) -> &'static str {
         "PricesService" => "prices/sim-gpt-4o",
         "RevisionsService" => "revisions/1",
         "AuditService" => "auditEvents/1",
+        "AuditCheckpointsService" => "auditCheckpoints/1",
         "KillsService" => "kills/x",
         "EnrolmentTokensService" => "enrolmentTokens/x",
         "RolloutsService" => "rollouts/1",
         "ProposalsService" => "proposals/1",
-        "NodesService" | "PolicyService" => "",
+        "NodesService"
+        | "PolicyService"
+        | "HistoryService"
+        | "AuditLeavesService"
+        | "AuditKeysService"
+        | "DecisionSegmentsService" => "",
         other => panic!("a service that no story knows: {other}"),
     }
 }
@@ -184,6 +191,8 @@ async fn who_tried_is_in_the_log() {
         (&json!("tenants/acme/principals/ada@example.org"), &json!("permission_denied"))
     );
     assert_eq!(event["keyId"], scene.key.split('_').nth(1).unwrap());
+    let via = ["address", "method", "source"].map(|name| event[name].clone());
+    assert_eq!(via, ["127.0.0.1", "api_key", "grpc"].map(|text| json!(text)));
     assert!(event.get("changes").is_none() && event.get("revision").is_none(), "{event}");
 }
 

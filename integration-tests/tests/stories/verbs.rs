@@ -67,7 +67,7 @@ async fn every_verb_does_and_says_what_rest_does_and_says() {
     .unwrap();
     let tried = told(&dev, &["apply", "--dry-run", "-f", "rule.yaml"]);
     assert_eq!(tried["changes"][0]["change"], "created");
-    assert_eq!(failed(&dev, &["get", "rules", "extra"]).0, 1, "nothing was applied");
+    assert_eq!(failed(&dev, &["get", "rules", "extra"]).0, 5, "nothing was applied");
     let applied = told(&dev, &["apply", "-f", "rule.yaml"]);
     assert_eq!(told(&dev, &["get", "rules", "extra"])["revision"], applied["revision"]);
 
@@ -142,7 +142,7 @@ async fn a_geo_is_switched_off_where_it_is_known_and_whoever_waited_finds_it_so(
     let caller = Caller::at(Door::Rest, url, dev.variable("CHANCERY_API_KEY").unwrap());
     for (slip, meant) in [("EU", "did you mean `eu`?"), ("mars", "known are `eu`, `us`")] {
         let (code, complaint) = failed(&dev, &["kill", "--geo", slip, "--reason", "x"]);
-        assert!(code == 1 && complaint.contains(meant), "{complaint}");
+        assert!(code == 7 && complaint.contains(meant), "{complaint}");
     }
     assert_eq!(told(&dev, &["kills", "list"]), json!({"kills": []}));
     let soon = ["--reason", "x", "--expires", "1h30m", "--wait"];
@@ -153,6 +153,13 @@ async fn a_geo_is_switched_off_where_it_is_known_and_whoever_waited_finds_it_so(
         printed(&dev, &[&question[..], &["--model", "sim-o3-mini", "--geo", geo]].concat())
     };
     assert!(of("eu").contains("\n  eu: switched off by kills/k (deny)\n"), "{}", of("eu"));
+    let shown = printed(&dev, &["kills", "show", "k"]);
+    for line in
+        ["hits     geo eu\n", "why      x\n", "held by  nodes/eu-1 (connected), nodes/us-1 (connected)\n"]
+    {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert_eq!(told(&dev, &["kills", "show", "k"])["spec"]["resource"], "eu");
     assert!(!of("us").contains("kills/k"));
     let nodes = told(&dev, &["nodes", "list"]);
     assert!(nodes["nodes"].as_array().unwrap().iter().all(|node| node["kills"] == "held"), "{nodes}");
@@ -171,18 +178,48 @@ async fn what_goes_wrong_is_told_and_the_exit_code_says_of_what_kind() {
     )
     .unwrap();
     let (code, complaint) = failed(&dev, &["apply", "-f", "bad.yaml"]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 7);
     assert!(complaint.contains("bad.yaml:2: ") && complaint.contains("Taem"), "{complaint}");
     assert_eq!(failed(&dev, &["apply"]).0, 2);
     let (code, complaint) = failed(&dev, &["get", "models", "no-such-model"]);
     assert!(
-        code == 1 && complaint.contains("no such resource: `models/no-such-model`"),
+        code == 5 && complaint.contains("no such resource: `models/no-such-model`"),
         "{code} {complaint}"
     );
     let (code, complaint) = failed(&dev, &["apply", "-f", "not-there.yaml"]);
-    assert!(code == 1 && complaint.contains("not-there.yaml"), "{code} {complaint}");
+    assert!(code == 7 && complaint.contains("not-there.yaml"), "{code} {complaint}");
     let token = dev.variable("CHANCERY_ADMIN_TOKEN").unwrap();
     assert!(!complaint.contains(token));
+
+    // With `-o json` an error is what REST answers, on one line.
+    let line = |arguments: &[&str]| {
+        let (code, complaint) = failed(&dev, &[arguments, &["-o", "json"]].concat());
+        assert_eq!(complaint.trim_end().lines().count(), 1, "{complaint}");
+        (code, serde_json::from_str::<Value>(&complaint).unwrap()["error"].clone())
+    };
+    let missing = ["get", "models", "no-such-model"];
+    let (code, mut error) = line(&missing);
+    let mut answered = rest(&dev, "models/no-such-model").await["error"].clone();
+    for error in [&mut error, &mut answered] {
+        assert!(error["details"][0]["metadata"]["request_id"].take().is_string(), "{error}");
+    }
+    assert_eq!((code, error), (5, answered));
+    let (code, error) = line(&["apply", "-f", "bad.yaml"]);
+    assert_eq!((code, &error["status"]), (7, &json!("INVALID_ARGUMENT")));
+    let fault = &error["details"][0]["fieldViolations"][0];
+    assert_eq!(fault["field"], "bad.yaml:2", "{error}");
+
+    // Whoever is not known, and nobody there to ask.
+    let elsewhere = |url: &str, token: &str| {
+        let mut command = std::process::Command::new(binary().unwrap());
+        command.env("CHANCERY_CONTROL_URL", url).env("CHANCERY_ADMIN_TOKEN", token);
+        let output = command.args(missing).args(["-o", "json"]).output().unwrap();
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        (output.status.code().unwrap(), error["error"]["status"].as_str().unwrap().to_owned())
+    };
+    let url = dev.variable("CHANCERY_CONTROL_URL").unwrap();
+    assert_eq!(elsewhere(url, "nobody"), (4, "UNAUTHENTICATED".to_owned()));
+    assert_eq!(elsewhere("http://127.0.0.1:1", token), (3, "UNAVAILABLE".to_owned()));
 }
 
 /// Runs a verb that must succeed; what it printed for people.
@@ -215,13 +252,13 @@ async fn what_was_declared_is_taken_back_by_name_or_by_file() {
     let (code, complaint) = failed(&dev, &["delete", "role", "b-parent"]);
     let used = "`roles/b-parent` is still used by `roles/a-child`, `roles/c-child`: ";
     assert!(
-        code == 1 && complaint.starts_with("error: roles/b-parent is still used by `roles/a-child`, "),
+        code == 6 && complaint.starts_with("error: roles/b-parent is still used by `roles/a-child`, "),
         "{code} {complaint}"
     );
     // Of several, all or none: what could go stays where something else can't.
     std::fs::write(home.path().join("some.yaml"), format!("{rule}{}", role("b-parent", ""))).unwrap();
     let (code, complaint) = failed(&dev, &["delete", "-f", "some.yaml"]);
-    assert!(code == 1 && complaint.contains(&format!("some.yaml:7: {used}")), "{code} {complaint}");
+    assert!(code == 7 && complaint.contains(&format!("some.yaml:7: {used}")), "{code} {complaint}");
     assert!(complaint.contains("error: nothing was deleted: 1 fault"), "{complaint}");
     assert_eq!(told(&dev, &["get", "rules", "extra"])["name"], "rules/extra");
     let tried = told(&dev, &["delete", "--dry-run", "-f", "all.yaml"]);
@@ -230,7 +267,7 @@ async fn what_was_declared_is_taken_back_by_name_or_by_file() {
     let deleted = printed(&dev, &["delete", "rule", "extra", "--wait"]);
     assert!(deleted.starts_with("deleted   rules/extra\n1 deleted; revision "), "{deleted}");
     assert!(deleted.ends_with("\nenforced by 2 nodes\n"), "{deleted}");
-    assert_eq!(failed(&dev, &["delete", "rule", "extra"]).0, 1);
+    assert_eq!(failed(&dev, &["delete", "rule", "extra"]).0, 5);
 
     let deleted = told(&dev, &["delete", "-f", "all.yaml"]);
     let became = |name: &str| {
@@ -247,7 +284,7 @@ async fn what_was_declared_is_taken_back_by_name_or_by_file() {
     for arguments in [&["delete", "-f", "empty"][..], &["apply", "-f", "empty"], &["apply", "-f", "-"]] {
         std::fs::create_dir_all(home.path().join("empty")).unwrap();
         let (code, complaint) = failed(&dev, arguments);
-        assert!(code == 1 && complaint.starts_with("error: nothing declared in "), "{code} {complaint}");
+        assert!(code == 7 && complaint.starts_with("error: nothing declared in "), "{code} {complaint}");
     }
 }
 
@@ -278,6 +315,18 @@ async fn a_policy_that_nobody_enforces_is_not_said_to_be_in_force() {
 
     house.plane(Geo::Us).unwrap().kill().unwrap();
     gone("us-1").await;
+    // It may serve what it has, and come back in a moment: that is no success.
+    std::fs::write(&file, crate::policy::rule("extra", "forbid", "purpose == 'y'", "")).unwrap();
+    for waited in [&apply[..], &["kill", "--everything", "--id", "k", "--reason", "x", "--wait=1"]] {
+        let one_away = run(&url, waited);
+        let told = String::from_utf8_lossy(&one_away.stderr).into_owned();
+        assert!(one_away.status.code() == Some(1) && told.contains("nodes/us-1 (not connected)"), "{told}");
+    }
+    // Where an operator sent it away, nobody waits for it.
+    assert!(run(&url, &["nodes", "drain", "us-1", "--reason", "x"]).status.success());
+    let lifted = run(&url, &["kills", "lift", "k", "--wait=10"]);
+    let told = String::from_utf8_lossy(&lifted.stdout).into_owned();
+    assert!(told.ends_with("enforced by 1 node\nbehind: us-1 (disconnected)\n"), "{told}");
     let one_left = run(&url, &apply);
     assert!(one_left.status.success());
     let told = String::from_utf8_lossy(&one_left.stdout).into_owned();
@@ -290,4 +339,86 @@ async fn a_policy_that_nobody_enforces_is_not_said_to_be_in_force() {
     let told = String::from_utf8_lossy(&nobody.stderr).into_owned();
     assert!(told.contains("behind: eu-1 (disconnected, revision "), "{told}");
     assert!(told.contains("not known to be enforced by any node"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_goes_by_stages_and_revisions_are_found_by_who_what_and_why() {
+    let home = tempfile::tempdir().unwrap();
+    let dev = Dev::start(home.path(), &[], &[]).await.unwrap();
+    let rule = crate::policy::rule("extra", "forbid", "purpose == 'x'", "");
+    std::fs::write(home.path().join("rule.yaml"), rule).unwrap();
+    let made = told(&dev, &["apply", "-f", "rule.yaml", "--reason", "the board asked", "--ticket", "CHG-7"]);
+    assert_eq!(failed(&dev, &["delete", "rule", "absent", "--staged"]).0, 5);
+
+    let ending = ["delete", "rule", "extra", "--staged", "--manual", "--reason", "it is over"];
+    let ended = told(&dev, &ending);
+    assert_eq!(ended["changes"], json!([{"kind": "Rule", "name": "rules/extra", "change": "deleted"}]));
+    let rollout = ended["rollout"].as_str().unwrap();
+    let stages = told(&dev, &["rollouts", "show", rollout]);
+    assert_eq!((&stages["manual"], &stages["changes"]), (&json!(true), &ended["changes"]), "{stages}");
+    assert!(ended["stages"].as_array().unwrap().len() == 2 && ended["revision"].is_number(), "{ended}");
+    told(&dev, &["rollouts", "abort", rollout, "--reason", "not yet"]);
+    assert_eq!(told(&dev, &["get", "rule", "extra"])["name"], "rules/extra", "it is there again");
+
+    let found = |filter: &[&str]| -> Vec<Value> {
+        let listed = told(&dev, &[&["revisions", "list"], filter].concat());
+        listed["revisions"].as_array().unwrap().iter().map(|found| found["revision"].clone()).collect()
+    };
+    let of_rule = found(&["--resource", "rules/extra"]);
+    assert_eq!((of_rule.len(), &of_rule[1], &of_rule[2]), (3, &ended["revision"], &made["revision"]));
+    assert_eq!(found(&["--kind", "rule", "--limit", "2"]), of_rule[..2]);
+    assert_eq!(found(&["--author", "root", "--since", "1h", "--resource", "rules/extra"]), of_rule);
+    assert_eq!(found(&["--author", "nobody"]), Vec::<Value>::new());
+    assert_eq!(found(&["--until", "1h"]), Vec::<Value>::new());
+    assert_eq!(failed(&dev, &["revisions", "list", "--resource", "rulez"]).0, 7);
+    let shown = told(&dev, &["revisions", "show", &made["revision"].to_string()]);
+    assert_eq!((&shown["reason"], &shown["ticket"]), (&json!("the board asked"), &json!("CHG-7")));
+    let listed = printed(&dev, &["revisions", "list", "--resource", "rules/extra"]);
+    for why in ["the board asked", "it is over", "not yet"] {
+        assert!(listed.contains(why), "{why}: {listed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_made_and_nobody_can_call_is_told_with_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let dev = Dev::start(home.path(), &[], &[]).await.unwrap();
+    let document = |kind: &str, name: &str, spec: &str| {
+        format!("---\napiVersion: chancery/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n")
+    };
+    let endpoint = |name: &str, provider: &str, geos: &str| {
+        let spec = format!(
+            "provider: {provider}, upstreamModel: m, processingRegions: [EU], storageRegions: [EU], geos: [{geos}]"
+        );
+        document("Endpoint", name, &spec)
+    };
+    let keyless = "adapter: openai, baseUrl: 'http://127.0.0.1:8000/v1', credential: {env: NOT_SET_ANYWHERE}";
+    let model = "card: {operations: [chat]}, geos: [mars], route: {groups: [[{endpoint: far}]]}";
+    let file = [
+        document("Provider", "keyless", keyless),
+        endpoint("far", "keyless", "mars"),
+        document("Model", "closed", model),
+    ];
+    std::fs::write(home.path().join("made.yaml"), file.concat()).unwrap();
+    let output = dev.run(&["apply", "--wait", "-f", "made.yaml"]).unwrap();
+    let warned = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{warned}");
+    let far = "no node is connected in `mars`, only in `eu`, `us`: mend `spec.geos`";
+    for line in [
+        format!("warning: `endpoints/far` can't be called: {far}"),
+        format!("warning: `models/closed` can't be called: `endpoints/far`: {far}"),
+    ] {
+        assert!(warned.contains(&line), "{line}: {warned}");
+    }
+    // Nor may anybody use what a budget counts and nobody has priced.
+    let model = "card: {operations: [chat]}, route: {groups: [[{endpoint: sim-o3-mini-us}]]}";
+    std::fs::write(home.path().join("free.yaml"), document("Model", "sim-free", model)).unwrap();
+    let output = dev.run(&["apply", "--wait", "-f", "free.yaml"]).unwrap();
+    let warned = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = "warning: `models/sim-free` has no price, so whom `tenants/acme/limits/acme-budget` counts is refused it";
+    assert!(output.status.success() && warned.contains(line), "{warned}");
+    let rule = crate::policy::rule("extra", "forbid", "purpose == 'x'", "");
+    std::fs::write(home.path().join("rule.yaml"), rule).unwrap();
+    let quiet = dev.run(&["apply", "--wait", "-f", "rule.yaml"]).unwrap();
+    assert_eq!(String::from_utf8_lossy(&quiet.stderr), "");
 }

@@ -3,14 +3,15 @@
 //! Law: equal to `project` of the changed facts, and the changes it tells are all in which the two projections differ.
 //!
 //! A resource is narrowed again if it changed, or if one that it may name came or went, in the facts or in the projection; by
-//! nothing else can its projection change.
+//! nothing else can its projection change. Who may name one is found by a walk over all that might, so that of many changes the whole
+//! is made and compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Scope;
 use super::narrowing::Narrowing;
-use crate::facts::{Change, Facts, key_changes, key_in, users};
+use super::{Scope, project};
+use crate::facts::{Change, Facts, changes as differing, key_changes, key_in, users};
 use crate::vocabulary::{Id, Kind, Name};
 
 /// Facts before and after some changes.
@@ -22,6 +23,10 @@ pub struct Versions<'f> {
     pub after: &'f Facts,
 }
 
+/// So many changes of what others name are made one by one: each is a walk over everything that may name it, and the whole is one walk
+/// that narrows and compares everything.
+const FEW: usize = 32;
+
 /// What `project(after, scope)` gives, made from the projection of the facts before; and in what the two projections differ.
 pub fn project_changes(
     projected: &Facts,
@@ -30,6 +35,11 @@ pub fn project_changes(
     changes: &[Change],
 ) -> (Facts, Vec<Change>) {
     let Versions { before, after } = facts;
+    if changes.iter().filter(|change| is_named(change.kind)).nth(FEW).is_some() {
+        let out = project(after, scope);
+        let differences = differing(projected, &out);
+        return (out, differences);
+    }
     let mut out = projected.clone();
     let mut open = Open::of(changes);
     let mut differences = Vec::new();
@@ -66,6 +76,16 @@ pub fn project_changes(
     let keys: BTreeSet<Name> = keys.into_iter().map(|change| change.id.name).collect();
     differences.extend(keys.iter().flat_map(|name| key_changes((projected, &out), name)));
     (out, differences)
+}
+
+/// Whether many others may name one of these.
+fn is_named(kind: Kind) -> bool {
+    match kind {
+        Kind::Tenant | Kind::Team | Kind::Principal | Kind::Role | Kind::Provider => true,
+        Kind::Endpoint | Kind::Licence | Kind::Model => true,
+        Kind::Grant | Kind::LicenceAcceptance | Kind::Key | Kind::Limit => false,
+        Kind::Rule | Kind::Guardrail | Kind::Price => false,
+    }
 }
 
 /// What is still to be narrowed again, and what has been.

@@ -230,6 +230,11 @@ impl ModelRow {
         self.operations & (1 << operation as u8) != 0
     }
 
+    /// Whether it has an endpoint in this geo.
+    pub fn has_endpoint(&self) -> bool {
+        !self.targets.is_empty()
+    }
+
     /// Whether a caller of the tenant can name it at all.
     pub(crate) fn reaches(&self, tenant: u32) -> bool {
         self.tenant.is_none_or(|t| t == tenant)

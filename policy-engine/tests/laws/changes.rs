@@ -4,7 +4,7 @@ use policy_engine::compile::Fault;
 use policy_engine::facts::{Change, Facts, changes};
 use policy_engine::project::Versions;
 use policy_engine::snapshot::{CompiledSnapshot, Header};
-use policy_engine::vocabulary::Kind as Of;
+use policy_engine::vocabulary::{Id, Kind as Of};
 use policy_engine::{Scope, apply, compile, project, project_changes};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -148,6 +148,7 @@ proptest! {
         worlds in prop::collection::vec(facts(kind()), 3),
         edits in prop::collection::vec(edit(), 1..10),
         questions in prop::collection::vec(question(), 12),
+        many in any::<bool>(),
     ) {
         let worlds = [worlds, vec![Facts::default()]].concat();
         let scope = Scope { geo: name("eu") };
@@ -157,7 +158,13 @@ proptest! {
             let next = edited(&whole.facts, &worlds, edit);
             let listed = changes(&whole.facts, &next);
             let versions = Versions { before: &whole.facts, after: &next };
-            let (projected, narrowed) = project_changes(&scoped.facts, versions, &scope, &listed);
+            // Of many changes, of which most are none, the whole is made.
+            let idle = (0..if many { 40 } else { 0 }).map(|n| Change {
+                kind: Of::Role,
+                id: Id::platform(name(&format!("idle-{n}"))),
+            });
+            let long: Vec<_> = listed.iter().cloned().chain(idle).collect();
+            let (projected, narrowed) = project_changes(&scoped.facts, versions, &scope, &long);
             prop_assert_eq!(&projected, &project(&next, &scope), "after {:?}", &listed);
             let mut narrowed_sorted = narrowed.clone();
             narrowed_sorted.sort();

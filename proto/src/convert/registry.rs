@@ -235,10 +235,9 @@ fn one_of<'a>(words: &'a [&'a str]) -> impl Fn(&str) -> Result<String, String> +
     }
 }
 
+/// A route, also one without targets: narrowed to a geo that has none of its endpoints, a model keeps its place and answers
+/// `no_endpoint`. Who writes a model is told elsewhere that it needs some.
 fn route(c: &mut Checks, wire: &admin::Route) -> Route {
-    if wire.groups.is_empty() {
-        c.fault("groups", Problem::Missing);
-    }
     let policy = c.optional("policy", &wire.policy).unwrap_or(RoutePolicy::Weighted);
     let groups = c.each("groups", &wire.groups, |c, group| {
         if group.targets.is_empty() {

@@ -4,17 +4,23 @@ use serde_json::Value;
 
 use crate::output::plain;
 use crate::output::table::{cell, table};
+use crate::verbs::field::text;
 
 /// Milliseconds by which a node's clock may be off before that is worth a word.
 const OFF: i64 = 60_000;
 
+/// Where the line stands among the columns: after the revision.
+const LINE: usize = 4;
+
 /// Runtimes that a healthy node holds at most.
 const HELD: i64 = 8;
 
-/// A line a node; `wide` ones hold what is seldom asked.
+/// A line a node; `wide` ones hold what is seldom asked. While a rollout is on its way, which line of succession each follows is no such
+/// thing: a revision may be two contents then.
 pub(super) fn list(nodes: &[Value], wide: bool) -> String {
     let mut headings =
         vec!["name", "geo", "state", "revision", "lag", "staleness", "health", "build", "last refusal"];
+    let forked = !wide && nodes.iter().any(rolls_out);
     if wide {
         headings.extend([
             "confirmed",
@@ -29,7 +35,32 @@ pub(super) fn list(nodes: &[Value], wide: bool) -> String {
             "last seen",
         ]);
     }
-    table(&headings, nodes.iter().map(|node| row(node, wide)))
+    if forked {
+        headings.insert(LINE, "line");
+    }
+    let rows = nodes.iter().map(|node| {
+        let mut row = row(node, wide);
+        if forked {
+            row.insert(LINE, cell(node.get("line")));
+        }
+        row
+    });
+    table(&headings, rows)
+}
+
+/// Whether a rollout is on its way, as far as a node tells.
+fn rolls_out(node: &Value) -> bool {
+    number(node, "candidateRevision") > 0
+}
+
+/// How far behind a node is; of one that never came, nothing. What a node has all of is named where that is not the candidate.
+fn lag(node: &Value) -> String {
+    let lag = number(node, "lag");
+    match cell(node.get("state")).as_str() {
+        "awaited" => "-".to_owned(),
+        _ if rolls_out(node) && lag == 0 && cell(node.get("line")) != "candidate" => "0(stable)".to_owned(),
+        _ => lag.to_string(),
+    }
 }
 
 fn row(node: &Value, wide: bool) -> Vec<String> {
@@ -40,7 +71,7 @@ fn row(node: &Value, wide: bool) -> Vec<String> {
         |nack| format!("{} at revision {}", cell(nack.get("code")), cell(nack.get("revision"))),
     );
     let mut row: Vec<String> = vec![field("name"), field("geo"), state(node), count("appliedRevision")];
-    row.extend([count("lag"), field("staleness"), health(node), field("build"), refusal]);
+    row.extend([lag(node), field("staleness"), health(node), field("build"), refusal]);
     if wide {
         let confirmed = match node.get("confirmTime") {
             Some(_) => format!("{} s ago", number(node, "confirmedAgeSeconds")),
@@ -71,13 +102,36 @@ fn health(node: &Value) -> String {
         return "-".to_owned();
     }
     let mut wrong = Vec::new();
+    let others = list_of(node, "otherBootIds");
+    if others > 0 {
+        let others =
+            if others == 1 { "another process".to_owned() } else { format!("{others} other processes") };
+        wrong.push(format!("duplicate: {others} with its certificate"));
+    }
     let place = |epoch: &str, revision: &str| (number(node, epoch), number(node, revision));
     let (applied, head) = (place("appliedEpoch", "appliedRevision"), place("headEpoch", "headRevision"));
-    if head.0 > 0 && applied > head {
+    let ahead = number(node, "aheadEpoch");
+    if head.0 > 0 && (applied > head || (ahead > 0 && ahead >= head.0)) {
         wrong.push(format!(
             "ahead of the store, at epoch {}: was it restored? (revisions bump-epoch)",
-            applied.0
+            applied.0.max(ahead)
         ));
+    }
+    if applied.1 == 0 {
+        wrong.push("no policy".to_owned());
+    }
+    if let Some(nack) = node.get("lastNack")
+        && cell(nack.get("code")) == "CRASH_LOOP"
+        && number(nack, "revision") > applied.1
+    {
+        wrong.push(format!("crash loop at revision {}", number(nack, "revision")));
+    }
+    let withheld = text(node, "withheld");
+    if !withheld.is_empty() {
+        wrong.push(format!("nothing newer can be sent to it: {withheld}"));
+    }
+    if !cell(node.get("auditInconsistency")).trim_matches('-').is_empty() {
+        wrong.push("AUDIT_INCONSISTENT: it has seen another audit log (nodes get)".to_owned());
     }
     let unusable = number(node, "unusableEndpointCount");
     if unusable > 0 {
@@ -160,6 +214,65 @@ mod tests {
     }
 
     #[test]
+    fn a_node_without_policy_one_in_a_crash_loop_and_one_that_nothing_is_sent_to_are_not_well() {
+        let mut node = node();
+        node["withheld"] = json!("no space left on the disk of the store");
+        assert_eq!(health(&node), "nothing newer can be sent to it: no space left on the disk of the store");
+        let new = json!({"state": "connected", "withheld": node["withheld"]});
+        assert_eq!(
+            health(&new),
+            "no policy, nothing newer can be sent to it: no space left on the disk of the store"
+        );
+        node["withheld"] = json!("");
+        node["lastNack"] = json!({"code": "CRASH_LOOP", "revision": 7});
+        assert_eq!(health(&node), "crash loop at revision 7");
+        // It enforces that, or a later one, by now.
+        for revision in [7, 8] {
+            node["appliedRevision"] = json!(revision);
+            assert_eq!(health(&node), "ok");
+        }
+    }
+
+    #[test]
+    fn while_a_rollout_is_on_its_way_the_list_tells_who_has_the_candidate() {
+        let on = |line: &str, lag: i64| {
+            let mut node = node();
+            (node["line"], node["lag"], node["candidateRevision"]) = (json!(line), json!(lag), json!(6));
+            node
+        };
+        let shown = list(&[on("candidate", 0), on("stable", 0), on("stable", 1)], false);
+        let columns =
+            |row: &str| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>()[3..6].to_vec();
+        let columns: Vec<_> = shown.lines().map(columns).collect();
+        let expected = [
+            ["REVISION", "LINE", "LAG"],
+            ["6", "candidate", "0"],
+            ["6", "stable", "0(stable)"],
+            ["6", "stable", "1"],
+        ];
+        assert_eq!(columns, expected, "{shown}");
+        assert!(!list(&[node()], false).contains("LINE"));
+        assert_eq!(list(&[on("stable", 0)], true).matches("LINE").count(), 1);
+    }
+
+    #[test]
+    fn of_a_node_that_never_came_no_lag_is_told() {
+        let awaited = json!({"name": "nodes/a", "geo": "eu", "state": "awaited", "lag": 9});
+        assert_eq!(row(&awaited, false)[4], "-");
+    }
+
+    #[test]
+    fn two_processes_with_one_certificate_are_seen_in_the_list_and_named_of_the_node() {
+        let mut node = node();
+        node["otherBootIds"] = json!(["b-1"]);
+        assert_eq!(health(&node), "duplicate: another process with its certificate");
+        let shown = one(&node);
+        assert!(shown.lines().any(|line| line.split_whitespace().eq(["otherBootIds", "b-1"])), "{shown}");
+        node["otherBootIds"] = json!(["b-1", "b-2"]);
+        assert_eq!(health(&node), "duplicate: 2 other processes with its certificate");
+    }
+
+    #[test]
     fn a_drain_is_seen_in_the_list_and_all_of_it_of_one_node() {
         let mut node = node();
         node["drain"] =
@@ -183,13 +296,26 @@ mod tests {
         assert!(health(&node).starts_with("ahead of the store, at epoch 1: "), "{}", health(&node));
         node["headEpoch"] = json!(2);
         assert_eq!(health(&node), "ok");
+        (node["headEpoch"], node["headRevision"], node["aheadEpoch"]) = (json!(1), json!(99), json!(1));
+        assert!(health(&node).starts_with("ahead of the store, at epoch 1: "), "{}", health(&node));
+        node["headEpoch"] = json!(2);
+        assert_eq!(health(&node), "ok");
         node["earlierKills"] = json!([{"kill": "kills/x"}]);
         assert_eq!(health(&node), "0 keys and 1 kills of an earlier epoch hold on");
     }
 
     #[test]
+    fn a_node_that_has_seen_another_audit_log_is_seen_in_the_list_and_says_which() {
+        let mut node = node();
+        assert_eq!(health(&node), "ok");
+        node["auditInconsistency"] = json!("the audit log was rolled back: it is 2 events");
+        assert_eq!(health(&node), "AUDIT_INCONSISTENT: it has seen another audit log (nodes get)");
+        assert!(one(&node).contains("the audit log was rolled back: it is 2 events"));
+    }
+
+    #[test]
     fn of_a_node_that_is_not_there_no_health_is_told() {
-        for (state, shown) in [("disconnected", "-"), ("awaited", "-"), ("incompatible", "ok")] {
+        for (state, shown) in [("disconnected", "-"), ("awaited", "-"), ("incompatible", "no policy")] {
             assert_eq!(health(&json!({"state": state, "unusableEndpointCount": 0})), shown);
         }
         let revoked = json!({"state": "disconnected", "revokeTime": "2026-01-01T00:00:00Z"});

@@ -3,6 +3,7 @@
 //! Law: one call looks at a bounded number of events, however few of them fit what is asked.
 
 mod filter;
+mod proofs;
 
 use policy_engine::vocabulary::Action;
 use prost::Message as _;
@@ -49,7 +50,7 @@ impl AuditService for Admin {
 impl Admin {
     async fn event(&self, call: &Call, name: &str) -> Result<AuditEvent, Refusal> {
         let number = numbered(name, LIST)?;
-        self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
+        demand(self, call)?;
         let logged = self.publisher.store().event(number).await?.ok_or_else(|| missing(name))?;
         read(&logged)
     }
@@ -59,7 +60,7 @@ impl Admin {
         call: &Call,
         asked: &ListAuditEventsRequest,
     ) -> Result<ListAuditEventsResponse, Refusal> {
-        self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
+        demand(self, call)?;
         let (size, filter) = (page::size(asked.page_size)?, Filter::of(asked)?);
         let (sealer, list) = (self.publisher.vault().sealer(), filter.list(LIST));
         let before = page::place(sealer, &list, &asked.page_token)?.and_then(|place| place.parse().ok());
@@ -106,6 +107,11 @@ struct Looking {
     /// Everything from this place on was looked at.
     before: i64,
     looked: usize,
+}
+
+/// Refuses who may not read the log.
+pub(super) fn demand(admin: &Admin, call: &Call) -> Result<(), Refusal> {
+    admin.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)
 }
 
 fn read(logged: &LoggedEvent) -> Result<AuditEvent, Refusal> {

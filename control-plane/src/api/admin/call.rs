@@ -1,18 +1,23 @@
 //! One call: who makes it, under which id, and how it is answered and logged.
 //!
 //! Law: an answer carries the request's id and the revision, a refusal too. A write that is refused is logged, by whom, upon
-//! what and how, never with its content; one that was only tried is logged where it was not the caller's to make.
+//! what and how, never with its content; one that was only tried is logged where it was not the caller's to make. Whoever may audit
+//! is audited: what it reads is logged before it has it.
 
 use std::sync::OnceLock;
 
+use policy_engine::vocabulary::Action;
 use prost::Message;
+use prost_reflect::DynamicMessage;
 use proto::code::ErrorCode;
 use proto::status::Refusal;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
 use super::Admin;
+use crate::act::{Via, ip};
 use crate::actor::Actor;
+use crate::descriptors::pool;
 use crate::publish::{Act, Mode};
 
 /// The header that carries a request's id, both ways.
@@ -24,6 +29,13 @@ const REVISION: &str = "x-chancery-revision";
 const REASON: (&str, usize) = ("x-chancery-reason", 512);
 const TICKET: (&str, usize) = ("x-chancery-ticket", 128);
 
+/// Characters of a user agent that are kept: ASCII, as a header has them.
+const AGENT: usize = 128;
+
+/// Says that a call came by REST, which the services could not tell.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::api) struct ByRest;
+
 /// One call of an authenticated actor.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -33,6 +45,9 @@ pub(super) struct Call {
     request_id: String,
     reason: String,
     ticket: String,
+    via: Via,
+    /// Whether what it reads is logged.
+    audited: bool,
     /// Set where the call only tries.
     tries: OnceLock<()>,
     /// AIP name of what a write is about, as soon as it is known.
@@ -53,14 +68,8 @@ impl Call {
         mode
     }
 
-    /// Whether the call would change something.
     fn writes(&self) -> bool {
-        let method = self.action.rsplit('/').next().unwrap_or_default();
-        let verbs = [
-            "Create", "Update", "Delete", "Enrol", "Revoke", "Apply", "Approve", "Reject", "Bump", "Drain",
-            "Undrain",
-        ];
-        verbs.iter().any(|verb| method.starts_with(verb))
+        writes(self.action)
     }
 
     /// The act of this call on a resource, of a call that must say why: its field `reason`, or else the header, does.
@@ -88,13 +97,19 @@ impl Call {
             request_id: self.request_id.clone(),
             reason: self.reason.clone(),
             ticket: self.ticket.clone(),
+            approvals: Vec::new(),
+            via: self.via.clone(),
         }
     }
 }
 
 impl Admin {
     /// Recognises the caller and takes the request out of its envelope.
-    pub(super) fn receive<T>(&self, action: &'static str, request: Request<T>) -> Result<(Call, T), Status> {
+    pub(super) fn receive<T: Message>(
+        &self,
+        action: &'static str,
+        request: Request<T>,
+    ) -> Result<(Call, T), Status> {
         let (actor, request_id) = self.recognise(request.metadata())?;
         let said = |header| {
             said(request.metadata(), header)
@@ -102,7 +117,14 @@ impl Admin {
         };
         let (reason, ticket) = (said(REASON)?, said(TICKET)?);
         let (tries, about) = (OnceLock::new(), OnceLock::new());
-        Ok((Call { actor, action, request_id, reason, ticket, tries, about }, request.into_inner()))
+        let via = via(&actor, &request);
+        let audited = !writes(action) && self.audits(&actor);
+        let call = Call { actor, action, request_id, reason, ticket, via, audited, tries, about };
+        let asked = request.into_inner();
+        if audited {
+            call.concerns(looked_at(action, &asked).unwrap_or_default());
+        }
+        Ok((call, asked))
     }
 
     /// Who calls, and under which id; a stranger is refused.
@@ -121,6 +143,10 @@ impl Admin {
         result: Result<T, Refusal>,
     ) -> Result<Response<T>, Status> {
         let revision = self.publisher.current().revision();
+        let result = match result {
+            Ok(message) => self.note_read(call).await.map(|()| message),
+            refused => refused,
+        };
         match result {
             Ok(message) => {
                 let mut response = Response::new(message);
@@ -141,6 +167,22 @@ impl Admin {
 }
 
 impl Admin {
+    /// Whether the actor may read the log of acts, of the platform or of its tenant, by a grant and not by the platform's own token.
+    fn audits(&self, actor: &Actor) -> bool {
+        let Actor::Principal { tenant, .. } = actor else { return false };
+        let (published, log) = (self.publisher.current(), "auditEvents");
+        [None, Some(tenant)].into_iter().any(|of| published.permits_plural(actor, Action::Audit, log, of))
+    }
+
+    /// Logs what an auditor reads; what can't be logged is not read.
+    async fn note_read(&self, call: &Call) -> Result<(), Refusal> {
+        if !call.audited {
+            return Ok(());
+        }
+        let act = call.act(call.about.get().cloned().unwrap_or_default());
+        Ok(self.publisher.log_read(&act).await?)
+    }
+
     /// Logs that a write was refused. What failed here, and not by the caller's doing, is the operator's log's.
     pub(super) async fn note_refusal(&self, call: &Call, code: ErrorCode) {
         let hidden = matches!(code, ErrorCode::PermissionDenied | ErrorCode::NotFound);
@@ -153,6 +195,35 @@ impl Admin {
             tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be logged");
         }
     }
+}
+
+/// Whether a call would change something: whatever is not known to look only.
+fn writes(action: &str) -> bool {
+    let method = action.rsplit('/').next().unwrap_or_default();
+    let looks = ["Get", "List", "Explain", "Export", "Prove", "Sign", "Diff", "Blame", "Simulate"];
+    !looks.iter().any(|verb| method.starts_with(verb))
+}
+
+/// What a call that looks is about: the resource it names, or whose collection, as far as it says.
+fn looked_at<T: Message>(action: &str, asked: &T) -> Option<String> {
+    let (service, method) = action.split_once('/')?;
+    let service = pool().get_service_by_name(service)?;
+    let rpc = service.methods().find(|rpc| rpc.name() == method)?;
+    let asked = DynamicMessage::decode(rpc.input(), asked.encode_to_vec().as_slice()).ok()?;
+    let field = |name: &str| Some(asked.get_field_by_name(name)?.as_str()?.to_owned());
+    ["name", "parent"].into_iter().filter_map(field).find(|name| !name.is_empty())
+}
+
+/// How a call came here.
+fn via<T>(actor: &Actor, request: &Request<T>) -> Via {
+    let method = match actor {
+        Actor::Platform(_) => "admin_token",
+        Actor::Principal { .. } => "api_key",
+    };
+    let source = if request.extensions().get::<ByRest>().is_some() { "rest" } else { "grpc" };
+    let client = request.metadata().get("user-agent").and_then(|agent| agent.to_str().ok());
+    let client = client.map(|agent| agent.chars().take(AGENT).collect()).unwrap_or_default();
+    Via { address: ip(request.remote_addr()), method, source, client }
 }
 
 /// What a caller says of its call in a header; empty where it says nothing.

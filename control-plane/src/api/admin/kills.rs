@@ -14,7 +14,7 @@ use super::standard::mode;
 use super::{Admin, page};
 use crate::clock;
 use crate::geos::Known;
-use crate::kills::{self, KillsNow};
+use crate::kills::{self, KillsNow, There};
 use crate::publish::Mode;
 use crate::registry::hex;
 use crate::seal::random;
@@ -32,7 +32,7 @@ impl KillsService for Admin {
 
     async fn get_kill(&self, request: Request<GetKillRequest>) -> Result<Response<Kill>, Status> {
         let (call, asked) = self.receive("chancery.admin.v1.KillsService/GetKill", request)?;
-        let found = self.kill(&call, &asked.name);
+        let found = self.kill(&call, &asked.name).await;
         self.answer(&call, found).await
     }
 
@@ -65,7 +65,9 @@ impl Admin {
         let kill = asked.kill.ok_or_else(|| Refusal::field("kill", "is missing"))?;
         let spec = kill.spec.ok_or_else(|| Refusal::field("kill.spec", "is missing"))?;
         let nodes = self.nodes.geos();
-        let spec = kills::checked(spec, &published.registry, &Known::of(&published.facts, &nodes))?;
+        let was = kills::was_in_force(&spec, self.publisher.store()).await?;
+        let geos = Known::of(&published.facts, &nodes);
+        let spec = kills::checked(spec, &There { registry: &published.registry, was, geos })?;
         if mode == Mode::Try {
             let tried = Kill { name: kills::named(&id), spec: Some(spec), ..Kill::default() };
             return Ok(KillsNow::present(&tried, clock::now()));
@@ -78,12 +80,13 @@ impl Admin {
         Ok(KillsNow::present(&made, clock::now()))
     }
 
-    fn kill(&self, call: &Call, name: &str) -> Result<Kill, Refusal> {
+    async fn kill(&self, call: &Call, name: &str) -> Result<Kill, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
         let id = parse(name)?;
-        let now = self.publisher.kills().current();
-        let kill = now.kills.get(&id).ok_or_else(|| kills::missing(&id))?;
-        Ok(KillsNow::present(kill, clock::now()))
+        if let Some(kill) = self.publisher.kills().current().kills.get(&id) {
+            return Ok(KillsNow::present(kill, clock::now()));
+        }
+        self.publisher.kills().lifted(&id).await?.ok_or_else(|| kills::missing(&id))
     }
 
     fn kills_page(&self, call: &Call, asked: &ListKillsRequest) -> Result<ListKillsResponse, Refusal> {

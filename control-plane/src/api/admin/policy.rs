@@ -82,10 +82,18 @@ impl Admin {
 
     async fn deleted(&self, call: &Call, asked: DeleteRequest) -> Result<DeleteResponse, Refusal> {
         let proposes = asked.propose && !asked.dry_run;
-        let wanted = proposes
-            .then(|| Proposal { verb: "delete".to_owned(), ..self.wanted(&asked.files, asked.allow_shrink) });
+        let wanted = proposes.then(|| Proposal {
+            verb: "delete".to_owned(),
+            staged: asked.staged,
+            manual: asked.manual,
+            ..self.wanted(&asked.files, asked.allow_shrink)
+        });
+        let staging = match proposes {
+            true => None,
+            false => self.staging(call, (asked.staged, asked.manual)).await?,
+        };
         let may_shrink = asked.allow_shrink;
-        let declared = Declared { files: asked.files, may_shrink, kept: proposes, ..Declared::default() };
+        let declared = Declared { files: asked.files, staging, may_shrink, kept: proposes, approves: None };
         let how = (call.act(String::new()), how(call, asked.dry_run, proposes));
         let mut deleted = manifest::delete(&self.publisher, &call.actor, how, declared).await?;
         if let Some(wanted) = wanted.filter(|_| deleted.faults.is_empty()) {
@@ -115,7 +123,8 @@ impl Admin {
         Proposal { files: files.to_vec(), base_revision, allow_shrink, ..Proposal::default() }
     }
 
-    async fn propose(
+    /// Keeps what was judged as a proposal, and gives its name.
+    pub(super) async fn propose(
         &self,
         call: &Call,
         wanted: Proposal,
@@ -147,29 +156,36 @@ impl Admin {
         let imagined = imagined(asked)?;
         let current = self.publisher.current();
         current.demand(&call.actor, Action::Read, Kind::Principal, Some(&imagined.tenant))?;
+        if !asked.as_of.is_empty() {
+            return self.explained_as_of(call, asked, imagined).await;
+        }
+        if asked.stable {
+            return Err(Refusal::field("stable", "is of a moment: give `asOf` as well, such as `head`"));
+        }
         if asked.revision == 0 || asked.revision == current.head.revision {
             return explain(self.world(&current), imagined).await;
         }
         let then = self
-            .publisher
-            .at(asked.revision)
+            .past
+            .at(&self.publisher, asked.revision)
             .await?
             .ok_or_else(|| Refusal::field("revision", "was never published"))?;
         explain(self.world(&then), imagined).await
     }
 
-    fn world(&self, published: &Published) -> World {
+    pub(super) fn world(&self, published: &Published) -> World {
         World {
             facts: published.facts.clone(),
             revision: published.revision(),
             geos: self.nodes.geos(),
             kills: self.publisher.kills().current(),
+            kills_at: clock::now(),
         }
     }
 }
 
 /// Whether files are put in force. What is proposed is only tried, but a refusal of it is one of a change.
-fn how(call: &Call, dry_run: bool, proposes: bool) -> Mode {
+pub(super) fn how(call: &Call, dry_run: bool, proposes: bool) -> Mode {
     if proposes { Mode::Try } else { call.is_in(mode(dry_run)) }
 }
 

@@ -20,6 +20,7 @@ use crate::actor::{Actor, missing, owner};
 use crate::manifest::{self, Declared};
 use crate::proposals;
 use crate::publish::{Approved, Mode};
+use crate::rollback::{self, Done, Wanted};
 use crate::store::Page;
 
 /// The list, as page tokens know it and as permissions name it.
@@ -122,6 +123,16 @@ impl Admin {
     ) -> Result<Vec<Fault>, Refusal> {
         let staging = self.staging(call, (proposal.staged, proposal.manual)).await?;
         let how = (call.act(proposal.name.clone()), Mode::Commit);
+        if proposal.verb == "rollback" {
+            let wanted = self.proposed_back(&proposal).await?;
+            let approves = Some(Approved { number, record: proposal });
+            let wanted = Wanted { staging, approves, ..wanted };
+            let (done, _) = rollback::rollback(&self.publisher, &call.actor, how, wanted).await?;
+            let Done::Faulty(faults) = done else { return Ok(Vec::new()) };
+            return Ok(manifest::faulty(
+                faults.into_iter().map(|fault| manifest::place(fault, None)).collect(),
+            ));
+        }
         let deletes = proposal.verb == "delete";
         let declared = Declared {
             files: std::mem::take(&mut proposal.files),

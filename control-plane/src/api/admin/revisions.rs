@@ -1,5 +1,7 @@
 //! Revisions over the admin API: what was published, newest first, and a new line of succession.
 
+pub(super) mod filter;
+
 use policy_engine::vocabulary::{Action, Id, Kind, Name};
 use proto::admin::revisions_service_server::RevisionsService;
 use proto::admin::{
@@ -79,14 +81,13 @@ impl Admin {
         asked: &ListRevisionsRequest,
     ) -> Result<ListRevisionsResponse, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
-        let size = page::size(asked.page_size)?;
-        let sealer = self.publisher.vault().sealer();
-        let before = page::place(sealer, LIST, &asked.page_token)?.and_then(|place| place.parse().ok());
-        let rows =
-            self.publisher.store().revisions(Page { before, size: i64::try_from(size).unwrap_or(1) }).await?;
-        let last = rows.last().map(|row| row.revision).filter(|last| *last > 1 && rows.len() == size);
+        let (size, sought) = (page::size(asked.page_size)?, filter::sought(asked)?);
+        let (sealer, list) = (self.publisher.vault().sealer(), filter::list(LIST, &sought));
+        let before = page::place(sealer, &list, &asked.page_token)?.and_then(|place| place.parse().ok());
+        let page = Page { before, size: i64::try_from(size).unwrap_or(1) };
+        let (rows, below) = self.publisher.store().sought(page, &sought).await?;
         let next_page_token =
-            last.map(|last| page::token(sealer, LIST, &last.to_string())).unwrap_or_default();
+            below.map(|below| page::token(sealer, &list, &below.to_string())).unwrap_or_default();
         let mut revisions = Vec::with_capacity(rows.len());
         for row in rows {
             revisions.push(self.whole(row).await?);
@@ -107,6 +108,10 @@ impl Admin {
             create_time: Some(clock::timestamp(row.created_at)),
             actor: row.actor,
             action: row.action,
+            reason: row.reason,
+            ticket: row.ticket,
+            proposal: row.proposal.map(|number| format!("proposals/{number}")).unwrap_or_default(),
+            proposer: row.proposer,
             changes,
             scopes: scopes
                 .into_iter()

@@ -84,7 +84,7 @@ impl Admin {
             return Ok(kept);
         }
         let observed = rollout::observed(&self.publisher, &self.nodes, Some(&kept)).await?;
-        Ok(rollout::told(&kept, &observed))
+        Ok(rollout::told(&kept, &observed, &self.rollouts))
     }
 
     async fn kept(&self, name: &str) -> Result<Rollout, Refusal> {
@@ -137,8 +137,16 @@ impl Admin {
             "a rollout is steered"
         );
         let next = Rollout { state: to.to_owned(), reason, ..rollout };
-        self.publisher.steer(act, next).await?;
-        self.kept(name).await
+        let done = self.publisher.steer(act, (from, next)).await?;
+        let kept = self.kept(name).await?;
+        match done {
+            true => Ok(kept),
+            // It went on, or somebody else steered it, since it was looked at.
+            false => {
+                let line = format!("it went on or was steered meanwhile, and is {} now", kept.state);
+                Err(Refusal::new(ErrorCode::FailedPrecondition, line))
+            }
+        }
     }
 
     async fn take_back(&self, call: &Call, name: &str) -> Result<Rollout, Refusal> {

@@ -1,8 +1,11 @@
 //! The admin API, called in process: every answer and every refusal a caller can get.
 
+mod guards;
+mod history;
 mod keys;
 mod kills;
 mod nodes;
+mod proofs;
 mod proposals;
 mod upstream;
 
@@ -294,7 +297,7 @@ async fn history_tells_what_each_revision_changed() {
     let newest = page.revisions[0].clone();
     assert_eq!((newest.changes.len(), newest.changes[0].name.as_str()), (1, "tenants/acme/teams/ops"));
     assert_eq!((newest.actor.as_str(), newest.changes[0].change.as_str()), ("platform/root", "created"));
-    let next = ListRevisionsRequest { page_size: 1, page_token: page.next_page_token };
+    let next = ListRevisionsRequest { page_size: 1, page_token: page.next_page_token, ..Default::default() };
     let first = admin.list_revisions(root(next)).await.unwrap().into_inner();
     assert_eq!((first.revisions[0].revision, first.next_page_token.as_str()), (1, ""));
     let one = admin
@@ -433,7 +436,7 @@ fn every_declared_service_is_served() {
     let declared = services.filter(|s| s.parent_file().package_name() == "chancery.admin.v1").count();
     assert_eq!(
         declared,
-        Kind::ALL.len() + 8,
-        "one a kind, and kills, revisions, rollouts, proposals, audit, nodes, their tokens, policy"
+        Kind::ALL.len() + 13,
+        "one a kind, and kills, revisions, history, rollouts, proposals, decision segments, audit with its leaves, checkpoints and keys, nodes, their tokens, policy"
     );
 }

@@ -4,13 +4,17 @@
 
 use axum::body::Body;
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, TE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Version};
 use http_body_util::BodyExt as _;
 use proto::code::ErrorCode;
 use proto::status::Refusal;
+use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
+
+use crate::api::admin::ByRest;
 
 /// The header of a request's id, both ways.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-chancery-request-id");
@@ -23,7 +27,8 @@ const CREDENTIALS: [HeaderName; 3] =
     [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
 
 /// Headers that go along with a call.
-const PASSED: [HeaderName; 5] = [
+const PASSED: [HeaderName; 6] = [
+    USER_AGENT,
     REQUEST_ID,
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
@@ -43,11 +48,11 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
 }
 
-/// Calls an RPC, such as `chancery.admin.v1.TeamsService/GetTeam`, for the caller whose headers these are.
+/// Calls an RPC, such as `chancery.admin.v1.TeamsService/GetTeam`, for the caller who sent this head.
 pub(super) async fn call(
     services: axum::Router,
     rpc: &str,
-    caller: &HeaderMap,
+    caller: &Parts,
     message: &[u8],
 ) -> Result<Answer, Refusal> {
     let response =
@@ -71,7 +76,7 @@ pub(super) async fn call(
     Ok(Answer { message, headers })
 }
 
-fn request(rpc: &str, caller: &HeaderMap, message: &[u8]) -> Result<Request<Body>, Refusal> {
+fn request(rpc: &str, caller: &Parts, message: &[u8]) -> Result<Request<Body>, Refusal> {
     let length =
         u32::try_from(message.len()).map_err(|_| Refusal::new(ErrorCode::PayloadTooLarge, "too large"))?;
     let mut framed = BytesMut::with_capacity(message.len().saturating_add(PREFIX));
@@ -85,9 +90,14 @@ fn request(rpc: &str, caller: &HeaderMap, message: &[u8]) -> Result<Request<Body
     headers.insert(TE, HeaderValue::from_static("trailers"));
     for name in CREDENTIALS.iter().chain(&PASSED) {
         // Of a header that came twice all values go along: which one counts is for the services to say.
-        for value in caller.get_all(name) {
+        for value in caller.headers.get_all(name) {
             headers.append(name.clone(), value.clone());
         }
+    }
+    let about = request.extensions_mut();
+    about.insert(ByRest);
+    if let Some(peer) = caller.extensions.get::<TcpConnectInfo>() {
+        about.insert(peer.clone());
     }
     Ok(request)
 }

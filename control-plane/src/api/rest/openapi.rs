@@ -228,7 +228,13 @@ mod tests {
             .filter(|(_, _, op)| op["responses"]["400"].is_object())
             .map(|(path, ..)| path)
             .collect();
-        assert_eq!(described, ["/v1/policy:apply", "/v1/policy:delete", "/v1/proposals/{proposal}:approve"]);
+        let wanted = [
+            "/v1/history:rollback",
+            "/v1/policy:apply",
+            "/v1/policy:delete",
+            "/v1/proposals/{proposal}:approve",
+        ];
+        assert_eq!(described, wanted);
         let told = &document["paths"]["/v1/policy:apply"]["post"]["responses"]["400"];
         let either = &told["content"]["application/json"]["schema"]["anyOf"];
         assert_eq!(either[0]["$ref"], "#/components/schemas/ApplyResponse");

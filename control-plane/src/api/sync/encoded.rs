@@ -34,6 +34,8 @@ pub(super) type Past = VecDeque<(Digest, Holding)>;
 #[derive(Debug)]
 pub(super) struct Encoded {
     pub(super) version: Version,
+    /// The newest revision that may hold much less than any before, as its envelope says.
+    pub(super) shrink_revision: i64,
     pub(super) envelope: Bytes,
     pub(super) signature: Vec<u8>,
     /// DER of the signer's certificate.
@@ -75,6 +77,7 @@ pub(super) struct Parts {
 
 /// What is signed of a snapshot, and by whom.
 pub(super) struct Proof {
+    pub(super) shrink_revision: i64,
     pub(super) envelope: Bytes,
     pub(super) signature: Vec<u8>,
     pub(super) signer: Bytes,
@@ -82,10 +85,11 @@ pub(super) struct Proof {
 
 impl Encoded {
     pub(super) fn new(version: Version, proof: Proof, (holding, past): (Holding, Past)) -> Self {
-        let Proof { envelope, signature, signer } = proof;
+        let Proof { shrink_revision, envelope, signature, signer } = proof;
         let (whole, changes, told) = (Form::new(), Mutex::default(), AtomicBool::new(false));
         Self {
             version,
+            shrink_revision,
             envelope,
             signature,
             signer,
@@ -207,14 +211,16 @@ mod tests {
     fn snapshot(before: &Encoded, count: u8) -> Encoded {
         let holding = holding(count);
         let version = Version { digest: holding.root().to_vec(), ..Version::default() };
-        let proof = Proof { envelope: Bytes::new(), signature: Vec::new(), signer: Bytes::new() };
+        let proof =
+            Proof { shrink_revision: 0, envelope: Bytes::new(), signature: Vec::new(), signer: Bytes::new() };
         Encoded::new(version, proof, (holding, before.past()))
     }
 
     #[tokio::test]
     async fn what_could_not_be_encoded_is_sent_to_nobody_and_encoded_anew_for_the_next() {
         let metrics = Metrics::default();
-        let proof = Proof { envelope: Bytes::new(), signature: Vec::new(), signer: Bytes::new() };
+        let proof =
+            Proof { shrink_revision: 0, envelope: Bytes::new(), signature: Vec::new(), signer: Bytes::new() };
         let first = Encoded::new(Version::default(), proof, (holding(10), Past::new()));
         let second = snapshot(&first, 11);
         let base = holding(10).root().to_vec();

@@ -22,11 +22,12 @@ use super::encoded::{Encoded, Proof};
 use crate::clock;
 use crate::keyring::ScopeKey;
 use crate::publish::{InForce, Published, Publisher};
+use crate::quiet::Quiet;
 use crate::signer::{Signer, Signers, Subject};
-use crate::store::{Head, ScopeRow};
+use crate::store::{Head, ScopeRow, StoreError, is_full};
 
-/// How long it is waited before a snapshot that could not be made is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How long it is waited before what could not be made is tried again.
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// What nodes of a geo are to enforce.
 #[derive(Debug)]
@@ -96,6 +97,14 @@ impl Which {
         }
     }
 
+    /// Which of the two, whatever its word is at present.
+    fn place(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Stable => "stable",
+        }
+    }
+
     /// The word for it in envelopes.
     fn word(self, lines: &InForce) -> &'static str {
         match (self, &lines.rollout) {
@@ -127,16 +136,25 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self, tell: watch::Sender<Option<Arc<Line>>>) {
-        let mut lines = self.origin.publisher.lines();
+        if let Err(error) = self.origin.publisher.follow(&self.geo).await {
+            tracing::error!(geo = %self.geo, %error, "what nodes here hold is not guarded over a restart");
+        }
+        let (mut lines, mut trouble) = (self.origin.publisher.lines(), Quiet::default());
         loop {
             let in_force = lines.borrow_and_update().clone();
             let made = self.next(&in_force).await;
             let failed = made.is_err();
+            let why = made.as_ref().err().map(why_not);
+            self.origin.publisher.withheld().note((&self.geo, self.which.place()), why);
             match made {
-                Ok(line) => drop(tell.send_replace(line)),
-                Err(error) => {
+                Ok(line) => {
+                    trouble.is_over();
+                    tell.send_replace(line);
+                }
+                Err(error) if trouble.is_news(&error) => {
                     tracing::error!(geo = %self.geo, %error, "a snapshot can't be made; nodes keep what they have");
                 }
+                Err(_) => {}
             }
             tokio::select! {
                 changed = lines.changed() => if changed.is_err() { return },
@@ -156,25 +174,33 @@ impl Follower {
         drop(last);
         let made =
             make(&self.origin, &self.geo, (&now, self.which.word(in_force)), self.last.as_ref()).await?;
+        remember(&self.origin.publisher, &self.geo, &made.line).await?;
         let made = Made { rollout, ..made };
-        remember(&self.origin.publisher, &self.geo, &made.line).await;
         Ok(Some(self.last.insert(made).line.clone()))
     }
 }
 
-/// Keeps in history what a revision is for the geo, before any node has it. A store that can't take it holds up no node.
-async fn remember(publisher: &Publisher, geo: &Geo, line: &Line) {
-    let Ok(digest) = line.snapshot.version.digest.to_vec().try_into() else { return };
+/// Why there is nothing to send, for an admin: what broke in detail is the operator's, in the log.
+fn why_not(error: &anyhow::Error) -> String {
+    match error.chain().any(|cause| cause.is::<StoreError>() || cause.is::<sqlx::Error>()) {
+        _ if is_full(error.as_ref()) => "no space left on the disk of the store".to_owned(),
+        true => "the store can't be used at present".to_owned(),
+        false => "a snapshot can't be made: the control plane's log says why".to_owned(),
+    }
+}
+
+/// Keeps in history what a revision is for the geo, before any node has it. Errors if the store can't take it: no node is to enforce
+/// what history does not know, so they keep what they have until it can.
+async fn remember(publisher: &Publisher, geo: &Geo, line: &Line) -> anyhow::Result<()> {
+    let digest = line.snapshot.version.digest.as_slice().try_into()?;
     let scope = ScopeRow { geo: geo.to_string(), node_class: String::new(), digest };
     let (store, revision) = (publisher.store(), line.head.revision);
-    let kept = match line.word {
-        _ if revision == 0 => return,
-        CANDIDATE => store.keep_candidate(revision, &scope).await,
-        _ => store.keep_scope(revision, &scope).await,
-    };
-    if let Err(error) = kept {
-        tracing::error!(%geo, %error, "history does not know what a revision is for a geo");
+    match line.word {
+        _ if revision == 0 => {}
+        CANDIDATE => store.keep_candidate(revision, &scope).await?,
+        _ => store.keep_scope(revision, &scope).await?,
     }
+    Ok(())
 }
 
 async fn make(
@@ -194,14 +220,18 @@ async fn make(
         let maker = Maker { publisher: &publisher, scope_key: &scope_key, now: &now };
         let (facts, holding, vendors) = match (&last, changes) {
             (Some(last), Some(changes)) => {
-                let versions = Versions { before: &last.published.facts, after: &now.facts };
-                let (facts, changes) = project_changes(&last.line.facts, versions, &scope, &changes);
-                let vendors = changes.iter().any(|change| change.kind == Kind::Provider);
+                // What is projected does not say which sealed credential it is, so another one is no difference there; and what comes
+                // into the geo or leaves it because its tenant does is one only there.
+                let vendors = |changes: &[Change]| changes.iter().any(|change| change.kind == Kind::Provider);
+                let replaced = vendors(&changes);
+                let (facts, changes) = projected(&now, last, (&scope, &changes));
+                let vendors = replaced || vendors(&changes);
                 let holding = maker.changed(&last.holding, &facts, &changes);
                 (facts, holding, vendors)
             }
             _ => {
-                let facts = project(&now.facts, &scope);
+                let given = now.projected.get(&geo).map(|given| given.facts.clone());
+                let facts = given.unwrap_or_else(|| project(&now.facts, &scope));
                 let holding = maker.whole(&geo, &facts)?;
                 (facts, holding, true)
             }
@@ -217,6 +247,16 @@ async fn make(
         Ok(Made { published: now, rollout: None, holding, line: Arc::new(line) })
     };
     tokio::task::spawn_blocking(work).await?
+}
+
+/// What is in scope by now, and what changed of that: as it was judged, where that was judged against what the last line was made of.
+fn projected(now: &Published, last: &Made, (scope, changes): (&Scope, &[Change])) -> (Facts, Vec<Change>) {
+    let given = now.projected.get(&scope.geo);
+    if let Some(given) = given.filter(|given| given.after == last.published.head.revision) {
+        return (given.facts.clone(), given.changes.clone());
+    }
+    let versions = Versions { before: &last.published.facts, after: &now.facts };
+    project_changes(&last.line.facts, versions, scope, changes)
 }
 
 /// What the resources of a scope are made with.
@@ -301,7 +341,8 @@ fn snapshot(
     before: Option<&Arc<Encoded>>,
 ) -> Arc<Encoded> {
     let digest = holding.root().to_vec();
-    if let Some(before) = before.filter(|b| b.version.digest == digest && b.version.epoch == now.head.epoch) {
+    let same = |b: &&Arc<Encoded>| b.version.digest == digest && b.version.epoch == now.head.epoch;
+    if let Some(before) = before.filter(same).filter(|b| b.shrink_revision == now.shrink_revision) {
         return before.clone();
     }
     let (epoch, revision) = (now.head.epoch, now.head.revision);
@@ -319,7 +360,12 @@ fn snapshot(
     };
     let envelope = Bytes::from(envelope.encode_to_vec());
     let signature = signer.sign(Subject::Snapshot, &envelope);
-    let proof = Proof { envelope, signature, signer: signer.certificate().clone() };
+    let proof = Proof {
+        shrink_revision: now.shrink_revision,
+        envelope,
+        signature,
+        signer: signer.certificate().clone(),
+    };
     let past = before.map(|b| b.past()).unwrap_or_default();
     Arc::new(Encoded::new(Version { epoch, revision, digest }, proof, (holding.clone(), past)))
 }

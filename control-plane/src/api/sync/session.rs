@@ -1,30 +1,37 @@
 //! One node's stream, from its Hello to its end.
 
+mod witness;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use policy_engine::vocabulary::Instant;
 use prost_types::Timestamp;
+use proto::code::ErrorCode;
 use proto::manifest::SCHEMA;
+use proto::status::Refusal;
 use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{
-    Ack, Chunk, ControlMessage, Drain, Heartbeat, Hello, Nack, NackCode, NodeMessage, Reconnect,
-    SnapshotBegin, SnapshotEnd, Undrain, Version, Welcome,
+    Ack, Chunk, Heartbeat, Hello, Nack, NackCode, NodeMessage, Reconnect, SnapshotBegin, SnapshotEnd,
+    Version, Welcome,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
+use super::ahead;
 use super::encoded::{Encoded, Parts};
 use super::line::{Bundle, Line};
 use super::peer::NodeId;
+use super::saying::{Say, drain, send, tell};
 use super::statements::{Standing, Told};
 use super::turns::Waiting;
-use super::{LAST_WORD, Lines, Shared, secrets};
+use super::witnesses::{Shown, WITNESS, Witnesses, newer};
+use super::{LAST_WORD, Lines, Shared, secrets, segments};
+use crate::allowance::{Allowance, Terms};
 use crate::clock;
-use crate::drains;
 use crate::nodes::said::bounds::bounded;
 use crate::nodes::{self, NodeSession};
 use crate::publish::InForce;
@@ -36,13 +43,11 @@ const MOST_REUNION: Duration = Duration::from_secs(30);
 /// The capability of taking changes in place of whole snapshots.
 const DELTA: &str = "delta";
 
-/// How long a node may take to read on before its stream is closed.
-const READS: Duration = Duration::from_secs(60);
-
 /// How long a node may take to introduce itself.
 const INTRODUCES: Duration = Duration::from_secs(10);
 
-type Say = mpsc::Sender<Result<ControlMessage, Status>>;
+/// What a node may say on one stream: a status answers each heartbeat and tells what changes beside, an answer each snapshot.
+const SAYS: Terms = Terms { burst: 2_000, each: Duration::from_millis(10) };
 
 /// The epoch and the digest of a snapshot: what is the same in a new epoch is another, for a node is to know of the epoch.
 type Content = (i64, Vec<u8>);
@@ -64,12 +69,17 @@ pub(super) async fn run(
     let session = Uuid::now_v7().to_string();
     tracing::info!(geo = %node.geo, node = %node.name, session, build = hello.build, "a node follows");
     let known = begun(&shared, &node, (&hello, certificate_end));
-    if known.is_new {
+    let ahead = match ahead::looked(&shared.origin.publisher, (&node, &hello), &known).await {
+        Ok(ahead) => ahead,
+        Err(status) => return drop(say.send(Err(status)).await),
+    };
+    if known.is_new || ahead > 0 {
         // Before it is answered: who was let in can be revoked by its name, also after a crash.
         shared.nodes.keep(shared.origin.publisher.store()).await;
     }
     let (turn, sent) = (shared.turns.waiting(), Sent::new(hello));
-    let mut stream = Session { shared, node: node.clone(), known, say, sent, told: None, turn };
+    let says = Allowance::new(SAYS, std::time::Instant::now());
+    let mut stream = Session { shared, node: node.clone(), known, say, sent, told: None, turn, says, ahead };
     let ended = stream.serve(&session, &mut said).await;
     if let Err(status) = ended {
         // One that reads nothing is not waited for: the stream ends with the channel.
@@ -90,68 +100,6 @@ async fn introduced(
         Some(NodeMessage { message: Some(Said::Hello(hello)) }) => Ok(hello),
         _ => Err(Status::invalid_argument("a stream begins with a Hello")),
     }
-}
-
-/// Tells what is newer than what the node knows, and whatever comes after; ends with the stream.
-async fn tell(mut told: watch::Receiver<Told>, say: Say, known: [Standing; 2]) -> Result<(), Status> {
-    let [mut revocations, mut kills] = known;
-    loop {
-        let now = told.borrow_and_update().clone();
-        let (revoked, switched) = (now.revocations.standing(), now.kills.standing());
-        if revoked.0 > 0 && revoked != revocations {
-            revocations = revoked;
-            send(&say, Saying::Revocations(now.revocations.statement.clone())).await?;
-        }
-        if switched.0 > 0 && switched != kills {
-            kills = switched;
-            send(&say, Saying::Kills(now.kills.statement.clone())).await?;
-        }
-        if told.changed().await.is_err() {
-            return Ok(());
-        }
-    }
-}
-
-/// Tells the node's drain, also one that it is in already, and the end of it; ends with the stream.
-async fn drain(
-    mut standing: watch::Receiver<drains::Standing>,
-    say: Say,
-    (place, mut told): (drains::Place, String),
-) -> Result<(), Status> {
-    let mut first = true;
-    loop {
-        let now = standing.borrow_and_update().get(&place).cloned();
-        match now {
-            Some(drain) if first || drain.id != told => {
-                told.clone_from(&drain.id);
-                let (deadline_ms, reason) = (drain.within_ms, drain.reason);
-                send(&say, Saying::Drain(Drain { deadline_ms, reason, id: drain.id })).await?;
-            }
-            None if !told.is_empty() => {
-                told.clear();
-                send(&say, Saying::Undrain(Undrain {})).await?;
-            }
-            _ => {}
-        }
-        first = false;
-        if standing.changed().await.is_err() {
-            return Ok(());
-        }
-    }
-}
-
-/// Says something to a node, which is not waited for as long as it likes.
-async fn send(say: &Say, saying: Saying) -> Result<(), Status> {
-    let message = Ok(ControlMessage { message: Some(saying) });
-    let sent = match say.try_reserve() {
-        Ok(place) => {
-            place.send(message);
-            return Ok(());
-        }
-        Err(_) => tokio::time::timeout(READS, say.send(message)).await,
-    };
-    let sent = sent.map_err(|_| Status::deadline_exceeded("the node reads too slowly"))?;
-    sent.map_err(|_| Status::cancelled("the node went away"))
 }
 
 /// Notes who follows. A process that is not the one that was known has shown nothing yet but what it says now.
@@ -177,6 +125,9 @@ struct Session {
     sent: Sent,
     told: Option<watch::Receiver<Told>>,
     turn: Waiting,
+    says: Allowance,
+    /// The epoch in which the node holds what the store does not know; 0: in none.
+    ahead: i64,
 }
 
 /// What was said to the node so far.
@@ -184,8 +135,8 @@ struct Sent {
     /// What the node last said it enforces.
     applied: Option<Content>,
     public_key: Vec<u8>,
-    /// What the node enforces, was last sent, or last refused: not to be sent (again).
-    settled: Option<Content>,
+    /// What the node was last sent, and maybe refused: not to be sent again, unless it may shrink by now, which is told with it.
+    settled: Option<(Content, i64)>,
     /// It is sent no snapshots: it would not understand them.
     held: bool,
     /// The node takes changes in place of whole snapshots; not after one that it could not use.
@@ -198,6 +149,10 @@ struct Sent {
     told: [Standing; 2],
     /// The id of the drain it said it is in.
     drain: String,
+    /// How far it was shown the audit log; `None`: it is no witness.
+    audit: Option<Shown>,
+    /// It refused the last snapshot because of the audit log.
+    unproved: bool,
     /// The revision and the line it was last noted to enforce.
     confirmed: (i64, &'static str),
 }
@@ -206,10 +161,13 @@ impl Sent {
     fn new(hello: Hello) -> Self {
         let held = !nodes::said::understands(&hello);
         let applied = hello.applied.map(content);
+        let witness = hello.capabilities.iter().any(|word| word == WITNESS);
         Self {
-            applied: applied.clone(),
+            audit: witness.then(|| Shown::of(hello.audit_log_size)),
+            unproved: false,
+            applied,
             public_key: hello.hpke_public_key,
-            settled: applied,
+            settled: None,
             held,
             takes_changes: hello.capabilities.iter().any(|word| word == DELTA),
             awaiting: None,
@@ -236,14 +194,19 @@ impl Session {
     async fn serve(&mut self, session: &str, said: &mut Streaming<NodeMessage>) -> Result<(), Status> {
         let interval = self.shared.heartbeat;
         let heartbeat_interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
-        let welcome =
-            Welcome { session: session.to_owned(), server_time: Some(now()), heartbeat_interval_ms };
+        let anchors = self.shared.anchors.is_some().then(|| segments::SEGMENTS.to_owned());
+        let welcome = Welcome {
+            session: session.to_owned(),
+            server_time: Some(now()),
+            heartbeat_interval_ms,
+            capabilities: anchors.into_iter().collect(),
+        };
         self.say(Saying::Welcome(welcome)).await?;
         let lines = self.shared.lines(&self.node.geo);
         let statements = lines.statements.clone();
         self.told = Some(statements.clone());
         // Beside everything else: what was taken back waits for no snapshot that is on its way.
-        let telling = tell(statements, self.say.clone(), self.sent.told);
+        let telling = tell(statements, self.say.clone(), (self.sent.told, self.ahead));
         let (drains, place) =
             (self.shared.nodes.drains().watch(), (self.node.geo.clone(), self.node.name.clone()));
         let draining = drain(drains, self.say.clone(), (place, self.sent.drain.clone()));
@@ -259,11 +222,15 @@ impl Session {
         let mut in_force = self.shared.origin.publisher.lines();
         let mut heartbeat = tokio::time::interval(self.shared.heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut checkpoints = self.shared.witnesses.as_ref().map(Witnesses::watch);
         loop {
+            // Before any snapshot: a node takes none of a log that it was not shown.
+            checkpoints.iter_mut().for_each(watch::Receiver::mark_unchanged);
+            self.show().await?;
             let now = in_force.borrow_and_update().clone();
             let newest = head.borrow_and_update().clone();
             let mine = self.mine(&now, newest.clone(), stable.borrow_and_update().clone());
-            if let Some(mine) = &mine {
+            if let Some(mine) = mine.as_ref().filter(|line| line.head.epoch > self.ahead) {
                 self.bring(mine).await?;
             }
             tokio::select! {
@@ -272,9 +239,14 @@ impl Session {
                 changed = stable.changed() => if changed.is_err() { return Ok(()) },
                 changed = in_force.changed() => if changed.is_err() { return Ok(()) },
                 () = self.turn.come() => {}
-                _ = heartbeat.tick() => if let Some(line) = mine.or(newest) { self.beat(&line).await? },
+                () = newer(&mut checkpoints) => {}
+                _ = heartbeat.tick() => {
+                    // Who is ahead of the store is confirmed nothing either: what it has grows old.
+                    let line = mine.or(newest).filter(|line| line.head.epoch > self.ahead);
+                    self.beat(line.as_deref()).await?;
+                }
                 message = said.message() => match message? {
-                    Some(message) => self.hear(message),
+                    Some(message) => self.hear(message)?,
                     None => return Ok(()),
                 },
             }
@@ -323,7 +295,8 @@ impl Session {
                 view.line = line.word.to_owned();
             });
         }
-        let settled = [&self.sent.settled, &self.sent.applied].contains(&&wanted);
+        let refused = wanted.clone().map(|wanted| (wanted, line.snapshot.shrink_revision));
+        let settled = self.sent.applied == wanted || self.sent.settled == refused;
         if self.sent.awaiting.is_some() {
             return Ok(());
         }
@@ -347,7 +320,7 @@ impl Session {
         self.sent.nonce += 1;
         let nonce = self.sent.nonce;
         self.sent.awaiting = Some(nonce);
-        self.sent.settled = Some(content(snapshot.version.clone()));
+        self.sent.settled = Some((content(snapshot.version.clone()), snapshot.shrink_revision));
         self.say(Saying::SnapshotBegin(SnapshotBegin {
             nonce,
             envelope: snapshot.envelope.clone(),
@@ -364,7 +337,9 @@ impl Session {
         self.say(Saying::SnapshotEnd(SnapshotEnd { sha256: parts.sha256.clone() })).await
     }
 
-    async fn beat(&self, line: &Line) -> Result<(), Status> {
+    /// Says that the control plane is there. Where no line of the node's geo could be made yet it confirms no revision: what the node
+    /// has, if it has anything, is no newer by that.
+    async fn beat(&self, line: Option<&Line>) -> Result<(), Status> {
         let told = self.told.as_ref().map(|told| told.borrow().clone()).unwrap_or_default();
         // What is not told yet counts: a node that lost its own must not take silence for nothing.
         let publisher = &self.shared.origin.publisher;
@@ -372,11 +347,11 @@ impl Session {
         let kill_seq = told.kills.seq.max(u64::from(publisher.kills().current().seq > 0));
         self.say(Saying::Heartbeat(Heartbeat {
             server_time: Some(now()),
-            head_revision: line.head.revision,
-            confirmed_at: Some(proto::convert::timestamp(Instant(line.confirmed_at))),
+            head_revision: line.map_or(0, |line| line.head.revision),
+            confirmed_at: line.map(|line| proto::convert::timestamp(Instant(line.confirmed_at))),
             revocation_seq,
             kill_seq,
-            epoch: line.head.epoch,
+            epoch: line.map_or_else(|| publisher.current().head.epoch, |line| line.head.epoch),
         }))
         .await
     }
@@ -385,7 +360,12 @@ impl Session {
         send(&self.say, saying).await
     }
 
-    fn hear(&mut self, mut message: NodeMessage) {
+    fn hear(&mut self, mut message: NodeMessage) -> Result<(), Status> {
+        self.says.take(std::time::Instant::now()).map_err(|wait| {
+            tracing::warn!(geo = %self.node.geo, node = %self.node.name, "a node says too much: its stream is closed");
+            let refusal = Refusal::new(ErrorCode::RateLimitExceeded, "the node says more than a node has to say");
+            Status::from(Refusal { retry_after: Some(wait), ..refusal })
+        })?;
         bounded(&mut message);
         match message.message {
             Some(Said::Ack(ack)) if self.answered(ack.nonce) => self.enforced(ack),
@@ -404,8 +384,16 @@ impl Session {
                 let (drains, place) = (self.shared.nodes.drains().clone(), (geo, name));
                 tokio::spawn(async move { drains.done(&place, &done).await });
             }
+            Some(Said::Segments(said)) => {
+                self.known.update(|view| nodes::said::seen(view, None));
+                if let Some(anchors) = self.shared.anchors.clone() {
+                    tokio::spawn(segments::anchor(anchors, self.node.clone(), said, self.say.clone()));
+                }
+            }
+            Some(Said::Witnessed(said)) => self.witnessed(&said),
             Some(Said::Hello(_)) | None => self.known.update(|view| nodes::said::seen(view, None)),
         }
+        Ok(())
     }
 
     /// Whether this is the answer that is awaited; from then on, none is.
@@ -421,18 +409,21 @@ impl Session {
     fn enforced(&mut self, ack: Ack) {
         let NodeId { geo, name } = &self.node;
         self.known.update(|view| nodes::said::ack(view, &ack));
+        let before = self.sent.applied.take();
         self.sent.applied = ack.applied.clone().map(content);
         tracing::info!(%geo, node = %name, apply_us = ack.apply_us, persisted = ack.persisted,
             revision = ack.applied.map_or(0, |v| v.revision), "a node enforces");
+        self.changes_epoch(before.as_ref());
     }
 
     fn refused(&mut self, nack: Nack) {
-        let digest = self.sent.settled.clone().map(|(_, digest)| digest).unwrap_or_default();
+        let digest = self.sent.settled.clone().map(|((_, digest), _)| digest).unwrap_or_default();
         // What the changes did not lead to, the whole does.
         let misled = matches!(nack.code(), NackCode::BaseMissing | NackCode::DigestMismatch);
         if misled && std::mem::take(&mut self.sent.takes_changes) {
             self.sent.settled = None;
         }
+        self.sent.unproved = nack.code() == NackCode::AuditInconsistent;
         if self.known.refuses_anew(&digest, &nack) {
             let NodeId { geo, name } = &self.node;
             let code = nodes::said::code(&nack);
@@ -464,15 +455,5 @@ mod tests {
         ] {
             assert_eq!(introduced(async { first }).await.unwrap_err().code(), code);
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn case_19_a_stream_that_nobody_reads_ends() {
-        let (say, _unread) = mpsc::channel(1);
-        let began = tokio::time::Instant::now();
-        let end = |word: &str| Saying::SnapshotEnd(SnapshotEnd { sha256: word.as_bytes().to_vec() });
-        send(&say, end("first")).await.unwrap();
-        let status = send(&say, end("second")).await.unwrap_err();
-        assert_eq!((status.code(), began.elapsed()), (tonic::Code::DeadlineExceeded, READS));
     }
 }

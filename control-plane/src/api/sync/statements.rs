@@ -11,10 +11,12 @@ use proto::sync::{KillSet, RevocationSet, Statement};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::line::{Line, Origin};
-use crate::kills::{self, Telling};
+use super::line::{AGAIN, Line, Origin};
+use crate::kills::{self, Earlier, Held, Telling};
+use crate::quiet::Quiet;
 use crate::revocations::{Revoked, revocations};
 use crate::signer::{Signers, Subject};
+use crate::store::StoreError;
 
 /// What nodes of a geo are told.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +66,16 @@ pub(super) fn follow(
     stop: CancellationToken,
 ) -> watch::Receiver<Told> {
     let (tell, told) = watch::channel(Told::default());
-    let maker = Maker { origin, geo, head, stable, revoked: None, kills: KillSet::default() };
+    let maker = Maker {
+        origin,
+        geo,
+        head,
+        stable,
+        revoked: None,
+        kills: KillSet::default(),
+        earlier: Earlier::default(),
+        looked_up: 0,
+    };
     tokio::spawn(async move { stop.run_until_cancelled(maker.run(tell)).await });
     told
 }
@@ -82,26 +93,40 @@ struct Maker {
     revoked: Option<(Arc<Revoked>, i64)>,
     /// What the last kills say.
     kills: KillSet,
+    /// What was in the geo's policy before, and up to which revision that was looked up.
+    earlier: Earlier,
+    looked_up: i64,
 }
 
 impl Maker {
     async fn run(mut self, tell: watch::Sender<Told>) {
         let (mut published, mut kills) =
             (self.origin.publisher.watch(), self.origin.publisher.kills().watch());
+        let mut trouble = Quiet::default();
         loop {
             published.mark_unchanged();
             kills.mark_unchanged();
             self.head.mark_unchanged();
             self.stable.mark_unchanged();
-            let told = tell.borrow().clone();
-            let (revocations, switched) = (self.revocations(), self.kills());
-            if revocations.is_some() || switched.is_some() {
-                tell.send_replace(Told {
-                    revocations: revocations.unwrap_or(told.revocations),
-                    kills: switched.unwrap_or(told.kills),
-                });
+            // It waits for nothing that is read.
+            if let Some(revocations) = self.revocations() {
+                tell.send_modify(|told| told.revocations = revocations);
+            }
+            let switched = self.kills().await;
+            let failed = switched.is_err();
+            if !failed {
+                trouble.is_over();
+            }
+            match switched {
+                Ok(Some(kills)) => tell.send_modify(|told| told.kills = kills),
+                Ok(None) => {}
+                Err(error) if !trouble.is_news(&error) => {}
+                Err(error) => {
+                    tracing::error!(geo = %self.geo, %error, "what is switched off can't be told: nodes keep what they were told");
+                }
             }
             let went_on = tokio::select! {
+                () = tokio::time::sleep(AGAIN), if failed => Ok(()),
                 changed = published.changed() => changed,
                 changed = kills.changed() => changed,
                 changed = self.head.changed() => changed,
@@ -126,27 +151,35 @@ impl Maker {
         is_news(set.epoch, set.seq).then(|| Said::of(&self.origin.signers, Subject::Revocations, said(set)))
     }
 
-    /// The kills, if they are others than before; they name only what is in a policy of the geo, or was when it was told. `None` until
-    /// each line there is has been made: one seq says one thing.
-    fn kills(&mut self) -> Option<Arc<Said>> {
-        let (head, stable) = (self.head.borrow().clone()?, self.stable.borrow().clone());
+    /// The kills, if they are others than before; they name only what is in a policy of the geo, or was. `None` until each line there is
+    /// has been made: one seq says one thing.
+    async fn kills(&mut self) -> Result<Option<Arc<Said>>, StoreError> {
+        let (Some(head), stable) = (self.head.borrow().clone(), self.stable.borrow().clone()) else {
+            return Ok(None);
+        };
         let staged = self.origin.publisher.lines().borrow().rollout.is_some();
         if staged && stable.is_none() {
-            return None;
+            return Ok(None);
         }
         let now = self.origin.publisher.kills().current();
         let mut policies = vec![&head.facts];
         policies.extend(stable.as_ref().map(|line| &line.facts));
-        let set = kills::set_for(&now, &self.geo, (&policies, &self.kills), head.head);
+        let revision = head.head.revision;
+        self.earlier.forget(self.origin.publisher.changes_since(self.looked_up, revision).as_deref());
+        let store = self.origin.publisher.store();
+        self.earlier.look_up(&now, (&self.geo, &policies), store).await?;
+        self.looked_up = revision;
+        let held = Held { policies: &policies, earlier: &self.earlier, told: &self.kills };
+        let set = kills::set_for(&now, &self.geo, held, head.head);
         let told = |seq| self.origin.publisher.kills().tells(&self.geo, Telling { of: now.seq, seq });
         let same = set.kills == self.kills.kills && set.epoch == self.kills.epoch;
         if same || !is_news(set.epoch, set.seq) {
             told(self.kills.seq);
-            return None;
+            return Ok(None);
         }
         told(set.seq);
         self.kills = set;
         let said = ((self.kills.epoch, self.kills.seq), self.kills.encode_to_vec());
-        Some(Said::of(&self.origin.signers, Subject::Kills, said))
+        Ok(Some(Said::of(&self.origin.signers, Subject::Kills, said)))
     }
 }

@@ -4,7 +4,9 @@ mod bounds;
 mod crowd;
 mod node;
 mod rollouts;
+mod vendors;
 mod views;
+mod witnesses;
 
 use prost::Message as _;
 use proto::sync::node_message::Message as Said;
@@ -90,33 +92,40 @@ async fn a_node_that_has_it_is_sent_secrets_and_no_snapshot() {
 }
 
 #[tokio::test]
-async fn case_11_what_a_node_refused_or_has_is_sent_again_in_a_new_epoch_and_so_are_statements() {
+async fn case_11_a_node_that_knows_more_is_told_nothing_until_a_new_epoch_and_then_all() {
     let port = Port::open().await;
     port.publish(&tenant("a")).await;
+    let known = port.node("eu", "eu-9", takes_changes()).await.snapshot().await;
     // It has what this store has lost: a later revision, and revocations and kills of a later seq.
     let (revision, digest) = (9, vec![7; 32]);
     let lost = Hello { applied: Some(Version { epoch: 1, revision, digest }), ..takes_changes() };
     let lost = Hello { revocation_epoch: 1, revocation_seq: 8, kill_epoch: 1, kill_seq: 8, ..lost };
     let mut ahead = port.node("eu", "eu-1", lost).await;
-    let old = ahead.snapshot().await;
-    ahead.nacks(&old, NackCode::StaleRevision, "it is older").await;
-    let shown = || port.nodes.get(&"eu".parse().unwrap(), &"eu-1".parse().unwrap()).unwrap();
-    while shown().last_nack.is_none() {
-        ahead.confirmed(1).await;
-    }
-    let shown = shown();
-    let nack = shown.last_nack.unwrap();
-    assert_eq!((nack.code.as_str(), nack.revision, shown.confirmed_revision), ("STALE_REVISION", 1, 0));
-    assert_eq!((shown.applied_epoch, shown.applied_revision), (1, 9));
-    // This one has the same content as the head, and a later number.
-    let digest = old.envelope.digest.clone();
-    let same = Hello { applied: Some(Version { epoch: 1, revision, digest }), ..takes_changes() };
+    // It hears that the control plane is there, and by that no revision is confirmed to it.
+    ahead.confirmed(0).await;
+    let shown = |name: &str| port.nodes.get(&"eu".parse().unwrap(), &name.parse().unwrap()).unwrap();
+    let eu_1 = shown("eu-1");
+    assert_eq!((eu_1.ahead_epoch, eu_1.confirmed_revision), (1, 0));
+    assert_eq!((eu_1.applied_epoch, eu_1.applied_revision), (1, 9));
+    // This one has the same content as the head, and a later number; that one has the right number, and another content; the last one
+    // has what is known, and was told of a kill that is not.
+    let digest = known.envelope.digest.clone();
+    let of = |revision, digest| Some(Version { epoch: 1, revision, digest });
+    let same = Hello { applied: of(revision, digest.clone()), ..takes_changes() };
+    let other = Hello { applied: of(1, vec![7; 32]), ..takes_changes() };
+    let told = Hello { applied: of(1, digest), kill_epoch: 1, kill_seq: 8, ..takes_changes() };
     let mut same = port.node("eu", "eu-2", same).await;
-    same.confirmed(1).await;
+    let mut other = port.node("eu", "eu-3", other).await;
+    let mut told = port.node("eu", "eu-4", told).await;
+    for (node, name) in [(&mut same, "eu-2"), (&mut other, "eu-3"), (&mut told, "eu-4")] {
+        node.confirmed(0).await;
+        assert_eq!(shown(name).ahead_epoch, 1, "{name}");
+    }
+    assert_eq!(shown("eu-9").ahead_epoch, 0);
 
     let act = Act { reason: "restored".into(), ..Act::of_system("test") };
     port.fixture.publisher.bump_epoch(act).await.unwrap();
-    for (node, base) in [(&mut ahead, 0), (&mut same, 32)] {
+    for (node, base) in [(&mut ahead, 0), (&mut same, 32), (&mut other, 0), (&mut told, 32)] {
         let snapshot = node.snapshot().await;
         assert_eq!((snapshot.envelope.epoch, snapshot.envelope.revision), (2, 2));
         assert_eq!((snapshot.envelope.shrink_revision, snapshot.base.len()), (2, base));
@@ -124,7 +133,7 @@ async fn case_11_what_a_node_refused_or_has_is_sent_again_in_a_new_epoch_and_so_
         node.confirmed(2).await;
     }
     // Whoever comes later is told that this epoch took nothing back and switched nothing off.
-    let mut later = port.node("eu", "eu-3", Hello { kill_epoch: 1, kill_seq: 8, ..Hello::default() }).await;
+    let mut later = port.node("eu", "eu-5", Hello { kill_epoch: 1, kill_seq: 8, ..Hello::default() }).await;
     let (mut revocations, mut kills) = (None, None);
     while revocations.is_none() || kills.is_none() {
         match later.arrived().await {
@@ -188,8 +197,8 @@ async fn a_revision_a_node_missed_is_in_the_changes_it_is_sent() {
     node.ack(&first).await;
     let changes = node.snapshot().await;
     assert_eq!((changes.base, changes.contents.resources.len()), (first.envelope.digest, 2));
-    // A node that comes with something nobody knows is sent everything.
-    let stranger = Version { epoch: 1, revision: 1, digest: vec![7; 32] };
+    // A node that comes with something of an earlier epoch that nobody knows is sent everything.
+    let stranger = Version { epoch: 0, revision: 1, digest: vec![7; 32] };
     let mut other = port.node("eu", "eu-2", Hello { applied: Some(stranger), ..takes_changes() }).await;
     assert_eq!(other.snapshot().await.base.len(), 0);
 }

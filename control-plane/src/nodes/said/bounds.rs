@@ -5,7 +5,7 @@
 //! spelled out. The bounds are those of `sync.proto`, and no honest node meets one but that of a text.
 
 use proto::sync::node_message::Message as Said;
-use proto::sync::{Hello, Kill, NodeMessage, Status, UnusableEndpoint, Version};
+use proto::sync::{Hello, Kill, NodeMessage, Segments, Status, UnusableEndpoint, Version};
 
 /// The largest message that is read, in bytes: more than twenty endpoints and twenty kills fill, each with its reason.
 pub(crate) const MESSAGE_BYTES: usize = 128 << 10;
@@ -22,10 +22,14 @@ const KEY: usize = 64;
 /// The bytes of a digest.
 const DIGEST: usize = 32;
 
-/// The most capabilities, tallies, and endpoints or kills.
+/// The most capabilities, tallies, codes of one, and endpoints or kills.
 const CAPABILITIES: usize = 16;
 const TALLIES: usize = 8;
+const CODES: usize = 32;
 const NAMED: usize = 20;
+
+/// The most segments of the decision log.
+const SEGMENTS: usize = 256;
 
 /// Takes in what a node says.
 pub(crate) fn bounded(message: &mut NodeMessage) {
@@ -39,6 +43,8 @@ pub(crate) fn bounded(message: &mut NodeMessage) {
         }
         Some(Said::Status(said)) => status(said),
         Some(Said::DrainDone(said)) => cut(&mut said.id, WORD),
+        Some(Said::Segments(said)) => segments(said),
+        Some(Said::Witnessed(said)) => cut(&mut said.inconsistency, TEXT),
         None => {}
     }
 }
@@ -57,7 +63,11 @@ fn status(said: &mut Status) {
     version(said.applied.as_mut());
     cut(&mut said.staleness, WORD);
     fewer(&mut said.tallies, TALLIES);
-    said.tallies.iter_mut().for_each(|tally| fewer(&mut tally.digest, DIGEST));
+    for tally in &mut said.tallies {
+        fewer(&mut tally.digest, DIGEST);
+        fewer(&mut tally.refusals, CODES);
+        tally.refusals.iter_mut().for_each(|refused| cut(&mut refused.code, WORD));
+    }
     fewer(&mut said.unusable_endpoints, NAMED);
     for UnusableEndpoint { endpoint, reason } in &mut said.unusable_endpoints {
         cut(endpoint, TEXT);
@@ -70,6 +80,16 @@ fn status(said: &mut Status) {
         }
         cut(name, TEXT);
         cut(reason, TEXT);
+    }
+}
+
+fn segments(said: &mut Segments) {
+    fewer(&mut said.segments, SEGMENTS);
+    for segment in &mut said.segments {
+        cut(&mut segment.boot_id, WORD);
+        cut(&mut segment.ended, WORD);
+        fewer(&mut segment.manifest_hash, DIGEST);
+        fewer(&mut segment.previous_hash, DIGEST);
     }
 }
 
@@ -115,7 +135,7 @@ fn is_obeyed(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proto::sync::{DrainDone, Nack, RevisionTally};
+    use proto::sync::{CodeTally, DrainDone, Nack, RevisionTally, Witnessed};
 
     use super::*;
 
@@ -148,7 +168,14 @@ mod tests {
         let status = Status {
             applied: Some(Version { digest: vec![1; 1_000], ..Version::default() }),
             staleness: long(),
-            tallies: vec![RevisionTally { digest: vec![1; 1_000], ..RevisionTally::default() }; 100],
+            tallies: vec![
+                RevisionTally {
+                    digest: vec![1; 1_000],
+                    refusals: vec![CodeTally { code: long(), requests: 1 }; 100],
+                    ..RevisionTally::default()
+                };
+                100
+            ],
             unusable_endpoints: vec![UnusableEndpoint { endpoint: long(), reason: long() }; 100],
             earlier_kills: vec![kill; 100],
             ..Status::default()
@@ -157,6 +184,8 @@ mod tests {
         let counts = (status.tallies.len(), status.unusable_endpoints.len(), status.earlier_kills.len());
         assert_eq!((status.staleness.len(), counts), (WORD, (TALLIES, NAMED, NAMED)));
         assert!(status.tallies.iter().all(|tally| tally.digest.len() == DIGEST));
+        let codes = |tally: &RevisionTally| (tally.refusals.len(), tally.refusals[0].code.len());
+        assert!(status.tallies.iter().all(|tally| codes(tally) == (CODES, WORD)));
         let endpoint = status.unusable_endpoints.first().unwrap();
         assert_eq!((endpoint.endpoint.len(), endpoint.reason.len()), (TEXT, TEXT));
         let kill = status.earlier_kills.first().unwrap();
@@ -165,6 +194,8 @@ mod tests {
         assert_eq!(status.applied.unwrap().digest.len(), DIGEST);
         let done = Said::DrainDone(DrainDone { id: long(), ..DrainDone::default() });
         assert!(matches!(taken(done), Said::DrainDone(done) if done.id.len() == WORD));
+        let witnessed = Said::Witnessed(Witnessed { inconsistency: long(), ..Witnessed::default() });
+        assert!(matches!(taken(witnessed), Said::Witnessed(said) if said.inconsistency.len() == TEXT));
     }
 
     #[test]

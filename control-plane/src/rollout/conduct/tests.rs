@@ -10,6 +10,7 @@ use crate::rollout::contents::Line;
 use crate::rollout::stages::plan;
 
 mod away;
+mod rates;
 
 const SECOND: i64 = 1_000_000;
 const START: i64 = 1_000 * SECOND;
@@ -175,7 +176,10 @@ fn case_23_worse_answers_take_it_back_and_as_good_ones_do_not() {
     assert_eq!(with(judged(7, "", [19, 19, 0])), Step::Stay, "too few to tell");
     assert_eq!(with(judged(7, "", [100, 7, 20])), Step::Stay);
     let reason = back(with(judged(7, "", [100, 8, 10])));
-    assert_eq!(reason, "failed answers under the candidate: 8.0 % of 100 requests, 5.0 % before");
+    assert_eq!(
+        reason,
+        "failed answers under the candidate: 8.0 % of 100 requests, 5.0 % of 100 requests under the stable content"
+    );
     let reason = back(with(judged(7, "", [100, 5, 21])));
     assert!(reason.starts_with("refusals under the candidate: 21.0 %"), "{reason}");
 }
@@ -207,7 +211,7 @@ fn case_23_what_one_other_node_claims_excuses_nothing() {
 
 /// What one content did to requests; without a digest as builds tell it that count by revision alone.
 fn judged(revision: i64, digest: &str, [requests, errors, denials]: [u64; 3]) -> NodeTally {
-    NodeTally { revision, requests, errors, denials, digest: digest.to_owned() }
+    NodeTally { revision, requests, errors, denials, digest: digest.to_owned(), ..NodeTally::default() }
 }
 
 /// Both lines at revision 8, a change beside the rollout having come to both: `s8` is stable, `c8` the candidate.
@@ -238,7 +242,10 @@ fn case_23_requests_of_the_stable_line_at_the_same_revision_are_not_the_candidat
         };
     }
     let reason = back(conduct(&rollout, &seen, &config()));
-    assert_eq!(reason, "refusals under the candidate: 100.0 % of 30 requests, 0.0 % before");
+    assert_eq!(
+        reason,
+        "refusals under the candidate: 100.0 % of 30 requests, 0.0 % of 3000 requests under the stable content"
+    );
     // A node of a build that tells no digest is taken by the number of the revision.
     for node in &mut seen.nodes {
         node.tallies.iter_mut().for_each(|tally| tally.digest.clear());

@@ -79,6 +79,28 @@ async fn case_61_the_door_makes_no_difference() {
 }
 
 #[tokio::test]
+async fn a_model_without_an_endpoint_here_is_in_no_list_and_is_asked_for_in_vain() {
+    let open = open(|facts| {
+        let model = std::sync::Arc::make_mut(facts.models.get_mut(&world::platform("pair")).unwrap());
+        model.route.groups.clear();
+    })
+    .await;
+    let listed = open.get("/v1/models").await.json();
+    let ids: Vec<_> = listed["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
+    assert_eq!(ids, ["down", "embed", "fast", "seen"]);
+    let mut client = client(&open).await;
+    let request = with_key(proto::inference::ListModelsRequest::default());
+    let typed = client.list_models(request).await.unwrap().into_inner();
+    assert_eq!(typed.models.iter().map(|model| &model.name).collect::<Vec<_>>(), ids);
+    let card = &open.get("/v1/models/pair").await.json()["chancery"];
+    assert_eq!((&card["available"], &card["reasons"][0]), (&false.into(), &"no_endpoint".into()));
+    let refused = open.post("/v1/chat/completions", &asking("pair", "hi", "")).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (403, "no_endpoint"));
+    let status = client.chat(with_key(chat("pair", "hi"))).await.unwrap_err();
+    assert_eq!(Refusal::of_status(&status).code.as_str(), "no_endpoint");
+}
+
+#[tokio::test]
 async fn a_model_is_shown_alike_and_whole() {
     let open = open(|facts| {
         let model = std::sync::Arc::make_mut(facts.models.get_mut(&world::platform("fast")).unwrap());

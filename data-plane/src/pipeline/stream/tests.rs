@@ -55,8 +55,8 @@ fn fed<'p>(
         stream.run_out();
     }
     out.extend(stream.frame.take().into_iter().flatten());
-    let end = stream.end.take().unwrap();
-    stream.close(&end);
+    let mut end = stream.end.take().unwrap();
+    stream.close(&mut end);
     (String::from_utf8(out).unwrap(), end.err().map(|rejection| rejection.code().as_str()))
 }
 

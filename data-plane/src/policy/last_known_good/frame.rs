@@ -1,24 +1,31 @@
 //! Frames of a kept file, and what they make of each other.
 //!
 //! Law: a frame is its parts, each with its length before it, and the SHA-256 of all that; reading ends at the first that is not
-//! whole. What the frames make together is verified by whoever takes it, by the envelope of the last.
+//! whole. What a file says of its lengths is held to what there is of it before a byte of that is read, and a file that is longer than
+//! any that is written is not read at all. What the frames make together is verified by whoever takes it, by the envelope of the last.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use prost::Message;
 use proto::sync::{Resource, SnapshotContents};
 
 use super::super::disk;
 use super::super::verify::Offer;
+use proto::manifest::MAX_BYTES;
 
 /// The first bytes of a frame, with the version of its form.
 const MAGIC: &[u8; 8] = b"CHYLKG2\n";
 
 /// Bytes of the digest at the end.
 const SEAL: usize = 32;
+
+/// The most bytes of a file: the largest snapshot, changes that weigh as much, and what goes beside them.
+pub(super) const MOST: u64 = 2 * MAX_BYTES + (64 << 20);
 
 /// One step of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,27 +59,51 @@ impl Frame {
         written.extend_from_slice(&seal);
         written
     }
+}
 
-    /// The next frame of a file; `None` at its end and where it is not whole.
-    fn next(bytes: &mut Bytes) -> Option<Self> {
-        let mut rest = bytes.clone();
-        if rest.get(..MAGIC.len())? != MAGIC {
+/// What is left of a file.
+struct Rest<R> {
+    source: R,
+    /// Bytes that are there and were not read.
+    left: u64,
+    /// Of the frame that is being read.
+    seen: Context,
+}
+
+impl<R: Read> Rest<R> {
+    fn new(source: R, left: u64) -> Self {
+        Self { source, left, seen: Context::new(&SHA256) }
+    }
+
+    /// The next frame; `None` where it is not whole.
+    fn frame(&mut self) -> Option<Frame> {
+        self.seen = Context::new(&SHA256);
+        if self.take(MAGIC.len() as u64)? != MAGIC.as_slice() {
             return None;
         }
-        rest.advance(MAGIC.len());
-        let mut next = || {
-            let length = usize::try_from(rest.try_get_u64().ok()?).ok()?;
-            (length <= rest.len()).then(|| rest.split_to(length))
-        };
-        let [envelope, signature, signer] = [next()?, next()?, next()?];
-        let [base, contents, secrets] = [next()?, next()?, next()?];
-        let written = bytes.slice(..bytes.len().checked_sub(rest.len())?);
-        if sha256(&written).as_slice() != rest.get(..SEAL)? {
+        let [envelope, signature, signer] = [self.part()?, self.part()?, self.part()?];
+        let [base, contents, secrets] = [self.part()?, self.part()?, self.part()?];
+        let seal = self.seen.clone().finish();
+        if self.take(SEAL as u64)? != seal.as_ref() {
             return None;
         }
-        rest.advance(SEAL);
-        *bytes = rest;
-        Some(Self { offer: Offer { envelope, signature, signer, base, contents }, secrets })
+        Some(Frame { offer: Offer { envelope, signature, signer, base, contents }, secrets })
+    }
+
+    /// The next part, with its length before it.
+    fn part(&mut self) -> Option<Bytes> {
+        let length = self.take(8)?;
+        self.take(u64::from_be_bytes(*length.first_chunk()?))
+    }
+
+    /// The next bytes, if they are there.
+    fn take(&mut self, length: u64) -> Option<Bytes> {
+        let left = self.left.checked_sub(length)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?);
+        self.source.by_ref().take(length).read_to_end(&mut bytes).ok()?;
+        self.seen.update(&bytes);
+        self.left = left;
+        (bytes.len() as u64 == length).then(|| bytes.into())
     }
 }
 
@@ -127,22 +158,46 @@ impl Journal {
 
 /// The frames of a file; `None` where it has no whole beginning.
 pub(super) fn read(path: &Path) -> Option<Journal> {
-    let read = disk::read(path, u64::MAX).inspect_err(|error| {
+    let opened = open(path).inspect_err(|error| {
         tracing::error!(path = %path.display(), %error, "a kept policy can't be read");
     });
-    let mut rest = Bytes::from(read.ok().flatten()?);
-    let mut frames = Vec::new();
-    while let Some(frame) = Frame::next(&mut rest) {
-        frames.push(frame);
-    }
-    if !rest.is_empty() {
-        tracing::error!(path = %path.display(), whole = frames.len(), bytes = rest.len(),
+    let (file, length) = opened.ok().flatten()?;
+    let (frames, whole) = whole_frames(BufReader::new(file), length);
+    let (bytes, is_torn) = (length - whole, whole < length);
+    if is_torn {
+        tracing::error!(path = %path.display(), whole = frames.len(), bytes,
             "a kept policy was changed or cut, and what comes after is not used");
     }
     let begins =
         frames.first().is_some_and(|frame| !frame.offer.envelope.is_empty() && frame.offer.base.is_empty());
     let file = path.extension().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    begins.then_some(Journal { file, frames, is_torn: !rest.is_empty() })
+    begins.then_some(Journal { file, frames, is_torn })
+}
+
+/// The file and its length; an error where it is longer than any that is written.
+fn open(path: &Path) -> io::Result<Option<(File, u64)>> {
+    let Some(file) = disk::open(path)? else { return Ok(None) };
+    let length = file.metadata()?.len();
+    match length <= MOST {
+        true => Ok(Some((file, length))),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("its {length} bytes are more than {MOST}"),
+        )),
+    }
+}
+
+/// The frames that are whole, and the bytes they take.
+pub(super) fn whole_frames(source: impl Read, length: u64) -> (Vec<Frame>, u64) {
+    let mut rest = Rest::new(source, length);
+    let (mut frames, mut whole) = (Vec::new(), 0);
+    while rest.left > 0
+        && let Some(frame) = rest.frame()
+    {
+        frames.push(frame);
+        whole = length - rest.left;
+    }
+    (frames, whole)
 }
 
 fn sha256(bytes: &[u8]) -> Vec<u8> {

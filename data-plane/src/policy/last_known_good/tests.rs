@@ -44,7 +44,7 @@ fn revisions(kept: &LastKnownGood) -> Vec<Vec<i64>> {
         let versions = (0..journal.versions()).filter_map(|back| journal.version(back));
         versions.map(|(offer, _)| Envelope::decode(offer.envelope).unwrap().revision).collect()
     };
-    kept.load().iter().map(of).collect()
+    kept.load().map(|journal| of(&journal)).collect()
 }
 
 /// Revision 1 whole, 2 as its change, 3 as the change of that.
@@ -66,7 +66,7 @@ fn changes_are_kept_behind_what_they_change_and_read_back_whole() {
     let home = tempfile::tempdir().unwrap();
     let (kept, _) = three(home.path());
     assert_eq!(revisions(&kept), [[3, 2, 1]]);
-    let journal = kept.load().remove(0);
+    let journal = kept.load().next().unwrap();
     let read = |back| {
         let (offer, secrets) = journal.version(back).unwrap();
         assert_eq!((secrets, offer.base.len()), (SECRETS, 0));
@@ -107,7 +107,7 @@ fn what_changes_something_else_is_kept_whole_and_so_is_what_outgrows_its_beginni
 fn case_03_a_torn_or_flipped_file_is_used_as_far_as_it_is_whole() {
     let home = tempfile::tempdir().unwrap();
     let kept = LastKnownGood::at(home.path());
-    assert!(kept.load().is_empty());
+    assert!(kept.load().next().is_none());
     keep(&kept, 9);
     let (kept, _) = three(home.path());
     assert_eq!(revisions(&kept), [vec![3, 2, 1], vec![9]]);
@@ -138,6 +138,42 @@ fn case_03_a_torn_or_flipped_file_is_used_as_far_as_it_is_whole() {
     let again = LastKnownGood::at(home.path());
     again.keep((&whole(4), &SECRETS), &tip(4), || whole(4)).unwrap();
     assert_eq!(revisions(&again), [vec![4], vec![2, 1]]);
+}
+
+/// Counts what is read of it.
+struct Counted<'a>(&'a [u8], u64);
+
+impl std::io::Read for Counted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(into)?;
+        self.1 += read as u64;
+        Ok(read)
+    }
+}
+
+#[test]
+fn case_03_a_file_that_was_made_longer_costs_no_more_than_what_is_whole_of_it() {
+    let home = tempfile::tempdir().unwrap();
+    let (kept, _) = three(home.path());
+    let path = home.path().join("policy.current");
+    let good = fs::read(&path).unwrap();
+    // Zeros, a length that is not there, and one that is.
+    let says = |length: u64| [&b"CHYLKG2\n"[..], &length.to_be_bytes()].concat();
+    let zeros = vec![0; 1 << 20];
+    for (behind, costs) in
+        [(vec![], 8), (says(u64::MAX), 16), (says(1 << 40), 16), (says(9), 16 + 9 + 5 * 8 + 32)]
+    {
+        let made = [&good, &behind, &zeros].map(|part: &Vec<u8>| part.as_slice()).concat();
+        let mut counted = Counted(&made, 0);
+        let (frames, whole) = frame::whole_frames(&mut counted, made.len() as u64);
+        assert_eq!((frames.len(), whole), (3, good.len() as u64));
+        assert_eq!(counted.1, whole + costs, "read");
+    }
+    // Longer than any that is written: the next copy is used, and it never takes its place.
+    keep(&kept, 9);
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(frame::MOST + 1).unwrap();
+    assert_eq!(revisions(&kept), [[3, 2, 1]]);
+    assert!(!path.exists() && home.path().join("policy.unsound").exists());
 }
 
 #[test]
@@ -214,11 +250,11 @@ fn new_secrets_are_kept_behind_the_policy_that_is() {
     let kept = LastKnownGood::at(home.path());
     let new = Bytes::from_static(b"new");
     kept.renew(new.clone()).unwrap();
-    assert!(kept.load().is_empty());
+    assert!(kept.load().next().is_none());
     keep(&kept, 1);
     for kept in [kept, LastKnownGood::at(home.path())] {
         kept.renew(new.clone()).unwrap();
-        assert_eq!(kept.load()[0].version(0), Some((whole(1), new.clone())));
+        assert_eq!(kept.load().next().unwrap().version(0), Some((whole(1), new.clone())));
     }
 }
 

@@ -1,12 +1,15 @@
 //! Whose word counts, for what, and for how long.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use rcgen::ExtendedKeyUsagePurpose;
 
 use super::super::sample::{AUTHORITY, TestAuthority, TestSigner};
 use super::*;
+use crate::freshness::tests::written;
 
 fn trust(home: &Path) -> Trust {
-    Trust::open(home, AUTHORITY.pem.as_bytes()).unwrap()
+    Trust::open(home, AUTHORITY.pem.as_bytes(), Arc::default()).unwrap()
 }
 
 fn says(trust: &Trust, signer: &TestSigner) -> Result<u64, Untrusted> {
@@ -70,6 +73,22 @@ fn case_05_two_generations_are_trusted_and_a_retired_one_never_again() {
     let forged = restarted.verify(Subject::Snapshot, b"body", (&[0; 64], &ten.certificate));
     assert!(matches!(forged, Err(Untrusted::Signature)));
     says(&restarted, &two).unwrap();
+}
+
+#[test]
+fn case_100_a_clock_that_was_set_back_makes_nobody_s_word_void_and_no_ended_one_good() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let home = tempfile::tempdir().unwrap();
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let believes = |latest, (from, until)| {
+        let freshness = Arc::new(written(home.path(), latest));
+        let trust = Trust::open(home.path(), AUTHORITY.pem.as_bytes(), freshness).unwrap();
+        says(&trust, &AUTHORITY.signer_between(1, from, until)).is_ok()
+    };
+    let (set_back, young) = (wall + 7 * DAY, (wall + 6 * DAY, wall + 9 * DAY));
+    assert!(!believes(wall, young), "it is not good yet");
+    assert!(believes(set_back, young), "the time is known to have come");
+    assert!(!believes(set_back, (wall - DAY, wall + 6 * DAY)), "it has ended since");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn eu() -> Geo {
 /// What a node that enforces `running` makes of what is offered.
 fn weigh(offer: &Offer, running: Option<&Held>) -> Result<Held, Refusal> {
     let home = tempfile::tempdir().unwrap();
-    let trust = Trust::open(home.path(), AUTHORITY.pem.as_bytes()).unwrap();
+    let trust = Trust::open(home.path(), AUTHORITY.pem.as_bytes(), Arc::default()).unwrap();
     Judge { trust: &trust, geo: &eu(), running }.verify(offer)
 }
 
@@ -160,6 +160,9 @@ fn case_06_too_much_is_refused_before_room_is_made_for_it() {
     let empty_resources = [0x0A, 0x00].repeat(MAX_RESOURCES + 1);
     let offer = Offer { contents: empty_resources.into(), ..Sample::holding(vec![], 2).offer() };
     assert_eq!(weigh(&offer, None).unwrap_err().code, NackCode::LimitExceeded);
+    let names_alone = [0x12, 0x00].repeat(MAX_RESOURCES + 1);
+    let offer = Offer { contents: names_alone.into(), ..Sample::holding(vec![], 2).offer() };
+    assert_eq!(weigh(&offer, None).unwrap_err().code, NackCode::LimitExceeded, "names of such as go");
     // Of a kind there may be so many: they are counted, and none is read.
     let nothing =
         |n: usize| Resource { kind: "Role".into(), name: format!("roles/{n:06}"), ..Resource::default() };
@@ -173,6 +176,26 @@ fn case_06_too_much_is_refused_before_room_is_made_for_it() {
     let refusal = judge(&sample, None).unwrap_err();
     assert_eq!(refusal.code, NackCode::LimitExceeded);
     assert!(refusal.resource.starts_with(&sample.contents.resources[0].kind), "{refusal:?}");
+}
+
+#[test]
+fn case_06_of_ten_thousand_that_nobody_knows_the_first_is_told_by_the_beginning_of_its_name() {
+    let long = "x".repeat(1 << 20);
+    let spell = |n: usize| Resource {
+        kind: "Spell".into(),
+        name: if n == 0 { format!("spells/-{long}") } else { format!("spells/{n:06}") },
+        ..Resource::default()
+    };
+    let running = held(0, 1);
+    let refusal = judge(&Sample::holding((0..10_000).map(spell).collect(), 2), Some(&running)).unwrap_err();
+    assert_eq!((refusal.code, refusal.resource.len()), (NackCode::Validation, MAX_DETAIL));
+    assert!(refusal.resource.starts_with("Spell spells/-"), "{}", refusal.resource);
+    // The same to be taken away.
+    let mut sample = Sample::delta(&world::facts(), 2, &Sample::of(&world::facts(), 1));
+    let gone = (0..10_000).map(spell).map(|it| ResourceName { kind: it.kind, name: it.name });
+    sample.contents.removed = gone.collect();
+    let refusal = judge(&sample, Some(&running)).unwrap_err();
+    assert_eq!((refusal.code, refusal.resource.len()), (NackCode::Validation, MAX_DETAIL));
 }
 
 #[test]

@@ -10,20 +10,27 @@ use proto::sync::control_message::Message as Saying;
 use proto::sync::{Envelope, NackCode, RevocationSet, Scope, Statement};
 use tokio::sync::watch;
 
-use super::super::enforced::Enforced;
+use super::super::enforced::{Enforced, Memory};
 use super::super::identity::NodeKey;
 use super::super::last_known_good::LastKnownGood;
-use super::super::sample::{AUTHORITY, Sample, secrets};
+use super::super::log::Log;
+use super::super::sample::{AUTHORITY, Sample, secrets, secrets_of};
 use super::super::scripted::{ControlPlane, Session, soon};
 use super::super::secrets::Secrets;
 use super::super::state::Version;
 use super::super::trust::{Subject, Trust};
 use super::*;
+use crate::freshness::{AtMost, Freshness};
 use crate::house::world;
 use crate::overlay::{Overlay, Statements, hashed};
 
+mod denied;
 mod full_disk;
+mod hostile;
 mod old_copies;
+mod restarts;
+mod secrets;
+mod witness;
 
 /// What was put in force: revisions, each with the scope key it was given.
 type Installed = Vec<(i64, Option<Vec<u8>>)>;
@@ -35,6 +42,7 @@ struct Place {
     breaks_at: AtomicI64,
     overlay: Overlay,
     drains: crate::drain::Drains,
+    shelf: crate::record::Shelf,
     /// What the next one that is put in force waits for.
     gate: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
 }
@@ -68,6 +76,10 @@ impl Install for Place {
     fn drains(&self) -> &crate::drain::Drains {
         &self.drains
     }
+
+    fn shelf(&self) -> &crate::record::Shelf {
+        &self.shelf
+    }
 }
 
 impl Place {
@@ -97,13 +109,15 @@ fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
     let way = Arc::new(control.way());
     let identity = way.identity().clone();
     let policy = control.home().join("policy");
+    let freshness = Arc::new(Freshness::open(&policy, AtMost::default()));
     let held = super::super::holder::Place {
         geo: identity.geo,
         spiffe_id: identity.spiffe_id,
         key,
-        trust: Trust::open(&policy, AUTHORITY.pem.as_bytes()).unwrap(),
+        trust: Trust::open(&policy, AUTHORITY.pem.as_bytes(), freshness.clone()).unwrap(),
         kept: LastKnownGood::at(&policy),
         enforced: Enforced::open(&policy, "build"),
+        log: Log::open(&policy),
     };
     let control = Control { way, boot_id: "boot".into(), place: held };
     let place = Place {
@@ -112,9 +126,10 @@ fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
         breaks_at: AtomicI64::new(-1),
         overlay: Overlay::new("eu".parse().unwrap(), Statements::at(&policy)),
         drains: crate::drain::Drains::default(),
+        shelf: crate::record::Shelf::default(),
         gate: Mutex::new(None),
     };
-    let (place, state) = (Arc::new(place), Arc::<PolicyState>::default());
+    let (place, state) = (Arc::new(place), Arc::new(PolicyState::of(freshness)));
     let node =
         Node { place: place.clone(), state: state.clone(), public_key, stop: CancellationToken::new() };
     (Follower::new(control, place, state), node)
@@ -153,6 +168,9 @@ async fn a_snapshot_is_acknowledged_when_it_is_in_force_and_a_heartbeat_is_answe
     assert_eq!(session.hello.hpke_public_key, node.public_key);
     assert_eq!(node.place.installs(1).await, [(5, Some(vec![7; 32]))]);
     assert_eq!(node.state.confirmed_age(), None, "an open stream proves nothing");
+    session.heartbeat(0).await;
+    assert_eq!(session.status().await.applied.unwrap().revision, 5, "it is answered all the same");
+    assert_eq!(node.state.confirmed_age(), None, "nor a control plane that has nothing for this scope");
     session.heartbeat(5).await;
     let status = session.status().await;
     assert_eq!((status.applied.unwrap().revision, status.inflight), (5, 3));
@@ -203,103 +221,6 @@ async fn case_08_what_breaks_while_it_is_built_is_refused() {
     assert_eq!(session.offer(&sample(7)).await.unwrap().revision, 7);
 }
 
-#[tokio::test]
-async fn without_the_scope_key_of_its_api_keys_nothing_is_enforced() {
-    let mut control = ControlPlane::start().await;
-    let node = start(&control);
-    let mut session = soon(control.session()).await;
-    session.welcome(60_000).await;
-    let nack = session.offer(&sample(5)).await.unwrap_err();
-    assert_eq!(nack.code(), NackCode::ResourceMissing);
-    assert!(nack.detail.contains("k1"), "{}", nack.detail);
-    // Sealed to somebody else is as good as none.
-    let other = NodeKey::open(&control.home().join("other.key")).unwrap();
-    session.secrets(secrets(other.public(), [7; 32])).await;
-    assert_eq!(session.offer(&sample(5)).await.unwrap_err().code(), NackCode::ResourceMissing);
-    assert!(node.state.applied().is_none());
-    session.secrets(secrets(&node.public_key, [7; 32])).await;
-    assert_eq!(session.offer(&sample(5)).await.unwrap().revision, 5);
-}
-
-#[tokio::test]
-async fn renewed_secrets_take_effect_without_a_snapshot_and_are_kept() {
-    let mut control = ControlPlane::start().await;
-    let node = start(&control);
-    let mut session = enforcing(&mut control, &node, 5).await;
-    // The same ones sealed anew change nothing.
-    session.secrets(secrets(&node.public_key, [7; 32])).await;
-    session.secrets(secrets(&node.public_key, [8; 32])).await;
-    let installed = node.place.installs(2).await;
-    assert_eq!(installed, [(5, Some(vec![7; 32])), (5, Some(vec![8; 32]))]);
-    // Whatever is said after them is heard after they were kept.
-    assert_eq!(session.offer(&sample(4)).await.unwrap_err().code(), NackCode::StaleRevision);
-    let (mut again, restarted) = follower(&control);
-    again.holder.restore().await;
-    assert_eq!(restarted.place.installs(1).await, [(5, Some(vec![8; 32]))]);
-}
-
-#[tokio::test]
-async fn what_holds_above_any_policy_holds_at_once_if_it_is_signed_and_after_a_restart() {
-    let mut control = ControlPlane::start().await;
-    let node = start(&control);
-    let session = enforcing(&mut control, &node, 5).await;
-    let set = |seq, geo: &str| RevocationSet {
-        seq,
-        scope: Some(Scope { geo: geo.into(), node_class: String::new() }),
-        keys: vec![hashed("demo").to_vec()],
-        ..RevocationSet::default()
-    };
-    let statement = |set: &RevocationSet| said(Subject::Revocations, set.encode_to_vec());
-    let mut forged = statement(&set(3, "eu"));
-    forged.signature[0] ^= 1;
-    session.say(Saying::Revocations(forged)).await;
-    session.say(Saying::Revocations(statement(&set(4, "us")))).await;
-    session.say(Saying::Kills(said(Subject::Revocations, set(5, "eu").encode_to_vec()))).await;
-    session.say(Saying::Revocations(statement(&set(2, "eu")))).await;
-    let mut session = session;
-    loop {
-        session.heartbeat(5).await;
-        let status = session.status().await;
-        assert!(status.revocation_seq == 0 || status.revocation_seq == 2, "{status:?}");
-        assert_eq!(status.kill_seq, 0);
-        if status.revocation_seq == 2 {
-            break;
-        }
-    }
-    assert!(node.place.overlay.revokes("demo") && !node.place.overlay.revokes("old"));
-    // Whatever is said after it is heard after it was kept.
-    assert_eq!(session.offer(&sample(4)).await.unwrap_err().code(), NackCode::StaleRevision);
-    let (mut again, restarted) = follower(&control);
-    again.holder.restore().await;
-    assert!(restarted.place.overlay.revokes("demo"));
-}
-
-#[tokio::test]
-async fn a_key_that_was_taken_back_waits_for_no_snapshot_that_is_taken_over() {
-    let mut control = ControlPlane::start().await;
-    let node = start(&control);
-    let mut session = enforcing(&mut control, &node, 5).await;
-    let (go_on, gate) = std::sync::mpsc::channel();
-    *node.place.gate.lock() = Some(gate);
-    session.put(sample(6).offer()).await;
-    let set = RevocationSet {
-        seq: 2,
-        scope: Some(Scope { geo: "eu".into(), node_class: String::new() }),
-        keys: vec![hashed("demo").to_vec()],
-        ..RevocationSet::default()
-    };
-    session.say(Saying::Revocations(said(Subject::Revocations, set.encode_to_vec()))).await;
-    let holds = async {
-        while !node.place.overlay.revokes("demo") {
-            tokio::task::yield_now().await;
-        }
-    };
-    soon(holds).await;
-    assert_eq!(node.state.applied().unwrap().revision, 5, "what is taken over is not in force yet");
-    go_on.send(()).unwrap();
-    assert_eq!(session.answer().await.unwrap().revision, 6);
-}
-
 fn said(subject: Subject, body: Vec<u8>) -> Statement {
     let signer = AUTHORITY.signer(1);
     let signature = signer.sign(subject, &body).to_vec();
@@ -311,7 +232,7 @@ async fn case_09_changes_lead_on_and_what_changes_something_else_is_refused() {
     let mut control = ControlPlane::start().await;
     let node = start(&control);
     let mut session = enforcing(&mut control, &node, 5).await;
-    assert_eq!(session.hello.capabilities, ["delta"]);
+    assert_eq!(session.hello.capabilities, ["delta", "witness"]);
     let mut facts = world::facts();
     facts.keys.remove(&world::name("old"));
     let changes = Sample::delta(&facts, 6, &sample(5));
@@ -322,41 +243,6 @@ async fn case_09_changes_lead_on_and_what_changes_something_else_is_refused() {
     let (mut again, restarted) = follower(&control);
     again.holder.restore().await;
     assert_eq!(restarted.state.applied().unwrap().revision, 6);
-}
-
-#[tokio::test]
-async fn case_08_what_ended_two_processes_is_refused_and_the_one_before_is_served() {
-    let mut control = ControlPlane::start().await;
-    let mut other = world::facts();
-    other.keys.remove(&world::name("old"));
-    let other = |revision| Sample::of(&other, revision);
-    {
-        let (mut first, node) = follower(&control);
-        first.holder.renew(secrets(&node.public_key, [7; 32])).await;
-        for sample in [sample(5), other(6)] {
-            first.holder.apply(&sample.offer()).await.unwrap();
-            assert!(first.holder.persist(sample.offer()).await);
-            if sample.envelope.revision == 5 {
-                first.holder.ends();
-            }
-        }
-    }
-    // It ended without a word; now it starts with it, and does so again.
-    {
-        let (mut second, node) = follower(&control);
-        second.holder.restore().await;
-        assert_eq!(node.state.applied().unwrap().revision, 6);
-    }
-    let third = start(&control);
-    assert_eq!(third.place.installs(1).await[0].0, 5);
-    let mut session = soon(control.session()).await;
-    session.welcome(60_000).await;
-    session.secrets(secrets(&third.public_key, [7; 32])).await;
-    for revision in [6, 7] {
-        let nack = session.offer(&other(revision)).await.unwrap_err();
-        assert_eq!((nack.code(), nack.running.unwrap().revision), (NackCode::CrashLoop, 5));
-    }
-    assert_eq!(session.offer(&sample(8)).await.unwrap().revision, 8);
 }
 
 #[tokio::test]
@@ -397,64 +283,6 @@ async fn a_control_plane_that_says_it_goes_is_looked_for_again() {
     session.say(Saying::Reconnect(proto::sync::Reconnect { within_ms: 50, ..Default::default() })).await;
     let again = soon(control.session()).await;
     assert_eq!(again.hello.applied.unwrap().revision, 5);
-}
-
-#[test]
-fn pauses_double_to_half_a_minute_and_begin_anew_after_a_healthy_stream() {
-    let mut back_off = BackOff::default();
-    let moment = Duration::from_secs(1);
-    let millis: Vec<u128> = (0..10).map(|_| back_off.ceiling_after(moment).as_millis()).collect();
-    assert_eq!(millis, [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
-    assert_eq!(back_off.ceiling_after(HEALTHY), BACK_OFF.0);
-    let drawn: Vec<Duration> = (0..100).map(|_| jitter(BACK_OFF.1)).collect();
-    assert!(drawn.iter().all(|pause| *pause <= BACK_OFF.1));
-    assert!(drawn.iter().min() < drawn.iter().max(), "not everybody at the same time");
-}
-
-#[tokio::test]
-async fn case_01_and_04_a_node_starts_from_the_newest_kept_policy_that_is_its_own() {
-    let control = ControlPlane::start().await;
-    let (fresh, node) = follower(&control);
-    let sealed: Bytes = secrets(&node.public_key, [7; 32]).encode_to_vec().into();
-    let place = fresh.holder.place();
-    let keep = |sample: &Sample, secrets: &Bytes| {
-        let (offer, digest) = (sample.offer(), sample.envelope.digest.as_slice());
-        place.kept.keep((&offer, secrets), digest, || panic!("it is whole")).unwrap();
-        let Envelope { epoch, revision, .. } = sample.envelope;
-        let version = Version { epoch, revision, digest: digest.try_into().unwrap() };
-        place.enforced.begin(&version);
-        place.enforced.lives();
-    };
-    keep(&sample(5), &sealed);
-    keep(&sample(6), &sealed);
-    assert_eq!(restored(&control).await, Some((6, Some(vec![7; 32]))));
-
-    // Another geo's file, copied here.
-    let mut foreign = sample(7);
-    foreign.envelope.scope.as_mut().unwrap().geo = "us".into();
-    foreign.seal();
-    keep(&foreign, &sealed);
-    assert_eq!(restored(&control).await.unwrap().0, 6);
-
-    // A file whose bytes rotted.
-    let path = control.home().join("policy/policy.current");
-    let mut bytes = std::fs::read(&path).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&path, bytes).unwrap();
-    assert_eq!(restored(&control).await.unwrap().0, 6);
-
-    // A file of long ago, copied back.
-    let (offer, digest) = (sample(1).offer(), sample(1).envelope.digest);
-    place.kept.keep((&offer, &sealed), &digest, || panic!("it is whole")).unwrap();
-    assert_eq!(restored(&control).await.unwrap().0, 6);
-
-    // Secrets that do not open here: 503 is better than calling every key wrong.
-    let other = NodeKey::open(&control.home().join("other.key")).unwrap();
-    let others: Bytes = secrets(other.public(), [7; 32]).encode_to_vec().into();
-    keep(&sample(8), &others);
-    keep(&sample(9), &others);
-    assert_eq!(restored(&control).await, None);
 }
 
 /// What a node that starts here enforces before it has heard of any control plane.

@@ -40,6 +40,13 @@ pub(crate) fn record(number: u128) -> Record {
     }
 }
 
+/// A directory of a process, sealed by a key that is none.
+pub(crate) fn keeping(dir: &std::path::Path, boot_id: &str) -> Keeping {
+    let sign = |message: &[u8]| Ok(proto::segment::Signature::new("NONE", message, &[]));
+    let seal = crate::record::Seal::of("spiffe://chancery/geo/eu/node/eu-1", sign);
+    Keeping { dir: dir.to_owned(), boot_id: boot_id.to_owned(), seal }
+}
+
 fn settings(places: usize) -> Settings {
     Settings { places, gather: Duration::ZERO, ..Settings::default() }
 }
@@ -47,7 +54,7 @@ fn settings(places: usize) -> Settings {
 #[test]
 fn every_record_with_a_place_is_written_once_as_one_line() {
     let dir = tempfile::tempdir().unwrap();
-    let (outbox, writer) = Outbox::open(dir.path(), settings(10_000)).unwrap();
+    let (outbox, writer) = Outbox::open(keeping(dir.path(), "b"), settings(10_000)).unwrap();
     thread::scope(|scope| {
         for n in 0..4_u128 {
             let outbox = outbox.clone();
@@ -129,4 +136,64 @@ fn what_is_written_is_brought_to_the_disk_when_no_more_comes() {
     drop(outbox);
     writer.join();
     assert_eq!(*handed.lock().unwrap(), [1, 0], "nothing more was owed");
+}
+
+#[tokio::test]
+async fn at_the_end_what_is_open_is_sealed_and_what_comes_later_is_written_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (outbox, writer) = Outbox::open(keeping(dir.path(), "b"), settings(10)).unwrap();
+    outbox.place().unwrap().fill(record(1));
+    outbox.end().await;
+    let manifest = std::fs::read(dir.path().join("0000000001.manifest")).unwrap();
+    let manifest = proto::segment::Signed::read(&manifest).unwrap().manifest;
+    assert_eq!((manifest.count, manifest.ended), (1, proto::segment::Ended::Shutdown));
+    outbox.place().unwrap().fill(record(2));
+    let bytes = outbox.bytes();
+    drop(outbox);
+    writer.join();
+    let late = std::fs::read_to_string(dir.path().join("0000000002.jsonl")).unwrap();
+    assert!(late.starts_with("{\"seq\":2,\"bootId\":\"b\","), "{late}");
+    assert!(bytes > 0);
+}
+
+/// A disk that takes records, and brings them to the disk once it is allowed.
+fn unsynced() -> (Arc<AtomicBool>, impl FnMut(&[Record]) -> io::Result<()> + Send + 'static) {
+    let may_sync = Arc::new(AtomicBool::new(false));
+    let asked = may_sync.clone();
+    let sink = move |records: &[Record]| match records.is_empty() && !asked.load(Ordering::SeqCst) {
+        true => Err(io::Error::from(io::ErrorKind::StorageFull)),
+        false => Ok(()),
+    };
+    (may_sync, sink)
+}
+
+#[tokio::test]
+async fn who_waits_for_a_record_is_told_when_it_is_on_the_disk_and_not_before() {
+    let (may_sync, sink) = unsynced();
+    // Nothing is brought to the disk but because somebody waits.
+    let never = Duration::from_secs(3600);
+    let (outbox, writer) = Outbox::to(Settings { sync: never, ..settings(10) }, sink).unwrap();
+    let noted = outbox.place().unwrap().fill_noted(record(1));
+    while !outbox.is_failing() {
+        thread::yield_now();
+    }
+    assert_eq!(outbox.tally().0, 1, "it is written");
+    may_sync.store(true, Ordering::SeqCst);
+    // The writer is woken by the next record, and tells of both.
+    let next = outbox.place().unwrap().fill_noted(record(2));
+    assert_eq!((noted.await, next.await), (Ok(()), Ok(())));
+    drop(outbox);
+    writer.join();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_disk_that_takes_nothing_is_let_go() {
+    let (may_sync, sink) = unsynced();
+    let (outbox, writer) = Outbox::to(settings(10), sink).unwrap();
+    let noted = outbox.place().unwrap().fill_noted(record(1));
+    assert_eq!(noted.await, Err(crate::record::Unnoted));
+    assert_eq!(Noted::never().await, Err(crate::record::Unnoted));
+    may_sync.store(true, Ordering::SeqCst);
+    drop(outbox);
+    writer.join();
 }

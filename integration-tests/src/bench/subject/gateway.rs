@@ -7,7 +7,6 @@
 pub(crate) mod house;
 mod ledger;
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,6 +20,7 @@ use super::process::Process;
 use crate::evidence::Ledger;
 use crate::load::Cast;
 use house::House;
+use integration_tests::household::free;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
@@ -50,7 +50,7 @@ impl Gateway {
         let house = House::start(home.path()).await?;
         house.apply(&policy.files(&format!("http://{mock}/v1"))).await?;
         let cast = Cast { keys: house.create_keys(policy).await?, models: policy.models() };
-        let (inference, operations) = (free_address()?, free_address()?);
+        let (inference, operations) = (free()?.to_string(), free()?.to_string());
         let state = home.path().join("node");
         let file = home.path().join("data-plane.toml");
         std::fs::write(&file, house.node_configuration(&state, &inference, &operations)?)?;
@@ -137,9 +137,4 @@ fn binary() -> anyhow::Result<PathBuf> {
 
 fn path_of(path: &Path) -> anyhow::Result<&str> {
     path.to_str().with_context(|| format!("`{}` is not UTF-8", path.display()))
-}
-
-/// Free at this moment; the node is told where to listen, because it tells nobody where it does.
-fn free_address() -> anyhow::Result<String> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.to_string())
 }

@@ -232,6 +232,7 @@ pub(super) async fn events(house: &House) -> Vec<AuditEvent> {
 pub(super) fn data_config(home: &Path, url: &str, token: &str) -> data::Config {
     let free = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     data::Config {
+        decisions: data::Decisions::default(),
         listen: data::Listen { inference: free, ops: free, ..data::Listen::default() },
         control: data::Control {
             url: url.to_owned(),

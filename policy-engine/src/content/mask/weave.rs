@@ -78,6 +78,10 @@ impl Weave {
         if self.reading.is_prose() {
             return self.put_alone(stretch, (finding, value), (masker, out));
         }
+        // What goes on from a number that was replaced went with it, whether or not it arrived before this was found.
+        if self.in_number && stretch.slice(self.written, finding.start).bytes().all(is_numeric) {
+            self.pass(stretch, finding.start, out);
+        }
         let ahead = number_at_end(stretch.slice(self.written, finding.start));
         let is_number = value.bytes().all(is_numeric);
         if self.in_number && is_number && finding.start <= self.written {

@@ -59,6 +59,13 @@ async fn a_kill_is_made_seen_logged_and_lifted_without_a_revision() {
     let lift = || DeleteKillRequest { name: name.clone(), allow_missing: false };
     admin.delete_kill(root(lift())).await.unwrap();
     assert_eq!(code(admin.delete_kill(root(lift())).await), ErrorCode::NotFound);
+    let read = admin.get_kill(root(GetKillRequest { name: name.clone() })).await.unwrap().into_inner();
+    assert_eq!((read.state.as_str(), read.lifter.as_str()), ("lifted", "platform/root"));
+    assert!(read.lift_time.is_some() && (&read.spec, &read.create_time) == (&made.spec, &made.create_time));
+    let never = GetKillRequest { name: "kills/never".into() };
+    assert_eq!(code(admin.get_kill(root(never)).await), ErrorCode::NotFound);
+    let left = admin.list_kills(root(ListKillsRequest::default())).await.unwrap().into_inner().kills;
+    assert!(left.iter().all(|kill| kill.name != name), "what was lifted is not listed");
     let missing = DeleteKillRequest { allow_missing: true, ..lift() };
     admin.delete_kill(root(missing)).await.unwrap();
     assert_eq!(admin.publisher.kills().current().seq, 3);

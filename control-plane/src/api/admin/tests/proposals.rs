@@ -356,3 +356,50 @@ async fn what_nobody_decided_in_time_is_shown_as_expired_and_is_not_decided() {
     let good_for = made.expire_time.unwrap().seconds - made.create_time.unwrap().seconds;
     assert_eq!((made.state.as_str(), good_for), ("pending", 7 * 24 * 60 * 60));
 }
+
+#[tokio::test]
+async fn what_was_in_force_is_put_back_by_two_principals_and_no_more_than_was_shown() {
+    use proto::admin::history_service_server::HistoryService;
+    let House { admin, _fixture } = &together().await;
+    let base = admin.publisher.current().head.revision;
+    for name in ["r1", "r2"] {
+        let proposal = proposed(admin, TOKEN, rule(name, "purpose == 'x'")).await;
+        approve(admin, SECOND, &proposal).await.unwrap();
+    }
+    let back = |token: &str, propose: bool, resources: &[&str]| {
+        let resources = resources.iter().map(ToString::to_string).collect();
+        let asked = RollbackRequest { revision: base.to_string(), resources, propose, ..Default::default() };
+        admin.rollback(signed(token, asked))
+    };
+    assert_eq!(code(back(TOKEN, false, &[]).await), ErrorCode::FailedPrecondition, "not alone");
+    let kept = back(TOKEN, true, &["rules/r1"]).await.unwrap().into_inner();
+    assert_eq!((kept.revision, kept.changes.len(), kept.differences.len()), (0, 1, 1));
+    let asked = GetProposalRequest { name: kept.proposal.clone() };
+    let read = admin.get_proposal(root(asked)).await.unwrap().into_inner();
+    assert_eq!(
+        (read.verb.as_str(), read.rollback_revision, read.rollback_resources),
+        ("rollback", format!("revisions/{base}"), vec!["rules/r1".to_owned()])
+    );
+    assert_eq!(code(approve(admin, TOKEN, &kept.proposal).await), ErrorCode::PermissionDenied);
+    let done = approve(admin, SECOND, &kept.proposal).await.unwrap();
+    assert_eq!((done.faults.len(), done.proposal.unwrap().state.as_str()), (0, "published"));
+    let rule_there = |name: &str| {
+        let name = proto::name::parse(&format!("rules/{name}")).unwrap();
+        admin.publisher.current().registry.get(Kind::Rule, &name.id).is_some()
+    };
+    assert_eq!((rule_there("r1"), rule_there("r2")), (false, true));
+
+    // Everything, as it was shown: what is made meanwhile is not taken back with it.
+    let whole = back(TOKEN, true, &[]).await.unwrap().into_inner();
+    create(admin, TOKEN, "meanwhile", false).await.unwrap();
+    let done = approve(admin, SECOND, &whole.proposal).await.unwrap();
+    assert_eq!((done.faults.len(), done.proposal.unwrap().state.as_str()), (0, "published"));
+    assert!(!rule_there("r2"));
+    let asked = GetTeamRequest { name: "tenants/acme/teams/meanwhile".into() };
+    assert!(admin.get_team(root(asked)).await.is_ok());
+    assert_eq!(
+        back(TOKEN, true, &["rules"]).await.unwrap().into_inner().proposal,
+        "",
+        "nothing would change"
+    );
+}

@@ -84,3 +84,27 @@ async fn an_answer_to_what_was_not_sent_is_counted_and_moves_nothing() {
     assert_eq!(shown(&port).last_nack.unwrap().code, "UNKNOWN_77");
     assert_eq!(ignored.get(), 2);
 }
+
+#[tokio::test]
+async fn a_node_that_says_more_than_a_node_has_to_say_is_told_so_and_its_stream_ends() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    let issued = port.certificate("eu", "eu-1");
+    let (say, mut said) = port.stream(Some(&issued), hello("a")).await.unwrap();
+    let flood = tokio::spawn(async move {
+        let status = || proto::sync::NodeMessage { message: Some(Said::Status(Default::default())) };
+        while say.send(status()).await.is_ok() {}
+    });
+    let ended = soon(async {
+        loop {
+            if let Err(status) = said.message().await {
+                return status;
+            }
+        }
+    });
+    let refusal = proto::status::Refusal::of_status(&ended.await);
+    assert_eq!(refusal.code, proto::code::ErrorCode::RateLimitExceeded, "{refusal:?}");
+    assert!(refusal.retry_after.is_some());
+    drop(said);
+    soon(flood).await.unwrap();
+}

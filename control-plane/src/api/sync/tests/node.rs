@@ -7,7 +7,8 @@ use proto::sync::control_message::Message as Saying;
 use proto::sync::node_message::Message as Said;
 use proto::sync::sync_client::SyncClient;
 use proto::sync::{
-    Ack, Envelope, Hello, KillSet, NackCode, RevocationSet, SecretBundle, Secrets, SnapshotContents, Version,
+    Ack, AuditCheckpoint, Envelope, Hello, KillSet, NackCode, RevocationSet, SecretBundle, Secrets,
+    SnapshotContents, Version,
 };
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256 as SUITE;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
@@ -32,6 +33,7 @@ pub(super) struct Port {
     pub(super) fixture: Fixture,
     pub(super) nodes: NodeRegistry,
     pub(super) authority: Authority,
+    pub(super) checkpoints: Checkpoints,
     address: SocketAddr,
     stop: CancellationToken,
 }
@@ -65,6 +67,7 @@ pub(super) enum Arrived {
     Revocations(RevocationSet),
     Kills(KillSet),
     Welcome,
+    Audit(AuditCheckpoint),
 }
 
 impl Drop for Port {
@@ -88,7 +91,9 @@ impl Port {
         let sealer = publisher.vault().sealer();
         let signers = Signers::open(publisher.store(), sealer, (&authority, 1)).await.unwrap();
         let policy = (publisher.clone(), signers);
-        let service = SyncService::new(policy, nodes.clone(), beat, stop.clone());
+        let checkpoints = Checkpoints::open(publisher.store(), sealer, 1).await.unwrap();
+        let service =
+            SyncService::new(policy, nodes.clone(), beat, stop.clone()).witnessed(checkpoints.clone());
         let own = authority.issue_server(&["127.0.0.1".to_owned()], LEAF_VALIDITY).unwrap();
         let tls = ServerTlsConfig::new()
             .identity(Identity::from_pem(&own.certificate_pem, own.key_pem.as_bytes()))
@@ -101,7 +106,7 @@ impl Port {
         tokio::spawn(conducted);
         let stopping = stop.clone().cancelled_owned();
         tokio::spawn(server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopping));
-        Self { fixture, nodes, authority, address, stop }
+        Self { fixture, nodes, authority, checkpoints, address, stop }
     }
 
     /// Publishes files; gives the revision.
@@ -226,6 +231,7 @@ impl FakeNode {
     pub(super) async fn arrived(&mut self) -> Arrived {
         match self.next().await {
             Saying::Welcome(_) => Arrived::Welcome,
+            Saying::AuditCheckpoint(shown) => Arrived::Audit(shown),
             Saying::Heartbeat(heartbeat) => Arrived::Heartbeat { head: heartbeat.head_revision },
             Saying::Secrets(sealed) => Arrived::Secrets(self.open(&sealed)),
             Saying::SnapshotBegin(begin) => {

@@ -149,7 +149,10 @@ async fn case_23_what_a_node_answered_by_the_stable_line_is_not_held_against_the
     let mut lines = port.fixture.publisher.lines();
     soon(lines.wait_for(|lines| lines.rollout.is_none())).await.unwrap();
     let record = newest(&port).await;
-    assert_eq!(record.reason, "refusals under the candidate: 100.0 % of 40 requests, 50.0 % before");
+    assert_eq!(
+        record.reason,
+        "refusals under the candidate: 100.0 % of 40 requests, 50.0 % of 1000 requests under the stable content"
+    );
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use proto::admin::KillSpec;
 use proto::manifest::SCHEMA;
 use proto::sync::node_message::Message as Said;
-use proto::sync::{Hello, RevisionTally, Status, UnusableEndpoint, Version};
+use proto::sync::{CodeTally, Hello, RevisionTally, Status, UnusableEndpoint, Version};
 
 use super::node::{Arrived, FakeNode, Port, soon};
-use super::tenant;
+use super::{document, tenant};
 use crate::nodes::standing::Standing;
+use crate::publish::Act;
 
 fn shown(port: &Port) -> proto::admin::Node {
     let node = port.nodes.get(&"eu".parse().unwrap(), &"eu-1".parse().unwrap()).unwrap();
@@ -37,7 +38,12 @@ async fn case_22_a_node_of_another_form_is_held_shown_as_such_and_heard() {
         let hello = Hello { schema, boot_id: schema.to_string(), ..Hello::default() };
         let mut node = port.node("eu", "eu-1", hello).await;
         assert!(matches!(node.arrived().await, Arrived::Welcome));
-        assert!(matches!(node.arrived().await, Arrived::Secrets(_)), "what it has goes on working");
+        // Until the line of its geo is made it hears that the control plane is there, and no more.
+        let mut next = node.arrived().await;
+        while matches!(next, Arrived::Heartbeat { head: 0 }) {
+            next = node.arrived().await;
+        }
+        assert!(matches!(next, Arrived::Secrets(_)), "what it has goes on working");
         let head = port.publish(&tenant(&format!("b{schema}"))).await;
         // It is told how far it is behind, and never what it would not understand.
         node.confirmed(head).await;
@@ -78,6 +84,28 @@ async fn whether_a_node_holds_what_is_switched_off_is_shown() {
 }
 
 #[tokio::test]
+async fn case_24_a_node_of_a_geo_that_nothing_can_be_made_for_hears_that_and_an_admin_reads_why() {
+    let port = Port::open().await;
+    port.publish(&tenant("a")).await;
+    let store = port.fixture.publisher.store();
+    store.pragma("PRAGMA query_only = ON").await.unwrap();
+    let mut node = port.node("br", "br-1", Hello::default()).await;
+    node.confirmed(0).await;
+    node.confirmed(0).await;
+    let withheld = || {
+        let node = port.nodes.get(&"br".parse().unwrap(), &"br-1".parse().unwrap()).unwrap();
+        Standing::of(&port.fixture.publisher).shown(node).withheld
+    };
+    assert_eq!(withheld(), "the store can't be used at present");
+    store.pragma("PRAGMA query_only = OFF").await.unwrap();
+    let snapshot = node.snapshot().await;
+    assert_eq!(snapshot.envelope.revision, 1);
+    node.ack(&snapshot).await;
+    node.confirmed(1).await;
+    assert_eq!(withheld(), "");
+}
+
+#[tokio::test]
 async fn a_node_that_is_new_is_in_the_store_before_it_is_answered() {
     let port = Port::open().await;
     let mut node = port.node("eu", "eu-1", Hello::default()).await;
@@ -107,6 +135,7 @@ async fn what_a_node_says_of_itself_is_shown_and_ends_with_its_process() {
             errors: 2,
             denials: 1,
             digest: vec![0xAB; 32],
+            refusals: vec![CodeTally { code: "rule_forbids".into(), requests: 1 }],
         }],
         staleness: "fresh".into(),
         persisted: true,
@@ -123,6 +152,7 @@ async fn what_a_node_says_of_itself_is_shown_and_ends_with_its_process() {
     let (tally, endpoint) = (&view.tallies[0], &view.unusable_endpoints[0]);
     assert_eq!((tally.revision, tally.requests, tally.errors, tally.denials), (1, 9, 2, 1));
     assert_eq!(tally.digest, "ab".repeat(32));
+    assert_eq!((tally.refusals[0].code.as_str(), tally.refusals[0].requests), ("rule_forbids", 1));
     assert_eq!(
         (endpoint.endpoint.as_str(), endpoint.reason.as_str()),
         ("endpoints/e", "credential: not there")
@@ -130,10 +160,60 @@ async fn what_a_node_says_of_itself_is_shown_and_ends_with_its_process() {
     let ends = view.certificate_expire_time.unwrap().seconds - view.connect_time.unwrap().seconds;
     assert!((80 * 86_400..=90 * 86_400).contains(&ends), "{ends}");
 
+    drop(node);
+    soon(async {
+        while shown(&port).state != "disconnected" {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let hello = Hello { boot_id: "two".into(), revocation_seq: 1, ..Hello::default() };
     let mut again = port.node("eu", "eu-1", hello).await;
     assert!(matches!(again.arrived().await, Arrived::Welcome));
     let view = shown(&port);
     assert_eq!((view.boot_id.as_str(), view.staleness.as_str(), view.confirm_time), ("two", "", None));
     assert_eq!((view.tallies.len(), view.unusable_endpoint_count, view.revocation_seq), (0, 0, 1));
+}
+
+#[tokio::test]
+async fn case_22_a_held_node_is_told_a_kill_of_what_has_left_its_policy_before_anybody_told_it() {
+    let port = Port::open().await;
+    port.publish(&[tenant("acme"), tenant("other")].concat()).await;
+    port.publish(&document("Tenant", "name: elsewhere", "currency: USD, geos: [us]")).await;
+    // What is there named by what it refers to: its provider is of another geo, and so it is too.
+    port.publish(
+        &[
+            document("Provider", "name: p", "adapter: simulated, geos: [us]"),
+            document(
+                "Endpoint",
+                "name: e",
+                "provider: p, upstreamModel: m, processingRegions: [US], storageRegions: [US]",
+            ),
+        ]
+        .concat(),
+    )
+    .await;
+    let kills = [("tenant", "tenants/acme"), ("tenant", "tenants/elsewhere"), ("endpoint", "endpoints/e")];
+    for (at, (target, resource)) in kills.into_iter().enumerate() {
+        let spec = KillSpec {
+            target: target.into(),
+            resource: resource.into(),
+            mode: "deny".into(),
+            reason: "a test".into(),
+            ..KillSpec::default()
+        };
+        let id = format!("k{at}").parse().unwrap();
+        port.fixture.publisher.kills().create(Act::of_system("test"), id, spec).await.unwrap();
+    }
+    // As after a start: no node of the geo was heard before it left the policy.
+    port.publish(&document("Tenant", "name: acme", "currency: USD, geos: [us]")).await;
+    let hello = Hello { schema: SCHEMA + 1, kill_epoch: 1, kill_seq: 1, ..Hello::default() };
+    let mut node = port.node("eu", "eu-1", hello).await;
+    let told = loop {
+        if let Arrived::Kills(set) = node.arrived().await {
+            break set.kills.into_iter().map(|kill| kill.name).collect::<Vec<_>>();
+        }
+    };
+    assert_eq!(told, ["tenants/acme"]);
+    assert!(!node.was_sent("endpoints/e") && !node.was_sent("tenants/elsewhere"));
 }

@@ -20,7 +20,8 @@ fn later(seen: &Observed, seconds: i64, back: impl Fn(&Node) -> bool) -> Observe
     let now = Some(clock::timestamp(seen.now));
     for node in seen.nodes.iter_mut().filter(|node| back(node)) {
         node.state = "connected".into();
-        (node.last_seen_time, node.confirm_time, node.connect_time) = (now, now, now);
+        let came = Some(clock::timestamp(seen.watch.began + SECOND));
+        (node.last_seen_time, node.confirm_time, node.connect_time) = (now, now, came);
     }
     seen
 }
@@ -64,6 +65,52 @@ fn an_outage_of_the_control_plane_is_held_against_no_node() {
     }
     let reason = back(conduct(&rollout, &later(&start, 31, |_| false), &config()));
     assert!(reason.contains("went away"), "{reason}");
+}
+
+/// What is seen of nodes whose streams began a second ago, and that were steadily there at `steady` seconds.
+fn come_again(seen: Observed, steady: Option<i64>) -> Observed {
+    let mut seen = seen;
+    for node in &mut seen.nodes {
+        node.connect_time = Some(clock::timestamp(seen.now - SECOND));
+        node.steady_time = steady.map(|at| clock::timestamp(START + at * SECOND));
+    }
+    seen
+}
+
+#[test]
+fn a_node_that_comes_again_and_again_holds_a_stage_for_a_while_and_is_lost_then() {
+    let begun = go(conduct(&rollout(), &fleet(4, 0), &config()));
+    let canary = &begun.stages[0].nodes[0];
+    // It never takes the candidate over, as its process ends each time; it was heard a moment ago, whenever it is looked at.
+    let at = |now| come_again(fleet(4, now), Some(-1));
+    let noted = go(conduct(&begun, &at(2), &config()));
+    assert_eq!(
+        noted.stages[0].note,
+        format!("`{canary}` is not steadily there: it is waited for, 40s at most")
+    );
+    for now in [3, 29, 40] {
+        assert_eq!(conduct(&noted, &at(now), &config()), Step::Stay, "{now}");
+    }
+    let reason = back(conduct(&noted, &at(41), &config()));
+    assert!(reason.contains(canary.as_str()) && reason.contains("comes and goes"), "{reason}");
+    // One that stays after all is told no more.
+    let stays = go(conduct(&noted, &following(&noted, 4, 30), &config()));
+    assert_eq!((stays.stages[0].note.as_str(), stays.stages[0].acked_time.is_some()), ("", true));
+}
+
+#[test]
+fn a_node_that_comes_again_while_it_bakes_passes_no_stage_until_it_stays() {
+    let rollout = at_the_canary();
+    let at = |now, steady| come_again(following(&rollout, 4, now), Some(steady));
+    // It enforces the candidate whenever it is looked at, and was steadily there a moment ago.
+    let noted = go(conduct(&rollout, &at(70, 60), &config()));
+    assert_eq!((noted.stages[0].state.as_str(), noted.stages[0].note.is_empty()), ("running", false));
+    assert_eq!(conduct(&noted, &at(100, 60), &config()), Step::Stay);
+    let reason = back(conduct(&noted, &at(101, 60), &config()));
+    assert!(reason.contains("comes and goes"), "{reason}");
+    let passed = go(conduct(&noted, &following(&rollout, 4, 100), &config()));
+    let stage = &passed.stages[0];
+    assert!(stage.state == "done" && !stage.note.contains("steadily"), "{stage:?}");
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! Segments of the decision log over the admin API: what nodes have told of them, and where it is anchored.
+//!
+//! Law: who may read the audit log may read this, which is in it. Absent on purpose: segments themselves, which stay in their geos.
+
+use proto::admin::decision_segments_service_server::DecisionSegmentsService;
+use proto::admin::{DecisionSegment, ListDecisionSegmentsRequest, ListDecisionSegmentsResponse};
+use proto::status::Refusal;
+use tonic::{Request, Response, Status};
+
+use super::call::Call;
+use super::{Admin, audit, page};
+use crate::clock;
+use crate::registry::hex;
+use crate::store::{Page, SegmentRow};
+
+#[tonic::async_trait]
+impl DecisionSegmentsService for Admin {
+    async fn list_decision_segments(
+        &self,
+        request: Request<ListDecisionSegmentsRequest>,
+    ) -> Result<Response<ListDecisionSegmentsResponse>, Status> {
+        let (call, asked) =
+            self.receive("chancery.admin.v1.DecisionSegmentsService/ListDecisionSegments", request)?;
+        let found = self.segments(&call, &asked).await;
+        self.answer(&call, found).await
+    }
+}
+
+impl Admin {
+    async fn segments(
+        &self,
+        call: &Call,
+        asked: &ListDecisionSegmentsRequest,
+    ) -> Result<ListDecisionSegmentsResponse, Refusal> {
+        audit::demand(self, call)?;
+        let size = page::size(asked.page_size)?;
+        let sealer = self.publisher.vault().sealer();
+        let list = format!("decisionSegments\0{}\0{}", asked.geo, asked.node);
+        let before = page::place(sealer, &list, &asked.page_token)?.and_then(|place| place.parse().ok());
+        let page = Page { before, size: i64::try_from(size).unwrap_or(1).saturating_add(1) };
+        let mut rows = self.publisher.store().segments((&asked.geo, &asked.node), page).await?;
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let last = rows.last().filter(|_| more).map(|row| row.place.to_string());
+        let next_page_token = last.map(|place| page::token(sealer, &list, &place)).unwrap_or_default();
+        Ok(ListDecisionSegmentsResponse {
+            decision_segments: rows.into_iter().map(shown).collect(),
+            next_page_token,
+        })
+    }
+}
+
+fn shown(row: SegmentRow) -> DecisionSegment {
+    DecisionSegment {
+        name: format!("decisionSegments/{}", hex(&row.hash)),
+        node: format!("geos/{}/nodes/{}", row.geo, row.node),
+        boot_id: row.boot_id,
+        first_seq: row.seqs.0,
+        last_seq: row.seqs.1,
+        count: row.count,
+        manifest_hash: hex(&row.hash),
+        previous_hash: hex(&row.previous),
+        seal_time: Some(clock::timestamp(row.sealed_at)),
+        ended: row.ended,
+        anchor_time: Some(clock::timestamp(row.anchored_at)),
+        audit_event: format!("auditEvents/{}", row.audit_seq),
+    }
+}

@@ -1,0 +1,110 @@
+//! What is wrong with an export, and what is told of one that was looked through.
+
+/// Faults that are told at most; the others are counted.
+const MOST: usize = 20;
+
+/// The kinds of faults a script can tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A line is not what was exported: it, its event or its proof was changed.
+    Invalid,
+    /// Lines are missing.
+    Gap,
+    /// The file ends before its end.
+    Truncated,
+    /// The checkpoint, or a signature on it, is not what a key signed.
+    Signature,
+    /// None of the keys signed the checkpoint.
+    UnknownKey,
+    /// The keys are of other logs.
+    Foreign,
+    /// The log is not shown to go on from the checkpoint that was kept before.
+    Rewritten,
+    /// It is no export that this build reads.
+    NotAnExport,
+    /// There is nothing in it.
+    Empty,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Of what kind.
+    pub kind: Kind,
+    /// The line at which it shows, from 1.
+    pub line: u64,
+    /// The event it is of, or the first of a gap; `None` where it is of none.
+    pub sequence: Option<u64>,
+    /// The last of a gap; `None` of what is no gap.
+    pub through: Option<u64>,
+    /// What is wrong, for people.
+    pub what: String,
+}
+
+/// What is told of an export.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The log, as the export names it.
+    pub origin: String,
+    /// How many events the log had.
+    pub size: u64,
+    /// Whether it is an export of the whole log.
+    pub complete: bool,
+    /// Events that were looked at.
+    pub events: u64,
+    /// The first and the last of them; 0: there was none.
+    pub range: (u64, u64),
+    /// The keys by which its checkpoint is signed, each as `name+id`.
+    pub keys: Vec<String>,
+    /// The size of the checkpoint kept before which it goes on from; `None` where none was given or it does not.
+    pub extends: Option<u64>,
+    /// What is wrong, by lines; nothing: it is valid.
+    pub faults: Vec<Fault>,
+    /// How many more faults there are.
+    pub more: u64,
+}
+
+impl Kind {
+    /// Every kind, with the word a program knows it by.
+    pub const ALL: [(Self, &'static str); 9] = [
+        (Self::Invalid, "invalid"),
+        (Self::Gap, "gap"),
+        (Self::Truncated, "truncated"),
+        (Self::Signature, "bad_signature"),
+        (Self::UnknownKey, "unknown_key"),
+        (Self::Foreign, "foreign"),
+        (Self::Rewritten, "rewritten"),
+        (Self::NotAnExport, "not_an_export"),
+        (Self::Empty, "empty"),
+    ];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("invalid", |(_, word)| *word)
+    }
+}
+
+impl Fault {
+    pub(super) fn at(kind: Kind, line: u64, sequence: Option<u64>, what: impl Into<String>) -> Self {
+        Self { kind, line, sequence, through: None, what: what.into() }
+    }
+
+    pub(super) fn gap(line: u64, (first, last): (u64, u64), what: impl Into<String>) -> Self {
+        Self { through: Some(last), ..Self::at(Kind::Gap, line, Some(first), what) }
+    }
+}
+
+impl Report {
+    /// What is wrong with it first; `None` where it is valid.
+    pub fn verdict(&self) -> Option<Kind> {
+        self.faults.first().map(|fault| fault.kind)
+    }
+
+    pub(super) fn tell(&mut self, fault: Fault) {
+        if self.faults.len() < MOST {
+            self.faults.push(fault);
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Logs, their keys, and exports of them.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use prost::Message as _;
+
+use crate::admin::{AuditEvent, AuditedChange};
+use crate::checkpoint::{Checkpoint, VerifierKey};
+use crate::export::{Asked, Form, Header, Keys, Leaf, Report, Trust, Writer, verify};
+use crate::tree::{Full, Hash, Range, fold, inclusion, leaf, node};
+
+pub(super) const ORIGIN: &str = "chancery/4b6f";
+
+/// A log.
+pub(super) struct Given {
+    pub(super) leaves: Vec<Leaf>,
+    full: BTreeMap<Full, Hash>,
+}
+
+impl Given {
+    pub(super) fn log(size: u64) -> Self {
+        Self::of(size, "ada")
+    }
+
+    pub(super) fn of(size: u64, actor: &str) -> Self {
+        Self::of_bodies((1..=size).map(|sequence| event(sequence, actor).encode_to_vec()).collect())
+    }
+
+    pub(super) fn of_bodies(bodies: Vec<Vec<u8>>) -> Self {
+        let (mut leaves, mut full, mut prev_hash) = (Vec::new(), BTreeMap::new(), Hash::default());
+        for (sequence, body) in (1..).zip(bodies) {
+            let hash = chained(&prev_hash, &body);
+            let (mut place, mut own) = (Full::leaf(sequence - 1), hash);
+            full.insert(place, own);
+            while let Some((left, above)) = place.completes() {
+                (place, own) = (above, node(&full[&left], &own));
+                full.insert(place, own);
+            }
+            leaves.push(Leaf { sequence, body, prev_hash, hash, inclusion: Vec::new() });
+            prev_hash = hash;
+        }
+        Self { leaves, full }
+    }
+
+    pub(super) fn root(&self, range: Range) -> Hash {
+        fold(&range.full().map(|full| self.full[&full]).collect::<Vec<_>>())
+    }
+
+    /// The export of all of it.
+    pub(super) fn whole(&self, form: Form) -> Vec<u8> {
+        let mut writer = Writer::begin(Vec::new(), form, &header(self, None)).unwrap();
+        self.leaves.iter().for_each(|leaf| writer.event(leaf).unwrap());
+        writer.end().unwrap()
+    }
+
+    /// An export of some.
+    pub(super) fn some(&self, form: Form, wanted: &[u64], asked: Asked) -> Vec<u8> {
+        let mut writer = Writer::begin(Vec::new(), form, &header(self, Some(asked))).unwrap();
+        for index in wanted.iter().map(|sequence| sequence - 1) {
+            let ranges = inclusion(index, self.leaves.len() as u64).unwrap();
+            let inclusion = ranges.into_iter().map(|range| self.root(range)).collect();
+            writer.event(&Leaf { inclusion, ..self.leaves[index as usize].clone() }).unwrap();
+        }
+        writer.end().unwrap()
+    }
+}
+
+fn event(sequence: u64, actor: &str) -> AuditEvent {
+    let change = AuditedChange {
+        name: format!("rules/r-{sequence}"),
+        change: "created".to_owned(),
+        before_digest: String::new(),
+        after_digest: hex(&leaf(&sequence.to_be_bytes())),
+    };
+    AuditEvent {
+        name: format!("auditEvents/{sequence}"),
+        sequence: sequence as i64,
+        create_time: Some(prost_types::Timestamp {
+            seconds: 1_790_000_000 + sequence as i64,
+            nanos: 120_000_000,
+        }),
+        actor: format!("platform/{actor}"),
+        key_id: "k1".to_owned(),
+        action: "chancery.admin.v1.RulesService/CreateRule".to_owned(),
+        resource: format!("rules/r-{sequence}"),
+        outcome: "ok".to_owned(),
+        revision: sequence as i64 + 1,
+        changes: if sequence.is_multiple_of(3) { Vec::new() } else { vec![change] },
+        request_id: format!("0198-{sequence}"),
+        reason: if sequence.is_multiple_of(2) {
+            String::new()
+        } else {
+            "=HYPERLINK(\"http://a\"; \"é\")".to_owned()
+        },
+        ticket: "CHG-1".to_owned(),
+        unlogged: 0,
+        address: "192.0.2.1".to_owned(),
+        method: "api_key".to_owned(),
+        source: "rest".to_owned(),
+        client: "-curl/8".to_owned(),
+        approvals: if sequence == 3 {
+            vec!["platform/bob".to_owned(), "platform/eve".to_owned()]
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+pub(super) fn asked() -> Asked {
+    Asked { action: Some("CreateRule".to_owned()), ..Asked::default() }
+}
+
+pub(super) fn header(given: &Given, asked: Option<Asked>) -> Header {
+    let size = given.leaves.len() as u64;
+    Header::new(ORIGIN, size, &note(given, size), asked)
+}
+
+/// The log's checkpoint of a size, signed by two generations of keys.
+pub(super) fn note(given: &Given, size: u64) -> String {
+    let root = given.root(Range::all(size));
+    Checkpoint { origin: ORIGIN.to_owned(), size, root }.signed(&[pair(1), pair(2)])
+}
+
+pub(super) fn pair(seed: u8) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+}
+
+pub(super) fn public(pair: &Ed25519KeyPair) -> Vec<u8> {
+    pair.public_key().as_ref().to_vec()
+}
+
+/// The key of the log.
+pub(super) fn keys() -> Keys {
+    Keys::read(&VerifierKey::of(ORIGIN, &public(&pair(1))).unwrap().to_string()).unwrap()
+}
+
+/// What is told of a file to who has the key.
+pub(super) fn report(file: &[u8]) -> Report {
+    verify(file, &Trust { keys: &keys(), earlier: None }).unwrap()
+}
+
+pub(super) fn chained(prev: &Hash, body: &[u8]) -> Hash {
+    leaf(&[prev.as_slice(), body].concat())
+}
+
+pub(super) fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

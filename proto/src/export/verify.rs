@@ -1,0 +1,128 @@
+//! Reads an export and tells what is wrong with it, line by line, from the file and keys alone.
+
+use std::io::{self, BufRead};
+
+use super::csv::row;
+use super::examine::Examined;
+use super::fault::{Fault, Kind, Report};
+use super::header::{FORMAT, Form, Header, VERSION};
+use super::keys::Trust;
+use super::lines::{LONGEST, Lines, Shape};
+use super::record::{COLUMNS, Record, named, read, read_header};
+
+/// How an export of lines of JSON begins.
+const BEGINNING: &[u8] = b"{\"format\":\"chancery-audit-export\"";
+
+/// Verifies an export.
+///
+/// # Errors
+/// The reader fails. What is wrong with the export is in the report.
+pub fn verify(from: impl BufRead, trust: &Trust<'_>) -> io::Result<Report> {
+    let mut lines = Lines::new(from);
+    let (form, header) = match begun(&mut lines)? {
+        Ok(begun) => begun,
+        Err(fault) => {
+            let mut report = Report::default();
+            report.tell(fault);
+            return Ok(report);
+        }
+    };
+    let mut examined = Examined::new(header, lines.number, trust);
+    let (mut opened, mut ended) = (false, false);
+    while let Some(shape) = lines.next()? {
+        let line = lines.number;
+        if !std::mem::replace(&mut opened, true) {
+            examined.opened(lines.before());
+        }
+        if ended {
+            examined.behind(line);
+            break;
+        }
+        match shape {
+            Shape::Whole => ended = looked_at(&mut examined, form, &lines),
+            Shape::TooLong => examined.unreadable(line, &format!("it is longer than {LONGEST} bytes")),
+            Shape::Cut => break,
+        }
+    }
+    if !ended {
+        examined.cut(lines.number);
+    }
+    Ok(examined.done(lines.number))
+}
+
+/// The checkpoint in an export's header, as it is, for who kept the export and holds a newer one against it.
+///
+/// # Errors
+/// The reader fails, or it is no export.
+pub fn checkpoint_of(from: impl BufRead) -> io::Result<Result<String, Fault>> {
+    Ok(begun(&mut Lines::new(from))?.map(|(_, header)| header.checkpoint))
+}
+
+/// Looks at a whole line after the header; whether it is the end.
+fn looked_at<R: BufRead>(examined: &mut Examined<'_>, form: Form, lines: &Lines<R>) -> bool {
+    let text = std::str::from_utf8(lines.text());
+    match text.map_err(|error| format!("it is not UTF-8 from byte {} on", error.valid_up_to())) {
+        Err(what) => examined.unreadable(lines.number, &what),
+        Ok(text) => match read(form, text) {
+            Ok(Record::Event(entry)) => examined.event(lines.number, &entry),
+            Ok(Record::End(end)) => {
+                examined.end(lines.number, (&end, &lines.before()));
+                return true;
+            }
+            Err(unreadable) => examined.unreadable(lines.number, &unreadable.0),
+        },
+    }
+    false
+}
+
+/// Reads the header, and how the file is spelled.
+fn begun<R: BufRead>(lines: &mut Lines<R>) -> io::Result<Result<(Form, Header), Fault>> {
+    let stranger = || Fault::at(Kind::NotAnExport, 1, None, "it does not begin as an export does");
+    let cut = |line| Fault::at(Kind::Truncated, line, None, "the file ends within the header");
+    let Some(shape) = lines.next()? else {
+        return Ok(Err(Fault::at(Kind::Empty, 1, None, "the file is empty")));
+    };
+    let columns = row(COLUMNS);
+    let (is_lines, is_rows) = (begins(lines.text(), BEGINNING), begins(lines.text(), columns.as_bytes()));
+    match shape {
+        Shape::Cut if is_lines || is_rows => return Ok(Err(cut(1))),
+        Shape::Whole if lines.text().starts_with(b"{") => return Ok(header(Form::Jsonl, lines)),
+        Shape::Whole if lines.text() == columns.as_bytes() => {}
+        _ => return Ok(Err(stranger())),
+    }
+    Ok(match lines.next()? {
+        Some(Shape::Whole) => header(Form::Csv, lines),
+        Some(Shape::TooLong) => Err(stranger()),
+        Some(Shape::Cut) | None => Err(cut(lines.number)),
+    })
+}
+
+/// Whether what there is of a line begins like this, as far as either goes.
+fn begins(line: &[u8], beginning: &[u8]) -> bool {
+    line.starts_with(beginning) || beginning.starts_with(line)
+}
+
+fn header<R: BufRead>(form: Form, lines: &Lines<R>) -> Result<(Form, Header), Fault> {
+    let fault = |kind, what: &str| Err(Fault::at(kind, lines.number, None, what));
+    let Some((text, (format, version))) =
+        std::str::from_utf8(lines.text()).ok().and_then(|text| Some((text, named(form, text)?)))
+    else {
+        return match form {
+            Form::Jsonl if !lines.text().starts_with(BEGINNING) => {
+                fault(Kind::NotAnExport, "it does not begin as an export does")
+            }
+            _ => fault(Kind::Invalid, "the header does not read"),
+        };
+    };
+    if format != FORMAT {
+        return fault(Kind::NotAnExport, "it names another form than that of an export");
+    }
+    if version != VERSION {
+        let what = format!("it is an export of version {version}; this build reads {VERSION}");
+        return fault(Kind::NotAnExport, &what);
+    }
+    match read_header(form, text) {
+        Ok(header) => Ok((form, header)),
+        Err(unreadable) => fault(Kind::Invalid, &unreadable.0),
+    }
+}

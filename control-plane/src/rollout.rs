@@ -99,6 +99,16 @@ impl Looker {
     }
 
     async fn looked(&mut self, record: &Rollout) -> Result<(), ChangeError> {
+        let observed = observed(&self.publisher, &self.nodes, Some(record)).await;
+        self.judged(record, observed).await
+    }
+
+    /// What follows of what was seen. Whether time passed as it does is asked only now: a stop while it was read is a stop as well.
+    async fn judged(
+        &mut self,
+        record: &Rollout,
+        observed: Result<Observed, StoreError>,
+    ) -> Result<(), ChangeError> {
         if let Some(set) = self.pace.look() {
             // Kept before anything else is judged: what could not be kept is owed at the next look.
             if self.publisher.go_on(record, pace::moved(record, set)).await? {
@@ -112,7 +122,7 @@ impl Looker {
             }
             return Ok(());
         }
-        let observed = observed(&self.publisher, &self.nodes, Some(record)).await?;
+        let observed = observed?;
         let observed = Observed { watch: self.pace.watch(observed.watch), ..observed };
         match conduct(record, &observed, &self.config) {
             Step::Stay => Ok(()),

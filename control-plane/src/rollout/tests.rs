@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tracing::subscriber::DefaultGuard;
 
 use super::*;
 use crate::actor::Actor;
@@ -27,6 +28,15 @@ impl Write for Lines {
 }
 
 impl Lines {
+    /// What this thread logs, for as long as what comes with it is kept.
+    fn told() -> (Self, DefaultGuard) {
+        let lines = Self::default();
+        let made = lines.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || made.clone()).finish();
+        (lines, tracing::subscriber::set_default(subscriber))
+    }
+
     fn with(&self, text: &str) -> usize {
         String::from_utf8_lossy(&self.0.lock()).lines().filter(|line| line.contains(text)).count()
     }
@@ -61,10 +71,7 @@ fn start(fixture: &Fixture) -> Option<i64> {
 
 #[tokio::test]
 async fn a_rollout_that_can_not_go_on_says_so_once_and_goes_on_when_it_can_by_the_clock_that_was_set() {
-    let lines = Lines::default();
-    let made = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || made.clone()).finish();
-    let _told = tracing::subscriber::set_default(subscriber);
+    let (lines, _told) = Lines::told();
     let (fixture, mut looker) = begun().await;
     looker.look(&active(&fixture)).await;
     let begun = start(&fixture).expect("the first stage runs");
@@ -85,4 +92,19 @@ async fn a_rollout_that_can_not_go_on_says_so_once_and_goes_on_when_it_can_by_th
     let moved = start(&fixture).unwrap() - begun;
     assert!((moved - minute).abs() < 1_000_000, "{moved}");
     assert_eq!((lines.with("what bakes bakes anew"), lines.with("a rollout could not go on")), (1, 1));
+}
+
+#[tokio::test]
+async fn what_was_read_before_a_stop_is_not_judged_by_the_time_after_it() {
+    let (lines, _told) = Lines::told();
+    let (fixture, mut looker) = begun().await;
+    let before = active(&fixture).record.clone();
+    assert_eq!(start(&fixture), None, "no stage has begun");
+    let seen = observed(&looker.publisher, &looker.nodes, Some(&before)).await;
+    let minute = 60_000_000;
+    looker.pace.was_set(minute);
+    looker.judged(&before, seen).await.unwrap();
+    assert_eq!((start(&fixture), lines.with("what bakes bakes anew")), (None, 1), "nothing follows of it");
+    looker.look(&active(&fixture)).await;
+    assert!(start(&fixture).is_some(), "what is seen now is judged");
 }

@@ -32,6 +32,7 @@ mod revision;
 mod revisions;
 mod rollback;
 mod rollouts;
+mod simulate;
 mod source;
 mod terms;
 mod wait;
@@ -58,6 +59,7 @@ pub(crate) enum Verb {
     Explain(explain::Explain),
     Blame(blame::Blame),
     Rollback(rollback::Rollback),
+    Simulate(simulate::Simulate),
     #[command(subcommand)]
     Keys(keys::Keys),
     Kill(kill::Kill),
@@ -120,6 +122,7 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Explain(explain) => explain::run(&client, &explain).await,
         Verb::Blame(blame) => blame::run(&client, &blame).await,
         Verb::Rollback(rollback) => rollback::run(&client, &rollback).await,
+        Verb::Simulate(simulate) => simulate::run(&client, &simulate).await,
         Verb::Keys(keys) => keys::run(&client, &keys).await,
         Verb::Kill(kill) => kill::run(&client, &kill).await,
         Verb::Kills(kills) => kill::of_all(&client, &kills).await,

@@ -13,7 +13,7 @@ use proto::admin::SourceFile;
 
 use crate::publish::{Approved, Staging};
 
-pub use apply::apply;
+pub use apply::{apply, would};
 pub(crate) use apply::{bringing, changes, faulty, place};
 pub(crate) use bind::sole_list;
 pub use delete::delete;

@@ -92,6 +92,8 @@ pub struct Outcome {
     pub effects: Effects,
     /// A revision was made.
     pub changed: bool,
+    /// What would be in force; `None` where it was done, or nothing would change.
+    pub would: Option<Arc<Published>>,
     /// The rollout that takes it, or would take it, to the nodes; `None`: they have it at once.
     pub rollout: Option<Rollout>,
 }
@@ -325,7 +327,7 @@ impl Shared {
         if applied.written.is_empty() && !plan.begins_epoch {
             let Applied { registry, effects, .. } = applied;
             let rollout = lines::bringing(lines.rollout.as_ref(), &effects);
-            return Ok(Outcome { published: base, registry, effects, changed: false, rollout });
+            return Ok(Outcome { published: base, registry, effects, changed: false, would: None, rollout });
         }
         guard::bounded(applied.registry.size())?;
         let rollout = lines::after(&lines, (&plan, &applied), &act.actor)?;
@@ -353,10 +355,16 @@ impl Shared {
             None => published.clone(),
         };
         let bringing = lines::bringing(rollout.as_ref(), &effects);
-        let outcome =
-            |published, changed| Outcome { published, registry, effects, changed, rollout: bringing };
+        let outcome = |published, changed, would| Outcome {
+            published,
+            registry,
+            effects,
+            changed,
+            would,
+            rollout: bringing,
+        };
         if mode == Mode::Try {
-            return Ok(outcome(base, false));
+            return Ok(outcome(base, false, Some(published)));
         }
         let kept = plan.ends.as_ref().or(rollout.as_ref().map(|rollout| &rollout.record)).map(kept);
         self.commit(act, (&lines, &plan, kept.as_ref()), (&written, published.digest, now), &judged).await?;
@@ -370,7 +378,7 @@ impl Shared {
         self.metrics.publications.inc();
         self.metrics.duration.observe(begun.elapsed().as_secs_f64());
         self.measure();
-        Ok(outcome(published, true))
+        Ok(outcome(published, true, None))
     }
 
     /// Keeps another state and its reason, with the event of it. What the rollout is otherwise is what it is now: it may have gone on

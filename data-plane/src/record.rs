@@ -25,6 +25,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use policy_engine::decision::Actions;
 use policy_engine::facts::Amounts;
+use policy_engine::snapshot::WordList;
 use policy_engine::vocabulary::{Geo, Id, Instant, Money, Name, Operation};
 use uuid::Uuid;
 
@@ -116,9 +117,30 @@ pub(crate) struct Failure {
     pub(crate) why: String,
 }
 
+/// What the policy was told beside what stands elsewhere in the record: enough to decide it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Inputs {
+    /// When it was decided, where that is not when it was received: time does not go back for a node.
+    pub(crate) instant: Option<Instant>,
+    /// Where the caller said that its subjects live.
+    pub(crate) jurisdictions: Vec<Name>,
+    /// Data classes the caller declared.
+    pub(crate) classes: Vec<String>,
+    /// Tools that the vendor runs by itself, by kind.
+    pub(crate) egress_tools: Vec<String>,
+    /// How many fields were outside the published schema, as far as they are counted.
+    pub(crate) unknown_fields: usize,
+    /// The word lists of which a word was found.
+    pub(crate) word_lists: Vec<WordList>,
+}
+
 /// What the policy said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ruling {
+    /// Whether it may go ahead; `None` where it did not come to be decided.
+    pub(crate) allowed: Option<bool>,
+    /// Where it might go, in the order of the route's groups.
+    pub(crate) candidates: Vec<Id>,
     /// Rules that matched and acted.
     pub(crate) matched: Vec<Id>,
     /// Rules in shadow mode that would have denied.
@@ -172,6 +194,8 @@ pub(crate) struct Record {
     pub(crate) uninspected: Vec<(&'static str, u32)>,
     /// Data classes found in the answer, and how often.
     pub(crate) found_output: Vec<(&'static str, u32)>,
+    /// What the policy was told.
+    pub(crate) inputs: Inputs,
     /// What the policy said.
     pub(crate) ruling: Ruling,
     /// How it ended.

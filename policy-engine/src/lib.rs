@@ -26,6 +26,8 @@ mod apply;
 
 pub mod decide;
 
+pub mod replay;
+
 pub mod bounds;
 
 mod shrink;

@@ -27,6 +27,8 @@ mod narrowing;
 mod plain;
 #[path = "laws/reference.rs"]
 mod reference;
+#[path = "laws/replayed.rs"]
+mod replayed;
 #[path = "laws/residency.rs"]
 mod residency;
 #[path = "laws/rulebook.rs"]

@@ -6,16 +6,18 @@
 //! successor without what it follows.
 //!
 //! Law: what was signed are the bytes that are kept. Nothing here reads a clock or a file: whoever checks hands over what there is.
-//! Absent on purpose: where segments are kept and who moves them, and what a record says.
+//! Absent on purpose: where segments are kept and who moves them, and what a record says beside what was decided.
 
 mod check;
 mod line;
 mod manifest;
+mod record;
 mod trail;
 
 pub use check::{Checked, check};
 pub use line::{Chain, Numbered, numbered};
 pub use manifest::{Authorities, DOMAIN, Ended, Manifest, Signature, Signed};
+pub use record::{Decided, Unreadable, decided};
 pub use trail::{Anchor, Found, Gap, Trail, Walked};
 
 /// SHA-256.

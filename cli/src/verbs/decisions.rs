@@ -1,6 +1,9 @@
 //! `decisions`: what nodes wrote down of requests, and whether it is whole.
 
 mod gather;
+pub(super) mod records;
+mod replay;
+pub(super) mod scopes;
 mod segments;
 mod verify;
 
@@ -20,6 +23,9 @@ pub(crate) enum Decisions {
     /// Verify segments without asking anybody: lines, chains, signatures, and what is missing between. It needs --ca, the authority
     /// of the nodes.
     Verify(verify::Verify),
+    /// Decide again what was decided, by what nodes held then: effect, rules and candidates of each record have to come out the same. The
+    /// segments are verified first, which needs --ca; of what nodes held, the control plane is asked.
+    Replay(replay::Replay),
 }
 
 /// Asks the control plane.
@@ -31,6 +37,7 @@ pub(super) async fn run(
     match decisions {
         Decisions::Segments(asked) => asked.run(client).await,
         Decisions::Verify(asked) => asked.run(authorities),
+        Decisions::Replay(asked) => asked.run(client, authorities).await,
     }
 }
 

@@ -41,10 +41,12 @@ pub(crate) enum Ending {
     Unverifiable = 17,
     /// There is nothing in it.
     Empty = 18,
+    /// What was decided is decided differently.
+    Differs = 19,
 }
 
 /// The table: each ending and what it means.
-const TABLE: [(Ending, &str); 16] = [
+const TABLE: [(Ending, &str); 17] = [
     (Ending::Other, "anything else: published but not enforced by every node, refused by a node, taken back"),
     (Ending::Usage, "the command line is wrong"),
     (Ending::Unavailable, "the environment is incomplete, or no control plane answers, or it failed"),
@@ -64,6 +66,7 @@ const TABLE: [(Ending, &str); 16] = [
     (Ending::Rewritten, "what was verified does not go on from the checkpoint that was kept before"),
     (Ending::Unverifiable, "what was to be verified is nothing that this build can verify"),
     (Ending::Empty, "what was to be verified is empty"),
+    (Ending::Differs, "what was replayed was decided differently"),
 ];
 
 /// The table as `--help` shows it.
@@ -115,9 +118,12 @@ impl Ending {
         match self {
             Self::Other => (500, "UNKNOWN"),
             Self::Usage | Self::Invalid | Self::Unverifiable | Self::Empty => (400, "INVALID_ARGUMENT"),
-            Self::Altered | Self::Gap | Self::Truncated | Self::Signature | Self::Rewritten => {
-                (500, "DATA_LOSS")
-            }
+            Self::Altered
+            | Self::Gap
+            | Self::Truncated
+            | Self::Signature
+            | Self::Rewritten
+            | Self::Differs => (500, "DATA_LOSS"),
             Self::Unavailable => (503, "UNAVAILABLE"),
             Self::NotPermitted => (403, "PERMISSION_DENIED"),
             Self::NotFound => (404, "NOT_FOUND"),

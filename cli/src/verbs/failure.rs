@@ -104,6 +104,14 @@ pub(super) enum Failure {
     /// A certificate can't be issued.
     #[error(transparent)]
     Authority(#[from] CaError),
+    /// What was replayed is decided differently.
+    #[error("{different} of {of} decisions are not decided again as they were")]
+    Differs {
+        /// How many.
+        different: u64,
+        /// Of how many.
+        of: u64,
+    },
     /// What was verified is not whole.
     #[error("{}: {faults} faults, {gaps} gaps", .kind.as_str())]
     Unproved {
@@ -166,6 +174,7 @@ impl Failure {
             Self::Exists(_) => Ending::Conflict,
             Self::Unverified { kind, .. } => Ending::found(*kind),
             Self::Unproved { kind, .. } => Ending::found(*kind),
+            Self::Differs { .. } => Ending::Differs,
             Self::NotEnforced { .. }
             | Self::NotHeld { .. }
             | Self::NodeRefused { .. }

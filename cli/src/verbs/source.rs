@@ -42,21 +42,23 @@ async fn send(
     call: &str,
     (from, mut body): (Files<'_>, Map<String, Value>),
 ) -> Result<Reply, Failure> {
-    let (paths, mut files) = match from {
-        Files::At(paths) => (paths, Vec::new()),
+    let (paths, files) = match from {
+        Files::At(paths) => (paths, declared(paths)?),
         Files::These(files) => (&[][..], files.to_vec()),
     };
-    for path in paths {
-        files.extend(read(path)?);
-    }
-    let nothing = || Failure::Nothing(paths.to_vec());
-    if files.is_empty() {
-        return Err(nothing());
-    }
     body.insert("files".to_owned(), files.into());
     let reply = client.post(call, &body.into()).await?;
     let empty = ["changes", "faults"].iter().all(|field| list(&reply.json, field).is_empty());
-    if empty { Err(nothing()) } else { Ok(reply) }
+    if empty { Err(Failure::Nothing(paths.to_vec())) } else { Ok(reply) }
+}
+
+/// The files at paths, as the control plane takes them. Errors where there is none.
+pub(super) fn declared(paths: &[PathBuf]) -> Result<Vec<Value>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        files.extend(read(path)?);
+    }
+    if files.is_empty() { Err(Failure::Nothing(paths.to_vec())) } else { Ok(files) }
 }
 
 /// Errors with every fault of an answer; `done` is what was not done because of them.

@@ -76,6 +76,7 @@ pub struct Admin {
     rollouts: RolloutConfig,
     checkpoints: Option<Checkpoints>,
     past: Past,
+    holdings: history::Holdings,
 }
 
 /// Bytes of one message at most: a directory of declarative files is one.
@@ -93,6 +94,7 @@ impl Admin {
             rollouts,
             checkpoints: None,
             past: Past::default(),
+            holdings: history::Holdings::default(),
         }
     }
 

@@ -45,6 +45,7 @@ use crate::nodes::{self, NodeRegistry};
 use crate::publish::{Act, Publisher};
 use crate::signer::Signers;
 
+pub(in crate::api) use line::held;
 pub(super) use peer::admitted;
 pub use peer::{NodeId, PeerError, node_of};
 

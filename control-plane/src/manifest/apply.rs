@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use policy_engine::compile;
 use policy_engine::vocabulary::{Id, Kind};
-use proto::admin::{ApplyResponse, Fault, ResourceChange, RolloutStage};
+use proto::admin::{ApplyResponse, Fault, ResourceChange, RolloutStage, SourceFile};
 use proto::name;
 use proto::status::Refusal;
 
@@ -21,10 +21,34 @@ use crate::publish::{Act, Change, Effects, Mode, Outcome, Plan, Published, Publi
 pub async fn apply(
     publisher: &Publisher,
     actor: &Actor,
-    (act, mode): (Act, Mode),
+    how: (Act, Mode),
     declared: impl Into<Declared>,
 ) -> Result<ApplyResponse, Refusal> {
-    let Declared { files, staging, may_shrink, kept, approves } = declared.into();
+    Ok(match outcome(publisher, actor, how, declared.into()).await? {
+        Ok(outcome) => done(&outcome),
+        Err(faults) => refused(faults),
+    })
+}
+
+/// What would be in force were files applied to what is, or their faults.
+pub async fn would(
+    publisher: &Publisher,
+    actor: &Actor,
+    act: Act,
+    files: Vec<SourceFile>,
+) -> Result<Result<Arc<Published>, Vec<Fault>>, Refusal> {
+    let declared = Declared { files, may_shrink: true, ..Declared::default() };
+    let tried = outcome(publisher, actor, (act, Mode::Try), declared).await?;
+    Ok(tried.map(|outcome| outcome.would.unwrap_or(outcome.published)).map_err(faulty))
+}
+
+async fn outcome(
+    publisher: &Publisher,
+    actor: &Actor,
+    (act, mode): (Act, Mode),
+    declared: Declared,
+) -> Result<Result<Outcome, Vec<Fault>>, Refusal> {
+    let Declared { files, staging, may_shrink, kept, approves } = declared;
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
     let document::Read { mut documents, nameless: unnamed, mut faults } =
         reading.await.map_err(|_| ChangeError::Broken)?;
@@ -43,7 +67,7 @@ pub async fn apply(
         let nameless = faults.iter().any(|fault| fault.name.is_empty());
         faults.extend(more.take(document::MAX_FAULTS));
         faults.extend(of_meaning(publisher, &documents, nameless).await?);
-        return Ok(refused(faults));
+        return Ok(Err(faults));
     }
     let declared = documents.clone();
     let planned = move |published: &Published, gate: &Gate| {
@@ -51,11 +75,11 @@ pub async fn apply(
         Ok(Plan { staging, may_shrink, approves, ..plan })
     };
     match publisher.publish(act, mode, planned).await {
-        Ok(outcome) => Ok(done(&outcome)),
+        Ok(outcome) => Ok(Ok(outcome)),
         Err(ChangeError::Faults(found)) => {
             let mut faults = placed(found, &documents);
             faults.extend(of_meaning(publisher, &documents, false).await?);
-            Ok(refused(faults))
+            Ok(Err(faults))
         }
         Err(other) => Err(other.into()),
     }

@@ -20,6 +20,7 @@ use std::time::Instant as Moment;
 use jiff::Timestamp;
 use policy_engine::decision::{Denial, Permit};
 use policy_engine::facts::Price;
+use policy_engine::snapshot::WordList;
 use policy_engine::vocabulary::Id;
 
 use super::entitle::Question;
@@ -109,12 +110,7 @@ impl Account {
 
     /// What was asked.
     pub(crate) fn asked(&mut self, question: &Question) {
-        self.note(|open| {
-            let declared = question.arrival.declared.as_ref().ok();
-            open.record.stream = question.outline.stream;
-            open.record.model_asked = Some(question.outline.model.as_str().into());
-            open.record.purpose = declared.and_then(|declared| declared.purpose.clone());
-        });
+        self.note(|open| entry::ask(&mut open.record, question));
     }
 
     /// Which model was meant.
@@ -122,9 +118,16 @@ impl Account {
         self.note(|open| open.record.model = Some(model.clone()));
     }
 
-    /// What was found in what was sent, and what of it could not be looked into.
-    pub(crate) fn found_input(&mut self, tally: Tally, uninspected: Vec<(&'static str, u32)>) {
-        self.note(|open| (open.record.found_input, open.record.uninspected) = (tally.0, uninspected));
+    /// What was found in what was sent, of which lists among it, and what of it could not be looked into.
+    pub(crate) fn found_input(
+        &mut self,
+        (tally, word_lists): (Tally, Vec<WordList>),
+        uninspected: Vec<(&'static str, u32)>,
+    ) {
+        self.note(|open| {
+            (open.record.found_input, open.record.uninspected) = (tally.0, uninspected);
+            open.record.inputs.word_lists = word_lists;
+        });
     }
 
     /// What was found in the answer.

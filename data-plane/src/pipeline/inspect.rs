@@ -59,7 +59,8 @@ pub(crate) async fn inspect<'s>(
     let elsewhere = &entitled.question.outline.elsewhere;
     unread.iter().chain(elsewhere).for_each(|medium| uninspected.count(medium, 1));
     let Tally(uninspected) = uninspected;
-    exchange.account.found_input(counts, uninspected.clone());
+    let lists = found.word_lists.iter().filter_map(|at| view.word_lists.get(*at as usize).cloned());
+    exchange.account.found_input((counts, lists.collect()), uninspected.clone());
     Ok(Inspected { entitled, found, marked, uninspected })
 }
 

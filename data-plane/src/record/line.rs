@@ -6,7 +6,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use policy_engine::vocabulary::{Entity, Id, MaskAction};
+use policy_engine::vocabulary::{Entity, Id, Instant, MaskAction};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
@@ -49,7 +49,7 @@ impl Serialize for Line<'_> {
         put!("seq", self.seq);
         put!("bootId", self.boot_id);
         put!("requestId", Spelled(r.id));
-        put!("time", Spelled(Timestamp::from_microsecond(r.received.0).unwrap_or_default()));
+        put!("time", Spelled(time(r.received)));
         put!("door", r.door.as_str());
         put!("operation", r.operation.as_str());
         put!("stream", r.stream);
@@ -68,6 +68,15 @@ impl Serialize for Line<'_> {
         put_some!("purpose", r.purpose);
         put!("found", Found { input: Counts(&r.found_input), output: Counts(&r.found_output) });
         put_some!("uninspected", (!r.uninspected.is_empty()).then_some(Counts(&r.uninspected)));
+        let i = &r.inputs;
+        put_some!("decideTime", i.instant.map(time).map(Spelled));
+        put_some!("declaredJurisdictions", given(&i.jurisdictions).map(Names));
+        put_some!("declaredClasses", given(&i.classes));
+        put_some!("egressTools", given(&i.egress_tools));
+        put_some!("unknownFields", (i.unknown_fields > 0).then_some(i.unknown_fields));
+        put_some!("wordLists", given(&i.word_lists).map(Names));
+        put_some!("effect", r.ruling.allowed.map(|allowed| if allowed { "allow" } else { "deny" }));
+        put_some!("candidates", given(&r.ruling.candidates).map(Names));
         put!("matchedRules", Names(&r.ruling.matched));
         put!("shadowDenials", Names(&r.ruling.shadow_denials));
         put!("obligations", Obligations(&r.ruling));
@@ -107,9 +116,18 @@ impl fmt::Display for Short<'_> {
     }
 }
 
-struct Names<'r>(&'r [Id]);
+fn time(instant: Instant) -> Timestamp {
+    Timestamp::from_microsecond(instant.0).unwrap_or_default()
+}
 
-impl Serialize for Names<'_> {
+/// What there is; `None` where there is nothing.
+fn given<T>(all: &[T]) -> Option<&[T]> {
+    (!all.is_empty()).then_some(all)
+}
+
+struct Names<'r, T>(&'r [T]);
+
+impl<T: fmt::Display> Serialize for Names<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(Spelled))
     }
@@ -219,10 +237,11 @@ impl<'r> Tried<'r> {
 #[cfg(test)]
 mod tests {
     use policy_engine::decision::Actions;
+    use policy_engine::snapshot::WordList;
     use policy_engine::vocabulary::Money;
 
     use super::super::outbox::tests::record;
-    use super::super::{Failure, Owner, Ruling};
+    use super::super::{Failure, Inputs, Owner, Ruling};
     use super::*;
 
     #[test]
@@ -244,7 +263,17 @@ mod tests {
         record.uninspected = vec![("image", 2), ("file", 1)];
         record.model = Some(id(None, "m"));
         record.endpoint = Some(id(Some("acme"), "e"));
+        record.inputs = Inputs {
+            instant: Some(Instant(1_767_225_600_000_001)),
+            jurisdictions: vec!["DE".parse().unwrap()],
+            classes: vec!["health".to_owned()],
+            egress_tools: vec!["web_search".to_owned()],
+            unknown_fields: 2,
+            word_lists: vec![WordList { guardrail: id(Some("acme"), "g"), number: 1 }],
+        };
         record.ruling = Ruling {
+            allowed: Some(true),
+            candidates: vec![id(Some("acme"), "e"), id(None, "f")],
             matched: vec![id(Some("acme"), "r1"), id(None, "r2")],
             input,
             notices: 2,
@@ -261,7 +290,7 @@ mod tests {
         let mut out = b"before\n".to_vec();
         write(&record, (12, "b-1"), &mut out);
         let expected = r#"before
-{"seq":12,"bootId":"b-1","requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}]"#;
+{"seq":12,"bootId":"b-1","requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"wordLists":["acme/g#1"],"effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}]"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

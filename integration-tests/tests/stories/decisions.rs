@@ -25,7 +25,7 @@ async fn asked(house: &Household, geo: Geo, key: &str, count: usize) -> Result<(
 }
 
 /// A verb of the binary; its exit code, and what it printed.
-fn verb(house: &Household, arguments: &[&str]) -> Result<(i32, String)> {
+pub(crate) fn verb(house: &Household, arguments: &[&str]) -> Result<(i32, String)> {
     let token = fs::read_to_string(house.home().join("control/control-plane/admin.token"))?;
     let Output { status, stdout, stderr } = Command::new(binary()?)
         .args(arguments)

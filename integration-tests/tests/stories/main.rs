@@ -81,6 +81,8 @@ mod readme;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod replayed;
+#[cfg(test)]
 mod restored;
 #[cfg(test)]
 mod rollouts;

@@ -199,7 +199,8 @@ impl<'f> Lists<'f> {
         *self.by_words.entry(sorted).or_insert_with_key(|sorted| {
             let words = sorted.iter().map(|word| (*word).to_owned()).collect();
             self.words.push(Words { id: guardrail.to_string(), words });
-            self.origins.push(WordList { guardrail: guardrail.clone() });
+            let before = self.origins.iter().filter(|list| list.guardrail == *guardrail).count();
+            self.origins.push(WordList { guardrail: guardrail.clone(), number: before as u32 + 1 });
             (self.words.len() - 1) as u32
         })
     }

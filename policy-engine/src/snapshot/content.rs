@@ -3,6 +3,7 @@
 //! Law: one view looks for everything any guardrail or rule that can reach its callers may ask for; a permit then says
 //! which findings matter, so that a finding can be missed only if nobody asked for it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::bits::has_bit;
@@ -19,11 +20,19 @@ pub struct ContentView {
     pub(crate) guardrails: Vec<GuardrailRow>,
 }
 
-/// A word list's origin. Guardrails with the same words share one list.
-#[derive(Debug, Clone)]
+/// A word list's origin, such as `acme/secrets#1`. Guardrails with the same words share one list.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WordList {
     /// The first guardrail with these words.
     pub guardrail: Id,
+    /// The how-maniest list of that guardrail it is, from 1, of those that are none's before it.
+    pub number: u32,
+}
+
+impl fmt::Display for WordList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.guardrail, self.number)
+    }
 }
 
 /// A guardrail, as far as it concerns one view.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use policy_engine::content::What;
 use policy_engine::decision::{Actions, Decision, Permit};
 use policy_engine::facts::Facts;
+use policy_engine::replay::{Judged, Recorded};
 use policy_engine::request::{Caller, Found, Request};
 use policy_engine::snapshot::{CompiledSnapshot, Header};
 use policy_engine::vocabulary::{Entity, Id, Instant, MaskAction, Name, Operation};
@@ -134,6 +135,14 @@ pub(crate) fn snapshot(facts: &Facts) -> CompiledSnapshot {
 /// The engine's answer.
 pub(crate) fn ask(snapshot: &CompiledSnapshot, question: &Question) -> Answer {
     let Some(caller) = caller(snapshot, question) else { return Answer::Deny("nobody".to_owned()) };
+    match decided(snapshot, question, caller).0 {
+        Decision::Deny(denial) => Answer::Deny(denial.code().as_str().to_owned()),
+        Decision::Allow(permit) => Answer::Allow(terms(snapshot, caller, &permit)),
+    }
+}
+
+/// What is decided, and what was found for it.
+fn decided(snapshot: &CompiledSnapshot, question: &Question, caller: Caller) -> (Decision, Found) {
     let request = Request {
         caller,
         model: question.model,
@@ -147,20 +156,44 @@ pub(crate) fn ask(snapshot: &CompiledSnapshot, question: &Question) -> Answer {
         instant: question.instant,
         key: question.key,
     };
+    let mut found = Found::default();
     let entitled = match entitle(&request, snapshot) {
         Ok(entitled) => entitled,
-        Err(denial) => return Answer::Deny(denial.code().as_str().to_owned()),
+        Err(denial) => return (Decision::Deny(denial), found),
     };
-    let mut found = Found::default();
     if let Some(view) = entitled.inspect {
         let mut findings = Vec::new();
         question.content.iter().for_each(|part| view.detectors.scan(PARTS[*part].0, &mut findings));
         findings.into_iter().for_each(|finding| note(&mut found, finding.what));
     }
-    match decide(&request, &entitled, &found, snapshot) {
-        Decision::Deny(denial) => Answer::Deny(denial.code().as_str().to_owned()),
-        Decision::Allow(permit) => Answer::Allow(terms(snapshot, caller, &permit)),
-    }
+    (decide(&request, &entitled, &found, snapshot), found)
+}
+
+/// A question with a key and its answer as they are written down; `None` where it has no key, or one that is not known.
+pub(crate) fn written_down(snapshot: &CompiledSnapshot, question: &Question) -> Option<(Recorded, Judged)> {
+    let key = question.key?;
+    let caller = snapshot.key(key)?.caller();
+    let who = snapshot.identity(caller)?;
+    let (decision, found) = decided(snapshot, question, caller);
+    let lists = &snapshot.content(caller)?.word_lists;
+    let recorded = Recorded {
+        tenant: who.tenant.name.clone(),
+        team: who.team.name.clone(),
+        principal: who.principal.name.clone(),
+        key: key.to_owned(),
+        model: question.model.to_owned(),
+        operation: Operation::Chat,
+        stream: question.stream,
+        purpose: question.purpose.map(str::to_owned),
+        declared_jurisdictions: question.areas.clone(),
+        declared_classes: question.classes.clone(),
+        egress_tools: question.tools.clone(),
+        unknown_fields: question.fields.len(),
+        instant: question.instant,
+        entities: Entity::ALL.iter().copied().filter(|entity| found.has(*entity)).collect(),
+        word_lists: found.word_lists.iter().map(|list| lists[*list as usize].to_string()).collect(),
+    };
+    Some((recorded, Judged::of(&decision, snapshot)))
 }
 
 fn note(found: &mut Found, what: What) {

@@ -12,9 +12,9 @@ use proto::export::Kind as Unproved;
 use proto::segment::{Anchor, Authorities, Fault, Found, Gap, Kind, Signed, Trail, Walked, check, unhex};
 use serde_json::{Value, json};
 
-use super::super::Shown;
 use super::super::failure::Failure;
 use super::super::field::list;
+use super::super::{Form, Shown};
 use super::gather::{Pair, pairs};
 use crate::client::Reply;
 use crate::output;
@@ -41,6 +41,27 @@ struct Verdict {
 }
 
 impl Verify {
+    /// Of these, whatever the control plane was told of.
+    pub(super) fn of(paths: Vec<PathBuf>) -> Self {
+        Self { paths, anchors: None, shown: Shown { output: Form::Text } }
+    }
+
+    /// Fails where anything was changed or is not signed, and tells it; gives how many gaps there are, and tells those too.
+    pub(super) fn whole(&self, authorities: Option<&Path>) -> Result<usize, Failure> {
+        let verdict = self.verdict(authorities)?;
+        match verdict.worst() {
+            None => Ok(0),
+            Some(Unproved::Gap) => {
+                output::complain(verdict.text().trim_end());
+                Ok(verdict.walked.gaps.len())
+            }
+            Some(kind) => {
+                output::complain(verdict.text().trim_end());
+                Err(Failure::Unproved { kind, faults: verdict.faults.len(), gaps: verdict.walked.gaps.len() })
+            }
+        }
+    }
+
     pub(super) fn run(&self, authorities: Option<&Path>) -> Result<(), Failure> {
         let verdict = self.verdict(authorities)?;
         let json = verdict.json();

@@ -29,10 +29,10 @@ const EVENTS: (i64, i64) = (200_000, 1_000);
 const OF_KILLS: &[u8] = b"chancery.admin.v1.KillsService/";
 
 /// What answers, and by which line.
-struct Then {
-    published: Arc<Published>,
+pub(super) struct Then {
+    pub(super) published: Arc<Published>,
     rollout: Option<Rollout>,
-    line: &'static str,
+    pub(super) line: &'static str,
 }
 
 impl Admin {
@@ -69,7 +69,7 @@ impl Admin {
     }
 
     /// What was in force, by the line that is asked for.
-    async fn then(&self, point: &Point, stable: bool) -> Result<Then, Refusal> {
+    pub(super) async fn then(&self, point: &Point, stable: bool) -> Result<Then, Refusal> {
         let revision = point.row.revision;
         let published = self.past.at(&self.publisher, revision).await?.ok_or_else(broken)?;
         let page = Page { before: revision.checked_add(1), size: 1 };

@@ -6,12 +6,15 @@
 mod blame;
 mod diff;
 mod rollback;
+mod scope;
+
+pub(super) use scope::Holdings;
 
 use policy_engine::vocabulary::{Action, Id, Kind, Name};
 use proto::admin::history_service_server::HistoryService;
 use proto::admin::{
     Authorship, BlameRequest, BlameResponse, DiffRevisionsRequest, DiffRevisionsResponse, FieldChange,
-    ResourceDiff, RollbackRequest, RollbackResponse,
+    ReadScopeRequest, ReadScopeResponse, ResourceDiff, RollbackRequest, RollbackResponse,
 };
 use proto::code::ErrorCode;
 use proto::name;
@@ -62,6 +65,15 @@ impl HistoryService for Admin {
             self.note_refusal(&call, ErrorCode::InvalidRequest).await;
         }
         self.answer(&call, done).await
+    }
+
+    async fn read_scope(
+        &self,
+        request: Request<ReadScopeRequest>,
+    ) -> Result<Response<ReadScopeResponse>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.HistoryService/ReadScope", request)?;
+        let read = self.scope_read(&call, asked).await;
+        self.answer(&call, read).await
     }
 }
 

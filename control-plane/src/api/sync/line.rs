@@ -259,6 +259,21 @@ fn projected(now: &Published, last: &Made, (scope, changes): (&Scope, &[Change])
     project_changes(&last.line.facts, versions, scope, changes)
 }
 
+/// What nodes of a geo hold of what is, or was, published, byte for byte.
+pub(in crate::api) async fn held(
+    publisher: &Publisher,
+    geo: &Geo,
+    published: Arc<Published>,
+) -> anyhow::Result<Holding> {
+    let scope_key = publisher.ring().scope_key(publisher.store(), geo).await?;
+    let (publisher, geo) = (publisher.clone(), geo.clone());
+    let work = move || {
+        let facts = project(&published.facts, &Scope { geo: geo.clone() });
+        Maker { publisher: &publisher, scope_key: &scope_key, now: &published }.whole(&geo, &facts)
+    };
+    tokio::task::spawn_blocking(work).await?
+}
+
 /// What the resources of a scope are made with.
 struct Maker<'a> {
     publisher: &'a Publisher,

@@ -2,16 +2,16 @@
 //!
 //! Law: names, codes and counts; never a text of anybody's.
 
-use policy_engine::decision::{Denial, Permit, RuleIx};
-use policy_engine::reason::Reason;
-use policy_engine::vocabulary::Id;
+use policy_engine::decision::{Denial, Permit};
+use policy_engine::replay::Judged;
 use proto::code::ErrorCode;
 use proto::status::Refusal;
 
+use super::super::entitle::Question;
 use super::super::received::Arrival;
 use crate::node::Node;
 use crate::policy::Version;
-use crate::record::{Outcome, Record, Ruling, Usage};
+use crate::record::{Inputs, Outcome, Record, Ruling, Usage};
 use crate::runtime::Runtime;
 
 /// A record of which only the head is known.
@@ -33,6 +33,7 @@ pub(super) fn begin(node: &Node, version: Version, arrival: &Arrival) -> Record 
         found_input: Vec::new(),
         uninspected: Vec::new(),
         found_output: Vec::new(),
+        inputs: Inputs::default(),
         ruling: Ruling::default(),
         outcome: Outcome::Cancelled,
         code: None,
@@ -47,16 +48,36 @@ pub(super) fn begin(node: &Node, version: Version, arrival: &Arrival) -> Record 
     }
 }
 
+pub(super) fn ask(record: &mut Record, question: &Question) {
+    let request = question.request();
+    record.stream = request.stream;
+    record.model_asked = Some(request.model.into());
+    record.purpose = request.purpose.map(Into::into);
+    record.inputs = Inputs {
+        instant: (request.instant != record.received).then_some(request.instant),
+        jurisdictions: request.declared_jurisdictions.to_vec(),
+        classes: request.declared_classes.to_vec(),
+        egress_tools: request.egress_tools.to_vec(),
+        unknown_fields: request.unknown_fields.len(),
+        word_lists: Vec::new(),
+    };
+}
+
 pub(super) fn deny(record: &mut Record, denial: &Denial, runtime: &Runtime) {
-    record.ruling.matched = names(&denial.matched, runtime);
-    record.ruling.reasons = Reason::codes(&denial.reasons);
+    let judged = Judged::denied(denial, &runtime.snapshot);
+    record.ruling.allowed = Some(false);
+    record.ruling.matched = judged.matched;
+    record.ruling.reasons = judged.reasons;
 }
 
 pub(super) fn permit(record: &mut Record, permit: &Permit, runtime: &Runtime) {
     let limits = permit.limits.iter().filter_map(|ix| runtime.snapshot.limit(*ix));
+    let judged = Judged::allowed(permit, &runtime.snapshot);
     record.ruling = Ruling {
-        matched: names(&permit.matched, runtime),
-        shadow_denials: names(&permit.shadow_denials, runtime),
+        allowed: Some(true),
+        candidates: judged.candidates,
+        matched: judged.matched,
+        shadow_denials: judged.shadow_denials,
         input: permit.input.clone(),
         output: permit.output.clone(),
         notices: permit.notices.len(),
@@ -64,10 +85,6 @@ pub(super) fn permit(record: &mut Record, permit: &Permit, runtime: &Runtime) {
         reasons: Vec::new(),
         limits: limits.map(|row| row.id.clone()).collect(),
     };
-}
-
-fn names(rules: &[RuleIx], runtime: &Runtime) -> Vec<Id> {
-    rules.iter().filter_map(|ix| runtime.snapshot.rule(*ix)).map(|rule| rule.id.clone()).collect()
 }
 
 pub(super) fn end(record: &mut Record, outcome: Outcome, refusal: Option<&Refusal>) {

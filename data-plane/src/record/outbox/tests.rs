@@ -6,7 +6,7 @@ use policy_engine::vocabulary::{Instant, Operation};
 use uuid::Uuid;
 
 use super::*;
-use crate::record::{Door, Outcome, RequestId, Ruling, Usage};
+use crate::record::{Door, Inputs, Outcome, RequestId, Ruling, Usage};
 
 pub(crate) fn record(number: u128) -> Record {
     Record {
@@ -25,6 +25,7 @@ pub(crate) fn record(number: u128) -> Record {
         purpose: None,
         found_input: vec![("EMAIL", 2)],
         uninspected: vec![],
+        inputs: Inputs::default(),
         found_output: vec![],
         ruling: Ruling::default(),
         outcome: Outcome::Answered,

@@ -10,7 +10,8 @@ use std::time::{Instant as Moment, SystemTime};
 
 use clap::Args;
 use policy_engine::replay::{Judged, replay};
-use policy_engine::vocabulary::{Id, Instant};
+use policy_engine::vocabulary::{Id, Instant, Kind};
+use proto::name;
 use proto::segment::Decided;
 use serde_json::{Value, json};
 
@@ -64,7 +65,7 @@ enum Turn {
     DenyToAllow,
 }
 
-/// Who turns, on what: a principal with its tenant, and a model as it was asked for.
+/// Who turns, on what: a principal with its tenant, and the model that was meant.
 type Who = (Turn, String, String);
 
 /// How often, and why.
@@ -96,7 +97,7 @@ struct Simulated<'a> {
 
 impl Tally for Simulated<'_> {
     fn take(&mut self, decided: Decided) {
-        let Decided { request_id, geo, recorded, judged: then, .. } = decided;
+        let Decided { request_id, geo, model, recorded, judged: then, .. } = decided;
         let is_asked = self.since.is_none_or(|since| recorded.instant >= since)
             && self.asked.tenant.as_ref().is_none_or(|tenant| tenant == recorded.tenant.as_str());
         let Some(worlds) = self.worlds.get(&geo).filter(|_| is_asked) else {
@@ -117,7 +118,8 @@ impl Tally for Simulated<'_> {
             }
         };
         let head = replay(&recorded, &worlds.head.snapshot).unwrap_or_else(nobody);
-        let who = (turn, format!("{}/{}", recorded.tenant, recorded.principal), recorded.model);
+        let model = model.map_or(recorded.model, |model| name::format(Kind::Model, &model));
+        let who = (turn, format!("{}/{}", recorded.tenant, recorded.principal), model);
         let flips = self.flips.entry(who).or_default();
         // Why it turns is what denies, now or then.
         let denial = if then.allowed { &now } else { &then };

@@ -142,7 +142,7 @@ async fn what_was_decided_is_decided_again_and_a_draft_is_simulated_on_it() {
     let row = support[0];
     assert_eq!(
         (&row["principal"], &row["model"]),
-        (&"acme/ada@example.org".into(), &"sim-mistral-large".into())
+        (&"acme/ada@example.org".into(), &"models/sim-mistral-large".into())
     );
     assert_eq!(
         row["already"].as_u64().unwrap() + (requests / 12) as u64,

@@ -20,6 +20,8 @@ pub struct Decided {
     pub geo: String,
     /// The revision by which it was decided.
     pub revision: i64,
+    /// The model that was meant, as an id; `None`: no model is called so.
+    pub model: Option<Id>,
     /// The first eight bytes of the digest of what the node held of it, in hexadecimal digits.
     pub digest: String,
     /// By what it was decided.
@@ -78,6 +80,7 @@ pub fn decided(line: &[u8]) -> Result<Option<Decided>, Unreadable> {
         request_id: line.request_id.into_owned(),
         geo: line.geo.into_owned(),
         revision: line.revision,
+        model: line.model.as_deref().map(|model| id("model", model)).transpose()?,
         digest: named("digest", &line.digest)?,
         recorded,
         judged,
@@ -109,6 +112,8 @@ struct Line<'l> {
     key: Option<Cow<'l, str>>,
     #[serde(borrow, default)]
     model_asked: Option<Cow<'l, str>>,
+    #[serde(borrow, default)]
+    model: Option<Cow<'l, str>>,
     #[serde(borrow, default)]
     purpose: Option<Cow<'l, str>>,
     #[serde(borrow, default)]
@@ -156,11 +161,14 @@ fn all<T: FromStr<Err: Display>>(name: &str, texts: &[Cow<'_, str>]) -> Result<V
 }
 
 fn ids(name: &str, texts: &[Cow<'_, str>]) -> Result<Vec<Id>, Unreadable> {
-    let id = |text: &Cow<'_, str>| match text.split_once('/') {
+    texts.iter().map(|text| id(name, text)).collect()
+}
+
+fn id(name: &str, text: &str) -> Result<Id, Unreadable> {
+    match text.split_once('/') {
         Some((tenant, own)) => Ok(Id::of(read::<Name>(name, tenant)?, read(name, own)?)),
         None => Ok(Id::platform(read(name, text)?)),
-    };
-    texts.iter().map(id).collect()
+    }
 }
 
 fn instant(text: &str) -> Result<Instant, Unreadable> {
@@ -206,7 +214,8 @@ mod tests {
         };
         let (geo, digest) = ("eu".to_owned(), "0707070707070707".to_owned());
         let request_id = "r-7".to_owned();
-        assert_eq!(read, Decided { request_id, geo, revision: 7, digest, recorded, judged });
+        let model = Some(id(None, "m"));
+        assert_eq!(read, Decided { request_id, geo, revision: 7, model, digest, recorded, judged });
     }
 
     #[test]

@@ -87,7 +87,7 @@ struct Different {
 
 impl Tally for Replayed<'_> {
     fn take(&mut self, decided: Decided) {
-        let Decided { request_id, geo, revision, digest, recorded, judged } = decided;
+        let Decided { request_id, geo, revision, digest, recorded, judged, .. } = decided;
         let place = (geo, revision, digest);
         let held = self.world.get(&place).and_then(Option::as_ref);
         let now = held.and_then(|held| replay(&recorded, &held.snapshot));

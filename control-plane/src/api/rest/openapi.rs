@@ -229,6 +229,7 @@ mod tests {
             .map(|(path, ..)| path)
             .collect();
         let wanted = [
+            "/v1/history:readScope",
             "/v1/history:rollback",
             "/v1/policy:apply",
             "/v1/policy:delete",

@@ -128,8 +128,14 @@ pub struct Decisions {
     pub segment_records: u64,
     /// Seconds after which one with records is sealed, 1 to 86400; default 60.
     pub segment_seconds: u64,
-    /// Where sealed segments are brought, such as `dir:/srv/segments`; without it they stay in the state directory.
+    /// Where sealed segments are brought, such as `dir:/srv/segments` or `s3://bucket/prefix`; without it they stay in the state directory.
     pub store: Option<String>,
+    /// The S3-compatible service of a bucket, as an http or https URL; default Amazon's in the region.
+    pub store_endpoint: Option<String>,
+    /// Its region; default that of `AWS_REGION` in the environment, or `us-east-1`.
+    pub store_region: Option<String>,
+    /// A file of PEM certificates that the service may be vouched for by, beside the public authorities.
+    pub store_ca: Option<PathBuf>,
     /// Bytes of sealed segments that stay here though the store has them; default 268435456.
     pub keep_bytes: u64,
 }
@@ -214,7 +220,15 @@ impl Default for State {
 
 impl Default for Decisions {
     fn default() -> Self {
-        Self { segment_records: 10_000, segment_seconds: 60, store: None, keep_bytes: 256 << 20 }
+        Self {
+            segment_records: 10_000,
+            segment_seconds: 60,
+            store: None,
+            store_endpoint: None,
+            store_region: None,
+            store_ca: None,
+            keep_bytes: 256 << 20,
+        }
     }
 }
 

@@ -129,7 +129,8 @@ impl DataPlane {
     /// Brings what is decided to the store, where there is one.
     fn ship(&self) {
         let decisions = &self.config.decisions;
-        if let Some(store) = decisions.store.as_deref().and_then(Store::of) {
+        // A configuration with a store that is none was refused when it was read.
+        if let Ok(Some(store)) = Store::of(decisions, |name| std::env::var(name).ok()) {
             let shelf = self.node.outbox.shelf().clone();
             tokio::spawn(ship::run(shelf, (store, decisions.keep_bytes), self.ends.stop.clone()));
         }

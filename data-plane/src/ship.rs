@@ -4,29 +4,36 @@
 //! after its lines, so that what has a manifest is whole. Nothing waits for the store: while it is away, segments wait on the node's own
 //! disk. Absent on purpose: what happens to segments in the store.
 
+mod bucket;
 mod dir;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proto::segment::Signed;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Decisions;
 use crate::policy::BackOff;
 use crate::record::Shelf;
 
-/// What begins the name of a store that is a directory.
-pub(crate) const DIRECTORY: &str = "dir:";
+/// What begins the name of a store that is a directory, and of one that is a bucket.
+const DIRECTORY: &str = "dir:";
+const BUCKET: &str = "s3://";
+
+use bucket::{Place, S3};
 
 /// Bytes of a manifest at most.
 const MOST: u64 = 64 << 10;
 
 /// Where segments of a geo are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Store {
     /// A directory, such as one of a volume that the nodes of a geo share.
     Directory(PathBuf),
+    /// A bucket of an S3-compatible service.
+    Bucket(Box<S3>),
 }
 
 /// Why a segment is not in the store.
@@ -40,6 +47,14 @@ pub(crate) enum NotShipped {
         /// Why.
         source: std::io::Error,
     },
+    /// The store is not to be reached, or does not take it.
+    #[error("`{object}` can't be brought to the store")]
+    Away {
+        /// Its name there.
+        object: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Its manifest is none.
     #[error("`{0}` is no manifest of a segment")]
     Manifest(String),
@@ -49,15 +64,37 @@ pub(crate) enum NotShipped {
 }
 
 impl Store {
-    /// The store of a configuration: `dir:` and an absolute path.
-    pub(crate) fn of(text: &str) -> Option<Self> {
-        let path = PathBuf::from(text.strip_prefix(DIRECTORY)?);
-        path.is_absolute().then_some(Self::Directory(path))
+    /// The store of a configuration: `dir:` and an absolute path, or `s3://` and a bucket, with credentials of `environment`; `None`: there
+    /// is none.
+    ///
+    /// # Errors
+    /// Why it is no store.
+    pub(crate) fn of(
+        decisions: &Decisions,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, String> {
+        let Some(text) = decisions.store.as_deref() else { return Ok(None) };
+        if let Some(path) = text.strip_prefix(BUCKET) {
+            let pem = decisions.store_ca.as_deref().map(std::fs::read_to_string).transpose();
+            let pem = pem.map_err(|error| format!("its authorities can't be read: {error}"))?;
+            let (endpoint, region) = (decisions.store_endpoint.as_deref(), decisions.store_region.as_deref());
+            let place = Place { path, endpoint, region, ca: pem.as_deref() };
+            return Ok(Some(Self::Bucket(Box::new(S3::at(&place, environment)?))));
+        }
+        let path = text.strip_prefix(DIRECTORY).map(PathBuf::from).filter(|path| path.is_absolute());
+        let path = path.ok_or("it must be `dir:` and an absolute path, or `s3://bucket/prefix`")?;
+        Ok(Some(Self::Directory(path)))
     }
 
-    fn put(&self, from: &std::path::Path, name: &str) -> Result<(), NotShipped> {
+    async fn put(&self, from: &Path, name: &str) -> Result<(), NotShipped> {
+        let read = |source| NotShipped::Disk { path: from.display().to_string(), source };
         match self {
-            Self::Directory(root) => dir::put(from, &root.join(name)),
+            Self::Directory(root) => {
+                let (from, to) = (from.to_owned(), root.join(name));
+                let put = tokio::task::spawn_blocking(move || dir::put(&from, &to)).await;
+                put.unwrap_or_else(|error| Err(read(std::io::Error::other(error))))
+            }
+            Self::Bucket(bucket) => bucket.put(name, tokio::fs::read(from).await.map_err(read)?.into()).await,
         }
     }
 }
@@ -71,9 +108,7 @@ pub(crate) async fn run(shelf: Arc<Shelf>, (store, keep): (Store, u64), stop: Ca
         changed.borrow_and_update();
         let mut result = Ok(());
         while let Some(number) = shelf.unshipped().filter(|_| result.is_ok() && !stop.is_cancelled()) {
-            let (from, to) = (shelf.clone(), store.clone());
-            let put = tokio::task::spawn_blocking(move || ship(&from, &to, number));
-            result = put.await.unwrap_or(Ok(()));
+            result = ship(&shelf, &store, number).await;
         }
         let pruned = shelf.clone();
         let _ = tokio::task::spawn_blocking(move || pruned.prune(keep)).await;
@@ -103,7 +138,7 @@ pub(crate) async fn run(shelf: Arc<Shelf>, (store, keep): (Store, u64), stop: Ca
 }
 
 /// Puts one segment, its manifest last.
-fn ship(shelf: &Shelf, store: &Store, number: u64) -> Result<(), NotShipped> {
+async fn ship(shelf: &Shelf, store: &Store, number: u64) -> Result<(), NotShipped> {
     let Some([lines, manifest]) = shelf.files(number) else { return Ok(()) };
     let shown = manifest.display().to_string();
     let text = crate::policy::disk::read(&manifest, MOST)
@@ -111,8 +146,8 @@ fn ship(shelf: &Shelf, store: &Store, number: u64) -> Result<(), NotShipped> {
         .unwrap_or_default();
     let name =
         Signed::read(&text).ok().and_then(|signed| name(&signed)).ok_or(NotShipped::Manifest(shown))?;
-    store.put(&lines, &format!("{name}.jsonl"))?;
-    store.put(&manifest, &format!("{name}.manifest"))?;
+    store.put(&lines, &format!("{name}.jsonl")).await?;
+    store.put(&manifest, &format!("{name}.manifest")).await?;
     shelf.shipped(number);
     Ok(())
 }

@@ -35,8 +35,8 @@ impl Config {
         faults.between("decisions.segment_records", decisions.segment_records, (1, 1_000_000));
         faults.between("decisions.segment_seconds", decisions.segment_seconds, (1, DAY));
         faults.between("decisions.keep_bytes", decisions.keep_bytes, (0, MOST_BYTES));
-        if let Some(store) = decisions.store.as_deref().filter(|store| Store::of(store).is_none()) {
-            faults.add("decisions.store", store, "it must be `dir:` and an absolute path");
+        if let Err(why) = Store::of(decisions, |name| std::env::var(name).ok()) {
+            faults.add("decisions.store", decisions.store.as_deref().unwrap_or_default(), &why);
         }
         let policy = &self.policy;
         faults.between("policy.keys_stale_seconds", policy.keys_stale_seconds.into(), (HEARD, WEEK));
@@ -151,7 +151,7 @@ mod tests {
             ("state", "outbox_file_bytes", &["0"]),
             ("decisions", "segment_records", &["0", "1000001"]),
             ("decisions", "segment_seconds", &["0", "86401"]),
-            ("decisions", "store", &["'dir:a'", "'/a'", "'ftp://a/b'"]),
+            ("decisions", "store", &["'dir:a'", "'/a'", "'ftp://a/b'", "'s3://'", "'s3://A_b/c'"]),
             ("decisions", "keep_bytes", &["9000000000000000000"]),
             ("policy", "keys_stale_seconds", &["0", "4", "604801"]),
             ("policy", "rules_stale_seconds", &["0", "604801"]),

@@ -29,10 +29,33 @@ fn names(root: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_store_is_named_by_an_absolute_directory() {
-    assert_eq!(Store::of("dir:/var/lib/segments"), Some(Store::Directory("/var/lib/segments".into())));
-    for bad in ["dir:segments", "/var/lib/segments", "dir:", "ftp://a"] {
-        assert_eq!(Store::of(bad), None, "{bad}");
+fn a_store_is_named_by_an_absolute_directory_or_a_bucket_whose_credentials_are_there() {
+    let of = |store: &str, endpoint: Option<&str>, known: &[&str]| {
+        let known = |name: &str| known.contains(&name).then(|| "x".to_owned());
+        let (store, store_endpoint) = (Some(store.to_owned()), endpoint.map(str::to_owned));
+        Store::of(&Decisions { store, store_endpoint, ..Decisions::default() }, known)
+            .map(|store| store.map(|store| format!("{store:?}")))
+    };
+    let both = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    assert!(matches!(Store::of(&Decisions::default(), |_| None), Ok(None)));
+    assert_eq!(of("dir:/var/lib/segments", None, &[]), Ok(Some("Directory(\"/var/lib/segments\")".into())));
+    assert_eq!(of("s3://segments", None, &both), Ok(Some("Bucket(S3(segments/))".into())));
+    assert_eq!(
+        of("s3://segments/eu/", Some("http://[::1]:9000"), &both),
+        Ok(Some("Bucket(S3(segments/eu/))".into()))
+    );
+    for (bad, endpoint, known, told) in [
+        ("dir:segments", None, &both[..], "absolute path"),
+        ("/var/lib/segments", None, &both[..], "absolute path"),
+        ("dir:", None, &both[..], "absolute path"),
+        ("ftp://a", None, &both[..], "absolute path"),
+        ("s3://", None, &both[..], "bucket"),
+        ("s3://A_b/c", None, &both[..], "bucket"),
+        ("s3://segments", None, &both[..1], "AWS_SECRET_ACCESS_KEY"),
+        ("s3://segments", Some("segments.example.org"), &both[..], "URL"),
+    ] {
+        let why = of(bad, endpoint, known).unwrap_err();
+        assert!(why.contains(told), "{bad}: {why}");
     }
 }
 
@@ -42,10 +65,10 @@ async fn segments_are_shipped_under_names_that_say_what_they_are_and_twice_is_on
     let outbox = written(home.path(), "b", 3).await;
     let (shelf, store) = (outbox.shelf().clone(), Store::Directory(root.path().to_owned()));
     assert_eq!(shelf.waiting(), (2, 2));
-    ship(&shelf, &store, 1).unwrap();
+    ship(&shelf, &store, 1).await.unwrap();
     // A process that was ended between putting it there and noting it: it is put there again.
-    ship(&shelf, &store, 1).unwrap();
-    ship(&shelf, &store, 2).unwrap();
+    ship(&shelf, &store, 1).await.unwrap();
+    ship(&shelf, &store, 2).await.unwrap();
     let of = |first: u64, ending: &str| format!("eu/eu-1/b/{first:020}.{ending}");
     assert_eq!(names(root.path()), [of(1, "jsonl"), of(1, "manifest"), of(3, "jsonl"), of(3, "manifest")]);
     let same = |here: &str, there: String| {
@@ -56,10 +79,10 @@ async fn segments_are_shipped_under_names_that_say_what_they_are_and_twice_is_on
 
     // What has the name and is something else is left as it is, and told.
     fs::write(root.path().join(of(1, "jsonl")), "forged").unwrap();
-    assert!(matches!(ship(&shelf, &store, 1), Err(NotShipped::Other(_))));
+    assert!(matches!(ship(&shelf, &store, 1).await, Err(NotShipped::Other(_))));
     assert_eq!(fs::read(root.path().join(of(1, "jsonl"))).unwrap(), b"forged");
     fs::write(home.path().join("0000000001.manifest"), "rubbish").unwrap();
-    assert!(matches!(ship(&shelf, &store, 1), Err(NotShipped::Manifest(_))));
+    assert!(matches!(ship(&shelf, &store, 1).await, Err(NotShipped::Manifest(_))));
 }
 
 #[tokio::test]
@@ -68,7 +91,9 @@ async fn what_is_shipped_and_anchored_goes_and_the_newest_stays() {
     let outbox = written(home.path(), "b", 5).await;
     let (shelf, store) = (outbox.shelf().clone(), Store::Directory(root.path().to_owned()));
     let there = |name: &str| home.path().join(name).exists();
-    (1..=3).for_each(|number| ship(&shelf, &store, number).unwrap());
+    for number in 1..=3 {
+        ship(&shelf, &store, number).await.unwrap();
+    }
     shelf.prune(0);
     assert!(there("0000000001.jsonl"), "it is shipped, and nobody knows of it yet");
     let told = crate::record::tests::unanchored(&shelf);

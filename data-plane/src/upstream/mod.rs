@@ -15,7 +15,7 @@ pub(crate) mod secret;
 pub(crate) mod simulated;
 pub(crate) mod sse;
 
-mod connect;
+pub(crate) mod connect;
 mod echo;
 mod failure;
 mod line;
@@ -25,7 +25,7 @@ mod reader;
 mod retry_after;
 mod target;
 mod timer;
-mod tls;
+pub(crate) mod tls;
 mod way;
 
 #[cfg(test)]

@@ -90,6 +90,10 @@ fn log_of(config: &Path) -> PathBuf {
     config.with_extension("log")
 }
 
+/// What a segment store of a story takes for credentials.
+const OF_A_STORE: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "AKIASTORY"), ("AWS_SECRET_ACCESS_KEY", "a-secret-of-stories")];
+
 fn spawn((role, level): (&str, &str), config: &Path) -> Result<Child> {
     let log: File = OpenOptions::new().create(true).append(true).open(log_of(config))?;
     let mut command = Command::new(binary()?);
@@ -100,5 +104,9 @@ fn spawn((role, level): (&str, &str), config: &Path) -> Result<Child> {
             command.env_remove(name);
         }
     }
-    command.env("CHANCERY_LOG", level).spawn().with_context(|| format!("the role `{role}` can't be started"))
+    command
+        .envs(OF_A_STORE)
+        .env("CHANCERY_LOG", level)
+        .spawn()
+        .with_context(|| format!("the role `{role}` can't be started"))
 }

@@ -32,6 +32,8 @@ mod away;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bucket;
+#[cfg(test)]
 mod change;
 #[cfg(test)]
 mod crash_loops;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use prost::Message as _;
 use proto::sync::control_message::Message as Said;
 use proto::sync::{ControlMessage, KillSet, RevocationSet, Statement};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tonic::{Status, Streaming};
 
 use super::holder::{Install, Place};
@@ -23,6 +23,8 @@ pub(super) type Heard = Result<Option<ControlMessage>, Status>;
 pub(super) struct Teller<N> {
     pub(super) place: Arc<Place>,
     pub(super) node: Arc<N>,
+    /// Told after each statement that was taken over.
+    pub(super) taken: Arc<Notify>,
 }
 
 impl<N: Install> Teller<N> {
@@ -99,6 +101,7 @@ impl<N: Install> Teller<N> {
             done
         };
         let done = tokio::task::spawn_blocking(keep).await;
+        self.taken.notify_one();
         if let Ok(Err(error)) = done {
             tracing::error!(?said, %error, "what holds above any policy is not on disk: until it is, a restart would not find it");
         }

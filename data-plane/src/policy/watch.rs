@@ -16,7 +16,7 @@ use proto::sync::{
     Ack, AuditCheckpoint, Heartbeat, Hello, Nack, NodeMessage, SnapshotEnd, Status as NodeStatus,
 };
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,9 @@ pub(crate) struct Control {
     /// What the node holds on to.
     pub(crate) place: Place,
 }
+
+/// The least time between two reports of statements that were taken over: one that is like a storm must not end the stream.
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// The capability of taking changes in place of whole snapshots.
 const DELTA: &str = "delta";
@@ -162,8 +165,10 @@ impl<N: Install> Follower<N> {
         let (pass, heard) = mpsc::channel(WAITING);
         let (place, node) = self.holder.shared();
         let (drained, told) = (node.clone(), say.clone());
-        let teller = Teller { place, node };
-        let told = &told;
+        let taken = Arc::new(Notify::new());
+        let teller = Teller { place, node, taken: taken.clone() };
+        let (told, state) = (&told, self.state.clone());
+        let confirming = confirm(&taken, told, || status(drained.as_ref(), &state));
         let reporting = drained.drains().report(|done| async move {
             // A closed channel means the stream ended; on the next one it is said again.
             let _ = told.send(message(Saying::DrainDone(done))).await;
@@ -180,6 +185,7 @@ impl<N: Install> Follower<N> {
         tokio::select! {
             ended = self.listen(heard, say) => ended,
             never = reading => never,
+            never = confirming => never,
             () = reporting => Err(Ended::Closed),
             () = anchoring => Err(Ended::Closed),
         }
@@ -278,7 +284,7 @@ impl<N: Install> Follower<N> {
     }
 
     fn heard(&mut self, heartbeat: &Heartbeat, say: &mpsc::Sender<NodeMessage>) {
-        let age = self.state.confirmed_age().unwrap_or_default();
+        let age = self.state.confirmed_age();
         let theirs = heartbeat.server_time.as_ref().and_then(proto::convert::instant);
         let overlay = self.holder.node().overlay();
         overlay.heard(heartbeat.revocation_seq, heartbeat.kill_seq);
@@ -286,15 +292,8 @@ impl<N: Install> Follower<N> {
         if heartbeat.head_revision > 0 || self.state.applied().is_none() {
             self.state.heard(theirs, overlay.knows_revoked(heartbeat.epoch, heartbeat.revocation_seq));
         }
-        let status = NodeStatus {
-            applied: self.state.applied().map(|v| v.to_wire()),
-            confirmed_age_ms: (age * 1000.0) as u64,
-            persisted: self.state.persisted() && overlay.statements().are_saved(),
-            clock_offset_ms: self.state.clock_offset_ms(),
-            revocation_seq: overlay.revocation_seq(),
-            kill_seq: overlay.kill_seq(),
-            ..self.holder.node().report()
-        };
+        let status =
+            NodeStatus { confirmed_age_ms: in_milliseconds(age), ..status(self.holder.node(), &self.state) };
         // Lossy on purpose: a status report must never hold back a snapshot.
         let _ = say.try_send(message(Saying::Status(status)));
         self.holder.lives();
@@ -371,6 +370,37 @@ impl<N: Install> Follower<N> {
             running: self.state.applied().map(|v| v.to_wire()),
         })
     }
+}
+
+/// Says how the node is as soon as it took statements over, so that whoever waits for them need not wait for a heartbeat.
+async fn confirm(
+    taken: &Notify,
+    say: &mpsc::Sender<NodeMessage>,
+    status: impl Fn() -> NodeStatus,
+) -> Result<(), Ended> {
+    loop {
+        taken.notified().await;
+        let _the_next_heartbeat_says_it_too = say.try_send(message(Saying::Status(status())));
+        tokio::time::sleep(BETWEEN).await;
+    }
+}
+
+/// How the node is.
+fn status<N: Install>(node: &N, state: &PolicyState) -> NodeStatus {
+    let overlay = node.overlay();
+    NodeStatus {
+        applied: state.applied().map(|v| v.to_wire()),
+        confirmed_age_ms: in_milliseconds(state.confirmed_age()),
+        persisted: state.persisted() && overlay.statements().are_saved(),
+        clock_offset_ms: state.clock_offset_ms(),
+        revocation_seq: overlay.revocation_seq(),
+        kill_seq: overlay.kill_seq(),
+        ..node.report()
+    }
+}
+
+fn in_milliseconds(age: Option<f64>) -> u64 {
+    (age.unwrap_or_default() * 1000.0) as u64
 }
 
 fn message(saying: Saying) -> NodeMessage {

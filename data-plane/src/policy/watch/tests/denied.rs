@@ -39,6 +39,33 @@ async fn what_holds_above_any_policy_holds_at_once_if_it_is_signed_and_after_a_r
 }
 
 #[tokio::test]
+async fn what_was_taken_over_is_confirmed_without_a_heartbeat_and_a_storm_of_it_in_few_words() {
+    let mut control = ControlPlane::start().await;
+    let node = start(&control);
+    let mut session = enforcing(&mut control, &node, 5).await;
+    let (most, began) = (200, std::time::Instant::now());
+    for seq in 1..=most {
+        let set = RevocationSet {
+            seq,
+            scope: Some(Scope { geo: "eu".into(), node_class: String::new() }),
+            ..RevocationSet::default()
+        };
+        session.say(Saying::Revocations(said(Subject::Revocations, set.encode_to_vec()))).await;
+    }
+    let mut words = 0_u128;
+    loop {
+        let status = session.status().await;
+        words += 1;
+        if status.revocation_seq == most {
+            assert!(status.persisted && status.inflight == 3, "{status:?}");
+            break;
+        }
+    }
+    let room = began.elapsed().as_millis() / BETWEEN.as_millis();
+    assert!(words <= room + 3, "{words} in {room}");
+}
+
+#[tokio::test]
 async fn a_key_that_was_taken_back_waits_for_no_snapshot_that_is_taken_over() {
     let mut control = ControlPlane::start().await;
     let node = start(&control);

@@ -31,6 +31,18 @@ use theirs::Theirs;
 /// The trust domain of node certificates.
 const PREFIX: &str = "spiffe://chancery/geo/";
 
+/// What is told of a peer that is no sync port.
+pub(crate) const ELSEWHERE: &str =
+    "that is no sync port: `control.url` names the port of `listen.sync`, not that of the admin API";
+
+/// How a handshake fails where the peer answers by something that is no TLS.
+const NO_TLS: &str = "InvalidContentType";
+
+/// Why there is no connection, with what to do where the peer speaks no TLS: whoever is a sync port does.
+pub(crate) fn hinted(told: String) -> String {
+    if told.contains(NO_TLS) { format!("{told} ({ELSEWHERE})") } else { told }
+}
+
 /// Who a node is.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeIdentity {

@@ -48,8 +48,8 @@ impl Failure {
             Code::PermissionDenied
             | Code::Unauthenticated
             | Code::InvalidArgument
-            | Code::FailedPrecondition
-            | Code::Unimplemented => Self::Refused(status.message().to_owned()),
+            | Code::FailedPrecondition => Self::Refused(status.message().to_owned()),
+            Code::Unimplemented => Self::Refused(tls::ELSEWHERE.to_owned()),
             _ => Self::Away(status.message().to_owned()),
         }
     }
@@ -87,7 +87,7 @@ async fn connected(endpoint: &Endpoint) -> Result<EnrolmentClient<tonic::transpo
     let channel = endpoint.clone().timeout(PATIENCE).connect().await;
     channel
         .map(EnrolmentClient::new)
-        .map_err(|error| Failure::Away(format!("{:#}", anyhow::Error::from(error))))
+        .map_err(|error| Failure::Away(tls::hinted(format!("{:#}", anyhow::Error::from(error)))))
 }
 
 fn granted(answer: EnrolResponse) -> Granted {

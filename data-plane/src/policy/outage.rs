@@ -6,7 +6,9 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use tonic::Status;
+use tonic::{Code, Status};
+
+use crate::tls::{ELSEWHERE, hinted};
 
 /// The first and the longest silence between two lines.
 const SILENCE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1800));
@@ -65,7 +67,16 @@ pub(super) fn chain(error: &dyn Error) -> String {
         Some(status) => Some(status.message().to_owned()),
         None => Some(cause.to_string()),
     });
-    [error.to_string()].into_iter().chain(words).collect::<Vec<_>>().join(": ")
+    let told = [error.to_string()].into_iter().chain(words).collect::<Vec<_>>().join(": ");
+    if unserved(error) { format!("{told} ({ELSEWHERE})") } else { hinted(told) }
+}
+
+/// Whether there is such a server, and no such call.
+fn unserved(error: &dyn Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&error| error.source());
+    causes.any(|cause| {
+        cause.downcast_ref::<Status>().is_some_and(|status| status.code() == Code::Unimplemented)
+    })
 }
 
 #[cfg(test)]
@@ -101,6 +112,8 @@ mod tests {
         struct Ended(#[source] Status);
         let told = |status: Status| chain(&Ended(status));
         assert_eq!(told(Status::unavailable("it goes away")), "no stream: it goes away");
+        let elsewhere = told(Status::unimplemented("unknown service"));
+        assert!(elsewhere.starts_with("no stream: unknown service (that is no sync port"), "{elsewhere}");
         assert_eq!(told(Status::unavailable("")), "no stream: The service is currently unavailable");
         let inner = std::io::Error::other("broken pipe");
         let broken = Status::from_error(Box::new(crate::config::ConfigError::Read {

@@ -2,7 +2,8 @@
 //!
 //! Law: what a candidate is held against is never what withdrawn or aborted contents did, however lately: their refusals would excuse
 //! its own. Where the stable content judged too few to tell, the candidate is held to none at all, for that is a bound that nobody can
-//! make laxer; to wait for more would be to wait for ever where a geo has one node. What is told of it is what it was held against.
+//! make laxer; to wait for more would be to wait for ever where a geo has one node. What is told of it is what it was held against. Of a
+//! candidate with too few requests to tell rates, it tells when not one goes well and most do under the stable content.
 //!
 //! | what it is held against, the first that is there | why |
 //! |---|---|
@@ -28,6 +29,9 @@ pub(super) fn is_candidate(
     let since = revision >= rollout.candidate_revision;
     since && observed.contents.line(&node.geo, digest) != Some(Line::Stable)
 }
+
+/// Requests by which it is seen that nothing goes at all.
+const FEW: u64 = 5;
 
 /// How many other nodes it takes for their middle to be nobody's alone.
 const MANY: usize = 3;
@@ -62,7 +66,7 @@ impl Rates {
     pub(super) fn against(&self, config: &RolloutConfig) -> Option<String> {
         let (new, old) = (&self.new, self.bound(config.least_requests));
         if new.requests < config.least_requests {
-            return None;
+            return self.nothing_goes();
         }
         let worse = |part: fn(&RolloutTally) -> u64, by: u32| {
             percent(part(new), new) - percent(part(&old), &old) > f64::from(by)
@@ -78,6 +82,22 @@ impl Rates {
             return Some(told("failed answers", |tally| tally.errors));
         }
         worse(|tally| tally.denials, config.more_denials).then(|| told("refusals", |tally| tally.denials))
+    }
+
+    /// What speaks against a candidate of which too few requests are known to tell rates: of those there are not one went well, and
+    /// most do under the stable content.
+    fn nothing_goes(&self) -> Option<String> {
+        let (new, stable) = (&self.new, &self.stable);
+        let bad = |tally: &RolloutTally| tally.errors.saturating_add(tally.denials);
+        let is_dead = new.requests >= FEW && bad(new) >= new.requests;
+        let lives = stable.requests >= FEW && bad(stable).saturating_mul(2) < stable.requests;
+        (is_dead && lives).then(|| {
+            format!(
+                "not one of {} under the candidate was answered well, {} under the stable content were not",
+                requests(new),
+                of(bad(stable), stable)
+            )
+        })
     }
 
     /// The stable content, where it judged enough to tell; otherwise nothing.

@@ -61,6 +61,31 @@ fn of_too_few_requests_of_the_stable_content_no_refusal_is_an_excuse() {
 }
 
 #[test]
+fn a_candidate_under_which_nothing_goes_is_seen_by_few_requests() {
+    let rollout = at_the_canary();
+    let with = |new: [u64; 3], stable: [u64; 3]| {
+        let seen = seen(&rollout, |is_canary| match is_canary {
+            true => vec![judged(7, "c7", new), judged(5, "stable", stable)],
+            false => vec![],
+        });
+        conduct(&rollout, &seen, &config())
+    };
+    assert_eq!(
+        back(with([13, 0, 13], [8, 0, 1])),
+        "not one of 13 requests under the candidate was answered well, 12.5 % of 8 requests under the stable content were not"
+    );
+    assert!(matches!(with([5, 2, 3], [5, 0, 0]), Step::Back(_)), "failures and refusals alike");
+    for (new, stable, why) in [
+        ([13, 0, 12], [8, 0, 0], "one went well"),
+        ([4, 0, 4], [8, 0, 0], "too few"),
+        ([13, 0, 13], [4, 0, 0], "too few of the stable content"),
+        ([13, 0, 13], [8, 0, 4], "nor does it go under the stable content"),
+    ] {
+        assert_eq!(with(new, stable), Step::Stay, "{why}");
+    }
+}
+
+#[test]
 fn what_is_the_same_content_under_an_earlier_number_is_the_stable_content() {
     let rollout = at_the_canary();
     // It refuses half of what it is asked, and the candidate does not change that.

@@ -56,12 +56,28 @@ struct Shared {
 }
 
 /// What nodes of a geo are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Telling {
     /// Of which [`KillsNow`] it is.
     pub(crate) of: u64,
     /// The seq nodes know it by; 0: there was nothing to tell.
     pub(crate) seq: u64,
+    /// The seq by which each kill of it came to be told as it is, by AIP name.
+    pub(crate) since: BTreeMap<String, u64>,
+}
+
+impl Telling {
+    /// What is told after this: a set, of which what was told before as it is keeps its seq.
+    pub(crate) fn then(&self, of: u64, before: &KillSet, set: &KillSet) -> Self {
+        let since = set.kills.iter().map(|kill| {
+            let name = format!("kills/{}", kill.id);
+            let told =
+                self.since.get(&name).filter(|_| set.epoch == before.epoch && before.kills.contains(kill));
+            let seq = told.copied().unwrap_or(set.seq);
+            (name, seq)
+        });
+        Self { of, seq: set.seq, since: since.collect() }
+    }
 }
 
 /// Whether what a kill names is or ever was in force; of what is no resource, no.
@@ -117,7 +133,7 @@ impl Kills {
 
     /// What nodes of a geo are told; `None` while no node of it was heard.
     pub(crate) fn told_in(&self, geo: &Geo) -> Option<Telling> {
-        self.shared.told.read().get(geo).copied()
+        self.shared.told.read().get(geo).cloned()
     }
 
     /// Switches something off, as it was checked, and gives the kill as it is then.
@@ -138,15 +154,18 @@ impl Shared {
     async fn create(&self, act: Act, id: Name, spec: KillSpec) -> Result<Kill, ChangeError> {
         let _turn = self.writing.lock().await;
         let before = self.current.borrow().clone();
-        if before.kills.contains_key(&id) {
+        let now = clock::now();
+        // One that has ended switches nothing off: its name is free.
+        let ended = before.kills.get(&id);
+        if ended.is_some_and(|kill| !has_ended(kill, now)) {
             return Err(Refusal::new(ErrorCode::AlreadyExists, "there is one of this name already").into());
         }
-        if before.kills.len() >= MOST {
+        if ended.is_none() && before.kills.len() >= MOST {
             let line =
                 format!("there are {MOST} kills already, ended ones among them: delete what is not needed");
             return Err(Refusal::new(ErrorCode::FailedPrecondition, line).into());
         }
-        let now = clock::now();
+        let ended = ended.map(prost::Message::encode_to_vec);
         let kill = Kill {
             name: named(&id),
             create_time: Some(clock::timestamp(now)),
@@ -155,7 +174,7 @@ impl Shared {
             ..Kill::default()
         };
         let row = KillRow { id: id.to_string(), body: kill.encode_to_vec() };
-        let event = changed_aside(&act, &named(&id), (None, Some(&row.body)), now);
+        let event = changed_aside(&act, &named(&id), (ended.as_deref(), Some(&row.body)), now);
         let seq = self.store.change_kills(KillChange::Made(&row, now), &event).await?;
         self.tell(seq, |kills| kills.insert(id.clone(), kill.clone()));
         Ok(kill)
@@ -193,11 +212,23 @@ pub(crate) fn missing(id: &Name) -> Refusal {
     Refusal::new(ErrorCode::NotFound, format!("there is no such resource: `{}`", unspoken(&named(id))))
 }
 
+/// What is told of a kill that was lifted before.
+pub(crate) fn lifted_before(kill: &Kill) -> Refusal {
+    let at = kill.lift_time.as_ref().and_then(proto::convert::instant).map(|at| format!(" at {at}"));
+    let line = format!("`{}` was lifted already, by `{}`{}", kill.name, kill.lifter, at.unwrap_or_default());
+    Refusal::new(ErrorCode::NotFound, line)
+}
+
+/// Whether a kill has ended by itself.
+fn has_ended(kill: &Kill, now: i64) -> bool {
+    let ends = kill.spec.as_ref().and_then(|spec| spec.expire_time.as_ref());
+    ends.is_some_and(|ends| clock::micros(ends) <= now)
+}
+
 impl KillsNow {
     /// A kill as it is read: with whether it holds.
     pub(crate) fn present(kill: &Kill, now: i64) -> Kill {
-        let ends = kill.spec.as_ref().and_then(|spec| spec.expire_time.as_ref());
-        let state = if ends.is_some_and(|ends| clock::micros(ends) <= now) { "ended" } else { "active" };
+        let state = if has_ended(kill, now) { "ended" } else { "active" };
         Kill { state: state.to_owned(), ..kill.clone() }
     }
 }

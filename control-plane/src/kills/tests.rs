@@ -105,6 +105,29 @@ fn what_was_told_stays_until_it_is_lifted_and_any_of_the_policies_counts() {
 }
 
 #[test]
+fn what_is_told_again_as_it_was_keeps_the_seq_by_which_it_came() {
+    let kill = |id: &str, mode: &str| proto::sync::Kill {
+        id: id.to_owned(),
+        mode: mode.to_owned(),
+        ..proto::sync::Kill::default()
+    };
+    let set =
+        |seq, epoch, kills: &[proto::sync::Kill]| KillSet { seq, epoch, kills: kills.to_vec(), scope: None };
+    let seqs = |telling: &Telling| telling.since.values().copied().collect::<Vec<_>>();
+    let first = set(5, 1, &[kill("a", "deny"), kill("b", "deny")]);
+    let told = Telling::default().then(1, &KillSet::default(), &first);
+    assert_eq!((told.seq, told.of, seqs(&told)), (5, 1, vec![5, 5]));
+    let second = set(7, 1, &[kill("a", "deny"), kill("b", "drain"), kill("c", "deny")]);
+    let told = told.then(2, &first, &second);
+    assert_eq!(seqs(&told), [5, 7, 7]);
+    let third = set(8, 1, &[kill("c", "deny")]);
+    let told = told.then(3, &second, &third);
+    assert_eq!(seqs(&told), [7], "what was lifted is forgotten");
+    let anew = set(9, 2, &[kill("c", "deny")]);
+    assert_eq!(seqs(&told.then(4, &third, &anew)), [9], "an epoch counts anew");
+}
+
+#[test]
 fn the_seq_grows_with_what_may_change_the_set() {
     let (eu, facts) = (geo("eu"), facts());
     let seq = |kills, revision| {

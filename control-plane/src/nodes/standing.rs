@@ -85,6 +85,16 @@ impl Standing {
         node
     }
 
+    /// Whether a node enforces one kill: `held` or `behind`; `None` where it is not told of it, for what the kill hits is not in its geo.
+    pub(crate) fn holds(&self, node: &Node, kill: &str) -> Option<&'static str> {
+        let told = self.kills.told_in(&Geo::new(&node.geo).ok()?)?;
+        match told.since.get(kill) {
+            Some(seq) => Some(word(self.is_of_epoch(node) && node.kill_seq >= *seq)),
+            None if told.of == self.kills.current().seq => None,
+            None => Some(word(false)),
+        }
+    }
+
     /// The candidate that a node is to follow, if a rollout brings it one.
     fn candidate(&self, node: &Node) -> Option<i64> {
         let rollout = self.rollout.as_ref()?;

@@ -18,7 +18,7 @@ pub struct KillRow {
 /// A change of kills.
 #[derive(Debug, Clone, Copy)]
 pub enum KillChange<'a> {
-    /// One is made at a time, in microseconds since the Unix epoch.
+    /// One is made at a time, in microseconds since the Unix epoch, in the place of one of its name that has ended.
     Made(&'a KillRow, i64),
     /// One is lifted at a time, likewise; the row is what is kept of it.
     Lifted(&'a KillRow, i64),
@@ -50,10 +50,11 @@ impl Store {
         let seq = head.fetch_one(&mut *tx).await?.try_get("seq")?;
         let change = match change {
             KillChange::Made(row, at) => {
-                sqlx::query("INSERT INTO kill (id, body, created_at) VALUES ($1, $2, $3)")
-                    .bind(row.id.clone())
-                    .bind(row.body.clone())
-                    .bind(at)
+                let made = sqlx::query(
+                    "INSERT INTO kill (id, body, created_at) VALUES ($1, $2, $3) \
+                     ON CONFLICT (id) DO UPDATE SET body = excluded.body, created_at = excluded.created_at",
+                );
+                made.bind(row.id.clone()).bind(row.body.clone()).bind(at)
             }
             KillChange::Lifted(row, at) => {
                 let kept = sqlx::query(

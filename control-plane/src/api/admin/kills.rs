@@ -3,7 +3,7 @@
 use policy_engine::vocabulary::{Action, Name};
 use proto::admin::kills_service_server::KillsService;
 use proto::admin::{
-    CreateKillRequest, DeleteKillRequest, GetKillRequest, Kill, ListKillsRequest, ListKillsResponse,
+    CreateKillRequest, DeleteKillRequest, GetKillRequest, Kill, KillNode, ListKillsRequest, ListKillsResponse,
 };
 use proto::code::ErrorCode;
 use proto::status::Refusal;
@@ -15,6 +15,7 @@ use super::{Admin, page};
 use crate::clock;
 use crate::geos::Known;
 use crate::kills::{self, KillsNow, There};
+use crate::nodes::standing::Standing;
 use crate::publish::Mode;
 use crate::registry::hex;
 use crate::seal::random;
@@ -67,26 +68,52 @@ impl Admin {
         let nodes = self.nodes.geos();
         let was = kills::was_in_force(&spec, self.publisher.store()).await?;
         let geos = Known::of(&published.facts, &nodes);
+        let blind = geos.is_empty();
         let spec = kills::checked(spec, &There { registry: &published.registry, was, geos })?;
+        let warnings: Vec<String> = (blind && spec.target == "geo")
+            .then(|| {
+                format!(
+                    "no node is known in `{}`, nor in any other geo yet: check how it is spelled",
+                    spec.resource
+                )
+            })
+            .into_iter()
+            .collect();
         if mode == Mode::Try {
             let tried = Kill { name: kills::named(&id), spec: Some(spec), ..Kill::default() };
-            return Ok(KillsNow::present(&tried, clock::now()));
+            return Ok(Kill { warnings, ..KillsNow::present(&tried, clock::now()) });
         }
         let mut act = call.act(kills::named(&id));
         if act.reason.is_empty() {
             act.reason.clone_from(&spec.reason);
         }
         let made = self.publisher.kills().create(act, id, spec).await?;
-        Ok(KillsNow::present(&made, clock::now()))
+        Ok(Kill { warnings, ..KillsNow::present(&made, clock::now()) })
     }
 
     async fn kill(&self, call: &Call, name: &str) -> Result<Kill, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
         let id = parse(name)?;
         if let Some(kill) = self.publisher.kills().current().kills.get(&id) {
-            return Ok(KillsNow::present(kill, clock::now()));
+            let nodes = self.nodes_of_kill(call, &kill.name);
+            return Ok(Kill { nodes, ..KillsNow::present(kill, clock::now()) });
         }
         self.publisher.kills().lifted(&id).await?.ok_or_else(|| kills::missing(&id))
+    }
+
+    /// Which nodes have a kill, for a caller who may see nodes. Those that were revoked or never heard are not spoken of.
+    fn nodes_of_kill(&self, call: &Call, kill: &str) -> Vec<KillNode> {
+        if !self.publisher.current().permits_plural(&call.actor, Action::Read, "nodes", None) {
+            return Vec::new();
+        }
+        let standing = Standing::of(&self.publisher);
+        let there = self.nodes.fleet().into_iter().filter(|node| node.connect_time.is_some());
+        let there = there.filter(|node| node.revoke_time.is_none());
+        let held = there.filter_map(|node| {
+            let standing = standing.holds(&node, kill)?.to_owned();
+            Some(KillNode { node: node.name, state: node.state, standing })
+        });
+        held.collect()
     }
 
     fn kills_page(&self, call: &Call, asked: &ListKillsRequest) -> Result<ListKillsResponse, Refusal> {
@@ -110,9 +137,13 @@ impl Admin {
         call.concerns(asked.name.clone());
         self.publisher.current().demand_plural(&call.actor, Action::Write, LIST, None)?;
         let id = parse(&asked.name)?;
-        let lifted = self.publisher.kills().lift(call.act(asked.name), id).await.map_err(Refusal::from);
-        match lifted {
-            Err(refusal) if asked.allow_missing && refusal.code == ErrorCode::NotFound => Ok(()),
+        let kills = self.publisher.kills();
+        match kills.lift(call.act(asked.name), id.clone()).await.map_err(Refusal::from) {
+            Err(refusal) if refusal.code == ErrorCode::NotFound => match kills.lifted(&id).await? {
+                _ if asked.allow_missing => Ok(()),
+                Some(lifted) => Err(kills::lifted_before(&lifted)),
+                None => Err(refusal),
+            },
             lifted => lifted,
         }
     }

@@ -73,6 +73,7 @@ pub(super) fn follow(
         stable,
         revoked: None,
         kills: KillSet::default(),
+        telling: Telling::default(),
         earlier: Earlier::default(),
         looked_up: 0,
     };
@@ -91,8 +92,9 @@ struct Maker {
     stable: Follows,
     /// What the last revocations were made of.
     revoked: Option<(Arc<Revoked>, i64)>,
-    /// What the last kills say.
+    /// What the last kills say, and since when each is told.
     kills: KillSet,
+    telling: Telling,
     /// What was in the geo's policy before, and up to which revision that was looked up.
     earlier: Earlier,
     looked_up: i64,
@@ -171,13 +173,16 @@ impl Maker {
         self.looked_up = revision;
         let held = Held { policies: &policies, earlier: &self.earlier, told: &self.kills };
         let set = kills::set_for(&now, &self.geo, held, head.head);
-        let told = |seq| self.origin.publisher.kills().tells(&self.geo, Telling { of: now.seq, seq });
         let same = set.kills == self.kills.kills && set.epoch == self.kills.epoch;
-        if same || !is_news(set.epoch, set.seq) {
-            told(self.kills.seq);
+        let is_told = same || !is_news(set.epoch, set.seq);
+        self.telling = match is_told {
+            true => Telling { of: now.seq, ..std::mem::take(&mut self.telling) },
+            false => self.telling.then(now.seq, &self.kills, &set),
+        };
+        self.origin.publisher.kills().tells(&self.geo, self.telling.clone());
+        if is_told {
             return Ok(None);
         }
-        told(set.seq);
         self.kills = set;
         let said = ((self.kills.epoch, self.kills.seq), self.kills.encode_to_vec());
         Ok(Some(Said::of(&self.origin.signers, Subject::Kills, said)))

@@ -77,7 +77,7 @@ pub async fn explain(world: World, asked: Imagined) -> Result<ExplainResponse, R
         words::check(&asked, &world.facts, &world.geos)?;
         let answer = explaining.answer()?;
         let kills = switched::off((&world.kills, world.kills_at), &asked, &answer, &explaining.facts);
-        Ok(ExplainResponse { kills, ..answer })
+        Ok(switched::refused(answer, kills, &explaining.facts))
     });
     task.await.map_err(|_| ChangeError::Broken)?
 }
@@ -119,6 +119,7 @@ impl<'a> Explaining<'a> {
         let asked = self.asked;
         let mut answer = ExplainResponse {
             effect: "deny".to_owned(),
+            geo: asked.geo.to_string(),
             revision: i64::try_from(self.snapshot.header().revision).unwrap_or(i64::MAX),
             instant: Some(proto::convert::timestamp(asked.instant)),
             evaluator: policy_engine::VERSION.to_owned(),

@@ -5,9 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use policy_engine::compile::Fault;
 use policy_engine::facts::Facts;
-use policy_engine::vocabulary::{Geo, Id, Name};
+use policy_engine::vocabulary::{Geo, Id, Kind, Name};
+use prost_reflect::Value;
 
+use crate::descriptors;
 use crate::nearest::{meant, suggestion};
 
 /// The geos that are known, and which of them nodes are known in.
@@ -47,11 +50,86 @@ impl<'a> Known<'a> {
         Some(format!("no node runs in `{geo}`: nodes run in `{meant}`, and a geo has one spelling"))
     }
 
-    /// The known geo that another differs from by capitals alone.
-    pub(crate) fn spelled(&self, geo: &Geo) -> Option<&Geo> {
+    /// What is told of a geo that differs from a known one by capitals alone, with the way out where that one is the slip; `None` where
+    /// none does.
+    pub(crate) fn spelled(&self, geo: &Geo) -> Option<String> {
         let same = |known: &&&Geo| known.as_str().eq_ignore_ascii_case(geo.as_str());
-        self.0.iter().find(same).copied().filter(|known| *known != geo)
+        let known = self.0.iter().find(same).copied().filter(|known| *known != geo)?;
+        let way_out = match self.1.contains(known) {
+            true => out_of(known),
+            false => format!("mend `spec.geos` of what names `{known}`: no node is known there"),
+        };
+        Some(format!(
+            "`{geo}` is known as `{known}`: a geo has one spelling. Where `{geo}` is meant, {way_out}"
+        ))
     }
+}
+
+/// How a geo that nodes are known in gets another spelling.
+fn out_of(known: &Geo) -> String {
+    format!(
+        "withdraw the tokens and forget the nodes of `{known}` first (`chancery nodes tokens`, `nodes withdraw`, `nodes revoke`, `nodes \
+         forget`)"
+    )
+}
+
+/// What may be wrong with the geos that resources are limited to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Odd {
+    /// Nodes are known in one that differs by capitals alone.
+    pub(crate) faults: Vec<Fault>,
+    /// No node is known there, and nodes are known elsewhere: policy may come before them.
+    pub(crate) warnings: Vec<Fault>,
+}
+
+impl Odd {
+    /// Looks at the geos of an encoded resource. While no node is known anywhere nothing is odd.
+    pub(crate) fn of(kind: Kind, id: &Id, encoded: &[u8], nodes: &BTreeSet<Geo>) -> Self {
+        let mut odd = Self::default();
+        if nodes.is_empty() {
+            return odd;
+        }
+        for (at, geo) in limits(kind, encoded).iter().enumerate() {
+            // What is no name is a fault of its own.
+            let Ok(geo) = Geo::new(geo) else { continue };
+            let Some((is_slip, message)) = told(&geo, nodes) else { continue };
+            let field = format!("spec.geos[{at}]");
+            let fault = Fault { kind, id: id.clone(), field, code: "invalid", message, target: None };
+            if is_slip { odd.faults.push(fault) } else { odd.warnings.push(fault) }
+        }
+        odd
+    }
+}
+
+/// What is told of a geo that a resource names and no node is known in, and whether that is surely a slip.
+fn told(geo: &Geo, nodes: &BTreeSet<Geo>) -> Option<(bool, String)> {
+    if nodes.contains(geo) {
+        return None;
+    }
+    match nodes.iter().find(|known| known.as_str().eq_ignore_ascii_case(geo.as_str())) {
+        Some(known) => Some((
+            true,
+            format!(
+                "nodes are known in `{known}`, not in `{geo}`, and a geo has one spelling: write `{known}`, or {}",
+                out_of(known)
+            ),
+        )),
+        None => {
+            let known = suggestion(geo.as_str(), nodes.iter().map(Geo::as_str));
+            Some((false, format!("no node is known in `{geo}`: {known}")))
+        }
+    }
+}
+
+/// The geos that an encoded resource is limited to, as they are written.
+fn limits(kind: Kind, encoded: &[u8]) -> Vec<String> {
+    let read = || {
+        let message = descriptors::dynamic(kind, encoded)?;
+        let spec = message.get_field_by_name("spec")?;
+        let geos = spec.as_message()?.get_field_by_name("geos")?;
+        Some(geos.as_list()?.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    };
+    read().unwrap_or_default()
 }
 
 /// The geos that resources are limited to: all of them, or the platform's and one tenant's own.
@@ -76,6 +154,8 @@ pub(crate) fn named<'f>(facts: &'f Facts, tenant: Option<&Name>) -> BTreeSet<&'f
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
 
     #[test]
@@ -98,10 +178,43 @@ mod tests {
         let known = Known::of(&facts, &nodes);
         let geo = |text: &str| text.parse::<Geo>().unwrap();
         assert!(known.has(&geo("eu")) && !known.has(&geo("EU")));
-        assert_eq!(known.spelled(&geo("EU")), Some(&geo("eu")));
+        let told = known.spelled(&geo("EU")).unwrap();
+        assert!(told.contains("`EU` is known as `eu`") && told.contains("nodes forget"), "{told}");
         assert_eq!((known.spelled(&geo("eu")), known.spelled(&geo("uk"))), (None, None));
         assert!(known.slip(&geo("us-wset")).unwrap().ends_with("did you mean `us-west`?"));
         assert_eq!(known.slip(&geo("mars")), None);
         assert!(known.told(&geo("mars")).ends_with("known are `eu`, `us-west`"));
+    }
+
+    #[test]
+    fn a_resource_is_limited_to_geos_that_nodes_are_known_in_as_they_are_spelled() {
+        let nodes: BTreeSet<Geo> = ["eu", "us-west"].map(|geo| geo.parse().unwrap()).into();
+        let odd = |geos: &[&str], nodes: &BTreeSet<Geo>| {
+            let geos = geos.iter().map(ToString::to_string).collect();
+            let spec = proto::admin::RuleSpec { geos, ..Default::default() };
+            let rule = proto::admin::Rule { spec: Some(spec), ..Default::default() };
+            let id = Id::platform("r".parse().unwrap());
+            let Odd { faults, warnings } = Odd::of(Kind::Rule, &id, &rule.encode_to_vec(), nodes);
+            let told = |all: Vec<Fault>| all.into_iter().map(|f| (f.field, f.message)).collect::<Vec<_>>();
+            (told(faults), told(warnings))
+        };
+        assert_eq!(odd(&["eu", "us-west"], &nodes), (vec![], vec![]));
+        assert_eq!(odd(&["EU", "mars"], &BTreeSet::new()), (vec![], vec![]), "policy may come before nodes");
+        let (faults, warnings) = odd(&["eu", "US-West", "euu", "mars", "no name"], &nodes);
+        assert_eq!((faults.len(), &*faults[0].0), (1, "spec.geos[1]"));
+        assert!(
+            faults[0].1.contains("write `us-west`") && faults[0].1.contains("nodes forget"),
+            "{faults:?}"
+        );
+        assert_eq!(
+            warnings,
+            [
+                ("spec.geos[2]".to_owned(), "no node is known in `euu`: did you mean `eu`?".to_owned()),
+                (
+                    "spec.geos[3]".to_owned(),
+                    "no node is known in `mars`: known are `eu`, `us-west`".to_owned()
+                ),
+            ]
+        );
     }
 }

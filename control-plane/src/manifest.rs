@@ -9,12 +9,15 @@ mod meaning;
 mod render;
 mod yaml;
 
+use std::collections::BTreeSet;
+
+use policy_engine::vocabulary::Geo;
 use proto::admin::SourceFile;
 
 use crate::publish::{Approved, Staging};
 
+pub(crate) use apply::{applied, bringing, changes, faulty, place};
 pub use apply::{apply, would};
-pub(crate) use apply::{bringing, changes, faulty, place};
 pub(crate) use bind::sole_list;
 pub use delete::delete;
 pub use export::{Selection, export};
@@ -32,6 +35,8 @@ pub struct Declared {
     pub kept: bool,
     /// It is the approval of this proposal.
     pub approves: Option<Approved>,
+    /// The geos that nodes are known in; none: what is limited to geos is not held to any.
+    pub nodes_in: BTreeSet<Geo>,
 }
 
 impl From<Vec<SourceFile>> for Declared {

@@ -1,10 +1,10 @@
 //! Declarative files made so: all documents in one publication, every fault with its file and line, or nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use policy_engine::compile;
-use policy_engine::vocabulary::{Id, Kind};
+use policy_engine::vocabulary::{Geo, Id, Kind};
 use proto::admin::{ApplyResponse, Fault, ResourceChange, RolloutStage, SourceFile};
 use proto::name;
 use proto::status::Refusal;
@@ -14,8 +14,9 @@ use super::document::{self, Document};
 use super::meaning::{self, raw};
 use crate::actor::Actor;
 use crate::error::ChangeError;
+use crate::geos::Odd;
 use crate::govern::{self, Gate};
-use crate::publish::{Act, Change, Effects, Mode, Outcome, Plan, Published, Publisher};
+use crate::publish::{Act, Change, Effect, Effects, Mode, Outcome, Plan, Published, Publisher};
 
 /// Applies files, or tries to; faults are an answer, a refusal is for who may not.
 pub async fn apply(
@@ -24,9 +25,19 @@ pub async fn apply(
     how: (Act, Mode),
     declared: impl Into<Declared>,
 ) -> Result<ApplyResponse, Refusal> {
+    Ok(applied(publisher, actor, how, declared).await?.0)
+}
+
+/// The same, with what came of it; `None` where there are faults.
+pub(crate) async fn applied(
+    publisher: &Publisher,
+    actor: &Actor,
+    how: (Act, Mode),
+    declared: impl Into<Declared>,
+) -> Result<(ApplyResponse, Option<Outcome>), Refusal> {
     Ok(match outcome(publisher, actor, how, declared.into()).await? {
-        Ok(outcome) => done(&outcome),
-        Err(faults) => refused(faults),
+        Ok((outcome, warnings)) => (ApplyResponse { warnings, ..done(&outcome) }, Some(outcome)),
+        Err(faults) => (refused(faults), None),
     })
 }
 
@@ -39,16 +50,17 @@ pub async fn would(
 ) -> Result<Result<Arc<Published>, Vec<Fault>>, Refusal> {
     let declared = Declared { files, may_shrink: true, ..Declared::default() };
     let tried = outcome(publisher, actor, (act, Mode::Try), declared).await?;
-    Ok(tried.map(|outcome| outcome.would.unwrap_or(outcome.published)).map_err(faulty))
+    Ok(tried.map(|(outcome, _)| outcome.would.unwrap_or(outcome.published)).map_err(faulty))
 }
 
+/// What came of files and what may be wrong with them, or their faults.
 async fn outcome(
     publisher: &Publisher,
     actor: &Actor,
     (act, mode): (Act, Mode),
     declared: Declared,
-) -> Result<Result<Outcome, Vec<Fault>>, Refusal> {
-    let Declared { files, staging, may_shrink, kept, approves } = declared;
+) -> Result<Result<(Outcome, Vec<Fault>), Vec<Fault>>, Refusal> {
+    let Declared { files, staging, may_shrink, kept, approves, nodes_in } = declared;
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
     let document::Read { mut documents, nameless: unnamed, mut faults } =
         reading.await.map_err(|_| ChangeError::Broken)?;
@@ -63,19 +75,22 @@ async fn outcome(
     let documents = Arc::new(documents);
     if !faults.is_empty() {
         let all = documents.iter().chain(&unnamed);
-        let more = all.flat_map(|document| of_values(&current, publisher.gate(), document));
+        let more = all.flat_map(|document| of_values((&current, publisher.gate()), document, &nodes_in));
         let nameless = faults.iter().any(|fault| fault.name.is_empty());
         faults.extend(more.take(document::MAX_FAULTS));
         faults.extend(of_meaning(publisher, &documents, nameless).await?);
         return Ok(Err(faults));
     }
-    let declared = documents.clone();
+    let (declared, known) = (documents.clone(), nodes_in.clone());
     let planned = move |published: &Published, gate: &Gate| {
-        let plan = plan(published, gate, &declared)?;
+        let plan = plan((published, gate), &declared, &known)?;
         Ok(Plan { staging, may_shrink, approves, ..plan })
     };
     match publisher.publish(act, mode, planned).await {
-        Ok(outcome) => Ok(Ok(outcome)),
+        Ok(outcome) => {
+            let warnings = warnings(&outcome.effects, &documents, &nodes_in);
+            Ok(Ok((outcome, warnings)))
+        }
         Err(ChangeError::Faults(found)) => {
             let mut faults = placed(found, &documents);
             faults.extend(of_meaning(publisher, &documents, false).await?);
@@ -85,28 +100,56 @@ async fn outcome(
     }
 }
 
-fn plan(published: &Published, gate: &Gate, documents: &[Document]) -> Result<Plan, ChangeError> {
+fn plan(
+    (published, gate): (&Published, &Gate),
+    documents: &[Document],
+    nodes_in: &BTreeSet<Geo>,
+) -> Result<Plan, ChangeError> {
     let mut plan = Plan::default();
+    let misspelt = documents.iter().flat_map(|each| odd(each, nodes_in).faults);
+    let misspelt: Vec<compile::Fault> = misspelt.take(document::MAX_FAULTS.saturating_add(1)).collect();
     for document in documents {
         let Ok(prepared) = govern::prepare_encoded(raw(published, document), gate) else {
             let all = documents.iter().flat_map(|each| govern::faults_of(raw(published, each), gate));
-            return Err(ChangeError::Faults(all.take(document::MAX_FAULTS.saturating_add(1)).collect()));
+            let all = all.chain(misspelt).take(document::MAX_FAULTS.saturating_add(1));
+            return Err(ChangeError::Faults(all.collect()));
         };
         plan.credentials.extend(prepared.sealed);
         let after = Some(prepared.bytes);
         plan.changes.push(Change { kind: document.kind, id: document.id.clone(), after });
     }
-    Ok(plan)
+    if misspelt.is_empty() { Ok(plan) } else { Err(ChangeError::Faults(misspelt)) }
+}
+
+fn odd(document: &Document, nodes_in: &BTreeSet<Geo>) -> Odd {
+    Odd::of(document.kind, &document.id, &document.encoded, nodes_in)
+}
+
+/// What may be wrong with documents that change something.
+fn warnings(effects: &Effects, documents: &[Document], nodes_in: &BTreeSet<Geo>) -> Vec<Fault> {
+    let changed = effects.iter().filter(|(_, _, effect)| *effect != Effect::Unchanged);
+    let changed: HashSet<(Kind, &Id)> = changed.map(|(kind, id, _)| (*kind, id)).collect();
+    let of_change = documents.iter().filter(|each| changed.contains(&(each.kind, &each.id)));
+    let found = of_change.flat_map(|each| {
+        let warnings = odd(each, nodes_in).warnings.into_iter();
+        warnings.map(move |warning| place(warning, Some(each)))
+    });
+    found.take(document::MAX_FAULTS).collect()
 }
 
 /// The faults of a document's values, by themselves; what could not be bound has been told already.
-fn of_values(published: &Published, gate: &Gate, document: &Document) -> Vec<Fault> {
+fn of_values(
+    (published, gate): (&Published, &Gate),
+    document: &Document,
+    nodes_in: &BTreeSet<Geo>,
+) -> Vec<Fault> {
     let raw = raw(published, document);
     let mut found = govern::faults_of(raw, gate);
     if found.is_empty() && !document.is_whole() {
         // It is not judged together with others.
         found = govern::lone_faults_of(raw);
     }
+    found.extend(odd(document, nodes_in).faults);
     let placed = found.into_iter().map(|fault| place(fault, Some(document)));
     placed.filter(|fault| !document.repeats(fault)).collect()
 }
@@ -184,7 +227,7 @@ pub(crate) fn bringing(outcome: &Outcome) -> (String, Vec<RolloutStage>) {
 }
 
 pub(crate) fn changes(effects: &Effects) -> Vec<ResourceChange> {
-    let change = |(kind, id, effect): &(Kind, Id, crate::publish::Effect)| ResourceChange {
+    let change = |(kind, id, effect): &(Kind, Id, Effect)| ResourceChange {
         kind: kind.to_string(),
         name: name::format(*kind, id),
         change: effect.as_str().to_owned(),

@@ -25,7 +25,7 @@ pub async fn delete(
     (act, mode): (Act, Mode),
     declared: impl Into<Declared>,
 ) -> Result<DeleteResponse, Refusal> {
-    let Declared { files, staging, may_shrink, kept, approves } = declared.into();
+    let Declared { files, staging, may_shrink, kept, approves, .. } = declared.into();
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
     let document::Read { mut documents, mut faults, .. } = reading.await.map_err(|_| ChangeError::Broken)?;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));

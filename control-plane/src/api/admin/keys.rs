@@ -1,6 +1,7 @@
 //! API keys over the admin API: made, read and revoked; never changed.
 
 use policy_engine::vocabulary::{Action, Id, Instant, Kind, Name};
+use prost::Message as _;
 use proto::admin::keys_service_server::KeysService;
 use proto::admin::{
     CreateKeyRequest, CreateKeyResponse, GetKeyRequest, Key, ListKeysRequest, ListKeysResponse,
@@ -15,6 +16,9 @@ use super::call::Call;
 use super::standard::Listing;
 use crate::actor::{absent, missing};
 use crate::clock;
+use crate::error::ChangeError;
+use crate::geos::Odd;
+use crate::govern::keys;
 use crate::issue::{self, Wanted};
 
 #[tonic::async_trait]
@@ -73,12 +77,21 @@ impl Admin {
             let message = "is in the past: a key that has expired would never work";
             return Err(Refusal::field("key.spec.expireTime", message));
         }
+        // It has no name yet: what is told of it names the request's fields.
+        let (unnamed, body) =
+            (Id::of(tenant.clone(), tenant.clone()), keys::new(spec.clone(), key.labels.clone()));
+        let Odd { faults, warnings } =
+            Odd::of(Kind::Key, &unnamed, &body.encode_to_vec(), &self.nodes.geos());
+        if !faults.is_empty() {
+            return Err(ChangeError::Faults(faults).told_of_new_key(&tenant));
+        }
         let wanted = Wanted { spec, labels: key.labels };
         let act = call.act(format!("tenants/{tenant}/keys"));
         let issued = issue::create(&self.publisher, act, vec![wanted]).await;
         let issued = issued.map_err(|error| error.told_of_new_key(&tenant))?;
         let issued = issued.into_iter().next().ok_or_else(absent)?;
-        Ok(CreateKeyResponse { key: Some(issued.key), secret: issued.secret.to_string() })
+        let warnings = warnings.into_iter().map(|odd| format!("{}: {}", odd.field, odd.message)).collect();
+        Ok(CreateKeyResponse { key: Some(issued.key), secret: issued.secret.to_string(), warnings })
     }
 
     async fn revoke_one(&self, call: &Call, name: &str) -> Result<Key, Refusal> {

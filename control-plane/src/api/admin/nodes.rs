@@ -96,11 +96,8 @@ impl Admin {
         if known.has(geo) {
             return Ok(false);
         }
-        if let Some(known) = known.spelled(geo) {
-            return Err(Refusal::field(
-                "geo",
-                format!("`{geo}` is known as `{known}`: a geo has one spelling"),
-            ));
+        if let Some(told) = known.spelled(geo) {
+            return Err(Refusal::field("geo", told));
         }
         match known.slip(geo) {
             Some(slip) if !meant => {

@@ -21,7 +21,9 @@ use crate::error::unspoken;
 use crate::explain::{Imagined, World, explain};
 use crate::manifest::{self, Declared, Selection};
 use crate::proposals;
-use crate::publish::{Mode, Published, Staging};
+use crate::publish::{Effect, Mode, Outcome, Published, Staging};
+use crate::registry::Registry;
+use crate::rollback::Turned;
 use crate::rollout;
 
 #[tonic::async_trait]
@@ -71,9 +73,15 @@ impl Admin {
             false => self.staging(call, (asked.staged, asked.manual)).await?,
         };
         let may_shrink = asked.allow_shrink;
-        let declared = Declared { files: asked.files, staging, may_shrink, kept: proposes, approves: None };
-        let how = (call.act(String::new()), how(call, asked.dry_run, proposes));
-        let mut applied = manifest::apply(&self.publisher, &call.actor, how, declared).await?;
+        let nodes_in = self.nodes.geos();
+        let files = asked.files;
+        let declared = Declared { files, staging, may_shrink, kept: proposes, nodes_in, approves: None };
+        let mode = how(call, asked.dry_run, proposes);
+        let how = (call.act(String::new()), mode);
+        let (mut applied, outcome) = manifest::applied(&self.publisher, &call.actor, how, declared).await?;
+        if let Some(outcome) = outcome.filter(|_| mode == Mode::Try) {
+            (applied.differences, applied.more_differences) = self.turned(call, &turned(&outcome))?;
+        }
         if let Some(wanted) = wanted.filter(|_| applied.faults.is_empty()) {
             applied.proposal = self.propose(call, wanted, &applied.changes).await?;
         }
@@ -93,7 +101,8 @@ impl Admin {
             false => self.staging(call, (asked.staged, asked.manual)).await?,
         };
         let may_shrink = asked.allow_shrink;
-        let declared = Declared { files: asked.files, staging, may_shrink, kept: proposes, approves: None };
+        let declared =
+            Declared { files: asked.files, staging, may_shrink, kept: proposes, ..Declared::default() };
         let how = (call.act(String::new()), how(call, asked.dry_run, proposes));
         let mut deleted = manifest::delete(&self.publisher, &call.actor, how, declared).await?;
         if let Some(wanted) = wanted.filter(|_| deleted.faults.is_empty()) {
@@ -182,6 +191,17 @@ impl Admin {
             kills_at: clock::now(),
         }
     }
+}
+
+/// What an act that was only tried would make of what is in force.
+fn turned(outcome: &Outcome) -> Vec<Turned> {
+    let changed = outcome.effects.iter().filter(|(_, _, effect)| *effect != Effect::Unchanged);
+    let turned = changed.map(|(kind, id, _)| {
+        let bytes = |registry: &Registry| registry.get(*kind, id).map(|stored| stored.bytes.clone());
+        let (before, after) = (bytes(&outcome.published.registry), bytes(&outcome.registry));
+        Turned { kind: *kind, id: id.clone(), before, after }
+    });
+    turned.collect()
 }
 
 /// Whether files are put in force. What is proposed is only tried, but a refusal of it is one of a change.

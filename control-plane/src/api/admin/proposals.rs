@@ -140,6 +140,7 @@ impl Admin {
             may_shrink: proposal.allow_shrink,
             kept: false,
             approves: Some(Approved { number, record: proposal }),
+            nodes_in: self.nodes.geos(),
         };
         Ok(match deletes {
             true => manifest::delete(&self.publisher, &call.actor, how, declared).await?.faults,

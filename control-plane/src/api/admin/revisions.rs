@@ -16,6 +16,7 @@ use super::call::Call;
 use super::{Admin, page};
 use crate::actor::missing;
 use crate::clock;
+use crate::history::meant;
 use crate::publish::Effect;
 use crate::registry::hex;
 use crate::store::{ChangeRow, Page, RevisionRow};
@@ -49,8 +50,11 @@ impl RevisionsService for Admin {
 
 impl Admin {
     async fn revision(&self, call: &Call, name: &str) -> Result<Revision, Refusal> {
-        let number = numbered(name, LIST)?;
         self.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)?;
+        let number = match name.strip_prefix("revisions/").filter(|point| point.starts_with("head")) {
+            Some(point) => meant(self.publisher.store(), ("name", point)).await?.row.revision,
+            None => numbered(name, LIST)?,
+        };
         self.numbered(number, name).await
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use policy_engine::vocabulary::{Action, Id, Kind, Name};
+use policy_engine::vocabulary::{Action, Geo, Id, Kind, Name};
 use prost::Message as _;
 use prost_types::FieldMask;
 use proto::code::ErrorCode;
@@ -15,6 +15,7 @@ use super::{Admin, mask, page};
 use crate::actor::{missing, owner};
 use crate::descriptors;
 use crate::error::ChangeError;
+use crate::geos::Odd;
 use crate::govern::{self, Gate, Noun};
 use crate::publish::{Change, Mode, Outcome, Plan, Published};
 use crate::registry::Stored;
@@ -126,12 +127,12 @@ impl Admin {
         let id = Id { tenant, name };
         self.demand_write(call, M::KIND, &id)?;
         let message = asked.message.ok_or_else(|| Refusal::field(collection.singular, "is missing"))?;
-        let place = id.clone();
+        let (place, nodes_in) = (id.clone(), self.nodes.geos());
         let plan = move |published: &Published, gate: &Gate| match published.registry.get(M::KIND, &place) {
             Some(_) => {
                 Err(Refusal::new(ErrorCode::AlreadyExists, "there is one of this name already").into())
             }
-            None => replaced(published, gate, &place, message),
+            None => replaced((published, gate), &place, message, &nodes_in),
         };
         self.published(call, &id, asked.mode, plan).await
     }
@@ -146,6 +147,7 @@ impl Admin {
         let etag = etag.to_owned();
         self.demand_write(call, M::KIND, &id)?;
         let (place, mask, allow_missing) = (id.clone(), asked.mask, asked.allow_missing);
+        let nodes_in = self.nodes.geos();
         let plan = move |published: &Published, gate: &Gate| {
             let wanted = match published.registry.get(M::KIND, &place) {
                 None if !allow_missing => return Err(missing(&name::format(M::KIND, &place)).into()),
@@ -155,7 +157,7 @@ impl Admin {
                     patched(&stored.bytes, &message, mask.as_ref())?
                 }
             };
-            replaced(published, gate, &place, wanted)
+            replaced((published, gate), &place, wanted, &nodes_in)
         };
         self.published(call, &id, asked.mode, plan).await
     }
@@ -222,10 +224,19 @@ fn first<'r, M: Noun>(
     Ok((found, last.filter(|_| rest.next().is_some())))
 }
 
-/// A plan that puts a message in the place of what is there.
-fn replaced<M: Noun>(published: &Published, gate: &Gate, id: &Id, message: M) -> Result<Plan, ChangeError> {
+/// A plan that puts a message in the place of what is there, limited to geos as nodes spell theirs.
+fn replaced<M: Noun>(
+    (published, gate): (&Published, &Gate),
+    id: &Id,
+    message: M,
+    nodes_in: &BTreeSet<Geo>,
+) -> Result<Plan, ChangeError> {
     let before = published.registry.get(M::KIND, id).map(AsRef::as_ref);
     let prepared = govern::prepare(message, id, before, gate).map_err(ChangeError::Faults)?;
+    let misspelt = Odd::of(M::KIND, id, &prepared.bytes, nodes_in).faults;
+    if !misspelt.is_empty() {
+        return Err(ChangeError::Faults(misspelt));
+    }
     let change = Change { kind: M::KIND, id: id.clone(), after: Some(prepared.bytes) };
     Ok(Plan { changes: vec![change], credentials: prepared.sealed, ..Plan::default() })
 }

@@ -12,7 +12,7 @@ use crate::api::admin::revisions::filter;
 use crate::history::{Point, meant};
 use crate::manifest;
 use crate::publish::Mode;
-use crate::rollback::{self, Done, Made, Wanted, rollback};
+use crate::rollback::{self, Done, Turned, Wanted, rollback};
 use crate::store::Touched;
 use prost::Message as _;
 
@@ -56,7 +56,7 @@ impl Admin {
             }
         };
         if mode == Mode::Try {
-            (answer.differences, answer.more_differences) = self.turned(call, &made)?;
+            (answer.differences, answer.more_differences) = self.turned(call, &made.turned)?;
         }
         if proposes {
             let wanted = Proposal {
@@ -108,11 +108,15 @@ impl Admin {
     }
 
     /// What is different, as far as the caller may read it, and whether there is more.
-    fn turned(&self, call: &Call, made: &Made) -> Result<(Vec<ResourceDiff>, bool), Refusal> {
+    pub(in crate::api::admin) fn turned(
+        &self,
+        call: &Call,
+        turned: &[Turned],
+    ) -> Result<(Vec<ResourceDiff>, bool), Refusal> {
         let published = self.publisher.current();
         let reader = Reader { actor: &call.actor, published: &published };
         let (mut found, mut bytes) = (Vec::new(), 0_usize);
-        let readable = made.turned.iter().filter(|turned| reader.may_read(turned.kind, &turned.id));
+        let readable = turned.iter().filter(|turned| reader.may_read(turned.kind, &turned.id));
         for turned in readable {
             if found.len() >= DIFFERENCES || bytes >= BYTES {
                 return Ok((found, true));

@@ -54,11 +54,14 @@ async fn a_kill_is_made_seen_logged_and_lifted_without_a_revision() {
         }
     }
     listed.sort_by(|a, b| b.name.cmp(&a.name));
+    let unnamed = Kill { warnings: vec![], ..unnamed };
     assert_eq!(listed, [made.clone(), unnamed]);
 
     let lift = || DeleteKillRequest { name: name.clone(), allow_missing: false };
     admin.delete_kill(root(lift())).await.unwrap();
-    assert_eq!(code(admin.delete_kill(root(lift())).await), ErrorCode::NotFound);
+    let again = Refusal::of_status(&admin.delete_kill(root(lift())).await.unwrap_err());
+    assert_eq!(again.code, ErrorCode::NotFound);
+    assert!(again.message.contains("lifted already, by `platform/root` at 20"), "{again:?}");
     let read = admin.get_kill(root(GetKillRequest { name: name.clone() })).await.unwrap().into_inner();
     assert_eq!((read.state.as_str(), read.lifter.as_str()), ("lifted", "platform/root"));
     assert!(read.lift_time.is_some() && (&read.spec, &read.create_time) == (&made.spec, &made.create_time));
@@ -158,6 +161,67 @@ async fn a_geo_that_is_switched_off_is_one_that_is_known() {
 }
 
 #[tokio::test]
+async fn a_geo_that_is_switched_off_while_none_is_known_is_warned_of() {
+    let House { admin, .. } = &house().await;
+    let known = admin.create_kill(root(asked("tenant", "tenants/acme", ""))).await.unwrap().into_inner();
+    assert!(known.warnings.is_empty());
+    let blind = admin.create_kill(root(asked("geo", "nowhere", ""))).await.unwrap().into_inner();
+    assert!(blind.warnings[0].contains("no node is known in `nowhere`"), "{blind:?}");
+    admin.nodes.await_node(&"eu".parse().unwrap(), &"eu-1".parse().unwrap());
+    let known = admin.create_kill(root(asked("geo", "eu", ""))).await.unwrap().into_inner();
+    assert!(known.warnings.is_empty());
+}
+
+#[tokio::test]
+async fn each_node_is_held_to_the_seq_by_which_it_came_to_be_told_of_a_kill() {
+    let House { admin, .. } = &house().await;
+    let begin = |geo: &str, id: &str, kill_seq: u64| {
+        let (geo, id) = (geo.parse().unwrap(), id.parse().unwrap());
+        admin.nodes.begin(&geo, &id, |node| {
+            (node.kill_seq, node.connect_time) = (kill_seq, Some(clock::timestamp(1)));
+        })
+    };
+    let _there =
+        [begin("eu", "new", 7), begin("eu", "old", 5), begin("eu", "older", 4), begin("us", "other", 9)];
+    for id in ["one", "two"] {
+        let kill = CreateKillRequest { kill_id: id.into(), ..asked("geo", "eu", "") };
+        admin.create_kill(root(kill)).await.unwrap();
+    }
+    let of = admin.publisher.kills().current().seq;
+    let since = [("kills/one".to_owned(), 5), ("kills/two".to_owned(), 7)].into();
+    let kills = admin.publisher.kills();
+    kills.tells(&"eu".parse().unwrap(), crate::kills::Telling { of, seq: 7, since });
+    kills.tells(&"us".parse().unwrap(), crate::kills::Telling { of, ..Default::default() });
+    let held = async |name: &str| {
+        let kill = admin.get_kill(root(GetKillRequest { name: name.into() })).await.unwrap().into_inner();
+        let told = kill.nodes.into_iter().map(|one| (one.node, one.standing));
+        told.filter(|(_, standing)| standing == "held").map(|(node, _)| node).collect::<Vec<_>>()
+    };
+    assert_eq!(held("kills/one").await, ["nodes/new", "nodes/old"]);
+    assert_eq!(held("kills/two").await, ["nodes/new"]);
+    let one = admin.get_kill(root(GetKillRequest { name: "kills/one".into() })).await.unwrap().into_inner();
+    let told: Vec<_> = one.nodes.iter().map(|node| (&*node.node, &*node.standing)).collect();
+    assert_eq!(told, [("nodes/new", "held"), ("nodes/old", "held"), ("nodes/older", "behind")]);
+}
+
+#[tokio::test]
+async fn a_kill_that_has_ended_holds_its_name_no_more() {
+    let House { admin, _fixture } = &house().await;
+    let id = "drill".parse().unwrap();
+    let mut spec = asked("model", "models/sim-fast", "deny").kill.unwrap().spec.unwrap();
+    spec.expire_time = Some(clock::timestamp(1));
+    let kills = admin.publisher.kills();
+    kills.create(crate::act::Act::of_system("test"), id, spec).await.unwrap();
+    let request =
+        || CreateKillRequest { kill_id: "drill".into(), ..asked("model", "models/sim-fast", "deny") };
+    let anew = admin.create_kill(root(request())).await.unwrap().into_inner();
+    assert_eq!((anew.state.as_str(), anew.spec.unwrap().expire_time), ("active", None));
+    assert_eq!(code(admin.create_kill(root(request())).await), ErrorCode::AlreadyExists);
+    let again = crate::publish::tests::opened(_fixture.dir.path()).await.unwrap();
+    assert_eq!((again.kills().current().seq, again.kills().current().kills.len()), (2, 1));
+}
+
+#[tokio::test]
 async fn who_asks_why_is_told_what_is_switched_off() {
     let House { admin, .. } = &house().await;
     let hit = async |model: &str, geo: &str| {
@@ -168,21 +232,26 @@ async fn who_asks_why_is_told_what_is_switched_off() {
             ..ExplainRequest::default()
         };
         let answer = admin.explain(root(asked)).await.unwrap().into_inner();
-        assert_eq!(answer.effect, "allow", "policy says the same still");
-        answer.kills.into_iter().map(|kill| kill.name).collect::<Vec<_>>()
+        assert_eq!((answer.policy_effect.as_str(), answer.geo.as_str()), ("allow", geo));
+        let told: Vec<String> = answer.kills.into_iter().map(|kill| kill.name).collect();
+        let refused = answer.reasons.iter().filter(|reason| reason.code == "switched_off");
+        let by: Vec<String> = refused.map(|reason| reason.resource.clone()).collect();
+        assert_eq!(answer.effect == "deny", !by.is_empty(), "{by:?}");
+        (told, by)
     };
-    assert!(hit("fast", "eu").await.is_empty());
-    for (id, target, resource) in [
-        ("a", "geo", "us"),
-        ("b", "provider", "providers/sim"),
-        ("c", "model", "models/sim-fast"),
-        ("d", "tenant", "tenants/other"),
-        ("e", "endpoint", "endpoints/sim-eu"),
+    assert_eq!(hit("fast", "eu").await, (vec![], vec![]));
+    for (id, target, resource, told, by) in [
+        ("a", "geo", "us", &[][..], &[][..]),
+        ("d", "tenant", "tenants/other", &[], &[]),
+        ("e", "endpoint", "endpoints/sim-eu", &["kills/e"], &["kills/e"]),
+        ("b", "provider", "providers/sim", &["kills/b", "kills/e"], &["kills/b", "kills/e"]),
+        ("c", "model", "models/sim-fast", &["kills/b", "kills/c", "kills/e"], &["kills/c"]),
     ] {
         let kill = CreateKillRequest { kill_id: id.into(), ..asked(target, resource, "") };
         admin.create_kill(root(kill)).await.unwrap();
+        let names = |of: &[&str]| of.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(hit("fast", "eu").await, (names(told), names(by)), "{target}");
     }
-    assert_eq!(hit("fast", "eu").await, ["kills/b", "kills/c", "kills/e"]);
 }
 
 #[tokio::test]

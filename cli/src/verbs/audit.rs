@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::Shown;
 use super::failure::Failure;
-use super::field::{call, list};
+use super::field::{self, call, list};
 use super::instant::{From, moment};
 use crate::client::Client;
 use crate::output::table::{cell, table};
@@ -74,6 +74,7 @@ pub(super) async fn run(client: &Client, audit: &Audit) -> Result<(), Failure> {
             let query = list.asked.as_of(SystemTime::now())?.query();
             let most = usize::from(list.limit);
             let reply = client.some("auditEvents", (&query, most), "auditEvents").await?;
+            field::unmatched(field::list(&reply.json, "auditEvents"), &query, list.shown);
             list.shown.print(&reply, || listed(&reply.json));
             Ok(())
         }

@@ -74,7 +74,12 @@ fn told(answer: &Value) -> String {
         let json = field.get("value").and_then(Value::as_str).unwrap_or_default();
         let why = [said("reason"), said("ticket")].into_iter().filter(|word| word != "-").collect::<Vec<_>>();
         let why = if why.is_empty() { "-".to_owned() } else { why.join(", ") };
-        vec![number, said("actor"), said("createTime"), why, text(field, "path"), value(json)]
+        let proposer = text(author, "proposer");
+        let who = match proposer.is_empty() {
+            true => said("actor"),
+            false => format!("{proposer}, approved by {}", said("actor")),
+        };
+        vec![number, who, said("createTime"), why, text(field, "path"), value(json)]
     };
     let headings = ["revision", "actor", "published", "why", "field", "value"];
     told.push_str(&table(&headings, list(answer, "fields").iter().map(row)));

@@ -45,7 +45,7 @@ pub(crate) struct Delete {
 }
 
 impl Delete {
-    /// The one resource that is meant; `None` is what files declare. Errors where neither is said, or what is of files alone is said of one.
+    /// The one resource that is meant; `None` is what files declare. Errors where neither is said.
     pub(super) fn meant(&self) -> Result<Option<Meant>, Failure> {
         let wrong = |line: String| Err(Failure::Input(line));
         let Some(what) = &self.what else {
@@ -59,27 +59,7 @@ impl Delete {
             let of = meant.kind.0.singular;
             return wrong(format!("which {of}? name it: chancery delete {of} NAME"));
         }
-        let Terms { dry_run, allow_shrink, propose, .. } = self.terms;
-        let of_files = [("--dry-run", dry_run), ("--allow-shrink", allow_shrink), ("--propose", propose)];
-        match of_files.iter().find(|(_, said)| *said) {
-            None => Ok(Some(meant)),
-            Some((flag, _)) => wrong(format!(
-                "{flag} is of what files declare: chancery delete -f FILE {flag} (`chancery get {} -o yaml` writes one)",
-                self.words()
-            )),
-        }
-    }
-
-    /// The resource as the command line names it.
-    fn words(&self) -> String {
-        let what = match &self.what {
-            Some(What::Kind(kind)) => kind.0.singular,
-            Some(What::Name(name)) => name,
-            None => "",
-        };
-        let tenant = self.tenant.as_ref().map(|tenant| format!("--tenant {tenant}"));
-        let words = [Some(what.to_owned()), self.name.clone(), tenant];
-        words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        Ok(Some(meant))
     }
 }
 
@@ -104,8 +84,9 @@ async fn one(client: &Client, meant: &Meant, delete: &Delete) -> Result<(), Fail
     }
     let id = id.as_deref().unwrap_or_default();
     let name = kind.one(id, tenant.as_deref()).map_err(Failure::Input)?;
-    if delete.terms.staged {
-        return one_by_stages(client, (meant, &name), delete).await;
+    let Terms { dry_run, staged, propose, .. } = delete.terms;
+    if dry_run || staged || propose {
+        return one_as_declared(client, (meant, &name), delete).await;
     }
     let revision = client.delete(&name).await?.revision;
     let change = json!({ "kind": kind.0.kind.as_str(), "name": name, "change": "deleted" });
@@ -115,8 +96,8 @@ async fn one(client: &Client, meant: &Meant, delete: &Delete) -> Result<(), Fail
     delete.terms.wait.enforced(client, revision, delete.shown).await
 }
 
-/// Takes back one resource, which must be there, as if a file had declared it: stages are of what is declared.
-async fn one_by_stages(
+/// Takes back one resource, which must be there, as if a file had declared it: what is tried, proposed and staged is what is declared.
+async fn one_as_declared(
     client: &Client,
     (meant, name): (&Meant, &str),
     delete: &Delete,
@@ -152,18 +133,8 @@ mod tests {
     }
 
     #[test]
-    fn whoever_names_too_little_or_asks_of_one_what_is_of_files_is_told_what_to_say() {
+    fn whoever_names_too_little_is_told_what_to_say() {
         assert!(told(&[]).contains("delete rule NAME") && told(&[]).contains("delete -f FILE"));
         assert_eq!(told(&["tenant"]), "which tenant? name it: chancery delete tenant NAME");
-        assert_eq!(
-            told(&["team", "x", "--tenant", "a", "--propose"]),
-            "--propose is of what files declare: chancery delete -f FILE --propose (`chancery get team x --tenant a -o yaml` \
-             writes one)"
-        );
-        for flag in ["--dry-run", "--allow-shrink"] {
-            assert!(
-                told(&["rules/x", flag]).contains(&format!("delete -f FILE {flag} (`chancery get rules/x "))
-            );
-        }
     }
 }

@@ -11,6 +11,15 @@ pub(super) fn told(resources: &[Value]) -> String {
     resources.iter().map(resource).collect()
 }
 
+/// The first that an answer tells, and whether there is more.
+pub(super) fn first(answer: &Value) -> String {
+    let mut told = told(list(answer, "differences"));
+    if answer.get("moreDifferences").and_then(Value::as_bool).unwrap_or_default() {
+        told.push_str("and more that is different\n");
+    }
+    told
+}
+
 fn resource(resource: &Value) -> String {
     let mut told = format!("{:<8} {}\n", text(resource, "change"), text(resource, "name"));
     for author in list(resource, "authors") {

@@ -23,6 +23,10 @@ pub(crate) enum Ending {
     Conflict = 6,
     /// What was declared or sent is wrong.
     Invalid = 7,
+    /// It was done, and undone by itself.
+    TakenBack = 8,
+    /// It is done, and not known to be so at every node by now.
+    NotYet = 9,
     /// What was verified was changed.
     Altered = 10,
     /// Something is missing of it.
@@ -46,8 +50,8 @@ pub(crate) enum Ending {
 }
 
 /// The table: each ending and what it means.
-const TABLE: [(Ending, &str); 17] = [
-    (Ending::Other, "anything else: published but not enforced by every node, refused by a node, taken back"),
+const TABLE: [(Ending, &str); 19] = [
+    (Ending::Other, "anything else, such as what is published and refused by a node"),
     (Ending::Usage, "the command line is wrong"),
     (Ending::Unavailable, "the environment is incomplete, or no control plane answers, or it failed"),
     (Ending::NotPermitted, "the control plane does not know the caller, or the caller may not"),
@@ -57,6 +61,11 @@ const TABLE: [(Ending, &str); 17] = [
         "it does not go with what is there: exists, still used, changed meanwhile, wrong state",
     ),
     (Ending::Invalid, "the input has faults: a file, or a value the control plane does not take"),
+    (Ending::TakenBack, "a rollout was taken back: what was before is in force again"),
+    (
+        Ending::NotYet,
+        "it is done, and was not known to be enforced by every node when `--wait` ended: it may be by now",
+    ),
     (Ending::Altered, "what was verified was changed, or contradicts itself"),
     (Ending::Gap, "something is missing of what was verified"),
     (Ending::Truncated, "the end of what was verified is missing"),
@@ -117,6 +126,8 @@ impl Ending {
     pub(crate) const fn told(self) -> (u16, &'static str) {
         match self {
             Self::Other => (500, "UNKNOWN"),
+            Self::TakenBack => (409, "ABORTED"),
+            Self::NotYet => (504, "DEADLINE_EXCEEDED"),
             Self::Usage | Self::Invalid | Self::Unverifiable | Self::Empty => (400, "INVALID_ARGUMENT"),
             Self::Altered
             | Self::Gap

@@ -134,16 +134,15 @@ fn told(explain: &Explain, geo: &str, answer: &Value) -> String {
         cell(answer.get("revision")),
         cell(answer.get("instant")),
     );
+    if !allowed && text(answer, "policyEffect") == "allow" {
+        told.push_str("  policy by itself would allow it\n");
+    }
     let line = text(answer, "line");
     if !line.is_empty() {
         told.push_str(&format!("  by the {line} line, {} was on its way\n", text(answer, "rollout")));
     }
     let when = if answer.get("asOf").is_some() { "then" } else { "now" };
-    section(
-        &mut told,
-        &format!("switched off {when}, whatever is said below"),
-        list(answer, "kills").iter().map(switched_off),
-    );
+    section(&mut told, &format!("switched off {when}"), list(answer, "kills").iter().map(switched_off));
     section(&mut told, "reasons", list(answer, "reasons").iter().map(reason));
     section(
         &mut told,
@@ -290,13 +289,18 @@ mod tests {
         let told = told(
             &given(&[]),
             "eu",
-            &json!({"effect": "allow", "revision": 1, "kills": kills, "limits": ["limits/l"]}),
+            &json!({"effect": "deny", "policyEffect": "allow", "revision": 1, "kills": kills, "limits": ["limits/l"],
+                "reasons": [{"code": "switched_off", "message": "`everything` is switched off (deny)", "resource": "kills/x"}]}),
         );
-        let (before, rest) = told.split_once("switched off now, whatever is said below\n").unwrap();
-        assert!(before.starts_with("ALLOWED") && before.lines().count() == 2, "{told}");
+        let (before, rest) = told.split_once("switched off now\n").unwrap();
+        assert!(
+            before.starts_with("DENIED") && before.ends_with("  policy by itself would allow it\n"),
+            "{told}"
+        );
         assert!(
             rest.starts_with(
-                "  everything: switched off by kills/x (deny)\n  models/m: switched off by kills/y (drain)\n"
+                "  everything: switched off by kills/x (deny)\n  models/m: switched off by kills/y (drain)\nreasons\n  \
+                 switched_off: `everything` is switched off (deny) (kills/x)\n"
             ),
             "{told}"
         );

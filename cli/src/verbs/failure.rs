@@ -133,12 +133,15 @@ impl Failure {
         }
         lines.push(format!("error: {}", output::chain(self)));
         if let Self::Client(ClientError::Refused(refused)) = self {
-            let told = refused.fields.iter().map(|(field, message)| match field.as_str() {
-                "" => message.clone(),
-                field => format!("{field}: {message}"),
+            // The one line of a refusal for one field is that field's, and that for another resource begins with its name.
+            let fields = refused.fields.iter().filter(|(field, message)| {
+                let said = [message.clone(), format!("{field}: {message}"), format!("{field} {message}")];
+                !said.contains(&refused.message)
             });
-            // The one line of a refusal for one field is that field's.
-            lines.extend(told.filter(|line| *line != refused.message).map(|line| format!("  {line}")));
+            lines.extend(fields.map(|(field, message)| match field.as_str() {
+                "" => format!("  {message}"),
+                field => format!("  {field}: {message}"),
+            }));
             if refused.status >= 500 {
                 lines.extend(refused.request_id.iter().map(|id| format!("  request id: {id}")));
             }
@@ -175,14 +178,11 @@ impl Failure {
             Self::Unverified { kind, .. } => Ending::found(*kind),
             Self::Unproved { kind, .. } => Ending::found(*kind),
             Self::Differs { .. } => Ending::Differs,
-            Self::NotEnforced { .. }
-            | Self::NotHeld { .. }
-            | Self::NodeRefused { .. }
-            | Self::OnItsWay(_)
-            | Self::TakenBack { .. }
-            | Self::Unwritten { .. }
-            | Self::Export(_)
-            | Self::Authority(_) => Ending::Other,
+            Self::NotEnforced { .. } | Self::NotHeld { .. } | Self::OnItsWay(_) => Ending::NotYet,
+            Self::TakenBack { .. } => Ending::TakenBack,
+            Self::NodeRefused { .. } | Self::Unwritten { .. } | Self::Export(_) | Self::Authority(_) => {
+                Ending::Other
+            }
             Self::Input(_) | Self::Client(ClientError::Header(_)) => Ending::Usage,
             Self::Client(ClientError::Refused(refused)) => Ending::of(&refused.grpc, refused.status),
             Self::Client(_) | Self::Answer(_) => Ending::Unavailable,
@@ -225,7 +225,10 @@ mod tests {
         let faults = vec![("a.yaml:2".to_owned(), "no".to_owned())];
         for (failure, code) in [
             (Failure::NodeRefused { revision: 7, refusals: vec!["eu-1: VALIDATION".into()] }, 1),
-            (Failure::NotEnforced { revision: 7, due: Vec::new() }, 1),
+            (Failure::NotEnforced { revision: 7, due: Vec::new() }, 9),
+            (Failure::NotHeld { held: 1, due: Vec::new() }, 9),
+            (Failure::OnItsWay("rollouts/7".into()), 9),
+            (Failure::TakenBack { name: "rollouts/7".into(), reason: "it refuses".into() }, 8),
             (Failure::Input("no".into()), 2),
             (Failure::Client(ClientError::Environment("X")), 3),
             (Failure::Client(stranger), 3),
@@ -296,6 +299,12 @@ mod tests {
             ..the_refused(refused(400, "INVALID_ARGUMENT"))
         };
         assert_eq!(Failure::Client(one.into()).lines(), ["error: spec.x: is missing (invalid_request)"]);
+        let used = Refused {
+            message: "roles/r is still used by `tenants/a/grants/g`".to_owned(),
+            fields: vec![("roles/r".to_owned(), "is still used by `tenants/a/grants/g`".to_owned())],
+            ..the_refused(refused(400, "FAILED_PRECONDITION"))
+        };
+        assert_eq!(Failure::Client(used.into()).lines().len(), 1);
         assert_eq!(refused(500, "INTERNAL").lines().last().unwrap(), "  request id: r-1");
     }
 }

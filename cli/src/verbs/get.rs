@@ -57,6 +57,8 @@ pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
             if kind.0.owner == Owner::Either {
                 field::hint(all, tenant, plural);
             }
+            let filter: Vec<_> = tenant.map(|tenant| ("tenant", tenant.to_owned())).into_iter().collect();
+            field::unmatched(all, &filter, get.shown);
             match get.shown.output {
                 Form::Json => format!("{}\n", reply.text.trim_end()),
                 Form::Yaml => {
@@ -71,7 +73,11 @@ pub(super) async fn run(client: &Client, get: &Get) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A resource as files declare it; of a key, which no file declares, what was answered: whether it was revoked is no part of its spec.
 fn document(kind: KindName, json: &str) -> Result<String, Failure> {
+    if kind.0.kind == Kind::Key {
+        return Ok(yaml::answer(json));
+    }
     yaml::document(kind.0.kind.as_str(), json).map_err(Failure::Answer)
 }
 
@@ -137,6 +143,14 @@ mod tests {
         let row: Vec<&str> = shown.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(row[..2], ["k", "expired"], "{shown}");
         assert!(shown.starts_with("NAME"), "{shown}");
+    }
+
+    #[test]
+    fn a_key_in_yaml_tells_that_it_was_revoked() {
+        let key =
+            r#"{"name": "tenants/acme/keys/k", "spec": {"team": "r"}, "revokeTime": "2026-01-01T00:00:00Z"}"#;
+        let shown = document("keys".parse().unwrap(), key).unwrap();
+        assert!(shown.contains("revokeTime: ") && !shown.contains("apiVersion"), "{shown}");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(super) fn lasting(text: &str, now: SystemTime) -> Result<String, Failure> {
 }
 
 /// Microseconds of a length such as `2h` or `1h30m`; `None` where it is none.
-fn length(text: &str) -> Option<i64> {
+pub(super) fn length(text: &str) -> Option<i64> {
     let mut rest = text;
     let mut whole: i64 = 0;
     while !rest.is_empty() {

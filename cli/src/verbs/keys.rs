@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::field::{self, list};
 use super::instant::{From, moment};
 use super::wait::Wait;
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::output::plain;
 use crate::output::table::{cell, table};
 
@@ -93,23 +93,33 @@ pub(super) async fn run(client: &Client, keys: &Keys) -> Result<(), Failure> {
             let path = collection(Some(&create.tenant));
             let reply = client.post(&path, &json!({ "spec": spec(create)? })).await?;
             create.shown.print(&reply, || created(&reply.json));
+            field::warned(&reply.json, create.shown);
             create.wait.enforced(client, reply.revision, create.shown).await
         }
         Keys::List(asked) => {
             let reply = client.all(&collection(asked.tenant.as_deref()), "keys").await?;
             field::hint(list(&reply.json, "keys"), asked.tenant.as_deref(), "keys");
+            field::unmatched(list(&reply.json, "keys"), &asked.filter(), asked.shown);
             asked.shown.print(&reply, || listed(&reply.json));
             Ok(())
         }
         Keys::Revoke(revoke) => {
             let client = &revoke.because.told_by(client)?;
             let name = name(&revoke.key, revoke.tenant.as_deref()).map_err(Failure::Input)?;
-            let reply = client.post(&format!("{name}:revoke"), &json!({})).await?;
+            let reply = client.post(&format!("{name}:revoke"), &json!({})).await;
+            let reply = reply.map_err(|error| found_elsewhere(error, revoke))?;
             revoke
                 .shown
                 .print(&reply, || format!("revoked {name} at {}\n", cell(reply.json.get("revokeTime"))));
             revoke.wait.enforced(client, reply.revision, revoke.shown).await
         }
+    }
+}
+
+impl List {
+    /// What the list is narrowed to.
+    fn filter(&self) -> Vec<(&'static str, String)> {
+        self.tenant.iter().map(|tenant| ("tenant", tenant.clone())).collect()
     }
 }
 
@@ -120,11 +130,27 @@ fn collection(tenant: Option<&str>) -> String {
 fn name(key: &str, tenant: Option<&str>) -> Result<String, String> {
     match (key.contains('/'), tenant) {
         _ if key.split('/').any(|step| step.starts_with("chy_")) => {
-            Err("a key is named by its public id, not by its secret".to_owned())
+            let line = "a key is named by its public id, not by its secret: of chy_ID_SECRET that is ID. The secret was in this command \
+                        line, so others on this machine may have seen it, and the shell may keep it";
+            Err(line.to_owned())
         }
         (true, None) => Ok(key.to_owned()),
         (true, Some(_)) => Err("the name already has its tenant: leave out --tenant".to_owned()),
         (false, tenant) => Ok(format!("{}/{key}", collection(tenant))),
+    }
+}
+
+/// Whoever named no tenant is told that most keys have one.
+fn found_elsewhere(error: ClientError, revoke: &Revoke) -> Failure {
+    match error {
+        ClientError::Refused(mut refused)
+            if refused.status == 404 && revoke.tenant.is_none() && !revoke.key.contains('/') =>
+        {
+            let hint = "the platform has no such key; a tenant's is named with --tenant TENANT (chancery keys list --tenant -)";
+            refused.fields.push((String::new(), hint.to_owned()));
+            ClientError::Refused(refused).into()
+        }
+        error => error.into(),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
-use super::field::{list, text};
+use super::field::{self, list, text};
 use super::instant::{From, moment};
 use super::wait::Wait;
 use crate::client::Client;
@@ -35,7 +35,7 @@ pub(crate) struct Kill {
     /// Without it, it holds until it is lifted.
     #[arg(long, value_name = "LENGTH|DATE|INSTANT")]
     expires: Option<String>,
-    /// The id of the kill; without it one is made.
+    /// The id of the kill, which none has that has not ended; without it one is made.
     #[arg(long)]
     id: Option<String>,
     #[command(flatten)]
@@ -142,6 +142,7 @@ pub(super) async fn run(client: &Client, kill: &Kill) -> Result<(), Failure> {
     }
     let reply = client.post("kills", &Value::Object(body)).await?;
     kill.shown.print(&reply, || made(&reply.json));
+    field::warned(&reply.json, kill.shown);
     kill.wait.held(&client, kill.shown).await
 }
 
@@ -155,9 +156,7 @@ pub(super) async fn of_all(client: &Client, kills: &Kills) -> Result<(), Failure
         }
         Kills::Show(asked) => {
             let reply = client.get(&named(&asked.kill), &[]).await?;
-            // Who may see kills may not see nodes; where nobody reads of them, they are not asked for.
-            let nodes = if asked.shown.is_text() { client.all("nodes", "nodes").await.ok() } else { None };
-            asked.shown.print(&reply, || shown(&reply.json, nodes.map(|nodes| nodes.json).as_ref()));
+            asked.shown.print(&reply, || shown(&reply.json));
             Ok(())
         }
         Kills::Lift(lift) => {
@@ -204,8 +203,8 @@ fn made(kill: &Value) -> String {
     format!("{what} is switched off ({}) by {} {until}\n", spec("mode"), cell(kill.get("name")))
 }
 
-/// One kill, a line for each thing that is known; each node has all that its geo was told, or is behind.
-fn shown(kill: &Value, nodes: Option<&Value>) -> String {
+/// One kill, a line for each thing that is known, with the nodes that have it and those that do not yet.
+fn shown(kill: &Value) -> String {
     let field = |name: &str| cell(kill.get(name));
     let spec = |name: &str| cell(kill.pointer(&format!("/spec/{name}")));
     let ends = match spec("expireTime").as_str() {
@@ -230,12 +229,10 @@ fn shown(kill: &Value, nodes: Option<&Value>) -> String {
         ]),
         false => lines.push(("ends", ends)),
     }
-    let nodes = nodes.filter(|_| !is_lifted);
-    let all = nodes.map(|nodes| list(nodes, "nodes")).unwrap_or_default();
     for (heading, word) in [("held by", "held"), ("due at", "behind")] {
-        let such = all.iter().filter(|node| text(node, "kills") == word);
+        let such = list(kill, "nodes").iter().filter(|node| text(node, "standing") == word);
         let such: Vec<String> =
-            such.map(|node| format!("{} ({})", text(node, "name"), text(node, "state"))).collect();
+            such.map(|node| format!("{} ({})", text(node, "node"), text(node, "state"))).collect();
         if !such.is_empty() {
             lines.push((heading, such.join(", ")));
         }
@@ -324,11 +321,12 @@ mod tests {
         assert_eq!(made(&kill), "models/m is switched off (deny) by kills/k until it is lifted\n");
         let all = json!({"name": "kills/k", "spec": {"target": "everything", "mode": "drain", "expireTime": "2026-12-31T00:00:00Z"}});
         assert_eq!(made(&all), "everything is switched off (drain) by kills/k until 2026-12-31T00:00:00Z\n");
-        let row = listed(&json!({ "kills": [kill] }));
+        let row = listed(&json!({ "kills": [kill.clone()] }));
         assert!(row.lines().nth(1).unwrap().ends_with("a leak"), "{row}");
-        let nodes = json!({"nodes": [{"name": "nodes/eu-1", "state": "connected", "kills": "held"},
-            {"name": "nodes/us-1", "state": "connected", "kills": "behind"}]});
-        let told = shown(&kill, Some(&nodes));
+        let mut kill = kill;
+        kill["nodes"] = json!([{"node": "nodes/eu-1", "state": "connected", "standing": "held"},
+            {"node": "nodes/us-1", "state": "connected", "standing": "behind"}]);
+        let told = shown(&kill);
         for line in [
             "name     kills/k\n",
             "hits     model models/m\n",
@@ -343,13 +341,14 @@ mod tests {
         let mut lifted = kill.clone();
         (lifted["state"], lifted["liftTime"], lifted["lifter"]) =
             (json!("lifted"), json!("2026-01-01T00:00:00Z"), json!("platform/ops"));
-        let told = shown(&lifted, Some(&nodes));
+        lifted["nodes"].take();
+        let told = shown(&lifted);
         assert!(
             told.ends_with("lifted   2026-01-01T00:00:00Z\nby       platform/ops\nwhy      -\n"),
             "{told}"
         );
         assert!(told.contains("state    lifted\n") && !told.contains("ends"), "{told}");
-        assert!(shown(&all, None).contains("hits     everything\n"), "{}", shown(&all, None));
+        assert!(shown(&all).contains("hits     everything\n"), "{}", shown(&all));
         assert_eq!((named("k"), named("kills/k")), ("kills/k".to_owned(), "kills/k".to_owned()));
     }
 }

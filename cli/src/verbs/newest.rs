@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::Shown;
 use super::failure::Failure;
+use super::{Shown, field};
 use crate::client::Client;
 
 /// How many are listed.
@@ -36,6 +36,7 @@ impl Newest {
         listed: impl FnOnce(&Value) -> String,
     ) -> Result<(), Failure> {
         let reply = client.some(collection, (query, usize::from(self.limit)), collection).await?;
+        field::unmatched(field::list(&reply.json, collection), query, self.shown);
         self.shown.print(&reply, || listed(&reply.json));
         Ok(())
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
-use super::field::list;
+use super::field::{list, text};
 use super::instant::lasting;
 use crate::client::{Client, Reply};
 use crate::output;
@@ -200,9 +200,21 @@ async fn drain(client: &Client, asked: &Drain) -> Result<(), Failure> {
     let name = name(&asked.node)?;
     let body = json!({"reason": asked.reason, "within": asked.within});
     let reply = client.post(&format!("{name}:drain"), &body).await?;
-    let told = || format!("{name} takes no new requests; `nodes get` says when it has drained\n");
-    asked.shown.print(&reply, told);
+    asked.shown.print(&reply, || draining(&name, &reply.json));
     Ok(())
+}
+
+/// That a node drains, or that it can't be told so now.
+fn draining(name: &str, node: &Value) -> String {
+    match text(node, "state").as_str() {
+        "connected" | "incompatible" => {
+            format!("{name} is told to take no new requests; `nodes get` says when it has drained\n")
+        }
+        state => format!(
+            "{name} is not connected ({state}), so it was not told: where it runs cut off it goes on taking requests, and it \
+             drains when it comes; `nodes undrain` takes that back\n"
+        ),
+    }
 }
 
 /// What is asked of the control plane for a token.

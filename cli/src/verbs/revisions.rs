@@ -56,9 +56,9 @@ pub(crate) struct List {
 /// Which one is shown.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// Its number, or its whole name such as `revisions/7`.
-    #[arg(value_parser = |text: &str| text.strip_prefix("revisions/").unwrap_or(text).parse::<u64>())]
-    revision: u64,
+    /// `12`, `revisions/12`, `head`, or how far before it (`head~1`).
+    #[arg(value_parser = named)]
+    revision: String,
     #[command(flatten)]
     shown: Shown,
 }
@@ -137,6 +137,18 @@ pub(super) async fn run(client: &Client, revisions: &Revisions) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// A revision by its number, or by how far before the newest it is.
+fn named(text: &str) -> Result<String, String> {
+    let word = text.strip_prefix("revisions/").unwrap_or(text);
+    let is_number = |text: &str| text.parse::<u64>().is_ok();
+    let is_head = word == "head" || word.strip_prefix("head~").is_some_and(is_number);
+    match is_number(word) || is_head {
+        true => Ok(word.to_owned()),
+        false => Err("is no revision: name it by its number, `head` or `head~1`; `revisions list --since --until` finds it by time"
+            .to_owned()),
+    }
 }
 
 /// What is asked for, as parameters.
@@ -265,6 +277,18 @@ mod tests {
             shown(&two)
         );
         assert!(listed(&json!({"revisions": [why]})).trim_end().ends_with("CHG-7   the audit asked for it"));
+    }
+
+    #[test]
+    fn a_revision_is_shown_by_its_number_or_by_how_far_before_the_newest_it_is() {
+        for (text, word) in
+            [("12", "12"), ("revisions/12", "12"), ("head", "head"), ("revisions/head~3", "head~3")]
+        {
+            assert_eq!(named(text).unwrap(), word);
+        }
+        for text in ["", "-1", "head~", "heads", "2026-01-31", "head~x"] {
+            assert!(named(text).unwrap_err().contains("`head~1`"), "{text}");
+        }
     }
 
     #[test]

@@ -62,10 +62,7 @@ impl Rollback {
 fn told(answer: &Value, mood: Mood) -> String {
     let nothing = Value::Null;
     let to = cell(answer.get("to").unwrap_or(&nothing).get("name"));
-    let mut told = differences::told(list(answer, "differences"));
-    if answer.get("moreDifferences").and_then(Value::as_bool).unwrap_or_default() {
-        told.push_str("and more that is different\n");
-    }
+    let mut told = differences::first(answer);
     for left in list(answer, "left") {
         told.push_str(&format!("left as it is: {}: {}\n", text(left, "name"), text(left, "reason")));
     }

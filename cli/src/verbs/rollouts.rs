@@ -1,23 +1,19 @@
 //! `rollouts`: how staged changes reach the nodes, and steering that.
 
-use std::time::Duration;
-
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Shown;
 use super::because::Because;
+use super::course::share;
 use super::failure::Failure;
 use super::field::{list, text};
 use super::newest::Newest;
+use super::wait::Wait;
 use crate::client::Client;
-use crate::output;
 use crate::output::plain;
 use crate::output::table::{cell, table};
-
-/// Between two looks at a rollout.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// See and steer how staged changes reach the nodes.
 #[derive(Debug, Subcommand)]
@@ -27,13 +23,13 @@ pub(crate) enum Rollouts {
     /// Show one rollout with its stages.
     Show(One),
     /// Let a rollout that waits go on to its next stage.
-    Approve(Steered),
+    Approve(Awaited),
     /// Keep a rollout at its stage.
     Pause(Steered),
     /// Let a paused rollout go on.
-    Resume(Steered),
+    Resume(Awaited),
     /// End a rollout by a new revision with what was there before.
-    Abort(Steered),
+    Abort(Awaited),
 }
 
 /// Which one.
@@ -54,6 +50,15 @@ pub(crate) struct Steered {
     because: Because,
 }
 
+/// Which one is steered, why, and whether that is waited for.
+#[derive(Debug, Args)]
+pub(crate) struct Awaited {
+    #[command(flatten)]
+    steered: Steered,
+    #[command(flatten)]
+    wait: Wait,
+}
+
 /// Asks the control plane.
 pub(super) async fn run(client: &Client, rollouts: &Rollouts) -> Result<(), Failure> {
     match rollouts {
@@ -63,48 +68,29 @@ pub(super) async fn run(client: &Client, rollouts: &Rollouts) -> Result<(), Fail
             one.shown.print(&reply, || shown(&reply.json, Timestamp::now()));
             Ok(())
         }
-        Rollouts::Approve(steered) => steer(client, steered, "approve").await,
-        Rollouts::Pause(steered) => steer(client, steered, "pause").await,
-        Rollouts::Resume(steered) => steer(client, steered, "resume").await,
-        Rollouts::Abort(steered) => steer(client, steered, "abort").await,
+        Rollouts::Approve(asked) => go_on(client, asked, "approve").await,
+        Rollouts::Pause(steered) => steer(client, steered, "pause").await.map(drop),
+        Rollouts::Resume(asked) => go_on(client, asked, "resume").await,
+        Rollouts::Abort(Awaited { steered, wait }) => {
+            let rollout = steer(client, steered, "abort").await?;
+            let revision = rollout.get("rollbackRevision").and_then(Value::as_i64).unwrap_or_default();
+            wait.enforced(client, revision, steered.one.shown).await
+        }
     }
 }
 
-async fn steer(client: &Client, steered: &Steered, verb: &str) -> Result<(), Failure> {
+async fn steer(client: &Client, steered: &Steered, verb: &str) -> Result<Value, Failure> {
     let client = &steered.because.told_by(client)?;
     let name = named(&steered.one.rollout);
     let reply = client.post(&format!("{name}:{verb}"), &json!({})).await?;
     steered.one.shown.print(&reply, || shown(&reply.json, Timestamp::now()));
-    Ok(())
+    Ok(reply.json)
 }
 
-/// Waits until a rollout is over, and tells how it ended; one that was taken back is a failure.
-pub(super) async fn ended(client: &Client, name: &str, how: Shown) -> Result<(), Failure> {
-    let mut last = String::new();
-    loop {
-        let rollout = client.get(name, &[]).await?.json;
-        let reason = text(&rollout, "reason");
-        if reason != last && text(&rollout, "state") == "progressing" {
-            let line = if reason.is_empty() { "it goes on" } else { &reason };
-            output::complain(&format!("{name}: {line}"));
-        }
-        last.clone_from(&reason);
-        match text(&rollout, "state").as_str() {
-            "completed" => {
-                how.say(format!("{name} is completed: {reason}").trim_end_matches([':', ' ']));
-                return Ok(());
-            }
-            "aborted" => {
-                return Err(Failure::TakenBack { name: name.to_owned(), reason: text(&rollout, "reason") });
-            }
-            "waiting" | "paused" => {
-                let line = format!("{name} is {}: {}", text(&rollout, "state"), text(&rollout, "reason"));
-                output::complain(line.trim_end_matches([':', ' ']));
-                return Ok(());
-            }
-            _ => tokio::time::sleep(PAUSE).await,
-        }
-    }
+/// Lets a rollout go on, and waits, where that was asked for, until it is over or waits again.
+async fn go_on(client: &Client, Awaited { steered, wait }: &Awaited, verb: &str) -> Result<(), Failure> {
+    let rollout = steer(client, steered, verb).await?;
+    wait.until_over(client, &text(&rollout, "name"), steered.one.shown).await
 }
 
 fn named(rollout: &str) -> String {
@@ -125,13 +111,6 @@ fn listed(answer: &Value) -> String {
 fn stage(rollout: &Value) -> String {
     let begun = list(rollout, "stages").iter().rfind(|stage| text(stage, "state") != "pending");
     begun.map_or_else(|| "-".to_owned(), |stage| format!("{} {}", text(stage, "geo"), share(stage)))
-}
-
-fn share(stage: &Value) -> String {
-    match stage.get("share").and_then(Value::as_u64).unwrap_or_default() {
-        0 => "canary".to_owned(),
-        share => format!("{share} %"),
-    }
 }
 
 fn shown(rollout: &Value, now: Timestamp) -> String {

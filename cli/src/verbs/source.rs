@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-use super::field::{list, text};
+use super::field::{fault_of as told, list};
 use super::terms::Terms;
-use super::{Shown, changes};
+use super::{Shown, changes, differences};
 use crate::client::{Client, Reply};
 
 /// Where declarative files are.
@@ -31,7 +31,9 @@ pub(super) async fn settle(
 ) -> Result<(), Failure> {
     let reply = send(client, call, (files, terms.fields())).await?;
     if list(&reply.json, "faults").is_empty() || !shown.is_text() {
-        shown.print(&reply, || changes::told(&reply.json, terms.mood()));
+        let told =
+            || format!("{}{}", differences::first(&reply.json), changes::told(&reply.json, terms.mood()));
+        shown.print(&reply, told);
     }
     faultless(&reply.json, done)?;
     terms.end(client, &reply, shown).await
@@ -90,21 +92,6 @@ fn read(path: &Path) -> Result<Vec<Value>, Failure> {
     inner.sort();
     let files = inner.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     Ok(files.into_iter().flatten().collect())
-}
-
-/// A fault as `file:line` and `field: message`, without what is not known.
-fn told(fault: &Value) -> (String, String) {
-    // What no file declares has no place, only a name.
-    let mut at =
-        Some(text(fault, "path")).filter(|path| !path.is_empty()).unwrap_or_else(|| text(fault, "name"));
-    if let Some(line) = fault.get("line").and_then(Value::as_u64).filter(|line| *line > 0) {
-        at.push_str(&format!(":{line}"));
-    }
-    let message = text(fault, "message");
-    match text(fault, "field") {
-        field if field.is_empty() => (at, message),
-        field => (at, format!("{field}: {message}")),
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::changes::Mood;
 use super::failure::Failure;
-use super::field::text;
+use super::field::{self, text};
 use super::wait::Wait;
 use super::{Shown, callable, priced};
 use crate::client::{Client, Reply};
@@ -58,6 +58,7 @@ impl Terms {
 
     /// After an answer without faults: says what waits for somebody, or waits for the nodes, and tells what callers may stumble over.
     pub(super) async fn end(self, client: &Client, reply: &Reply, shown: Shown) -> Result<(), Failure> {
+        field::warned(&reply.json, shown);
         let (rollout, proposal) = (text(&reply.json, "rollout"), text(&reply.json, "proposal"));
         match self.mood() {
             Mood::Tried => return Ok(()),

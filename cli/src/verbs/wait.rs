@@ -12,9 +12,14 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::field::{list, text};
-use super::{Shown, rollouts};
+use super::instant::length;
+use super::progress::Progress;
+use super::{Shown, course};
 use crate::client::Client;
 use crate::output;
+
+/// How long a wait for nodes says nothing.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Between two looks at the nodes.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -24,9 +29,21 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Wait {
     /// Return only when every node that is there enforces it, and at least one does. A node is there while it is connected, and for a
     /// minute after it was last heard, or after the control plane started again; one that is gone for longer, or drained, is named and
-    /// not waited for. Fails when a node refuses it, and after this many seconds (30 if none are given), naming who is due.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
+    /// not waited for. What it waits for is told on standard error. Fails when a node refuses it, when a rollout is taken back (exit code
+    /// 8), and after so many seconds, or a length such as 5m (30 seconds if none is given), naming who is due (exit code 9).
+    #[arg(long, value_name = "SECONDS|LENGTH", num_args = 0..=1, require_equals = true, default_missing_value = "30",
+        value_parser = seconds)]
     wait: Option<u64>,
+}
+
+/// So many seconds, or a length, of which a part of a second is a whole one.
+fn seconds(text: &str) -> Result<u64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let wrong = || "is neither a number of seconds nor a length such as 5s or 1h30m".to_owned();
+    let microseconds = length(text).and_then(|length| u64::try_from(length).ok()).ok_or_else(wrong)?;
+    Ok(microseconds.div_ceil(1_000_000))
 }
 
 /// Who enforces a revision.
@@ -47,18 +64,23 @@ struct Standing {
 impl Wait {
     /// Waits, where that was asked for, until a rollout is over; otherwise says where it can be seen.
     pub(super) async fn rolled_out(self, client: &Client, name: &str, shown: Shown) -> Result<(), Failure> {
-        let Some(seconds) = self.wait else {
+        if self.wait.is_none() {
             output::complain(&format!("on its way by {name}: chancery rollouts show {name}"));
-            return Ok(());
-        };
-        let ended = tokio::time::timeout(Duration::from_secs(seconds), rollouts::ended(client, name, shown));
+        }
+        self.until_over(client, name, shown).await
+    }
+
+    /// Waits, where that was asked for, until a rollout is over, or waits for somebody.
+    pub(super) async fn until_over(self, client: &Client, name: &str, shown: Shown) -> Result<(), Failure> {
+        let Some(seconds) = self.wait else { return Ok(()) };
+        let ended = tokio::time::timeout(Duration::from_secs(seconds), course::ended(client, name, shown));
         ended.await.unwrap_or_else(|_| Err(Failure::OnItsWay(name.to_owned())))
     }
 
     /// Waits, where that was asked for, until a revision is enforced, and tells by whom.
     pub(super) async fn enforced(self, client: &Client, revision: i64, shown: Shown) -> Result<(), Failure> {
         let Some(seconds) = self.wait else { return Ok(()) };
-        let end = end(seconds);
+        let (end, mut progress) = (end(seconds), Progress::of(shown, SILENCE));
         loop {
             let reply = client.all("nodes", "nodes").await?;
             let standing = Standing::of(list(&reply.json, "nodes"), revision);
@@ -74,6 +96,7 @@ impl Wait {
                 standing.told().iter().for_each(|line| shown.lead(line));
                 return Err(Failure::NotEnforced { revision, due: standing.due });
             }
+            progress.tell(waiting(&standing.due));
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -84,7 +107,7 @@ impl Wait {
     /// which are gone that did not say so.
     pub(super) async fn held(self, client: &Client, shown: Shown) -> Result<(), Failure> {
         let Some(seconds) = self.wait else { return Ok(()) };
-        let end = end(seconds);
+        let (end, mut progress) = (end(seconds), Progress::of(shown, SILENCE));
         loop {
             let reply = client.all("nodes", "nodes").await?;
             let Holders { held, due, gone, hopeless } = Holders::of(list(&reply.json, "nodes"));
@@ -98,6 +121,7 @@ impl Wait {
             if hopeless || end.is_some_and(|end| Instant::now() >= end) {
                 return Err(Failure::NotHeld { held, due });
             }
+            progress.tell(waiting(&due));
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -136,6 +160,14 @@ impl Holders {
             }
         }
         holders
+    }
+}
+
+/// Whom a wait is for, in words.
+fn waiting(due: &[String]) -> String {
+    match due {
+        [] => "waiting for any node: none is connected".to_owned(),
+        due => format!("waiting for {}", due.join(", ")),
     }
 }
 
@@ -232,6 +264,16 @@ mod tests {
 
     fn node(name: &str, state: &str, confirmed: i64) -> Value {
         json!({"name": format!("nodes/{name}"), "state": state, "confirmedRevision": confirmed})
+    }
+
+    #[test]
+    fn a_wait_is_so_many_seconds_or_a_length() {
+        for (text, long) in [("30", 30), ("5s", 5), ("1h30m", 5400), ("0", 0)] {
+            assert_eq!(seconds(text), Ok(long), "{text}");
+        }
+        assert!(
+            seconds("soon").unwrap_err().contains("5s") && seconds("").is_err() && seconds("-5s").is_err()
+        );
     }
 
     #[test]

@@ -48,6 +48,14 @@ pub(super) fn list(nodes: &[Value], wide: bool) -> String {
     table(&headings, rows)
 }
 
+/// Whether a node has more than the store, which was restored then: how far it is behind means nothing.
+fn is_ahead(node: &Value) -> bool {
+    let place = |epoch: &str, revision: &str| (number(node, epoch), number(node, revision));
+    let (applied, head) = (place("appliedEpoch", "appliedRevision"), place("headEpoch", "headRevision"));
+    let ahead = number(node, "aheadEpoch");
+    head.0 > 0 && (applied > head || (ahead > 0 && ahead >= head.0))
+}
+
 /// Whether a rollout is on its way, as far as a node tells.
 fn rolls_out(node: &Value) -> bool {
     number(node, "candidateRevision") > 0
@@ -58,6 +66,7 @@ fn lag(node: &Value) -> String {
     let lag = number(node, "lag");
     match cell(node.get("state")).as_str() {
         "awaited" => "-".to_owned(),
+        _ if is_ahead(node) => "ahead".to_owned(),
         _ if rolls_out(node) && lag == 0 && cell(node.get("line")) != "candidate" => "0(stable)".to_owned(),
         _ => lag.to_string(),
     }
@@ -108,13 +117,11 @@ fn health(node: &Value) -> String {
             if others == 1 { "another process".to_owned() } else { format!("{others} other processes") };
         wrong.push(format!("duplicate: {others} with its certificate"));
     }
-    let place = |epoch: &str, revision: &str| (number(node, epoch), number(node, revision));
-    let (applied, head) = (place("appliedEpoch", "appliedRevision"), place("headEpoch", "headRevision"));
-    let ahead = number(node, "aheadEpoch");
-    if head.0 > 0 && (applied > head || (ahead > 0 && ahead >= head.0)) {
+    let applied = (number(node, "appliedEpoch"), number(node, "appliedRevision"));
+    if is_ahead(node) {
         wrong.push(format!(
             "ahead of the store, at epoch {}: was it restored? (revisions bump-epoch)",
-            applied.0.max(ahead)
+            applied.0.max(number(node, "aheadEpoch"))
         ));
     }
     if applied.1 == 0 {

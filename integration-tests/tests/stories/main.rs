@@ -97,6 +97,8 @@ mod shapes;
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]
+mod slips;
+#[cfg(test)]
 mod staleness;
 #[cfg(test)]
 mod stalled;

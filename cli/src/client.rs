@@ -6,14 +6,17 @@
 mod refusal;
 mod trust;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
-use reqwest::{Method, RequestBuilder, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::output;
 pub(crate) use refusal::Refused;
 
 /// Where the control plane is.
@@ -24,6 +27,9 @@ const TOKEN: &str = "CHANCERY_ADMIN_TOKEN";
 
 /// The header of the revision an answer is of.
 const REVISION: &str = "x-chancery-revision";
+
+/// The header of what a caller should know beside an answer.
+const WARNING: &str = "x-chancery-warning";
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -101,6 +107,8 @@ pub(crate) struct Client {
     http: reqwest::Client,
     /// Headers that say why.
     why: Vec<(&'static str, HeaderValue)>,
+    /// What the control plane warned of already; each is told once.
+    warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 #[derive(Clone)]
@@ -139,7 +147,7 @@ impl Client {
             .build();
         let base = base.ok_or(ClientError::Url)?;
         let http = http.map_err(|error| unreachable_at(&base, &error))?;
-        Ok(Self { base, token: Token(token), http, why: Vec::new() })
+        Ok(Self { base, token: Token(token), http, why: Vec::new(), warned: Arc::default() })
     }
 
     /// The same control plane, which is told a header with every call. Errors where the text can't be one.
@@ -249,6 +257,7 @@ impl Client {
         let response = sent.map_err(|error| unreachable_at(&self.base, &error))?;
         let status = response.status();
         let revision = response.headers().get(REVISION).and_then(|value| value.to_str().ok()?.parse().ok());
+        self.warn(&response);
         let text = response.text().await.map_err(|error| unreachable_at(&self.base, &error))?;
         let json = serde_json::from_str::<Value>(&text).ok();
         match json {
@@ -261,6 +270,17 @@ impl Client {
                 None => Err(self.stranger(status.as_u16())),
             },
             None => Err(self.stranger(status.as_u16())),
+        }
+    }
+
+    /// Tells people what the control plane says beside its answer.
+    fn warn(&self, response: &Response) {
+        for warning in response.headers().get_all(WARNING) {
+            let warning = String::from_utf8_lossy(warning.as_bytes()).into_owned();
+            let is_new = self.warned.lock().is_ok_and(|mut warned| warned.insert(warning.clone()));
+            if is_new {
+                output::complain(&format!("warning: {}", output::plain(&warning)));
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Law: nothing is decided here; with `-o json` a verb prints what REST answered.
 
+mod admins;
 mod apply;
 mod audit;
 mod because;
@@ -13,6 +14,7 @@ mod course;
 mod decisions;
 mod delete;
 mod differences;
+mod elevations;
 mod ending;
 mod explain;
 mod export;
@@ -51,7 +53,7 @@ use failure::Failure;
 pub(crate) use form::Form;
 use form::Shown;
 
-/// The verbs. All but `nodes issue`, `audit verify` and `decisions verify` need `CHANCERY_CONTROL_URL` and `CHANCERY_ADMIN_TOKEN`.
+/// The verbs. All but `admins token`, `nodes issue`, `audit verify` and `decisions verify` need `CHANCERY_CONTROL_URL` and `CHANCERY_ADMIN_TOKEN`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Apply(apply::Apply),
@@ -75,6 +77,11 @@ pub(crate) enum Verb {
     Revisions(revisions::Revisions),
     #[command(subcommand)]
     Rollouts(rollouts::Rollouts),
+    #[command(subcommand)]
+    Admins(admins::Admins),
+    BreakGlass(elevations::BreakGlass),
+    #[command(subcommand)]
+    Elevations(elevations::Elevations),
     #[command(subcommand)]
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -111,6 +118,9 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
     if let Verb::Decisions(decisions::Decisions::Verify(asked)) = &verb {
         return decisions::verify(asked, authorities);
     }
+    if let Verb::Admins(admins::Admins::Token(asked)) = &verb {
+        return admins::token(asked);
+    }
     // What can't be meant is told whatever the environment says.
     if let Verb::Delete(delete) = &verb {
         delete.meant()?;
@@ -132,6 +142,12 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Proposals(proposals) => proposals::run(&client, &proposals).await,
         Verb::Revisions(revisions) => revisions::run(&client, &revisions).await,
         Verb::Rollouts(rollouts) => rollouts::run(&client, &rollouts).await,
+        Verb::Admins(admins) => match admins {
+            admins::Admins::List(asked) => admins::listed(&client, &asked).await,
+            admins::Admins::Token(asked) => admins::token(&asked),
+        },
+        Verb::BreakGlass(asked) => elevations::take(&client, &asked).await,
+        Verb::Elevations(asked) => elevations::of_all(&client, &asked).await,
         Verb::Audit(audit) => audit::run(&client, &audit).await,
         Verb::Decisions(decisions) => decisions::run(&client, &decisions, authorities).await,
     }

@@ -3,6 +3,7 @@
 //! Law: an event holds names and digests, never what something held. Deliberately absent: whether it may be done (`actor`), and what
 //! a publication changes (`publish`).
 
+use std::borrow::Borrow;
 use std::net::SocketAddr;
 
 use prost::Message as _;
@@ -31,6 +32,8 @@ pub struct Act {
     pub ticket: String,
     /// AIP names of those who agreed to it, where it takes more than one; else none.
     pub approvals: Vec<String>,
+    /// AIP name of the elevation under which it is done; empty where it is under none.
+    pub elevation: String,
     /// How it came here.
     pub via: Via,
 }
@@ -92,13 +95,15 @@ impl Act {
             source: self.via.source.to_owned(),
             client: self.via.client.clone(),
             approvals: self.approvals.clone(),
+            elevation: self.elevation.clone(),
+            export: None,
         }
     }
 }
 
 /// The event of an act that changed something beside what is published: it was not there before, or is not after.
 pub(crate) fn changed_aside<'a>(
-    act: &'a Act,
+    act: impl Borrow<Act> + Send + Sync + 'a,
     name: &str,
     (before, after): (Option<&[u8]>, Option<&[u8]>),
     now: i64,
@@ -109,12 +114,13 @@ pub(crate) fn changed_aside<'a>(
         change: if before.is_none() { "created" } else { "deleted" }.to_owned(),
         before_digest: digest(before),
         after_digest: digest(after),
+        ..AuditedChange::default()
     };
     Event {
         created_at: now,
         revision: 0,
         body: Box::new(move |seq| {
-            encoded(AuditEvent { changes: vec![change.clone()], ..act.event("ok", 0, now) }, seq)
+            encoded(AuditEvent { changes: vec![change.clone()], ..act.borrow().event("ok", 0, now) }, seq)
         }),
     }
 }

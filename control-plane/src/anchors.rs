@@ -100,6 +100,7 @@ fn event(segments: &[SegmentRow], now: i64) -> Event<'static> {
             change: "created".to_owned(),
             before_digest: String::new(),
             after_digest: hex(&segment.hash),
+            ..AuditedChange::default()
         }
     };
     let changes: Vec<_> = segments.iter().map(change).collect();

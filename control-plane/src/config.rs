@@ -3,6 +3,8 @@
 //! A TOML file; every key also as `CHANCERY__<SECTION>__<KEY>` (keys without a section: `CHANCERY__<KEY>`), which wins.
 //! A key that is not known is an error, in the file and in the environment. Read once, without side effects.
 
+mod admin;
+mod break_glass;
 mod form;
 mod rollout;
 
@@ -14,6 +16,8 @@ use serde::Deserialize;
 
 use crate::approval::ApprovalConfig;
 use crate::upstream::Upstream;
+pub use admin::{AdminConfig, AdminRole, AdminToken};
+pub use break_glass::BreakGlassConfig;
 pub use form::FormError;
 pub use rollout::RolloutConfig;
 pub(crate) use rollout::reach;
@@ -46,6 +50,8 @@ pub struct Config {
     pub approval: ApprovalConfig,
     /// How the audit log is signed.
     pub audit: AuditConfig,
+    /// Who may take the platform's rights for a while.
+    pub break_glass: BreakGlassConfig,
 }
 
 /// How the audit log is signed.
@@ -75,31 +81,6 @@ pub struct Listen {
 pub struct StoreConfig {
     /// The SQLite file. Default: `store.db` in the control plane's own directory.
     pub path: Option<PathBuf>,
-}
-
-/// Who may administer the control plane, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AdminConfig {
-    /// Platform admin tokens. Default: one, made at the first start, whose token is then in `admin.token` of the control
-    /// plane's own directory, for its owner alone.
-    pub tokens: Vec<AdminToken>,
-    /// PEM file of the admin port's certificate chain. Default: none, and the port speaks plain HTTP.
-    pub tls_certificate: Option<PathBuf>,
-    /// PEM file of its private key; given exactly when the certificate is.
-    pub tls_key: Option<PathBuf>,
-    /// Connections open at the same time, on the admin port and on the ops port each; further ones wait. Default 4096.
-    pub connections: usize,
-}
-
-/// A platform admin token, by its digest.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdminToken {
-    /// Under which name the audit log knows its holder.
-    pub name: String,
-    /// SHA-256 of the token, lower-case hexadecimal. The token itself should be 256 random bits.
-    pub sha256: String,
 }
 
 /// How nodes are served.
@@ -184,13 +165,8 @@ impl Default for Config {
             rollout: RolloutConfig::default(),
             approval: ApprovalConfig::default(),
             audit: AuditConfig::default(),
+            break_glass: BreakGlassConfig::default(),
         }
-    }
-}
-
-impl Default for AdminConfig {
-    fn default() -> Self {
-        Self { tokens: Vec::new(), tls_certificate: None, tls_key: None, connections: 4096 }
     }
 }
 
@@ -273,9 +249,7 @@ impl Config {
                 None => ConfigError::Form(source),
             }
         })?;
-        if config.admin.connections == 0 {
-            return Err(ConfigError::Value("`admin.connections` is 0: it must be at least 1".to_owned()));
-        }
+        config.admin.check()?;
         config.sync.check()?;
         Ok(config)
     }
@@ -426,6 +400,20 @@ mod tests {
     #[test]
     fn what_is_not_known_is_an_error() {
         assert!(parsed("[admin]\nconnections = 0\n", &[]).is_err());
+        let token = |more: &str| {
+            let sha256 = "0".repeat(64);
+            parsed(&format!("[admin]\ntokens = [{{name = \"a\", sha256 = \"{sha256}\"{more}}}]\n"), &[])
+        };
+        assert!(
+            token("").is_ok() && token(", role = \"auditor\", tenants = [\"acme\"], geos = [\"eu\"]").is_ok()
+        );
+        for wrong in [", role = \"root\"", ", tenants = [\"acme\"]", ", role = \"auditor\", geos = [\"a b\"]"]
+        {
+            assert!(token(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["who = [\"eve\"]", "max = \"0s\"", "max = \"25h\""] {
+            assert!(parsed(&format!("[break_glass]\n{wrong}\n"), &[]).is_err(), "{wrong}");
+        }
         assert!(parsed("[listen]\nadmn = \"0.0.0.0:1\"\n", &[]).is_err());
         assert!(parsed("", &[("CHANCERY__LISTEN__ADMN", "0.0.0.0:1")]).is_err());
         assert!(parsed("", &[("CHANCERY__", "x")]).is_err());
@@ -479,6 +467,8 @@ mod tests {
         let source = [
             include_str!("config.rs"),
             include_str!("config/rollout.rs"),
+            include_str!("config/admin.rs"),
+            include_str!("config/break_glass.rs"),
             include_str!("upstream.rs"),
             include_str!("approval.rs"),
         ]

@@ -441,8 +441,8 @@ impl Shared {
         judged: &Judgement,
     ) -> Result<(), ChangeError> {
         let base = &lines.head;
-        let changes = audit::changes(base, written);
         let head = plan.after(base.head);
+        let changes = audit::changes(base, written, head.revision);
         let told = plan.approves.as_ref().map_or_else(|| act.clone(), |proposal| proposal.told(act));
         let events = audit::events(&told, &changes, head.revision, now);
         let keys = self.ring.seal(&plan.keys)?;

@@ -35,6 +35,7 @@ use crate::api::sync::SyncService;
 use crate::ca::Authority;
 use crate::checkpoints::{self, Checkpoints};
 use crate::config::Config;
+use crate::elevations::Elevations;
 use crate::enrolment::Enrolment;
 use crate::lock::DirLock;
 use crate::nodes::NodeRegistry;
@@ -108,6 +109,9 @@ impl ControlPlane {
         let enrolment = Enrolment::open(publisher.store().clone(), admission.clone(), issuer).await?;
         let admin = Admin::new(publisher.clone(), authenticator, nodes.clone()).enrolling(enrolment.clone());
         let admin = admin.rolling_out(config.rollout.clone());
+        let elevations = Elevations::open(&publisher, &config.break_glass).await?;
+        tasks.spawn(elevations.clone().run(stop.clone()));
+        let admin = admin.breaking_glass(elevations);
         let conducted = rollout::run(publisher.clone(), nodes.clone(), config.rollout.clone(), stop.clone());
         tasks.spawn(conducted);
 

@@ -8,6 +8,7 @@ mod between;
 mod checkpoints;
 mod commit;
 mod drains;
+mod elevations;
 mod enrolment;
 mod history;
 mod kills;
@@ -37,6 +38,7 @@ pub use between::{Place, Touch, Version};
 pub use checkpoints::{AuditKeyRow, CheckpointRow};
 pub use commit::{Batch, Written};
 pub use drains::DrainRow;
+pub use elevations::ElevationRow;
 pub use enrolment::{EnrolmentRow, RevokedRow};
 pub use history::{ChangeRow, RevisionRow, ScopeRow};
 pub use kills::{KillChange, KillRow};
@@ -56,7 +58,7 @@ pub(crate) use trouble::is_full;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 18] = [
+const MIGRATIONS: [(i64, &str, &str); 19] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
@@ -75,6 +77,7 @@ const MIGRATIONS: [(i64, &str, &str); 18] = [
     (16, "revision proposals", include_str!("../migrations/sqlite/0016_revision_proposals.sql")),
     (19, "decision segments", include_str!("../migrations/sqlite/0019_decision_segments.sql")),
     (20, "lifted kills", include_str!("../migrations/sqlite/0020_lifted_kills.sql")),
+    (21, "elevations", include_str!("../migrations/sqlite/0021_elevations.sql")),
 ];
 
 /// Why the store did not do it.

@@ -44,6 +44,10 @@ pub struct Metrics {
     pub encoded: Counter<u64, AtomicU64>,
     /// `chancery_control_answers_ignored_total`: answers of nodes to snapshots that were not sent, or were answered, since the start.
     pub ignored: Counter<u64, AtomicU64>,
+    /// `chancery_control_elevations`: rights that somebody has taken for a while and not given back.
+    pub elevations: Gauge<i64, AtomicI64>,
+    /// `chancery_control_elevations_begun_total`: how often somebody took them since the start.
+    pub elevated: Counter<u64, AtomicU64>,
     /// `chancery_control_publish_duration_seconds`: from the turn to write until it is seen.
     pub duration: Histogram,
     certificates: Family<Named, Gauge<i64, AtomicI64>>,
@@ -68,6 +72,14 @@ impl Default for Metrics {
         let ignored = Counter::default();
         let help = "Answers of nodes to snapshots that were not sent, or were answered, since the start";
         registry.register("answers_ignored", help, ignored.clone());
+        let (elevations, elevated) = (Gauge::default(), Counter::default());
+        let help = "Rights that somebody has taken for a while and not given back";
+        registry.register("elevations", help, elevations.clone());
+        registry.register(
+            "elevations_begun",
+            "How often somebody took them since the start",
+            elevated.clone(),
+        );
         registry.register_with_unit(
             "publish_duration",
             "From the turn to write until it is seen",
@@ -97,6 +109,8 @@ impl Default for Metrics {
             refusals,
             encoded,
             ignored,
+            elevations,
+            elevated,
             duration,
             certificates,
             nodes,

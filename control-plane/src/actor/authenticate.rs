@@ -6,20 +6,47 @@ use proto::status::Refusal;
 use subtle::ConstantTimeEq as _;
 use tonic::metadata::MetadataMap;
 
-use super::Actor;
+use super::{Actor, Scope};
 use crate::clock;
 use crate::govern::keys::{PREFIX, presented};
 use crate::publish::Publisher;
 use crate::registry::sha256;
 use crate::store::Digest;
 
-/// A platform admin token as it is configured: its name, for the audit log, and its SHA-256.
+/// A platform admin token as it is configured: its name, for the audit log, its SHA-256, and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenDigest {
     /// Its name.
     pub name: String,
     /// SHA-256 of the token.
     pub digest: Digest,
+    /// What its holder may do.
+    pub role: Role,
+}
+
+/// What the holder of a platform token may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Look at what is in a scope.
+    Auditor(Scope),
+}
+
+impl TokenDigest {
+    /// An administrator's.
+    pub fn of_admin(name: &str, digest: Digest) -> Self {
+        Self { name: name.to_owned(), digest, role: Role::Admin }
+    }
+
+    /// Who holds it.
+    fn actor(&self) -> Actor {
+        let name = self.name.clone();
+        match &self.role {
+            Role::Admin => Actor::Platform(name),
+            Role::Auditor(scope) => Actor::Auditor { name, scope: scope.clone() },
+        }
+    }
 }
 
 /// SHA-256 of a platform admin token.
@@ -40,6 +67,11 @@ impl Authenticator {
         Self { publisher, tokens }
     }
 
+    /// The platform's own tokens.
+    pub(crate) fn tokens(&self) -> &[TokenDigest] {
+        &self.tokens
+    }
+
     /// Who calls with this metadata; says only what kind of credential is wrong, never whose.
     pub fn actor(&self, metadata: &MetadataMap) -> Result<Actor, Refusal> {
         let Some(token) = bearer(metadata) else {
@@ -58,7 +90,7 @@ impl Authenticator {
             .tokens
             .iter()
             .fold(None, |found, known| if known.digest.ct_eq(&digest).into() { Some(known) } else { found });
-        found.map(|known| Actor::Platform(known.name.clone())).ok_or_else(invalid)
+        found.map(TokenDigest::actor).ok_or_else(invalid)
     }
 
     fn key(&self, key: &str) -> Result<Actor, Refusal> {

@@ -20,6 +20,15 @@ impl Published {
     pub fn permits_plural(&self, actor: &Actor, action: Action, plural: &str, tenant: Option<&Name>) -> bool {
         match actor {
             Actor::Platform(_) => true,
+            Actor::Auditor { scope, .. } => scope.permits(action, plural, tenant),
+            Actor::Elevated { holder, .. } => match holder.scope() {
+                // The platform's own is nobody's who is narrowed to tenants.
+                Some(scope) if !scope.tenants.is_empty() => {
+                    scope.permits(action, plural, tenant)
+                        || tenant.is_some_and(|tenant| scope.has_tenant(tenant))
+                }
+                _ => true,
+            },
             Actor::Principal { tenant: own, principal, .. } => {
                 let caller = Id::of(own.clone(), principal.clone());
                 let domain = tenant.map_or(Domain::Platform, |tenant| Domain::Tenant(tenant.clone()));
@@ -69,9 +78,14 @@ impl Published {
 }
 
 fn refusal(actor: &Actor, action: Action, plural: &str, tenant: Option<&Name>) -> Refusal {
-    match (actor, tenant) {
-        (Actor::Principal { tenant: own, .. }, Some(tenant)) if own != tenant => absent(),
-        _ => Refusal::new(
+    let is_hidden = match (actor, tenant) {
+        (Actor::Principal { tenant: own, .. }, Some(tenant)) => own != tenant,
+        (_, Some(tenant)) => actor.scope().is_some_and(|scope| !scope.has_tenant(tenant)),
+        (_, None) => false,
+    };
+    match is_hidden {
+        true => absent(),
+        false => Refusal::new(
             ErrorCode::PermissionDenied,
             format!("no grant allows `{action}` on `{plural}` here"),
         ),

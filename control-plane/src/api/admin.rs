@@ -3,14 +3,18 @@
 //! Law: every call is authenticated, then authorised by Casbin in the domain of what it is about, and every write is one
 //! publication. A stranger is refused before anything of their message is read. Absent on purpose: REST, which calls these.
 
+mod administrators;
 mod as_of;
 mod audit;
 mod call;
 mod decisions;
 mod drains;
+mod elevations;
+mod export;
 mod history;
 mod keys;
 mod kills;
+mod marked;
 mod mask;
 mod nodes;
 mod page;
@@ -21,12 +25,15 @@ mod rollouts;
 mod services;
 mod standard;
 mod tokens;
+mod warnings;
 
+use proto::admin::administrators_service_server::AdministratorsServiceServer;
 use proto::admin::audit_checkpoints_service_server::AuditCheckpointsServiceServer;
 use proto::admin::audit_keys_service_server::AuditKeysServiceServer;
 use proto::admin::audit_leaves_service_server::AuditLeavesServiceServer;
 use proto::admin::audit_service_server::AuditServiceServer;
 use proto::admin::decision_segments_service_server::DecisionSegmentsServiceServer;
+use proto::admin::elevations_service_server::ElevationsServiceServer;
 use proto::admin::endpoints_service_server::EndpointsServiceServer;
 use proto::admin::enrolment_tokens_service_server::EnrolmentTokensServiceServer;
 use proto::admin::grants_service_server::GrantsServiceServer;
@@ -59,6 +66,7 @@ use tonic::{Request, Status};
 use crate::actor::Authenticator;
 use crate::checkpoints::Checkpoints;
 use crate::config::RolloutConfig;
+use crate::elevations::Elevations;
 use crate::enrolment::Enrolment;
 use crate::history::Past;
 use crate::nodes::NodeRegistry;
@@ -73,6 +81,7 @@ pub struct Admin {
     authenticator: Authenticator,
     nodes: NodeRegistry,
     enrolment: Option<Enrolment>,
+    elevations: Option<Elevations>,
     rollouts: RolloutConfig,
     checkpoints: Option<Checkpoints>,
     past: Past,
@@ -91,6 +100,7 @@ impl Admin {
             authenticator,
             nodes,
             enrolment: None,
+            elevations: None,
             rollouts,
             checkpoints: None,
             past: Past::default(),
@@ -101,6 +111,11 @@ impl Admin {
     /// The same, which makes tokens for nodes too.
     pub fn enrolling(self, enrolment: Enrolment) -> Self {
         Self { enrolment: Some(enrolment), ..self }
+    }
+
+    /// The same, where rights can be taken for a while.
+    pub fn breaking_glass(self, elevations: Elevations) -> Self {
+        Self { elevations: Some(elevations), ..self }
     }
 
     /// The same, whose rollouts go by these stages.
@@ -158,6 +173,8 @@ impl Admin {
             NodesServiceServer,
             EnrolmentTokensServiceServer,
             PolicyServiceServer,
+            ElevationsServiceServer,
+            AdministratorsServiceServer,
         )
     }
 }

@@ -1,25 +1,35 @@
-//! Audit events of acts: who, what, on which resources, with the digests before and after.
+//! Audit events of acts: who, what, on which resources, with the digests before and after and what differs.
 
 use policy_engine::vocabulary::{Id, Kind, Name};
-use proto::admin::{AuditEvent, AuditedChange};
+use proto::admin::{AuditEvent, AuditedChange, AuditedExport};
 use proto::name;
 
 use super::Published;
 use crate::act::{Act, encoded};
-use crate::registry::hex;
+use crate::patch::Room;
+use crate::registry::{Stored, hex};
 use crate::store::{Event, Written};
 
 /// Changes one event names at most; an act with more is logged as several.
 const CHANGES: usize = 1_000;
 
-/// What an act did to each resource, in the order of names.
-pub(super) fn changes(base: &Published, written: &[Written]) -> Vec<AuditedChange> {
-    let mut all: Vec<AuditedChange> = written.iter().filter_map(|w| change(base, w)).collect();
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    all
+/// What an act that makes a revision did to each resource, in the order of names.
+pub(super) fn changes(base: &Published, written: &[Written], revision: i64) -> Vec<AuditedChange> {
+    let mut all: Vec<_> = written.iter().filter_map(|written| change(base, written)).collect();
+    all.sort_by(|(a, ..), (b, ..)| a.name.cmp(&b.name));
+    for part in all.chunks_mut(CHANGES) {
+        let mut room = Room::new((base.head.revision, revision));
+        for (change, kind, (before, after)) in part {
+            room.fill(change, *kind, (before.map(|stored| stored.bytes.as_ref()), *after));
+        }
+    }
+    all.into_iter().map(|(change, ..)| change).collect()
 }
 
-fn change(base: &Published, written: &Written) -> Option<AuditedChange> {
+/// A version of a resource before, and one after.
+type Versions<'a> = (Option<&'a Stored>, Option<&'a [u8]>);
+
+fn change<'a>(base: &'a Published, written: &'a Written) -> Option<(AuditedChange, Kind, Versions<'a>)> {
     let kind: Kind = written.kind.parse().ok()?;
     let id = Id { tenant: Name::new(&written.tenant).ok(), name: Name::new(&written.name).ok()? };
     let before = base.registry.get(kind, &id);
@@ -28,12 +38,15 @@ fn change(base: &Published, written: &Written) -> Option<AuditedChange> {
         (true, true) => "updated",
         (true, false) => "deleted",
     };
-    Some(AuditedChange {
+    let told = AuditedChange {
         name: name::format(kind, &id),
         change: change.to_owned(),
         before_digest: before.map(|stored| hex(&stored.digest)).unwrap_or_default(),
         after_digest: written.after.as_ref().map(|(digest, _)| hex(digest)).unwrap_or_default(),
-    })
+        ..AuditedChange::default()
+    };
+    let after = written.after.as_ref().map(|(_, bytes)| bytes.as_ref());
+    Some((told, kind, (before.map(AsRef::as_ref), after)))
 }
 
 /// The events of an act that published a revision; one, where it changed no resource.
@@ -68,6 +81,14 @@ pub(super) fn unpublished<'a>(act: &'a Act, outcome: &'a str, (now, unlogged): (
         revision: 0,
         body: Box::new(move |seq| encoded(AuditEvent { unlogged, ..act.event(outcome, 0, now) }, seq)),
     }
+}
+
+/// The event of an act that hands out what is in a log.
+pub(super) fn exported<'a>(act: &'a Act, export: &'a AuditedExport, now: i64) -> Event<'a> {
+    let body = Box::new(move |seq| {
+        encoded(AuditEvent { export: Some(export.clone()), ..act.event("ok", 0, now) }, seq)
+    });
+    Event { created_at: now, revision: 0, body }
 }
 
 /// The event of an act that was done and published nothing.

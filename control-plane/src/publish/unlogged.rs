@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use proto::admin::AuditedExport;
 
 use super::{Act, Publisher, audit};
 use crate::allowance::{Allowance, Terms};
@@ -82,6 +83,14 @@ impl Publisher {
     pub async fn log_read(&self, act: &Act) -> Result<(), ChangeError> {
         let Some(unlogged) = self.shared.reads.admit(&act.actor, Instant::now()) else { return Ok(()) };
         Ok(self.shared.store.log(&audit::unpublished(act, "ok", (clock::now(), unlogged))).await?)
+    }
+
+    /// Logs what of a log is handed out, each time: of what leaves the house nothing is only counted.
+    ///
+    /// # Errors
+    /// The store can't take it.
+    pub async fn log_export(&self, act: &Act, export: &AuditedExport) -> Result<(), ChangeError> {
+        Ok(self.shared.store.log(&audit::exported(act, export, clock::now())).await?)
     }
 }
 

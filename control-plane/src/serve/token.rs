@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use policy_engine::vocabulary::Name;
 use zeroize::Zeroizing;
 
-use crate::actor::{TokenDigest, token_digest};
-use crate::config::{AdminConfig, AdminToken};
+use crate::actor::{Role, Scope, TokenDigest, token_digest};
+use crate::config::{AdminConfig, AdminRole, AdminToken};
 use crate::private;
 use crate::registry::hex;
 use crate::seal::{random, write_private};
@@ -18,18 +19,19 @@ const MADE_HERE: &str = "root";
 /// The file of the token that is made here.
 const TOKEN: &str = "admin.token";
 
-/// The tokens that are configured; where none is, the one of this directory, made if it is not there.
+/// The tokens that are configured, and, where none of them is an administrator's, the one of this directory, made if it is not there.
 pub(super) fn configured(config: &AdminConfig, own: &Path) -> anyhow::Result<Vec<TokenDigest>> {
     let path = own.join(TOKEN);
-    if config.tokens.is_empty() {
+    let mut tokens = config.tokens.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    if tokens.iter().all(|token| token.role != Role::Admin) {
         let digest = made_here(own)?;
         if !opens(&path, &digest) {
             tracing::warn!(path = %path.display(), "the file does not hold the admin token that counts, by its digest beside it: put the \
                 token back, or move both files away and start again, and a new one is made");
         }
-        return Ok(vec![TokenDigest { name: MADE_HERE.to_owned(), digest }]);
+        tokens.push(TokenDigest::of_admin(MADE_HERE, digest));
+        return Ok(tokens);
     }
-    let tokens = config.tokens.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
     if is_idle(&path, &tokens) {
         tracing::info!(path = %path.display(), "the admin token in this file opens nothing: the tokens of `admin.tokens` count in its place");
     }
@@ -53,7 +55,14 @@ fn read(token: &AdminToken) -> anyhow::Result<TokenDigest> {
     let digest = unhex(&token.sha256).with_context(|| {
         format!("the digest of the admin token `{}` is not 64 hexadecimal digits", token.name)
     })?;
-    Ok(TokenDigest { name: token.name.clone(), digest })
+    let names = |all: &[String]| all.iter().map(|name| Ok(Name::new(name)?)).collect::<anyhow::Result<_>>();
+    let role = match token.role {
+        AdminRole::Admin => Role::Admin,
+        AdminRole::Auditor => {
+            Role::Auditor(Scope { tenants: names(&token.tenants)?, geos: names(&token.geos)? })
+        }
+    };
+    Ok(TokenDigest { name: token.name.clone(), digest, role })
 }
 
 /// The digest is what lasts: the operator may take the token's own file away.
@@ -129,13 +138,36 @@ mod tests {
         assert_eq!((token.len(), token_digest(&token)), (64, first[0].digest));
         std::fs::remove_file(dir.path().join("admin.token")).unwrap();
         assert_eq!(configured(&config, dir.path()).unwrap(), first);
-        let given = AdminToken { name: "ops".into(), sha256: hex(&token_digest("x")) };
+        let given =
+            AdminToken { name: "ops".into(), sha256: hex(&token_digest("x")), ..AdminToken::default() };
         let config = AdminConfig { tokens: vec![given.clone()], ..config };
         assert_eq!(configured(&config, dir.path()).unwrap()[0].digest, token_digest("x"));
         for bad in ["", "xy", "00", &"z".repeat(64), &"é".repeat(32)] {
             let bad = AdminToken { sha256: bad.to_owned(), ..given.clone() };
             assert!(read(&bad).is_err());
         }
+    }
+
+    #[test]
+    fn auditors_alone_leave_the_token_that_is_made_here() {
+        let dir = tempfile::tempdir().unwrap();
+        let sha256 = hex(&token_digest("x"));
+        let role = AdminRole::Auditor;
+        let eve = AdminToken {
+            name: "eve".into(),
+            sha256,
+            role,
+            tenants: vec!["acme".into()],
+            ..AdminToken::default()
+        };
+        let config = AdminConfig { tokens: vec![eve.clone()], ..AdminConfig::default() };
+        let known = configured(&config, dir.path()).unwrap();
+        assert_eq!(known.iter().map(|token| token.name.as_str()).collect::<Vec<_>>(), ["eve", MADE_HERE]);
+        assert!(matches!(&known[0].role, Role::Auditor(scope) if scope.tenants.len() == 1));
+        assert!(dir.path().join(TOKEN).exists());
+        let ops = AdminToken { name: "ops".into(), sha256: hex(&token_digest("y")), ..AdminToken::default() };
+        let config = AdminConfig { tokens: vec![eve, ops], ..config };
+        assert_eq!(configured(&config, dir.path()).unwrap().len(), 2);
     }
 
     #[test]
@@ -169,7 +201,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(TOKEN);
         let digest = configured(&AdminConfig::default(), dir.path()).unwrap()[0].digest;
-        let of = |digest| [TokenDigest { name: "ops".to_owned(), digest }];
+        let of = |digest| [TokenDigest::of_admin("ops", digest)];
         assert!(opens(&path, &digest) && !is_idle(&path, &of(digest)) && is_idle(&path, &of([0; 32])));
         let token = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{token}\n")).unwrap();

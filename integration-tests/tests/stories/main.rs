@@ -32,6 +32,8 @@ mod away;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod break_glass;
+#[cfg(test)]
 mod bucket;
 #[cfg(test)]
 mod change;
@@ -70,6 +72,8 @@ mod operators;
 mod overlay;
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod platform_auditor;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]

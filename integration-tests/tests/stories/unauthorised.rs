@@ -97,18 +97,20 @@ fn named(service: &str) -> &'static str {
         "EnrolmentTokensService" => "enrolmentTokens/x",
         "RolloutsService" => "rollouts/1",
         "ProposalsService" => "proposals/1",
+        "ElevationsService" => "elevations/1",
         "NodesService"
         | "PolicyService"
         | "HistoryService"
         | "AuditLeavesService"
         | "AuditKeysService"
+        | "AdministratorsService"
         | "DecisionSegmentsService" => "",
         other => panic!("a service that no story knows: {other}"),
     }
 }
 
 /// A body that says what must be known before anybody can be asked about it.
-fn body_of(rpc: &str) -> Value {
+pub(crate) fn body_of(rpc: &str) -> Value {
     match rpc.rsplit('/').next() {
         Some("CreateKey") => {
             json!({"spec": {"tenant": "acme", "principal": "ada@example.org", "team": "research"}})
@@ -125,7 +127,7 @@ fn body_of(rpc: &str) -> Value {
 }
 
 /// The parameter that chooses the id of what is made, where an RPC has one.
-fn chosen_id(caller: &Anything, rpc: &str) -> String {
+pub(crate) fn chosen_id(caller: &Anything, rpc: &str) -> String {
     let method = caller.declared(ADMIN).into_iter().find(|method| name_of(method) == rpc).unwrap();
     let id = method.input().fields().find(|field| field.name().ends_with("_id"));
     id.map_or(String::new(), |id| format!("?{}=x", id.json_name()))

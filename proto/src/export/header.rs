@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 /// What the first line names as the form of the file. Other records that are verified alike have another.
 pub const FORMAT: &str = "chancery-audit-export";
 
-/// The version of the form that is written and read here.
-pub const VERSION: u32 = 1;
+/// The version of the form that is written here.
+pub const VERSION: u32 = 2;
+
+/// The first of the versions that are read. What version 1 has not is empty in it: differences, elevations, and what was handed out.
+pub(super) const EARLIEST: u32 = 1;
 
 /// How an export is spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub enum Form {
     Jsonl,
     /// A row of comma-separated values each, for spreadsheets.
     Csv,
+    /// The same, as version 1 had it: without the columns that came after it. It is read, and not written.
+    EarlierCsv,
 }
 
 /// The first line.

@@ -5,7 +5,7 @@
 use prost_types::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::admin::{AuditEvent, AuditedChange};
+use crate::admin::{AuditEvent, AuditedChange, AuditedExport};
 
 /// An event as JSON.
 pub fn readable(event: &AuditEvent) -> impl Serialize + '_ {
@@ -53,6 +53,10 @@ pub(super) struct Readable<'a> {
     client: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     approvals: &'a [String],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    elevation: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    export: Option<Export<'a>>,
 }
 
 #[derive(Serialize)]
@@ -66,6 +70,24 @@ struct Change<'a> {
     before_digest: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     after_digest: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    diff: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    diff_left_out: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Export<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    log: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    filter: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    first: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    last: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    count: i64,
 }
 
 fn is_zero(number: &i64) -> bool {
@@ -102,6 +124,8 @@ impl<'a> Readable<'a> {
             source,
             client,
             approvals,
+            elevation,
+            export,
         } = event;
         Self {
             name,
@@ -123,13 +147,22 @@ impl<'a> Readable<'a> {
             source,
             client,
             approvals,
+            elevation,
+            export: export.as_ref().map(Export::of),
         }
     }
 }
 
 impl<'a> Change<'a> {
     fn of(change: &'a AuditedChange) -> Self {
-        let AuditedChange { name, change, before_digest, after_digest } = change;
-        Self { name, change, before_digest, after_digest }
+        let AuditedChange { name, change, before_digest, after_digest, diff, diff_left_out } = change;
+        Self { name, change, before_digest, after_digest, diff, diff_left_out }
+    }
+}
+
+impl<'a> Export<'a> {
+    pub(super) fn of(export: &'a AuditedExport) -> Self {
+        let AuditedExport { log, filter, first, last, count } = export;
+        Self { log, filter, first: *first, last: *last, count: *count }
     }
 }

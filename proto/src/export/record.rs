@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::csv::{cells, inert, row};
 use super::header::{End, Form, Header};
-use super::readable::Readable;
+use super::readable::{Export, Readable};
 use crate::admin::{AuditEvent, AuditLeaf};
 use crate::tree::Hash;
 
@@ -55,7 +55,7 @@ pub(super) enum Record<'a> {
 pub struct Unreadable(pub(super) String);
 
 /// What a row has, in its order; the first row of a file.
-pub(super) const COLUMNS: [&str; 23] = [
+pub(super) const COLUMNS: [&str; 26] = [
     "sequence",
     "createTime",
     "actor",
@@ -74,12 +74,39 @@ pub(super) const COLUMNS: [&str; 23] = [
     "source",
     "client",
     "approvals",
+    "elevation",
+    "export",
+    "diff",
     BODY,
     "prevHash",
     "hash",
     "after",
     "inclusion",
 ];
+
+/// Those of them that version 1 did not have.
+const LATER: [&str; 3] = ["elevation", "export", "diff"];
+
+/// What a row of a form has, in its order.
+pub(super) fn columns(form: Form) -> impl Iterator<Item = &'static str> {
+    COLUMNS.into_iter().filter(move |column| !is_left_out(form, column))
+}
+
+fn is_left_out(form: Form, column: &str) -> bool {
+    form == Form::EarlierCsv && LATER.contains(&column)
+}
+
+/// What differs of each thing that was changed, for a cell.
+fn diffs(event: &AuditEvent) -> String {
+    let told = event.changes.iter().filter_map(|change| {
+        match (change.diff.as_str(), change.diff_left_out.as_str()) {
+            ("", "") => None,
+            ("", why) => Some(format!("{} left out: {why}", change.name)),
+            (diff, _) => Some(format!("{} {diff}", change.name)),
+        }
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
 
 const BODY: &str = "body";
 
@@ -135,7 +162,9 @@ pub(super) fn header(form: Form, header: &Header) -> serde_json::Result<String> 
     let json = serde_json::to_string(header)?;
     Ok(match form {
         Form::Jsonl => format!("{json}\n"),
-        Form::Csv => format!("{}\n{}\n", row(COLUMNS), aside(HEADER_ROW, &json)),
+        Form::Csv | Form::EarlierCsv => {
+            format!("{}\n{}\n", row(columns(form)), aside(form, HEADER_ROW, &json))
+        }
     })
 }
 
@@ -159,9 +188,9 @@ pub(super) fn event(
             };
             serde_json::to_string(&printed)?
         }
-        Form::Csv => {
+        Form::Csv | Form::EarlierCsv => {
             let changes = event.changes.iter().map(|change| format!("{} {}", change.change, change.name));
-            let cells: [String; 23] = [
+            let cells: [String; COLUMNS.len()] = [
                 leaf.sequence.to_string(),
                 event.create_time.as_ref().map(ToString::to_string).unwrap_or_default(),
                 inert(&event.actor),
@@ -180,13 +209,25 @@ pub(super) fn event(
                 inert(&event.source),
                 inert(&event.client),
                 inert(&event.approvals.join("; ")),
+                inert(&event.elevation),
+                inert(
+                    &event
+                        .export
+                        .as_ref()
+                        .map(Export::of)
+                        .map_or(Ok(String::new()), |e| serde_json::to_string(&e))?,
+                ),
+                inert(&diffs(event)),
                 STANDARD.encode(&leaf.body),
                 hex(&leaf.prev_hash),
                 hex(&leaf.hash),
                 after.map(|after| after.to_string()).unwrap_or_default(),
                 after.map(|_| hashes().collect::<Vec<_>>().join(" ")).unwrap_or_default(),
             ];
-            row(cells.iter().map(String::as_str))
+            let has = |(place, _): &(usize, &String)| {
+                COLUMNS.get(*place).is_some_and(|name| !is_left_out(form, name))
+            };
+            row(cells.iter().enumerate().filter(has).map(|(_, cell)| cell.as_str()))
         }
     })
 }
@@ -196,14 +237,14 @@ pub(super) fn end(form: Form, end: &End) -> serde_json::Result<String> {
     let json = serde_json::to_string(&Ended { end: end.clone() })?;
     Ok(match form {
         Form::Jsonl => json,
-        Form::Csv => aside(END_ROW, &json),
+        Form::Csv | Form::EarlierCsv => aside(form, END_ROW, &json),
     })
 }
 
 /// A row that is no event's.
-fn aside(what: &str, json: &str) -> String {
+fn aside(form: Form, what: &str, json: &str) -> String {
     let body = STANDARD.encode(json);
-    row(COLUMNS.iter().enumerate().map(|(place, column)| match (place, *column) {
+    row(columns(form).enumerate().map(|(place, column)| match (place, column) {
         (0, _) => what,
         (_, BODY) => &body,
         _ => "",
@@ -229,7 +270,7 @@ pub(super) fn read_header(form: Form, line: &str) -> Result<Header, Unreadable> 
 pub(super) fn read(form: Form, line: &str) -> Result<Record<'_>, Unreadable> {
     let is_end = match form {
         Form::Jsonl => line.starts_with(END),
-        Form::Csv => line.starts_with(&format!("\"{END_ROW}\"")),
+        Form::Csv | Form::EarlierCsv => line.starts_with(&format!("\"{END_ROW}\"")),
     };
     if is_end {
         let Ended { end: read } = of(form, line, END_ROW)?;
@@ -240,7 +281,7 @@ pub(super) fn read(form: Form, line: &str) -> Result<Record<'_>, Unreadable> {
     }
     let (leaf, after) = match form {
         Form::Jsonl => spelled(line)?,
-        Form::Csv => in_cells(line)?,
+        Form::Csv | Form::EarlierCsv => in_cells(form, line)?,
     };
     Ok(Record::Event(Entry { leaf, after, line, form }))
 }
@@ -249,9 +290,9 @@ fn of<T: DeserializeOwned>(form: Form, line: &str, what: &str) -> Result<T, Unre
     let no = |error: serde_json::Error| Unreadable(format!("the {what} does not read: {error}"));
     match form {
         Form::Jsonl => serde_json::from_str(line).map_err(no),
-        Form::Csv => {
+        Form::Csv | Form::EarlierCsv => {
             let cells = cells(line).ok_or_else(|| Unreadable("it is no row of quoted cells".to_owned()))?;
-            let body = cells.get(COLUMNS.iter().position(|column| *column == BODY).unwrap_or_default());
+            let body = cells.get(columns(form).position(|column| column == BODY).unwrap_or_default());
             serde_json::from_slice(&base64(body.map(String::as_str).unwrap_or_default())?).map_err(no)
         }
     }
@@ -272,14 +313,15 @@ fn spelled(line: &str) -> Result<(Leaf, Option<u64>), Unreadable> {
     Ok((leaf, after))
 }
 
-fn in_cells(line: &str) -> Result<(Leaf, Option<u64>), Unreadable> {
+fn in_cells(form: Form, line: &str) -> Result<(Leaf, Option<u64>), Unreadable> {
     let no = |what: &str| Unreadable(what.to_owned());
     let cells = cells(line).ok_or_else(|| no("it is no row of quoted cells"))?;
-    if cells.len() != COLUMNS.len() {
-        return Err(Unreadable(format!("it has {} cells, not {}", cells.len(), COLUMNS.len())));
+    let due = columns(form).count();
+    if cells.len() != due {
+        return Err(Unreadable(format!("it has {} cells, not {due}", cells.len())));
     }
     let cell = |name: &str| {
-        let place = COLUMNS.iter().position(|column| *column == name);
+        let place = columns(form).position(|column| column == name);
         place.and_then(|place| cells.get(place)).map(String::as_str).unwrap_or_default()
     };
     let sequence = cell("sequence").parse().map_err(|_| no("its sequence is no number"))?;
@@ -324,7 +366,7 @@ impl Entry<'_> {
         }
         let named = match self.form {
             Form::Jsonl => in_fields(self.line, &printed),
-            Form::Csv => in_columns(self.line, &printed),
+            form => in_columns(form, self.line, &printed),
         };
         let told = named.map(|(field, said, true_)| format!("`{field}` says {said}, the body {true_}"));
         Some(told.unwrap_or_else(|| "it is spelled otherwise than exports are".to_owned()))
@@ -345,11 +387,11 @@ fn in_fields(line: &str, printed: &str) -> Option<(String, String, String)> {
     Some((format!("event.{field}"), short(said.get(field)), short(is.get(field))))
 }
 
-fn in_columns(line: &str, printed: &str) -> Option<(String, String, String)> {
+fn in_columns(form: Form, line: &str, printed: &str) -> Option<(String, String, String)> {
     let (said, is) = (cells(line)?, cells(printed)?);
-    let mut columns = COLUMNS.iter().zip(said.into_iter().zip(is));
+    let mut columns = columns(form).zip(said.into_iter().zip(is));
     let (column, (said, is)) = columns.find(|(_, (said, is))| said != is)?;
-    Some(((*column).to_owned(), short(Some(&said.into())), short(Some(&is.into()))))
+    Some((column.to_owned(), short(Some(&said.into())), short(Some(&is.into()))))
 }
 
 /// A value, cut short.

@@ -161,7 +161,7 @@ fn what_is_no_export_is_told_as_what_it_is() {
         ("\n", Kind::NotAnExport, 1),
         ("{}\n", Kind::NotAnExport, 1),
         ("{\"format\":\"chancery-decision-segment\",\"version\":1}\n", Kind::NotAnExport, 1),
-        ("{\"format\":\"chancery-audit-export\",\"version\":2}\n", Kind::NotAnExport, 1),
+        ("{\"format\":\"chancery-audit-export\",\"version\":3}\n", Kind::NotAnExport, 1),
         ("{\"format\":\"chancery-audit-export\",\"version\":1}\n", Kind::Invalid, 1),
         ("{\"format\":\"chancery-audit-export\",\n", Kind::Invalid, 1),
         ("apiVersion: chancery/v1\n", Kind::NotAnExport, 1),
@@ -262,4 +262,30 @@ proptest! {
             prop_assert_eq!(report(&file).faults, Vec::new());
         }
     }
+}
+
+#[test]
+fn what_an_earlier_build_exported_is_valid_still() {
+    let earlier = |name: &str| {
+        [
+            ("whole.jsonl", include_str!("tests/earlier/whole.jsonl")),
+            ("whole.csv", include_str!("tests/earlier/whole.csv")),
+            ("some.jsonl", include_str!("tests/earlier/some.jsonl")),
+            ("some.csv", include_str!("tests/earlier/some.csv")),
+        ]
+        .into_iter()
+        .find_map(|(known, text)| (known == name).then_some(text))
+        .unwrap()
+    };
+    for (name, events) in [("whole.jsonl", 3), ("whole.csv", 3), ("some.jsonl", 2), ("some.csv", 2)] {
+        let found = report(earlier(name).as_bytes());
+        assert_eq!((found.faults.as_slice(), found.events), (&[][..], events), "{name}");
+        let changed = earlier(name).replacen("CHG-1", "CHG-2", 1);
+        assert_eq!(report(changed.as_bytes()).verdict(), Some(Kind::Invalid), "{name}");
+    }
+    // The columns are of the version, and of no other.
+    let now = String::from_utf8(Given::log(1).whole(Form::Csv)).unwrap();
+    let (columns, _) = now.split_once('\n').unwrap();
+    let (_, rows) = earlier("whole.csv").split_once('\n').unwrap();
+    assert_eq!(report(format!("{columns}\n{rows}").as_bytes()).verdict(), Some(Kind::Invalid));
 }

@@ -5,10 +5,10 @@ use std::io::{self, BufRead};
 use super::csv::row;
 use super::examine::Examined;
 use super::fault::{Fault, Kind, Report};
-use super::header::{FORMAT, Form, Header, VERSION};
+use super::header::{EARLIEST, FORMAT, Form, Header, VERSION};
 use super::keys::Trust;
 use super::lines::{LONGEST, Lines, Shape};
-use super::record::{COLUMNS, Record, named, read, read_header};
+use super::record::{Record, columns, named, read, read_header};
 
 /// How an export of lines of JSON begins.
 const BEGINNING: &[u8] = b"{\"format\":\"chancery-audit-export\"";
@@ -82,16 +82,21 @@ fn begun<R: BufRead>(lines: &mut Lines<R>) -> io::Result<Result<(Form, Header), 
     let Some(shape) = lines.next()? else {
         return Ok(Err(Fault::at(Kind::Empty, 1, None, "the file is empty")));
     };
-    let columns = row(COLUMNS);
-    let (is_lines, is_rows) = (begins(lines.text(), BEGINNING), begins(lines.text(), columns.as_bytes()));
-    match shape {
+    let forms = [Form::Csv, Form::EarlierCsv].map(|form| (form, row(columns(form))));
+    let is_rows = forms.iter().any(|(_, columns)| begins(lines.text(), columns.as_bytes()));
+    let is_lines = begins(lines.text(), BEGINNING);
+    let form = forms.iter().find(|(_, columns)| lines.text() == columns.as_bytes());
+    let form = match shape {
         Shape::Cut if is_lines || is_rows => return Ok(Err(cut(1))),
         Shape::Whole if lines.text().starts_with(b"{") => return Ok(header(Form::Jsonl, lines)),
-        Shape::Whole if lines.text() == columns.as_bytes() => {}
+        Shape::Whole => match form {
+            Some((form, _)) => *form,
+            None => return Ok(Err(stranger())),
+        },
         _ => return Ok(Err(stranger())),
-    }
+    };
     Ok(match lines.next()? {
-        Some(Shape::Whole) => header(Form::Csv, lines),
+        Some(Shape::Whole) => header(form, lines),
         Some(Shape::TooLong) => Err(stranger()),
         Some(Shape::Cut) | None => Err(cut(lines.number)),
     })
@@ -117,9 +122,12 @@ fn header<R: BufRead>(form: Form, lines: &Lines<R>) -> Result<(Form, Header), Fa
     if format != FORMAT {
         return fault(Kind::NotAnExport, "it names another form than that of an export");
     }
-    if version != VERSION {
-        let what = format!("it is an export of version {version}; this build reads {VERSION}");
+    if !(EARLIEST..=VERSION).contains(&version) {
+        let what = format!("it is an export of version {version}; this build reads {EARLIEST} to {VERSION}");
         return fault(Kind::NotAnExport, &what);
+    }
+    if (form == Form::EarlierCsv) != (form != Form::Jsonl && version == EARLIEST) {
+        return fault(Kind::Invalid, "its columns are not those of its version");
     }
     match read_header(form, text) {
         Ok(header) => Ok((form, header)),

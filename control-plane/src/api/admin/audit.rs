@@ -1,6 +1,7 @@
 //! The log of administrative acts over the admin API, newest first.
 //!
-//! Law: one call looks at a bounded number of events, however few of them fit what is asked.
+//! Law: one call looks at a bounded number of events, however few of them fit what is asked. Who is narrowed to tenants or geos is
+//! shown the events that name nothing else.
 
 mod filter;
 mod proofs;
@@ -16,7 +17,7 @@ use tonic::{Request, Response, Status};
 use super::call::Call;
 use super::revisions::numbered;
 use super::{Admin, page};
-use crate::actor::missing;
+use crate::actor::{absent, missing};
 use crate::store::{LoggedEvent, Page};
 use filter::Filter;
 
@@ -32,7 +33,7 @@ impl AuditService for Admin {
         &self,
         request: Request<ListAuditEventsRequest>,
     ) -> Result<Response<ListAuditEventsResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.AuditService/ListAuditEvents", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.AuditService/ListAuditEvents", request).await?;
         let found = self.events(&call, &asked).await;
         self.answer(&call, found).await
     }
@@ -41,7 +42,7 @@ impl AuditService for Admin {
         &self,
         request: Request<GetAuditEventRequest>,
     ) -> Result<Response<AuditEvent>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.AuditService/GetAuditEvent", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.AuditService/GetAuditEvent", request).await?;
         let found = self.event(&call, &asked.name).await;
         self.answer(&call, found).await
     }
@@ -52,7 +53,11 @@ impl Admin {
         let number = numbered(name, LIST)?;
         demand(self, call)?;
         let logged = self.publisher.store().event(number).await?.ok_or_else(|| missing(name))?;
-        read(&logged)
+        let event = read(&logged)?;
+        match sees(call, &event) {
+            true => Ok(event),
+            false => Err(absent()),
+        }
     }
 
     async fn events(
@@ -72,7 +77,8 @@ impl Admin {
             for event in &logged {
                 looking.before = event.seq;
                 looking.looked = looking.looked.saturating_add(1);
-                audit_events.extend(Some(read(event)?).filter(|event| filter.fits(event)));
+                audit_events
+                    .extend(Some(read(event)?).filter(|event| filter.fits(event) && sees(call, event)));
                 if audit_events.len() == size {
                     break;
                 }
@@ -112,6 +118,11 @@ struct Looking {
 /// Refuses who may not read the log.
 pub(super) fn demand(admin: &Admin, call: &Call) -> Result<(), Refusal> {
     admin.publisher.current().demand_plural(&call.actor, Action::Audit, LIST, None)
+}
+
+/// Whether a caller who may read the log may read this of it.
+fn sees(call: &Call, event: &AuditEvent) -> bool {
+    call.actor.scope().is_none_or(|scope| scope.has_event(event))
 }
 
 fn read(logged: &LoggedEvent) -> Result<AuditEvent, Refusal> {

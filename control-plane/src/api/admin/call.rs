@@ -2,28 +2,36 @@
 //!
 //! Law: an answer carries the request's id and the revision, a refusal too. A write that is refused is logged, by whom, upon
 //! what and how, never with its content; one that was only tried is logged where it was not the caller's to make. Whoever may audit
-//! is audited: what it reads is logged before it has it.
+//! is audited: what it reads is logged before it has it. An auditor's token opens what is marked as looking only, and nothing else.
 
 use std::sync::OnceLock;
 
 use policy_engine::vocabulary::Action;
 use prost::Message;
 use prost_reflect::DynamicMessage;
+use proto::admin::AuditedExport;
 use proto::code::ErrorCode;
 use proto::status::Refusal;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
 use super::Admin;
+use super::marked::{looks, rpc};
+use super::warnings;
 use crate::act::{Via, ip};
 use crate::actor::Actor;
-use crate::descriptors::pool;
+use crate::clock;
 use crate::publish::{Act, Mode};
 
 /// The header that carries a request's id, both ways.
 const REQUEST_ID: &str = "x-chancery-request-id";
 /// The header that carries the revision an answer is of.
 const REVISION: &str = "x-chancery-revision";
+/// The header that says what a caller should know beside the answer, once for each thing.
+const WARNING: &str = "x-chancery-warning";
+
+/// What an auditor may call though it changes something: to take rights for a while, and to give them back.
+const ELEVATING: &str = "chancery.admin.v1.ElevationsService/";
 
 /// The headers that say why, and by which ticket: UTF-8 of so many bytes at most.
 const REASON: (&str, usize) = ("x-chancery-reason", 512);
@@ -48,6 +56,10 @@ pub(super) struct Call {
     via: Via,
     /// Whether what it reads is logged.
     audited: bool,
+    /// What the caller should know beside the answer.
+    warnings: Vec<String>,
+    /// What of a log it hands out, as soon as that is known.
+    handed: OnceLock<AuditedExport>,
     /// Set where the call only tries.
     tries: OnceLock<()>,
     /// AIP name of what a write is about, as soon as it is known.
@@ -68,8 +80,9 @@ impl Call {
         mode
     }
 
-    fn writes(&self) -> bool {
-        writes(self.action)
+    /// Notes what of a log the answer hands out: that is an event before it is done, whoever asked.
+    pub(super) fn hands_out(&self, export: AuditedExport) {
+        let _first_word_stands = self.handed.set(export);
     }
 
     /// The act of this call on a resource, of a call that must say why: its field `reason`, or else the header, does.
@@ -98,6 +111,7 @@ impl Call {
             reason: self.reason.clone(),
             ticket: self.ticket.clone(),
             approvals: Vec::new(),
+            elevation: self.actor.elevation().to_owned(),
             via: self.via.clone(),
         }
     }
@@ -105,26 +119,46 @@ impl Call {
 
 impl Admin {
     /// Recognises the caller and takes the request out of its envelope.
-    pub(super) fn receive<T: Message>(
+    pub(super) async fn receive<T: Message>(
         &self,
         action: &'static str,
         request: Request<T>,
     ) -> Result<(Call, T), Status> {
         let (actor, request_id) = self.recognise(request.metadata())?;
+        let (actor, until) = match &self.elevations {
+            Some(elevations) => elevations.raised(actor),
+            None => (actor, None),
+        };
         let said = |header| {
             said(request.metadata(), header)
                 .map_err(|refusal| Refusal { request_id: Some(request_id.clone()), ..refusal })
         };
         let (reason, ticket) = (said(REASON)?, said(TICKET)?);
-        let (tries, about) = (OnceLock::new(), OnceLock::new());
         let via = via(&actor, &request);
-        let audited = !writes(action) && self.audits(&actor);
-        let call = Call { actor, action, request_id, reason, ticket, via, audited, tries, about };
+        let audited = looks(action) && self.audits(&actor);
         let asked = request.into_inner();
-        if audited {
+        let mut warnings = warnings::of(action, (&reason, &ticket), &asked);
+        warnings.extend(until.map(|until| {
+            format!(
+                "this was done by the rights of `{}`, which end at {}",
+                actor.elevation(),
+                clock::timestamp(until)
+            )
+        }));
+        let (tries, about, handed) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let call =
+            Call { actor, action, request_id, reason, ticket, via, audited, warnings, handed, tries, about };
+        let refused = may_call(&call);
+        if audited || refused.is_err() {
             call.concerns(looked_at(action, &asked).unwrap_or_default());
         }
-        Ok((call, asked))
+        match refused {
+            Ok(()) => Ok((call, asked)),
+            Err(refusal) => {
+                self.note_refusal(&call, refusal.code).await;
+                Err(self.told(&call, refusal))
+            }
+        }
     }
 
     /// Who calls, and under which id; a stranger is refused.
@@ -142,7 +176,6 @@ impl Admin {
         call: &Call,
         result: Result<T, Refusal>,
     ) -> Result<Response<T>, Status> {
-        let revision = self.publisher.current().revision();
         let result = match result {
             Ok(message) => self.note_read(call).await.map(|()| message),
             refused => refused,
@@ -154,40 +187,58 @@ impl Admin {
                 if let Ok(id) = MetadataValue::try_from(&call.request_id) {
                     metadata.insert(REQUEST_ID, id);
                 }
-                metadata.insert(REVISION, MetadataValue::from(revision));
+                metadata.insert(REVISION, MetadataValue::from(self.publisher.current().revision()));
+                for warning in &call.warnings {
+                    if let Ok(warning) = MetadataValue::try_from(warning) {
+                        metadata.append(WARNING, warning);
+                    }
+                }
                 Ok(response)
             }
             Err(refusal) => {
                 self.note_refusal(call, refusal.code).await;
-                let request_id = Some(call.request_id.clone());
-                Err(Refusal { request_id, revision: Some(revision), ..refusal }.into())
+                Err(self.told(call, refusal))
             }
         }
+    }
+
+    fn told(&self, call: &Call, refusal: Refusal) -> Status {
+        let revision = Some(self.publisher.current().revision());
+        Refusal { request_id: Some(call.request_id.clone()), revision, ..refusal }.into()
     }
 }
 
 impl Admin {
-    /// Whether the actor may read the log of acts, of the platform or of its tenant, by a grant and not by the platform's own token.
+    /// Whether what the actor reads is logged: of whoever may read the log of acts, of the platform or of its tenant, by anything but the
+    /// token of an administrator.
     fn audits(&self, actor: &Actor) -> bool {
-        let Actor::Principal { tenant, .. } = actor else { return false };
+        let tenant = match actor {
+            Actor::Platform(_) => return false,
+            Actor::Auditor { .. } | Actor::Elevated { .. } => return true,
+            Actor::Principal { tenant, .. } => tenant,
+        };
         let (published, log) = (self.publisher.current(), "auditEvents");
         [None, Some(tenant)].into_iter().any(|of| published.permits_plural(actor, Action::Audit, log, of))
     }
 
-    /// Logs what an auditor reads; what can't be logged is not read.
+    /// Logs what of a log is handed out, and what an auditor reads; what can't be logged is not read.
     async fn note_read(&self, call: &Call) -> Result<(), Refusal> {
-        if !call.audited {
-            return Ok(());
+        let about = call.about.get().cloned().unwrap_or_default();
+        match call.handed.get() {
+            Some(export) => {
+                let act = call.act(export.log.clone());
+                Ok(self.publisher.log_export(&act, export).await?)
+            }
+            None if call.audited => Ok(self.publisher.log_read(&call.act(about)).await?),
+            None => Ok(()),
         }
-        let act = call.act(call.about.get().cloned().unwrap_or_default());
-        Ok(self.publisher.log_read(&act).await?)
     }
 
     /// Logs that a write was refused. What failed here, and not by the caller's doing, is the operator's log's.
     pub(super) async fn note_refusal(&self, call: &Call, code: ErrorCode) {
         let hidden = matches!(code, ErrorCode::PermissionDenied | ErrorCode::NotFound);
         let wrong = call.tries.get().is_none() && code.row().http.is_client_error();
-        if !call.writes() || !(hidden || wrong) {
+        if looks(call.action) || !(hidden || wrong) {
             return;
         }
         let act = call.act(call.about.get().cloned().unwrap_or_default());
@@ -197,29 +248,39 @@ impl Admin {
     }
 }
 
-/// Whether a call would change something: whatever is not known to look only.
-fn writes(action: &str) -> bool {
-    let method = action.rsplit('/').next().unwrap_or_default();
-    let looks = ["Get", "List", "Explain", "Export", "Prove", "Sign", "Diff", "Blame", "Simulate"];
-    !looks.iter().any(|verb| method.starts_with(verb))
+/// Refuses an auditor what is not marked as looking only: that nobody thought of a call opens nothing.
+fn may_call(call: &Call) -> Result<(), Refusal> {
+    let looking = looks(call.action) || call.action.starts_with(ELEVATING);
+    match &call.actor {
+        Actor::Auditor { .. } if !looking => Err(Refusal::new(
+            ErrorCode::PermissionDenied,
+            "an auditor's token changes nothing: ask an administrator, or, where the configuration allows it, take rights for a while \
+             (`chancery break-glass`)",
+        )),
+        _ => Ok(()),
+    }
 }
 
-/// What a call that looks is about: the resource it names, or whose collection, as far as it says.
+/// What a call is about: the resource it names, or whose collection, as far as it says.
 fn looked_at<T: Message>(action: &str, asked: &T) -> Option<String> {
-    let (service, method) = action.split_once('/')?;
-    let service = pool().get_service_by_name(service)?;
-    let rpc = service.methods().find(|rpc| rpc.name() == method)?;
+    let rpc = rpc(action)?;
     let asked = DynamicMessage::decode(rpc.input(), asked.encode_to_vec().as_slice()).ok()?;
     let field = |name: &str| Some(asked.get_field_by_name(name)?.as_str()?.to_owned());
     ["name", "parent"].into_iter().filter_map(field).find(|name| !name.is_empty())
 }
 
+/// By what credential an actor is known.
+fn method(actor: &Actor) -> &'static str {
+    match actor {
+        Actor::Elevated { holder, .. } => method(holder),
+        Actor::Platform(_) | Actor::Auditor { .. } => "admin_token",
+        Actor::Principal { .. } => "api_key",
+    }
+}
+
 /// How a call came here.
 fn via<T>(actor: &Actor, request: &Request<T>) -> Via {
-    let method = match actor {
-        Actor::Platform(_) => "admin_token",
-        Actor::Principal { .. } => "api_key",
-    };
+    let method = method(actor);
     let source = if request.extensions().get::<ByRest>().is_some() { "rest" } else { "grpc" };
     let client = request.metadata().get("user-agent").and_then(|agent| agent.to_str().ok());
     let client = client.map(|agent| agent.chars().take(AGENT).collect()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Segments of the decision log over the admin API: what nodes have told of them, and where it is anchored.
 //!
-//! Law: who may read the audit log may read this, which is in it. Absent on purpose: segments themselves, which stay in their geos.
+//! Law: who may read the audit log may read this, which is in it, of the geos it is narrowed to; that it was handed out is an event. Absent on purpose: segments themselves, which stay in their geos.
 
 use proto::admin::decision_segments_service_server::DecisionSegmentsService;
 use proto::admin::{DecisionSegment, ListDecisionSegmentsRequest, ListDecisionSegmentsResponse};
@@ -8,10 +8,13 @@ use proto::status::Refusal;
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
-use super::{Admin, audit, page};
+use super::{Admin, audit, export, page};
 use crate::clock;
 use crate::registry::hex;
 use crate::store::{Page, SegmentRow};
+
+/// The log, as page tokens and events know it.
+const LIST: &str = "decisionSegments";
 
 #[tonic::async_trait]
 impl DecisionSegmentsService for Admin {
@@ -20,7 +23,7 @@ impl DecisionSegmentsService for Admin {
         request: Request<ListDecisionSegmentsRequest>,
     ) -> Result<Response<ListDecisionSegmentsResponse>, Status> {
         let (call, asked) =
-            self.receive("chancery.admin.v1.DecisionSegmentsService/ListDecisionSegments", request)?;
+            self.receive("chancery.admin.v1.DecisionSegmentsService/ListDecisionSegments", request).await?;
         let found = self.segments(&call, &asked).await;
         self.answer(&call, found).await
     }
@@ -35,7 +38,7 @@ impl Admin {
         audit::demand(self, call)?;
         let size = page::size(asked.page_size)?;
         let sealer = self.publisher.vault().sealer();
-        let list = format!("decisionSegments\0{}\0{}", asked.geo, asked.node);
+        let list = format!("{LIST}\0{}\0{}", asked.geo, asked.node);
         let before = page::place(sealer, &list, &asked.page_token)?.and_then(|place| place.parse().ok());
         let page = Page { before, size: i64::try_from(size).unwrap_or(1).saturating_add(1) };
         let mut rows = self.publisher.store().segments((&asked.geo, &asked.node), page).await?;
@@ -43,6 +46,9 @@ impl Admin {
         rows.truncate(size);
         let last = rows.last().filter(|_| more).map(|row| row.place.to_string());
         let next_page_token = last.map(|place| page::token(sealer, &list, &place)).unwrap_or_default();
+        rows.retain(|row| call.actor.scope().is_none_or(|scope| scope.has_geo(&row.geo)));
+        let words = [("geo", asked.geo.clone()), ("node", asked.node.clone())];
+        call.hands_out(export::of(LIST, &words, rows.iter().map(|row| row.place)));
         Ok(ListDecisionSegmentsResponse {
             decision_segments: rows.into_iter().map(shown).collect(),
             next_page_token,

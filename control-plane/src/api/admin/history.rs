@@ -44,13 +44,13 @@ impl HistoryService for Admin {
         &self,
         request: Request<DiffRevisionsRequest>,
     ) -> Result<Response<DiffRevisionsResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.HistoryService/DiffRevisions", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.HistoryService/DiffRevisions", request).await?;
         let found = self.differences(&call, &asked).await;
         self.answer(&call, found).await
     }
 
     async fn blame(&self, request: Request<BlameRequest>) -> Result<Response<BlameResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.HistoryService/Blame", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.HistoryService/Blame", request).await?;
         let found = self.blamed(&call, &asked).await;
         self.answer(&call, found).await
     }
@@ -59,7 +59,7 @@ impl HistoryService for Admin {
         &self,
         request: Request<RollbackRequest>,
     ) -> Result<Response<RollbackResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.HistoryService/Rollback", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.HistoryService/Rollback", request).await?;
         let done = self.rolled_back(&call, asked).await;
         if done.as_ref().is_ok_and(|done| !done.faults.is_empty()) {
             self.note_refusal(&call, ErrorCode::InvalidRequest).await;
@@ -86,10 +86,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Refuses who may audit revisions neither of the platform nor of its own tenant.
     fn demand(&self) -> Result<(), Refusal> {
-        let own = match self.actor {
-            Actor::Principal { tenant, .. } => Some(tenant),
-            Actor::Platform(_) => None,
-        };
+        let own = self.actor.own_tenant();
         if self.published.permits_plural(self.actor, Action::Audit, REVISIONS, own) {
             return Ok(());
         }

@@ -27,13 +27,13 @@ impl KeysService for Admin {
         &self,
         request: Request<CreateKeyRequest>,
     ) -> Result<Response<CreateKeyResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.KeysService/CreateKey", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.KeysService/CreateKey", request).await?;
         let made = self.create_one(&call, asked).await;
         self.answer(&call, made).await
     }
 
     async fn get_key(&self, request: Request<GetKeyRequest>) -> Result<Response<Key>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.KeysService/GetKey", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.KeysService/GetKey", request).await?;
         let found = self.get(&call, &asked.name);
         self.answer(&call, found).await
     }
@@ -42,7 +42,7 @@ impl KeysService for Admin {
         &self,
         request: Request<ListKeysRequest>,
     ) -> Result<Response<ListKeysResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.KeysService/ListKeys", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.KeysService/ListKeys", request).await?;
         let listing = Listing { parent: asked.parent, size: asked.page_size, token: asked.page_token };
         let found = self.list::<Key>(&call, &listing);
         self.answer(&call, found.map(|(keys, next_page_token)| ListKeysResponse { keys, next_page_token }))
@@ -50,7 +50,7 @@ impl KeysService for Admin {
     }
 
     async fn revoke_key(&self, request: Request<RevokeKeyRequest>) -> Result<Response<Key>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.KeysService/RevokeKey", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.KeysService/RevokeKey", request).await?;
         let revoked = self.revoke_one(&call, &asked.name).await;
         self.answer(&call, revoked).await
     }

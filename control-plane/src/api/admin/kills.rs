@@ -26,13 +26,13 @@ const LIST: &str = "kills";
 #[tonic::async_trait]
 impl KillsService for Admin {
     async fn create_kill(&self, request: Request<CreateKillRequest>) -> Result<Response<Kill>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.KillsService/CreateKill", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.KillsService/CreateKill", request).await?;
         let made = self.switch_off(&call, asked).await;
         self.answer(&call, made).await
     }
 
     async fn get_kill(&self, request: Request<GetKillRequest>) -> Result<Response<Kill>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.KillsService/GetKill", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.KillsService/GetKill", request).await?;
         let found = self.kill(&call, &asked.name).await;
         self.answer(&call, found).await
     }
@@ -41,13 +41,13 @@ impl KillsService for Admin {
         &self,
         request: Request<ListKillsRequest>,
     ) -> Result<Response<ListKillsResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.KillsService/ListKills", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.KillsService/ListKills", request).await?;
         let found = self.kills_page(&call, &asked);
         self.answer(&call, found).await
     }
 
     async fn delete_kill(&self, request: Request<DeleteKillRequest>) -> Result<Response<()>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.KillsService/DeleteKill", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.KillsService/DeleteKill", request).await?;
         let lifted = self.lift(&call, asked).await;
         self.answer(&call, lifted).await
     }

@@ -32,13 +32,13 @@ impl NodesService for Admin {
         &self,
         request: Request<ListNodesRequest>,
     ) -> Result<Response<ListNodesResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.NodesService/ListNodes", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/ListNodes", request).await?;
         let found = self.nodes_page(&call, &asked);
         self.answer(&call, found).await
     }
 
     async fn get_node(&self, request: Request<GetNodeRequest>) -> Result<Response<Node>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.NodesService/GetNode", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/GetNode", request).await?;
         let found = self.node(&call, &asked.name);
         self.answer(&call, found).await
     }
@@ -47,31 +47,31 @@ impl NodesService for Admin {
         &self,
         request: Request<EnrolNodeRequest>,
     ) -> Result<Response<EnrolNodeResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.NodesService/EnrolNode", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/EnrolNode", request).await?;
         let made = self.enrolled(&call, &asked).await;
         self.answer(&call, made).await
     }
 
     async fn revoke_node(&self, request: Request<RevokeNodeRequest>) -> Result<Response<Node>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.NodesService/RevokeNode", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/RevokeNode", request).await?;
         let revoked = self.revoked(&call, &asked.name).await;
         self.answer(&call, revoked).await
     }
 
     async fn drain_node(&self, request: Request<DrainNodeRequest>) -> Result<Response<Node>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.NodesService/DrainNode", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/DrainNode", request).await?;
         let drained = self.drained(&call, &asked).await;
         self.answer(&call, drained).await
     }
 
     async fn undrain_node(&self, request: Request<UndrainNodeRequest>) -> Result<Response<Node>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.NodesService/UndrainNode", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/UndrainNode", request).await?;
         let undrained = self.undrained(&call, &asked).await;
         self.answer(&call, undrained).await
     }
 
     async fn forget_node(&self, request: Request<ForgetNodeRequest>) -> Result<Response<()>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.NodesService/ForgetNode", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.NodesService/ForgetNode", request).await?;
         let forgotten = self.forgotten(&call, &asked.name).await;
         self.answer(&call, forgotten).await
     }
@@ -85,6 +85,9 @@ impl Admin {
     pub(super) fn node(&self, call: &Call, name: &str) -> Result<Node, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
         let (geo, id) = self.nodes.named(name).ok_or_else(|| missing(name))?;
+        if !sees(call, &geo) {
+            return Err(missing(name));
+        }
         let node = self.nodes.get(&geo, &id).ok_or_else(|| missing(name))?;
         Ok(self.standing().shown(node))
     }
@@ -171,6 +174,7 @@ impl Admin {
         let last = found.last().filter(|_| more).map(|((geo, id), _)| format!("{geo}/{id}"));
         let next_page_token = last.map(|place| page::token(sealer, LIST, &place)).unwrap_or_default();
         let standing = self.standing();
+        found.retain(|((geo, _), _)| sees(call, geo));
         let nodes = found.into_iter().map(|(_, node)| standing.shown(node)).collect();
         Ok(ListNodesResponse { nodes, next_page_token })
     }
@@ -188,6 +192,11 @@ impl EnrolmentError {
             }
         }
     }
+}
+
+/// Whether a caller who may look at nodes may look at those of a geo.
+pub(super) fn sees(call: &Call, geo: &Geo) -> bool {
+    call.actor.scope().is_none_or(|scope| scope.has_geo(geo.as_str()))
 }
 
 /// For how long a token shall be good.

@@ -29,7 +29,7 @@ use crate::rollout;
 #[tonic::async_trait]
 impl PolicyService for Admin {
     async fn apply(&self, request: Request<ApplyRequest>) -> Result<Response<ApplyResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Apply", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Apply", request).await?;
         let applied = self.applied(&call, asked).await;
         if applied.as_ref().is_ok_and(|applied| !applied.faults.is_empty()) {
             self.note_refusal(&call, ErrorCode::InvalidRequest).await;
@@ -38,7 +38,7 @@ impl PolicyService for Admin {
     }
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Delete", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Delete", request).await?;
         let deleted = self.deleted(&call, asked).await;
         if deleted.as_ref().is_ok_and(|deleted| !deleted.faults.is_empty()) {
             self.note_refusal(&call, ErrorCode::InvalidRequest).await;
@@ -47,13 +47,13 @@ impl PolicyService for Admin {
     }
 
     async fn export(&self, request: Request<ExportRequest>) -> Result<Response<ExportResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Export", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Export", request).await?;
         let exported = self.exported(&call, &asked);
         self.answer(&call, exported).await
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Explain", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Explain", request).await?;
         let explained = self.explained(&call, &asked).await;
         self.answer(&call, explained).await
     }

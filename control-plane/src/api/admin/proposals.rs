@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use super::call::Call;
 use super::revisions::numbered;
 use super::{Admin, page};
-use crate::actor::{Actor, missing, owner};
+use crate::actor::{missing, owner};
 use crate::manifest::{self, Declared};
 use crate::proposals;
 use crate::publish::{Approved, Mode};
@@ -29,7 +29,7 @@ const LIST: &str = "proposals";
 #[tonic::async_trait]
 impl ProposalsService for Admin {
     async fn get_proposal(&self, request: Request<GetProposalRequest>) -> Result<Response<Proposal>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.ProposalsService/GetProposal", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.ProposalsService/GetProposal", request).await?;
         let found = self.proposal(&call, &asked.name).await;
         self.answer(&call, found).await
     }
@@ -38,7 +38,7 @@ impl ProposalsService for Admin {
         &self,
         request: Request<ListProposalsRequest>,
     ) -> Result<Response<ListProposalsResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.ProposalsService/ListProposals", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.ProposalsService/ListProposals", request).await?;
         let found = self.proposals_page(&call, &asked).await;
         self.answer(&call, found).await
     }
@@ -47,7 +47,8 @@ impl ProposalsService for Admin {
         &self,
         request: Request<ApproveProposalRequest>,
     ) -> Result<Response<ApproveProposalResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.ProposalsService/ApproveProposal", request)?;
+        let (call, asked) =
+            self.receive("chancery.admin.v1.ProposalsService/ApproveProposal", request).await?;
         let approved = self.approve(&call, &asked.name).await;
         if approved.as_ref().is_ok_and(|approved| !approved.faults.is_empty()) {
             self.note_refusal(&call, ErrorCode::InvalidRequest).await;
@@ -59,7 +60,8 @@ impl ProposalsService for Admin {
         &self,
         request: Request<RejectProposalRequest>,
     ) -> Result<Response<Proposal>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.ProposalsService/RejectProposal", request)?;
+        let (call, asked) =
+            self.receive("chancery.admin.v1.ProposalsService/RejectProposal", request).await?;
         let rejected = self.reject(&call, &asked.name).await;
         self.answer(&call, rejected).await
     }
@@ -180,10 +182,7 @@ impl Admin {
     /// Refuses who may read proposals neither of the platform nor of its own tenant.
     fn demand_list(&self, call: &Call) -> Result<(), Refusal> {
         let published = self.publisher.current();
-        let own = match &call.actor {
-            Actor::Principal { tenant, .. } => Some(tenant),
-            Actor::Platform(_) => None,
-        };
+        let own = call.actor.own_tenant();
         if published.permits_plural(&call.actor, Action::Read, LIST, own) {
             return Ok(());
         }

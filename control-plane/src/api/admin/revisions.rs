@@ -27,7 +27,7 @@ const LIST: &str = "revisions";
 #[tonic::async_trait]
 impl RevisionsService for Admin {
     async fn get_revision(&self, request: Request<GetRevisionRequest>) -> Result<Response<Revision>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.RevisionsService/GetRevision", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.RevisionsService/GetRevision", request).await?;
         let found = self.revision(&call, &asked.name).await;
         self.answer(&call, found).await
     }
@@ -36,13 +36,13 @@ impl RevisionsService for Admin {
         &self,
         request: Request<ListRevisionsRequest>,
     ) -> Result<Response<ListRevisionsResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.RevisionsService/ListRevisions", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.RevisionsService/ListRevisions", request).await?;
         let found = self.revisions(&call, &asked).await;
         self.answer(&call, found).await
     }
 
     async fn bump_epoch(&self, request: Request<BumpEpochRequest>) -> Result<Response<Revision>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.RevisionsService/BumpEpoch", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.RevisionsService/BumpEpoch", request).await?;
         let begun = self.bumped(&call, &asked.reason).await;
         self.answer(&call, begun).await
     }

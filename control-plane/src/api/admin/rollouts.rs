@@ -25,7 +25,7 @@ const LIST: &str = "rollouts";
 #[tonic::async_trait]
 impl RolloutsService for Admin {
     async fn get_rollout(&self, request: Request<GetRolloutRequest>) -> Result<Response<Rollout>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/GetRollout", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/GetRollout", request).await?;
         let found = self.rollout(&call, &asked.name).await;
         self.answer(&call, found).await
     }
@@ -34,7 +34,7 @@ impl RolloutsService for Admin {
         &self,
         request: Request<ListRolloutsRequest>,
     ) -> Result<Response<ListRolloutsResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/ListRollouts", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/ListRollouts", request).await?;
         let found = self.rollouts_page(&call, &asked).await;
         self.answer(&call, found).await
     }
@@ -43,7 +43,7 @@ impl RolloutsService for Admin {
         &self,
         request: Request<ApproveRolloutRequest>,
     ) -> Result<Response<Rollout>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/ApproveRollout", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/ApproveRollout", request).await?;
         let done = self.steer(&call, &asked.name, ("waiting", "progressing")).await;
         self.answer(&call, done).await
     }
@@ -52,7 +52,7 @@ impl RolloutsService for Admin {
         &self,
         request: Request<PauseRolloutRequest>,
     ) -> Result<Response<Rollout>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/PauseRollout", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/PauseRollout", request).await?;
         let done = self.steer(&call, &asked.name, ("progressing", "paused")).await;
         self.answer(&call, done).await
     }
@@ -61,7 +61,7 @@ impl RolloutsService for Admin {
         &self,
         request: Request<ResumeRolloutRequest>,
     ) -> Result<Response<Rollout>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/ResumeRollout", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/ResumeRollout", request).await?;
         let done = self.steer(&call, &asked.name, ("paused", "progressing")).await;
         self.answer(&call, done).await
     }
@@ -70,7 +70,7 @@ impl RolloutsService for Admin {
         &self,
         request: Request<AbortRolloutRequest>,
     ) -> Result<Response<Rollout>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/AbortRollout", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.RolloutsService/AbortRollout", request).await?;
         let done = self.take_back(&call, &asked.name).await;
         self.answer(&call, done).await
     }

@@ -20,7 +20,7 @@ macro_rules! service {
         impl $trait for Admin {
             async fn $get(&self, request: Request<$get_request>) -> Result<Response<$message>, Status> {
                 let (call, asked) =
-                    self.receive(concat!("chancery.admin.v1.", $service, "/", $get_name), request)?;
+                    self.receive(concat!("chancery.admin.v1.", $service, "/", $get_name), request).await?;
                 let found = self.get(&call, &asked.name);
                 self.answer(&call, found).await
             }
@@ -30,7 +30,7 @@ macro_rules! service {
                 request: Request<$list_request>,
             ) -> Result<Response<$list_response>, Status> {
                 let (call, asked) =
-                    self.receive(concat!("chancery.admin.v1.", $service, "/", $list_name), request)?;
+                    self.receive(concat!("chancery.admin.v1.", $service, "/", $list_name), request).await?;
                 let parent: fn(&$list_request) -> String = $parent;
                 let listing =
                     Listing { parent: parent(&asked), size: asked.page_size, token: asked.page_token };
@@ -41,7 +41,7 @@ macro_rules! service {
 
             async fn $create(&self, request: Request<$create_request>) -> Result<Response<$message>, Status> {
                 let (call, asked) =
-                    self.receive(concat!("chancery.admin.v1.", $service, "/", $create_name), request)?;
+                    self.receive(concat!("chancery.admin.v1.", $service, "/", $create_name), request).await?;
                 let parent: fn(&$create_request) -> String = $parent;
                 let (parent, mode) = (parent(&asked), call.is_in(mode(asked.validate_only)));
                 let made =
@@ -51,7 +51,7 @@ macro_rules! service {
 
             async fn $update(&self, request: Request<$update_request>) -> Result<Response<$message>, Status> {
                 let (call, asked) =
-                    self.receive(concat!("chancery.admin.v1.", $service, "/", $update_name), request)?;
+                    self.receive(concat!("chancery.admin.v1.", $service, "/", $update_name), request).await?;
                 let mode = call.is_in(mode(asked.validate_only));
                 let (message, mask, allow_missing) = (asked.$field, asked.update_mask, asked.allow_missing);
                 let made = self.update(&call, Update { message, mask, allow_missing, mode }).await;
@@ -60,7 +60,7 @@ macro_rules! service {
 
             async fn $delete(&self, request: Request<$delete_request>) -> Result<Response<()>, Status> {
                 let (call, asked) =
-                    self.receive(concat!("chancery.admin.v1.", $service, "/", $delete_name), request)?;
+                    self.receive(concat!("chancery.admin.v1.", $service, "/", $delete_name), request).await?;
                 let mode = call.is_in(mode(asked.validate_only));
                 let (name, etag, allow_missing) = (asked.name, asked.etag, asked.allow_missing);
                 let done = self.delete::<$message>(&call, Deletion { name, etag, allow_missing, mode }).await;

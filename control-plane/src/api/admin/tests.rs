@@ -53,7 +53,7 @@ fn code<T: std::fmt::Debug>(answer: Result<T, Status>) -> ErrorCode {
 
 async fn house() -> House {
     let fixture = fixture().await;
-    let token = TokenDigest { name: "root".into(), digest: token_digest(TOKEN) };
+    let token = TokenDigest::of_admin("root", token_digest(TOKEN));
     let authenticator = Authenticator::new(fixture.publisher.clone(), vec![token]);
     let admin = Admin::new(fixture.publisher.clone(), authenticator, NodeRegistry::default());
     let file = SourceFile { path: "world.yaml".into(), text: WORLD.into() };
@@ -437,7 +437,7 @@ fn every_declared_service_is_served() {
     let declared = services.filter(|s| s.parent_file().package_name() == "chancery.admin.v1").count();
     assert_eq!(
         declared,
-        Kind::ALL.len() + 13,
-        "one a kind, and kills, revisions, history, rollouts, proposals, decision segments, audit with its leaves, checkpoints and keys, nodes, their tokens, policy"
+        Kind::ALL.len() + 15,
+        "one a kind, and kills, revisions, history, rollouts, proposals, decision segments, audit with its leaves, checkpoints and keys, nodes, their tokens, policy, administrators, elevations"
     );
 }

@@ -32,7 +32,7 @@ impl EnrolmentTokensService for Admin {
         request: Request<ListEnrolmentTokensRequest>,
     ) -> Result<Response<ListEnrolmentTokensResponse>, Status> {
         let (call, asked) =
-            self.receive("chancery.admin.v1.EnrolmentTokensService/ListEnrolmentTokens", request)?;
+            self.receive("chancery.admin.v1.EnrolmentTokensService/ListEnrolmentTokens", request).await?;
         let found = self.tokens_page(&call, &asked).await;
         self.answer(&call, found).await
     }
@@ -42,7 +42,7 @@ impl EnrolmentTokensService for Admin {
         request: Request<WithdrawEnrolmentTokenRequest>,
     ) -> Result<Response<EnrolmentToken>, Status> {
         let (call, asked) =
-            self.receive("chancery.admin.v1.EnrolmentTokensService/WithdrawEnrolmentToken", request)?;
+            self.receive("chancery.admin.v1.EnrolmentTokensService/WithdrawEnrolmentToken", request).await?;
         let withdrawn = self.withdraw_token(&call, &asked.name).await;
         self.answer(&call, withdrawn).await
     }
@@ -70,6 +70,7 @@ impl Admin {
         let last = rows.last().filter(|_| more).map(|row| format!("{}/{}", row.created_at, row.id));
         let next_page_token = last.map(|place| page::token(sealer, LIST, &place)).unwrap_or_default();
         let now = clock::now();
+        rows.retain(|row| call.actor.scope().is_none_or(|scope| scope.has_geo(&row.geo)));
         let enrolment_tokens = rows.into_iter().map(|row| shown(row, now)).collect();
         Ok(ListEnrolmentTokensResponse { enrolment_tokens, next_page_token })
     }

@@ -22,6 +22,9 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-chancery-re
 /// The header of the revision an answer is of.
 const REVISION: HeaderName = HeaderName::from_static("x-chancery-revision");
 
+/// The header of what a caller should know beside an answer; it may come more than once.
+const WARNING: HeaderName = HeaderName::from_static("x-chancery-warning");
+
 /// Headers by which a caller may be recognised.
 const CREDENTIALS: [HeaderName; 3] =
     [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
@@ -71,8 +74,12 @@ pub(super) async fn call(
         return Err(broken(&"an answer without a message"));
     }
     let message = framed.split_off(PREFIX);
-    let told = [REQUEST_ID, REVISION].into_iter();
-    let headers = told.filter_map(|name| Some((name.clone(), parts.headers.get(&name)?.clone()))).collect();
+    let mut headers = HeaderMap::new();
+    for name in [REQUEST_ID, REVISION, WARNING] {
+        for value in parts.headers.get_all(&name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
     Ok(Answer { message, headers })
 }
 

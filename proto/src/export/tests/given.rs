@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use prost::Message as _;
 
-use crate::admin::{AuditEvent, AuditedChange};
+use crate::admin::{AuditEvent, AuditedChange, AuditedExport};
 use crate::checkpoint::{Checkpoint, VerifierKey};
 use crate::export::{Asked, Form, Header, Keys, Leaf, Report, Trust, Writer, verify};
 use crate::tree::{Full, Hash, Range, fold, inclusion, leaf, node};
@@ -68,11 +68,14 @@ impl Given {
 }
 
 fn event(sequence: u64, actor: &str) -> AuditEvent {
+    let diff = format!(r#"[{{"op":"replace","path":"/spec/layer","value":"=layer {sequence}"}}]"#);
     let change = AuditedChange {
         name: format!("rules/r-{sequence}"),
         change: "created".to_owned(),
         before_digest: String::new(),
         after_digest: hex(&leaf(&sequence.to_be_bytes())),
+        diff: if sequence.is_multiple_of(2) { String::new() } else { diff },
+        diff_left_out: if sequence.is_multiple_of(2) { "it is too long".to_owned() } else { String::new() },
     };
     AuditEvent {
         name: format!("auditEvents/{sequence}"),
@@ -105,6 +108,14 @@ fn event(sequence: u64, actor: &str) -> AuditEvent {
         } else {
             Vec::new()
         },
+        elevation: if sequence == 3 { "elevations/7".to_owned() } else { String::new() },
+        export: (sequence == 3).then(|| AuditedExport {
+            log: "auditLeaves".to_owned(),
+            filter: "actor=platform/eve".to_owned(),
+            first: 1,
+            last: 2,
+            count: 2,
+        }),
     }
 }
 

@@ -27,7 +27,7 @@ async fn together_within(valid: Duration) -> House {
     let terms = Terms { approval, ..Terms::default() };
     let sealer = std::sync::Arc::new(Sealer::new(&[7; 32]).unwrap());
     let publisher = Publisher::open(store, sealer, terms).await.unwrap();
-    let named = |name: &str, token: &str| TokenDigest { name: name.into(), digest: token_digest(token) };
+    let named = |name: &str, token: &str| TokenDigest::of_admin(name, token_digest(token));
     let tokens = vec![named("root", TOKEN), named("second", SECOND)];
     let authenticator = Authenticator::new(publisher.clone(), tokens);
     House { admin: Admin::new(publisher, authenticator, NodeRegistry::default()), _fixture }

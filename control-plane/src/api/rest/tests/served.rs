@@ -36,7 +36,7 @@ impl House {
 
 pub(super) async fn house() -> House {
     let fixture = fixture().await;
-    let token = TokenDigest { name: "root".into(), digest: token_digest("root") };
+    let token = TokenDigest::of_admin("root", token_digest("root"));
     let authenticator = Authenticator::new(fixture.publisher.clone(), vec![token]);
     let admin = Admin::new(fixture.publisher.clone(), authenticator, NodeRegistry::default());
     let known = admin.clone();

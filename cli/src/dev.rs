@@ -13,9 +13,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use control_plane::actor::token_digest;
 use control_plane::ca::LEAF_VALIDITY;
 use control_plane::config as control;
 use control_plane::config::RolloutConfig;
+use control_plane::registry::hex;
+use control_plane::seal::random;
 use control_plane::serve::ControlPlane;
 use control_plane::upstream::Upstream;
 use data_plane::config as data;
@@ -24,7 +27,7 @@ use data_plane::serve::DataPlane;
 
 use crate::output;
 use crate::roles::until_told_to_end;
-use environment::Urls;
+use environment::{Credentials, Urls};
 
 /// The geos of the two data planes.
 const GEOS: [&str; 2] = ["eu", "us"];
@@ -83,7 +86,8 @@ pub(crate) struct Dev {
 /// Runs everything until a signal.
 pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     dev.logs.begin(&dev.log);
-    let config = control_config(&dev);
+    let auditor = hex(random::<32>()?.as_slice());
+    let config = control_config(&dev, &auditor);
     let control = ControlPlane::start(&config).await.map_err(|error| flagged(error, &CONTROL_FLAGS))?;
     // What is there now is of a house that is gone: this one has the directory and its ports.
     let env_file = dev.state_dir.join("dev.env");
@@ -106,7 +110,8 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     let token = environment::admin_token(&config.own_dir())?;
     announce(&control, &planes);
     seeded.registered.iter().for_each(|line| output::line(line));
-    environment::write(&env_file, &urls, &token, &seeded.key)?;
+    let credentials = Credentials { token, key: seeded.key, auditor };
+    environment::write(&env_file, &urls, &credentials)?;
     output::line(&format!("ready; for keys:  source {}", env_file.display()));
     until_told_to_end().await;
     environment::remove(&env_file)?;
@@ -139,8 +144,18 @@ fn announce(control: &ControlPlane, planes: &[DataPlane]) {
     }
 }
 
-fn control_config(dev: &Dev) -> control::Config {
+/// The house's configuration; who holds this token audits it, and may break the glass.
+fn control_config(dev: &Dev, auditor: &str) -> control::Config {
+    let token = control::AdminToken {
+        name: "auditor".to_owned(),
+        sha256: hex(&token_digest(auditor)),
+        role: control::AdminRole::Auditor,
+        ..control::AdminToken::default()
+    };
+    let who = vec![format!("platform/{}", token.name)];
     control::Config {
+        admin: control::AdminConfig { tokens: vec![token], ..control::AdminConfig::default() },
+        break_glass: control::BreakGlassConfig { who, ..control::BreakGlassConfig::default() },
         state_dir: dev.state_dir.clone(),
         listen: control::Listen {
             admin: dev.listen_control,

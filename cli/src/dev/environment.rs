@@ -19,6 +19,16 @@ pub(crate) struct Urls {
     pub(crate) us: String,
 }
 
+/// By what the house is used.
+pub(super) struct Credentials {
+    /// The administrator's token.
+    pub(super) token: String,
+    /// An API key.
+    pub(super) key: String,
+    /// The auditor's token, another at each start.
+    pub(super) auditor: String,
+}
+
 impl Urls {
     /// The URLs of bound addresses: the control plane's, then the data planes' in the order `eu`, `us`.
     pub(super) fn of(control: SocketAddr, planes: &[SocketAddr]) -> Self {
@@ -38,17 +48,19 @@ pub(super) fn remove(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Writes the file, whole: each variable on a line of its own, then one line that exports them all.
-pub(super) fn write(path: &Path, urls: &Urls, token: &str, key: &str) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, urls: &Urls, credentials: &Credentials) -> anyhow::Result<()> {
+    let Credentials { token, key, auditor } = credentials;
     let variables = [
         ("CHANCERY_CONTROL_URL", urls.control.clone()),
         ("CHANCERY_DATA_URL", urls.eu.clone()),
         ("CHANCERY_DATA_URL_US", urls.us.clone()),
-        ("CHANCERY_ADMIN_TOKEN", token.to_owned()),
-        ("CHANCERY_API_KEY", key.to_owned()),
+        ("CHANCERY_ADMIN_TOKEN", token.clone()),
+        ("CHANCERY_API_KEY", key.clone()),
         ("OPENAI_BASE_URL", format!("{}/v1", urls.eu)),
-        ("OPENAI_API_KEY", key.to_owned()),
+        ("OPENAI_API_KEY", key.clone()),
         ("ANTHROPIC_BASE_URL", urls.eu.clone()),
-        ("ANTHROPIC_API_KEY", key.to_owned()),
+        ("ANTHROPIC_API_KEY", key.clone()),
+        ("CHANCERY_AUDITOR_TOKEN", auditor.clone()),
     ];
     let mut text = String::new();
     for (name, value) in &variables {
@@ -79,7 +91,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("dev.env");
         let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        write(&path, &Urls::of(at(1), &[at(2), at(3)]), "token", "chy_k_s").unwrap();
+        let [token, key, auditor] = ["token", "chy_k_s", "auditor"].map(str::to_owned);
+        write(&path, &Urls::of(at(1), &[at(2), at(3)]), &Credentials { token, key, auditor }).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "CHANCERY_CONTROL_URL=http://127.0.0.1:1");

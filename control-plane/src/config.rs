@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::approval::ApprovalConfig;
 use crate::upstream::Upstream;
+pub(crate) use admin::MADE_HERE;
 pub use admin::{AdminConfig, AdminRole, AdminToken};
 pub use break_glass::BreakGlassConfig;
 pub use form::FormError;
@@ -411,6 +412,27 @@ mod tests {
         {
             assert!(token(wrong).is_err(), "{wrong}");
         }
+        let two = |names: [&str; 2]| {
+            let [admin, auditor] = names;
+            let (a, b) = ("a".repeat(64), "b".repeat(64));
+            let admin = format!("{{name = \"{admin}\", sha256 = \"{a}\"}}");
+            let text = format!(
+                "[admin]\ntokens = [{admin}, {{name = \"{auditor}\", sha256 = \"{b}\", role = \"auditor\"}}]\n"
+            );
+            (parsed(&text, &[]), parsed(&text.replace(&b, &a), &[]))
+        };
+        assert!(two(["a", "b"]).0.is_ok() && two(["a", "root"]).0.is_ok());
+        assert!(two(["a", "a"]).0.is_err() && two(["a", "b"]).1.is_err());
+        assert!(
+            parsed(
+                &format!(
+                    "[admin]\ntokens = [{{name = \"root\", sha256 = \"{}\", role = \"auditor\"}}]\n",
+                    "0".repeat(64)
+                ),
+                &[]
+            )
+            .is_err()
+        );
         for wrong in ["who = [\"eve\"]", "max = \"0s\"", "max = \"25h\""] {
             assert!(parsed(&format!("[break_glass]\n{wrong}\n"), &[]).is_err(), "{wrong}");
         }

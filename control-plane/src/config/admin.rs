@@ -7,6 +7,9 @@ use serde::Deserialize;
 
 use super::ConfigError;
 
+/// Under which name the audit log knows the holder of the token that is made at the first start.
+pub(crate) const MADE_HERE: &str = "root";
+
 /// Who may administer the control plane, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -64,7 +67,30 @@ impl AdminConfig {
         if self.connections == 0 {
             return Err(ConfigError::Value("`admin.connections` is 0: it must be at least 1".to_owned()));
         }
-        self.tokens.iter().try_for_each(AdminToken::check)
+        self.tokens.iter().try_for_each(AdminToken::check)?;
+        self.tell_apart()
+    }
+}
+
+impl AdminConfig {
+    /// Refuses that one name, or one token, is an administrator's and an auditor's: the log of acts could not tell them apart.
+    fn tell_apart(&self) -> Result<(), ConfigError> {
+        let of = |role| self.tokens.iter().filter(move |token| token.role == role);
+        // Where nobody administers, the token that is made at the first start does.
+        let made = of(AdminRole::Admin).next().is_none().then_some(MADE_HERE);
+        for auditor in of(AdminRole::Auditor) {
+            let twin = |admin: &AdminToken| {
+                admin.name == auditor.name || admin.sha256.eq_ignore_ascii_case(&auditor.sha256)
+            };
+            if made == Some(auditor.name.as_str()) || of(AdminRole::Admin).any(twin) {
+                let why = format!(
+                    "the admin token `{}` is an administrator's and an auditor's: give each its own name and token",
+                    auditor.name
+                );
+                return Err(ConfigError::Value(why));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,14 +7,11 @@ use policy_engine::vocabulary::Name;
 use zeroize::Zeroizing;
 
 use crate::actor::{Role, Scope, TokenDigest, token_digest};
-use crate::config::{AdminConfig, AdminRole, AdminToken};
+use crate::config::{AdminConfig, AdminRole, AdminToken, MADE_HERE};
 use crate::private;
 use crate::registry::hex;
 use crate::seal::{random, write_private};
 use crate::store::Digest;
-
-/// Under which name the audit log knows the holder of the token that was made here.
-const MADE_HERE: &str = "root";
 
 /// The file of the token that is made here.
 const TOKEN: &str = "admin.token";

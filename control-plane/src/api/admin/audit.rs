@@ -24,6 +24,9 @@ use filter::Filter;
 /// Events that one call looks at; who filters goes on with the next page.
 const MOST: usize = 20_000;
 
+/// Bytes of events, as they were logged, from which on a page is full: common clients take 4 MiB of an answer.
+const FULL: usize = 2 << 20;
+
 /// The list, as page tokens know it and as permissions name it.
 const LIST: &str = "auditEvents";
 
@@ -71,15 +74,18 @@ impl Admin {
         let before = page::place(sealer, &list, &asked.page_token)?.and_then(|place| place.parse().ok());
         let mut looking = self.looking(&filter, before).await?;
         let mut audit_events = Vec::new();
-        while audit_events.len() < size && looking.looked < MOST && looking.before > looking.first {
+        let mut bytes = 0_usize;
+        let is_full = |count: usize, bytes: usize| count == size || bytes >= FULL;
+        while !is_full(audit_events.len(), bytes) && looking.looked < MOST && looking.before > looking.first {
             let page = Page { before: Some(looking.before), size: i64::try_from(size).unwrap_or(1) };
             let logged = self.publisher.store().events(page).await?;
             for event in &logged {
                 looking.before = event.seq;
                 looking.looked = looking.looked.saturating_add(1);
-                audit_events
-                    .extend(Some(read(event)?).filter(|event| filter.fits(event) && sees(call, event)));
-                if audit_events.len() == size {
+                let found = Some(read(event)?).filter(|event| filter.fits(event) && sees(call, event));
+                bytes = bytes.saturating_add(found.as_ref().map_or(0, |_| event.body.len()));
+                audit_events.extend(found);
+                if is_full(audit_events.len(), bytes) {
                     break;
                 }
             }

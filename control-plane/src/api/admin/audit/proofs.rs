@@ -22,7 +22,7 @@ use super::super::call::Call;
 use super::super::revisions::numbered;
 use super::super::{Admin, export, page};
 use super::filter::Filter;
-use super::{MOST, demand, read, sees};
+use super::{FULL, MOST, demand, read, sees};
 use crate::actor::missing;
 use crate::checkpoints::{Checkpoints, NotSigned};
 use crate::registry::hex;
@@ -127,16 +127,18 @@ impl Admin {
         let sealer = self.publisher.vault().sealer();
         let after = page::place(sealer, &list, &asked.page_token)?;
         let mut after: i64 = after.and_then(|place| place.parse().ok()).unwrap_or_default();
-        let (mut audit_leaves, mut looked) = (Vec::new(), 0);
-        while audit_leaves.len() < size && looked < MOST && after < tree {
+        let (mut audit_leaves, mut looked, mut bytes) = (Vec::new(), 0, 0_usize);
+        let is_full = |count: usize, bytes: usize| count == size || bytes >= FULL;
+        while !is_full(audit_leaves.len(), bytes) && looked < MOST && after < tree {
             let rows = i64::try_from(size).unwrap_or(1).min(tree - after);
             for logged in self.publisher.store().events_after(after, rows).await? {
                 (after, looked) = (logged.seq, looked + 1);
                 let event = read(&logged)?;
                 if filter.fits(&event) && sees(call, &event) {
+                    bytes = bytes.saturating_add(logged.body.len());
                     audit_leaves.push(self.leaf(logged, asked.prove.then_some(tree)).await?);
                 }
-                if audit_leaves.len() == size {
+                if is_full(audit_leaves.len(), bytes) {
                     break;
                 }
             }

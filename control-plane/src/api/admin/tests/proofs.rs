@@ -6,6 +6,7 @@ use prost::Message as _;
 use proto::admin::audit_checkpoints_service_server::AuditCheckpointsService;
 use proto::admin::audit_keys_service_server::AuditKeysService;
 use proto::admin::audit_leaves_service_server::AuditLeavesService;
+use proto::admin::rules_service_server::RulesService;
 use proto::checkpoint::{Checkpoint, VerifierKey};
 use proto::tree::{self, Hash, extends, includes};
 
@@ -131,4 +132,42 @@ async fn who_may_not_read_the_log_gets_no_part_of_it() {
         code(admin.list_audit_keys(signed(&ada, ListAuditKeysRequest {})).await),
     ];
     assert_eq!(refused, [ErrorCode::PermissionDenied; 4]);
+}
+
+#[tokio::test]
+async fn a_page_of_large_events_ends_before_clients_choke_on_it() {
+    let (admin, _house) = signing().await;
+    let spec = |n: usize| RuleSpec {
+        layer: "organisation".into(),
+        effect: "forbid".into(),
+        when: "purpose == 'x'".into(),
+        description: format!("{n}{}", "x".repeat(16_000)),
+        ..RuleSpec::default()
+    };
+    for n in 0..150 {
+        let rule = Rule { name: "rules/large".into(), spec: Some(spec(n)), ..Rule::default() };
+        let asked = UpdateRuleRequest { rule: Some(rule), allow_missing: true, ..Default::default() };
+        admin.update_rule(root(asked)).await.unwrap();
+    }
+    let page =
+        admin.list_audit_leaves(root(ListAuditLeavesRequest { page_size: 1_000, ..Default::default() }));
+    let page = page.await.unwrap().into_inner();
+    assert!(page.encoded_len() < 4 << 20 && !page.next_page_token.is_empty(), "{}", page.encoded_len());
+    let (mut count, mut page_token) = (0, String::new());
+    loop {
+        let asked = ListAuditEventsRequest {
+            page_size: 1_000,
+            page_token,
+            action: "UpdateRule".into(),
+            ..Default::default()
+        };
+        let page = admin.list_audit_events(root(asked)).await.unwrap().into_inner();
+        assert!(page.encoded_len() < 4 << 20);
+        count += page.audit_events.len();
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(count, 150);
 }

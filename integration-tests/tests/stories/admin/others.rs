@@ -1,6 +1,6 @@
 //! The calls that are not among the five standard methods.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use integration_tests::admin::Anything;
 use integration_tests::sandbox::Sandbox;
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use super::told;
 
 /// Calls them all.
 pub(super) async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
+    elevations(caller).await?;
     let spec = json!({"tenant": "acme", "principal": "ada@example.org", "team": "research"});
     let key = caller
         .call("chancery.admin.v1.KeysService/CreateKey", json!({"key": {"spec": spec}}))
@@ -126,6 +127,28 @@ async fn history(caller: &Anything) -> Result<()> {
     for (revision, becomes) in [("head~1", "created"), ("head~1", "deleted")] {
         let back = call("Rollback", json!({"revision": revision, "resources": ["rules/extra"]})).await?;
         assert_eq!(back["changes"][0]["change"], becomes, "{back}");
+    }
+    Ok(())
+}
+
+/// Who has every right has none to take: that they can be taken is the story of `break_glass`.
+async fn elevations(caller: &Anything) -> Result<()> {
+    let call = |rpc: &str| format!("chancery.admin.v1.ElevationsService/{rpc}");
+    let holders =
+        caller.call("chancery.admin.v1.AdministratorsService/ListAdministrators", json!({})).await?;
+    let holders = holders.map_err(told)?;
+    ensure!(holders["administrators"][0]["role"] == "admin", "{holders}");
+    let none = caller.call(&call("ListElevations"), json!({})).await?;
+    ensure!(none.is_ok_and(|none| none["elevations"].is_null()), "nobody took any");
+    let spec = json!({"elevation": {"spec": {"reason": "x"}}});
+    for (rpc, asked, code) in [
+        ("CreateElevation", spec, "failed_precondition"),
+        ("GetElevation", json!({"name": "elevations/1"}), "not_found"),
+        ("EndElevation", json!({"name": "elevations/1"}), "not_found"),
+    ] {
+        let refused =
+            caller.call(&call(rpc), asked).await?.err().map(|refusal| refusal.code.as_str().to_owned());
+        ensure!(refused.as_deref() == Some(code), "{rpc}: {refused:?}");
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ impl HistoryService for Admin {
         &self,
         request: Request<ReadScopeRequest>,
     ) -> Result<Response<ReadScopeResponse>, Status> {
-        let (call, asked) = self.receive("chancery.admin.v1.HistoryService/ReadScope", request)?;
+        let (call, asked) = self.receive("chancery.admin.v1.HistoryService/ReadScope", request).await?;
         let read = self.scope_read(&call, asked).await;
         self.answer(&call, read).await
     }

@@ -84,7 +84,7 @@ impl Admin {
             Some(before) => holding.changes_of(&before),
             None => holding.contents(),
         };
-        Ok(self.told(&page, &holding, contents))
+        Ok(self.scope_told(&page, &holding, contents))
     }
 
     /// A geo that nodes are known in: what is held is made for nodes.
@@ -186,7 +186,7 @@ impl Admin {
     }
 
     /// A page of what is held, or differs.
-    fn told(&self, page: &Asked, holding: &Holding, contents: SnapshotContents) -> ReadScopeResponse {
+    fn scope_told(&self, page: &Asked, holding: &Holding, contents: SnapshotContents) -> ReadScopeResponse {
         let SnapshotContents { resources, removed } = contents;
         let (total, mut bytes) = (resources.len() + removed.len(), 0_usize);
         let mut answer = ReadScopeResponse {

@@ -38,7 +38,8 @@ mod tests {
 
     #[test]
     fn what_is_marked_is_what_is_read() {
-        let verbs = ["Get", "List", "Explain", "Export", "Prove", "Sign", "Diff", "Blame", "Simulate"];
+        let verbs =
+            ["Get", "List", "Explain", "Export", "Prove", "Sign", "Diff", "Blame", "Read", "Simulate"];
         let services = pool().services().filter(|service| service.package_name() == "chancery.admin.v1");
         let mut count = 0;
         for rpc in services.flat_map(|service| service.methods().collect::<Vec<_>>()) {

@@ -1,6 +1,6 @@
 //! The calls that are not among the five standard methods.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use integration_tests::admin::Anything;
 use integration_tests::sandbox::Sandbox;
 use serde_json::{Value, json};
@@ -128,6 +128,20 @@ async fn history(caller: &Anything) -> Result<()> {
         let back = call("Rollback", json!({"revision": revision, "resources": ["rules/extra"]})).await?;
         assert_eq!(back["changes"][0]["change"], becomes, "{back}");
     }
+    // What nodes hold is what is said of the revision, and what differs from the one before is that.
+    let whole = call("ReadScope", json!({"geo": "eu", "pageSize": 1000})).await?;
+    let revision = caller
+        .call("chancery.admin.v1.RevisionsService/GetRevision", json!({"name": whole["revision"]["name"]}))
+        .await?
+        .map_err(told)?;
+    let scopes = revision["scopes"].as_array().context("scopes")?;
+    let known = scopes.iter().find(|scope| scope["geo"] == "eu").map(|scope| &scope["digest"]);
+    assert!(known.is_none_or(|known| *known == whole["digest"]), "{revision}: {}", whole["digest"]);
+    let bodies = whole["resources"].as_array().context("resources")?;
+    assert!(bodies.iter().all(|resource| resource["body"].is_string()) && bodies.len() > 10, "{whole}");
+    let since = call("ReadScope", json!({"geo": "eu", "since": "head~1"})).await?;
+    assert_eq!(since["removed"], json!([{"kind": "Rule", "name": "rules/extra"}]), "{since}");
+    assert_eq!((&since["digest"], &since["resources"]), (&whole["digest"], &Value::Null));
     Ok(())
 }
 
@@ -190,7 +204,11 @@ async fn switched_off(caller: &Anything) -> Result<()> {
     let spec =
         json!({"target": "model", "resource": "models/sim-gpt-4o", "mode": "drain", "reason": "a drill"});
     let made = call("CreateKill", json!({"killId": "drill", "kill": {"spec": spec}})).await?;
-    assert_eq!(call("GetKill", json!({"name": "kills/drill"})).await?, made);
+    let mut got = call("GetKill", json!({"name": "kills/drill"})).await?;
+    // One that is asked for tells how every node stands to it, beside what was made.
+    let nodes = got.as_object_mut().and_then(|got| got.remove("nodes")).context("nodes")?;
+    let names: Vec<_> = nodes.as_array().context("a list")?.iter().map(|node| &node["node"]).collect();
+    assert_eq!((got, names), (made.clone(), vec![&json!("nodes/eu-1"), &json!("nodes/us-1")]));
     assert_eq!(call("ListKills", json!({})).await?["kills"], json!([made]));
     call("DeleteKill", json!({"name": "kills/drill"})).await?;
     Ok(())

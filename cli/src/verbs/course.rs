@@ -37,7 +37,7 @@ pub(super) async fn ended(client: &Client, name: &str, how: Shown) -> Result<(),
             "waiting" | "paused" => {
                 let line = format!("{name} is {}: {}", text(&rollout, "state"), text(&rollout, "reason"));
                 output::complain(line.trim_end_matches([':', ' ']));
-                return Ok(());
+                return Err(Failure::OnItsWay(name.to_owned()));
             }
             _ => tokio::time::sleep(PAUSE).await,
         }

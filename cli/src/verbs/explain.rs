@@ -96,9 +96,15 @@ async fn known_geos(client: &Client) -> Result<BTreeSet<String>, Failure> {
 }
 
 fn question(explain: &Explain, geo: &str) -> Value {
+    // Verbs print whole names, which are taken as well.
+    let own = format!("tenants/{}/", explain.tenant);
+    let bare = |name: &str, plural: &str| {
+        let name = name.strip_prefix(&own).unwrap_or(name);
+        name.strip_prefix(plural).unwrap_or(name).to_owned()
+    };
     let mut question = json!({
-        "principal": format!("tenants/{}/principals/{}", explain.tenant, explain.principal),
-        "model": explain.model,
+        "principal": format!("{own}principals/{}", bare(&explain.principal, "principals/")),
+        "model": bare(&explain.model, "models/"),
         "operation": explain.operation,
         "geo": geo,
         "dataClasses": explain.data_classes,

@@ -32,7 +32,8 @@ const EXAMPLES: usize = 3;
 const ROWS: usize = 20;
 
 /// Decide again, by a draft, the requests that were made: who would be refused that was allowed, and the other way round. Nothing is
-/// applied, and the records stay where they are; whoever may not apply the draft may not simulate it.
+/// applied, and the records stay where they are; whoever may not apply the draft may not simulate it. Records are taken as they are, those
+/// that are not sealed yet among them: `decisions verify` says whether they were changed.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
     /// The draft: a file of YAML or JSON, a directory of them, or `-` for standard input; may be repeated. It is applied to what is in

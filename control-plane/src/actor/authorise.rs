@@ -27,7 +27,13 @@ impl Published {
                     scope.permits(action, plural, tenant)
                         || tenant.is_some_and(|tenant| scope.has_tenant(tenant))
                 }
-                _ => true,
+                // Who makes keys of a tenant can be any principal of it: what a principal takes ends at its tenant.
+                _ => match holder.as_ref() {
+                    Actor::Principal { tenant: own, .. } => {
+                        tenant == Some(own) || self.permits_plural(holder, action, plural, tenant)
+                    }
+                    _ => true,
+                },
             },
             Actor::Principal { tenant: own, principal, .. } => {
                 let caller = Id::of(own.clone(), principal.clone());

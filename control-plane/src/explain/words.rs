@@ -55,6 +55,9 @@ pub(super) fn check(asked: &Imagined, facts: &Facts, nodes: &BTreeSet<Geo>) -> R
 
 fn unknown_geo(asked: &Imagined, facts: &Facts, nodes: &BTreeSet<Geo>) -> Option<String> {
     let geo = &asked.geo;
+    if let Some(misspelt) = geos::Known::of(facts, nodes).misspelt(geo) {
+        return Some(misspelt);
+    }
     let place = [geo.to_string(), geo.as_str().to_uppercase()];
     if nodes.is_empty() || nodes.contains(geo) || place.iter().any(|name| geo::kind(name).is_some()) {
         return None;

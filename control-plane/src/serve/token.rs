@@ -30,7 +30,7 @@ pub(super) fn configured(config: &AdminConfig, own: &Path) -> anyhow::Result<Vec
         return Ok(tokens);
     }
     if is_idle(&path, &tokens) {
-        tracing::info!(path = %path.display(), "the admin token in this file opens nothing: the tokens of `admin.tokens` count in its place");
+        tracing::warn!(path = %path.display(), "the admin token in this file opens nothing: the tokens of `admin.tokens` count in its place");
     }
     Ok(tokens)
 }

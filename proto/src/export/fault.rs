@@ -97,7 +97,14 @@ impl Fault {
 impl Report {
     /// What is wrong with it first; `None` where it is valid.
     pub fn verdict(&self) -> Option<Kind> {
-        self.faults.first().map(|fault| fault.kind)
+        self.first().map(|fault| fault.kind)
+    }
+
+    /// The same with where it is. That something is missing is the less where something else was changed.
+    pub fn first(&self) -> Option<&Fault> {
+        let first = self.faults.first()?;
+        let changed = self.faults.iter().find(|fault| fault.kind == Kind::Invalid);
+        Some(changed.filter(|_| first.kind == Kind::Gap).unwrap_or(first))
     }
 
     pub(super) fn tell(&mut self, fault: Fault) {

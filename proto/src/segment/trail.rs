@@ -141,7 +141,12 @@ impl Trail {
             }
             match self.found.get(&manifest.previous) {
                 Some(before) => walked.gaps.extend(between(&before.manifest, manifest)),
-                None if at == 0 => {}
+                // A node's first segment follows nothing: whatever else comes first here, something was before it.
+                None if at == 0 && manifest.previous == NOTHING => {
+                    let begun = manifest.first_seq > 1;
+                    let seqs = (Some(1), manifest.first_seq.checked_sub(1));
+                    walked.gaps.extend(begun.then(|| gap(manifest, seqs, "its beginning is missing")));
+                }
                 None if manifest.previous == NOTHING => {
                     walked.gaps.push(gap(
                         manifest,

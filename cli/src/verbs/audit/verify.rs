@@ -50,7 +50,7 @@ pub(super) fn run(asked: &Verify) -> Result<(), Failure> {
     let report = report.map_err(unread)?;
     let json = told(&report);
     asked.shown.print(&Reply { text: json.to_string(), json, revision: 0 }, || shown(&report));
-    match report.faults.first() {
+    match report.first() {
         None => Ok(()),
         Some(first) => {
             Err(Failure::Unverified { path: asked.file.clone(), kind: first.kind, told: in_a_word(first) })

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use proto::export::Kind;
 use proto::segment::{Decided, decided, numbered};
 
 use super::super::failure::Failure;
@@ -51,7 +52,12 @@ impl Records {
             BufReader::new(File::open(&path).map_err(unread)?)
                 .read_until(b'\n', &mut line)
                 .map_err(unread)?;
-            let Some(first) = numbered(&line) else { continue };
+            // One that is just begun, or whose first line is being written.
+            if !line.ends_with(b"\n") {
+                continue;
+            }
+            let broken = || unread(io::Error::other("line 1 is no record"));
+            let first = numbered(&line).ok_or_else(broken)?;
             let kept = found.entry((first.boot_id.to_owned(), first.seq)).or_default();
             if bytes > kept.0 {
                 *kept = (bytes, path);
@@ -59,7 +65,13 @@ impl Records {
         }
         let mut files: Vec<PathBuf> = found.into_values().map(|(_, path)| path).collect();
         files.sort();
-        Ok(Self { files })
+        match (files.is_empty(), paths.first()) {
+            (true, Some(path)) => {
+                let told = "there is no record of a decision in it, nor in any other place that was named";
+                Err(Failure::Unverified { path: path.clone(), kind: Kind::Empty, told: told.to_owned() })
+            }
+            _ => Ok(Self { files }),
+        }
     }
 
     /// Reads them all into tallies, one for each thread; `what` is told to be done while it takes long.

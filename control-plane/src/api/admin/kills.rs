@@ -3,7 +3,8 @@
 use policy_engine::vocabulary::{Action, Name};
 use proto::admin::kills_service_server::KillsService;
 use proto::admin::{
-    CreateKillRequest, DeleteKillRequest, GetKillRequest, Kill, KillNode, ListKillsRequest, ListKillsResponse,
+    CreateKillRequest, DeleteKillRequest, GetKillRequest, Kill, KillNode, ListKillsRequest,
+    ListKillsResponse, Node,
 };
 use proto::code::ErrorCode;
 use proto::status::Refusal;
@@ -108,7 +109,8 @@ impl Admin {
         }
         let standing = Standing::of(&self.publisher);
         let there = self.nodes.fleet().into_iter().filter(|node| node.connect_time.is_some());
-        let there = there.filter(|node| node.revoke_time.is_none());
+        let is_told = |node: &Node| call.actor.scope().is_none_or(|scope| scope.has_geo(&node.geo));
+        let there = there.filter(|node| node.revoke_time.is_none() && is_told(node));
         let held = there.filter_map(|node| {
             let standing = standing.holds(&node, kill)?.to_owned();
             Some(KillNode { node: node.name, state: node.state, standing })

@@ -15,6 +15,9 @@ use super::marked::{looks, rpc};
 /// Fields that people write freely and that are kept for good.
 const FREE: [&str; 2] = ["reason", "ticket"];
 
+/// Bytes of such a field at most, whatever its own bound is.
+const MOST: usize = 4 << 10;
+
 /// How deep in a request such a field is looked for.
 const DEPTH: usize = 3;
 
@@ -34,7 +37,9 @@ pub(super) fn of<T: Message>(action: &str, (reason, ticket): (&str, &str), asked
     {
         gather(&asked, "", &mut texts);
     }
-    texts.iter().filter_map(|(field, text)| warning(field, text)).collect()
+    // What is longer than may be kept is refused, and scanned by nobody.
+    let kept = texts.iter().filter(|(_, text)| text.len() <= MOST);
+    kept.filter_map(|(field, text)| warning(field, text)).collect()
 }
 
 fn has_free(message: &MessageDescriptor, depth: usize) -> bool {

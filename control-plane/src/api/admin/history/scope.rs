@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
 use policy_engine::vocabulary::{Action, Geo};
 use proto::admin::{Fault, ReadScopeRequest, ReadScopeResponse, RevisionPoint, ScopeResource};
@@ -67,7 +68,7 @@ impl Admin {
         asked: ReadScopeRequest,
     ) -> Result<ReadScopeResponse, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Audit, REVISIONS, None)?;
-        let geo = self.with_nodes(&asked.geo)?;
+        let geo = self.with_nodes(call, &asked.geo)?;
         let page = self.asked_of_scope(&asked).await?;
         let before = match &page.since {
             Some(since) => Some(self.holding(&geo, since, &asked.since_digest).await?),
@@ -87,9 +88,10 @@ impl Admin {
         Ok(self.scope_told(&page, &holding, contents))
     }
 
-    /// A geo that nodes are known in: what is held is made for nodes.
-    fn with_nodes(&self, geo: &str) -> Result<Geo, Refusal> {
-        let known = self.nodes.geos();
+    /// A geo that nodes are known in, of those that the caller may look at: what is held is made for nodes.
+    fn with_nodes(&self, call: &Call, geo: &str) -> Result<Geo, Refusal> {
+        let mut known = self.nodes.geos();
+        known.retain(|geo| call.actor.scope().is_none_or(|scope| scope.has_geo(geo.as_str())));
         let refused = |line: String| Refusal::field("geo", line);
         let read: Geo = geo.parse().map_err(|error: policy_engine::vocabulary::NameError| match geo {
             "" => refused("is missing: a geo that nodes are known in".to_owned()),
@@ -109,7 +111,8 @@ impl Admin {
         let (store, sealer) = (self.publisher.store(), self.publisher.vault().sealer());
         let size = page::size(asked.page_size)?;
         let revision = if asked.revision.is_empty() { "head" } else { &asked.revision };
-        let same = (revision, &asked.geo, &asked.digest, &asked.since, &asked.since_digest);
+        let draft: Vec<_> = asked.draft.iter().map(|file| digest(&SHA256, file.text.as_bytes())).collect();
+        let same = (revision, &asked.geo, &asked.digest, &asked.since, &asked.since_digest, draft);
         let list = format!("scope?{same:?}");
         let place = page::place(sealer, &list, &asked.page_token)?;
         let place = place.as_deref().and_then(read_place);

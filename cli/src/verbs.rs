@@ -29,6 +29,7 @@ mod kind;
 mod meant;
 mod newest;
 mod nodes;
+mod people;
 mod priced;
 mod progress;
 mod proposals;
@@ -38,6 +39,7 @@ mod rollback;
 mod rollouts;
 mod simulate;
 mod source;
+mod subjects;
 mod terms;
 mod wait;
 
@@ -82,6 +84,10 @@ pub(crate) enum Verb {
     BreakGlass(elevations::BreakGlass),
     #[command(subcommand)]
     Elevations(elevations::Elevations),
+    #[command(subcommand)]
+    Subjects(subjects::Subjects),
+    #[command(subcommand)]
+    Holds(subjects::Holds),
     #[command(subcommand)]
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -148,6 +154,8 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         },
         Verb::BreakGlass(asked) => elevations::take(&client, &asked).await,
         Verb::Elevations(asked) => elevations::of_all(&client, &asked).await,
+        Verb::Subjects(asked) => subjects::of_people(&client, &asked).await,
+        Verb::Holds(asked) => subjects::of_holds(&client, &asked).await,
         Verb::Audit(audit) => audit::run(&client, &audit).await,
         Verb::Decisions(decisions) => decisions::run(&client, &decisions, authorities).await,
     }

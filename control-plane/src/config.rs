@@ -7,6 +7,7 @@ mod admin;
 mod break_glass;
 mod form;
 mod rollout;
+mod subjects;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use crate::upstream::Upstream;
 pub(crate) use admin::MADE_HERE;
 pub use admin::{AdminConfig, AdminRole, AdminToken};
 pub use break_glass::BreakGlassConfig;
+pub use subjects::SubjectsConfig;
 pub use form::FormError;
 pub use rollout::RolloutConfig;
 pub(crate) use rollout::reach;
@@ -53,6 +55,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// Who may take the platform's rights for a while.
     pub break_glass: BreakGlassConfig,
+    /// Where it is kept who is who.
+    pub subjects: SubjectsConfig,
 }
 
 /// How the audit log is signed.
@@ -167,6 +171,7 @@ impl Default for Config {
             approval: ApprovalConfig::default(),
             audit: AuditConfig::default(),
             break_glass: BreakGlassConfig::default(),
+            subjects: SubjectsConfig::default(),
         }
     }
 }
@@ -491,6 +496,7 @@ mod tests {
             include_str!("config/rollout.rs"),
             include_str!("config/admin.rs"),
             include_str!("config/break_glass.rs"),
+            include_str!("config/subjects.rs"),
             include_str!("upstream.rs"),
             include_str!("approval.rs"),
         ]

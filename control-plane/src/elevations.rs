@@ -109,7 +109,9 @@ impl Elevations {
 
     /// Whether somebody of this name may take rights.
     pub(crate) fn may(&self, name: &str) -> bool {
-        self.shared.config.who.iter().any(|known| known == name)
+        // Who is configured is named as people name each other.
+        let subjects = self.shared.publisher.subjects();
+        self.shared.config.who.iter().any(|known| subjects.cover_text(known) == name)
     }
 
     /// The actor, with the rights it has taken, and until when it has them.

@@ -12,6 +12,7 @@ use proto::status::{Refusal, WrongField};
 use crate::govern::keys::PREFIX;
 use crate::seal::SealError;
 use crate::store::StoreError;
+use crate::subjects::SubjectError;
 
 /// Bytes of the line of a refusal, and of its fields. Over gRPC both are headers, of which common clients take 8 KiB in all,
 /// and base64 makes four of three.
@@ -39,6 +40,9 @@ pub enum ChangeError {
     /// Sealing failed.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// Who is who can't be kept.
+    #[error(transparent)]
+    Subjects(#[from] SubjectError),
     /// A task of ours ended before its time.
     #[error("the publication was broken off")]
     Broken,
@@ -90,7 +94,8 @@ impl From<ChangeError> for Refusal {
                 let fields = wrong(&faults, |_| true);
                 Self { fields, ..Self::new(ErrorCode::InvalidRequest, lines(&faults)) }
             }
-            ChangeError::Store(error @ StoreError::Sql(_)) => {
+            ChangeError::Store(error @ StoreError::Sql(_))
+            | ChangeError::Subjects(SubjectError::Store(error @ StoreError::Sql(_))) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
                 Self::new(
                     ErrorCode::StoreUnavailable,

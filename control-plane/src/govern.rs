@@ -29,6 +29,7 @@ use prost::Message;
 use proto::convert::{Faults, Problem};
 
 use crate::registry::Stored;
+use crate::subjects::{Subjects, is_sealed};
 use crate::upstream::Upstream;
 use crate::vault::Vault;
 
@@ -84,6 +85,8 @@ pub struct Gate {
     pub vault: Vault,
     /// Where its upstream may be.
     pub upstream: Upstream,
+    /// Who the people are that it names.
+    pub subjects: Subjects,
 }
 
 /// What a noun may use, and leave, on its way into the store.
@@ -265,7 +268,7 @@ fn label_faults(kind: Kind, id: &Id, labels: &BTreeMap<String, String>) -> Vec<F
             let message = format!("`{shown}` is not a label's key of 1 to 128 bytes");
             faults.push(fault(kind, id, &field(&shown), "invalid", message));
         }
-        if value.len() > 256 || value.chars().any(char::is_control) {
+        if (value.len() > 256 && !is_sealed(value)) || value.chars().any(char::is_control) {
             let message = "the value is longer than 256 bytes or has control characters".to_owned();
             faults.push(fault(kind, id, &field(&shown), "invalid", message));
         }

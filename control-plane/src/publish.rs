@@ -40,6 +40,7 @@ use crate::registry::Registry;
 use crate::revocations::Revoked;
 use crate::seal::Sealer;
 use crate::store::{Batch, Digest, Event, Head, Page, RolloutRow, Store, Written};
+use crate::subjects::Subjects;
 use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 use crate::vault::Vault;
@@ -114,6 +115,8 @@ pub struct Terms {
     pub upstream: Upstream,
     /// What one principal may not change alone.
     pub approval: ApprovalConfig,
+    /// Who the people are that resources name.
+    pub subjects: Subjects,
 }
 
 impl From<Upstream> for Terms {
@@ -150,12 +153,12 @@ struct Shared {
 impl Publisher {
     /// Opens a store: what is in force is read and compiled; a store that does not compile is refused, with every fault.
     pub async fn open(store: Store, sealer: Arc<Sealer>, terms: impl Into<Terms>) -> Result<Self, OpenError> {
-        let Terms { upstream, approval } = terms.into();
+        let Terms { upstream, approval, subjects } = terms.into();
         let published = load::published(&store).await?;
         let ring = KeyRing::open(&store, sealer.clone()).await?;
         let kills = Kills::open(&store).await?;
         let vault = Vault::new(sealer, store.credentials().await?.into_iter().collect());
-        let gate = Gate { vault, upstream };
+        let gate = Gate { vault, upstream, subjects };
         let in_force = load::in_force(&store, Arc::new(published)).await?;
         let (current, _) = watch::channel(in_force.head.clone());
         let (in_force, _) = watch::channel(in_force);
@@ -248,6 +251,11 @@ impl Publisher {
     /// The sealed credentials.
     pub fn vault(&self) -> &Vault {
         &self.shared.gate.vault
+    }
+
+    /// Who the people are that resources name.
+    pub fn subjects(&self) -> &Subjects {
+        &self.shared.gate.subjects
     }
 
     /// What every resource passes on its way in.

@@ -50,6 +50,8 @@ pub enum Use<'a> {
     Signer(&'a str),
     /// A key that signs checkpoints of the audit log, by its generation.
     AuditKey(&'a str),
+    /// The key and the name of a person, by pseudonym.
+    Subject(&'a str),
 }
 
 impl Use<'_> {
@@ -60,6 +62,7 @@ impl Use<'_> {
             Self::ScopeKey(id) => format!("chancery/seal/v1/scope-key/{id}"),
             Self::Signer(generation) => format!("chancery/seal/v1/signer/{generation}"),
             Self::AuditKey(generation) => format!("chancery/seal/v1/audit-key/{generation}"),
+            Self::Subject(pseudonym) => format!("chancery/seal/v1/subject/{pseudonym}"),
         }
     }
 }

@@ -90,10 +90,12 @@ impl ControlPlane {
             .await
             .with_context(|| format!("the store `{}` can't be opened", path.display()))?;
         identity::is_used(&own, (&path, &store)).await?;
-        let terms = Terms { upstream: config.upstream.clone(), approval: config.approval.clone() };
+        let subjects = identity::subjects((&config.subjects, &own), &store, sealer.clone()).await?;
+        let terms = Terms { upstream: config.upstream.clone(), approval: config.approval.clone(), subjects };
         let least = config.sync.signer_generation;
         let authority = Arc::new(identity::authority(&own, (&store, &sealer), least).await?);
         let publisher = Publisher::open(store, sealer, terms).await?;
+        identity::knows_its_people(&config.subjects, &publisher).await?;
         let tokens = token::configured(&config.admin, &own)?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();

@@ -1,4 +1,4 @@
-//! The only SQL in the house: facts, their history, sealed secrets and the audit log in one SQLite file.
+//! The only SQL in the house: facts, their history, sealed secrets and the audit log in one SQLite file, and who is who in another.
 //!
 //! Law: everything one act changes is one transaction of the one writer; readers never wait for it (WAL).
 //! Absent on purpose: meaning. The store keeps bytes and digests and knows no kind of resource.
@@ -11,6 +11,7 @@ mod drains;
 mod elevations;
 mod enrolment;
 mod history;
+mod holds;
 mod kills;
 mod nodes;
 mod open;
@@ -22,6 +23,7 @@ mod sealed;
 mod segments;
 mod signers;
 mod sought;
+mod subjects;
 mod tree;
 mod trouble;
 
@@ -41,6 +43,7 @@ pub use drains::DrainRow;
 pub use elevations::ElevationRow;
 pub use enrolment::{EnrolmentRow, RevokedRow};
 pub use history::{ChangeRow, RevisionRow, ScopeRow};
+pub use holds::HoldRow;
 pub use kills::{KillChange, KillRow};
 pub use nodes::NodeRow;
 pub use page::Page;
@@ -51,6 +54,7 @@ pub use sealed::ScopeKeyRow;
 pub use segments::SegmentRow;
 pub use signers::SignerRow;
 pub use sought::{Sought, Touched};
+pub use subjects::{SubjectRow, SubjectStore};
 pub use tree::TreeHead;
 pub(crate) use trouble::is_full;
 
@@ -58,7 +62,7 @@ pub(crate) use trouble::is_full;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 19] = [
+const MIGRATIONS: [(i64, &str, &str); 20] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
@@ -78,6 +82,7 @@ const MIGRATIONS: [(i64, &str, &str); 19] = [
     (19, "decision segments", include_str!("../migrations/sqlite/0019_decision_segments.sql")),
     (20, "lifted kills", include_str!("../migrations/sqlite/0020_lifted_kills.sql")),
     (21, "elevations", include_str!("../migrations/sqlite/0021_elevations.sql")),
+    (22, "subjects and holds", include_str!("../migrations/sqlite/0022_subjects_and_holds.sql")),
 ];
 
 /// Why the store did not do it.

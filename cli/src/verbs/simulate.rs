@@ -20,6 +20,7 @@ use super::decisions::records::{Records, Tally};
 use super::decisions::scopes::{Held, Reader};
 use super::failure::Failure;
 use super::instant::{From, moment};
+use super::people::People;
 use super::source::declared;
 use crate::client::{Client, Reply};
 use crate::output;
@@ -94,6 +95,8 @@ struct Simulated<'a> {
     undecided: u64,
     /// That were not asked for.
     others: u64,
+    /// Who turns, by name.
+    people: People,
 }
 
 impl Tally for Simulated<'_> {
@@ -210,8 +213,10 @@ pub(super) async fn run(client: &Client, asked: &Simulate) -> Result<(), Failure
         elsewhere: 0,
         undecided: 0,
         others: 0,
+        people: People::default(),
     };
-    let simulated = records.read("simulating", new)?;
+    let mut simulated = records.read("simulating", new)?;
+    simulated.people = People::behind(client, simulated.flips.keys().map(|(_, who, _)| who.as_str())).await;
     let json = simulated.json();
     let reply = Reply { text: json.to_string(), json, revision: 0 };
     asked.shown.print(&reply, || simulated.text());
@@ -254,7 +259,7 @@ impl Simulated<'_> {
                 let reasons = output::plain(&list(&flips.reasons));
                 vec![
                     flips.count.to_string(),
-                    caller.clone(),
+                    output::plain(&self.people.named(caller)),
                     output::plain(model),
                     reasons,
                     list(&flips.rules),
@@ -295,7 +300,7 @@ impl Simulated<'_> {
         let turned = |turn: Turn| {
             let row = |(who, flips): &(&Who, &Flips)| {
                 let (_, caller, model) = who;
-                json!({ "principal": caller, "model": model, "count": flips.count, "already": flips.already,
+                json!({ "principal": self.people.named(caller), "model": model, "count": flips.count, "already": flips.already,
                     "reasons": flips.reasons, "rules": flips.rules, "examples": flips.examples })
             };
             let by: Vec<_> = self.turned(turn).iter().map(row).collect();

@@ -12,6 +12,7 @@ mod drains;
 mod elevations;
 mod export;
 mod history;
+mod holds;
 mod keys;
 mod kills;
 mod marked;
@@ -24,6 +25,7 @@ mod revisions;
 mod rollouts;
 mod services;
 mod standard;
+mod subjects;
 mod tokens;
 mod warnings;
 
@@ -39,6 +41,7 @@ use proto::admin::enrolment_tokens_service_server::EnrolmentTokensServiceServer;
 use proto::admin::grants_service_server::GrantsServiceServer;
 use proto::admin::guardrails_service_server::GuardrailsServiceServer;
 use proto::admin::history_service_server::HistoryServiceServer;
+use proto::admin::holds_service_server::HoldsServiceServer;
 use proto::admin::keys_service_server::KeysServiceServer;
 use proto::admin::kills_service_server::KillsServiceServer;
 use proto::admin::licence_acceptances_service_server::LicenceAcceptancesServiceServer;
@@ -55,6 +58,7 @@ use proto::admin::revisions_service_server::RevisionsServiceServer;
 use proto::admin::roles_service_server::RolesServiceServer;
 use proto::admin::rollouts_service_server::RolloutsServiceServer;
 use proto::admin::rules_service_server::RulesServiceServer;
+use proto::admin::subjects_service_server::SubjectsServiceServer;
 use proto::admin::teams_service_server::TeamsServiceServer;
 use proto::admin::tenants_service_server::TenantsServiceServer;
 use proto::status::Refusal;
@@ -175,6 +179,8 @@ impl Admin {
             PolicyServiceServer,
             ElevationsServiceServer,
             AdministratorsServiceServer,
+            SubjectsServiceServer,
+            HoldsServiceServer,
         )
     }
 }

@@ -111,6 +111,7 @@ mod tests {
     use super::*;
     use crate::govern::Gate;
     use crate::seal::Sealer;
+    use crate::subjects::Subjects;
     use crate::vault::Vault;
 
     fn sealed(id: &Id, gate: &Gate, source: Source, before: Option<&str>) -> Result<Source, Faults> {
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn a_tenants_provider_reaches_no_secret_but_its_own() {
         let vault = Vault::new(Arc::new(Sealer::new(&[7; 32]).unwrap()), HashMap::new());
-        let gate = Gate { vault, upstream: Upstream::default() };
+        let gate = Gate { vault, upstream: Upstream::default(), subjects: Subjects::default() };
         let platform = Id::platform("p".parse().unwrap());
         let tenants = Id::of("acme".parse().unwrap(), "p".parse().unwrap());
         let Source::Sealed(own) = sealed(&tenants, &gate, Source::Value("sk-1".into()), None).unwrap() else {

@@ -64,6 +64,7 @@ async fn outcome(
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
     let document::Read { mut documents, nameless: unnamed, mut faults } =
         reading.await.map_err(|_| ChangeError::Broken)?;
+    document::covered(publisher.subjects(), &mut documents).await?;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     let current = publisher.current();
     for document in &documents {

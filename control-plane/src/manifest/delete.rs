@@ -28,6 +28,7 @@ pub async fn delete(
     let Declared { files, staging, may_shrink, kept, approves, .. } = declared.into();
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
     let document::Read { mut documents, mut faults, .. } = reading.await.map_err(|_| ChangeError::Broken)?;
+    document::covered(publisher.subjects(), &mut documents).await?;
     documents.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     let current = publisher.current();
     for document in &documents {

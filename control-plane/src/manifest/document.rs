@@ -10,8 +10,10 @@ use proto::name::{self, Collection};
 use super::bind::{Binder, Lines, Misfit};
 use super::yaml::{self, Entry, Node, Value, shown};
 use crate::descriptors;
+use crate::error::ChangeError;
 use crate::nearest::suggestion;
 use crate::registry::{Registry, Stored};
+use crate::subjects::Subjects;
 
 /// The only version of the declarative form.
 pub(crate) const API_VERSION: &str = "chancery/v1";
@@ -102,6 +104,16 @@ pub(crate) fn read(files: &[SourceFile]) -> Read {
     }
     read.faults.extend(twice(&read.documents));
     read
+}
+
+/// The same documents, with pseudonyms in the place of the people that they name, all of them kept.
+pub(crate) async fn covered(subjects: &Subjects, documents: &mut [Document]) -> Result<(), ChangeError> {
+    for document in documents.iter_mut() {
+        if let Some(covered) = subjects.covered_resource(document.kind, &document.id, &document.encoded)? {
+            (document.id, document.encoded) = (covered.id, covered.encoded);
+        }
+    }
+    Ok(subjects.keep().await?)
 }
 
 /// A fault for every secret that stands in the open, of files that are to be kept as they are.

@@ -12,6 +12,7 @@ use super::render;
 use crate::actor::{Actor, owner};
 use crate::descriptors;
 use crate::publish::Published;
+use crate::subjects::Subjects;
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +24,11 @@ pub struct Selection {
 }
 
 /// Writes what is selected and what the actor may read, in the order of kinds and names.
-pub fn export(published: &Published, actor: &Actor, selection: &Selection) -> String {
+pub fn export(
+    (published, subjects): (&Published, &Subjects),
+    actor: &Actor,
+    selection: &Selection,
+) -> String {
     let mut out = String::new();
     let kinds = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Key);
     for kind in kinds.filter(|kind| selection.kinds.is_empty() || selection.kinds.contains(kind)) {
@@ -31,11 +36,12 @@ pub fn export(published: &Published, actor: &Actor, selection: &Selection) -> St
             if !published.permits(actor, Action::Read, kind, owner(kind, id)) {
                 continue;
             }
-            if let Some(message) = descriptors::dynamic(kind, &stored.bytes) {
+            if let Some(mut message) = descriptors::dynamic(kind, &stored.bytes) {
                 if !out.is_empty() {
                     out.push_str("---\n");
                 }
-                document(&mut out, kind, id, &message);
+                subjects.reveal(&mut message);
+                document(&mut out, kind, (id, &subjects.reveal_text(id.name.as_str())), &message);
             }
         }
     }
@@ -46,11 +52,11 @@ fn selected(kind: Kind, id: &Id, selection: &Selection) -> bool {
     selection.tenant.is_none() || owner(kind, id) == selection.tenant.as_ref()
 }
 
-fn document(out: &mut String, kind: Kind, id: &Id, message: &DynamicMessage) {
+fn document(out: &mut String, kind: Kind, (id, name): (&Id, &str), message: &DynamicMessage) {
     let _infallible = write!(
         out,
         "apiVersion: {API_VERSION}\nkind: {kind}\nmetadata:\n  name: {}\n",
-        render::text(id.name.as_str())
+        render::text(name)
     );
     if let Some(tenant) = &id.tenant {
         let _infallible = writeln!(out, "  tenant: {}", render::text(tenant.as_str()));

@@ -47,7 +47,7 @@ async fn one_of_every_kind_is_applied_and_its_export_changes_nothing() {
     assert!(words(&again).iter().all(|w| *w == "unchanged"));
     assert_eq!((again.revision, fixture.publisher.current().head.revision), (0, 1));
 
-    let text = export(&fixture.publisher.current(), &root(), &Selection::default());
+    let text = export((&fixture.publisher.current(), &Default::default()), &root(), &Selection::default());
     let back = applied(&fixture, Mode::Commit, &[&text]).await;
     assert_eq!(faults(&back), Vec::<String>::new());
     assert!(words(&back).iter().all(|w| *w == "unchanged"), "{text}");
@@ -61,7 +61,7 @@ async fn the_quickstart_is_applied_and_its_export_changes_nothing() {
     let first =
         applied(&fixture, Mode::Commit, &[include_str!("../../../deploy/examples/quickstart.yaml")]).await;
     assert_eq!((faults(&first), first.revision), (Vec::new(), 1));
-    let text = export(&fixture.publisher.current(), &root(), &Selection::default());
+    let text = export((&fixture.publisher.current(), &Default::default()), &root(), &Selection::default());
     let back = applied(&fixture, Mode::Commit, &[&text]).await;
     assert_eq!((faults(&back), back.changes.len()), (Vec::new(), first.changes.len()));
     assert!(words(&back).iter().all(|w| *w == "unchanged"));
@@ -185,7 +185,7 @@ async fn a_secret_is_sealed_and_in_no_export() {
     assert_eq!(words(&applied(&fixture, Mode::Commit, &[&file]).await), ["unchanged"], "the same secret");
     let other = file.replace(secret, "sk-live-other");
     assert_eq!(words(&applied(&fixture, Mode::Commit, &[&other]).await), ["updated"], "another secret");
-    let text = export(&fixture.publisher.current(), &root(), &Selection::default());
+    let text = export((&fixture.publisher.current(), &Default::default()), &root(), &Selection::default());
     assert!(!text.contains("sk-live") && text.contains("sealed: cred-"), "{text}");
     assert_eq!(words(&applied(&fixture, Mode::Commit, &[&text]).await), ["unchanged"]);
     let unknown = text.replace("cred-", "cred-x");

@@ -8,16 +8,20 @@
 //! the files: the next start could not. Absent on purpose: putting anything back, and the files of ports and nodes, which are made anew.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio_util::sync::CancellationToken;
 
 use crate::ca::{Authority, write_private};
+use crate::config::SubjectsConfig;
+use crate::publish::Publisher;
 use crate::registry::sha256;
 use crate::seal::{MASTER_KEY_VARIABLE, Sealer, Use};
 use crate::signer::vouched;
-use crate::store::{Digest, SignerRow, Store};
+use crate::store::{Digest, SignerRow, Store, SubjectStore};
+use crate::subjects::{SubjectError, Subjects};
 
 /// What says in the directory that a store was used with it, and where that was.
 const USED: &str = "store.used";
@@ -150,6 +154,35 @@ fn held(dir: &Path, newest: &SignerRow) -> anyhow::Result<Authority> {
         );
     }
     Ok(authority)
+}
+
+/// Who is who, of the file beside the store, without those who were erased since it was backed up.
+pub(super) async fn subjects(
+    (config, own): (&SubjectsConfig, &Path),
+    store: &Store,
+    sealer: Arc<Sealer>,
+) -> anyhow::Result<Subjects> {
+    let path = config.path.clone().unwrap_or_else(|| own.join("subjects.db"));
+    let open = async {
+        let subjects = Subjects::open(SubjectStore::open(&path).await?, sealer).await?;
+        for pseudonym in store.erased().await? {
+            subjects.erase(&pseudonym).await?;
+        }
+        Ok::<_, SubjectError>(subjects)
+    };
+    open.await.with_context(|| format!("the file of who is who `{}` can't be opened", path.display()))
+}
+
+/// Ends the start where the file of who is who does not know the principals in force, unless that is meant.
+pub(super) async fn knows_its_people(config: &SubjectsConfig, publisher: &Publisher) -> anyhow::Result<()> {
+    let erased = publisher.store().erased().await?;
+    match publisher.subjects().settle(&publisher.current().facts, &erased) {
+        Err(error @ SubjectError::Gone { .. }) if config.nameless => {
+            tracing::warn!(%error, "people are known by their pseudonyms alone");
+            Ok(())
+        }
+        settled => Ok(settled?),
+    }
 }
 
 fn master_key(own: &Path) -> PathBuf {

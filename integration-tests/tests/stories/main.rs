@@ -50,6 +50,8 @@ mod drains;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod erased;
+#[cfg(test)]
 mod exports;
 #[cfg(test)]
 mod fallback;

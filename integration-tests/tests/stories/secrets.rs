@@ -25,7 +25,7 @@ const ANSWER: &str = "canary-answer-9c4d";
 const PERSON: &str = "canary.person@example.com";
 
 /// Every file below a directory that holds one of these texts, with which. Keys and seals are what they are kept in.
-fn holders(dir: &Path, canaries: &[&str]) -> Vec<String> {
+pub(crate) fn holders(dir: &Path, canaries: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

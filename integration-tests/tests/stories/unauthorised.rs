@@ -98,6 +98,8 @@ fn named(service: &str) -> &'static str {
         "RolloutsService" => "rollouts/1",
         "ProposalsService" => "proposals/1",
         "ElevationsService" => "elevations/1",
+        "SubjectsService" => "subjects/ada@example.org",
+        "HoldsService" => "holds/case-7",
         "NodesService"
         | "PolicyService"
         | "HistoryService"

@@ -21,6 +21,7 @@ mod anchor;
 mod ast;
 mod attribute;
 mod check;
+mod compared;
 mod fault;
 mod literal;
 mod lower;
@@ -32,6 +33,7 @@ mod value;
 
 pub use anchor::Anchor;
 pub use attribute::{Attribute, Flag, Set, Text};
+pub use compared::compared;
 pub use fault::{ConditionError, ConditionFault, MAX_BYTES, MAX_DEPTH};
 pub use symbol::{Interner, Symbol};
 pub use value::{Attributes, Caller, EndpointSide, Members, ModelSide, RequestSide, Truth, Value};

@@ -11,7 +11,7 @@ use prost::Message;
 use prost_reflect::DynamicMessage;
 use proto::admin::AuditedExport;
 use proto::code::ErrorCode;
-use proto::status::Refusal;
+use proto::status::{Refusal, WrongField};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
@@ -21,7 +21,9 @@ use super::warnings;
 use crate::act::{Via, ip};
 use crate::actor::Actor;
 use crate::clock;
+use crate::error::ChangeError;
 use crate::publish::{Act, Mode};
+use crate::subjects::{SubjectError, says_pseudonym};
 
 /// The header that carries a request's id, both ways.
 const REQUEST_ID: &str = "x-chancery-request-id";
@@ -64,12 +66,19 @@ pub(super) struct Call {
     tries: OnceLock<()>,
     /// AIP name of what a write is about, as soon as it is known.
     about: OnceLock<String>,
+    /// AIP name of what a refusal rests on, where that is logged.
+    basis: OnceLock<String>,
 }
 
 impl Call {
     /// Notes what the call is about, for the log of refusals.
     pub(super) fn concerns(&self, resource: String) {
         let _first_word_stands = self.about.set(resource);
+    }
+
+    /// Notes what the refusal of the call rests on, for the log.
+    pub(super) fn because_of(&self, basis: String) {
+        let _first_word_stands = self.basis.set(basis);
     }
 
     /// Notes whether the call only tries what it asks.
@@ -119,7 +128,7 @@ impl Call {
 
 impl Admin {
     /// Recognises the caller and takes the request out of its envelope.
-    pub(super) async fn receive<T: Message>(
+    pub(super) async fn receive<T: Message + Default>(
         &self,
         action: &'static str,
         request: Request<T>,
@@ -134,9 +143,10 @@ impl Admin {
                 .map_err(|refusal| Refusal { request_id: Some(request_id.clone()), ..refusal })
         };
         let (reason, ticket) = (said(REASON)?, said(TICKET)?);
-        let via = via(&actor, &request);
+        let via = self.publisher.subjects().sealed_via(&actor.name(), via(&actor, &request));
         let audited = looks(action) && self.audits(&actor);
-        let asked = request.into_inner();
+        let asked = self.covered(action, &actor, request.into_inner()).await;
+        let asked = asked.map_err(|refusal| Refusal { request_id: Some(request_id.clone()), ..refusal })?;
         let mut warnings = warnings::of(action, (&reason, &ticket), &asked);
         warnings.extend(until.map(|until| {
             format!(
@@ -145,9 +155,22 @@ impl Admin {
                 clock::timestamp(until)
             )
         }));
-        let (tries, about, handed) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        let call =
-            Call { actor, action, request_id, reason, ticket, via, audited, warnings, handed, tries, about };
+        let (handed, tries) = (OnceLock::new(), OnceLock::new());
+        let (about, basis) = (OnceLock::new(), OnceLock::new());
+        let call = Call {
+            actor,
+            action,
+            request_id,
+            reason,
+            ticket,
+            via,
+            audited,
+            warnings,
+            handed,
+            tries,
+            about,
+            basis,
+        };
         let refused = may_call(&call);
         if audited || refused.is_err() {
             call.concerns(looked_at(action, &asked).unwrap_or_default());
@@ -171,7 +194,7 @@ impl Admin {
     }
 
     /// Answers a call.
-    pub(super) async fn answer<T: Message>(
+    pub(super) async fn answer<T: Message + Default>(
         &self,
         call: &Call,
         result: Result<T, Refusal>,
@@ -182,6 +205,10 @@ impl Admin {
         };
         match result {
             Ok(message) => {
+                let message = match rpc(call.action) {
+                    Some(rpc) => self.publisher.subjects().revealed(rpc.output().full_name(), message),
+                    None => message,
+                };
                 let mut response = Response::new(message);
                 let metadata = response.metadata_mut();
                 if let Ok(id) = MetadataValue::try_from(&call.request_id) {
@@ -204,7 +231,32 @@ impl Admin {
 
     fn told(&self, call: &Call, refusal: Refusal) -> Status {
         let revision = Some(self.publisher.current().revision());
-        Refusal { request_id: Some(call.request_id.clone()), revision, ..refusal }.into()
+        let subjects = self.publisher.subjects();
+        let told = |text: String| subjects.reveal_text(&text).into_owned();
+        let wrong = |wrong: WrongField| WrongField { message: told(wrong.message), ..wrong };
+        let fields = refusal.fields.into_iter().map(wrong).collect();
+        let message = told(refusal.message);
+        Refusal { request_id: Some(call.request_id.clone()), revision, fields, message, ..refusal }.into()
+    }
+
+    /// What is asked, with pseudonyms in the place of names, all of them kept.
+    async fn covered<T: Message + Default>(
+        &self,
+        action: &str,
+        actor: &Actor,
+        asked: T,
+    ) -> Result<T, Refusal> {
+        let subjects = self.publisher.subjects();
+        let Some(rpc) = rpc(action).filter(|_| subjects.are_kept()) else { return Ok(asked) };
+        // Whoever could name others by what stands for them would learn who they are.
+        if matches!(actor, Actor::Principal { .. }) && says_pseudonym(&asked.encode_to_vec()) {
+            let why = "people are asked for by their names, not by pseudonyms";
+            return Err(Refusal::new(ErrorCode::InvalidRequest, why));
+        }
+        let covered = subjects.covered(rpc.input().full_name(), asked);
+        let covered = covered.map_err(|error| ChangeError::from(SubjectError::from(error)))?;
+        subjects.keep().await.map_err(ChangeError::from)?;
+        Ok(covered)
     }
 }
 
@@ -241,7 +293,8 @@ impl Admin {
         if looks(call.action) || !(hidden || wrong) {
             return;
         }
-        let act = call.act(call.about.get().cloned().unwrap_or_default());
+        let about = call.about.get().cloned().unwrap_or_default();
+        let act = Act { approvals: call.basis.get().cloned().into_iter().collect(), ..call.act(about) };
         if let Err(error) = self.publisher.log_refusal(&act, code.as_str()).await {
             tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be logged");
         }

@@ -10,6 +10,7 @@ use super::told;
 /// Calls them all.
 pub(super) async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
     elevations(caller).await?;
+    people(caller).await?;
     let spec = json!({"tenant": "acme", "principal": "ada@example.org", "team": "research"});
     let key = caller
         .call("chancery.admin.v1.KeysService/CreateKey", json!({"key": {"spec": spec}}))
@@ -164,6 +165,31 @@ async fn elevations(caller: &Anything) -> Result<()> {
             caller.call(&call(rpc), asked).await?.err().map(|refusal| refusal.code.as_str().to_owned());
         ensure!(refused.as_deref() == Some(code), "{rpc}: {refused:?}");
     }
+    Ok(())
+}
+
+/// Who is behind a pseudonym, and what is held of it: what erasing does is the story of `erased`.
+async fn people(caller: &Anything) -> Result<()> {
+    let call = async |rpc: &str, asked: Value| {
+        let answer = caller.call(&format!("chancery.admin.v1.{rpc}"), asked).await?;
+        Ok::<_, anyhow::Error>(answer.map_err(|refusal| refusal.code.as_str().to_owned()))
+    };
+    let ada = call("SubjectsService/GetSubject", json!({"name": "subjects/ada@example.org"})).await?.unwrap();
+    ensure!(ada["principals"] == json!(["tenants/acme/principals/ada@example.org"]), "{ada}");
+    let hold = json!({"holdId": "case-7", "hold": {"spec": {"subject": ada["name"], "reason": "case 7"}}});
+    let placed = call("HoldsService/CreateHold", hold).await?.unwrap();
+    let name = json!({"name": "holds/case-7"});
+    ensure!(call("HoldsService/GetHold", name.clone()).await?.unwrap() == placed, "{placed}");
+    let all = call("HoldsService/ListHolds", json!({})).await?.unwrap();
+    ensure!(all["holds"] == json!([placed]), "{all}");
+    let erase = json!({"name": ada["name"], "reason": "request 7"});
+    let refused = call("SubjectsService/EraseSubject", erase).await?;
+    ensure!(refused.err().as_deref() == Some("failed_precondition"), "it is in force");
+    let release = json!({"name": "holds/case-7", "reason": "closed"});
+    let released = call("HoldsService/ReleaseHold", release.clone()).await?.unwrap();
+    ensure!(released["releaser"] == "platform/root", "{released}");
+    let twice = call("HoldsService/ReleaseHold", release).await?;
+    ensure!(twice.err().as_deref() == Some("failed_precondition"), "it is over");
     Ok(())
 }
 

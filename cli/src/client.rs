@@ -176,6 +176,18 @@ impl Client {
         self.send(self.http.request(Method::POST, self.url(path)?).json(body)).await
     }
 
+    /// Makes one of a collection, under an id of the caller's choice, such as `holdId`.
+    pub(crate) async fn create(
+        &self,
+        path: &str,
+        (parameter, id): (&str, &str),
+        body: &Value,
+    ) -> Result<Reply, ClientError> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().append_pair(parameter, id);
+        self.send(self.http.request(Method::POST, url).json(body)).await
+    }
+
     /// Deletes what is at a path below `/v1/`, such as `rules/eu-residency`.
     pub(crate) async fn delete(&self, path: &str) -> Result<Reply, ClientError> {
         self.send(self.http.request(Method::DELETE, self.url(path)?)).await

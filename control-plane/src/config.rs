@@ -20,10 +20,10 @@ use crate::upstream::Upstream;
 pub(crate) use admin::MADE_HERE;
 pub use admin::{AdminConfig, AdminRole, AdminToken};
 pub use break_glass::BreakGlassConfig;
-pub use subjects::SubjectsConfig;
 pub use form::FormError;
 pub use rollout::RolloutConfig;
 pub(crate) use rollout::reach;
+pub use subjects::SubjectsConfig;
 
 /// What begins the name of every variable that sets a key.
 const PREFIX: &str = "CHANCERY__";

@@ -20,7 +20,10 @@ pub struct Held<'a> {
 /// The ids of the holds over something, in their order.
 pub async fn over(store: &Store, wanted: Held<'_>) -> Result<Vec<String>, StoreError> {
     let standing = store.standing_holds().await?;
-    standing.iter().filter_map(|row| covers(row, wanted).map(|it| it.then(|| row.name.clone())).transpose()).collect()
+    standing
+        .iter()
+        .filter_map(|row| covers(row, wanted).map(|it| it.then(|| row.name.clone())).transpose())
+        .collect()
 }
 
 fn covers(row: &HoldRow, wanted: Held<'_>) -> Result<bool, StoreError> {

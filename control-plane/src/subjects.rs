@@ -20,8 +20,8 @@ use crate::clock;
 use crate::seal::{SealError, Sealer};
 use crate::store::{StoreError, SubjectRow, SubjectStore};
 
-pub use subject::is_pseudonym;
 pub(crate) use cover::says_pseudonym;
+pub use subject::is_pseudonym;
 pub(crate) use subject::is_sealed;
 use subject::{Subject, pseudonym};
 
@@ -114,6 +114,18 @@ impl Subjects {
     pub fn name_of(&self, pseudonym: &str) -> Option<(String, i64)> {
         let known = self.shared.as_ref()?.known.read();
         known.by_pseudonym.get(pseudonym).map(|subject| (subject.name.to_string(), subject.created_at))
+    }
+
+    /// Every pseudonym after one, in their order, with its name and when that was first said.
+    pub fn after(&self, pseudonym: &str) -> Vec<(String, String, i64)> {
+        let Some(shared) = &self.shared else { return Vec::new() };
+        let known = shared.known.read();
+        let rest = known.by_pseudonym.values().filter(|subject| *subject.pseudonym > *pseudonym);
+        let mut rest: Vec<_> = rest
+            .map(|subject| (subject.pseudonym.to_string(), subject.name.to_string(), subject.created_at))
+            .collect();
+        rest.sort();
+        rest
     }
 
     /// Whether there are pseudonyms here at all.

@@ -118,6 +118,13 @@ impl Scene {
         self.house.records(Geo::Eu).await?.pop().context("nothing was recorded")
     }
 
+    /// Who a record is about, whose pseudonym is another in every house; nobody's name where the control plane was ended.
+    fn named(&self, pseudonym: &Value) -> String {
+        let subjects = self.house.control.as_ref().map(|control| control.publisher().subjects());
+        let known = subjects.zip(pseudonym.as_str()).and_then(|(subjects, known)| subjects.name_of(known));
+        known.map(|(name, _)| name).unwrap_or_default()
+    }
+
     /// Every record of the story, without what differs between two tellings, in an order of their own.
     async fn trace(&self) -> Result<Vec<Value>> {
         let mut trace = Vec::new();
@@ -128,6 +135,9 @@ impl Scene {
         for record in &mut trace {
             let object = record.as_object_mut().context("a record is an object")?;
             DIFFERENT.iter().for_each(|name| drop(object.remove(*name)));
+            if let Some(pseudonym) = object.remove("principal") {
+                object.insert("principal".to_owned(), self.named(&pseudonym).into());
+            }
             for attempt in object.get_mut("attempts").and_then(Value::as_array_mut).into_iter().flatten() {
                 attempt.as_object_mut().map(|attempt| attempt.remove("latencyUs"));
             }

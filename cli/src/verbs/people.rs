@@ -49,6 +49,9 @@ mod tests {
     fn whoever_is_known_is_named_and_nobody_else() {
         let people = People([("p~1".to_owned(), "ada@example.org".to_owned())].into());
         assert_eq!(people.named("acme/p~1"), "acme/ada@example.org");
-        assert_eq!((people.named("acme/p~2"), people.named("acme/bot")), ("acme/p~2".into(), "acme/bot".into()));
+        assert_eq!(
+            (people.named("acme/p~2"), people.named("acme/bot")),
+            ("acme/p~2".into(), "acme/bot".into())
+        );
     }
 }

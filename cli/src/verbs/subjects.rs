@@ -15,6 +15,8 @@ use crate::output::table::{cell, table};
 /// See who is behind a pseudonym of records, logs and exports, and erase people.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Subjects {
+    /// List them by pseudonym, those who were erased among them.
+    List(Listed),
     /// Show one: its id, its pseudonym, its principals in force, the legal holds over it.
     Show(Subject),
     /// Erase one for good: its name, and the key of everything that is only known of it. Its principals are deleted before. Records,
@@ -92,6 +94,10 @@ pub(crate) struct Release {
 /// Shows or erases.
 pub(super) async fn of_people(client: &Client, asked: &Subjects) -> Result<(), Failure> {
     match asked {
+        Subjects::List(asked) => {
+            let reply = client.all("subjects", "subjects").await?;
+            asked.shown.print(&reply, || people(&reply.json));
+        }
         Subjects::Show(asked) => {
             let reply = client.get(&named("subjects", &asked.subject), &[]).await?;
             asked.shown.print(&reply, || subject(&reply.json));
@@ -122,8 +128,10 @@ pub(super) async fn of_holds(client: &Client, asked: &Holds) -> Result<(), Failu
                 "tenant": of("tenants", &asked.tenant),
             });
             let hold = json!({ "spec": spec });
-            let reply = client.post(&format!("holds?holdId={}", asked.hold), &hold).await?;
-            asked.shown.print(&reply, || format!("{} holds {}\n", cell(reply.json.get("name")), what(&reply.json)));
+            let reply = client.create("holds", ("holdId", &asked.hold), &hold).await?;
+            asked
+                .shown
+                .print(&reply, || format!("{} holds {}\n", cell(reply.json.get("name")), what(&reply.json)));
         }
         Holds::Release(asked) => {
             let path = format!("{}:release", named("holds", &asked.hold));
@@ -147,6 +155,13 @@ fn what(hold: &Value) -> String {
         (_, tenant) if tenant != "-" => tenant,
         _ => "everything".to_owned(),
     }
+}
+
+fn people(answer: &Value) -> String {
+    let row = |subject: &Value| {
+        ["name", "id", "createTime", "eraseTime"].map(|field| cell(subject.get(field))).to_vec()
+    };
+    table(&["name", "id", "since", "erased"], list(answer, "subjects").iter().map(row))
 }
 
 fn subject(subject: &Value) -> String {
@@ -186,8 +201,10 @@ mod tests {
 
     #[test]
     fn whom_it_is_about_is_shown_with_what_keeps_it() {
-        let text = subject(&json!({"name": "subjects/p~1", "id": "ada", "principals": ["tenants/acme/principals/ada"],
-            "holds": ["holds/case-7"]}));
+        let text = subject(
+            &json!({"name": "subjects/p~1", "id": "ada", "principals": ["tenants/acme/principals/ada"],
+            "holds": ["holds/case-7"]}),
+        );
         assert!(text.contains("is       tenants/acme/principals/ada\n"), "{text}");
         assert!(text.contains("held by  holds/case-7\n"), "{text}");
     }

@@ -53,11 +53,8 @@ fn selected(kind: Kind, id: &Id, selection: &Selection) -> bool {
 }
 
 fn document(out: &mut String, kind: Kind, (id, name): (&Id, &str), message: &DynamicMessage) {
-    let _infallible = write!(
-        out,
-        "apiVersion: {API_VERSION}\nkind: {kind}\nmetadata:\n  name: {}\n",
-        render::text(name)
-    );
+    let _infallible =
+        write!(out, "apiVersion: {API_VERSION}\nkind: {kind}\nmetadata:\n  name: {}\n", render::text(name));
     if let Some(tenant) = &id.tenant {
         let _infallible = writeln!(out, "  tenant: {}", render::text(tenant.as_str()));
     }

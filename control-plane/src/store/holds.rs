@@ -75,6 +75,13 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get("pseudonym")?)).collect()
     }
 
+    /// Everybody who was erased, by pseudonym, after one, and when, in microseconds since the Unix epoch.
+    pub async fn erasures(&self, after: &str) -> Result<Vec<(String, i64)>, StoreError> {
+        let select = "SELECT pseudonym, erased_at FROM erasure WHERE pseudonym > $1 ORDER BY pseudonym";
+        let rows = sqlx::query(select).bind(after).fetch_all(&self.reader).await?;
+        rows.iter().map(|row| Ok((row.try_get("pseudonym")?, row.try_get("erased_at")?))).collect()
+    }
+
     /// When somebody was erased, in microseconds since the Unix epoch; `None`: it was not.
     pub async fn erased_at(&self, pseudonym: &str) -> Result<Option<i64>, StoreError> {
         let select = sqlx::query("SELECT erased_at FROM erasure WHERE pseudonym = $1").bind(pseudonym);

@@ -50,8 +50,8 @@ impl Subjects {
             return Ok(asked);
         }
         let dynamic = pool().get_message_by_name(message);
-        let dynamic =
-            dynamic.and_then(|message| DynamicMessage::decode(message, asked.encode_to_vec().as_slice()).ok());
+        let dynamic = dynamic
+            .and_then(|message| DynamicMessage::decode(message, asked.encode_to_vec().as_slice()).ok());
         let Some(mut dynamic) = dynamic else { return Ok(asked) };
         self.cover(&mut dynamic, None)?;
         Ok(T::decode(dynamic.encode_to_vec().as_slice()).unwrap_or(asked))
@@ -84,7 +84,8 @@ impl Subjects {
         let pseudonym = actor.rsplit_once(COLLECTION).map(|(_, name)| name).filter(|name| is_pseudonym(name));
         let subject = pseudonym.and_then(|pseudonym| self.subject(pseudonym).ok()?);
         let Some(subject) = subject else { return via };
-        let seal = |text: &str| if text.is_empty() { String::new() } else { subject.seal(text).unwrap_or_default() };
+        let seal =
+            |text: &str| if text.is_empty() { String::new() } else { subject.seal(text).unwrap_or_default() };
         Via { address: seal(&via.address), client: seal(&via.client), ..via }
     }
 
@@ -120,7 +121,9 @@ impl Subjects {
         };
         let id = match message.descriptor().full_name() {
             CREATION => text("principal_id"),
-            PRINCIPAL => text("name").and_then(|text| Some(name::parse(&text).ok()?.id.name.as_str().to_owned())),
+            PRINCIPAL => {
+                text("name").and_then(|text| Some(name::parse(&text).ok()?.id.name.as_str().to_owned()))
+            }
             _ => None,
         };
         id.map_or(Ok(None), |id| self.subject(&id))

@@ -74,9 +74,7 @@ impl Subject {
     /// A text as it is stored.
     pub(super) fn seal(&self, text: &str) -> Result<String, SealError> {
         let mut bytes = text.as_bytes().to_vec();
-        self.key
-            .seal_in_place_append_tag(nonce(), self.aad(), &mut bytes)
-            .map_err(|_| SealError::System)?;
+        self.key.seal_in_place_append_tag(nonce(), self.aad(), &mut bytes).map_err(|_| SealError::System)?;
         let digits = self.pseudonym.strip_prefix(PSEUDONYM).unwrap_or_default();
         Ok(format!("{SEALED}{digits}~{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
     }

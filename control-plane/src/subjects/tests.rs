@@ -7,8 +7,8 @@ use policy_engine::facts::Facts;
 use policy_engine::vocabulary::{Id, Kind, Name};
 use prost::Message as _;
 use proto::admin::{
-    AuditEvent, AuditedChange, CreatePrincipalRequest, GetPrincipalRequest, Key, KeySpec, Principal, PrincipalSpec,
-    Rule, RuleSpec, Subject as Shown,
+    AuditEvent, AuditedChange, CreatePrincipalRequest, GetPrincipalRequest, Key, KeySpec, Principal,
+    PrincipalSpec, Rule, RuleSpec, Subject as Shown,
 };
 
 use super::{Subjects, is_pseudonym, is_sealed, says_pseudonym};
@@ -47,8 +47,15 @@ async fn a_person_is_a_pseudonym_behind_the_api_and_itself_before_it() {
     let stored = covered(&subjects);
     let name = stored.name.strip_prefix("tenants/acme/principals/").unwrap().to_owned();
     let spec = stored.spec.clone().unwrap();
-    assert!(is_pseudonym(&name) && is_sealed(&spec.display_name) && is_sealed(&stored.labels["desk"]), "{stored:?}");
-    assert_eq!((spec.r#type.as_str(), spec.residency.as_str()), ("user", "DE"), "what decisions are by stays");
+    assert!(
+        is_pseudonym(&name) && is_sealed(&spec.display_name) && is_sealed(&stored.labels["desk"]),
+        "{stored:?}"
+    );
+    assert_eq!(
+        (spec.r#type.as_str(), spec.residency.as_str()),
+        ("user", "DE"),
+        "what decisions are by stays"
+    );
     let bytes = stored.encode_to_vec();
     for said in [ADA, "Ada", "room"] {
         assert!(!bytes.windows(said.len()).any(|window| window == said.as_bytes()), "{said}");
@@ -66,7 +73,8 @@ async fn a_person_is_a_pseudonym_behind_the_api_and_itself_before_it() {
     let creation = subjects.covered("chancery.admin.v1.CreatePrincipalRequest", creation).unwrap();
     assert_eq!(creation.principal_id, name);
     assert_eq!(creation.principal.unwrap().spec, stored.spec);
-    let key = Key { spec: Some(KeySpec { principal: ADA.to_owned(), ..KeySpec::default() }), ..Key::default() };
+    let key =
+        Key { spec: Some(KeySpec { principal: ADA.to_owned(), ..KeySpec::default() }), ..Key::default() };
     let key = subjects.covered("chancery.admin.v1.Key", key).unwrap();
     assert_eq!(key.spec.unwrap().principal, name);
     let asked = GetPrincipalRequest { name: ada().name };
@@ -113,10 +121,14 @@ async fn json_is_json_still_and_bytes_stay_as_they_are() {
     };
     let event = AuditEvent { actor: stored.name.clone(), changes: vec![change], ..AuditEvent::default() };
     let told = subjects.revealed("chancery.admin.v1.AuditEvent", event);
-    assert_eq!((told.actor.as_str(), told.changes[0].name.as_str()), (ada().name.as_str(), ada().name.as_str()));
+    assert_eq!(
+        (told.actor.as_str(), told.changes[0].name.as_str()),
+        (ada().name.as_str(), ada().name.as_str())
+    );
     let diff: serde_json::Value = serde_json::from_str(&told.changes[0].diff).unwrap();
     assert_eq!(diff[0]["value"], "room \"7\"");
-    let shown = Shown { name: format!("subjects/{}", subjects.pseudonym_of(ADA).unwrap()), ..Shown::default() };
+    let shown =
+        Shown { name: format!("subjects/{}", subjects.pseudonym_of(ADA).unwrap()), ..Shown::default() };
     assert_eq!(subjects.revealed("chancery.admin.v1.Subject", shown.clone()), shown);
     let odd = "p~ s~ p~0123 ~ s~0123456789abcdef01234567~ p~0123456789abcdef01234567 é~";
     assert_eq!(subjects.reveal_text(odd), odd.replace("s~0123456789abcdef01234567~", "(erased)"));

@@ -151,7 +151,11 @@ impl Admin {
         let kinds = asked.kinds.iter().map(kind).collect::<Result<_, _>>();
         let kinds = kinds.map_err(|e| Refusal::field("kinds", e))?;
         let published = self.publisher.current();
-        let text = manifest::export((&published, self.publisher.subjects()), &call.actor, &Selection { tenant: tenant.clone(), kinds });
+        let text = manifest::export(
+            (&published, self.publisher.subjects()),
+            &call.actor,
+            &Selection { tenant: tenant.clone(), kinds },
+        );
         if text.is_empty()
             && let Some(tenant) = &tenant
         {

@@ -4,16 +4,20 @@
 //! name and the key are gone; broken off in between, the next start ends it, and so may whoever asks again. Absent on purpose: what erasing
 //! removes (`subjects`).
 
+use std::collections::BTreeMap;
+
 use policy_engine::vocabulary::{Action, Id, Kind};
 use proto::admin::subjects_service_server::SubjectsService;
-use proto::admin::{EraseSubjectRequest, GetSubjectRequest, Subject};
+use proto::admin::{
+    EraseSubjectRequest, GetSubjectRequest, ListSubjectsRequest, ListSubjectsResponse, Subject,
+};
 use proto::code::ErrorCode;
 use proto::name;
 use proto::status::Refusal;
 use tonic::{Request, Response, Status};
 
-use super::Admin;
 use super::call::Call;
+use super::{Admin, page};
 use crate::act::changed_aside;
 use crate::actor::{absent, missing};
 use crate::clock;
@@ -32,6 +36,15 @@ impl SubjectsService for Admin {
         self.answer(&call, found).await
     }
 
+    async fn list_subjects(
+        &self,
+        request: Request<ListSubjectsRequest>,
+    ) -> Result<Response<ListSubjectsResponse>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.SubjectsService/ListSubjects", request).await?;
+        let found = self.subjects_page(&call, &asked).await;
+        self.answer(&call, found).await
+    }
+
     async fn erase_subject(
         &self,
         request: Request<EraseSubjectRequest>,
@@ -43,12 +56,39 @@ impl SubjectsService for Admin {
 }
 
 impl Admin {
-    async fn subject(&self, call: &Call, name: &str) -> Result<Subject, Refusal> {
+    fn may_know(&self, call: &Call) -> Result<(), Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Read, LIST, None)?;
         // A person is known in every tenant; who sees some of them alone is told names where it meets them.
-        if call.actor.scope().is_some() {
-            return Err(absent());
-        }
+        if call.actor.scope().is_some() { Err(absent()) } else { Ok(()) }
+    }
+
+    async fn subjects_page(
+        &self,
+        call: &Call,
+        asked: &ListSubjectsRequest,
+    ) -> Result<ListSubjectsResponse, Refusal> {
+        self.may_know(call)?;
+        let (size, sealer) = (page::size(asked.page_size)?, self.publisher.vault().sealer());
+        let after = page::place(sealer, LIST, &asked.page_token)?.unwrap_or_default();
+        let known = self.publisher.subjects().after(&after).into_iter();
+        let known = known.map(|(pseudonym, id, at)| {
+            let create_time = Some(clock::timestamp(at));
+            let name = format!("{LIST}/{pseudonym}");
+            (pseudonym, Subject { name, create_time, id, ..Subject::default() })
+        });
+        let erased = self.publisher.store().erasures(&after).await?.into_iter().map(|(pseudonym, at)| {
+            let erase_time = Some(clock::timestamp(at));
+            let name = format!("{LIST}/{pseudonym}");
+            (pseudonym, Subject { name, erase_time, ..Subject::default() })
+        });
+        let all: BTreeMap<String, Subject> = known.chain(erased).collect();
+        let last = all.keys().nth(size.saturating_sub(1)).filter(|_| all.len() > size);
+        let next_page_token = last.map(|place| page::token(sealer, LIST, place)).unwrap_or_default();
+        Ok(ListSubjectsResponse { subjects: all.into_values().take(size).collect(), next_page_token })
+    }
+
+    async fn subject(&self, call: &Call, name: &str) -> Result<Subject, Refusal> {
+        self.may_know(call)?;
         let pseudonym = self.behind(name)?;
         self.shown(&pseudonym, name).await
     }

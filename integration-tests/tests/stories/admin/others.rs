@@ -176,6 +176,9 @@ async fn people(caller: &Anything) -> Result<()> {
     };
     let ada = call("SubjectsService/GetSubject", json!({"name": "subjects/ada@example.org"})).await?.unwrap();
     ensure!(ada["principals"] == json!(["tenants/acme/principals/ada@example.org"]), "{ada}");
+    let people = call("SubjectsService/ListSubjects", json!({})).await?.unwrap();
+    let is_ada = |subject: &Value| subject["name"] == ada["name"] && subject["id"] == "ada@example.org";
+    ensure!(people["subjects"].as_array().is_some_and(|all| all.iter().any(is_ada)), "{people}");
     let hold = json!({"holdId": "case-7", "hold": {"spec": {"subject": ada["name"], "reason": "case 7"}}});
     let placed = call("HoldsService/CreateHold", hold).await?.unwrap();
     let name = json!({"name": "holds/case-7"});

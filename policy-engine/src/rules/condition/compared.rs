@@ -61,10 +61,7 @@ mod tests {
         let found = compared(text, "caller.principal").unwrap();
         let said: Vec<(&str, &str)> =
             found.iter().map(|(place, id)| (&text[place.clone()], id.as_str())).collect();
-        assert_eq!(
-            said,
-            [("'ada'", "ada"), ("'bob'", "bob"), ("\"eve\"", "eve"), ("'mallory'", "mallory")]
-        );
+        assert_eq!(said, [("'ada'", "ada"), ("'bob'", "bob"), ("\"eve\"", "eve"), ("'mallory'", "mallory")]);
         assert!(compared("", "caller.principal").unwrap().is_empty());
         assert!(compared("caller.principal ==", "caller.principal").is_err());
     }

@@ -15,8 +15,8 @@ use crate::descriptors::pool;
 /// What stands for a text whose subject was erased.
 const ERASED: &str = "(erased)";
 
-/// Messages that tell pseudonyms as such.
-const AS_IT_IS: [&str; 1] = ["chancery.admin.v1.Subject"];
+/// Messages that tell pseudonyms as such: those of people, and what nodes hold.
+const AS_IT_IS: [&str; 2] = ["chancery.admin.v1.Subject", "chancery.admin.v1.ScopeResource"];
 
 /// Fields that hold JSON as text, in which a text is put back as JSON spells it.
 const JSON: [&str; 4] = [

@@ -155,7 +155,7 @@ async fn whoever_is_erased_is_in_nothing_and_everything_is_still_proved() {
         }
         let nobody = told(&house, &["subjects", "show", &pseudonym]).unwrap();
         assert!(nobody["eraseTime"].is_string() && nobody.get("id").is_none_or(|id| id == ""), "{nobody}");
-        assert_eq!(verb(&house, &["subjects", "show", ID]).unwrap().0, 4);
+        assert_eq!(verb(&house, &["subjects", "show", ID]).unwrap().0, 5);
         let events = told(&house, &["audit", "list", "--limit", "200"]).unwrap().to_string();
         for canary in CANARIES {
             assert!(!events.contains(canary), "{canary}: {events}");

@@ -66,8 +66,8 @@ pub(super) struct Call {
     tries: OnceLock<()>,
     /// AIP name of what a write is about, as soon as it is known.
     about: OnceLock<String>,
-    /// AIP name of what a refusal rests on, where that is logged.
-    basis: OnceLock<String>,
+    /// AIP name of what a refusal rests on, and why the call was made, where that is logged.
+    basis: OnceLock<(String, String)>,
 }
 
 impl Call {
@@ -76,9 +76,9 @@ impl Call {
         let _first_word_stands = self.about.set(resource);
     }
 
-    /// Notes what the refusal of the call rests on, for the log.
-    pub(super) fn because_of(&self, basis: String) {
-        let _first_word_stands = self.basis.set(basis);
+    /// Notes what the refusal of an act rests on, for the log.
+    pub(super) fn refused_for(&self, act: &Act, basis: String) {
+        let _first_word_stands = self.basis.set((basis, act.reason.clone()));
     }
 
     /// Notes whether the call only tries what it asks.
@@ -294,7 +294,10 @@ impl Admin {
             return;
         }
         let about = call.about.get().cloned().unwrap_or_default();
-        let act = Act { approvals: call.basis.get().cloned().into_iter().collect(), ..call.act(about) };
+        let act = match call.basis.get().cloned() {
+            Some((basis, reason)) => Act { approvals: vec![basis], reason, ..call.act(about) },
+            None => call.act(about),
+        };
         if let Err(error) = self.publisher.log_refusal(&act, code.as_str()).await {
             tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be logged");
         }

@@ -111,7 +111,7 @@ impl Admin {
             )));
         }
         if let [first, ..] = subject.holds.as_slice() {
-            call.because_of(first.clone());
+            call.refused_for(&act, first.clone());
             return Err(in_the_way(format!("it is under the legal hold `{first}`")));
         }
         let store = self.publisher.store();

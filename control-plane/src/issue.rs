@@ -11,6 +11,7 @@ use crate::clock;
 use crate::error::ChangeError;
 use crate::govern::{self, Gate, keys};
 use crate::publish::{Act, Change, Effect, Mode, Plan, Published, Publisher};
+use crate::subjects::SubjectError;
 
 /// A key that shall be made.
 #[derive(Debug, Clone, Default)]
@@ -29,12 +30,19 @@ pub struct Issued {
     pub secret: Zeroizing<String>,
 }
 
-/// Makes keys, all or none, in one revision, and gives each its secret, in the order they were wanted.
+/// Makes keys, all or none, in one revision, and gives each its secret, in the order they were wanted. Their principals may be named by
+/// name or by pseudonym.
 pub async fn create(
     publisher: &Publisher,
     act: Act,
-    wanted: Vec<Wanted>,
+    mut wanted: Vec<Wanted>,
 ) -> Result<Vec<Issued>, ChangeError> {
+    let subjects = publisher.subjects();
+    for each in &mut wanted {
+        let spec = std::mem::take(&mut each.spec);
+        each.spec = subjects.covered("chancery.admin.v1.KeySpec", spec).map_err(SubjectError::from)?;
+    }
+    subjects.keep().await?;
     let mut minted = Vec::with_capacity(wanted.len());
     for _ in &wanted {
         minted.push(keys::mint()?);

@@ -32,7 +32,11 @@ pub fn export(
     let mut out = String::new();
     let kinds = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Key);
     for kind in kinds.filter(|kind| selection.kinds.is_empty() || selection.kinds.contains(kind)) {
-        for (id, stored) in published.registry.all(kind).filter(|(id, _)| selected(kind, id, selection)) {
+        let all = published.registry.all(kind).filter(|(id, _)| selected(kind, id, selection));
+        let named = all.map(|(id, stored)| (id, subjects.reveal_text(id.name.as_str()), stored));
+        let mut named: Vec<_> = named.collect();
+        named.sort_by(|(a, name, _), (b, other, _)| (&a.tenant, name).cmp(&(&b.tenant, other)));
+        for (id, name, stored) in named {
             if !published.permits(actor, Action::Read, kind, owner(kind, id)) {
                 continue;
             }
@@ -41,7 +45,7 @@ pub fn export(
                     out.push_str("---\n");
                 }
                 subjects.reveal(&mut message);
-                document(&mut out, kind, (id, &subjects.reveal_text(id.name.as_str())), &message);
+                document(&mut out, kind, (id, &name), &message);
             }
         }
     }

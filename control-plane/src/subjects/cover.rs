@@ -33,6 +33,9 @@ const IDS: [&str; 5] = [
 /// Fields that hold the AIP name of something that need not be there.
 const NAMES: [&str; 1] = ["chancery.admin.v1.Principal.name"];
 
+/// The field of requests that asks for acts of somebody, by an AIP name or by its last part.
+const ASKED: &str = "Request.actor";
+
 /// The field of conditions, and the attribute in them that is the id of a principal.
 const CONDITION: (&str, &str) = ("chancery.admin.v1.RuleSpec.when", "caller.principal");
 
@@ -147,6 +150,9 @@ impl Subjects {
         }
         if field == CONDITION.0 {
             return self.condition(text);
+        }
+        if field.ends_with(ASKED) && !text.contains('/') {
+            return Ok(self.pseudonym_of(text).unwrap_or_else(|| text.to_owned()));
         }
         let made = |name: &str| Ok(self.subject(name)?.map(|subject| subject.pseudonym.to_string()));
         match NAMES.contains(&field) {

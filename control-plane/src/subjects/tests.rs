@@ -7,8 +7,8 @@ use policy_engine::facts::Facts;
 use policy_engine::vocabulary::{Id, Kind, Name};
 use prost::Message as _;
 use proto::admin::{
-    AuditEvent, AuditedChange, CreatePrincipalRequest, GetPrincipalRequest, Key, KeySpec, Principal,
-    PrincipalSpec, Rule, RuleSpec, Subject as Shown,
+    AuditEvent, AuditedChange, CreatePrincipalRequest, GetPrincipalRequest, Key, KeySpec,
+    ListRevisionsRequest, Principal, PrincipalSpec, Rule, RuleSpec, Subject as Shown,
 };
 
 use super::{Subjects, is_pseudonym, is_sealed, says_pseudonym};
@@ -80,6 +80,11 @@ async fn a_person_is_a_pseudonym_behind_the_api_and_itself_before_it() {
     let asked = GetPrincipalRequest { name: ada().name };
     let asked = subjects.covered("chancery.admin.v1.GetPrincipalRequest", asked).unwrap();
     assert_eq!(asked.name, stored.name);
+    for actor in [ADA, ada().name.as_str()] {
+        let asked = ListRevisionsRequest { actor: actor.to_owned(), ..ListRevisionsRequest::default() };
+        let asked = subjects.covered("chancery.admin.v1.ListRevisionsRequest", asked).unwrap();
+        assert_eq!(asked.actor, actor.replace(ADA, &name));
+    }
     let nobody = GetPrincipalRequest { name: "tenants/acme/principals/nobody".to_owned() };
     let asked = subjects.covered("chancery.admin.v1.GetPrincipalRequest", nobody.clone()).unwrap();
     assert_eq!(asked, nobody, "to ask for somebody makes nobody");

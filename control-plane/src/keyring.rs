@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::clock;
+use crate::content_keys::ContentKeys;
 use crate::error::ChangeError;
 use crate::registry::hex;
 use crate::seal::{SealError, Sealer, Use, random};
@@ -54,9 +55,10 @@ pub enum RingError {
     Seal(#[from] SealError),
 }
 
-/// The digests of all keys, and each geo's key.
+/// The digests of all keys, each geo's key, and each tenant's to which its content is sealed.
 pub struct KeyRing {
     sealer: Arc<Sealer>,
+    content: ContentKeys,
     digests: RwLock<HashMap<Name, Digest>>,
     scopes: RwLock<HashMap<Geo, ScopeKey>>,
     /// Held while a geo's key is made.
@@ -86,7 +88,13 @@ impl KeyRing {
             scopes.insert(geo, ScopeKey::new(id, secret));
         }
         let making = tokio::sync::Mutex::default();
-        Ok(Self { sealer, digests: RwLock::new(digests), scopes: RwLock::new(scopes), making })
+        let content = ContentKeys::open(store, sealer.clone()).await?;
+        Ok(Self { sealer, content, digests: RwLock::new(digests), scopes: RwLock::new(scopes), making })
+    }
+
+    /// The pairs to which captured content is sealed.
+    pub fn content(&self) -> &ContentKeys {
+        &self.content
     }
 
     /// Whether this is the digest of the secret of this key; in constant time, and an unknown id costs the same.

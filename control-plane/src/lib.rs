@@ -12,6 +12,7 @@ pub mod ca;
 pub mod checkpoints;
 pub mod clock;
 pub mod config;
+pub mod content_keys;
 pub mod descriptors;
 pub mod drains;
 pub mod elevations;

@@ -52,6 +52,8 @@ pub enum Use<'a> {
     AuditKey(&'a str),
     /// The key and the name of a person, by pseudonym.
     Subject(&'a str),
+    /// The private half of a pair to which captured content is sealed, by its id.
+    ContentKey(&'a str),
 }
 
 impl Use<'_> {
@@ -63,6 +65,7 @@ impl Use<'_> {
             Self::Signer(generation) => format!("chancery/seal/v1/signer/{generation}"),
             Self::AuditKey(generation) => format!("chancery/seal/v1/audit-key/{generation}"),
             Self::Subject(pseudonym) => format!("chancery/seal/v1/subject/{pseudonym}"),
+            Self::ContentKey(id) => format!("chancery/seal/v1/content-key/{id}"),
         }
     }
 }

@@ -7,6 +7,7 @@ mod audit;
 mod between;
 mod checkpoints;
 mod commit;
+mod content_keys;
 mod drains;
 mod elevations;
 mod enrolment;
@@ -39,6 +40,7 @@ pub use audit::{Chain, Event, LoggedEvent, chained};
 pub use between::{Place, Touch, Version};
 pub use checkpoints::{AuditKeyRow, CheckpointRow};
 pub use commit::{Batch, Written};
+pub use content_keys::ContentKeyRow;
 pub use drains::DrainRow;
 pub use elevations::ElevationRow;
 pub use enrolment::{EnrolmentRow, RevokedRow};
@@ -62,7 +64,7 @@ pub(crate) use trouble::is_full;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 20] = [
+const MIGRATIONS: [(i64, &str, &str); 21] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
@@ -83,6 +85,7 @@ const MIGRATIONS: [(i64, &str, &str); 20] = [
     (20, "lifted kills", include_str!("../migrations/sqlite/0020_lifted_kills.sql")),
     (21, "elevations", include_str!("../migrations/sqlite/0021_elevations.sql")),
     (22, "subjects and holds", include_str!("../migrations/sqlite/0022_subjects_and_holds.sql")),
+    (23, "content keys", include_str!("../migrations/sqlite/0023_content_keys.sql")),
 ];
 
 /// Why the store did not do it.

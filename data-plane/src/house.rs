@@ -14,6 +14,7 @@ use policy_engine::facts::{self, Facts};
 use policy_engine::snapshot::Header;
 use policy_engine::vocabulary::{Instant, Operation};
 
+use crate::captured::ContentKey;
 use crate::freshness::Reading;
 use crate::node::{Bounds, Clock, Node};
 use crate::overlay::Statements;
@@ -43,6 +44,8 @@ pub(crate) struct House {
     pub(crate) node: Arc<Node>,
     pub(crate) clock: Arc<AtomicI64>,
     pub(crate) written: Arc<Mutex<Vec<Record>>>,
+    /// To whom the demo tenant's content is sealed.
+    pub(crate) content_key: Option<ContentKey>,
     seen: Arc<Seen>,
     writer: Mutex<Option<Writer>>,
 }
@@ -88,7 +91,9 @@ impl House {
         node.clock = Clock::Fixed(clock.clone());
         // Heard when it began, and not minded by any wall clock.
         node.freshness.heard(Reading { since: 0, wall: i64::MIN }, None, true);
-        let house = Self { node: Arc::new(node), clock, written, seen, writer: Mutex::new(Some(writer)) };
+        let content_key = Some(crate::captured::tests::key().0);
+        let (node, writer) = (Arc::new(node), Mutex::new(Some(writer)));
+        let house = Self { node, clock, written, content_key, seen, writer };
         let mut facts = world::facts();
         edit(&mut facts);
         house.enforce(7, &facts);
@@ -125,7 +130,9 @@ impl House {
         });
         let upstreams = upstreams.collect();
         let scope_keys = vec![(Arc::from("k1"), [7; 32])];
-        let parts = Parts { version, snapshot, geo: self.node.geo.clone(), upstreams, scope_keys };
+        let content_keys = self.content_key.iter().map(|key| (world::name("acme"), key.clone())).collect();
+        let geo = self.node.geo.clone();
+        let parts = Parts { version, snapshot, geo, upstreams, scope_keys, content_keys };
         let before = self.node.runtime.load_full();
         self.node.enforce(Arc::new(Runtime::new(parts, before.as_deref())));
     }

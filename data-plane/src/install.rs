@@ -49,6 +49,7 @@ impl Install for Installer {
             geo: self.node.geo.clone(),
             upstreams,
             scope_keys: scope_keys.collect(),
+            content_keys: secrets.content_keys.clone(),
         };
         let before = self.node.runtime.load_full();
         let runtime = Runtime::new(parts, before.as_deref());

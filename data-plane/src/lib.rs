@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accept;
+mod captured;
 pub mod config;
 mod drain;
 mod enrol;

@@ -4,6 +4,7 @@
 //! wrote; no principal, key or prompt is a label.
 
 mod audit;
+mod content;
 mod freshness;
 mod overlay;
 
@@ -25,6 +26,7 @@ use crate::node::Node;
 use crate::policy::PolicyState;
 use crate::record::{Attempt, Observer, Record};
 use audit::Audit;
+use content::Content;
 use freshness::Freshness;
 use overlay::Overlay;
 
@@ -125,6 +127,7 @@ pub(crate) struct Metrics {
     overlay: Overlay,
     freshness: Freshness,
     audit: Audit,
+    content: Content,
     revision: Gauge,
     connected: Gauge,
     revoked: Gauge,
@@ -161,6 +164,7 @@ impl Metrics {
             overlay: Overlay::default(),
             freshness: Freshness::default(),
             audit: Audit::default(),
+            content: Content::default(),
             revision: Gauge::default(),
             connected: Gauge::default(),
             revoked: Gauge::default(),
@@ -232,6 +236,7 @@ impl Metrics {
         metrics.overlay.register(r);
         metrics.freshness.register(r);
         metrics.audit.register(r);
+        metrics.content.register(r);
         r.register("policy_revision", "The revision in force; 0 is none", metrics.revision.clone());
         r.register(
             "policy_connected",
@@ -287,6 +292,7 @@ impl Metrics {
         self.overlay.measure(node);
         self.freshness.measure(node, policy);
         self.audit.measure(policy);
+        self.content.measure(node);
         self.revision.set(policy.applied().map_or(0, |v| v.revision));
         self.connected.set(i64::from(policy.connected()));
         self.revoked.set(i64::from(policy.revoked()));

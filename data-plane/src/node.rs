@@ -15,6 +15,7 @@ use proto::code::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::{Builder, Uuid};
 
+use crate::captured::Room;
 use crate::drain::Drains;
 use crate::freshness::Freshness;
 use crate::overlay::{Overlay, Statements};
@@ -45,6 +46,8 @@ pub(crate) struct Node {
     pub(crate) drains: Drains,
     /// How old what it judges by is.
     pub(crate) freshness: Arc<Freshness>,
+    /// The room that captured content has until it is written.
+    pub(crate) content: Room,
     /// What became of the requests of each snapshot.
     pub(crate) revisions: Revisions,
     /// What this node takes.
@@ -120,6 +123,7 @@ impl Node {
             overlay: Arc::new(Overlay::new(geo.clone(), statements)),
             drains: Drains::default(),
             freshness: Arc::default(),
+            content: Room::default(),
             revisions: Revisions::default(),
             geo,
             places: Arc::new(Semaphore::new(bounds.requests.min(Semaphore::MAX_PERMITS))),

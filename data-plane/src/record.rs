@@ -1,6 +1,6 @@
 //! What is written down of every request: one record each, with who, what, under which rules, how it ended, and what it used.
 //!
-//! Law: never a byte of a prompt or of an answer; findings are types and counts. A record holds names, never the snapshot
+//! Law: never a byte of a prompt or of an answer is in a record; findings are types and counts. A record holds names, never the snapshot
 //! they came from. Deliberately absent: deciding what is recorded (everything is) and writing it (`record::outbox`).
 
 mod file;
@@ -26,9 +26,10 @@ use http::HeaderValue;
 use policy_engine::decision::Actions;
 use policy_engine::facts::Amounts;
 use policy_engine::snapshot::WordList;
-use policy_engine::vocabulary::{Geo, Id, Instant, Money, Name, Operation};
+use policy_engine::vocabulary::{Duration, Geo, Id, Instant, Money, Name, Operation};
 use uuid::Uuid;
 
+use crate::captured::Gathered;
 use crate::policy::Version;
 
 /// Names one request, on every surface and in every log; a UUIDv7.
@@ -153,6 +154,8 @@ pub(crate) struct Ruling {
     pub(crate) notices: usize,
     /// Nothing of it may be cached.
     pub(crate) no_cache: bool,
+    /// For how long its content is to be kept, if it is.
+    pub(crate) capture: Option<Duration>,
     /// Codes of the reasons of a denial, most telling first.
     pub(crate) reasons: Vec<String>,
     /// The limits that counted the request.
@@ -218,6 +221,8 @@ pub(crate) struct Record {
     pub(crate) attempts: Vec<Attempt>,
     /// The kill that refused or ended it.
     pub(crate) kill: Option<Arc<str>>,
+    /// Its content, where that is kept; never written into the record, which tells where it is.
+    pub(crate) content: Option<Gathered>,
 }
 
 /// Sees every record as it is made, on the thread of its request: for sums and metrics; it must not wait.

@@ -15,8 +15,9 @@ use bytes::Bytes;
 use http::HeaderValue;
 use policy_engine::decision::EndpointIx;
 use policy_engine::snapshot::CompiledSnapshot;
-use policy_engine::vocabulary::{Geo, Id};
+use policy_engine::vocabulary::{Geo, Id, Name};
 
+use crate::captured::ContentKey;
 use crate::freshness::Spans;
 use crate::overlay::Subject;
 use crate::policy::Version;
@@ -39,6 +40,8 @@ pub(crate) struct Parts {
     pub(crate) upstreams: Vec<Result<Arc<Upstream>, Fault>>,
     /// The scope keys the snapshot's key MACs were made with, by id.
     pub(crate) scope_keys: Vec<(Arc<str>, [u8; 32])>,
+    /// To whom captured content of tenants is sealed.
+    pub(crate) content_keys: HashMap<Name, ContentKey>,
 }
 
 /// One revision, ready to be served.
@@ -55,6 +58,7 @@ pub(crate) struct Runtime {
     scope_keys: HashMap<Arc<str>, hmac::Key>,
     /// What an unknown key is compared under, so that it costs what a known one does.
     decoy: hmac::Key,
+    content_keys: HashMap<Name, ContentKey>,
     limits: Limits,
     spans: Spans,
     tally: Arc<Tally>,
@@ -86,7 +90,7 @@ impl Endpoint {
 impl Runtime {
     /// Prepares a snapshot; vital signs go on from `before`, and what was counted if it is of the same version.
     pub(crate) fn new(parts: Parts, before: Option<&Self>) -> Self {
-        let Parts { version, snapshot, geo, upstreams, scope_keys } = parts;
+        let Parts { version, snapshot, geo, upstreams, scope_keys, content_keys } = parts;
         let known: HashMap<&Id, &Arc<Vitals>> =
             before.iter().flat_map(|b| &b.endpoints).map(|e| (&e.id, &e.vitals)).collect();
         let endpoints = snapshot.endpoints().zip(upstreams).map(|((_, row), upstream)| Endpoint {
@@ -109,6 +113,7 @@ impl Runtime {
             tally: same.map_or_else(Arc::default, |before| before.tally.clone()),
             endpoints,
             scope_keys: keys.collect(),
+            content_keys,
             decoy: hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]),
             snapshot,
         }
@@ -127,6 +132,11 @@ impl Runtime {
     /// The scope key of an id, or one that verifies nothing.
     pub(crate) fn scope_key(&self, id: &str) -> &hmac::Key {
         self.scope_keys.get(id).unwrap_or(&self.decoy)
+    }
+
+    /// To whom content of a tenant is sealed, where that is known here.
+    pub(crate) fn content_key(&self, tenant: &Name) -> Option<&ContentKey> {
+        self.content_keys.get(tenant)
     }
 
     /// The ledger's form of the snapshot's limits.

@@ -126,11 +126,14 @@ impl DataPlane {
         Ok(plane)
     }
 
-    /// Brings what is decided to the store, where there is one.
+    /// Brings what is decided to the store, where there is one, and captured content, which goes when it is over.
     fn ship(&self) {
         let decisions = &self.config.decisions;
         // A configuration with a store that is none was refused when it was read.
-        if let Ok(Some(store)) = Store::of(decisions, |name| std::env::var(name).ok()) {
+        let store = Store::of(decisions, |name| std::env::var(name).ok()).ok().flatten();
+        let (content, kept) = (self.node.outbox.content().clone(), (store.clone(), self.node.geo.clone()));
+        tokio::spawn(ship::content::run(content, kept, self.ends.stop.clone()));
+        if let Some(store) = store {
             let shelf = self.node.outbox.shelf().clone();
             tokio::spawn(ship::run(shelf, (store, decisions.keep_bytes), self.ends.stop.clone()));
         }

@@ -5,8 +5,10 @@
 //! disk. Absent on purpose: what happens to segments in the store.
 
 mod bucket;
+pub(crate) mod content;
 mod dir;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,7 +47,7 @@ pub(crate) enum NotShipped {
         /// The file.
         path: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The store is not to be reached, or does not take it.
     #[error("`{object}` can't be brought to the store")]
@@ -92,11 +94,41 @@ impl Store {
             Self::Directory(root) => {
                 let (from, to) = (from.to_owned(), root.join(name));
                 let put = tokio::task::spawn_blocking(move || dir::put(&from, &to)).await;
-                put.unwrap_or_else(|error| Err(read(std::io::Error::other(error))))
+                put.unwrap_or_else(|error| Err(read(io::Error::other(error))))
             }
             Self::Bucket(bucket) => bucket.put(name, tokio::fs::read(from).await.map_err(read)?.into()).await,
         }
     }
+
+    /// The names below a prefix, without it, of which the first part is a day: up to this one, and of later ones at least the first.
+    async fn list(&self, prefix: &str, up_to: &str) -> Result<Vec<String>, NotShipped> {
+        match self {
+            Self::Directory(root) => {
+                let (root, up_to) = (root.join(prefix), up_to.to_owned());
+                blocking(&root.clone(), move || dir::list(&root, Some(&up_to))).await
+            }
+            Self::Bucket(bucket) => bucket.list(prefix, up_to).await,
+        }
+    }
+
+    /// Removes what has a name, where it is there.
+    async fn remove(&self, name: &str) -> Result<(), NotShipped> {
+        match self {
+            Self::Directory(root) => {
+                let path = root.join(name);
+                blocking(&path.clone(), move || dir::remove(&path)).await
+            }
+            Self::Bucket(bucket) => bucket.remove(name).await,
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, NotShipped> {
+    let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    done.map_err(|source| NotShipped::Disk { path: path.display().to_string(), source })
 }
 
 /// Brings segments to a store as they are sealed, and removes what is there from here where the newest have more than `keep` bytes; until

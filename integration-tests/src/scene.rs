@@ -38,6 +38,7 @@ const DIFFERENT: [&str; 12] = [
     "seq",
     "bootId",
     "chain",
+    "captured",
 ];
 
 impl Scene {

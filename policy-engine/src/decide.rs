@@ -128,6 +128,7 @@ fn permit(
         output_decides: verdict.output_decides,
         notices: verdict.notices,
         no_cache: verdict.no_cache,
+        capture: verdict.capture,
         matched: verdict.matched,
         shadow_denials: verdict.shadow_denials,
         dropped: verdict.dropped,

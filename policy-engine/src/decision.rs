@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::facts::Price;
 use crate::reason::{Reason, ReasonCode};
-use crate::vocabulary::{Entity, MaskAction, RoutePolicy};
+use crate::vocabulary::{Duration, Entity, MaskAction, RoutePolicy};
 
 /// The answer to a request.
 #[derive(Debug, Clone)]
@@ -155,6 +155,8 @@ pub struct Permit {
     pub notices: Vec<Arc<str>>,
     /// Nothing of it is cached.
     pub no_cache: bool,
+    /// For how long what is sent and answered is kept; `None`: nothing of it is.
+    pub capture: Option<Duration>,
     /// Rules that matched and acted.
     pub matched: Vec<RuleIx>,
     /// Rules in shadow mode that would have denied.

@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+pub mod captured;
 pub mod checkpoint;
 pub mod code;
 pub mod codec;
 pub mod convert;
 pub mod export;
+mod instants;
 pub mod manifest;
 pub mod name;
 pub mod segment;

@@ -30,7 +30,8 @@ pub struct Collection {
 }
 
 /// Collections whose members are made by the control plane or by a call, not declared.
-pub const RECORDS: [&str; 6] = ["revisions", "auditEvents", "nodes", "kills", "rollouts", "proposals"];
+pub const RECORDS: [&str; 7] =
+    ["revisions", "auditEvents", "nodes", "kills", "rollouts", "proposals", "capturedContent"];
 
 const fn row(kind: Kind, plural: &'static str, singular: &'static str, owner: Owner) -> Collection {
     Collection { kind, plural, singular, owner }

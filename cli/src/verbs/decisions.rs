@@ -1,6 +1,8 @@
 //! `decisions`: what nodes wrote down of requests, and whether it is whole.
 
+mod content;
 mod gather;
+mod kept;
 pub(super) mod records;
 mod replay;
 pub(super) mod scopes;
@@ -26,6 +28,9 @@ pub(crate) enum Decisions {
     /// Decide again what was decided, by what nodes held then: effect, rules and candidates of each record have to come out the same. The
     /// segments are verified first, which needs --ca; of what nodes held, the control plane is asked.
     Replay(replay::Replay),
+    /// Show what a request asked and was answered, where a rule had that kept. It is opened here; the control plane gives its key, for a
+    /// reason, to who may `open` captured content of its tenant, and logs that first.
+    Content(content::Content),
 }
 
 /// Asks the control plane.
@@ -38,6 +43,7 @@ pub(super) async fn run(
         Decisions::Segments(asked) => asked.run(client).await,
         Decisions::Verify(asked) => asked.run(authorities),
         Decisions::Replay(asked) => asked.run(client, authorities).await,
+        Decisions::Content(asked) => asked.run(client).await,
     }
 }
 

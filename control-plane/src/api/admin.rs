@@ -7,6 +7,7 @@ mod administrators;
 mod as_of;
 mod audit;
 mod call;
+mod captured;
 mod decisions;
 mod drains;
 mod elevations;
@@ -34,6 +35,7 @@ use proto::admin::audit_checkpoints_service_server::AuditCheckpointsServiceServe
 use proto::admin::audit_keys_service_server::AuditKeysServiceServer;
 use proto::admin::audit_leaves_service_server::AuditLeavesServiceServer;
 use proto::admin::audit_service_server::AuditServiceServer;
+use proto::admin::captured_content_service_server::CapturedContentServiceServer;
 use proto::admin::decision_segments_service_server::DecisionSegmentsServiceServer;
 use proto::admin::elevations_service_server::ElevationsServiceServer;
 use proto::admin::endpoints_service_server::EndpointsServiceServer;
@@ -174,6 +176,7 @@ impl Admin {
             AuditCheckpointsServiceServer,
             AuditKeysServiceServer,
             DecisionSegmentsServiceServer,
+            CapturedContentServiceServer,
             NodesServiceServer,
             EnrolmentTokensServiceServer,
             PolicyServiceServer,

@@ -17,6 +17,7 @@ mod overlaid;
 use std::sync::Arc;
 use std::time::Instant as Moment;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use policy_engine::decision::{Denial, Permit};
 use policy_engine::facts::Price;
@@ -28,6 +29,7 @@ use super::estimate::{Estimate, amounts};
 use super::inspect::Tally;
 use super::received::Arrival;
 use super::usage::{Produced, Reported, Seen};
+use crate::captured::Gathering;
 use crate::error::Rejection;
 use crate::node::Node;
 use crate::overlay::Watch;
@@ -67,6 +69,8 @@ struct Open {
     seen: Seen,
     reported: Option<Reported>,
     told_bytes: u64,
+    /// What is kept of its content, where a rule asks for that.
+    content: Option<Box<Gathering>>,
 }
 
 impl Account {
@@ -90,6 +94,7 @@ impl Account {
             },
             reported: None,
             told_bytes: 0,
+            content: None,
         };
         Self { node: node.clone(), open: Some(Box::new(open)), watch: Watch::from_now(&node.overlay) }
     }
@@ -140,9 +145,15 @@ impl Account {
         self.note(|open| entry::deny(&mut open.record, denial, runtime));
     }
 
-    /// The policy said yes, on these terms.
-    pub(crate) fn permitted(&mut self, permit: &Permit, runtime: &Runtime) {
+    /// The policy said yes, on these terms, to a body of so many bytes.
+    pub(crate) fn permitted(&mut self, permit: &Permit, runtime: &Runtime, body: usize) {
+        let room = permit.capture.map(|_| self.node.content.clone());
         self.note(|open| {
+            open.content = permit.capture.zip(room).map(|(retention, room)| {
+                let owner = open.record.owner.as_ref();
+                let key = owner.and_then(|owner| runtime.content_key(&owner.tenant)).cloned();
+                Box::new(Gathering::begin((retention, key), &room, body))
+            });
             let card = runtime.snapshot.model(permit.model).map(|model| &model.card);
             open.seen.window = card.and_then(|card| card.context_window);
             entry::permit(&mut open.record, permit, runtime);
@@ -156,7 +167,8 @@ impl Account {
 
     /// Whether it may go on with the record it can have.
     pub(crate) fn may_go_unrecorded(&self) -> bool {
-        let recordable = |open: &Open| open.place.is_some() && !self.node.outbox.is_failing();
+        let kept = |open: &Open| open.content.as_ref().is_none_or(|content| content.is_well());
+        let recordable = |open: &Open| open.place.is_some() && !self.node.outbox.is_failing() && kept(open);
         self.open.as_deref().is_none_or(|open| !open.must_audit || recordable(open))
     }
 
@@ -170,9 +182,12 @@ impl Account {
         self.open.as_deref().and_then(|open| open.reservation.as_ref())
     }
 
-    /// A vendor is called.
-    pub(crate) fn sent(&mut self, endpoint: &Endpoint, price: Option<Arc<Price>>) {
+    /// A vendor is called, with this body.
+    pub(crate) fn sent(&mut self, endpoint: &Endpoint, price: Option<Arc<Price>>, body: &Bytes) {
         self.note(|open| {
+            if let Some(content) = &mut open.content {
+                content.sent(body);
+            }
             open.price = price;
             open.in_flight = Some(endpoint.vitals.begin());
             open.provider = endpoint.provider.clone();
@@ -241,6 +256,13 @@ impl Account {
         }
     }
 
+    /// This of the answer goes to the caller.
+    pub(crate) fn told(&mut self, answer: &[u8]) {
+        if let Some(content) = self.open.as_deref_mut().and_then(|open| open.content.as_mut()) {
+            content.answered(answer);
+        }
+    }
+
     /// The vendor said what was used.
     pub(crate) fn reported(&mut self, reported: Reported) {
         self.note(|open| open.reported = Some(reported));
@@ -295,7 +317,17 @@ impl Drop for Account {
 impl Open {
     fn end(self, node: &Node, outcome: Outcome, refusal: Option<&proto::status::Refusal>) -> Option<Noted> {
         let Self {
-            mut record, place, must_audit, moment, reservation, price, seen, reported, sent_us, ..
+            mut record,
+            place,
+            must_audit,
+            moment,
+            reservation,
+            price,
+            seen,
+            reported,
+            sent_us,
+            content,
+            ..
         } = self;
         let sent = sent_us.is_some();
         let usage = match outcome {
@@ -307,6 +339,7 @@ impl Open {
         record.cost = price.as_ref().map(|price| price.cost(usage.amounts));
         entry::end(&mut record, outcome, refusal);
         record.latency_us = micros(moment);
+        record.content = content.and_then(|content| content.end(entry::whose(&record, must_audit)?));
         match reservation {
             Some(held) if sent => {
                 held.settle(amounts(usage.amounts, price.as_deref()), timestamp(node));

@@ -49,7 +49,7 @@ pub(crate) fn decide<'s>(
                 return Err(Rejection::denied(&denial));
             }
         };
-    exchange.account.permitted(&permit, exchange.runtime);
+    exchange.account.permitted(&permit, exchange.runtime, entitled.body.len());
     exchange.drop_killed(&mut permit)?;
     if entitled.question.outline.token_numbers > 0 && (acts(&permit.input) || permit.output_decides) {
         let line = "token numbers cannot be inspected, and policy demands it: send the text";

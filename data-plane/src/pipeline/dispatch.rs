@@ -133,7 +133,7 @@ async fn attempt<'s>(
         }
     }
     let call = call(reserved, endpoint);
-    exchange.account.sent(endpoint, candidate.price.clone());
+    exchange.account.sent(endpoint, candidate.price.clone(), &call.body);
     let Ok(upstream) = &endpoint.upstream else {
         return Err(Missed::Upstream(UpstreamError::new(Kind::Connect)));
     };

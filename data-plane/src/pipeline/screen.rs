@@ -18,7 +18,9 @@ pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> R
     let told = Told::of(endpoint, &permitted.permit, &standings);
     let body = match begun {
         Begun::Whole { bytes, tape, .. } => {
-            Body::Whole(whole::screen(exchange, permitted, (bytes, tape), &endpoint.id)?)
+            let answer = whole::screen(exchange, permitted, (bytes, tape), &endpoint.id)?;
+            exchange.account.told(&answer);
+            Body::Whole(answer)
         }
         Begun::Events { first, events, .. } => {
             let splitter = endpoint.upstream.as_ref().ok().map(|upstream| upstream.splitter());

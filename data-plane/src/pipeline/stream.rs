@@ -234,6 +234,8 @@ impl ScreenedStream {
         }
         self.events = None;
         self.account.found_output(self.lane.tally());
+        // What waits for the record leaves after it.
+        self.account.told(self.frame.waiting());
         self.account.close(end.as_ref().err())
     }
 
@@ -284,6 +286,7 @@ impl Stream for ScreenedStream {
             {
                 stream.waited = false;
                 stream.pace.moved();
+                stream.account.told(&bytes);
                 return Poll::Ready(Some(Ok(bytes)));
             }
             match stream.opening {

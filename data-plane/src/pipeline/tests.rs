@@ -1,6 +1,7 @@
 //! The sentence from end to end, on a node with the simulated vendor.
 
 mod audited;
+mod captured;
 mod churn;
 mod endings;
 mod overlay;

@@ -171,7 +171,7 @@ pub(crate) fn secrets(public_key: &[u8], key: [u8; 32]) -> Secrets {
 /// The same under a scope key of this id.
 pub(crate) fn secrets_of(public_key: &[u8], (id, key): (&str, [u8; 32])) -> Secrets {
     let scope_keys = vec![ScopeKey { id: id.into(), key: key.to_vec() }];
-    let bundle = SecretBundle { scope_keys, credentials: vec![] }.encode_to_vec();
+    let bundle = SecretBundle { scope_keys, credentials: vec![], content_keys: vec![] }.encode_to_vec();
     let to = HpkePublicKey(public_key.to_vec());
     let (encapsulated, ciphertext) =
         SUITE.seal(b"chancery/secrets/v1", SPIFFE_ID.as_bytes(), &bundle, &to).unwrap();

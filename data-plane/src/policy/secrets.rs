@@ -2,16 +2,18 @@
 //!
 //! Law: in memory they are zeroised when dropped and never printed; on disk there is only what was sealed to this node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use policy_engine::vocabulary::Name;
 use prost::Message;
 use proto::sync::{SecretBundle, Secrets as Sealed};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::identity::{KeyError, NodeKey};
+use crate::captured::ContentKey;
 use crate::upstream::Secret;
 
 /// The opened secrets.
@@ -21,6 +23,8 @@ pub(crate) struct Secrets {
     pub(crate) scope_keys: BTreeMap<String, Zeroizing<Vec<u8>>>,
     /// By the AIP name of the provider.
     pub(crate) credentials: BTreeMap<String, Secret>,
+    /// To whom captured content is sealed, by tenant: no secret, and it comes with them.
+    pub(crate) content_keys: HashMap<Name, ContentKey>,
     /// SHA-256 of what was inside: each sealing looks different, even of the same.
     fingerprint: Vec<u8>,
 }
@@ -47,7 +51,11 @@ impl Secrets {
             bundle.scope_keys.into_iter().map(|k| (k.id, Zeroizing::new(k.key.to_vec()))).collect();
         let credentials =
             bundle.credentials.into_iter().map(|c| (c.provider, Secret::new(c.value))).collect();
-        Ok(Self { scope_keys, credentials, fingerprint })
+        let content_keys = bundle
+            .content_keys
+            .into_iter()
+            .filter_map(|k| Some((k.tenant.parse().ok()?, ContentKey { id: k.id, public: k.public_key })));
+        Ok(Self { scope_keys, credentials, content_keys: content_keys.collect(), fingerprint })
     }
 
     /// Whether the same secrets are inside.

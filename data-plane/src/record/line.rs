@@ -6,16 +6,18 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use policy_engine::vocabulary::{Entity, Id, Instant, MaskAction};
+use policy_engine::vocabulary::{Duration, Entity, Id, Instant, MaskAction};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::{Attempt, Record, Ruling};
+use crate::captured::{Kept, Place};
 
-/// Appends the line of a record with a number of a process, without its closing brace, which comes after what chains it.
-pub(super) fn write(record: &Record, (seq, boot_id): (u64, &str), out: &mut Vec<u8>) {
+/// Appends the line of a record with a number of a process and what became of its content, without its closing brace, which comes
+/// after what chains it.
+pub(super) fn write(record: &Record, (seq, boot_id): (u64, &str), kept: Option<&Kept>, out: &mut Vec<u8>) {
     let start = out.len();
-    if serde_json::to_writer(&mut *out, &Line { seq, boot_id, record }).is_err() {
+    if serde_json::to_writer(&mut *out, &Line { seq, boot_id, record, kept }).is_err() {
         // Writing to memory fails for no value of ours; half a line must not stay all the same.
         out.truncate(start);
         return;
@@ -28,6 +30,7 @@ struct Line<'r> {
     seq: u64,
     boot_id: &'r str,
     record: &'r Record,
+    kept: Option<&'r Kept>,
 }
 
 impl Serialize for Line<'_> {
@@ -93,6 +96,29 @@ impl Serialize for Line<'_> {
         put_some!("upstreamRequestId", r.upstream_request_id);
         put!("attempts", Attempts(&r.attempts));
         put_some!("kill", r.kill.as_deref());
+        put_some!("captured", self.kept.map(Captured));
+        map.end()
+    }
+}
+
+/// Where content is, or why it was lost.
+struct Captured<'r>(&'r Kept);
+
+impl Serialize for Captured<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.0 {
+            Kept::Lost(why) => map.serialize_entry("lost", why)?,
+            Kept::In(Place { file, bytes, sha256, until, truncated }) => {
+                map.serialize_entry("file", file)?;
+                map.serialize_entry("bytes", bytes)?;
+                map.serialize_entry("sha256", &proto::segment::hex(sha256))?;
+                map.serialize_entry("until", &Spelled(time(*until)))?;
+                if let Some(truncated) = given(truncated) {
+                    map.serialize_entry("truncated", truncated)?;
+                }
+            }
+        }
         map.end()
     }
 }
@@ -133,7 +159,7 @@ impl<T: fmt::Display> Serialize for Names<'_, T> {
     }
 }
 
-/// Obligations as words, such as `input:mask:EMAIL` and `noCache`.
+/// Obligations as words, such as `input:mask:EMAIL`, `noCache` and `capture:30d`.
 struct Obligations<'r>(&'r Ruling);
 
 /// What happens to one kind of finding in one direction.
@@ -141,6 +167,7 @@ enum Duty {
     Entity(&'static str, MaskAction, Entity),
     Words(&'static str, MaskAction, u32),
     Told(&'static str),
+    Kept(Duration),
 }
 
 impl fmt::Display for Duty {
@@ -149,6 +176,7 @@ impl fmt::Display for Duty {
             Self::Entity(direction, action, entity) => write!(f, "{direction}:{action}:{entity}"),
             Self::Words(direction, action, list) => write!(f, "{direction}:{action}:words[{list}]"),
             Self::Told(word) => f.write_str(word),
+            Self::Kept(retention) => write!(f, "capture:{retention}"),
         }
     }
 }
@@ -168,7 +196,8 @@ impl Serialize for Obligations<'_> {
         );
         let notice = (ruling.notices > 0).then_some(Duty::Told("notice"));
         let no_cache = ruling.no_cache.then_some(Duty::Told("noCache"));
-        serializer.collect_seq(duties.chain(notice).chain(no_cache).map(Spelled))
+        let capture = ruling.capture.map(Duty::Kept);
+        serializer.collect_seq(duties.chain(notice).chain(no_cache).chain(capture).map(Spelled))
     }
 }
 
@@ -278,6 +307,7 @@ mod tests {
             input,
             notices: 2,
             no_cache: true,
+            capture: Some("30d".parse().unwrap()),
             limits: vec![id(Some("acme"), "l")],
             ..Ruling::default()
         };
@@ -288,9 +318,16 @@ mod tests {
             failure: Some(Failure { kind: "reset", why: "it \"broke\"".to_owned() }),
         }];
         let mut out = b"before\n".to_vec();
-        write(&record, (12, "b-1"), &mut out);
+        let place = Place {
+            file: "f-1".into(),
+            bytes: 7,
+            sha256: [5; 32],
+            until: Instant(1_767_312_000_000_000),
+            truncated: vec![proto::captured::Part::Answer],
+        };
+        write(&record, (12, "b-1"), Some(&Kept::In(place)), &mut out);
         let expected = r#"before
-{"seq":12,"bootId":"b-1","requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"wordLists":["acme/g#1"],"effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}]"#;
+{"seq":12,"bootId":"b-1","requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"wordLists":["acme/g#1"],"effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache","capture:30d"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}],"captured":{"file":"f-1","bytes":7,"sha256":"0505050505050505050505050505050505050505050505050505050505050505","until":"2026-01-02T00:00:00Z","truncated":["answer"]}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

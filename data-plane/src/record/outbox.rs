@@ -21,6 +21,7 @@ use super::noted::Noted;
 use super::segments::{Keeping, Segments};
 use super::shelf::Shelf;
 use super::sink::Sink;
+use crate::captured::Files;
 
 pub(crate) use super::sink::Settings;
 
@@ -56,6 +57,7 @@ struct State {
     failing: AtomicBool,
     held: Arc<AtomicU64>,
     shelf: Arc<Shelf>,
+    content: Arc<Files>,
 }
 
 /// The right to write one record; given back when dropped.
@@ -84,8 +86,8 @@ impl Outbox {
     /// When the directory or its latest file cannot be opened or repaired.
     pub(crate) fn open(keeping: Keeping, settings: Settings) -> io::Result<(Self, Writer)> {
         let held = Arc::new(AtomicU64::new(0));
-        let (segments, shelf) = Segments::open(keeping, settings, held.clone())?;
-        Self::with(settings, segments, (held, shelf))
+        let (segments, shelf, content) = Segments::open(keeping, settings, held.clone())?;
+        Self::with(settings, segments, (held, shelf, content))
     }
 
     /// An outbox that hands what was gathered to `sink`, and its writer. Where no records are handed over, what was written is to
@@ -104,7 +106,7 @@ impl Outbox {
     fn with(
         settings: Settings,
         sink: impl Sink + 'static,
-        (held, shelf): (Arc<AtomicU64>, Arc<Shelf>),
+        (held, shelf, content): (Arc<AtomicU64>, Arc<Shelf>, Arc<Files>),
     ) -> io::Result<(Self, Writer)> {
         let (queue, entries) = mpsc::channel();
         let state = Arc::new(State {
@@ -115,6 +117,7 @@ impl Outbox {
             failing: AtomicBool::new(false),
             held,
             shelf,
+            content,
         });
         let told = state.clone();
         let thread = thread::Builder::new().name("outbox".to_owned());
@@ -152,6 +155,11 @@ impl Outbox {
     /// Segments that are sealed and still here.
     pub(crate) fn shelf(&self) -> &Arc<Shelf> {
         &self.state.shelf
+    }
+
+    /// Captured content that is here.
+    pub(crate) fn content(&self) -> &Arc<Files> {
+        &self.state.content
     }
 
     /// Closes what is open, once everything before is written; what comes later is written all the same.

@@ -20,11 +20,15 @@ use super::seal::{Closed, Seal};
 use super::shelf::Shelf;
 use super::sink::{Settings, Sink};
 use super::tally::{Counted, Tally};
+use crate::captured::{Files, Kept, Volumes};
 use crate::policy::disk;
 use crate::private;
 
 /// How long a segment that can't be sealed is left alone.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// Where captured content is, in the directory of segments.
+const CONTENT: &str = "captured";
 
 /// Where segments are kept, and by whom.
 #[derive(Debug)]
@@ -55,6 +59,9 @@ pub(super) struct Segments {
     /// Records of a batch that are written already, though the batch is not.
     done: usize,
     lines: Vec<u8>,
+    /// What became of the content of the records after those.
+    kept: Vec<Option<Kept>>,
+    content: Volumes,
     /// Until when nothing is tried to be sealed that could not be.
     again: Option<Instant>,
     held: Arc<AtomicU64>,
@@ -75,8 +82,9 @@ impl Segments {
         keeping: Keeping,
         settings: Settings,
         held: Arc<AtomicU64>,
-    ) -> io::Result<(Self, Arc<Shelf>)> {
+    ) -> io::Result<(Self, Arc<Shelf>, Arc<Files>)> {
         private::own_dir(&keeping.dir)?;
+        let (content, files) = Volumes::open(keeping.dir.join(CONTENT), settings.segment_age)?;
         let shelf = Arc::new(Shelf::open(&keeping.dir, held.clone())?);
         let sealed = file::numbers(&keeping.dir, MANIFEST)?.last().copied();
         let previous = match sealed {
@@ -94,6 +102,8 @@ impl Segments {
             over: false,
             done: 0,
             lines: Vec::new(),
+            kept: Vec::new(),
+            content,
             again: None,
             held,
             shelf: shelf.clone(),
@@ -101,7 +111,7 @@ impl Segments {
         segments.recover_after(sealed.unwrap_or(0))?;
         segments.held.store(file::held(&segments.keeping.dir)?, Ordering::Relaxed);
         segments.opened()?;
-        Ok((segments, shelf))
+        Ok((segments, shelf, files))
     }
 
     fn recover_after(&mut self, sealed: u64) -> io::Result<()> {
@@ -171,13 +181,14 @@ impl Segments {
             if count >= most { usize::MAX } else { usize::try_from(most - count).unwrap_or(usize::MAX) };
         let rest = records.get(self.done..).unwrap_or_default();
         let part = rest.get(..room.min(rest.len())).unwrap_or_default();
+        self.keep_content(part)?;
         let (mut lines, mut seq) = (std::mem::take(&mut self.lines), self.seq);
         lines.clear();
         let mut chain = self.opened()?.tally.chain();
-        for record in part {
+        for (record, kept) in part.iter().zip(&self.kept) {
             seq += 1;
             let start = lines.len();
-            line::write(record, (seq, &self.keeping.boot_id), &mut lines);
+            line::write(record, (seq, &self.keeping.boot_id), kept.as_ref(), &mut lines);
             chain.end(start, &mut lines);
         }
         let (first, open) = (self.seq, self.opened()?);
@@ -192,9 +203,19 @@ impl Segments {
             self.held.fetch_add(lines.len() as u64, Ordering::Relaxed);
             (self.seq, self.over) = (seq, false);
             self.done += part.len();
+            drop(self.kept.drain(..part.len().min(self.kept.len())));
         }
         self.lines = lines;
         written
+    }
+
+    /// Keeps the content of records, each once, before they are written down.
+    fn keep_content(&mut self, records: &[Record]) -> io::Result<()> {
+        for record in records.get(self.kept.len()..).unwrap_or_default() {
+            let kept = record.content.as_ref().map(|content| self.content.keep(content)).transpose()?;
+            self.kept.push(kept);
+        }
+        Ok(())
     }
 
     fn is_full(&self) -> bool {
@@ -203,6 +224,12 @@ impl Segments {
                 || (open.tally.count() > 0 && open.lines.length() >= self.settings.file_bytes)
         };
         self.open.as_ref().is_some_and(is_full) && self.again.is_none_or(|again| again <= Instant::now())
+    }
+
+    /// When the open segment is old.
+    fn old(&self) -> Option<Instant> {
+        let old = self.open.as_ref()?.since? + self.settings.segment_age;
+        Some(self.again.map_or(old, |again| old.max(again)))
     }
 
     /// Seals the open segment. One without lines is sealed only to say that its process has ended, and one that can't be signed stays
@@ -258,6 +285,7 @@ impl Sink for Segments {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        self.content.sync()?;
         self.open.as_ref().map_or(Ok(()), |open| open.lines.sync())
     }
 
@@ -267,12 +295,12 @@ impl Sink for Segments {
     }
 
     fn due(&self) -> Option<Instant> {
-        let due = self.open.as_ref()?.since? + self.settings.segment_age;
-        Some(self.again.map_or(due, |again| due.max(again)))
+        self.old().into_iter().chain(self.content.due()).min()
     }
 
     fn turn(&mut self) {
-        let is_due = self.due().is_some_and(|due| due <= Instant::now());
+        self.content.turn();
+        let is_due = self.old().is_some_and(|due| due <= Instant::now());
         let ended = if self.is_full() { Some(Ended::Full) } else { is_due.then_some(Ended::Time) };
         if let Some(ended) = ended
             && let Err(error) = self.close(ended)
@@ -286,6 +314,7 @@ impl Sink for Segments {
     }
 
     fn end(&mut self) -> io::Result<()> {
+        self.content.close_all();
         self.close(Ended::Shutdown)
     }
 }

@@ -16,6 +16,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 
 use super::NotShipped;
@@ -31,6 +32,9 @@ const REGION: &str = "us-east-1";
 
 /// The most that is read of an object that is there already, in bytes: far above what a segment has.
 const MOST: usize = 2 << 30;
+
+/// The most that is read of a page of names, in bytes: a thousand of them.
+const PAGE: usize = 8 << 20;
 
 /// A bucket, and where in it.
 #[derive(Clone)]
@@ -146,6 +150,48 @@ impl S3 {
         let there = there.map_err(|_| away(object, "it takes too long"))?;
         let there = there.map_err(|error| away(object, error))?.to_bytes();
         if there == *bytes { Ok(true) } else { Err(NotShipped::Other(object.to_owned())) }
+    }
+
+    /// The names below a prefix, without it: up to those that begin with this, and the page of the first after it.
+    pub(super) async fn list(&self, prefix: &str, up_to: &str) -> Result<Vec<String>, NotShipped> {
+        let prefix = format!("{}{prefix}", self.prefix);
+        let (mut names, mut token) = (Vec::new(), None::<String>);
+        loop {
+            let mut action = self.bucket.list_objects_v2(Some(&self.credentials));
+            action.with_prefix(prefix.as_str());
+            if let Some(token) = &token {
+                action.with_continuation_token(token.as_str());
+            }
+            let request = Request::builder().uri(action.sign(WITHIN).as_str()).body(Full::default());
+            let answer = self.send(&prefix, request).await?;
+            if !answer.status().is_success() {
+                return Err(refused(&prefix, answer.status()));
+            }
+            let page = tokio::time::timeout(WITHIN, Limited::new(answer.into_body(), PAGE).collect()).await;
+            let page = page.map_err(|_| away(&prefix, "it takes too long"))?;
+            let page = page.map_err(|error| away(&prefix, error))?.to_bytes();
+            let page =
+                std::str::from_utf8(&page).ok().and_then(|text| ListObjectsV2::parse_response(text).ok());
+            let page = page.ok_or_else(|| away(&prefix, "the store's list can't be read"))?;
+            let own = |key: &str| key.strip_prefix(&prefix).map(str::to_owned);
+            names.extend(page.contents.iter().filter_map(|object| own(&object.key)));
+            token = page.next_continuation_token;
+            let is_past = |name: &String| !name.starts_with(up_to) && name.as_str() > up_to;
+            if token.is_none() || names.last().is_some_and(is_past) {
+                return Ok(names);
+            }
+        }
+    }
+
+    /// Removes an object, where it is there.
+    pub(super) async fn remove(&self, name: &str) -> Result<(), NotShipped> {
+        let object = format!("{}{name}", self.prefix);
+        let url = self.bucket.delete_object(Some(&self.credentials), &object).sign(WITHIN);
+        let request = Request::builder().method(Method::DELETE).uri(url.as_str()).body(Full::default());
+        match self.send(&object, request).await?.status() {
+            status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
+            status => Err(refused(&object, status)),
+        }
     }
 
     async fn send(

@@ -35,6 +35,53 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// The files below a directory by their names `DAY/PART/FILE`: of every day, or of those up to one and of the first after it. None where there
+/// is no directory.
+pub(super) fn list(root: &Path, up_to: Option<&str>) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for day in entries(root)? {
+        let is_later = up_to.is_some_and(|up_to| day.as_str() > up_to);
+        let before = names.len();
+        for part in entries(&root.join(&day))? {
+            let files = entries(&root.join(&day).join(&part))?;
+            names.extend(files.into_iter().map(|file| format!("{day}/{part}/{file}")));
+        }
+        if is_later && names.len() > before {
+            break;
+        }
+    }
+    Ok(names)
+}
+
+/// The names in a directory, ascending; none where there is none, or it is no directory.
+fn entries(path: &Path) -> io::Result<Vec<String>> {
+    let found = match fs::read_dir(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        found => found?,
+    };
+    let names = found.map(|entry| Ok(entry?.file_name().into_string().ok()));
+    let mut names: Vec<String> = names.filter_map(io::Result::transpose).collect::<io::Result<_>>()?;
+    names.sort();
+    Ok(names)
+}
+
+/// Removes a file, where it is there, and the directories of its name that it leaves empty.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    for directory in path.ancestors().skip(1).take(2) {
+        // One that is not empty stays.
+        if fs::remove_dir(directory).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Whether two files hold the same.
 fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
     let (one, other) = (File::open(one)?, File::open(other)?);

@@ -106,7 +106,8 @@ fn named(service: &str) -> &'static str {
         | "AuditLeavesService"
         | "AuditKeysService"
         | "AdministratorsService"
-        | "DecisionSegmentsService" => "",
+        | "DecisionSegmentsService"
+        | "CapturedContentService" => "",
         other => panic!("a service that no story knows: {other}"),
     }
 }

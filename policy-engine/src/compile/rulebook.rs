@@ -249,6 +249,7 @@ fn duties(build: &mut Build<'_>, id: &Id, rule: &Rule) -> Duties {
             }
             Obligation::Notice(text) => notices.push(Arc::from(text.as_str())),
             Obligation::NoCache => duties.no_cache = true,
+            Obligation::Capture(retention) => duties.capture = duties.capture.max(Some(*retention)),
         }
     }
     if duties.residency.is_some_and(|allowed| allowed.is_empty()) {

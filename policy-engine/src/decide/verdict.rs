@@ -8,7 +8,7 @@ use crate::rules::condition::Symbol;
 use crate::rules::geo::RegionSet;
 use crate::snapshot::RuleTable;
 use crate::snapshot::rows::{Gate, Owner};
-use crate::vocabulary::{Effect, Mode};
+use crate::vocabulary::{Duration, Effect, Mode};
 
 /// A rule and what it is asked by.
 pub(super) type Asked<'s> = (RuleIx, &'s Gate);
@@ -33,6 +33,8 @@ pub(super) struct Verdict<'s> {
     pub(super) output: Actions,
     pub(super) notices: Vec<Arc<str>>,
     pub(super) no_cache: bool,
+    /// For how long content is kept, as the rule says that needs it longest.
+    pub(super) capture: Option<Duration>,
     /// A class of data in the answer may change what was said.
     pub(super) output_decides: bool,
     pub(super) matched: Vec<RuleIx>,
@@ -56,6 +58,7 @@ impl<'s> Verdict<'s> {
             output: Actions::default(),
             notices: Vec::new(),
             no_cache: false,
+            capture: None,
             output_decides: false,
             matched: Vec::with_capacity(count),
             shadow_denials: Vec::new(),
@@ -113,6 +116,7 @@ impl<'s> Verdict<'s> {
         self.output.unite(&duties.actions);
         duties.notices.iter().for_each(|text| self.tell(text));
         self.no_cache |= duties.no_cache;
+        self.capture = self.capture.max(duties.capture);
     }
 
     /// A text for the caller, who is told it once however many say so.

@@ -1,7 +1,9 @@
 //! What must be kept: rules, licences, and guardrails.
 
 use super::{Geos, ModelGlob};
-use crate::vocabulary::{Effect, Entity, Instant, Layer, LicenceKind, MaskAction, Mode, Name, Period};
+use crate::vocabulary::{
+    Duration, Effect, Entity, Instant, Layer, LicenceKind, MaskAction, Mode, Name, Period,
+};
 
 /// Something that must happen for the request to be allowed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +18,8 @@ pub enum Obligation {
     Notice(String),
     /// Neither the answer nor the request is cached.
     NoCache,
+    /// What is sent to the endpoint and what the caller is answered are kept, sealed, for at least so long.
+    Capture(Duration),
 }
 
 /// A compliance rule.

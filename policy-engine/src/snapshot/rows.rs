@@ -11,8 +11,8 @@ use crate::rules::condition::{Condition, Interner, Symbol};
 use crate::rules::geo::{self, RegionSet};
 use crate::rules::roles::RoleSetIx;
 use crate::vocabulary::{
-    Adapter, Currency, Effect, Id, Instant, Layer, Mode, Name, OnStoreLoss, Operation, PrincipalType,
-    RoutePolicy, UnknownFields,
+    Adapter, Currency, Duration, Effect, Id, Instant, Layer, Mode, Name, OnStoreLoss, Operation,
+    PrincipalType, RoutePolicy, UnknownFields,
 };
 
 /// An API key as a node knows it.
@@ -318,6 +318,8 @@ pub(crate) struct Duties {
     pub(crate) actions: Actions,
     pub(crate) notices: Box<[Arc<str>]>,
     pub(crate) no_cache: bool,
+    /// For how long content is kept; `None`: it is not.
+    pub(crate) capture: Option<Duration>,
 }
 
 /// A limit.

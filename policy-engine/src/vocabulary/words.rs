@@ -67,6 +67,8 @@ words! {
         Write = "write",
         /// Read the audit log and the revisions.
         Audit = "audit",
+        /// Open content that was captured, by the admin API.
+        Open = "open",
     }
 
     /// The kind of work asked of a model.

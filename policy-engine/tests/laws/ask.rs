@@ -8,7 +8,7 @@ use policy_engine::facts::Facts;
 use policy_engine::replay::{Judged, Recorded};
 use policy_engine::request::{Caller, Found, Request};
 use policy_engine::snapshot::{CompiledSnapshot, Header};
-use policy_engine::vocabulary::{Entity, Id, Instant, MaskAction, Name, Operation};
+use policy_engine::vocabulary::{Duration, Entity, Id, Instant, MaskAction, Name, Operation};
 use policy_engine::{compile, decide, entitle};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -103,6 +103,7 @@ pub(crate) struct Terms {
     pub(crate) output: BTreeMap<String, MaskAction>,
     pub(crate) notices: BTreeSet<String>,
     pub(crate) no_cache: bool,
+    pub(crate) capture: Option<Duration>,
     pub(crate) matched: BTreeSet<Id>,
     pub(crate) shadow: BTreeSet<Id>,
 }
@@ -122,7 +123,8 @@ impl Answer {
         let dutiful = tighter(&mine.input, &theirs.input)
             && tighter(&mine.output, &theirs.output)
             && mine.notices.is_superset(&theirs.notices)
-            && mine.no_cache >= theirs.no_cache;
+            && mine.no_cache >= theirs.no_cache
+            && mine.capture >= theirs.capture;
         fewer && (!same || dutiful)
     }
 }
@@ -231,6 +233,7 @@ fn terms(snapshot: &CompiledSnapshot, caller: Caller, permit: &Permit) -> Terms 
         output: actions(snapshot, caller, &permit.output),
         notices: permit.notices.iter().map(|text| text.to_string()).collect(),
         no_cache: permit.no_cache,
+        capture: permit.capture,
         matched: rules(&permit.matched),
         shadow: rules(&permit.shadow_denials),
     }

@@ -37,6 +37,10 @@ pub(crate) fn oblige(terms: &mut Terms, rule: &Rule) {
                 terms.no_cache = true;
                 continue;
             }
+            Obligation::Capture(retention) => {
+                terms.capture = terms.capture.max(Some(*retention));
+                continue;
+            }
             Obligation::Residency(_) => continue,
         };
         for entity in entities {

@@ -88,6 +88,7 @@ fn obligation() -> impl Strategy<Value = Obligation> {
         1 => entities().prop_map(Obligation::Block),
         1 => select(&["be told", "be warned"][..]).prop_map(|text| Obligation::Notice(text.to_owned())),
         1 => Just(Obligation::NoCache),
+        1 => select(&["1d", "30d"][..]).prop_map(|text| Obligation::Capture(text.parse().unwrap())),
     ]
 }
 

@@ -138,8 +138,8 @@ fn decided(snapshot: &CompiledSnapshot, caller: Caller, decision: &Decision) -> 
             let candidates: Vec<String> = candidates.collect();
             let actions =
                 (actions(snapshot, caller, &permit.input), actions(snapshot, caller, &permit.output));
-            let rest =
-                (permit.policy, permit.output_decides, &permit.notices, permit.no_cache, &permit.dropped);
+            let kept = (permit.no_cache, permit.capture);
+            let rest = (permit.policy, permit.output_decides, &permit.notices, kept, &permit.dropped);
             let (matched, shadow) = (rules(&permit.matched), rules(&permit.shadow_denials));
             format!(
                 "{candidates:?} {} {actions:?} {rest:?} by {matched}, in shadow {shadow}",

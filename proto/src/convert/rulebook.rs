@@ -1,7 +1,7 @@
 //! Rules and guardrails, in from the wire and out to it.
 
 use policy_engine::facts::{Check, Guardrail, ModelGlob, Obligation, Rule, Subject};
-use policy_engine::vocabulary::{Effect, Instant, Layer, MaskAction, Mode};
+use policy_engine::vocabulary::{Duration, Effect, Instant, Layer, MaskAction, Mode, SpanError};
 
 use super::checks::{Checks, Faults, Problem};
 use super::{shown, text, texts};
@@ -68,9 +68,11 @@ fn obligation(c: &mut Checks, wire: &admin::Obligation) -> Option<Obligation> {
         !wire.block.is_empty(),
         wire.notice.is_some(),
         wire.no_cache.is_some(),
+        wire.capture.is_some(),
     ];
     if given.iter().filter(|given| **given).count() != 1 {
-        let one = "must have exactly one of residency | mask | block | notice | noCache, and not empty";
+        let one =
+            "must have exactly one of residency | mask | block | notice | noCache | capture, and not empty";
         c.fault_here(Problem::Invalid(one.to_owned()));
         return None;
     }
@@ -86,11 +88,31 @@ fn obligation(c: &mut Checks, wire: &admin::Obligation) -> Option<Obligation> {
         }
         return asked.then_some(Obligation::NoCache);
     }
+    if let Some(asked) = &wire.capture {
+        return c.at("capture", |c| {
+            if asked.retention.is_empty() {
+                c.fault("retention", Problem::Missing);
+            }
+            c.optional_by("retention", &asked.retention, retention).map(Obligation::Capture)
+        });
+    }
     Some(match given {
         [true, ..] => Obligation::Residency(c.list("residency", &wire.residency)),
         [_, true, ..] => Obligation::Mask(c.list("mask", &wire.mask)),
         _ => Obligation::Block(c.list("block", &wire.block)),
     })
+}
+
+/// For how long content may be kept.
+const RETENTION: [Duration; 2] = [Duration(1_000_000), Duration(3_660 * 86_400_000_000)];
+
+fn retention(text: &str) -> Result<Duration, String> {
+    let length: Duration = text.parse().map_err(|error: SpanError| error.to_string())?;
+    let [least, most] = RETENTION;
+    match length < least || length > most {
+        true => Err(format!("`{length}` is not between `{least}` and `{most}`")),
+        false => Ok(length),
+    }
 }
 
 /// A text that callers are told.
@@ -110,6 +132,9 @@ impl From<&Obligation> for admin::Obligation {
             Obligation::Block(entities) => Self { block: texts(entities), ..none },
             Obligation::Notice(notice) => Self { notice: Some(notice.clone()), ..none },
             Obligation::NoCache => Self { no_cache: Some(true), ..none },
+            Obligation::Capture(retention) => {
+                Self { capture: Some(admin::Capture { retention: retention.to_string() }), ..none }
+            }
         }
     }
 }

@@ -217,7 +217,13 @@ fn an_obligation_has_exactly_one_duty() {
     let two = admin::Obligation { no_cache: Some(true), mask: vec!["EMAIL".into()], ..none.clone() };
     let off = admin::Obligation { no_cache: Some(false), ..none.clone() };
     let silent = admin::Obligation { notice: Some(String::new()), ..none.clone() };
-    for bad in [none, two, off, silent] {
+    for bad in [none.clone(), two, off, silent] {
         assert!(rule(bad.clone()).fact().is_err(), "{bad:?}");
     }
+    let kept = |retention: &str| {
+        let capture = Some(admin::Capture { retention: retention.into() });
+        rule(admin::Obligation { capture, ..none.clone() }).fact().is_ok()
+    };
+    assert_eq!(["1s", "30d", "3660d"].map(kept), [true; 3]);
+    assert_eq!(["", "0s", "999ms", "3661d", "for ever"].map(kept), [false; 5]);
 }

@@ -71,13 +71,13 @@ pub struct Manifest {
     /// The highest.
     pub last_revision: i64,
     /// When the earliest of the requests was received.
-    #[serde(with = "instants")]
+    #[serde(with = "crate::instants")]
     pub from: Instant,
     /// When the latest was.
-    #[serde(with = "instants")]
+    #[serde(with = "crate::instants")]
     pub until: Instant,
     /// When it was sealed.
-    #[serde(with = "instants")]
+    #[serde(with = "crate::instants")]
     pub sealed: Instant,
     /// How it ended.
     pub ended: Ended,
@@ -261,21 +261,5 @@ mod digits {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
         let text = String::deserialize(from)?;
         unhex(text.as_bytes()).ok_or_else(|| D::Error::custom("a digest is 64 hexadecimal digits"))
-    }
-}
-
-/// Instants as RFC 3339, or a date where it is a midnight.
-mod instants {
-    use policy_engine::vocabulary::Instant;
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(instant: &Instant, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(instant)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Instant, D::Error> {
-        let text = String::deserialize(from)?;
-        Instant::parse(&text).map_err(D::Error::custom)
     }
 }

@@ -8,6 +8,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use policy_engine::vocabulary::Instant;
 use proto::export::Kind as Unproved;
 use proto::segment::{Anchor, Authorities, Fault, Found, Gap, Kind, Signed, Trail, Walked, check, unhex};
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use super::super::failure::Failure;
 use super::super::field::list;
 use super::super::{Form, Shown};
 use super::gather::{Pair, pairs};
+use super::kept::{Known, Wrong};
 use crate::client::Reply;
 use crate::output;
 
@@ -28,6 +30,9 @@ pub(crate) struct Verify {
     /// What the control plane was told of, as `decisions segments -o json` prints it: whatever is in it has to be here.
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
+    /// Where captured content is kept: what records name has to be there, as it was written, until its time is over.
+    #[arg(long, value_name = "PATH")]
+    content: Vec<PathBuf>,
     #[command(flatten)]
     shown: Shown,
 }
@@ -43,7 +48,7 @@ struct Verdict {
 impl Verify {
     /// Of these, whatever the control plane was told of.
     pub(super) fn of(paths: Vec<PathBuf>) -> Self {
-        Self { paths, anchors: None, shown: Shown { output: Form::Text } }
+        Self { paths, anchors: None, content: Vec::new(), shown: Shown { output: Form::Text } }
     }
 
     /// Fails where anything was changed or is not signed, and tells it; gives how many gaps there are, and tells those too.
@@ -97,8 +102,12 @@ impl Verify {
         if let Some(path) = &self.anchors {
             anchors(path)?.into_iter().for_each(|anchor| trail.expect(anchor));
         }
+        let known = match self.content.as_slice() {
+            [] => None,
+            paths => Some(Known::below(paths)?),
+        };
         for (place, pair) in pairs(&self.paths)? {
-            verdict.take(&place, pair, (&trusted, &mut trail))?;
+            verdict.take(&place, pair, (&trusted, &mut trail, known.as_ref()))?;
         }
         verdict.walked.gaps.sort();
         let walked = trail.walk();
@@ -115,7 +124,7 @@ impl Verdict {
         &mut self,
         place: &Path,
         pair: Pair,
-        (trusted, trail): (&Authorities, &mut Trail),
+        (trusted, trail, known): (&Authorities, &mut Trail, Option<&Known>),
     ) -> Result<(), Failure> {
         let Some(manifest) = pair.manifest else {
             self.unsealed.push(pair.lines.unwrap_or_else(|| place.to_owned()));
@@ -139,6 +148,13 @@ impl Verdict {
                 match check(&signed.manifest, file) {
                     Ok(checked) => missing = checked.missing,
                     Err(fault) => self.faults.push((path.clone(), fault)),
+                }
+                if let Some(known) = known {
+                    let node = (signed.manifest.geo.clone(), signed.manifest.node.clone());
+                    let now = Instant(jiff::Timestamp::now().as_microsecond());
+                    let Wrong { faults, gaps } = known.missed_by(path, &node, now)?;
+                    self.faults.extend(faults.into_iter().map(|fault| (path.clone(), fault)));
+                    self.walked.gaps.extend(gaps);
                 }
             }
             None => self.walked.gaps.push(Gap {

@@ -1,5 +1,6 @@
 //! The admin API, called in process: every answer and every refusal a caller can get.
 
+mod captured;
 mod geos;
 mod guards;
 mod history;

@@ -13,13 +13,16 @@ use policy_engine::{Change, Scope, Versions, project, project_changes};
 use prost::Message;
 use proto::admin::credential::Source;
 use proto::manifest::{self, Holding, SCHEMA};
-use proto::sync::{Envelope, Resource, ScopeKey as WireKey, SecretBundle, VendorCredential, Version};
+use proto::sync::{
+    ContentKey, Envelope, Resource, ScopeKey as WireKey, SecretBundle, VendorCredential, Version,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::encoded::{Encoded, Proof};
 use crate::clock;
+use crate::content_keys::{PublicKey, captured};
 use crate::keyring::ScopeKey;
 use crate::publish::{InForce, Published, Publisher};
 use crate::quiet::Quiet;
@@ -213,21 +216,23 @@ async fn make(
     let scope_key = publisher.ring().scope_key(publisher.store(), geo).await?;
     let (geo, now, last) = (geo.clone(), now.clone(), last.cloned());
     let signer = origin.signers.current();
+    let since = |last: &Made| publisher.changes_since(last.published.head.revision, now.head.revision);
+    let changes = last.as_ref().and_then(since);
+    if changes.as_ref().is_none_or(|changes| are_of_secrets(changes)) {
+        publisher.ring().content().make(publisher.store(), &captured(&now.facts)).await?;
+    }
     let work = move || {
         let scope = Scope { geo: geo.clone() };
-        let since = |last: &Made| publisher.changes_since(last.published.head.revision, now.head.revision);
-        let changes = last.as_ref().and_then(since);
         let maker = Maker { publisher: &publisher, scope_key: &scope_key, now: &now };
-        let (facts, holding, vendors) = match (&last, changes) {
+        let (facts, holding, other) = match (&last, changes) {
             (Some(last), Some(changes)) => {
                 // What is projected does not say which sealed credential it is, so another one is no difference there; and what comes
                 // into the geo or leaves it because its tenant does is one only there.
-                let vendors = |changes: &[Change]| changes.iter().any(|change| change.kind == Kind::Provider);
-                let replaced = vendors(&changes);
+                let replaced = are_of_secrets(&changes);
                 let (facts, changes) = projected(&now, last, (&scope, &changes));
-                let vendors = replaced || vendors(&changes);
+                let other = replaced || are_of_secrets(&changes);
                 let holding = maker.changed(&last.holding, &facts, &changes);
-                (facts, holding, vendors)
+                (facts, holding, other)
             }
             _ => {
                 let given = now.projected.get(&geo).map(|given| given.facts.clone());
@@ -237,7 +242,7 @@ async fn make(
             }
         };
         let before = last.as_ref().map(|last| &last.line);
-        let secrets = match before.filter(|_| !vendors) {
+        let secrets = match before.filter(|_| !other) {
             Some(before) => before.secrets.clone(),
             None => maker.secrets(&facts)?,
         };
@@ -247,6 +252,11 @@ async fn make(
         Ok(Made { published: now, rollout: None, holding, line: Arc::new(line) })
     };
     tokio::task::spawn_blocking(work).await?
+}
+
+/// Whether secrets may be others after these: vendors' credentials, and to whom content is sealed.
+fn are_of_secrets(changes: &[Change]) -> bool {
+    changes.iter().any(|change| matches!(change.kind, Kind::Provider | Kind::Rule | Kind::Tenant))
 }
 
 /// What is in scope by now, and what changed of that: as it was judged, where that was judged against what the last line was made of.
@@ -315,8 +325,21 @@ impl Maker<'_> {
 
     fn secrets(&self, facts: &Facts) -> anyhow::Result<Arc<Bundle>> {
         let key = WireKey { id: self.scope_key.id.clone(), key: self.scope_key.secret.to_vec() };
-        let bundle = SecretBundle { scope_keys: vec![key], credentials: self.credentials(facts)? };
+        let bundle = SecretBundle {
+            scope_keys: vec![key],
+            credentials: self.credentials(facts)?,
+            content_keys: self.content_keys(facts),
+        };
         Ok(Arc::new(Bundle { encoded: Zeroizing::new(bundle.encode_to_vec()) }))
+    }
+
+    /// To whom content of the tenants in scope is sealed, where some of it is to be kept.
+    fn content_keys(&self, facts: &Facts) -> Vec<ContentKey> {
+        let keys = captured(facts).into_iter().filter_map(|tenant| {
+            let PublicKey { id, key } = self.publisher.ring().content().of(&tenant)?;
+            Some(ContentKey { tenant: tenant.to_string(), id, public_key: key })
+        });
+        keys.collect()
     }
 
     /// The sealed credentials of the providers in scope, opened.

@@ -9,6 +9,7 @@ use proto::status::Refusal;
 
 use super::super::entitle::Question;
 use super::super::received::Arrival;
+use crate::captured::Whose;
 use crate::node::Node;
 use crate::policy::Version;
 use crate::record::{Inputs, Outcome, Record, Ruling, Usage};
@@ -45,6 +46,7 @@ pub(super) fn begin(node: &Node, version: Version, arrival: &Arrival) -> Record 
         upstream_request_id: None,
         attempts: Vec::new(),
         kill: None,
+        content: None,
     }
 }
 
@@ -82,9 +84,22 @@ pub(super) fn permit(record: &mut Record, permit: &Permit, runtime: &Runtime) {
         output: permit.output.clone(),
         notices: permit.notices.len(),
         no_cache: permit.no_cache,
+        capture: permit.capture,
         reasons: Vec::new(),
         limits: limits.map(|row| row.id.clone()).collect(),
     };
+}
+
+/// Whose its content is; `None` where nobody was proved.
+pub(super) fn whose(record: &Record, demanded: bool) -> Option<Whose> {
+    let owner = record.owner.as_ref()?;
+    Some(Whose {
+        request_id: record.id.to_string(),
+        tenant: owner.tenant.clone(),
+        geo: record.geo.clone(),
+        received: record.received,
+        demanded,
+    })
 }
 
 pub(super) fn end(record: &mut Record, outcome: Outcome, refusal: Option<&Refusal>) {

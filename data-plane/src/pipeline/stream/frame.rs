@@ -59,6 +59,14 @@ impl Frame {
         self.intact > 0 || !self.made.is_empty()
     }
 
+    /// All of it, while it has not left.
+    pub(super) fn waiting(&self) -> &[u8] {
+        match &self.piece {
+            Some(piece) if self.made.is_empty() => piece.get(..self.intact).unwrap_or_default(),
+            _ => &self.made,
+        }
+    }
+
     /// All of it, if there is any.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         let piece = self.piece.take();

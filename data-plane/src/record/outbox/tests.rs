@@ -38,6 +38,7 @@ pub(crate) fn record(number: u128) -> Record {
         upstream_request_id: None,
         attempts: vec![],
         kill: None,
+        content: None,
     }
 }
 

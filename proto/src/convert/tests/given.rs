@@ -278,6 +278,7 @@ fn obligation() -> impl Strategy<Value = Obligation> {
         entities().prop_map(Obligation::Block),
         some_prose().prop_map(Obligation::Notice),
         Just(Obligation::NoCache),
+        (1..=3_660_i64).prop_map(|days| Obligation::Capture(Duration(days * 86_400_000_000))),
     ]
 }
 

@@ -19,10 +19,10 @@ use crate::decisions::verb;
 const CALLER: &str = "AWS4-HMAC-SHA256 Credential=AKIASTORY/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
 
 /// The bucket, as who may do everything there.
-struct Bucket(String);
+pub(crate) struct Bucket(pub(crate) String);
 
 impl Bucket {
-    async fn call(&self, method: Method, name: &str, text: &str) -> Result<String> {
+    pub(crate) async fn call(&self, method: Method, name: &str, text: &str) -> Result<String> {
         let request = reqwest::Client::new().request(method, format!("{}{name}", self.0));
         let sent = request.header("authorization", CALLER).body(text.to_owned()).send().await?;
         Ok(sent.error_for_status()?.text().await?)
@@ -32,7 +32,7 @@ impl Bucket {
         self.call(Method::GET, name, "").await
     }
 
-    async fn names(&self) -> Result<Vec<String>> {
+    pub(crate) async fn names(&self) -> Result<Vec<String>> {
         let listed = self.get("?list-type=2").await?;
         let keys = listed.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
         Ok(keys.map(|(name, _)| format!("/{name}")).collect())

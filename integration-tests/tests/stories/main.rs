@@ -36,6 +36,8 @@ mod break_glass;
 #[cfg(test)]
 mod bucket;
 #[cfg(test)]
+mod captured;
+#[cfg(test)]
 mod change;
 #[cfg(test)]
 mod crash_loops;

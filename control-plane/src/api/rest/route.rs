@@ -291,6 +291,7 @@ mod tests {
             ("RevisionsService/ListRevisions", &["GET /v1/revisions"]),
             ("AuditService/GetAuditEvent", &["GET /v1/auditEvents/{auditEvent}"]),
             ("DecisionSegmentsService/ListDecisionSegments", &["GET /v1/decisionSegments"]),
+            ("CapturedContentService/Open", &["POST /v1/capturedContent:open"]),
             ("NodesService/ListNodes", &["GET /v1/nodes"]),
             ("NodesService/GetNode", &["GET /v1/nodes/{node}", "GET /v1/geos/{geo}/nodes/{node}"]),
             ("NodesService/EnrolNode", &["POST /v1/nodes:enrol"]),

@@ -11,6 +11,7 @@ use super::told;
 pub(super) async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<()> {
     elevations(caller).await?;
     people(caller).await?;
+    content(caller).await?;
     let spec = json!({"tenant": "acme", "principal": "ada@example.org", "team": "research"});
     let key = caller
         .call("chancery.admin.v1.KeysService/CreateKey", json!({"key": {"spec": spec}}))
@@ -193,6 +194,16 @@ async fn people(caller: &Anything) -> Result<()> {
     ensure!(released["releaser"] == "platform/root", "{released}");
     let twice = call("HoldsService/ReleaseHold", release).await?;
     ensure!(twice.err().as_deref() == Some("failed_precondition"), "it is over");
+    Ok(())
+}
+
+/// A key of content that nobody kept: that one is opened is the story of `captured`.
+async fn content(caller: &Anything) -> Result<()> {
+    let asked =
+        json!({"tenant": "acme", "requestId": "x", "geo": "eu", "keyId": "ck-none", "reason": "a drill"});
+    let answer = caller.call("chancery.admin.v1.CapturedContentService/Open", asked).await?;
+    let refused = answer.err().map(|refusal| refusal.code.as_str().to_owned());
+    ensure!(refused.as_deref() == Some("failed_precondition"), "{refused:?}");
     Ok(())
 }
 

@@ -85,7 +85,7 @@ async fn what_a_rule_keeps_lies_sealed_and_is_opened_by_who_may_and_nothing_else
     let store = tempfile::tempdir().unwrap();
     let planes = format!("[decisions]\nsegment_seconds = 1\nstore = \"dir:{}\"\n", store.path().display());
     let more = Lines { control: &auditor(), planes: &planes };
-    let mut house = Household::of("debug", QUICKSTART, more).await.unwrap();
+    let house = Household::of("debug", QUICKSTART, more).await.unwrap();
     let key = house.key("ada@example.org", "research").await.unwrap();
     for door in Door::BOTH {
         asked(&house, (door, &key), "kept", true).await.unwrap();
@@ -244,7 +244,7 @@ async fn what_is_over_is_gone_from_a_bucket_and_from_the_node_and_the_rest_stays
     })
     .await
     .unwrap();
-    assert_eq!(files(&house.state_dir(Geo::Eu).join("outbox")), [PathBuf::new(); 0]);
+    assert!(files(&house.state_dir(Geo::Eu).join("outbox")).is_empty());
 
     let _moto =
         python::serve("moto.server", &["-H", "127.0.0.1", "-p", &service.port().to_string()]).unwrap();

@@ -132,7 +132,8 @@ pub(crate) fn body_of(rpc: &str) -> Value {
 /// The parameter that chooses the id of what is made, where an RPC has one.
 pub(crate) fn chosen_id(caller: &Anything, rpc: &str) -> String {
     let method = caller.declared(ADMIN).into_iter().find(|method| name_of(method) == rpc).unwrap();
-    let id = method.input().fields().find(|field| field.name().ends_with("_id"));
+    let makes = method.name().starts_with("Create");
+    let id = method.input().fields().find(|field| makes && field.name().ends_with("_id"));
     id.map_or(String::new(), |id| format!("?{}=x", id.json_name()))
 }
 

@@ -97,8 +97,8 @@ fn events(bytes: &[u8]) -> Option<Value> {
 /// For people: both as they were, fit for a terminal.
 fn shown(header: &Header, opened: &Opened) -> String {
     let Header { request_id, tenant, geo, time, until, .. } = header;
-    let mut text =
-        format!("request {request_id} of {tenant} in {geo}, received {time}, kept until {until}\n");
+    let of = format!("request {request_id} of {tenant} in {geo}, received {time}, kept until {until}");
+    let mut text = format!("{}\n", output::plain(&of));
     for (part, name, bytes) in
         [(Part::Prompt, "prompt", &opened.prompt), (Part::Answer, "answer", &opened.answer)]
     {

@@ -195,6 +195,47 @@ fn a_batch_that_comes_again_after_a_failure_is_written_once() {
 }
 
 #[test]
+fn content_is_written_before_its_record_once_and_told_by_it() {
+    use crate::captured::tests::{gathered, key};
+    let dir = tempfile::tempdir().unwrap();
+    let to = key().0;
+    let of = |number: u128, to| {
+        let content = Some(gathered(&format!("r-{number}"), ("acme", "30d"), to));
+        Record { content, ..record(number) }
+    };
+    let all = [of(0, Some(&to)), record(1), of(2, Some(&to)), of(3, None)];
+    let mut segments = opened(dir.path(), "b", settings(2));
+    let second = file::path(dir.path(), 2, LINES);
+    fs::create_dir(&second).unwrap();
+    for _ in 0..3 {
+        assert!(segments.write(&all).is_err());
+    }
+    fs::remove_dir(&second).unwrap();
+    segments.write(&all).unwrap();
+    segments.end().unwrap();
+    assert_eq!(verified(dir.path()).records, 4);
+    let text =
+        [1, 2].map(|number| fs::read_to_string(file::path(dir.path(), number, LINES)).unwrap()).concat();
+    let told = text.lines().map(|line| {
+        let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+        record["captured"].take()
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!((&told[1], &told[3]), (&serde_json::Value::Null, &serde_json::json!({"lost": "no_key"})));
+    let mut content = dir.path().join(CONTENT);
+    while content.is_dir() {
+        let mut entries = fs::read_dir(&content).unwrap();
+        content = entries.next().unwrap().unwrap().path();
+        assert!(entries.next().is_none(), "one day, one tenant, one file");
+    }
+    assert!(content.to_str().unwrap().contains(told[0]["file"].as_str().unwrap()));
+    let text = fs::read_to_string(content).unwrap();
+    let lines: Vec<String> =
+        text.lines().map(|line| proto::segment::hex(&proto::captured::hash(line.as_bytes()))).collect();
+    assert_eq!(lines, [0, 2].map(|at: usize| told[at]["sha256"].as_str().unwrap().to_owned()), "each once");
+}
+
+#[test]
 fn nobody_but_the_owner_reads_a_record() {
     use std::os::unix::fs::PermissionsExt as _;
     let home = tempfile::tempdir().unwrap();

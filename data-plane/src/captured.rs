@@ -12,14 +12,15 @@
 
 mod files;
 mod gather;
+mod key;
 mod retention;
 mod seal;
 mod volumes;
 
 pub(crate) use files::Files;
 pub(crate) use gather::{Gathered, Gathering, Room, Whose};
+pub(crate) use key::ContentKey;
 pub(crate) use retention::{Holds, Named, day};
-pub(crate) use seal::ContentKey;
 pub(crate) use volumes::{Kept, Place, Volumes};
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use policy_engine::vocabulary::{Duration, Geo, Instant, Name};
 use proto::captured::Part;
 
-use super::seal::ContentKey;
+use super::key::ContentKey;
 
 /// Bytes of one direction that are kept at most.
 pub(super) const MOST: usize = 1 << 20;

@@ -9,15 +9,6 @@ use zeroize::Zeroizing;
 
 use super::gather::{Content, Whose};
 
-/// The half of a tenant's key pair that nodes have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ContentKey {
-    /// The pair's id.
-    pub(crate) id: String,
-    /// 32 bytes of X25519.
-    pub(crate) public: Vec<u8>,
-}
-
 /// The line of a content; `None` where it can't be sealed.
 pub(super) fn line(whose: &Whose, until: Instant, content: &Content) -> Option<Vec<u8>> {
     let mut key = Zeroizing::new([0; KEY]);

@@ -419,7 +419,11 @@ async fn who_may_do_what_is_as_it_was_reviewed() {
     let mut table =
         String::from("kind: action | root boss reader ada nobody, each on the platform, acme, other\n");
     for plural in kinds {
-        for action in [Action::Read, Action::Write, Action::Audit] {
+        let actions: &[Action] = match plural {
+            "capturedContent" => &[Action::Open],
+            _ => &[Action::Read, Action::Write, Action::Audit],
+        };
+        for action in actions.iter().copied() {
             let row = actors.iter().map(|actor| {
                 let domains = [None, Some(&acme), Some(&other)];
                 let may = domains
@@ -438,7 +442,7 @@ fn every_declared_service_is_served() {
     let declared = services.filter(|s| s.parent_file().package_name() == "chancery.admin.v1").count();
     assert_eq!(
         declared,
-        Kind::ALL.len() + 17,
-        "one a kind, and kills, revisions, history, rollouts, proposals, decision segments, audit with its leaves, checkpoints and keys, nodes, their tokens, policy, administrators, elevations, subjects, holds"
+        Kind::ALL.len() + 18,
+        "one a kind, and kills, revisions, history, rollouts, proposals, decision segments, captured content, audit with its leaves, checkpoints and keys, nodes, their tokens, policy, administrators, elevations, subjects, holds"
     );
 }

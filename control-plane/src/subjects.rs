@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use policy_engine::facts::{Facts, GrantSubject};
-use policy_engine::vocabulary::{Id, Kind};
+use policy_engine::rules::condition::compared;
+use policy_engine::vocabulary::{Id, Kind, Name};
 
 use crate::clock;
 use crate::seal::{SealError, Sealer};
@@ -24,6 +25,9 @@ pub(crate) use cover::says_pseudonym;
 pub use subject::is_pseudonym;
 pub(crate) use subject::is_sealed;
 use subject::{Subject, pseudonym};
+
+/// The attribute of conditions that is the id of a principal.
+const CALLER: &str = "caller.principal";
 
 /// Bytes of a name that may be somebody's, at most.
 const MAX_NAME: usize = 256;
@@ -88,12 +92,7 @@ impl Subjects {
     pub fn settle(&self, facts: &Facts, erased: &HashSet<String>) -> Result<(), SubjectError> {
         let Some(shared) = &self.shared else { return Ok(()) };
         let mut known = shared.known.write();
-        let people = facts.principals.keys().map(|id| id.name.as_str());
-        let granted = facts.grants.values().filter_map(|grant| match &grant.to {
-            GrantSubject::Principal(name) => Some(name.as_str()),
-            _ => None,
-        });
-        known.plain = people.chain(granted).filter(|name| !is_pseudonym(name)).map(str::to_owned).collect();
+        known.plain = named(facts).filter(|name| !is_pseudonym(name)).collect();
         let unknown = |id: &&Id| {
             let name = id.name.as_str();
             is_pseudonym(name) && !known.by_pseudonym.contains_key(name) && !erased.contains(name)
@@ -208,6 +207,19 @@ impl Known {
             self.fresh.retain(|fresh| fresh.pseudonym != gone.pseudonym);
         }
     }
+}
+
+/// Every id of a principal that facts say, there or not.
+fn named(facts: &Facts) -> impl Iterator<Item = String> {
+    let people = facts.principals.keys().map(|id| id.name.to_string());
+    let granted = facts.grants.values().filter_map(|grant| match &grant.to {
+        GrantSubject::Principal(name) => Some(name.to_string()),
+        _ => None,
+    });
+    let limited =
+        facts.limits.values().filter_map(|limit| limit.scope.principal.as_ref().map(Name::to_string));
+    let ruled = facts.rules.values().flat_map(|rule| compared(&rule.when, CALLER).unwrap_or_default());
+    people.chain(granted).chain(limited).chain(ruled.map(|(_, name)| name))
 }
 
 /// A resource that a file declares, under its pseudonym.

@@ -13,7 +13,7 @@ use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 use proto::name;
 
 use super::subject::Subject;
-use super::{Covered, Subjects, is_pseudonym, is_sealed, names_people};
+use super::{CALLER, Covered, Subjects, is_pseudonym, is_sealed, names_people};
 use crate::act::Via;
 use crate::descriptors::{self, pool};
 use crate::seal::SealError;
@@ -36,8 +36,8 @@ const NAMES: [&str; 1] = ["chancery.admin.v1.Principal.name"];
 /// The field of requests that asks for acts of somebody, by an AIP name or by its last part.
 const ASKED: &str = "Request.actor";
 
-/// The field of conditions, and the attribute in them that is the id of a principal.
-const CONDITION: (&str, &str) = ("chancery.admin.v1.RuleSpec.when", "caller.principal");
+/// The field of conditions.
+const CONDITION: &str = "chancery.admin.v1.RuleSpec.when";
 
 /// Messages that are read elsewhere.
 const ELSEWHERE: [&str; 1] = ["chancery.admin.v1.SourceFile"];
@@ -148,7 +148,7 @@ impl Subjects {
             let subject = self.subject(text)?;
             return Ok(subject.map_or_else(|| text.to_owned(), |subject| subject.pseudonym.to_string()));
         }
-        if field == CONDITION.0 {
+        if field == CONDITION {
             return self.condition(text);
         }
         if field.ends_with(ASKED) && !text.contains('/') {
@@ -163,12 +163,12 @@ impl Subjects {
 
     /// A condition whose author means people by their ids. One that does not compile is left as it is, so that its faults are where they are.
     fn condition(&self, text: &str) -> Result<String, SealError> {
-        if !text.contains(CONDITION.1) || Condition::compile(text, &mut Interner::default()).is_err() {
+        if !text.contains(CALLER) || Condition::compile(text, &mut Interner::default()).is_err() {
             return Ok(text.to_owned());
         }
         let mut covered = text.to_owned();
         // From behind, so that the places before stay what they are.
-        for (place, id) in compared(text, CONDITION.1).unwrap_or_default().into_iter().rev() {
+        for (place, id) in compared(text, CALLER).unwrap_or_default().into_iter().rev() {
             if let Some(subject) = self.subject(&id)? {
                 covered.replace_range(place, &format!("'{}'", subject.pseudonym));
             }

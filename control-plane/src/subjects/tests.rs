@@ -177,6 +177,20 @@ async fn names_of_before_stay_and_a_file_that_is_gone_is_told() {
     facts.principals.extend([principal(ADA)]);
     subjects.settle(&facts, &HashSet::new()).unwrap();
     assert_eq!(covered(&subjects), ada(), "it was in force under its name");
+    // A rule of then means whom it says, who comes later.
+    let when = "caller.principal == 'zoe'";
+    let rule = RuleSpec {
+        effect: "forbid".to_owned(),
+        layer: "organisation".to_owned(),
+        when: when.to_owned(),
+        ..RuleSpec::default()
+    };
+    let rule = policy_engine::facts::Rule::try_from(&Rule { spec: Some(rule), ..Rule::default() }).unwrap();
+    facts.rules.extend([(Id::platform(Name::new("of-zoe").unwrap()), Arc::new(rule))]);
+    subjects.settle(&facts, &HashSet::new()).unwrap();
+    let key =
+        Key { spec: Some(KeySpec { principal: "zoe".to_owned(), ..KeySpec::default() }), ..Key::default() };
+    assert_eq!(subjects.covered("chancery.admin.v1.Key", key.clone()).unwrap(), key);
     let lost = "p~0123456789abcdef01234567";
     facts.principals.extend([principal(lost)]);
     assert!(subjects.settle(&facts, &HashSet::new()).unwrap_err().to_string().starts_with("1 principals"));

@@ -30,8 +30,17 @@ pub struct Collection {
 }
 
 /// Collections whose members are made by the control plane or by a call, not declared.
-pub const RECORDS: [&str; 7] =
-    ["revisions", "auditEvents", "nodes", "kills", "rollouts", "proposals", "capturedContent"];
+pub const RECORDS: [&str; 9] = [
+    "revisions",
+    "auditEvents",
+    "nodes",
+    "kills",
+    "rollouts",
+    "proposals",
+    "subjects",
+    "holds",
+    "capturedContent",
+];
 
 const fn row(kind: Kind, plural: &'static str, singular: &'static str, owner: Owner) -> Collection {
     Collection { kind, plural, singular, owner }

@@ -30,13 +30,15 @@ impl<T> Opening<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for Opening<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some((clock, _)) = &mut this.waiting
-            && clock.as_mut().poll(cx).is_ready()
-        {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
         let before = buf.filled().len();
-        std::task::ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        match (Pin::new(&mut this.stream).poll_read(cx, buf), &mut this.waiting) {
+            // What came in time counts, though nobody had the time to read it.
+            (Poll::Ready(read), _) => read?,
+            (Poll::Pending, None) => return Poll::Pending,
+            (Poll::Pending, Some((clock, _))) => {
+                return clock.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
         let came = buf.filled().get(before..).unwrap_or_default();
         if let Some((_, missing)) = &mut this.waiting {
             match missing.strip_prefix(came) {

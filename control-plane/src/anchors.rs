@@ -18,6 +18,9 @@ use crate::store::{Event, SegmentRow, Store};
 /// How long segments wait for others at most, before they are anchored together.
 pub const INTERVAL: Duration = Duration::from_secs(10);
 
+/// How long the last segment of a process that was told to end waits: it waits for this, and others end with it.
+const SOON: Duration = Duration::from_millis(200);
+
 /// How many do.
 const MOST: usize = 1_000;
 
@@ -56,16 +59,27 @@ impl Anchors {
     }
 }
 
+impl Reported {
+    /// How long it waits for others, which would be as long as this.
+    fn pause(&self, interval: Duration) -> Duration {
+        let is_last = self.segments.iter().any(|segment| segment.ended == "shutdown");
+        if is_last { interval.min(SOON) } else { interval }
+    }
+}
+
 impl Anchoring {
     /// Anchors what is told until `stop`.
     pub async fn run(mut self, interval: Duration, stop: CancellationToken) {
         while let Some(Some(first)) = stop.run_until_cancelled(self.reported.recv()).await {
+            let mut end = Instant::now() + first.pause(interval);
             let mut reports = vec![first];
-            let end = Instant::now() + interval;
             while reports.iter().map(|report| report.segments.len()).sum::<usize>() < MOST {
                 let next = tokio::time::timeout_at(end, self.reported.recv());
                 match stop.run_until_cancelled(next).await {
-                    Some(Ok(Some(report))) => reports.push(report),
+                    Some(Ok(Some(report))) => {
+                        end = end.min(Instant::now() + report.pause(interval));
+                        reports.push(report);
+                    }
                     _ => break,
                 }
             }

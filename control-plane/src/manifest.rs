@@ -6,10 +6,11 @@ mod delete;
 mod document;
 mod export;
 mod meaning;
+mod prune;
 mod render;
 mod yaml;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy_engine::vocabulary::Geo;
 use proto::admin::SourceFile;
@@ -35,6 +36,8 @@ pub struct Declared {
     pub kept: bool,
     /// It is the approval of this proposal.
     pub approves: Option<Approved>,
+    /// What has all of these labels and is in no file is deleted; none: nothing is.
+    pub prune: BTreeMap<String, String>,
     /// The geos that nodes are known in; none: what is limited to geos is not held to any.
     pub nodes_in: BTreeSet<Geo>,
 }

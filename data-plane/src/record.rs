@@ -189,6 +189,8 @@ pub(crate) struct Record {
     pub(crate) geo: Geo,
     /// The snapshot that judged it; revision 0: none.
     pub(crate) version: Version,
+    /// The number of the revocations that were known when it came in; 0: none.
+    pub(crate) revocation_seq: u64,
     /// The purpose the caller declared.
     pub(crate) purpose: Option<Box<str>>,
     /// Data classes found in what was sent, and how often.

@@ -55,13 +55,16 @@ pub struct DataPlane {
     node: Arc<Node>,
     writer: Writer,
     config: Config,
-    _dropped: [DropGuard; 2],
+    _dropped: [DropGuard; 3],
     /// Given back last: whoever starts next finds everything written.
     _lock: DirLock,
 }
 
 /// Between two looks whether it is still ready, which policy that grows old ends.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Seconds that the last segment is given to be in the store and in the audit log.
+const LAST: u64 = 5;
 
 /// The steps of the end, in their order.
 #[derive(Clone, Default)]
@@ -72,6 +75,8 @@ struct Ends {
     drain: CancellationToken,
     /// What is still there is cut, and everything else ends.
     stop: CancellationToken,
+    /// It says no more to the control plane.
+    silent: CancellationToken,
 }
 
 impl DataPlane {
@@ -102,13 +107,13 @@ impl DataPlane {
         let inference = listen("listen.inference", config.listen.inference).await?;
         let ops_port = listen("listen.ops", config.listen.ops).await?;
         let follower = restore(control, installer, policy.clone()).await;
-        let following = tokio::spawn(follower.follow(ends.stop.clone()));
+        let following = tokio::spawn(follower.follow(ends.silent.clone()));
         let plane = Self {
             inference: inference.1,
             ops: ops_port.1,
             policy,
             following,
-            _dropped: [ends.drain.clone().drop_guard(), ends.stop.clone().drop_guard()],
+            _dropped: [&ends.drain, &ends.stop, &ends.silent].map(|end| end.clone().drop_guard()),
             ends,
             open,
             traces,
@@ -128,15 +133,20 @@ impl DataPlane {
 
     /// Brings what is decided to the store, where there is one, and captured content, which goes when it is over.
     fn ship(&self) {
-        let decisions = &self.config.decisions;
-        // A configuration with a store that is none was refused when it was read.
-        let store = Store::of(decisions, |name| std::env::var(name).ok()).ok().flatten();
+        let store = self.store();
         let (content, kept) = (self.node.outbox.content().clone(), (store.clone(), self.node.geo.clone()));
         tokio::spawn(ship::content::run(content, kept, self.ends.stop.clone()));
         if let Some(store) = store {
             let shelf = self.node.outbox.shelf().clone();
-            tokio::spawn(ship::run(shelf, (store, decisions.keep_bytes), self.ends.stop.clone()));
+            let keep = self.config.decisions.keep_bytes;
+            tokio::spawn(ship::run(shelf, (store, keep), self.ends.stop.clone()));
         }
+    }
+
+    /// The geo's store, where there is one.
+    fn store(&self) -> Option<Store> {
+        // A configuration with a store that is none was refused when it was read.
+        Store::of(&self.config.decisions, |name| std::env::var(name).ok()).ok().flatten()
     }
 
     /// Renews the node's certificate, and tells when certificates end. One that is renewed is not warned of.
@@ -266,6 +276,8 @@ impl DataPlane {
         // Cuts what is left, whose ends are then records like all others.
         self.ends.stop.cancel();
         self.write_the_rest().await;
+        self.hand_over().await;
+        self.ends.silent.cancel();
         // It notes that the process was told to end.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.following).await;
         if let Some(traces) = self.traces {
@@ -290,6 +302,35 @@ impl DataPlane {
                 waiting = self.node.outbox.waiting(),
                 "records could not be written before the end"
             );
+        }
+    }
+
+    /// Brings the last segment to the store and has it anchored, since a disk may go with its process; waits for neither that is away.
+    async fn hand_over(&self) {
+        let shelf = self.node.outbox.shelf();
+        let shipped = async {
+            match self.store() {
+                Some(store) => ship::rest(shelf, &store).await,
+                None => Ok(()),
+            }
+        };
+        let anchored = async {
+            let mut changed = shelf.follow();
+            while self.policy.connected() && shelf.waiting().0 > 0 && changed.changed().await.is_ok() {}
+        };
+        let within = Duration::from_secs(LAST);
+        let (shipped, anchored) =
+            tokio::join!(tokio::time::timeout(within, shipped), tokio::time::timeout(within, anchored));
+        if let Ok(Err(error)) = &shipped {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(
+                error,
+                "what was decided last is not in the store: it waits here for the next start"
+            );
+        }
+        if shipped.is_err() || anchored.is_err() {
+            let (unanchored, unshipped) = shelf.waiting();
+            tracing::warn!(unanchored, unshipped, "segments wait here for the next start");
         }
     }
 }

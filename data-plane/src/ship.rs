@@ -169,6 +169,14 @@ pub(crate) async fn run(shelf: Arc<Shelf>, (store, keep): (Store, u64), stop: Ca
     }
 }
 
+/// Brings what is not in a store there, once.
+pub(crate) async fn rest(shelf: &Shelf, store: &Store) -> Result<(), NotShipped> {
+    while let Some(number) = shelf.unshipped() {
+        ship(shelf, store, number).await?;
+    }
+    Ok(())
+}
+
 /// Puts one segment, its manifest last.
 async fn ship(shelf: &Shelf, store: &Store, number: u64) -> Result<(), NotShipped> {
     let Some([lines, manifest]) = shelf.files(number) else { return Ok(()) };

@@ -30,7 +30,7 @@ impl Anything {
     /// A caller with a bearer token, or without one.
     pub async fn at(url: &str, bearer: Option<&str>) -> Result<Self> {
         let channel = Channel::from_shared(url.to_owned())?.connect().await?;
-        let pool = DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET)?;
+        let pool = control_plane::descriptors::pool().clone();
         Ok(Self { pool, channel, bearer: bearer.map(str::to_owned), called: Mutex::default() })
     }
 

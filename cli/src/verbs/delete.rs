@@ -70,8 +70,8 @@ pub(super) async fn run(client: &Client, delete: &Delete) -> Result<(), Failure>
         Some(meant) => one(client, &meant, delete).await,
         // What is not there is no fault.
         None => {
-            let files = Files::At(&delete.files);
-            source::settle(client, ("policy:delete", "deleted"), files, (delete.terms, delete.shown)).await
+            let how = (delete.terms.fields(), delete.terms, delete.shown);
+            source::settle(client, ("policy:delete", "deleted"), Files::At(&delete.files), how).await
         }
     }
 }
@@ -112,7 +112,8 @@ async fn one_as_declared(
     let files = [json!({ "path": name, "text": document.to_string() })];
     // Who takes one thing away by its name means it.
     let terms = Terms { allow_shrink: true, ..delete.terms };
-    source::settle(client, ("policy:delete", "deleted"), Files::These(&files), (terms, delete.shown)).await
+    let how = (terms.fields(), terms, delete.shown);
+    source::settle(client, ("policy:delete", "deleted"), Files::These(&files), how).await
 }
 
 #[cfg(test)]

@@ -21,15 +21,15 @@ pub(super) enum Files<'d> {
     These(&'d [Value]),
 }
 
-/// Sends it to a call that settles it, and tells what became of each resource, or every fault; `done` is what was not done because
+/// Sends it, with what else the call is to know, to a call that settles it, and tells what became of each resource, or every fault; `done` is what was not done because
 /// of those. Errors where nothing at all is declared.
 pub(super) async fn settle(
     client: &Client,
     (call, done): (&str, &'static str),
     files: Files<'_>,
-    (terms, shown): (Terms, Shown),
+    (fields, terms, shown): (Map<String, Value>, Terms, Shown),
 ) -> Result<(), Failure> {
-    let reply = send(client, call, (files, terms.fields())).await?;
+    let reply = send(client, call, (files, fields)).await?;
     if list(&reply.json, "faults").is_empty() || !shown.is_text() {
         let told =
             || format!("{}{}", differences::first(&reply.json), changes::told(&reply.json, terms.mood()));

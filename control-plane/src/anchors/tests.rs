@@ -73,3 +73,19 @@ async fn an_event_names_a_thousand_at_most() {
     assert_eq!(store.anchor(&many, 7, |part| event(part, 7)).await.unwrap(), 1_001);
     assert_eq!(store.audit_size().await.unwrap(), 2);
 }
+
+#[tokio::test]
+async fn the_last_segment_of_a_process_does_not_wait_for_others() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(&home.path().join("a.db")).await.unwrap();
+    let (anchors, anchoring) = anchors(&store);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(anchoring.run(Duration::from_secs(86_400), stop.clone()));
+    let last = SegmentRow { ended: "shutdown".to_owned(), ..segment(2) };
+    let both = async { tokio::join!(anchors.anchor(vec![segment(1)]), anchors.anchor(vec![last])) };
+    let both = tokio::time::timeout(Duration::from_secs(60), both).await;
+    assert_eq!(both.expect("less than the day that others wait"), (true, true));
+    assert_eq!(store.audit_size().await.unwrap(), 1, "both are anchored, together");
+    stop.cancel();
+    running.await.unwrap();
+}

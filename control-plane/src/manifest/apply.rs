@@ -12,6 +12,7 @@ use proto::status::Refusal;
 use super::Declared;
 use super::document::{self, Document};
 use super::meaning::{self, raw};
+use super::prune::pruned;
 use crate::actor::Actor;
 use crate::error::ChangeError;
 use crate::geos::Odd;
@@ -60,7 +61,7 @@ async fn outcome(
     (act, mode): (Act, Mode),
     declared: Declared,
 ) -> Result<Result<(Outcome, Vec<Fault>), Vec<Fault>>, Refusal> {
-    let Declared { files, staging, may_shrink, kept, approves, nodes_in } = declared;
+    let Declared { files, staging, may_shrink, kept, approves, prune, nodes_in } = declared;
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
     let document::Read { mut documents, nameless: unnamed, mut faults } =
         reading.await.map_err(|_| ChangeError::Broken)?;
@@ -82,9 +83,10 @@ async fn outcome(
         faults.extend(of_meaning(publisher, &documents, nameless).await?);
         return Ok(Err(faults));
     }
-    let (declared, known) = (documents.clone(), nodes_in.clone());
+    let (declared, known, pruning) = (documents.clone(), nodes_in.clone(), actor.clone());
     let planned = move |published: &Published, gate: &Gate| {
-        let plan = plan((published, gate), &declared, &known)?;
+        let mut plan = plan((published, gate), &declared, &known)?;
+        plan.changes.extend(pruned(published, &pruning, (&prune, &declared), approves.as_ref()));
         Ok(Plan { staging, may_shrink, approves, ..plan })
     };
     match publisher.publish(act, mode, planned).await {

@@ -8,6 +8,8 @@ use crate::publish::tests::{Fixture, fixture};
 use crate::publish::{Act, Mode};
 use policy_engine::vocabulary::Kind;
 
+mod prune;
+
 const WHOLE: &str = include_str!("tests/whole.yaml");
 
 fn root() -> Actor {

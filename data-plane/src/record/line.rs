@@ -68,6 +68,8 @@ impl Serialize for Line<'_> {
         put!("geo", r.geo.as_str());
         put!("revision", r.version.revision);
         put_some!("digest", (r.version.revision > 0).then_some(Spelled(Short(&r.version.digest))));
+        put_some!("epoch", (r.version.revision > 0).then_some(r.version.epoch));
+        put_some!("revocationSeq", (r.revocation_seq > 0).then_some(r.revocation_seq));
         put_some!("purpose", r.purpose);
         put!("found", Found { input: Counts(&r.found_input), output: Counts(&r.found_output) });
         put_some!("uninspected", (!r.uninspected.is_empty()).then_some(Counts(&r.uninspected)));
@@ -78,6 +80,7 @@ impl Serialize for Line<'_> {
         put_some!("egressTools", given(&i.egress_tools));
         put_some!("unknownFields", (i.unknown_fields > 0).then_some(i.unknown_fields));
         put_some!("wordLists", given(&i.word_lists).map(Names));
+        put_some!("evaluator", r.ruling.allowed.map(|_| policy_engine::VERSION));
         put_some!("effect", r.ruling.allowed.map(|allowed| if allowed { "allow" } else { "deny" }));
         put_some!("candidates", given(&r.ruling.candidates).map(Names));
         put!("matchedRules", Names(&r.ruling.matched));
@@ -327,7 +330,7 @@ mod tests {
         };
         write(&record, (12, "b-1"), Some(&Kept::In(place)), &mut out);
         let expected = r#"before
-{"seq":12,"bootId":"b-1","requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"wordLists":["acme/g#1"],"effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache","capture:30d"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}],"captured":{"file":"f-1","bytes":7,"sha256":"0505050505050505050505050505050505050505050505050505050505050505","until":"2026-01-02T00:00:00Z","truncated":["answer"]}"#;
+{"seq":12,"bootId":"b-1","requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","epoch":1,"revocationSeq":3,"found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"wordLists":["acme/g#1"],"evaluator":"0.1.0","effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache","capture:30d"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}],"captured":{"file":"f-1","bytes":7,"sha256":"0505050505050505050505050505050505050505050505050505050505050505","until":"2026-01-02T00:00:00Z","truncated":["answer"]}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

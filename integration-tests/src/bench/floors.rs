@@ -80,6 +80,12 @@ pub(crate) fn memory(idle: f64, peak: f64) -> [Floor; 2] {
     ]
 }
 
+/// The floor of recording: processor time of the thread that writes records, in nanoseconds, over how many it wrote.
+pub(crate) fn record(writing: u64, records: u64) -> Floor {
+    let measured = writing as f64 / 1e3 / records.max(1) as f64;
+    Floor { what: "CPU a record, us", measured, bound: Bound::AtMost(4.0) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +109,7 @@ mod tests {
         let missed = floors(&results(10.0));
         assert_eq!((missed.len(), missed.iter().filter(|floor| floor.holds()).count()), (11, 0));
         assert!(memory(61.0, 81.0).iter().all(|floor| !floor.holds()));
+        assert!(record(7_999, 2).holds() && !record(8_001, 2).holds());
         let mut alone = results(1.0);
         alone.iter_mut().for_each(|result| result.rounds.clear());
         assert!(floors(&alone).is_empty());

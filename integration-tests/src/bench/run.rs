@@ -164,7 +164,9 @@ impl Stage {
             if *policy == Policy::Quickstart {
                 floors.extend(floors::memory(megabytes(idle.now), megabytes(loaded.peak)));
             }
-            evidence.ledger = Some(gateway.ledger(evidence.gateway.requests).await?);
+            let ledger = gateway.ledger(evidence.gateway.requests).await?;
+            floors.push(floors::record(gateway.writing()?, ledger.records.requests));
+            evidence.ledger = Some(ledger);
             evidence.policy_bytes = gateway.policy_bytes()?;
         }
         report::floors(&floors)?;

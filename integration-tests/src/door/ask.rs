@@ -5,7 +5,7 @@
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use prost_reflect::{DescriptorPool, DynamicMessage};
+use prost_reflect::DynamicMessage;
 use proto::inference::{
     Audio, ChatRequest, ContentPart, EmbedRequest, File, Image, Message, RequestMetadata, Role,
     content_part::Part, file, image,
@@ -238,8 +238,8 @@ impl Attached {
 
 /// A message of `chancery.inference.v1` from proto3 JSON, for what is open in it.
 fn message<M: prost::Message + Default>(name: &str, json: Value) -> Result<M> {
-    let pool = DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET)?;
-    let descriptor =
-        pool.get_message_by_name(&format!("chancery.inference.v1.{name}")).context("no such message")?;
+    let descriptor = control_plane::descriptors::pool()
+        .get_message_by_name(&format!("chancery.inference.v1.{name}"))
+        .context("no such message")?;
     Ok(DynamicMessage::deserialize(descriptor, json)?.transcode_to()?)
 }

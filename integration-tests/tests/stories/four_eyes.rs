@@ -180,6 +180,42 @@ async fn a_proposal_meets_the_policy_of_the_day_it_is_approved(door: Door) -> Re
     Ok(())
 }
 
+/// What is pruned is what the proposal told, of what its proposer may write; not what got the label since.
+async fn a_proposal_prunes_what_it_told(door: Door) -> Result<()> {
+    let scene = Scene::of(door, house().await?).await?;
+    let root = Admin::of(&scene, scene.house.token()).await?;
+    let boss = Admin::of(&scene, &scene.house.key("boss", "research").await?).await?;
+    let labelled =
+        |purpose: &str| rule(purpose).replace(", tenant: acme", ", tenant: acme, labels: {app: search}");
+    let both = root.proposes(&[labelled("gossip"), labelled("banter")].concat(), json!({})).await?;
+    boss.call("ApproveProposal", &both).await?.unwrap();
+    let platforms = "kind: Role\nmetadata: {name: plain, labels: {app: search}}\nspec: {}\n";
+    scene.house.apply(&format!("apiVersion: chancery/v1\n{platforms}")).await?;
+
+    let prune = json!({"pruneLabels": {"app": "search"}});
+    let name = boss.proposes(&labelled("gossip"), prune).await?;
+    let told = root.call("GetProposal", &name).await?.unwrap();
+    let goes = json!({"kind": "Rule", "name": "tenants/acme/rules/no-banter", "change": "deleted"});
+    let changes = told["changes"].as_array().context("changes")?;
+    assert_eq!(changes.iter().filter(|it| it["change"] == "deleted").collect::<Vec<_>>(), [&goes], "{told}");
+    let since = root.proposes(&labelled("rumour"), json!({})).await?;
+    boss.call("ApproveProposal", &since).await?.unwrap();
+    let approved = root.call("ApproveProposal", &name).await?.unwrap();
+    assert_eq!(approved["proposal"]["state"], "published", "{approved}");
+    let rules = json!({"parent": "tenants/acme"});
+    let left = root.0.call("chancery.admin.v1.RulesService/ListRules", rules).await?.unwrap();
+    let left: Vec<_> = left["rules"].as_array().context("rules")?.iter().map(|it| &it["name"]).collect();
+    assert_eq!(left, ["tenants/acme/rules/no-gossip", "tenants/acme/rules/no-rumour"]);
+    let role = json!({"name": "roles/plain"});
+    root.0.call("chancery.admin.v1.RolesService/GetRole", role).await?.unwrap();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proposal_that_prunes_is_of_what_it_told() {
+    a_proposal_prunes_what_it_told(Door::Grpc).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_proposes_and_another_approves_is_enforced_on_every_node() {
     for door in Door::BOTH {

@@ -54,6 +54,8 @@ mod enrolment;
 #[cfg(test)]
 mod erased;
 #[cfg(test)]
+mod evaluated;
+#[cfg(test)]
 mod exports;
 #[cfg(test)]
 mod fallback;

@@ -121,6 +121,7 @@ async fn what_was_decided_is_decided_again_and_a_draft_is_simulated_on_it() {
     let count = |field: &str| told[field].as_u64().unwrap() as usize;
     assert_eq!((count("different"), count("unproved")), (0, 0), "{told}");
     assert_eq!(count("same") + count("undecided"), requests, "{told}");
+    assert_eq!(told["evaluators"], serde_json::json!([told["evaluator"]]), "{told}");
     assert!(count("undecided") < requests / 4 && count("revisions") > revisions / 2, "{told}");
 
     // The answers that turn by a draft are those that it would turn.

@@ -24,6 +24,8 @@ pub struct Decided {
     pub model: Option<Id>,
     /// The first eight bytes of the digest of what the node held of it, in hexadecimal digits.
     pub digest: String,
+    /// The version of the engine that decided; empty: it did not say so yet.
+    pub evaluator: String,
     /// By what it was decided.
     pub recorded: Recorded,
     /// What was decided.
@@ -82,6 +84,7 @@ pub fn decided(line: &[u8]) -> Result<Option<Decided>, Unreadable> {
         revision: line.revision,
         model: line.model.as_deref().map(|model| id("model", model)).transpose()?,
         digest: named("digest", &line.digest)?,
+        evaluator: line.evaluator.map(Cow::into_owned).unwrap_or_default(),
         recorded,
         judged,
     }))
@@ -131,6 +134,8 @@ struct Line<'l> {
     #[serde(borrow, default)]
     word_lists: Vec<Cow<'l, str>>,
     #[serde(borrow, default)]
+    evaluator: Option<Cow<'l, str>>,
+    #[serde(borrow, default)]
     effect: Option<Cow<'l, str>>,
     #[serde(borrow, default)]
     candidates: Vec<Cow<'l, str>>,
@@ -179,7 +184,7 @@ fn instant(text: &str) -> Result<Instant, Unreadable> {
 mod tests {
     use super::*;
 
-    const LINE: &str = r#"{"seq":12,"bootId":"b-1","requestId":"r-7","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":true,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"","model":"m","geo":"eu","revision":7,"digest":"0707070707070707","purpose":"support","found":{"input":{"EMAIL":2,"WORDS":1},"output":{"PHONE":1}},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"wordLists":["acme/g#1"],"effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":["r3"],"obligations":[],"reasons":[],"limits":[],"outcome":"answered","status":200,"chain":"00"}"#;
+    const LINE: &str = r#"{"seq":12,"bootId":"b-1","requestId":"r-7","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":true,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"","model":"m","geo":"eu","revision":7,"digest":"0707070707070707","purpose":"support","found":{"input":{"EMAIL":2,"WORDS":1},"output":{"PHONE":1}},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"wordLists":["acme/g#1"],"evaluator":"0.1.0","effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":["r3"],"obligations":[],"reasons":[],"limits":[],"outcome":"answered","status":200,"chain":"00"}"#;
 
     fn id(tenant: Option<&str>, name: &str) -> Id {
         Id { tenant: tenant.map(|tenant| tenant.parse().unwrap()), name: name.parse().unwrap() }
@@ -215,7 +220,11 @@ mod tests {
         let (geo, digest) = ("eu".to_owned(), "0707070707070707".to_owned());
         let request_id = "r-7".to_owned();
         let model = Some(id(None, "m"));
-        assert_eq!(read, Decided { request_id, geo, revision: 7, model, digest, recorded, judged });
+        let evaluator = "0.1.0".to_owned();
+        assert_eq!(
+            read,
+            Decided { request_id, geo, revision: 7, model, digest, evaluator, recorded, judged }
+        );
     }
 
     #[test]

@@ -72,6 +72,8 @@ struct Replayed<'w> {
     different: u64,
     /// In which nothing was decided.
     undecided: u64,
+    /// The versions of the engine that decided.
+    evaluators: BTreeSet<String>,
     examples: Vec<Different>,
 }
 
@@ -87,7 +89,10 @@ struct Different {
 
 impl Tally for Replayed<'_> {
     fn take(&mut self, decided: Decided) {
-        let Decided { request_id, geo, revision, digest, recorded, judged, .. } = decided;
+        let Decided { request_id, geo, revision, digest, recorded, judged, evaluator, .. } = decided;
+        if !self.evaluators.contains(&evaluator) {
+            self.evaluators.insert(evaluator);
+        }
         let place = (geo, revision, digest);
         let held = self.world.get(&place).and_then(Option::as_ref);
         let now = held.and_then(|held| replay(&recorded, &held.snapshot));
@@ -111,6 +116,7 @@ impl Tally for Replayed<'_> {
         self.unproved += other.unproved;
         self.different += other.different;
         self.undecided += other.undecided;
+        self.evaluators.extend(other.evaluators);
         self.examples.extend(other.examples);
         self.examples.truncate(MOST);
     }
@@ -169,7 +175,15 @@ async fn world(client: &Client, places: BTreeSet<Place>) -> Result<World, Failur
 
 impl<'w> Replayed<'w> {
     fn of(world: &'w World) -> Self {
-        Self { world, same: 0, unproved: 0, different: 0, undecided: 0, examples: Vec::new() }
+        Self {
+            world,
+            same: 0,
+            unproved: 0,
+            different: 0,
+            undecided: 0,
+            evaluators: BTreeSet::new(),
+            examples: Vec::new(),
+        }
     }
 
     fn text(&self) -> String {
@@ -194,10 +208,21 @@ impl<'w> Replayed<'w> {
                 "  {unproved} of them by what is not proved to be what the node held: its digest is another\n"
             );
         }
+        let others = self.evaluators().filter(|version| *version != policy_engine::VERSION);
+        let others: Vec<_> = others.map(output::plain).collect();
+        if !others.is_empty() {
+            let (others, this) = (others.join(", "), policy_engine::VERSION);
+            text += &format!("  decided by other versions of the engine too: {others}; this is {this}\n");
+        }
         if *undecided > 0 {
             text += &format!("  {undecided} records more in which policy decided nothing\n");
         }
         text
+    }
+
+    /// The versions of the engine that decided, as far as records tell.
+    fn evaluators(&self) -> impl Iterator<Item = &str> {
+        self.evaluators.iter().map(String::as_str).filter(|version| !version.is_empty())
     }
 
     fn json(&self) -> Value {
@@ -213,6 +238,8 @@ impl<'w> Replayed<'w> {
             "unproved": self.unproved,
             "different": self.different,
             "undecided": self.undecided,
+            "evaluator": policy_engine::VERSION,
+            "evaluators": self.evaluators().collect::<Vec<_>>(),
             "examples": examples.collect::<Vec<_>>(),
         })
     }

@@ -66,6 +66,7 @@ impl Admin {
             verb: "apply".to_owned(),
             staged: asked.staged,
             manual: asked.manual,
+            prune_labels: asked.prune_labels.clone(),
             ..self.wanted(&asked.files, asked.allow_shrink)
         });
         let staging = match proposes {
@@ -73,9 +74,11 @@ impl Admin {
             false => self.staging(call, (asked.staged, asked.manual)).await?,
         };
         let may_shrink = asked.allow_shrink;
+        let prune = asked.prune_labels.into_iter().collect();
         let nodes_in = self.nodes.geos();
         let files = asked.files;
-        let declared = Declared { files, staging, may_shrink, kept: proposes, nodes_in, approves: None };
+        let declared =
+            Declared { files, staging, may_shrink, kept: proposes, prune, nodes_in, approves: None };
         let mode = how(call, asked.dry_run, proposes);
         let how = (call.act(String::new()), mode);
         let (mut applied, outcome) = manifest::applied(&self.publisher, &call.actor, how, declared).await?;

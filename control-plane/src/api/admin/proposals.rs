@@ -141,6 +141,7 @@ impl Admin {
             staging,
             may_shrink: proposal.allow_shrink,
             kept: false,
+            prune: std::mem::take(&mut proposal.prune_labels).into_iter().collect(),
             approves: Some(Approved { number, record: proposal }),
             nodes_in: self.nodes.geos(),
         };

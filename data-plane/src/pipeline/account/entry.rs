@@ -30,6 +30,7 @@ pub(super) fn begin(node: &Node, version: Version, arrival: &Arrival) -> Record 
         endpoint: None,
         geo: node.geo.clone(),
         version,
+        revocation_seq: node.overlay.revocation_seq(),
         purpose: None,
         found_input: Vec::new(),
         uninspected: Vec::new(),

@@ -22,6 +22,7 @@ pub(crate) fn record(number: u128) -> Record {
         endpoint: None,
         geo: "eu".parse().unwrap(),
         version: crate::policy::Version { epoch: 1, revision: 7, digest: [7; 32] },
+        revocation_seq: 3,
         purpose: None,
         found_input: vec![("EMAIL", 2)],
         uninspected: vec![],

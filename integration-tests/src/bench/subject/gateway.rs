@@ -24,6 +24,8 @@ use integration_tests::household::free;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// The name of the thread that writes them.
+const WRITER: &str = "outbox";
 /// Records are written off the path; this is how far behind they may be.
 const LATEST_RECORD: Duration = Duration::from_secs(10);
 
@@ -100,6 +102,14 @@ impl Gateway {
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
+    }
+
+    /// Nanoseconds that the one thread that writes records was on a processor so far.
+    ///
+    /// # Errors
+    /// The gateway is gone.
+    pub(crate) fn writing(&self) -> anyhow::Result<u64> {
+        self.subject.process.processor_time_of(WRITER)
     }
 
     /// Size of the policy in force, as the node keeps it on disk.

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail};
@@ -63,12 +64,29 @@ impl Process {
     /// # Errors
     /// The child is gone.
     pub(crate) fn processor_time(&self) -> anyhow::Result<CpuTime> {
+        self.threads(|_| true)
+    }
+
+    /// Nanoseconds on a processor so far, of the threads of a name.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub(crate) fn processor_time_of(&self, name: &str) -> anyhow::Result<u64> {
+        let of_name = self.threads(|thread| {
+            fs::read_to_string(thread.join("comm")).is_ok_and(|known| known.trim_end() == name)
+        });
+        Ok(of_name?.threads.values().sum())
+    }
+
+    fn threads(&self, wanted: impl Fn(&Path) -> bool) -> anyhow::Result<CpuTime> {
         let directory = format!("/proc/{}/task", self.child.id());
         let mut threads = HashMap::new();
         for entry in fs::read_dir(&directory).with_context(|| directory.clone())? {
             let entry = entry?;
             // A thread may end between being listed and being read.
-            if let Ok(text) = fs::read_to_string(entry.path().join("schedstat")) {
+            if let Ok(text) = fs::read_to_string(entry.path().join("schedstat"))
+                && wanted(&entry.path())
+            {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 threads.insert(name, first_number(&text).unwrap_or_default());
             }
@@ -129,6 +147,8 @@ mod tests {
         let used = process.processor_time().unwrap().since(&CpuTime { threads: HashMap::new() });
         let memory = process.memory().unwrap();
         assert!(used > 1_000_000, "{used}");
+        assert!(process.processor_time_of("sh").unwrap() >= used);
+        assert_eq!(process.processor_time_of("outbox").unwrap(), 0);
         assert!(memory.now > 100_000 && memory.peak >= memory.now, "{memory:?}");
     }
 

@@ -189,8 +189,12 @@ impl Client {
     }
 
     /// Deletes what is at a path below `/v1/`, such as `rules/eu-residency`.
-    pub(crate) async fn delete(&self, path: &str) -> Result<Reply, ClientError> {
-        self.send(self.http.request(Method::DELETE, self.url(path)?)).await
+    pub(crate) async fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<Reply, ClientError> {
+        let mut url = self.url(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.send(self.http.request(Method::DELETE, url)).await
     }
 
     /// Reads a list to its end, page by page; several pages become one.

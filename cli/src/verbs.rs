@@ -33,6 +33,7 @@ mod people;
 mod priced;
 mod progress;
 mod proposals;
+mod retention;
 mod revision;
 mod revisions;
 mod rollback;
@@ -88,6 +89,8 @@ pub(crate) enum Verb {
     Subjects(subjects::Subjects),
     #[command(subcommand)]
     Holds(subjects::Holds),
+    #[command(subcommand)]
+    Retention(retention::Retention),
     #[command(subcommand)]
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -156,6 +159,7 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Elevations(asked) => elevations::of_all(&client, &asked).await,
         Verb::Subjects(asked) => subjects::of_people(&client, &asked).await,
         Verb::Holds(asked) => subjects::of_holds(&client, &asked).await,
+        Verb::Retention(asked) => retention::run(&client, &asked).await,
         Verb::Audit(audit) => audit::run(&client, &audit).await,
         Verb::Decisions(decisions) => decisions::run(&client, &decisions, authorities).await,
     }

@@ -97,6 +97,7 @@ impl Act {
             approvals: self.approvals.clone(),
             elevation: self.elevation.clone(),
             export: None,
+            pruned: None,
         }
     }
 }

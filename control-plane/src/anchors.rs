@@ -107,15 +107,12 @@ impl Anchoring {
 
 /// The event that anchors segments: each is a change whose digest is its manifest's.
 fn event(segments: &[SegmentRow], now: i64) -> Event<'static> {
-    let change = |segment: &SegmentRow| {
-        let SegmentRow { geo, node, boot_id, seqs: (first, last), .. } = segment;
-        AuditedChange {
-            name: format!("geos/{geo}/nodes/{node}/decisionSegments/{boot_id}.{first}-{last}"),
-            change: "created".to_owned(),
-            before_digest: String::new(),
-            after_digest: hex(&segment.hash),
-            ..AuditedChange::default()
-        }
+    let change = |segment: &SegmentRow| AuditedChange {
+        name: named(segment),
+        change: "created".to_owned(),
+        before_digest: String::new(),
+        after_digest: hex(&segment.hash),
+        ..AuditedChange::default()
     };
     let changes: Vec<_> = segments.iter().map(change).collect();
     let act =
@@ -127,6 +124,12 @@ fn event(segments: &[SegmentRow], now: i64) -> Event<'static> {
             encoded(AuditEvent { changes: changes.clone(), ..act.event("ok", 0, now) }, seq)
         }),
     }
+}
+
+/// A segment, as events name it.
+pub(crate) fn named(segment: &SegmentRow) -> String {
+    let SegmentRow { geo, node, boot_id, seqs: (first, last), .. } = segment;
+    format!("geos/{geo}/nodes/{node}/decisionSegments/{boot_id}.{first}-{last}")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod admin;
 mod break_glass;
 mod form;
+mod retention;
 mod rollout;
 mod subjects;
 
@@ -21,6 +22,7 @@ pub(crate) use admin::MADE_HERE;
 pub use admin::{AdminConfig, AdminRole, AdminToken};
 pub use break_glass::BreakGlassConfig;
 pub use form::FormError;
+pub use retention::RetentionConfig;
 pub use rollout::RolloutConfig;
 pub(crate) use rollout::reach;
 pub use subjects::SubjectsConfig;
@@ -57,6 +59,8 @@ pub struct Config {
     pub break_glass: BreakGlassConfig,
     /// Where it is kept who is who.
     pub subjects: SubjectsConfig,
+    /// How what is recorded goes that a retention keeps no longer.
+    pub retention: RetentionConfig,
 }
 
 /// How the audit log is signed.
@@ -172,6 +176,7 @@ impl Default for Config {
             audit: AuditConfig::default(),
             break_glass: BreakGlassConfig::default(),
             subjects: SubjectsConfig::default(),
+            retention: RetentionConfig::default(),
         }
     }
 }

@@ -41,6 +41,7 @@ use crate::lock::DirLock;
 use crate::nodes::NodeRegistry;
 use crate::private;
 use crate::publish::{Publisher, Terms};
+use crate::retention::Retentions;
 use crate::rollout;
 use crate::signer::Signers;
 use crate::store::Store;
@@ -113,7 +114,9 @@ impl ControlPlane {
         let admin = admin.rolling_out(config.rollout.clone());
         let elevations = Elevations::open(&publisher, &config.break_glass).await?;
         tasks.spawn(elevations.clone().run(stop.clone()));
-        let admin = admin.breaking_glass(elevations);
+        let retentions = Retentions::open(publisher.store(), &config.retention).await?;
+        tasks.spawn(retentions.clone().run(stop.clone()));
+        let admin = admin.breaking_glass(elevations).retaining(retentions.clone());
         let conducted = rollout::run(publisher.clone(), nodes.clone(), config.rollout.clone(), stop.clone());
         tasks.spawn(conducted);
 
@@ -131,7 +134,7 @@ impl ControlPlane {
         let (anchors, anchoring) = anchors::anchors(publisher.store());
         tasks.spawn(anchoring.run(anchors::INTERVAL, stop.clone()));
         let sync = SyncService::new(policy, nodes.clone(), config.sync.heartbeat.0, stop.clone());
-        let sync = sync.anchoring(anchors).witnessed(checkpoints);
+        let sync = sync.anchoring(anchors).retaining(retentions).witnessed(checkpoints);
         let enrolling = EnrolmentService::new(enrolment, admission, publisher.clone());
         let enrolling = EnrolmentServer::new(enrolling).max_decoding_message_size(MESSAGE_BYTES);
         let router = sync::server().add_service(sync.served()).add_service(enrolling);

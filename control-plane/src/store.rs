@@ -19,6 +19,8 @@ mod open;
 mod page;
 mod peaks;
 mod proposals;
+mod prune;
+mod retentions;
 mod rollouts;
 mod sealed;
 mod segments;
@@ -51,9 +53,11 @@ pub use nodes::NodeRow;
 pub use page::Page;
 pub use peaks::PeakRow;
 pub use proposals::{ProposalRow, ProposalState, Settled};
+pub use prune::Basis;
+pub use retentions::RetentionRow;
 pub use rollouts::RolloutRow;
 pub use sealed::ScopeKeyRow;
-pub use segments::SegmentRow;
+pub use segments::{PrunedSegment, SegmentRow};
 pub use signers::SignerRow;
 pub use sought::{Sought, Touched};
 pub use subjects::{SubjectRow, SubjectStore};
@@ -64,7 +68,7 @@ pub(crate) use trouble::is_full;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 21] = [
+const MIGRATIONS: [(i64, &str, &str); 22] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
@@ -86,6 +90,7 @@ const MIGRATIONS: [(i64, &str, &str); 21] = [
     (21, "elevations", include_str!("../migrations/sqlite/0021_elevations.sql")),
     (22, "subjects and holds", include_str!("../migrations/sqlite/0022_subjects_and_holds.sql")),
     (23, "content keys", include_str!("../migrations/sqlite/0023_content_keys.sql")),
+    (24, "retentions", include_str!("../migrations/sqlite/0024_retentions.sql")),
 ];
 
 /// Why the store did not do it.

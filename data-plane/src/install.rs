@@ -19,6 +19,7 @@ use crate::node::Node;
 use crate::overlay::Overlay;
 use crate::policy::{Install, Secrets, Version};
 use crate::record::Shelf;
+use crate::retained::Retained;
 use crate::runtime::{Parts, Runtime};
 use crate::upstream::address::AddressPolicy;
 use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Timeouts};
@@ -74,6 +75,10 @@ impl Install for Installer {
 
     fn shelf(&self) -> &Shelf {
         self.node.outbox.shelf()
+    }
+
+    fn retained(&self) -> &Retained {
+        &self.node.retained
     }
 }
 

@@ -23,6 +23,7 @@ mod policy;
 mod private;
 pub mod quota;
 mod record;
+mod retained;
 mod runtime;
 pub mod serve;
 mod ship;

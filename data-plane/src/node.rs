@@ -23,6 +23,7 @@ use crate::policy::Version;
 use crate::quota::Ledger;
 use crate::record::outbox::Outbox;
 use crate::record::{Observer, RequestId};
+use crate::retained::Retained;
 use crate::runtime::Runtime;
 use crate::runtime::tally::Revisions;
 
@@ -44,6 +45,8 @@ pub(crate) struct Node {
     pub(crate) overlay: Arc<Overlay>,
     /// The drain that an operator asked for.
     pub(crate) drains: Drains,
+    /// What is held, and what is to go of what it keeps.
+    pub(crate) retained: Arc<Retained>,
     /// How old what it judges by is.
     pub(crate) freshness: Arc<Freshness>,
     /// The room that captured content has until it is written.
@@ -122,6 +125,7 @@ impl Node {
             clock: Clock::System,
             overlay: Arc::new(Overlay::new(geo.clone(), statements)),
             drains: Drains::default(),
+            retained: Arc::default(),
             freshness: Arc::default(),
             content: Room::default(),
             revisions: Revisions::default(),

@@ -37,6 +37,7 @@ use crate::policy::{Control, Enforced, LastKnownGood, Log, NodeKey, Place, Polic
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings, Writer};
 use crate::record::{Keeping, Seal};
+use crate::ship::prune::Places;
 use crate::ship::{self, Store};
 use crate::telemetry::Traces;
 use crate::tls::{self, NodeIdentity, Way};
@@ -126,18 +127,21 @@ impl DataPlane {
         plane.serve((inference.0, tls), (ops_port.0, metrics.clone())).await;
         plane.follow_certificates((shown, renewal), metrics);
         tokio::spawn(sweep(ledger, plane.ends.stop.clone()));
-        plane.ship();
+        plane.ship(identity.spiffe_id.rsplit('/').next().unwrap_or_default());
         tokio::spawn(freshness::watch(plane.node.clone(), plane.ends.stop.clone()));
         Ok(plane)
     }
 
     /// Brings what is decided to the store, where there is one, and captured content, which goes when it is over.
-    fn ship(&self) {
+    fn ship(&self, node: &str) {
         let store = self.store();
         let (content, kept) = (self.node.outbox.content().clone(), (store.clone(), self.node.geo.clone()));
-        tokio::spawn(ship::content::run(content, kept, self.ends.stop.clone()));
+        let (shelf, retained) = (self.node.outbox.shelf().clone(), self.node.retained.clone());
+        tokio::spawn(ship::content::run((content, retained.clone()), kept, self.ends.stop.clone()));
+        let (geo, node) = (self.node.geo.clone(), node.to_owned());
+        let places = Places { shelf: shelf.clone(), store: store.clone(), geo, node };
+        tokio::spawn(ship::prune::run(retained, places, self.ends.stop.clone()));
         if let Some(store) = store {
-            let shelf = self.node.outbox.shelf().clone();
             let keep = self.config.decisions.keep_bytes;
             tokio::spawn(ship::run(shelf, (store, keep), self.ends.stop.clone()));
         }

@@ -2,11 +2,12 @@
 //!
 //! Law: a segment is put there under a name that follows from what it is, so that putting it twice is putting it once; its manifest comes
 //! after its lines, so that what has a manifest is whole. Nothing waits for the store: while it is away, segments wait on the node's own
-//! disk. Absent on purpose: what happens to segments in the store.
+//! disk. What is in the store stays as it is, but for lines that are to go (`prune`).
 
 mod bucket;
 pub(crate) mod content;
 mod dir;
+pub(crate) mod prune;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -111,6 +112,17 @@ impl Store {
         }
     }
 
+    /// What has a name, of so many bytes at most; `None`: nothing has it.
+    async fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, NotShipped> {
+        match self {
+            Self::Directory(root) => {
+                let path = root.join(name);
+                blocking(&path.clone(), move || crate::policy::disk::read(&path, most)).await
+            }
+            Self::Bucket(bucket) => bucket.read(name, most).await,
+        }
+    }
+
     /// Removes what has a name, where it is there.
     async fn remove(&self, name: &str) -> Result<(), NotShipped> {
         match self {
@@ -186,7 +198,10 @@ async fn ship(shelf: &Shelf, store: &Store, number: u64) -> Result<(), NotShippe
         .unwrap_or_default();
     let name =
         Signed::read(&text).ok().and_then(|signed| name(&signed)).ok_or(NotShipped::Manifest(shown))?;
-    store.put(&lines, &format!("{name}.jsonl")).await?;
+    // Those that are gone went because they were to.
+    if lines.exists() {
+        store.put(&lines, &format!("{name}.jsonl")).await?;
+    }
     store.put(&manifest, &format!("{name}.manifest")).await?;
     shelf.shipped(number);
     Ok(())
@@ -195,16 +210,17 @@ async fn ship(shelf: &Shelf, store: &Store, number: u64) -> Result<(), NotShippe
 /// What a segment is called in a store: where it was written, by whom, by which process, and from which number on.
 fn name(signed: &Signed) -> Option<String> {
     let manifest = &signed.manifest;
+    called([&manifest.geo, &manifest.node, &manifest.boot_id], manifest.first_seq)
+}
+
+/// The same, of its geo, its node, its process and its first number; `None`: they make no name.
+fn called(words: [&str; 3], first_seq: u64) -> Option<String> {
     let is_plain = |word: &str| {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@');
         !word.is_empty() && !word.starts_with('.') && word.bytes().all(fits)
     };
-    let words = [&manifest.geo, &manifest.node, &manifest.boot_id];
     let [geo, node, boot_id] = words;
-    words
-        .iter()
-        .all(|word| is_plain(word))
-        .then(|| format!("{geo}/{node}/{boot_id}/{:020}", manifest.first_seq))
+    words.iter().all(|word| is_plain(word)).then(|| format!("{geo}/{node}/{boot_id}/{first_seq:020}"))
 }
 
 #[cfg(test)]

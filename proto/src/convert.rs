@@ -20,6 +20,7 @@ pub use checks::{Faults, FieldFault, FieldPath, Problem, Step};
 pub use governed::{EnvelopeMut, Governed};
 pub use keys::{instant, timestamp};
 pub use registry::SEALED_ELSEWHERE;
+pub use rulebook::retention;
 pub use snapshot::{identity, insert, key_resource, remove, resource, resource_of, resources};
 
 /// The words of a list, as they are written.

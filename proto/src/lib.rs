@@ -9,6 +9,7 @@ pub mod export;
 mod instants;
 pub mod manifest;
 pub mod name;
+pub mod pruned;
 pub mod segment;
 pub mod status;
 pub mod tree;

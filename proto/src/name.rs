@@ -30,7 +30,7 @@ pub struct Collection {
 }
 
 /// Collections whose members are made by the control plane or by a call, not declared.
-pub const RECORDS: [&str; 9] = [
+pub const RECORDS: [&str; 10] = [
     "revisions",
     "auditEvents",
     "nodes",
@@ -39,6 +39,7 @@ pub const RECORDS: [&str; 9] = [
     "proposals",
     "subjects",
     "holds",
+    "retentions",
     "capturedContent",
 ];
 

@@ -124,13 +124,22 @@ fn listed(answer: &Value) -> String {
             field("outcome"),
             field("revision"),
             field("ticket"),
-            field("reason"),
+            pruned(event).unwrap_or_else(|| field("reason")),
         ]
     };
     table(
         &["sequence", "time", "actor", "action", "resource", "outcome", "revision", "ticket", "reason"],
         list(answer, "auditEvents").iter().map(row),
     )
+}
+
+/// By what an event's body went, and when; `None`: it is there.
+pub(super) fn pruned(event: &Value) -> Option<String> {
+    let pruned = event.get("pruned")?;
+    let said = |name: &str| cell(pruned.get(name));
+    let by = said("event");
+    let number = by.rsplit('/').next().unwrap_or_default();
+    Some(format!("pruned under {} at {} (event {number})", said("retention"), said("pruneTime")))
 }
 
 #[cfg(test)]

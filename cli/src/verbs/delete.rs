@@ -88,7 +88,7 @@ async fn one(client: &Client, meant: &Meant, delete: &Delete) -> Result<(), Fail
     if dry_run || staged || propose {
         return one_as_declared(client, (meant, &name), delete).await;
     }
-    let revision = client.delete(&name).await?.revision;
+    let revision = client.delete(&name, &[]).await?.revision;
     let change = json!({ "kind": kind.0.kind.as_str(), "name": name, "change": "deleted" });
     let told = json!({ "changes": [change], "revision": revision });
     let reply = Reply { text: told.to_string(), json: told, revision };

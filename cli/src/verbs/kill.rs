@@ -162,7 +162,7 @@ pub(super) async fn of_all(client: &Client, kills: &Kills) -> Result<(), Failure
         Kills::Lift(lift) => {
             let client = &lift.because.told_by(client)?;
             let name = named(&lift.kill);
-            let reply = client.delete(&name).await?;
+            let reply = client.delete(&name, &[]).await?;
             lift.shown.print(&reply, || format!("lifted {name}\n"));
             lift.wait.held(client, lift.shown).await
         }

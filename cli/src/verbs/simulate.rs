@@ -196,6 +196,10 @@ pub(super) async fn run(client: &Client, asked: &Simulate) -> Result<(), Failure
     let since = since.map_err(|error| Failure::Input(format!("--since: {error}")))?;
     let files = declared(&asked.files)?;
     let records = Records::below(&asked.paths)?;
+    if records.lacking > 0 {
+        let told = "of which only the manifests are here are passed over: their records were pruned, or are elsewhere";
+        output::complain(&format!("{} segments {told}", records.lacking));
+    }
     let geos = records.read("looking for geos", Geos::default)?.0;
     let mut worlds = BTreeMap::new();
     for geo in geos {

@@ -19,6 +19,7 @@ fn segment(number: u8) -> SegmentRow {
         sealed_at: 5,
         anchored_at: 0,
         audit_seq: 0,
+        pruned: None,
     }
 }
 

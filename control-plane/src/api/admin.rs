@@ -16,12 +16,12 @@ mod history;
 mod holds;
 mod keys;
 mod kills;
-mod marked;
 mod mask;
 mod nodes;
 mod page;
 mod policy;
 mod proposals;
+mod retentions;
 mod revisions;
 mod rollouts;
 mod services;
@@ -56,6 +56,7 @@ use proto::admin::prices_service_server::PricesServiceServer;
 use proto::admin::principals_service_server::PrincipalsServiceServer;
 use proto::admin::proposals_service_server::ProposalsServiceServer;
 use proto::admin::providers_service_server::ProvidersServiceServer;
+use proto::admin::retentions_service_server::RetentionsServiceServer;
 use proto::admin::revisions_service_server::RevisionsServiceServer;
 use proto::admin::roles_service_server::RolesServiceServer;
 use proto::admin::rollouts_service_server::RolloutsServiceServer;
@@ -77,6 +78,7 @@ use crate::enrolment::Enrolment;
 use crate::history::Past;
 use crate::nodes::NodeRegistry;
 use crate::publish::Publisher;
+use crate::retention::Retentions;
 
 pub(in crate::api) use call::ByRest;
 
@@ -88,6 +90,7 @@ pub struct Admin {
     nodes: NodeRegistry,
     enrolment: Option<Enrolment>,
     elevations: Option<Elevations>,
+    retentions: Option<Retentions>,
     rollouts: RolloutConfig,
     checkpoints: Option<Checkpoints>,
     past: Past,
@@ -107,6 +110,7 @@ impl Admin {
             nodes,
             enrolment: None,
             elevations: None,
+            retentions: None,
             rollouts,
             checkpoints: None,
             past: Past::default(),
@@ -184,6 +188,7 @@ impl Admin {
             AdministratorsServiceServer,
             SubjectsServiceServer,
             HoldsServiceServer,
+            RetentionsServiceServer,
         )
     }
 }

@@ -9,6 +9,7 @@ mod ahead;
 mod encoded;
 mod line;
 mod peer;
+mod retention;
 mod saying;
 mod secrets;
 mod segments;
@@ -43,6 +44,7 @@ use crate::anchors::Anchors;
 use crate::checkpoints::Checkpoints;
 use crate::nodes::{self, NodeRegistry};
 use crate::publish::{Act, Publisher};
+use crate::retention::Retentions;
 use crate::signer::Signers;
 
 pub(in crate::api) use line::held;
@@ -75,6 +77,8 @@ struct Shared {
     anchors: Option<Anchors>,
     /// One of each geo, made when its first node comes.
     lines: Mutex<HashMap<Geo, Lines>>,
+    /// Who knows what is held and what is over; `None`: nobody, and nothing goes.
+    retentions: Option<Retentions>,
     /// `None`: no checkpoints are signed, and no node is a witness.
     witnesses: Option<Witnesses>,
     stop: CancellationToken,
@@ -98,8 +102,9 @@ impl SyncService {
     ) -> Self {
         let origin = Origin { publisher, signers };
         let (streams, turns, lines) = (Streams::default(), Turns::default(), Mutex::default());
-        let (anchors, witnesses) = (None, None);
-        let shared = Shared { origin, nodes, heartbeat, streams, turns, anchors, lines, witnesses, stop };
+        let (anchors, retentions, witnesses) = (None, None, None);
+        let shared =
+            Shared { origin, nodes, heartbeat, streams, turns, anchors, lines, retentions, witnesses, stop };
         Self { shared: Arc::new(shared) }
     }
 
@@ -107,6 +112,14 @@ impl SyncService {
     pub fn anchoring(mut self, anchors: Anchors) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
             shared.anchors = Some(anchors);
+        }
+        self
+    }
+
+    /// The same, whose nodes heed holds and remove what is over; before it is served.
+    pub fn retaining(mut self, retentions: Retentions) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.retentions = Some(retentions);
         }
         self
     }

@@ -1,7 +1,8 @@
 //! The log of administrative acts: each event is chained to the one before, so that a changed past shows.
 //!
 //! Law: `hash = SHA-256(0x00 ‖ prev_hash ‖ body)`, the first `prev_hash` being 32 zero bytes. That is what RFC 9162 calls the hash of
-//! the leaf `prev_hash ‖ body`: the events are the leaves of a tree (`tree`) as well. Triggers refuse every change.
+//! the leaf `prev_hash ‖ body`: the events are the leaves of a tree (`tree`) as well. Triggers refuse
+//! every change but one: that a body goes, as a later event tells (`prune`).
 
 use aws_lc_rs::digest::{Context, SHA256};
 use sqlx::{Row, SqliteConnection};
@@ -13,12 +14,16 @@ use super::{Digest, Page, Store, StoreError, digest, tree};
 pub struct LoggedEvent {
     /// Its place in the log, from 1.
     pub seq: i64,
-    /// The encoded `AuditEvent`.
+    /// When it happened, in microseconds since the Unix epoch.
+    pub created_at: i64,
+    /// The encoded `AuditEvent`; empty: it was pruned.
     pub body: Vec<u8>,
     /// The hash of the event before.
     pub prev_hash: Digest,
     /// Its own hash.
     pub hash: Digest,
+    /// The event that tells that its body was pruned; `None`: it was not.
+    pub pruned_by: Option<i64>,
 }
 
 /// One event to log; its body is encoded when its place in the log is known.
@@ -53,7 +58,7 @@ impl Store {
     /// A page of events, newest first.
     pub async fn events(&self, page: Page) -> Result<Vec<LoggedEvent>, StoreError> {
         let rows = sqlx::query(
-            "SELECT seq, body, prev_hash, hash FROM audit_event WHERE seq < $1 ORDER BY seq DESC LIMIT $2",
+            "SELECT seq, created_at, body, prev_hash, hash, pruned_by FROM audit_event WHERE seq < $1 ORDER BY seq DESC LIMIT $2",
         )
         .bind(page.bound())
         .bind(page.size)
@@ -65,7 +70,7 @@ impl Store {
     /// The events after a place, oldest first, so many at most.
     pub async fn events_after(&self, seq: i64, most: i64) -> Result<Vec<LoggedEvent>, StoreError> {
         let rows = sqlx::query(
-            "SELECT seq, body, prev_hash, hash FROM audit_event WHERE seq > $1 ORDER BY seq LIMIT $2",
+            "SELECT seq, created_at, body, prev_hash, hash, pruned_by FROM audit_event WHERE seq > $1 ORDER BY seq LIMIT $2",
         )
         .bind(seq)
         .bind(most)
@@ -97,7 +102,7 @@ impl Store {
         (of, most): (i64, i64),
     ) -> Result<Vec<LoggedEvent>, StoreError> {
         let rows = sqlx::query(
-            "SELECT seq, body, prev_hash, hash FROM audit_event WHERE created_at > $1 \
+            "SELECT seq, created_at, body, prev_hash, hash, pruned_by FROM audit_event WHERE created_at > $1 \
              AND seq > (SELECT COALESCE(MAX(seq), 0) FROM audit_event) - $2 AND instr(body, $3) > 0 ORDER BY seq LIMIT $4",
         )
         .bind(after)
@@ -111,10 +116,12 @@ impl Store {
 
     /// One event.
     pub async fn event(&self, seq: i64) -> Result<Option<LoggedEvent>, StoreError> {
-        let row = sqlx::query("SELECT seq, body, prev_hash, hash FROM audit_event WHERE seq = $1")
-            .bind(seq)
-            .fetch_optional(&self.reader)
-            .await?;
+        let row = sqlx::query(
+            "SELECT seq, created_at, body, prev_hash, hash, pruned_by FROM audit_event WHERE seq = $1",
+        )
+        .bind(seq)
+        .fetch_optional(&self.reader)
+        .await?;
         row.as_ref().map(logged).transpose()
     }
 
@@ -127,12 +134,14 @@ impl Store {
     }
 }
 
-fn logged(row: &sqlx::sqlite::SqliteRow) -> Result<LoggedEvent, StoreError> {
+pub(super) fn logged(row: &sqlx::sqlite::SqliteRow) -> Result<LoggedEvent, StoreError> {
     Ok(LoggedEvent {
         seq: row.try_get("seq")?,
+        created_at: row.try_get("created_at")?,
         body: row.try_get("body")?,
         prev_hash: digest(row.try_get("prev_hash")?)?,
         hash: digest(row.try_get("hash")?)?,
+        pruned_by: row.try_get("pruned_by")?,
     })
 }
 

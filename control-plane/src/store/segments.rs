@@ -35,6 +35,19 @@ pub struct SegmentRow {
     pub anchored_at: i64,
     /// The event that anchors it; 0 before it is.
     pub audit_seq: i64,
+    /// That its lines are to go; `None`: they stay.
+    pub pruned: Option<PrunedSegment>,
+}
+
+/// That the lines of a segment are to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrunedSegment {
+    /// When that was decided, in microseconds since the Unix epoch.
+    pub pruned_at: i64,
+    /// The event that tells of it.
+    pub audit_seq: i64,
+    /// When a node of the geo told that they are gone; `None`: none did yet.
+    pub done_at: Option<i64>,
 }
 
 impl Store {
@@ -90,14 +103,63 @@ impl Store {
         page: Page,
     ) -> Result<Vec<SegmentRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT place, hash, geo, node, boot_id, first_seq, last_seq, count, previous, ended, sealed_at, anchored_at, audit_seq \
-             FROM decision_segment WHERE place < $1 AND ($2 = '' OR geo = $2) AND ($3 = '' OR node = $3) \
-             ORDER BY place DESC LIMIT $4",
+            "SELECT s.place, s.hash, s.geo, s.node, s.boot_id, s.first_seq, s.last_seq, s.count, s.previous, s.ended, s.sealed_at, \
+             s.anchored_at, s.audit_seq, p.pruned_at, p.audit_seq AS pruned_by, p.done_at \
+             FROM decision_segment s LEFT JOIN pruned_segment p ON p.hash = s.hash \
+             WHERE s.place < $1 AND ($2 = '' OR s.geo = $2) AND ($3 = '' OR s.node = $3) ORDER BY s.place DESC LIMIT $4",
         )
         .bind(page.bound())
         .bind(geo)
         .bind(node)
         .bind(page.size)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Segments of a geo that were sealed before an instant, and told of before it, for a node's clock may be wrong, and whose lines are
+    /// not to go yet, the oldest first, so many at most.
+    pub async fn segments_over(
+        &self,
+        geo: &str,
+        before: i64,
+        most: i64,
+    ) -> Result<Vec<SegmentRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT s.place, s.hash, s.geo, s.node, s.boot_id, s.first_seq, s.last_seq, s.count, s.previous, s.ended, s.sealed_at, \
+             s.anchored_at, s.audit_seq, p.pruned_at, p.audit_seq AS pruned_by, p.done_at \
+             FROM decision_segment s LEFT JOIN pruned_segment p ON p.hash = s.hash \
+             WHERE s.geo = $1 AND s.sealed_at < $2 AND s.anchored_at < $2 AND p.hash IS NULL ORDER BY s.place LIMIT $3",
+        )
+        .bind(geo)
+        .bind(before)
+        .bind(most)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The geos of which there are segments.
+    pub async fn geos_of_segments(&self) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query("SELECT DISTINCT geo FROM decision_segment ORDER BY geo");
+        rows.fetch_all(&self.reader).await?.iter().map(|row| Ok(row.try_get("geo")?)).collect()
+    }
+
+    /// A geo's segments after a place whose lines are to go and of which nobody told that they are gone, in their order, so many at most.
+    pub async fn segments_to_go(
+        &self,
+        geo: &str,
+        (after, most): (i64, i64),
+    ) -> Result<Vec<SegmentRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT s.place, s.hash, s.geo, s.node, s.boot_id, s.first_seq, s.last_seq, s.count, s.previous, s.ended, s.sealed_at, \
+             s.anchored_at, s.audit_seq, p.pruned_at, p.audit_seq AS pruned_by, p.done_at \
+             FROM pruned_segment p JOIN decision_segment s ON s.hash = p.hash \
+             WHERE p.done_at IS NULL AND s.place > $2 AND s.geo = $1 ORDER BY s.place LIMIT $3",
+        )
+        .bind(geo)
+        .bind(after)
+        .bind(most)
         .fetch_all(&self.reader)
         .await?;
         rows.iter().map(read).collect()
@@ -118,5 +180,12 @@ fn read(row: &SqliteRow) -> Result<SegmentRow, StoreError> {
         sealed_at: row.try_get("sealed_at")?,
         anchored_at: row.try_get("anchored_at")?,
         audit_seq: row.try_get("audit_seq")?,
+        pruned: pruned(row)?,
     })
+}
+
+fn pruned(row: &SqliteRow) -> Result<Option<PrunedSegment>, StoreError> {
+    let Some(pruned_at) = row.try_get("pruned_at")? else { return Ok(None) };
+    let (audit_seq, done_at) = (row.try_get("pruned_by")?, row.try_get("done_at")?);
+    Ok(Some(PrunedSegment { pruned_at, audit_seq, done_at }))
 }

@@ -47,6 +47,12 @@ impl<N: Install> Teller<N> {
                 Ok(Some(ControlMessage { message: Some(Said::SegmentsAnchored(said)) })) => {
                     self.node.shelf().anchored(said.manifest_hashes.iter().map(Vec::as_slice));
                 }
+                Ok(Some(ControlMessage { message: Some(Said::Holds(said)) })) => {
+                    self.node.retained().hold(said);
+                }
+                Ok(Some(ControlMessage { message: Some(Said::PruneSegments(said)) })) => {
+                    self.node.retained().go(said);
+                }
                 other => {
                     if pass.send(other).await.is_err() || over {
                         return;

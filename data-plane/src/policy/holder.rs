@@ -29,6 +29,7 @@ use super::verify::{Held, Judge, Offer, Refusal, has_scope_keys};
 use crate::drain::Drains;
 use crate::overlay::{Overlay, Said, Statements};
 use crate::record::Shelf;
+use crate::retained::Retained;
 
 /// How long building a snapshot may take; a hundred times what the largest takes that was measured.
 const BUDGET: Duration = Duration::from_secs(30);
@@ -58,6 +59,9 @@ pub(crate) trait Install: Send + Sync + 'static {
 
     /// Segments of the decision log that the control plane is to know of.
     fn shelf(&self) -> &Shelf;
+
+    /// What is held, and what is to go.
+    fn retained(&self) -> &Retained;
 }
 
 /// What a holder holds on to.

@@ -53,6 +53,8 @@ const DELTA: &str = "delta";
 const SEGMENTS: &str = "segments";
 /// The capability of holding the control plane to its audit log.
 const WITNESS: &str = "witness";
+/// The capability of heeding holds and of removing lines that are to go.
+const RETENTION: &str = "retention";
 
 #[derive(Debug, Error)]
 enum Ended {
@@ -117,6 +119,7 @@ impl<N: Install> Follower<N> {
             let began = Instant::now();
             let ended = stop.run_until_cancelled(self.session()).await;
             self.state.set_connected(false);
+            self.holder.node().retained().forget();
             let Some(Err(reason)) = ended else { break };
             self.tell(&reason);
             self.holder.lives();
@@ -176,6 +179,9 @@ impl<N: Install> Follower<N> {
         let anchoring = drained.shelf().report(self.anchors.subscribe(), |segments| async move {
             let _ = told.send(message(Saying::Segments(segments))).await;
         });
+        let pruning = drained.retained().report(|gone| async move {
+            let _ = told.send(message(Saying::SegmentsPruned(gone))).await;
+        });
         let reading = async {
             teller.read(stream, pass).await;
             // What was passed on is still to be heard.
@@ -188,6 +194,7 @@ impl<N: Install> Follower<N> {
             never = confirming => never,
             () = reporting => Err(Ended::Closed),
             () = anchoring => Err(Ended::Closed),
+            () = pruning => Err(Ended::Closed),
         }
     }
 
@@ -272,7 +279,7 @@ impl<N: Install> Follower<N> {
             schema: SCHEMA,
             hpke_public_key: self.holder.place().key.public().to_vec(),
             applied: self.state.applied().map(|v| v.to_wire()),
-            capabilities: vec![DELTA.to_owned(), WITNESS.to_owned()],
+            capabilities: [DELTA, WITNESS, RETENTION].map(str::to_owned).to_vec(),
             revocation_seq: self.holder.node().overlay().revocation_seq(),
             kill_seq: self.holder.node().overlay().kill_seq(),
             revocation_epoch,

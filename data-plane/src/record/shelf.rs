@@ -162,6 +162,37 @@ impl Shelf {
         }
     }
 
+    /// The segments by the hashes of their manifests.
+    pub(crate) fn by_hash(&self) -> io::Result<BTreeMap<Vec<u8>, u64>> {
+        let Some(dir) = &self.dir else { return Ok(BTreeMap::new()) };
+        let numbers: Vec<u64> = self.kept.lock().sealed.keys().copied().collect();
+        let mut found = BTreeMap::new();
+        for number in numbers {
+            let signed = file::manifest(dir, number)?.and_then(|text| Signed::read(&text).ok());
+            found.extend(signed.map(|signed| (signed.hash().to_vec(), number)));
+        }
+        Ok(found)
+    }
+
+    /// Removes the lines of a segment, and leaves its manifest; whether they are gone. They stay while the audit log does not know of it,
+    /// or the store, where there is one.
+    pub(crate) fn remove_lines(&self, number: u64, is_stored: bool) -> io::Result<bool> {
+        let Some(dir) = &self.dir else { return Ok(false) };
+        let mut kept = self.kept.lock();
+        let Some(sealed) = kept.sealed.get_mut(&number) else { return Ok(true) };
+        if sealed.told.is_some() || (is_stored && !sealed.shipped) {
+            return Ok(false);
+        }
+        match fs::remove_file(file::path(dir, number, LINES)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let left = file::held_by(dir, number);
+        self.held.fetch_sub(sealed.bytes.saturating_sub(left), Ordering::Relaxed);
+        sealed.bytes = left;
+        Ok(true)
+    }
+
     /// Follows what changes: segments that are sealed, shipped or anchored.
     pub(crate) fn follow(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

@@ -140,16 +140,32 @@ impl S3 {
             status if !status.is_success() => return Err(refused(object, status)),
             _ => {}
         }
+        match self.fetch(object, MOST).await? {
+            Some(there) if there == *bytes => Ok(true),
+            Some(_) => Err(NotShipped::Other(object.to_owned())),
+            None => Err(refused(object, StatusCode::NOT_FOUND)),
+        }
+    }
+
+    /// What is under a name, of so many bytes at most; `None`: nothing is.
+    pub(super) async fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, NotShipped> {
+        let object = format!("{}{name}", self.prefix);
+        let found = self.fetch(&object, usize::try_from(most).unwrap_or(MOST)).await?;
+        Ok(found.map(Vec::from))
+    }
+
+    async fn fetch(&self, object: &str, most: usize) -> Result<Option<Bytes>, NotShipped> {
         let url = self.bucket.get_object(Some(&self.credentials), object).sign(WITHIN);
         let request = Request::builder().uri(url.as_str()).body(Full::default());
         let answer = self.send(object, request).await?;
-        if !answer.status().is_success() {
-            return Err(refused(object, answer.status()));
+        match answer.status() {
+            StatusCode::NOT_FOUND => return Ok(None),
+            status if !status.is_success() => return Err(refused(object, status)),
+            _ => {}
         }
-        let there = tokio::time::timeout(WITHIN, Limited::new(answer.into_body(), MOST).collect()).await;
+        let there = tokio::time::timeout(WITHIN, Limited::new(answer.into_body(), most).collect()).await;
         let there = there.map_err(|_| away(object, "it takes too long"))?;
-        let there = there.map_err(|error| away(object, error))?.to_bytes();
-        if there == *bytes { Ok(true) } else { Err(NotShipped::Other(object.to_owned())) }
+        Ok(Some(there.map_err(|error| away(object, error))?.to_bytes()))
     }
 
     /// The names below a prefix, without it: up to those that begin with this, and the page of the first after it.

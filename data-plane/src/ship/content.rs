@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{NotShipped, Store, blocking, dir};
 use crate::captured::{Files, Holds, Named, day};
 use crate::policy::BackOff;
+use crate::retained::Retained;
 
 /// How long nothing is looked for at most, and at least.
 const REST: [Duration; 2] = [Duration::from_secs(600), Duration::from_secs(1)];
@@ -25,16 +26,22 @@ struct Shelf<'s> {
     prefix: String,
 }
 
-/// Brings files to a store as they are closed, and deletes what is over; until `stop`.
-pub(crate) async fn run(files: Arc<Files>, (store, geo): (Option<Store>, Geo), stop: CancellationToken) {
+/// Brings files to a store as they are closed, and deletes what is over and not held; until `stop`.
+pub(crate) async fn run(
+    (files, retained): (Arc<Files>, Arc<Retained>),
+    (store, geo): (Option<Store>, Geo),
+    stop: CancellationToken,
+) {
     let Some(root) = files.dir().map(Path::to_owned) else { return };
     let here = Store::Directory(root.clone());
     let here = Shelf { store: &here, prefix: String::new() };
     let there = store.as_ref().map(|store| Shelf { store, prefix: format!("captured/{geo}/") });
-    let (mut changed, mut back_off, mut is_away) = (files.follow(), BackOff::default(), false);
+    let (mut changed, mut said) = (files.follow(), retained.follow());
+    let (mut back_off, mut is_away) = (BackOff::default(), false);
     loop {
         changed.borrow_and_update();
-        let turned = turn(&files, &root, (&here, there.as_ref())).await;
+        said.borrow_and_update();
+        let turned = turn(&files, &root, (&here, there.as_ref()), retained.as_ref()).await;
         let wait = match &turned {
             Ok(next) => until(*next),
             Err(_) => back_off.pause(),
@@ -53,6 +60,7 @@ pub(crate) async fn run(files: Arc<Files>, (store, geo): (Option<Store>, Geo), s
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 _ = changed.changed(), if turned.is_ok() => {}
+                _ = said.changed(), if turned.is_ok() => {}
             }
         };
         if stop.run_until_cancelled(wait).await.is_none() {
@@ -69,11 +77,12 @@ async fn turn(
     files: &Files,
     root: &Path,
     (here, there): (&Shelf<'_>, Option<&Shelf<'_>>),
+    holds: &dyn Holds,
 ) -> Result<Option<Instant>, NotShipped> {
-    let (mut next, mut gone) = here.sweep(&()).await?;
+    let (mut next, mut gone) = here.sweep(holds).await?;
     let shipped = match there {
         Some(there) => {
-            let (shipped, swept) = (there.take_in(root).await, there.sweep(&()).await);
+            let (shipped, swept) = (there.take_in(root).await, there.sweep(holds).await);
             if let Ok((later, also)) = &swept {
                 next = next.into_iter().chain(*later).min();
                 gone = gone.saturating_add(*also);

@@ -52,7 +52,7 @@ async fn anchored(house: &Household, node: &str, ended: &[&str]) -> Result<()> {
 }
 
 /// The files of segments below a directory, by their endings.
-fn files(root: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(root: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root)? {
         let path = entry?.path();

@@ -97,6 +97,8 @@ mod replayed;
 #[cfg(test)]
 mod restored;
 #[cfg(test)]
+mod retained;
+#[cfg(test)]
 mod rollouts;
 #[cfg(test)]
 mod rotations;

@@ -100,6 +100,7 @@ fn named(service: &str) -> &'static str {
         "ElevationsService" => "elevations/1",
         "SubjectsService" => "subjects/ada@example.org",
         "HoldsService" => "holds/case-7",
+        "RetentionsService" => "retentions/reads",
         "NodesService"
         | "PolicyService"
         | "HistoryService"

@@ -103,10 +103,14 @@ fn obligation(c: &mut Checks, wire: &admin::Obligation) -> Option<Obligation> {
     })
 }
 
-/// For how long content may be kept.
+/// For how long something that is recorded may be kept.
 const RETENTION: [Duration; 2] = [Duration(1_000_000), Duration(3_660 * 86_400_000_000)];
 
-fn retention(text: &str) -> Result<Duration, String> {
+/// For how long something that is recorded is to be kept: `1s` to `3660d`.
+///
+/// # Errors
+/// The text is no such length; why, for whoever wrote it.
+pub fn retention(text: &str) -> Result<Duration, String> {
     let length: Duration = text.parse().map_err(|error: SpanError| error.to_string())?;
     let [least, most] = RETENTION;
     match length < least || length > most {

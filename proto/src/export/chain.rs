@@ -21,6 +21,17 @@ pub(super) struct Seen {
     pub(super) said: Hash,
     /// Whether something is wrong with it already.
     pub(super) told: bool,
+    /// Whether its own hash is over what it says of the one before; of what was pruned nobody can tell.
+    pub(super) bound: bool,
+}
+
+/// Two events of which either was changed, as the one that was pruned says another hash of the one before: which, the root tells.
+#[derive(Debug)]
+struct Disputed {
+    /// The tree where the one before has the hash it says it has; the other tree has what the one that was pruned says.
+    tree: Growing,
+    before: Seen,
+    after: Seen,
 }
 
 /// Missing events that may still come, out of their place.
@@ -49,6 +60,7 @@ pub(super) struct Chain {
     whole: bool,
     /// The size at which the root is wanted as well, and the root.
     earlier: (Option<u64>, Option<Hash>),
+    disputed: Option<Disputed>,
 }
 
 impl Chain {
@@ -56,7 +68,8 @@ impl Chain {
     pub(super) fn new(complete: bool, earlier: Option<u64>) -> Self {
         let (tree, whole) = (Growing::default(), complete);
         let earlier = (earlier, None);
-        Self { complete, last: None, broken: None, unread: 0, missing: Vec::new(), tree, whole, earlier }
+        let (missing, disputed) = (Vec::new(), None);
+        Self { complete, last: None, broken: None, unread: 0, missing, tree, whole, earlier, disputed }
     }
 
     /// The sequence of the last event; 0 before the first.
@@ -67,6 +80,17 @@ impl Chain {
     /// The event that is due next, where that can be said.
     pub(super) fn due(&self) -> Option<u64> {
         Some(self.at().saturating_add(self.unread).saturating_add(1)).filter(|_| self.complete)
+    }
+
+    /// The event that is due where the one before is the last, by its hash.
+    pub(super) fn due_after(&self, prev: &Hash) -> Option<u64> {
+        let follows = self.last.as_ref().map_or(*prev == Hash::default(), |last| last.said == *prev);
+        self.due().filter(|_| follows && self.unread == 0)
+    }
+
+    /// Whether it is open which of two events was changed.
+    pub(super) fn is_disputed(&self) -> bool {
+        self.disputed.is_some()
     }
 
     /// A line that could not be read.
@@ -167,6 +191,7 @@ impl Chain {
             // What does not hold by itself has no say of the one before.
             (Some(last), 0) if event.prev == last.said || event.own != event.said => self.grow(last.said),
             (Some(last), 0) if last.told => self.grow(event.prev),
+            (Some(last), 0) if !event.bound => self.dispute(last, event, report),
             (Some(last), 0) => self.broken = Some((last, event.prev)),
             (None, 0) if event.own == event.said && event.prev != Hash::default() => {
                 let what = "it is the first, and says that there is one before";
@@ -197,8 +222,24 @@ impl Chain {
         self.grow(leaf);
     }
 
+    /// An event that was pruned says another hash of the one before than that has.
+    fn dispute(&mut self, before: Seen, after: &Seen, report: &mut Report) {
+        let (said, prev) = (before.said, after.prev);
+        if self.disputed.is_some() {
+            report.tell(changed_before(&before, after));
+            return self.grow(prev);
+        }
+        let mut tree = self.tree.clone();
+        tree.push(said);
+        self.grow(prev);
+        self.disputed = Some(Disputed { tree, before, after: after.clone() });
+    }
+
     fn grow(&mut self, leaf: Hash) {
         self.tree.push(leaf);
+        if let Some(disputed) = &mut self.disputed {
+            disputed.tree.push(leaf);
+        }
         if self.earlier.0 == Some(self.tree.size()) {
             self.earlier.1 = Some(self.tree.root());
         }
@@ -217,10 +258,26 @@ impl Chain {
 
     /// Holds the root of all events against the one that was signed.
     pub(super) fn root(&mut self, signed: &Hash, report: &mut Report) {
-        let Some(last) = self.last.clone().filter(|_| self.whole) else { return };
+        let Some(last) = self.last.clone().filter(|_| self.whole) else {
+            return self
+                .disputed
+                .take()
+                .iter()
+                .for_each(|it| report.tell(changed_before(&it.before, &it.after)));
+        };
         let mut other = self.tree.clone();
         other.push(last.own);
         self.grow(last.said);
+        let disputed = self.disputed.take();
+        if let Some(Disputed { tree, before, after }) = &disputed {
+            report.tell(match tree.root() == *signed {
+                true => changed_after(before, after),
+                false => changed_before(before, after),
+            });
+            if tree.root() == *signed {
+                return;
+            }
+        }
         if self.tree.root() != *signed && other.root() != *signed {
             let what = "the events make another root than the one that was signed: this one, and any before it, \
                         may be another than was logged";
@@ -232,4 +289,14 @@ impl Chain {
     pub(super) fn earlier(&self) -> Option<Hash> {
         self.earlier.1.filter(|_| self.whole)
     }
+}
+
+fn changed_before(before: &Seen, after: &Seen) -> Fault {
+    let what = format!("event {}, which was pruned, says another hash of it", after.sequence);
+    Fault::at(Kind::Invalid, before.line, Some(before.sequence), what)
+}
+
+fn changed_after(before: &Seen, after: &Seen) -> Fault {
+    let what = format!("it says another hash of event {} than that has", before.sequence);
+    Fault::at(Kind::Invalid, after.line, Some(after.sequence), what)
 }

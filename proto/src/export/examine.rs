@@ -6,9 +6,11 @@ use super::chain::{Chain, Seen};
 use super::fault::{Fault, Kind, Report};
 use super::header::{End, Header};
 use super::keys::Trust;
+use super::pruned::Pruned;
 use super::record::Entry;
 use crate::admin::AuditEvent;
 use crate::checkpoint::Checkpoint;
+use crate::pruned::told_by;
 use crate::tree::{self, Hash};
 
 /// What is known of it so far.
@@ -20,6 +22,7 @@ pub(super) struct Examined<'a> {
     earlier: Option<&'a Checkpoint>,
     /// The line of the header, and the hash over what comes before the first event.
     opened: (u64, String),
+    pruned: Pruned,
     pub(super) report: Report,
 }
 
@@ -51,7 +54,8 @@ impl<'a> Examined<'a> {
         }
         let chain = Chain::new(header.complete, trust.earlier.map(|earlier| earlier.size));
         let root = claimed.map(|claimed| claimed.root);
-        Self { header, root, chain, earlier: trust.earlier, opened: (line, String::new()), report }
+        let (opened, pruned) = ((line, String::new()), Pruned::default());
+        Self { header, root, chain, earlier: trust.earlier, opened, pruned, report }
     }
 
     /// The hash over everything before the first event.
@@ -74,6 +78,9 @@ impl<'a> Examined<'a> {
     /// The line of an event.
     pub(super) fn event(&mut self, line: u64, entry: &Entry<'_>) {
         let leaf = &entry.leaf;
+        if leaf.pruned_by.is_some() {
+            return self.pruned(line, entry);
+        }
         let own = tree::leaf(&[leaf.prev_hash.as_slice(), &leaf.body].concat());
         let body = AuditEvent::decode(leaf.body.as_slice()).ok();
         // Of a line and a body that say different numbers, the one that the hash is over counts.
@@ -82,16 +89,68 @@ impl<'a> Examined<'a> {
         let sequence = numbered.filter(|number| *number > 0).unwrap_or(leaf.sequence);
         let wrong = self.wrong(entry, own, body.as_ref());
         let told = wrong.is_some();
-        if let Some(what) = wrong {
-            self.report.tell(Fault::at(Kind::Invalid, line, Some(sequence), what));
+        match (wrong, &body) {
+            (Some(what), _) => {
+                self.report.tell(Fault::at(Kind::Invalid, line, Some(sequence), what));
+                // What it told of others can't be known, and is wrong for no other reason.
+                self.pruned.told(sequence, Some(&[(0, u64::MAX)]));
+            }
+            (None, Some(body)) => {
+                for (line, untold) in self.pruned.told(sequence, told_by(body).as_deref()) {
+                    let what = format!("it says that it was pruned, and event {sequence} does not tell so");
+                    self.report.tell(Fault::at(Kind::Invalid, line, Some(untold), what));
+                }
+            }
+            (None, None) => {}
         }
         let before = entry.after.filter(|_| !self.header.complete).unwrap_or(sequence.saturating_sub(1));
         let (prev, said) = (leaf.prev_hash, leaf.hash);
-        let seen = Seen { line, sequence, before, prev, own, said, told };
+        self.follows(Seen { line, sequence, before, prev, own, said, told, bound: true });
+    }
+
+    /// The line of an event whose body was pruned: its hash is the log's word for it, which the root and the events around it show.
+    fn pruned(&mut self, line: u64, entry: &Entry<'_>) {
+        let leaf = &entry.leaf;
+        let due = self.chain.due_after(&leaf.prev_hash).unwrap_or(leaf.sequence);
+        let wrong = self.wrongly_pruned(entry, due);
+        let told = wrong.is_some();
+        match (wrong, leaf.pruned_by) {
+            (Some(what), _) => self.report.tell(Fault::at(Kind::Invalid, line, Some(due), what)),
+            (None, Some(by)) => self.pruned.said((line, due), by),
+            (None, None) => {}
+        }
+        let before = entry.after.filter(|_| !self.header.complete).unwrap_or(due.saturating_sub(1));
+        let (prev, own) = (leaf.prev_hash, leaf.hash);
+        self.report.pruned = self.report.pruned.saturating_add(1);
+        self.follows(Seen { line, sequence: due, before, prev, own, said: own, told, bound: false });
+    }
+
+    fn follows(&mut self, seen: Seen) {
+        let sequence = seen.sequence;
         self.chain.event(seen, &mut self.report);
         self.report.events = self.report.events.saturating_add(1);
         let (first, last) = self.report.range;
         self.report.range = (if first == 0 { sequence } else { first.min(sequence) }, last.max(sequence));
+    }
+
+    /// What is wrong with the line of an event whose body was pruned by itself; by its place it is this one.
+    fn wrongly_pruned(&self, entry: &Entry<'_>, due: u64) -> Option<String> {
+        let leaf = &entry.leaf;
+        if !leaf.body.is_empty() {
+            return Some("it says that it was pruned, and has a body".to_owned());
+        }
+        if leaf.sequence != due {
+            return Some(format!(
+                "it says that it is {}, and follows event {}",
+                leaf.sequence,
+                due.saturating_sub(1)
+            ));
+        }
+        let by = leaf.pruned_by.unwrap_or_default();
+        if !(leaf.sequence.saturating_add(1)..=self.header.size).contains(&by) {
+            return Some(format!("it says that event {by} tells that it was pruned, which can't be"));
+        }
+        self.misplaced(entry).or_else(|| entry.differs(None)).or_else(|| self.unproved(entry, leaf.hash))
     }
 
     /// What is wrong with an event's line by itself.
@@ -110,16 +169,23 @@ impl<'a> Examined<'a> {
         if u64::try_from(body.sequence) != Ok(leaf.sequence) {
             return Some(format!("it says that it is {}, its body {}", leaf.sequence, body.sequence));
         }
+        self.misplaced(entry).or_else(|| entry.differs(Some(body))).or_else(|| self.unproved(entry, own))
+    }
+
+    /// That an event's line is none of an export with such a header.
+    fn misplaced(&self, entry: &Entry<'_>) -> Option<String> {
+        let leaf = &entry.leaf;
         if !(1..=self.header.size).contains(&leaf.sequence) {
             return Some(format!("it is not one of the {} events of the log", self.header.size));
         }
         let alone = self.header.complete && (entry.after.is_some() || !leaf.inclusion.is_empty());
-        if alone || (!self.header.complete && entry.after.is_none()) {
-            return Some("it is spelled otherwise than the header says".to_owned());
-        }
-        if let Some(differs) = entry.differs(body) {
-            return Some(differs);
-        }
+        let is_other = alone || (!self.header.complete && entry.after.is_none());
+        is_other.then(|| "it is spelled otherwise than the header says".to_owned())
+    }
+
+    /// That an event of an export of some is not shown to be in the log.
+    fn unproved(&self, entry: &Entry<'_>, own: Hash) -> Option<String> {
+        let leaf = &entry.leaf;
         let root = self.root.filter(|_| !self.header.complete)?;
         let place = (leaf.sequence.saturating_sub(1), own);
         match tree::includes((self.header.size, &root), place, &leaf.inclusion) {
@@ -131,6 +197,7 @@ impl<'a> Examined<'a> {
     /// The last line, and the hash over everything before it.
     pub(super) fn end(&mut self, line: u64, (end, before): (&End, &str)) {
         self.chain.end((self.header.size, Some(end)), line, &mut self.report);
+        self.untold();
         // What was changed in other lines is told of them alone.
         let wrong =
             |report: &Report| report.faults.iter().any(|f| matches!(f.kind, Kind::Invalid | Kind::Gap));
@@ -146,9 +213,22 @@ impl<'a> Examined<'a> {
             (false, false) => Some((first, "the header is not what was exported")),
             _ => Some((line, "the end is not what was exported")),
         };
-        let is_told = wrong(&self.report) || self.report.faults.iter().any(|fault| fault.line <= first);
+        let is_told = wrong(&self.report)
+            || self.chain.is_disputed()
+            || self.report.faults.iter().any(|fault| fault.line <= first);
         if let Some((line, what)) = changed.filter(|_| !is_told) {
             self.report.tell(Fault::at(Kind::Invalid, line, None, what));
+        }
+    }
+
+    /// Tells of events that say that they were pruned where nothing tells so, unless what tells it may be what is missing.
+    fn untold(&mut self) {
+        let left = self.pruned.left();
+        let is_whole =
+            self.report.faults.iter().all(|fault| !matches!(fault.kind, Kind::Invalid | Kind::Gap));
+        for (line, sequence) in left.into_iter().filter(|_| is_whole) {
+            let what = "it says that it was pruned, and the event that is to tell so is not there";
+            self.report.tell(Fault::at(Kind::Invalid, line, Some(sequence), what));
         }
     }
 

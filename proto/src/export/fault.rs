@@ -52,7 +52,9 @@ pub struct Report {
     pub complete: bool,
     /// Events that were looked at.
     pub events: u64,
-    /// The first and the last of them; 0: there was none.
+    /// How many of them were pruned, as other events of the export tell.
+    pub pruned: u64,
+    /// The first and the last of all of them; 0: there was none.
     pub range: (u64, u64),
     /// The keys by which its checkpoint is signed, each as `name+id`.
     pub keys: Vec<String>,

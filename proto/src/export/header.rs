@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 pub const FORMAT: &str = "chancery-audit-export";
 
 /// The version of the form that is written here.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
-/// The first of the versions that are read. What version 1 has not is empty in it: differences, elevations, and what was handed out.
+/// The first of the versions that are read. What version 1 has not is empty in it: differences, elevations, and what was handed out. Versions
+/// 1 and 2 have no events whose bodies were pruned.
 pub(super) const EARLIEST: u32 = 1;
 
 /// How an export is spelled.
@@ -18,8 +19,8 @@ pub enum Form {
     Jsonl,
     /// A row of comma-separated values each, for spreadsheets.
     Csv,
-    /// The same, as version 1 had it: without the columns that came after it. It is read, and not written.
-    EarlierCsv,
+    /// The same, as an earlier version had it: without the columns that came after it. It is read, and not written.
+    EarlierCsv(u32),
 }
 
 /// The first line.

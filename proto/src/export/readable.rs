@@ -5,7 +5,7 @@
 use prost_types::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::admin::{AuditEvent, AuditedChange, AuditedExport};
+use crate::admin::{AuditEvent, AuditedChange, AuditedExport, AuditedPruning};
 
 /// An event as JSON.
 pub fn readable(event: &AuditEvent) -> impl Serialize + '_ {
@@ -57,6 +57,21 @@ pub(super) struct Readable<'a> {
     elevation: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     export: Option<Export<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned: Option<Pruning<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pruning<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    event: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "instant")]
+    prune_time: Option<&'a Timestamp>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    retention: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    hash: &'a str,
 }
 
 #[derive(Serialize)]
@@ -126,6 +141,7 @@ impl<'a> Readable<'a> {
             approvals,
             elevation,
             export,
+            pruned,
         } = event;
         Self {
             name,
@@ -149,6 +165,7 @@ impl<'a> Readable<'a> {
             approvals,
             elevation,
             export: export.as_ref().map(Export::of),
+            pruned: pruned.as_ref().map(Pruning::of),
         }
     }
 }
@@ -157,6 +174,13 @@ impl<'a> Change<'a> {
     fn of(change: &'a AuditedChange) -> Self {
         let AuditedChange { name, change, before_digest, after_digest, diff, diff_left_out } = change;
         Self { name, change, before_digest, after_digest, diff, diff_left_out }
+    }
+}
+
+impl<'a> Pruning<'a> {
+    fn of(pruning: &'a AuditedPruning) -> Self {
+        let AuditedPruning { event, prune_time, retention, hash } = pruning;
+        Self { event, prune_time: prune_time.as_ref(), retention, hash }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::tree::Hash;
 pub struct Leaf {
     /// Its place in the log, from 1.
     pub sequence: u64,
-    /// The encoded `AuditEvent`, as it was logged.
+    /// The encoded `AuditEvent`, as it was logged; empty where it was pruned.
     pub body: Vec<u8>,
     /// The hash of the leaf before.
     pub prev_hash: Hash,
@@ -30,6 +30,8 @@ pub struct Leaf {
     pub hash: Hash,
     /// What proves that it is in the tree of the export's size; of use where not every event is exported.
     pub inclusion: Vec<Hash>,
+    /// The event that tells that the body was pruned; `None`: it was not.
+    pub pruned_by: Option<u64>,
 }
 
 /// An event's line, as it was read.
@@ -55,7 +57,7 @@ pub(super) enum Record<'a> {
 pub struct Unreadable(pub(super) String);
 
 /// What a row has, in its order; the first row of a file.
-pub(super) const COLUMNS: [&str; 26] = [
+pub(super) const COLUMNS: [&str; 27] = [
     "sequence",
     "createTime",
     "actor",
@@ -77,6 +79,7 @@ pub(super) const COLUMNS: [&str; 26] = [
     "elevation",
     "export",
     "diff",
+    PRUNED_BY,
     BODY,
     "prevHash",
     "hash",
@@ -84,8 +87,8 @@ pub(super) const COLUMNS: [&str; 26] = [
     "inclusion",
 ];
 
-/// Those of them that version 1 did not have.
-const LATER: [&str; 3] = ["elevation", "export", "diff"];
+/// Those of them that a version did not have and those after it do.
+const LATER: [(&str, u32); 4] = [("elevation", 1), ("export", 1), ("diff", 1), (PRUNED_BY, 2)];
 
 /// What a row of a form has, in its order.
 pub(super) fn columns(form: Form) -> impl Iterator<Item = &'static str> {
@@ -93,7 +96,7 @@ pub(super) fn columns(form: Form) -> impl Iterator<Item = &'static str> {
 }
 
 fn is_left_out(form: Form, column: &str) -> bool {
-    form == Form::EarlierCsv && LATER.contains(&column)
+    matches!(form, Form::EarlierCsv(version) if LATER.iter().any(|(later, of)| *later == column && *of >= version))
 }
 
 /// What differs of each thing that was changed, for a cell.
@@ -109,6 +112,7 @@ fn diffs(event: &AuditEvent) -> String {
 }
 
 const BODY: &str = "body";
+const PRUNED_BY: &str = "prunedBy";
 
 /// How the last line begins.
 const END: &str = "{\"end\":";
@@ -123,9 +127,14 @@ struct Printed<'a> {
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<u64>,
-    event: Readable<'a>,
-    body: String,
-    prev_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned_by: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Readable<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev_hash: Option<String>,
     hash: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     inclusion: Option<Vec<String>>,
@@ -136,10 +145,11 @@ struct Printed<'a> {
 struct Spelled {
     sequence: u64,
     after: Option<u64>,
+    pruned_by: Option<u64>,
     #[serde(rename = "event")]
-    _for_people: IgnoredAny,
-    body: String,
-    prev_hash: String,
+    _for_people: Option<IgnoredAny>,
+    body: Option<String>,
+    prev_hash: Option<String>,
     hash: String,
     inclusion: Option<Vec<String>>,
 }
@@ -162,33 +172,39 @@ pub(super) fn header(form: Form, header: &Header) -> serde_json::Result<String> 
     let json = serde_json::to_string(header)?;
     Ok(match form {
         Form::Jsonl => format!("{json}\n"),
-        Form::Csv | Form::EarlierCsv => {
+        Form::Csv | Form::EarlierCsv(_) => {
             format!("{}\n{}\n", row(columns(form)), aside(form, HEADER_ROW, &json))
         }
     })
 }
 
-/// An event's line: what its body says, and the exported event before it where not all are exported.
+/// An event's line: what its body says, where it has one still, and the exported event before it where not all are exported. Where nothing
+/// proves the hash before, which is where the body is gone and the event before is not there, it is left out.
 pub(super) fn event(
     form: Form,
     leaf: &Leaf,
-    (event, after): (&AuditEvent, Option<u64>),
+    (event, after): (Option<&AuditEvent>, Option<u64>),
 ) -> serde_json::Result<String> {
     let hashes = || leaf.inclusion.iter().map(|hash| hex(hash));
+    let prev_hash = (event.is_some() || after.is_none()).then(|| hex(&leaf.prev_hash));
     Ok(match form {
         Form::Jsonl => {
             let printed = Printed {
                 sequence: leaf.sequence,
                 after,
-                event: Readable::of(event),
-                body: STANDARD.encode(&leaf.body),
-                prev_hash: hex(&leaf.prev_hash),
+                pruned_by: leaf.pruned_by,
+                event: event.map(Readable::of),
+                body: event.map(|_| STANDARD.encode(&leaf.body)),
+                prev_hash,
                 hash: hex(&leaf.hash),
                 inclusion: after.map(|_| hashes().collect()),
             };
             serde_json::to_string(&printed)?
         }
-        Form::Csv | Form::EarlierCsv => {
+        Form::Csv | Form::EarlierCsv(_) => {
+            let number = |number: i64| event.map(|_| number.to_string()).unwrap_or_default();
+            let none = AuditEvent::default();
+            let event = event.unwrap_or(&none);
             let changes = event.changes.iter().map(|change| format!("{} {}", change.change, change.name));
             let cells: [String; COLUMNS.len()] = [
                 leaf.sequence.to_string(),
@@ -198,12 +214,12 @@ pub(super) fn event(
                 inert(&event.action),
                 inert(&event.resource),
                 inert(&event.outcome),
-                event.revision.to_string(),
+                number(event.revision),
                 inert(&event.reason),
                 inert(&event.ticket),
                 inert(&event.request_id),
                 inert(&changes.collect::<Vec<_>>().join("; ")),
-                event.unlogged.to_string(),
+                number(event.unlogged),
                 inert(&event.address),
                 inert(&event.method),
                 inert(&event.source),
@@ -218,8 +234,9 @@ pub(super) fn event(
                         .map_or(Ok(String::new()), |e| serde_json::to_string(&e))?,
                 ),
                 inert(&diffs(event)),
+                leaf.pruned_by.map(|by| by.to_string()).unwrap_or_default(),
                 STANDARD.encode(&leaf.body),
-                hex(&leaf.prev_hash),
+                prev_hash.unwrap_or_default(),
                 hex(&leaf.hash),
                 after.map(|after| after.to_string()).unwrap_or_default(),
                 after.map(|_| hashes().collect::<Vec<_>>().join(" ")).unwrap_or_default(),
@@ -237,7 +254,7 @@ pub(super) fn end(form: Form, end: &End) -> serde_json::Result<String> {
     let json = serde_json::to_string(&Ended { end: end.clone() })?;
     Ok(match form {
         Form::Jsonl => json,
-        Form::Csv | Form::EarlierCsv => aside(form, END_ROW, &json),
+        Form::Csv | Form::EarlierCsv(_) => aside(form, END_ROW, &json),
     })
 }
 
@@ -270,7 +287,7 @@ pub(super) fn read_header(form: Form, line: &str) -> Result<Header, Unreadable> 
 pub(super) fn read(form: Form, line: &str) -> Result<Record<'_>, Unreadable> {
     let is_end = match form {
         Form::Jsonl => line.starts_with(END),
-        Form::Csv | Form::EarlierCsv => line.starts_with(&format!("\"{END_ROW}\"")),
+        Form::Csv | Form::EarlierCsv(_) => line.starts_with(&format!("\"{END_ROW}\"")),
     };
     if is_end {
         let Ended { end: read } = of(form, line, END_ROW)?;
@@ -281,7 +298,7 @@ pub(super) fn read(form: Form, line: &str) -> Result<Record<'_>, Unreadable> {
     }
     let (leaf, after) = match form {
         Form::Jsonl => spelled(line)?,
-        Form::Csv | Form::EarlierCsv => in_cells(form, line)?,
+        Form::Csv | Form::EarlierCsv(_) => in_cells(form, line)?,
     };
     Ok(Record::Event(Entry { leaf, after, line, form }))
 }
@@ -290,7 +307,7 @@ fn of<T: DeserializeOwned>(form: Form, line: &str, what: &str) -> Result<T, Unre
     let no = |error: serde_json::Error| Unreadable(format!("the {what} does not read: {error}"));
     match form {
         Form::Jsonl => serde_json::from_str(line).map_err(no),
-        Form::Csv | Form::EarlierCsv => {
+        Form::Csv | Form::EarlierCsv(_) => {
             let cells = cells(line).ok_or_else(|| Unreadable("it is no row of quoted cells".to_owned()))?;
             let body = cells.get(columns(form).position(|column| column == BODY).unwrap_or_default());
             serde_json::from_slice(&base64(body.map(String::as_str).unwrap_or_default())?).map_err(no)
@@ -301,14 +318,18 @@ fn of<T: DeserializeOwned>(form: Form, line: &str, what: &str) -> Result<T, Unre
 fn spelled(line: &str) -> Result<(Leaf, Option<u64>), Unreadable> {
     let read: Spelled =
         serde_json::from_str(line).map_err(|error| Unreadable(format!("it is no event: {error}")))?;
-    let Spelled { sequence, after, body, prev_hash, hash, inclusion, .. } = read;
+    let Spelled { sequence, after, pruned_by, body, prev_hash, hash, inclusion, .. } = read;
+    if body.is_none() && pruned_by.is_none() {
+        return Err(Unreadable("it has no body".to_owned()));
+    }
     let inclusion = inclusion.unwrap_or_default().iter().map(|hash| unhex(hash)).collect::<Result<_, _>>()?;
     let leaf = Leaf {
         sequence,
-        body: base64(&body)?,
-        prev_hash: unhex(&prev_hash)?,
+        body: base64(&body.unwrap_or_default())?,
+        prev_hash: prev_hash.map_or(Ok(Hash::default()), |hash| unhex(&hash))?,
         hash: unhex(&hash)?,
         inclusion,
+        pruned_by,
     };
     Ok((leaf, after))
 }
@@ -329,13 +350,22 @@ fn in_cells(form: Form, line: &str) -> Result<(Leaf, Option<u64>), Unreadable> {
         "" => None,
         number => Some(number.parse().map_err(|_| no("the event it comes after is no number"))?),
     };
+    let pruned_by = match cell(PRUNED_BY) {
+        "" => None,
+        number => Some(number.parse().map_err(|_| no("the event it was pruned by is no number"))?),
+    };
+    let prev_hash = match cell("prevHash") {
+        "" if pruned_by.is_some() => Hash::default(),
+        hash => unhex(hash)?,
+    };
     let inclusion = cell("inclusion").split(' ').filter(|hash| !hash.is_empty());
     let leaf = Leaf {
         sequence,
         body: base64(cell(BODY))?,
-        prev_hash: unhex(cell("prevHash"))?,
+        prev_hash,
         hash: unhex(cell("hash"))?,
         inclusion: inclusion.map(unhex).collect::<Result<_, _>>()?,
+        pruned_by,
     };
     Ok((leaf, after))
 }
@@ -351,13 +381,14 @@ impl TryFrom<&AuditLeaf> for Leaf {
             prev_hash: unhex(&wire.prev_hash)?,
             hash: unhex(&wire.hash)?,
             inclusion: wire.inclusion.iter().map(|hash| unhex(hash)).collect::<Result<_, _>>()?,
+            pruned_by: u64::try_from(wire.pruned_by).ok().filter(|number| *number > 0),
         })
     }
 }
 
 impl Entry<'_> {
-    /// What the line says otherwise than the event that its body is; `None` where it says nothing else.
-    pub(super) fn differs(&self, body: &AuditEvent) -> Option<String> {
+    /// What the line says otherwise than the event that its body is, or than that its body was pruned; `None` where it says nothing else.
+    pub(super) fn differs(&self, body: Option<&AuditEvent>) -> Option<String> {
         let Ok(printed) = event(self.form, &self.leaf, (body, self.after)) else {
             return Some("what its body says can't be printed".to_owned());
         };

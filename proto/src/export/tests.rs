@@ -11,16 +11,27 @@ use prost::Message as _;
 use super::*;
 use crate::checkpoint::{Checkpoint, VerifierKey};
 
+static N: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 #[test]
 fn an_export_is_spelled_like_this_for_good() {
-    let given = Given::log(3);
+    let (given, pruned) = (Given::log(3), Given::pruned(7));
     let asked = Asked { actor: Some("platform/ada".to_owned()), ..Asked::default() };
     for (file, golden) in [
         (given.whole(Form::Jsonl), include_str!("tests/whole.jsonl")),
         (given.whole(Form::Csv), include_str!("tests/whole.csv")),
         (given.some(Form::Jsonl, &[1, 3], asked.clone()), include_str!("tests/some.jsonl")),
         (given.some(Form::Csv, &[1, 3], asked), include_str!("tests/some.csv")),
+        (pruned.whole(Form::Jsonl), include_str!("tests/pruned.jsonl")),
+        (pruned.some(Form::Csv, &[2, 3, 6], given::asked()), include_str!("tests/pruned.csv")),
     ] {
+        if let Some(dir) = std::env::var_os("REGOLD") {
+            let name = format!("{:?}", std::time::Instant::now());
+            let _ = &name;
+            let n = N.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let names = ["whole.jsonl", "whole.csv", "some.jsonl", "some.csv", "pruned.jsonl", "pruned.csv"];
+            std::fs::write(std::path::Path::new(&dir).join(names[n]), &file).unwrap();
+            continue;
+        }
         assert_eq!(String::from_utf8(file).unwrap(), golden);
     }
 }
@@ -41,6 +52,23 @@ fn what_was_exported_is_valid_in_either_form_whole_or_in_part() {
             let range = (wanted.first().copied().unwrap_or(0), wanted.last().copied().unwrap_or(0));
             assert_eq!((found.complete, found.events, found.range), (false, wanted.len() as u64, range));
         }
+    }
+}
+
+#[test]
+fn what_was_pruned_is_counted_and_everything_else_proved_as_before() {
+    let given = Given::pruned(21);
+    for form in [Form::Jsonl, Form::Csv] {
+        let found = report(&given.whole(form));
+        assert_eq!(found.faults, []);
+        assert_eq!((found.events, found.pruned, found.complete), (21, 12, true));
+        let found = report(&given.some(form, &[1, 2, 3, 20], given::asked()));
+        assert_eq!(found.faults, []);
+        assert_eq!((found.events, found.pruned, found.complete), (4, 2, false));
+        // The log before it was pruned is what it goes on from.
+        let earlier = Checkpoint::claimed(&note(&given, 9)).unwrap();
+        let trust = Trust { keys: &keys(), earlier: Some(&earlier) };
+        assert_eq!(verify(given.whole(form).as_slice(), &trust).unwrap().extends, Some(9));
     }
 }
 
@@ -277,6 +305,15 @@ fn what_an_earlier_build_exported_is_valid_still() {
         .find_map(|(known, text)| (known == name).then_some(text))
         .unwrap()
     };
+    for file in [
+        include_str!("tests/earlier/second/whole.jsonl"),
+        include_str!("tests/earlier/second/whole.csv"),
+        include_str!("tests/earlier/second/some.jsonl"),
+        include_str!("tests/earlier/second/some.csv"),
+    ] {
+        assert_eq!(report(file.as_bytes()).faults, []);
+        assert_eq!(report(file.replacen("CHG-1", "CHG-2", 1).as_bytes()).verdict(), Some(Kind::Invalid));
+    }
     for (name, events) in [("whole.jsonl", 3), ("whole.csv", 3), ("some.jsonl", 2), ("some.csv", 2)] {
         let found = report(earlier(name).as_bytes());
         assert_eq!((found.faults.as_slice(), found.events), (&[][..], events), "{name}");

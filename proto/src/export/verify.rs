@@ -82,7 +82,7 @@ fn begun<R: BufRead>(lines: &mut Lines<R>) -> io::Result<Result<(Form, Header), 
     let Some(shape) = lines.next()? else {
         return Ok(Err(Fault::at(Kind::Empty, 1, None, "the file is empty")));
     };
-    let forms = [Form::Csv, Form::EarlierCsv].map(|form| (form, row(columns(form))));
+    let forms = [Form::Csv, Form::EarlierCsv(2), Form::EarlierCsv(1)].map(|form| (form, row(columns(form))));
     let is_rows = forms.iter().any(|(_, columns)| begins(lines.text(), columns.as_bytes()));
     let is_lines = begins(lines.text(), BEGINNING);
     let form = forms.iter().find(|(_, columns)| lines.text() == columns.as_bytes());
@@ -126,7 +126,12 @@ fn header<R: BufRead>(form: Form, lines: &Lines<R>) -> Result<(Form, Header), Fa
         let what = format!("it is an export of version {version}; this build reads {EARLIEST} to {VERSION}");
         return fault(Kind::NotAnExport, &what);
     }
-    if (form == Form::EarlierCsv) != (form != Form::Jsonl && version == EARLIEST) {
+    let is_of_version = match form {
+        Form::Jsonl => true,
+        Form::Csv => version == VERSION,
+        Form::EarlierCsv(earlier) => version == earlier,
+    };
+    if !is_of_version {
         return fault(Kind::Invalid, "its columns are not those of its version");
     }
     match read_header(form, text) {

@@ -6,8 +6,10 @@ use aws_lc_rs::digest::{Context, SHA256};
 use prost::Message as _;
 
 use super::header::{End, Form, Header};
+use super::pruned::Pruned;
 use super::record::{self, Leaf, hex};
 use crate::admin::AuditEvent;
+use crate::pruned::told_by;
 
 /// Why an export can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,9 @@ pub enum WriteError {
         /// After which.
         after: u64,
     },
+    /// The log gave an event without its body, and not what tells of it.
+    #[error("event {0} of the log was pruned, and nothing that was given tells of it: export again")]
+    Untold(u64),
     /// The log gave fewer events than it had.
     #[error("the log gave {given} of its {size} events")]
     Fewer {
@@ -49,6 +54,7 @@ pub struct Writer<W> {
     complete: Option<u64>,
     written: Context,
     end: End,
+    pruned: Pruned,
 }
 
 impl<W: Write> Writer<W> {
@@ -59,7 +65,8 @@ impl<W: Write> Writer<W> {
     pub fn begin(to: W, form: Form, header: &Header) -> Result<Self, WriteError> {
         let end = End { events: 0, last: 0, header: String::new(), file: String::new() };
         let complete = Some(header.size).filter(|_| header.complete);
-        let mut writer = Self { to, form, complete, written: Context::new(&SHA256), end };
+        let pruned = Pruned::default();
+        let mut writer = Self { to, form, complete, written: Context::new(&SHA256), end, pruned };
         writer.put(&record::header(form, header)?)?;
         writer.end.header = writer.digest();
         Ok(writer)
@@ -75,11 +82,24 @@ impl<W: Write> Writer<W> {
         if leaf.sequence < next || (self.complete.is_some() && leaf.sequence != next) {
             return Err(WriteError::Order { given: leaf.sequence, after });
         }
-        let event = AuditEvent::decode(leaf.body.as_slice()).ok();
-        let event = event.filter(|event| event.encode_to_vec() == leaf.body);
-        let event = event.ok_or(WriteError::Newer(leaf.sequence))?;
+        let event = match leaf.pruned_by {
+            Some(by) => {
+                self.pruned.said((self.end.events, leaf.sequence), by);
+                None
+            }
+            None => {
+                let event = AuditEvent::decode(leaf.body.as_slice()).ok();
+                let event = event.filter(|event| event.encode_to_vec() == leaf.body);
+                let event = event.ok_or(WriteError::Newer(leaf.sequence))?;
+                let untold = self.pruned.told(leaf.sequence, told_by(&event).as_deref());
+                if let Some((_, untold)) = untold.first() {
+                    return Err(WriteError::Untold(*untold));
+                }
+                Some(event)
+            }
+        };
         let after = Some(after).filter(|_| self.complete.is_none());
-        let line = record::event(self.form, leaf, (&event, after))?;
+        let line = record::event(self.form, leaf, (event.as_ref(), after))?;
         self.put(&line)?;
         self.put("\n")?;
         self.end.last = leaf.sequence;
@@ -90,8 +110,11 @@ impl<W: Write> Writer<W> {
     /// Ends it; gives back the writer, which is not flushed.
     ///
     /// # Errors
-    /// The writer fails, or events are missing of what is an export of all.
+    /// The writer fails, events are missing of what is an export of all, or what tells of one that was pruned is.
     pub fn end(mut self) -> Result<W, WriteError> {
+        if let Some((_, untold)) = self.pruned.left().first() {
+            return Err(WriteError::Untold(*untold));
+        }
         let given = self.end.events;
         if let Some(size) = self.complete.filter(|size| *size != given) {
             return Err(WriteError::Fewer { given, size });

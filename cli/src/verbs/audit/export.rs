@@ -152,6 +152,7 @@ fn read(leaf: &Value) -> Result<Leaf, Failure> {
         prev_hash: text(leaf, "prevHash"),
         hash: text(leaf, "hash"),
         inclusion,
+        pruned_by: leaf.get("prunedBy").and_then(Value::as_i64).unwrap_or_default(),
     };
     Leaf::try_from(&wire).map_err(unexpected)
 }

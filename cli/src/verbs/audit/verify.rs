@@ -120,6 +120,7 @@ fn told(report: &Report) -> Value {
         "size": report.size,
         "complete": report.complete,
         "events": report.events,
+        "pruned": report.pruned,
         "first": first,
         "last": last,
         "keys": report.keys,
@@ -140,6 +141,10 @@ fn shown(report: &Report) -> String {
         (true, _) => format!("the whole log of {} events", report.size),
         (false, 0) => format!("none of the log's {} events", report.size),
         (false, events) => format!("{events} of the log's {} events, {first} to {last}", report.size),
+    };
+    let part = match report.pruned {
+        0 => part,
+        pruned => format!("{part}, {pruned} of them pruned as others tell"),
     };
     if report.faults.is_empty() {
         lines.push(format!("valid: {part}, {}", report.origin));

@@ -29,6 +29,8 @@ const COUNT: u64 = 1_000;
 #[derive(Debug)]
 pub(crate) struct Records {
     files: Vec<PathBuf>,
+    /// Segments whose manifests are there, and whose records are not.
+    pub(crate) lacking: usize,
 }
 
 /// What a thread makes of the records that it reads.
@@ -45,7 +47,9 @@ impl Records {
     /// Those below these paths: sealed, or being written.
     pub(crate) fn below(paths: &[PathBuf]) -> Result<Self, Failure> {
         let mut found: HashMap<(String, u64), (u64, PathBuf)> = HashMap::new();
-        for path in pairs(paths)?.into_values().filter_map(|pair| pair.lines) {
+        let pairs = pairs(paths)?;
+        let lacking = pairs.values().filter(|pair| pair.lines.is_none()).count();
+        for path in pairs.into_values().filter_map(|pair| pair.lines) {
             let unread = |source| Failure::File { path: path.clone(), source };
             let bytes = path.metadata().map_err(unread)?.len();
             let mut line = Vec::new();
@@ -70,7 +74,7 @@ impl Records {
                 let told = "there is no record of a decision in it, nor in any other place that was named";
                 Err(Failure::Unverified { path: path.clone(), kind: Kind::Empty, told: told.to_owned() })
             }
-            _ => Ok(Self { files }),
+            _ => Ok(Self { files, lacking }),
         }
     }
 

@@ -125,7 +125,9 @@ impl Tally for Replayed<'_> {
 impl Replay {
     pub(super) async fn run(&self, client: &Client, authorities: Option<&Path>) -> Result<(), Failure> {
         let begun = Instant::now();
-        let verified = Verify::of(self.paths.clone()).whole(authorities)?;
+        let asked = Verify::of(self.paths.clone());
+        let over = asked.over(client).await?;
+        let verified = asked.whole(authorities, over)?;
         let records = Records::below(&self.paths)?;
         let places = records.read("looking for revisions", Places::default)?;
         let world = world(client, places.0).await?;

@@ -48,10 +48,15 @@ fn listed(answer: &Value) -> String {
         let seqs = format!("{}-{}", field("firstSeq"), field("lastSeq"));
         let node = field("node").trim_start_matches("geos/").replacen("/nodes/", "/", 1);
         let mut row = vec![node, field("bootId"), seqs, field("count"), field("ended"), field("sealTime")];
-        row.extend([hash, field("auditEvent").trim_start_matches("auditEvents/").to_owned()]);
+        row.extend([
+            hash,
+            field("auditEvent").trim_start_matches("auditEvents/").to_owned(),
+            pruned(segment),
+        ]);
         row
     };
-    let headings = ["node", "process", "seqs", "records", "ended", "sealed", "manifest", "audit event"];
+    let headings =
+        ["node", "process", "seqs", "records", "ended", "sealed", "manifest", "audit event", "pruned"];
     let mut text = table(&headings, rows.iter().map(row));
     let mut trail = Trail::default();
     rows.iter().filter_map(found).for_each(|found| trail.add(found));
@@ -63,6 +68,17 @@ fn listed(answer: &Value) -> String {
         text += &format!("gap: {}\n", output::plain(&gap(missing)));
     }
     text
+}
+
+/// By what its records go, and whether they are gone.
+fn pruned(segment: &Value) -> String {
+    let field = |name: &str| cell(segment.get(name));
+    if segment.get("pruneEvent").is_none() {
+        return "-".to_owned();
+    }
+    let how = if segment.get("pruneDoneTime").is_some() { "" } else { ", not told to be gone yet" };
+    let event = field("pruneEvent").trim_start_matches("auditEvents/").to_owned();
+    format!("under {} at {} (event {event}){how}", field("retention"), field("pruneTime"))
 }
 
 /// A segment as far as the control plane knows it: nothing of its lines.

@@ -1,8 +1,9 @@
 //! `decisions verify`: whether segments are whole, as they were written, signed by their nodes, and without gaps.
 //!
-//! Law: nobody is asked and nothing is written. Everything that is wrong is told; the exit code is of the worst. What a node has not
+//! Law: nobody is asked and nothing is written. Records that are not here are missing, unless the control plane told that they were pruned. Everything that is wrong is told; the exit code is of the worst. What a node has not
 //! sealed yet is told, and is no fault.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use policy_engine::vocabulary::Instant;
 use proto::export::Kind as Unproved;
-use proto::segment::{Anchor, Authorities, Fault, Found, Gap, Kind, Signed, Trail, Walked, check, unhex};
+use proto::segment::{
+    Anchor, Authorities, Digest, Fault, Found, Gap, Kind, Manifest, Signed, Trail, Walked, check, unhex,
+};
 use serde_json::{Value, json};
 
 use super::super::failure::Failure;
@@ -18,7 +21,7 @@ use super::super::field::list;
 use super::super::{Form, Shown};
 use super::gather::{Pair, pairs};
 use super::kept::{Known, Wrong};
-use crate::client::Reply;
+use crate::client::{Client, Reply};
 use crate::output;
 
 /// What is verified, and against what.
@@ -43,7 +46,20 @@ struct Verdict {
     walked: Walked,
     faults: Vec<(PathBuf, Fault)>,
     unsealed: Vec<PathBuf>,
+    pruned: Vec<Pruned>,
 }
+
+/// A segment whose records went as a retention said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pruned {
+    /// Which, for people.
+    what: String,
+    /// By what, when, and which event tells of it.
+    by: String,
+}
+
+/// By what segments went, by the hashes of their manifests.
+pub(super) type Over = BTreeMap<Digest, String>;
 
 impl Verify {
     /// Of these, whatever the control plane was told of.
@@ -51,9 +67,29 @@ impl Verify {
         Self { paths, anchors: None, content: Vec::new(), shown: Shown { output: Form::Text } }
     }
 
-    /// Fails where anything was changed or is not signed, and tells it; gives how many gaps there are, and tells those too.
-    pub(super) fn whole(&self, authorities: Option<&Path>) -> Result<usize, Failure> {
-        let verdict = self.verdict(authorities)?;
+    /// Which of segments whose records are not here were pruned, as the control plane tells, where it tells.
+    pub(super) async fn over(&self, client: &Client) -> Result<Over, Failure> {
+        let lacks = |pair: &Pair| pair.manifest.is_some() && pair.lines.is_none();
+        if !pairs(&self.paths)?.values().any(lacks) {
+            return Ok(Over::new());
+        }
+        match client.all("decisionSegments", "decisionSegments").await {
+            Ok(told) => Ok(over(&told.json)),
+            Err(error) => {
+                output::complain(&format!("which segments were pruned is not told: {error}"));
+                Ok(Over::new())
+            }
+        }
+    }
+
+    /// Fails where anything was changed or is not signed, and tells it; gives how many gaps there are, and tells those too. What was pruned
+    /// is told, and is none.
+    pub(super) fn whole(&self, authorities: Option<&Path>, over: Over) -> Result<usize, Failure> {
+        let verdict = self.verdict(authorities, over)?;
+        if !verdict.pruned.is_empty() {
+            let count = verdict.pruned.len();
+            output::complain(&format!("the records of {count} segments were pruned: they are passed over"));
+        }
         match verdict.worst() {
             None => Ok(0),
             Some(Unproved::Gap) => {
@@ -68,7 +104,7 @@ impl Verify {
     }
 
     pub(super) fn run(&self, authorities: Option<&Path>) -> Result<(), Failure> {
-        let verdict = self.verdict(authorities)?;
+        let verdict = self.verdict(authorities, Over::new())?;
         let json = verdict.json();
         let reply = Reply { text: json.to_string(), json, revision: 0 };
         self.shown.print(&reply, || verdict.text());
@@ -90,7 +126,7 @@ impl Verify {
         }
     }
 
-    fn verdict(&self, authorities: Option<&Path>) -> Result<Verdict, Failure> {
+    fn verdict(&self, authorities: Option<&Path>, mut over: Over) -> Result<Verdict, Failure> {
         let needed = "the authority of the nodes is needed: --ca FILE, such as `ca.pem` of a node";
         let authorities = authorities.ok_or_else(|| Failure::Input(needed.to_owned()))?;
         let pem = read(authorities)?;
@@ -100,14 +136,16 @@ impl Verify {
         })?;
         let (mut trail, mut verdict) = (Trail::default(), Verdict::default());
         if let Some(path) = &self.anchors {
-            anchors(path)?.into_iter().for_each(|anchor| trail.expect(anchor));
+            let (anchors, pruned) = anchors(path)?;
+            anchors.into_iter().for_each(|anchor| trail.expect(anchor));
+            over.extend(pruned);
         }
         let known = match self.content.as_slice() {
             [] => None,
             paths => Some(Known::below(paths)?),
         };
         for (place, pair) in pairs(&self.paths)? {
-            verdict.take(&place, pair, (&trusted, &mut trail, known.as_ref()))?;
+            verdict.take(&place, (pair, &over), (&trusted, &mut trail, known.as_ref()))?;
         }
         verdict.walked.gaps.sort();
         let walked = trail.walk();
@@ -123,7 +161,7 @@ impl Verdict {
     fn take(
         &mut self,
         place: &Path,
-        pair: Pair,
+        (pair, over): (Pair, &Over),
         (trusted, trail, known): (&Authorities, &mut Trail, Option<&Known>),
     ) -> Result<(), Failure> {
         let Some(manifest) = pair.manifest else {
@@ -156,6 +194,12 @@ impl Verdict {
                     self.faults.extend(faults.into_iter().map(|fault| (path.clone(), fault)));
                     self.walked.gaps.extend(gaps);
                 }
+            }
+            None if over.contains_key(&signed.hash()) => {
+                let Manifest { geo, node, boot_id, first_seq, last_seq, .. } = &signed.manifest;
+                let what = format!("{geo}/{node} {boot_id} seq {first_seq} to {last_seq}");
+                let by = over.get(&signed.hash()).cloned().unwrap_or_default();
+                self.pruned.push(Pruned { what, by });
             }
             None => self.walked.gaps.push(Gap {
                 node: (signed.manifest.geo.clone(), signed.manifest.node.clone()),
@@ -192,6 +236,9 @@ impl Verdict {
         for gap in gaps {
             text += &format!("{:<13} {}\n", Unproved::Gap.as_str(), output::plain(&super::gap(gap)));
         }
+        for Pruned { what, by } in &self.pruned {
+            text += &format!("{:<13} {}\n", "pruned", output::plain(&format!("{what}: {by}")));
+        }
         for path in &self.unsealed {
             text += &format!("{:<13} {}\n", "not sealed", output::plain(&path.display().to_string()));
         }
@@ -199,6 +246,9 @@ impl Verdict {
         text += &format!("{verdict}: {segments} segments of {nodes} nodes, {records} records");
         if *again > 0 {
             text += &format!(", {again} segments more than once");
+        }
+        if !self.pruned.is_empty() {
+            text += &format!(", {} segments pruned", self.pruned.len());
         }
         text + "\n"
     }
@@ -219,6 +269,7 @@ impl Verdict {
             "duplicates": self.walked.again,
             "faults": faults.collect::<Vec<_>>(),
             "gaps": gaps.collect::<Vec<_>>(),
+            "pruned": self.pruned.iter().map(|pruned| json!({ "segment": pruned.what, "by": pruned.by })).collect::<Vec<_>>(),
             "notSealed": self.unsealed.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
         })
     }
@@ -233,8 +284,19 @@ fn unproved(kind: Kind) -> Unproved {
     }
 }
 
-/// What the control plane was told of.
-fn anchors(path: &Path) -> Result<Vec<Anchor>, Failure> {
+/// By what segments went, of an answer that lists segments.
+fn over(told: &Value) -> Over {
+    let of = |row: &Value| {
+        let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+        let event = text("pruneEvent").strip_prefix("auditEvents/")?;
+        let by = format!("under {} at {} (event {event})", text("retention"), text("pruneTime"));
+        Some((unhex(text("manifestHash").as_bytes())?, by))
+    };
+    list(told, "decisionSegments").iter().filter_map(of).collect()
+}
+
+/// What the control plane was told of, and what of it was pruned.
+fn anchors(path: &Path) -> Result<(Vec<Anchor>, Over), Failure> {
     let wrong = |why: String| Failure::File { path: path.to_owned(), source: std::io::Error::other(why) };
     let told: Value = serde_json::from_slice(&read(path)?).map_err(|error| wrong(error.to_string()))?;
     if told.get("decisionSegments").is_none() {
@@ -250,8 +312,9 @@ fn anchors(path: &Path) -> Result<Vec<Anchor>, Failure> {
         Some(Anchor { node: (geo.to_owned(), node.to_owned()), boot_id: text("bootId"), seqs, hash })
     };
     let rows = list(&told, "decisionSegments").iter();
-    rows.map(|row| anchor(row).ok_or_else(|| wrong(format!("a segment in it does not read: {row}"))))
-        .collect()
+    let anchors =
+        rows.map(|row| anchor(row).ok_or_else(|| wrong(format!("a segment in it does not read: {row}"))));
+    Ok((anchors.collect::<Result<_, _>>()?, over(&told)))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -279,7 +342,7 @@ mod tests {
         let asked = |places: &[&Path]| {
             let places = places.iter().map(|place| place.as_os_str().to_owned());
             let asked = Asked::parse_from([std::ffi::OsString::from("verify")].into_iter().chain(places));
-            (asked.verify.verdict(Some(&authority.certificate_path())).unwrap(), asked.verify)
+            (asked.verify.verdict(Some(&authority.certificate_path()), Over::new()).unwrap(), asked.verify)
         };
         for unsealed in [0, 1] {
             let (verdict, verify) = asked(&[&place]);

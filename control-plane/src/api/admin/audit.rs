@@ -1,10 +1,12 @@
 //! The log of administrative acts over the admin API, newest first.
 //!
 //! Law: one call looks at a bounded number of events, however few of them fit what is asked. Who is narrowed to tenants or geos is
-//! shown the events that name nothing else.
+//! shown the events that name nothing else. Of an event whose body was pruned nobody knows what it named: it is shown to who sees
+//! everything, where nothing but when it happened is asked for.
 
 mod filter;
 mod proofs;
+mod pruned;
 
 use policy_engine::vocabulary::Action;
 use prost::Message as _;
@@ -20,6 +22,7 @@ use super::{Admin, page};
 use crate::actor::{absent, missing};
 use crate::store::{LoggedEvent, Page};
 use filter::Filter;
+use pruned::Telling;
 
 /// Events that one call looks at; who filters goes on with the next page.
 const MOST: usize = 20_000;
@@ -56,7 +59,10 @@ impl Admin {
         let number = numbered(name, LIST)?;
         demand(self, call)?;
         let logged = self.publisher.store().event(number).await?.ok_or_else(|| missing(name))?;
-        let event = read(&logged)?;
+        let event = match logged.pruned_by {
+            Some(by) => Telling::of(self.publisher.store()).told(&logged, by).await?,
+            None => read(&logged)?,
+        };
         match sees(call, &event) {
             true => Ok(event),
             false => Err(absent()),
@@ -74,6 +80,7 @@ impl Admin {
         let before = page::place(sealer, &list, &asked.page_token)?.and_then(|place| place.parse().ok());
         let mut looking = self.looking(&filter, before).await?;
         let mut audit_events = Vec::new();
+        let mut telling = Telling::of(self.publisher.store());
         let mut bytes = 0_usize;
         let is_full = |count: usize, bytes: usize| count == size || bytes >= FULL;
         while !is_full(audit_events.len(), bytes) && looking.looked < MOST && looking.before > looking.first {
@@ -82,7 +89,11 @@ impl Admin {
             for event in &logged {
                 looking.before = event.seq;
                 looking.looked = looking.looked.saturating_add(1);
-                let found = Some(read(event)?).filter(|event| filter.fits(event) && sees(call, event));
+                let told = match event.pruned_by {
+                    Some(by) => telling.told(event, by).await?,
+                    None => read(event)?,
+                };
+                let found = Some(told).filter(|event| filter.fits(event) && sees(call, event));
                 bytes = bytes.saturating_add(found.as_ref().map_or(0, |_| event.body.len()));
                 audit_events.extend(found);
                 if is_full(audit_events.len(), bytes) {
@@ -128,7 +139,8 @@ pub(super) fn demand(admin: &Admin, call: &Call) -> Result<(), Refusal> {
 
 /// Whether a caller who may read the log may read this of it.
 fn sees(call: &Call, event: &AuditEvent) -> bool {
-    call.actor.scope().is_none_or(|scope| scope.has_event(event))
+    let is_whole = event.pruned.is_none();
+    call.actor.scope().is_none_or(|scope| scope.is_everything() || (is_whole && scope.has_event(event)))
 }
 
 fn read(logged: &LoggedEvent) -> Result<AuditEvent, Refusal> {

@@ -16,12 +16,12 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
 use super::Admin;
-use super::marked::{looks, rpc};
 use super::warnings;
 use crate::act::{Via, ip};
 use crate::actor::Actor;
 use crate::clock;
 use crate::error::ChangeError;
+use crate::marked::{looks, rpc};
 use crate::publish::{Act, Mode};
 use crate::subjects::{SubjectError, says_pseudonym};
 

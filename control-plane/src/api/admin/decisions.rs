@@ -2,8 +2,13 @@
 //!
 //! Law: who may read the audit log may read this, which is in it, of the geos it is narrowed to; that it was handed out is an event. Absent on purpose: segments themselves, which stay in their geos.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use prost::Message as _;
 use proto::admin::decision_segments_service_server::DecisionSegmentsService;
-use proto::admin::{DecisionSegment, ListDecisionSegmentsRequest, ListDecisionSegmentsResponse};
+use proto::admin::{AuditEvent, DecisionSegment, ListDecisionSegmentsRequest, ListDecisionSegmentsResponse};
+use proto::pruned;
 use proto::status::Refusal;
 use tonic::{Request, Response, Status};
 
@@ -49,14 +54,32 @@ impl Admin {
         rows.retain(|row| call.actor.scope().is_none_or(|scope| scope.has_geo(&row.geo)));
         let words = [("geo", asked.geo.clone()), ("node", asked.node.clone())];
         call.hands_out(export::of(LIST, &words, rows.iter().map(|row| row.place)));
-        Ok(ListDecisionSegmentsResponse {
-            decision_segments: rows.into_iter().map(shown).collect(),
-            next_page_token,
-        })
+        let retentions = self.retentions_of(&rows).await?;
+        let named = |row: SegmentRow| {
+            let by = row.pruned.and_then(|pruned| retentions.get(&pruned.audit_seq).cloned());
+            shown((row, by.unwrap_or_default()))
+        };
+        let decision_segments = rows.into_iter().map(named).collect();
+        Ok(ListDecisionSegmentsResponse { decision_segments, next_page_token })
     }
 }
 
-fn shown(row: SegmentRow) -> DecisionSegment {
+impl Admin {
+    /// The retentions by which segments go, by the event that tells of it.
+    async fn retentions_of(&self, rows: &[SegmentRow]) -> Result<BTreeMap<i64, String>, Refusal> {
+        let mut known = BTreeMap::new();
+        for event in rows.iter().filter_map(|row| row.pruned).map(|pruned| pruned.audit_seq) {
+            if let Entry::Vacant(unknown) = known.entry(event) {
+                let logged = self.publisher.store().event(event).await?;
+                let told = logged.and_then(|logged| AuditEvent::decode(logged.body.as_slice()).ok());
+                unknown.insert(told.map(|event| pruned::retention(&event).to_owned()).unwrap_or_default());
+            }
+        }
+        Ok(known)
+    }
+}
+
+fn shown((row, retention): (SegmentRow, String)) -> DecisionSegment {
     DecisionSegment {
         name: format!("decisionSegments/{}", hex(&row.hash)),
         node: format!("geos/{}/nodes/{}", row.geo, row.node),
@@ -70,5 +93,9 @@ fn shown(row: SegmentRow) -> DecisionSegment {
         ended: row.ended,
         anchor_time: Some(clock::timestamp(row.anchored_at)),
         audit_event: format!("auditEvents/{}", row.audit_seq),
+        prune_time: row.pruned.map(|pruned| clock::timestamp(pruned.pruned_at)),
+        prune_event: row.pruned.map(|pruned| format!("auditEvents/{}", pruned.audit_seq)).unwrap_or_default(),
+        retention,
+        prune_done_time: row.pruned.and_then(|pruned| pruned.done_at).map(clock::timestamp),
     }
 }

@@ -83,7 +83,10 @@ impl Admin {
         let event = changed_aside(&act, &name, (None, Some(&body)), now);
         let row = HoldRow { name: id.to_string(), body: body.clone(), released_at: None };
         match self.publisher.store().place_hold(&row, &event).await? {
-            true => Ok(hold),
+            true => {
+                self.retains_otherwise().await;
+                Ok(hold)
+            }
             false => Err(Refusal::new(ErrorCode::AlreadyExists, "there is one of this name already")),
         }
     }
@@ -159,7 +162,11 @@ impl Admin {
             Err(StoreError::Decided) => {
                 Err(Refusal::new(ErrorCode::FailedPrecondition, "it was released before"))
             }
-            done => Ok(done.map(|()| released)?),
+            done => {
+                done?;
+                self.retains_otherwise().await;
+                Ok(released)
+            }
         }
     }
 }

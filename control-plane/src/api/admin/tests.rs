@@ -442,7 +442,7 @@ fn every_declared_service_is_served() {
     let declared = services.filter(|s| s.parent_file().package_name() == "chancery.admin.v1").count();
     assert_eq!(
         declared,
-        Kind::ALL.len() + 18,
-        "one a kind, and kills, revisions, history, rollouts, proposals, decision segments, captured content, audit with its leaves, checkpoints and keys, nodes, their tokens, policy, administrators, elevations, subjects, holds"
+        Kind::ALL.len() + 19,
+        "one a kind, and kills, revisions, history, rollouts, proposals, decision segments, captured content, audit with its leaves, checkpoints and keys, nodes, their tokens, policy, administrators, elevations, subjects, holds, retentions"
     );
 }

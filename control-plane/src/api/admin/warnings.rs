@@ -10,7 +10,7 @@ use policy_engine::vocabulary::Entity;
 use prost::Message;
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, Value};
 
-use super::marked::{looks, rpc};
+use crate::marked::{looks, rpc};
 
 /// Fields that people write freely and that are kept for good.
 const FREE: [&str; 2] = ["reason", "ticket"];

@@ -45,5 +45,6 @@ fn row(node: &NodeId, said: &SealedSegment) -> Option<SegmentRow> {
         sealed_at: said.seal_time.as_ref().and_then(instant)?.0,
         anchored_at: 0,
         audit_seq: 0,
+        pruned: None,
     })
 }

@@ -29,7 +29,7 @@ use super::saying::{Say, drain, send, tell};
 use super::statements::{Standing, Told};
 use super::turns::Waiting;
 use super::witnesses::{Shown, WITNESS, Witnesses, newer};
-use super::{LAST_WORD, Lines, Shared, secrets, segments};
+use super::{LAST_WORD, Lines, Shared, retention, secrets, segments};
 use crate::allowance::{Allowance, Terms};
 use crate::clock;
 use crate::nodes::said::bounds::bounded;
@@ -139,6 +139,8 @@ struct Sent {
     settled: Option<(Content, i64)>,
     /// It is sent no snapshots: it would not understand them.
     held: bool,
+    /// The node heeds holds and removes what is over.
+    retains: bool,
     /// The node takes changes in place of whole snapshots; not after one that it could not use.
     takes_changes: bool,
     awaiting: Option<u64>,
@@ -169,6 +171,7 @@ impl Sent {
             public_key: hello.hpke_public_key,
             settled: None,
             held,
+            retains: hello.capabilities.iter().any(|word| word == retention::RETENTION),
             takes_changes: hello.capabilities.iter().any(|word| word == DELTA),
             awaiting: None,
             nonce: 0,
@@ -194,12 +197,13 @@ impl Session {
     async fn serve(&mut self, session: &str, said: &mut Streaming<NodeMessage>) -> Result<(), Status> {
         let interval = self.shared.heartbeat;
         let heartbeat_interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
-        let anchors = self.shared.anchors.is_some().then(|| segments::SEGMENTS.to_owned());
+        let anchors = self.shared.anchors.is_some().then_some(segments::SEGMENTS);
+        let retains = self.shared.retentions.is_some().then_some(retention::RETENTION);
         let welcome = Welcome {
             session: session.to_owned(),
             server_time: Some(now()),
             heartbeat_interval_ms,
-            capabilities: anchors.into_iter().collect(),
+            capabilities: anchors.into_iter().chain(retains).map(str::to_owned).collect(),
         };
         self.say(Saying::Welcome(welcome)).await?;
         let lines = self.shared.lines(&self.node.geo);
@@ -210,8 +214,11 @@ impl Session {
         let (drains, place) =
             (self.shared.nodes.drains().watch(), (self.node.geo.clone(), self.node.name.clone()));
         let draining = drain(drains, self.say.clone(), (place, self.sent.drain.clone()));
+        let heeds = self.shared.retentions.clone().filter(|_| self.sent.retains);
+        let retaining = retention::retain(heeds, self.node.clone(), self.say.clone());
         tokio::select! {
             ended = telling => ended,
+            ended = retaining => ended,
             ended = draining => ended,
             ended = self.follow(lines, said) => ended,
         }
@@ -391,6 +398,11 @@ impl Session {
                 }
             }
             Some(Said::Witnessed(said)) => self.witnessed(&said),
+            Some(Said::SegmentsPruned(said)) => {
+                self.known.update(|view| nodes::said::seen(view, None));
+                let (shared, node) = (self.shared.clone(), self.node.clone());
+                tokio::spawn(async move { retention::gone(&shared, node, said).await });
+            }
             Some(Said::Hello(_)) | None => self.known.update(|view| nodes::said::seen(view, None)),
         }
         Ok(())

@@ -45,6 +45,10 @@ pub(crate) fn bounded(message: &mut NodeMessage) {
         Some(Said::DrainDone(said)) => cut(&mut said.id, WORD),
         Some(Said::Segments(said)) => segments(said),
         Some(Said::Witnessed(said)) => cut(&mut said.inconsistency, TEXT),
+        Some(Said::SegmentsPruned(said)) => {
+            fewer(&mut said.manifest_hashes, SEGMENTS);
+            said.manifest_hashes.iter_mut().for_each(|hash| fewer(hash, DIGEST));
+        }
         None => {}
     }
 }

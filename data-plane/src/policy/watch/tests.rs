@@ -43,6 +43,7 @@ struct Place {
     overlay: Overlay,
     drains: crate::drain::Drains,
     shelf: crate::record::Shelf,
+    retained: crate::retained::Retained,
     /// What the next one that is put in force waits for.
     gate: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
 }
@@ -79,6 +80,10 @@ impl Install for Place {
 
     fn shelf(&self) -> &crate::record::Shelf {
         &self.shelf
+    }
+
+    fn retained(&self) -> &crate::retained::Retained {
+        &self.retained
     }
 }
 
@@ -127,6 +132,7 @@ fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
         overlay: Overlay::new("eu".parse().unwrap(), Statements::at(&policy)),
         drains: crate::drain::Drains::default(),
         shelf: crate::record::Shelf::default(),
+        retained: crate::retained::Retained::default(),
         gate: Mutex::new(None),
     };
     let (place, state) = (Arc::new(place), Arc::new(PolicyState::of(freshness)));

@@ -48,7 +48,7 @@ async fn files_are_shipped_once_and_what_is_over_goes_here_and_there() {
         over(&geo, over_there);
     }
     over(&root, old);
-    let next = turn(&files_of, &root, (&here, Some(&there))).await.unwrap();
+    let next = turn(&files_of, &root, (&here, Some(&there)), &()).await.unwrap();
     assert!(files(&root).is_empty(), "{:?}", files(&root));
     // What has no name of such a file is left alone.
     assert_eq!(files(&geo), [vec!["2020-01-02/rival/x.captured".to_owned()], names.clone()].concat());
@@ -59,7 +59,7 @@ async fn files_are_shipped_once_and_what_is_over_goes_here_and_there() {
     let again = root.join(&names[0]);
     fs::create_dir_all(again.parent().unwrap()).unwrap();
     fs::copy(geo.join(&names[0]), &again).unwrap();
-    turn(&files_of, &root, (&here, Some(&there))).await.unwrap();
+    turn(&files_of, &root, (&here, Some(&there)), &()).await.unwrap();
     assert_eq!((files(&root).len(), files(&geo).len()), (0, 3));
 }
 
@@ -70,14 +70,14 @@ async fn without_a_store_files_stay_until_they_are_over_and_with_one_that_is_awa
     over(&root, "2020-01-01/acme/01577836800-0.captured");
     let of_node = Store::Directory(root.clone());
     let here = Shelf { store: &of_node, prefix: String::new() };
-    turn(&files_of, &root, (&here, None)).await.unwrap();
+    turn(&files_of, &root, (&here, None), &()).await.unwrap();
     assert_eq!((files(&root).len(), files_of.counts().deleted, files_of.counts().waiting), (1, 1, 1));
 
     fs::write(home.path().join("away"), "").unwrap();
     over(&root, "2020-01-01/acme/01577836800-0.captured");
     let away = Store::Directory(home.path().join("away"));
     let there = Shelf { store: &away, prefix: "captured/eu/".to_owned() };
-    turn(&files_of, &root, (&here, Some(&there))).await.unwrap_err();
+    turn(&files_of, &root, (&here, Some(&there)), &()).await.unwrap_err();
     assert_eq!((files(&root).len(), files_of.counts().deleted, files_of.counts().waiting), (1, 2, 1));
 }
 

@@ -195,6 +195,19 @@ async fn people(caller: &Anything) -> Result<()> {
     ensure!(released["releaser"] == "platform/root", "{released}");
     let twice = call("HoldsService/ReleaseHold", release).await?;
     ensure!(twice.err().as_deref() == Some("failed_precondition"), "it is over");
+    let spec = json!({"class": "decisions", "geo": "eu", "keep": "400d", "reason": "policy 7"});
+    let set = call("RetentionsService/SetRetention", json!({"spec": spec})).await?.unwrap();
+    let name = json!({"name": "retentions/decisions-eu"});
+    ensure!(set["name"] == name["name"] && set["creator"] == "platform/root", "{set}");
+    ensure!(call("RetentionsService/GetRetention", name.clone()).await?.unwrap() == set, "{set}");
+    let all = call("RetentionsService/ListRetentions", json!({})).await?.unwrap();
+    ensure!(all["retentions"] == json!([set]), "{all}");
+    let silent = call("RetentionsService/DeleteRetention", name.clone()).await?;
+    ensure!(silent.err().as_deref() == Some("invalid_request"), "nobody said why");
+    let delete = json!({"name": name["name"], "reason": "policy 8"});
+    ensure!(call("RetentionsService/DeleteRetention", delete.clone()).await?.is_ok(), "it was there");
+    let twice = call("RetentionsService/DeleteRetention", delete).await?;
+    ensure!(twice.err().as_deref() == Some("not_found"), "it is gone");
     Ok(())
 }
 

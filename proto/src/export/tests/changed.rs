@@ -7,7 +7,8 @@ use crate::export::{Fault, Form, Kind, Leaf, Report, Writer};
 pub(super) fn exports(given: &Given) -> Vec<(Form, bool, Vec<u8>, Vec<u64>)> {
     let size = given.leaves.len() as u64;
     let every: Vec<u64> = (1..=size).collect();
-    let some: Vec<u64> = every.iter().copied().filter(|number| number % 3 != 1).collect();
+    let last = size.saturating_sub(1);
+    let some: Vec<u64> = every.iter().copied().filter(|number| number % 3 != 1 || *number == last).collect();
     [Form::Jsonl, Form::Csv]
         .into_iter()
         .flat_map(|form| {
@@ -17,6 +18,11 @@ pub(super) fn exports(given: &Given) -> Vec<(Form, bool, Vec<u8>, Vec<u64>)> {
             ]
         })
         .collect()
+}
+
+/// Those of a log, and of one of which events were pruned.
+fn both(size: u64) -> Vec<(Form, bool, Vec<u8>, Vec<u64>)> {
+    exports(&Given::log(size)).into_iter().chain(exports(&Given::pruned(size))).collect()
 }
 
 /// Its lines, with their ends.
@@ -35,7 +41,7 @@ fn first(found: &Report) -> &Fault {
 
 #[test]
 fn every_line_that_is_deleted_is_named() {
-    for (form, complete, file, sequences) in exports(&Given::log(33)) {
+    for (form, complete, file, sequences) in both(33) {
         let lines = lines(&file);
         let before = before(form);
         for gone in 0..lines.len() {
@@ -64,7 +70,7 @@ fn every_line_that_is_deleted_is_named() {
 
 #[test]
 fn every_pair_of_lines_that_is_swapped_is_found_at_the_first() {
-    for (form, _, file, sequences) in exports(&Given::log(12)) {
+    for (form, _, file, sequences) in both(12) {
         let lines = lines(&file);
         let before = before(form);
         for one in 0..lines.len() {
@@ -146,7 +152,10 @@ fn every_tail_that_is_cut_is_missed() {
 fn every_byte_that_is_changed_is_found_in_its_line() {
     let long = std::env::var_os("CHANCERY_LONG").is_some();
     let mut flips = 0;
-    for (form, complete, file, sequences) in exports(&Given::log(if long { 9 } else { 3 })) {
+    let pruned = exports(&Given::pruned(if long { 12 } else { 7 }));
+    for (form, complete, file, sequences) in
+        exports(&Given::log(if long { 9 } else { 3 })).into_iter().chain(pruned)
+    {
         let mut changed = file.clone();
         let (before, mut line) = (before(form), 0);
         for at in 0..file.len() {
@@ -241,4 +250,80 @@ fn two_changes_are_two_faults() {
     let told: Vec<_> = found.faults.iter().map(|fault| (fault.kind, fault.line, fault.sequence)).collect();
     assert_eq!(told, [(Kind::Invalid, 5, Some(4)), (Kind::Gap, 21, Some(20))]);
     assert_eq!(first(&found).what, "`event.ticket` says \"CHG-2\", the body \"CHG-1\"");
+}
+
+/// The whole log as JSON with leaves as they are made of those that there are.
+fn with(given: &Given, change: impl Fn(&mut Leaf)) -> Vec<u8> {
+    let mut leaves = given.leaves.clone();
+    leaves.iter_mut().for_each(change);
+    let mut lines = lines(&given.whole(Form::Jsonl));
+    for (line, leaf) in lines.iter_mut().skip(1).zip(&leaves) {
+        let event = prost::Message::decode(leaf.body.as_slice()).ok().filter(|_| leaf.pruned_by.is_none());
+        let printed = crate::export::record::event(Form::Jsonl, leaf, (event.as_ref(), None)).unwrap();
+        *line = format!("{printed}\n").into_bytes();
+    }
+    lines.concat()
+}
+
+#[test]
+fn an_event_that_is_said_to_have_been_pruned_and_was_not_is_named() {
+    let given = Given::pruned(12);
+    for (sequence, by) in [(3, 11), (3, 12), (3, 9), (3, 2), (3, 3), (3, 99), (6, 11), (12, 11)] {
+        let found = report(&with(&given, |leaf| {
+            if leaf.sequence == sequence {
+                (leaf.body, leaf.pruned_by) = (Vec::new(), Some(by));
+            }
+        }));
+        let told: Vec<_> =
+            found.faults.iter().map(|fault| (fault.kind, fault.line, fault.sequence)).collect();
+        assert_eq!(told, [(Kind::Invalid, sequence + 1, Some(sequence))], "{sequence} {by}: {found:?}");
+    }
+}
+
+#[test]
+fn an_event_that_says_that_another_told_of_its_pruning_is_named() {
+    let given = Given::pruned(12);
+    for by in [1, 5, 9, 10, 12, 13, u64::MAX] {
+        let found = report(&with(&given, |leaf| {
+            if leaf.sequence == 5 {
+                leaf.pruned_by = Some(by);
+            }
+        }));
+        let told: Vec<_> = found.faults.iter().map(|fault| (fault.kind, fault.sequence)).collect();
+        assert_eq!(told, [(Kind::Invalid, Some(5))], "{by}: {found:?}");
+    }
+}
+
+#[test]
+fn a_hash_of_an_event_that_was_pruned_is_its_own_and_no_other() {
+    let given = Given::pruned(12);
+    // Between two that were pruned, behind one that was, before one that was not, and the first.
+    for sequence in [1, 2, 4, 5, 7, 8] {
+        for which in [0, 1] {
+            let found = report(&with(&given, |leaf| {
+                let hash = if which == 0 { &mut leaf.hash } else { &mut leaf.prev_hash };
+                if leaf.sequence == sequence {
+                    hash[7] ^= 1;
+                }
+            }));
+            let told: Vec<_> = found.faults.iter().map(|fault| (fault.kind, fault.sequence)).collect();
+            assert_eq!(told, [(Kind::Invalid, Some(sequence))], "{sequence} {which}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn what_tells_of_pruning_is_missed_where_it_is_not_there() {
+    let given = Given::pruned(12);
+    let mut writer = Writer::begin(Vec::new(), Form::Jsonl, &given::header(&given, None)).unwrap();
+    let told = |leaf: &Leaf| leaf.sequence < 11;
+    given.leaves.iter().filter(|leaf| told(leaf)).for_each(|leaf| writer.event(leaf).unwrap());
+    // One that is not of the events that the eleventh tells of.
+    let mut other = given.leaves[10].clone();
+    other.body = Given::log(12).leaves[10].body.clone();
+    assert!(matches!(writer.event(&other), Err(crate::export::WriteError::Untold(1))));
+    let header = given::header(&given, Some(given::asked()));
+    let mut writer = Writer::begin(Vec::new(), Form::Jsonl, &header).unwrap();
+    writer.event(&given.leaves[3]).unwrap();
+    assert!(matches!(writer.end(), Err(crate::export::WriteError::Untold(4))));
 }

@@ -38,10 +38,36 @@ impl Given {
                 (place, own) = (above, node(&full[&left], &own));
                 full.insert(place, own);
             }
-            leaves.push(Leaf { sequence, body, prev_hash, hash, inclusion: Vec::new() });
+            leaves.push(Leaf { sequence, body, prev_hash, hash, inclusion: Vec::new(), pruned_by: None });
             prev_hash = hash;
         }
         Self { leaves, full }
+    }
+
+    /// The same, of which some events were pruned, as the second event to the last tells; every third is whole, and so are the last three.
+    pub(super) fn pruned(size: u64) -> Self {
+        let by = size - 1;
+        let gone: Vec<u64> = (1..size - 2).filter(|number| number % 3 != 0).collect();
+        let sequences: Vec<i64> = gone.iter().map(|number| *number as i64).collect();
+        let told = |sequence: u64| match sequence == by {
+            true => AuditEvent {
+                name: format!("auditEvents/{sequence}"),
+                sequence: sequence as i64,
+                actor: "system".to_owned(),
+                action: crate::pruned::PRUNE_EVENTS.to_owned(),
+                resource: "auditEvents".to_owned(),
+                outcome: "ok".to_owned(),
+                changes: crate::pruned::changes(&sequences),
+                approvals: vec!["retentions/reads".to_owned()],
+                ..AuditEvent::default()
+            },
+            false => event(sequence, "ada"),
+        };
+        let mut given = Self::of_bodies((1..=size).map(|sequence| told(sequence).encode_to_vec()).collect());
+        for leaf in given.leaves.iter_mut().filter(|leaf| gone.contains(&leaf.sequence)) {
+            (leaf.body, leaf.pruned_by) = (Vec::new(), Some(by));
+        }
+        given
     }
 
     pub(super) fn root(&self, range: Range) -> Hash {
@@ -116,6 +142,7 @@ fn event(sequence: u64, actor: &str) -> AuditEvent {
             last: 2,
             count: 2,
         }),
+        pruned: None,
     }
 }
 

@@ -46,8 +46,7 @@ impl Filter {
 
     /// The list of such events, as page tokens know it: a token of one filter is none of another.
     pub(super) fn list(&self, plural: &str) -> String {
-        let words = [&self.actor, &self.resource, &self.action, &self.outcome];
-        if words.iter().all(|word| word.is_empty()) && self.since.is_none() && self.until.is_none() {
+        if self.is_of_time() && self.since.is_none() && self.until.is_none() {
             return plural.to_owned();
         }
         format!("{plural}?{self:?}")
@@ -64,10 +63,16 @@ impl Filter {
             && self.fits_resource(event)
     }
 
+    /// Whether nothing is asked for but when events happened.
+    pub(super) fn is_of_time(&self) -> bool {
+        [&self.actor, &self.resource, &self.action, &self.outcome].into_iter().all(String::is_empty)
+    }
+
     fn fits_outcome(&self, outcome: &str) -> bool {
         match self.outcome.as_str() {
             "" => true,
-            "refused" => outcome != "ok",
+            // What was pruned has no outcome any more.
+            "refused" => !["ok", ""].contains(&outcome),
             word => outcome == word,
         }
     }

@@ -15,6 +15,7 @@ use proto::admin::{
     SignAuditCheckpointRequest,
 };
 use proto::code::ErrorCode;
+use proto::pruned::PRUNE_EVENTS;
 use proto::status::Refusal;
 use tonic::{Request, Response, Status};
 
@@ -22,6 +23,7 @@ use super::super::call::Call;
 use super::super::revisions::numbered;
 use super::super::{Admin, export, page};
 use super::filter::Filter;
+use super::pruned::Telling;
 use super::{FULL, MOST, demand, read, sees};
 use crate::actor::missing;
 use crate::checkpoints::{Checkpoints, NotSigned};
@@ -128,13 +130,22 @@ impl Admin {
         let after = page::place(sealer, &list, &asked.page_token)?;
         let mut after: i64 = after.and_then(|place| place.parse().ok()).unwrap_or_default();
         let (mut audit_leaves, mut looked, mut bytes) = (Vec::new(), 0, 0_usize);
+        let mut telling = Telling::of(self.publisher.store());
         let is_full = |count: usize, bytes: usize| count == size || bytes >= FULL;
         while !is_full(audit_leaves.len(), bytes) && looked < MOST && after < tree {
             let rows = i64::try_from(size).unwrap_or(1).min(tree - after);
             for logged in self.publisher.store().events_after(after, rows).await? {
                 (after, looked) = (logged.seq, looked + 1);
-                let event = read(&logged)?;
-                if filter.fits(&event) && sees(call, &event) {
+                let event = match logged.pruned_by {
+                    Some(by) => telling.told(&logged, by).await?,
+                    None => read(&logged)?,
+                };
+                // Whoever is given what was pruned is given what tells of it too.
+                let tells = filter.is_of_time() && event.action == PRUNE_EVENTS;
+                if (filter.fits(&event) || tells) && sees(call, &event) {
+                    if logged.pruned_by.is_some_and(|by| by > tree) {
+                        return Err(meanwhile());
+                    }
                     bytes = bytes.saturating_add(logged.body.len());
                     audit_leaves.push(self.leaf(logged, asked.prove.then_some(tree)).await?);
                 }
@@ -176,6 +187,7 @@ impl Admin {
             prev_hash: hex(&logged.prev_hash),
             hash: hex(&logged.hash),
             inclusion: inclusion.iter().map(|hash| hex(hash)).collect(),
+            pruned_by: logged.pruned_by.unwrap_or_default(),
         })
     }
 
@@ -288,6 +300,13 @@ fn refused(error: NotSigned) -> Refusal {
         }
         NotSigned::Seal(_) | NotSigned::Named(_) => Refusal::new(ErrorCode::Internal, error.to_string()),
     }
+}
+
+/// The refusal of leaves of a size that the log had before some of them were pruned: what tells of it is not among them.
+fn meanwhile() -> Refusal {
+    let why = "events of this part of the log were pruned since by one that came after it: ask for a larger treeSize, such as \
+               that of a new checkpoint";
+    Refusal::new(ErrorCode::FailedPrecondition, why)
 }
 
 fn unsigned(number: i64) -> u64 {

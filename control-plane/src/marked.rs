@@ -22,12 +22,12 @@ fn is_marked(rpc: &MethodDescriptor) -> bool {
 }
 
 /// Whether a call, such as `chancery.admin.v1.TeamsService/GetTeam`, changes nothing that is governed.
-pub(super) fn looks(action: &str) -> bool {
+pub(crate) fn looks(action: &str) -> bool {
     MARKED.contains(action)
 }
 
 /// The definition of a call.
-pub(super) fn rpc(action: &str) -> Option<MethodDescriptor> {
+pub(crate) fn rpc(action: &str) -> Option<MethodDescriptor> {
     let (service, method) = action.split_once('/')?;
     pool().get_service_by_name(service)?.methods().find(|rpc| rpc.name() == method)
 }

@@ -152,7 +152,7 @@ fn every_tail_that_is_cut_is_missed() {
 fn every_byte_that_is_changed_is_found_in_its_line() {
     let long = std::env::var_os("CHANCERY_LONG").is_some();
     let mut flips = 0;
-    let pruned = exports(&Given::pruned(if long { 12 } else { 7 }));
+    let pruned = exports(&Given::pruned(if long { 9 } else { 5 }));
     for (form, complete, file, sequences) in
         exports(&Given::log(if long { 9 } else { 3 })).into_iter().chain(pruned)
     {

@@ -132,7 +132,9 @@ impl Retained {
     fn next(&self) -> Vec<Hash> {
         let mut said = self.said.lock();
         let first: Vec<Hash> = said.gone.iter().take(MOST).cloned().collect();
-        first.iter().for_each(|hash| drop(said.gone.remove(hash)));
+        for hash in &first {
+            said.gone.remove(hash);
+        }
         first
     }
 

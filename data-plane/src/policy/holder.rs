@@ -477,8 +477,7 @@ impl<N: Install> Holder<N> {
         let (node, secrets, sealed) = (self.node.clone(), self.secrets.clone(), self.sealed_bytes());
         let place = self.place.clone();
         let work = move || {
-            node.install(held.snapshot.clone(), &held.version, &secrets)?;
-            Ok::<_, String>(place.kept.renew(sealed))
+            node.install(held.snapshot.clone(), &held.version, &secrets).map(|()| place.kept.renew(sealed))
         };
         match tokio::task::spawn_blocking(work).await {
             Ok(Ok(Ok(()))) => tracing::info!("new secrets are in force"),

@@ -33,11 +33,12 @@ const AGAIN: Duration = Duration::from_secs(10 * 60);
 pub(super) async fn retain(retentions: Option<Retentions>, node: NodeId, say: Say) -> Result<(), Status> {
     let Some(retentions) = retentions else { return std::future::pending().await };
     let (mut holds, mut going) = (retentions.holds(), retentions.going());
-    holds.mark_changed();
+    let mut said = None;
     loop {
-        if holds.has_changed().unwrap_or_default() {
-            let standing = holds.borrow_and_update().clone();
-            send(&say, Saying::Holds(told(&standing))).await?;
+        let now = told(&holds.borrow_and_update().clone());
+        if said.as_ref() != Some(&now) {
+            said = Some(now.clone());
+            send(&say, Saying::Holds(now)).await?;
         }
         going.borrow_and_update();
         if let Err(error) = to_go(&retentions, &node, &say).await? {

@@ -13,7 +13,7 @@ use tonic_prost_build::Builder;
 const ROOT: &str = "chancery";
 
 /// Fields that are passed on without a copy: slices of what was received, or shared by all receivers.
-const SHARED_BYTES: [&str; 8] = [
+const SHARED_BYTES: [&str; 9] = [
     ".chancery.sync.v1.SnapshotBegin.envelope",
     ".chancery.sync.v1.SnapshotBegin.signer_certificate",
     ".chancery.sync.v1.Statement.body",
@@ -22,6 +22,7 @@ const SHARED_BYTES: [&str; 8] = [
     ".chancery.sync.v1.Resource.body",
     ".chancery.sync.v1.AuditCheckpoint.note",
     ".chancery.sync.v1.AuditCheckpoint.proof",
+    ".chancery.sync.v1.SimulatePart.data",
 ];
 
 /// The package whose streams are open for as long as a node lives.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reqwest::header::HeaderValue;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 use thiserror::Error;
@@ -33,6 +33,12 @@ const WARNING: &str = "x-chancery-warning";
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long one may take that comes bit by bit.
+const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The content type of an answer in lines of JSON.
+const LINES: &str = "application/x-ndjson";
 
 /// Why a call has no answer.
 #[derive(Debug, Error)]
@@ -76,6 +82,9 @@ pub(crate) enum ClientError {
         /// What it said.
         status: u16,
     },
+    /// An answer ended before it was whole.
+    #[error("the control plane's answer broke off")]
+    BrokeOff,
     /// The control plane refused.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -267,13 +276,56 @@ impl Client {
         Ok(url)
     }
 
+    /// Calls what answers in lines of JSON: `each` is told every one as it comes, and the last is given. It takes as long as it takes, but
+    /// not between two lines.
+    pub(crate) async fn lines(
+        &self,
+        path: &str,
+        body: &Value,
+        mut each: impl FnMut(&Value),
+    ) -> Result<Value, ClientError> {
+        let request = self.http.request(Method::POST, self.url(path)?).json(body).timeout(LONG);
+        let mut response = self.sent(request).await?;
+        if response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != LINES) {
+            return Ok(self.read(response).await?.json);
+        }
+        let (mut last, mut text) = (Value::Null, Vec::new());
+        loop {
+            let chunk = tokio::time::timeout(TIMEOUT, response.chunk()).await;
+            let chunk = chunk.map_err(|_| ClientError::BrokeOff)?;
+            let Some(chunk) = chunk.map_err(|error| unreachable_at(&self.base, &error))? else { break };
+            text.extend_from_slice(&chunk);
+            while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = text.drain(..=end).collect();
+                last = serde_json::from_slice(&line).map_err(|_| ClientError::BrokeOff)?;
+                let status = last.pointer("/error/code").and_then(Value::as_u64);
+                if let Some(status) = status.and_then(|status| u16::try_from(status).ok()) {
+                    let refused = Refused::read(status, &last);
+                    return Err(refused.map_or_else(|| self.stranger(status), Into::into));
+                }
+                each(&last);
+            }
+        }
+        Ok(last)
+    }
+
     async fn send(&self, request: RequestBuilder) -> Result<Reply, ClientError> {
+        let response = self.sent(request).await?;
+        self.read(response).await
+    }
+
+    /// The head of an answer; what it warns of is told.
+    async fn sent(&self, request: RequestBuilder) -> Result<Response, ClientError> {
         let told = self.why.iter().fold(request, |told, (header, text)| told.header(*header, text));
         let sent = told.bearer_auth(&self.token.0).send().await;
         let response = sent.map_err(|error| unreachable_at(&self.base, &error))?;
+        self.warn(&response);
+        Ok(response)
+    }
+
+    async fn read(&self, response: Response) -> Result<Reply, ClientError> {
         let status = response.status();
         let revision = response.headers().get(REVISION).and_then(|value| value.to_str().ok()?.parse().ok());
-        self.warn(&response);
         let text = response.text().await.map_err(|error| unreachable_at(&self.base, &error))?;
         let json = serde_json::from_str::<Value>(&text).ok();
         match json {

@@ -29,6 +29,7 @@ use crate::ca::LEAF_VALIDITY;
 use crate::clock;
 use crate::drains::Drains;
 use crate::quiet::Fickle;
+use crate::reach::Reach;
 use crate::store::{NodeRow, Store, StoreError};
 
 /// Between two writes of what changed: every status of every node is a change.
@@ -60,6 +61,7 @@ pub struct NodeRegistry {
     shared: Arc<Shared>,
     admission: Admission,
     drains: Drains,
+    reach: Reach,
 }
 
 #[derive(Debug, Default)]
@@ -189,7 +191,7 @@ impl NodeRegistry {
         let watch = Watch { began: clock::now(), left };
         let shared = Arc::new(Shared { watch, ..Shared::default() });
         let (admission, drains) = (Admission::open(store).await?, Drains::open(store).await?);
-        let registry = Self { admission, drains, shared };
+        let registry = Self { admission, drains, shared, reach: Reach::default() };
         for row in rows {
             let read = (Name::new(&row.geo), Name::new(&row.name), Node::decode(row.body.as_slice()));
             let (Ok(geo), Ok(id), Ok(node)) = read else {
@@ -237,6 +239,11 @@ impl NodeRegistry {
     /// Which nodes are to take no requests.
     pub fn drains(&self) -> &Drains {
         &self.drains
+    }
+
+    /// Nodes that can be asked something.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// Notes that a node is to come, and gives its name; one that is known stays as it is.

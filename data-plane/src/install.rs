@@ -21,6 +21,7 @@ use crate::policy::{Install, Secrets, Version};
 use crate::record::Shelf;
 use crate::retained::Retained;
 use crate::runtime::{Parts, Runtime};
+use crate::simulate::Simulator;
 use crate::upstream::address::AddressPolicy;
 use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Timeouts};
 use crate::upstream::simulated::pace::Pace;
@@ -79,6 +80,10 @@ impl Install for Installer {
 
     fn retained(&self) -> &Retained {
         &self.node.retained
+    }
+
+    fn simulator(&self) -> &Simulator {
+        &self.node.simulator
     }
 }
 

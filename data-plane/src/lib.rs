@@ -27,6 +27,7 @@ mod retained;
 mod runtime;
 pub mod serve;
 mod ship;
+mod simulate;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod telemetry;

@@ -26,6 +26,7 @@ use crate::record::{Observer, RequestId};
 use crate::retained::Retained;
 use crate::runtime::Runtime;
 use crate::runtime::tally::Revisions;
+use crate::simulate::Simulator;
 
 /// What every request can reach.
 pub(crate) struct Node {
@@ -47,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) drains: Drains,
     /// What is held, and what is to go of what it keeps.
     pub(crate) retained: Arc<Retained>,
+    /// What decides recorded requests again, by a draft.
+    pub(crate) simulator: Simulator,
     /// How old what it judges by is.
     pub(crate) freshness: Arc<Freshness>,
     /// The room that captured content has until it is written.
@@ -126,6 +129,7 @@ impl Node {
             overlay: Arc::new(Overlay::new(geo.clone(), statements)),
             drains: Drains::default(),
             retained: Arc::default(),
+            simulator: Simulator::default(),
             freshness: Arc::default(),
             content: Room::default(),
             revisions: Revisions::default(),

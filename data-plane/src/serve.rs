@@ -13,6 +13,7 @@ use anyhow::Context;
 use proto::inference::inference_server::SERVICE_NAME;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch::Receiver;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -39,6 +40,7 @@ use crate::record::outbox::{Outbox, Settings, Writer};
 use crate::record::{Keeping, Seal};
 use crate::ship::prune::Places;
 use crate::ship::{self, Store};
+use crate::simulate::Simulator;
 use crate::telemetry::Traces;
 use crate::tls::{self, NodeIdentity, Way};
 use crate::upstream::address::{AddressPolicy, Loopback};
@@ -97,6 +99,7 @@ impl DataPlane {
         let counted = (ledger.clone(), outbox, Statements::at(&dir.join("policy")));
         let mut node = Node::new(identity.geo.clone(), bounds(&config), counted, observer);
         node.freshness = freshness;
+        node.simulator = simulator(&config, &way);
         let node = Arc::new(node);
         let installer = Arc::new(installer(&config, node.clone())?);
         let policy = Arc::new(PolicyState::of(node.freshness.clone()));
@@ -431,6 +434,20 @@ fn outbox(config: &Config, way: &Arc<Way>, boot_id: &str) -> anyhow::Result<(Out
     let keeping = Keeping { dir: dir.join("outbox"), boot_id: boot_id.to_owned(), seal };
     Outbox::open(keeping, settings)
         .with_context(|| format!("the outbox in `{}` can't be opened", dir.display()))
+}
+
+/// What decides recorded requests again: those of the outbox, and of the store, where there is one.
+fn simulator(config: &Config, way: &Way) -> Simulator {
+    let identity = way.identity();
+    let id = identity.spiffe_id.rsplit('/').next().unwrap_or_default();
+    let source = ship::source::Kept {
+        outbox: config.state.dir.join("outbox"),
+        // A configuration with a store that is none was refused when it was read.
+        store: Store::of(&config.decisions, |name| std::env::var(name).ok()).ok().flatten(),
+        node: (identity.geo.to_string(), id.to_owned()),
+        runtime: Handle::current(),
+    };
+    Simulator::of(identity.geo.clone(), Arc::new(source))
 }
 
 fn at_most(config: &Config) -> AtMost {

@@ -8,6 +8,7 @@ mod bucket;
 pub(crate) mod content;
 mod dir;
 pub(crate) mod prune;
+pub(crate) mod source;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -28,6 +28,8 @@ pub mod decide;
 
 pub mod replay;
 
+pub mod simulate;
+
 pub mod bounds;
 
 mod shrink;

@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod name;
 pub mod pruned;
 pub mod segment;
+pub mod simulated;
 pub mod status;
 pub mod tree;
 

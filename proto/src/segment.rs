@@ -17,7 +17,7 @@ mod trail;
 pub use check::{Checked, check};
 pub use line::{Chain, Numbered, numbered};
 pub use manifest::{Authorities, DOMAIN, Ended, Manifest, Signature, Signed};
-pub use record::{Decided, Unreadable, decided};
+pub use record::{Decided, Unreadable, decided, each_record};
 pub use trail::{Anchor, Found, Gap, Trail, Walked};
 
 /// SHA-256.

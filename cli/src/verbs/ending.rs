@@ -67,7 +67,7 @@ const TABLE: [(Ending, &str); 19] = [
         "it is done, and was not known to be enforced by every node when `--wait` ended: it may be by now",
     ),
     (Ending::Altered, "what was verified was changed, or contradicts itself"),
-    (Ending::Gap, "something is missing of what was verified"),
+    (Ending::Gap, "something is missing of what was verified or simulated"),
     (Ending::Truncated, "the end of what was verified is missing"),
     (Ending::Signature, "what was verified is not signed by whom it names"),
     (Ending::UnknownKey, "whoever signed what was verified is vouched for by nobody that is trusted"),

@@ -112,6 +112,9 @@ pub(super) enum Failure {
         /// Of how many.
         of: u64,
     },
+    /// Not all records of these geos were read; what was read is told.
+    #[error("not everything was read: {}", .0.iter().map(|(geo, why)| format!("geo {geo}: {why}")).collect::<Vec<_>>().join("; "))]
+    Unread(Vec<(String, String)>),
     /// What was verified is not whole.
     #[error("{}: {faults} faults, {gaps} gaps", .kind.as_str())]
     Unproved {
@@ -178,6 +181,7 @@ impl Failure {
             Self::Unverified { kind, .. } => Ending::found(*kind),
             Self::Unproved { kind, .. } => Ending::found(*kind),
             Self::Differs { .. } => Ending::Differs,
+            Self::Unread(_) => Ending::Gap,
             Self::NotEnforced { .. } | Self::NotHeld { .. } | Self::OnItsWay(_) => Ending::NotYet,
             Self::TakenBack { .. } => Ending::TakenBack,
             Self::NodeRefused { .. } | Self::Unwritten { .. } | Self::Export(_) | Self::Authority(_) => {

@@ -25,6 +25,7 @@ mod retentions;
 mod revisions;
 mod rollouts;
 mod services;
+mod simulate;
 mod standard;
 mod subjects;
 mod tokens;

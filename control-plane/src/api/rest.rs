@@ -3,6 +3,7 @@
 //! Law: nothing is decided here. A request becomes the message of its RPC, the same service answers it in this process,
 //! with the same authentication and authorisation, and its answer or its refusal becomes JSON.
 //! An answer that tells faults is 400, with the same body: nothing was done, and a script must see that by the status alone.
+//! An RPC that answers bit by bit answers in lines of JSON.
 //! Absent on purpose: anything about a single kind; the definitions say it all.
 
 mod answer;
@@ -11,6 +12,7 @@ mod body;
 mod call;
 mod compose;
 mod json;
+mod lines;
 mod openapi;
 mod path;
 mod query;
@@ -23,6 +25,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
+use bytes::Bytes;
 use http::header::{
     CONTENT_LENGTH, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
 };
@@ -152,26 +155,32 @@ fn find(parts: &Parts) -> Result<(&'static Route, Path), Refused> {
 
 async fn exchange(
     services: axum::Router,
-    (route, path): (&Route, &Path),
+    (route, path): (&'static Route, &Path),
     parts: &Parts,
     body: Body,
 ) -> Result<Response, Refused> {
     let body = body::read(&parts.headers, body).await.map_err(refused)?;
     let given = Given { path, query: parts.uri.query().unwrap_or_default(), body: &body };
     let message = compose::compose(route, &given).map_err(refused)?.encode_to_vec();
+    if route.rpc.is_server_streaming() {
+        return lines::answered(services, route, parts, &message).await.map_err(refused);
+    }
     let answer = call::call(services, &route.rpc(), parts, &message).await.map_err(refused)?;
-    let decoded = DynamicMessage::decode(route.rpc.output(), answer.message);
+    let (status, body) = written(route, answer.message).map_err(refused)?;
+    Ok(answer::json(status, body, answer.headers))
+}
+
+/// An answer as JSON, and whether it says that what was asked was done.
+fn written(route: &Route, message: Bytes) -> Result<(StatusCode, Vec<u8>), Refusal> {
+    let decoded = DynamicMessage::decode(route.rpc.output(), message);
     let written = decoded.map_err(|error| error.to_string()).and_then(|message| {
         let body = render::json(&message).map_err(|error| error.to_string())?;
         Ok((status(&message), body))
     });
-    match written {
-        Ok((status, body)) => Ok(answer::json(status, body, answer.headers)),
-        Err(error) => {
-            tracing::error!(error, "an answer can't be written as JSON");
-            Err(refused(Refusal::new(ErrorCode::Internal, "the answer could not be written")))
-        }
-    }
+    written.map_err(|error| {
+        tracing::error!(error, "an answer can't be written as JSON");
+        Refusal::new(ErrorCode::Internal, "the answer could not be written")
+    })
 }
 
 /// Whether what was asked was done.

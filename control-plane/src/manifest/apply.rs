@@ -47,9 +47,9 @@ pub async fn would(
     publisher: &Publisher,
     actor: &Actor,
     act: Act,
-    files: Vec<SourceFile>,
+    (files, nodes_in): (Vec<SourceFile>, BTreeSet<Geo>),
 ) -> Result<Result<Arc<Published>, Vec<Fault>>, Refusal> {
-    let declared = Declared { files, may_shrink: true, ..Declared::default() };
+    let declared = Declared { files, may_shrink: true, nodes_in, ..Declared::default() };
     let tried = outcome(publisher, actor, (act, Mode::Try), declared).await?;
     Ok(tried.map(|(outcome, _)| outcome.would.unwrap_or(outcome.published)).map_err(faulty))
 }

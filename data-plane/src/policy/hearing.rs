@@ -1,4 +1,5 @@
-//! What is heard of the control plane, in two: statements and drains hold at once, everything else waits for its turn.
+//! What is heard of the control plane, in two: statements and drains hold at once, simulations are nobody's turn, everything else waits
+//! for its own.
 //!
 //! Law: a key that was taken back waits for no snapshot that is being built or kept. Order is kept among what waits.
 
@@ -12,6 +13,7 @@ use tonic::{Status, Streaming};
 
 use super::holder::{Install, Place};
 use crate::overlay::{self, Taken};
+use crate::simulate::Desk;
 
 /// Messages that may wait while a snapshot is taken over: more than are ever said in that time.
 pub(super) const WAITING: usize = 64;
@@ -25,6 +27,8 @@ pub(super) struct Teller<N> {
     pub(super) node: Arc<N>,
     /// Told after each statement that was taken over.
     pub(super) taken: Arc<Notify>,
+    /// Where simulations are asked for.
+    pub(super) desk: Desk,
 }
 
 impl<N: Install> Teller<N> {
@@ -52,6 +56,11 @@ impl<N: Install> Teller<N> {
                 }
                 Ok(Some(ControlMessage { message: Some(Said::PruneSegments(said)) })) => {
                     self.node.retained().go(said);
+                }
+                Ok(Some(ControlMessage { message: Some(Said::Simulate(asked)) })) => self.desk.begins(asked),
+                Ok(Some(ControlMessage { message: Some(Said::SimulatePart(part)) })) => self.desk.part(&part),
+                Ok(Some(ControlMessage { message: Some(Said::SimulateCancel(cancel)) })) => {
+                    self.desk.cancel(&cancel);
                 }
                 other => {
                     if pass.send(other).await.is_err() || over {

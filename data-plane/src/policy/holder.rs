@@ -30,6 +30,7 @@ use crate::drain::Drains;
 use crate::overlay::{Overlay, Said, Statements};
 use crate::record::Shelf;
 use crate::retained::Retained;
+use crate::simulate::Simulator;
 
 /// How long building a snapshot may take; a hundred times what the largest takes that was measured.
 const BUDGET: Duration = Duration::from_secs(30);
@@ -62,6 +63,8 @@ pub(crate) trait Install: Send + Sync + 'static {
 
     /// What is held, and what is to go.
     fn retained(&self) -> &Retained;
+    /// What decides recorded requests again, by a draft.
+    fn simulator(&self) -> &Simulator;
 }
 
 /// What a holder holds on to.

@@ -28,6 +28,7 @@ use super::holder::{Holder, Install, Place};
 use super::outage::{Outage, broke, chain};
 use super::state::{PolicyState, Version};
 use super::verify::Refusal;
+use crate::simulate::SIMULATE;
 use crate::tls::Way;
 
 /// How long opening a stream may take.
@@ -169,7 +170,8 @@ impl<N: Install> Follower<N> {
         let (place, node) = self.holder.shared();
         let (drained, told) = (node.clone(), say.clone());
         let taken = Arc::new(Notify::new());
-        let teller = Teller { place, node, taken: taken.clone() };
+        let desk = node.simulator().desk(say.clone());
+        let teller = Teller { place, node, taken: taken.clone(), desk };
         let (told, state) = (&told, self.state.clone());
         let confirming = confirm(&taken, told, || status(drained.as_ref(), &state));
         let reporting = drained.drains().report(|done| async move {
@@ -279,7 +281,7 @@ impl<N: Install> Follower<N> {
             schema: SCHEMA,
             hpke_public_key: self.holder.place().key.public().to_vec(),
             applied: self.state.applied().map(|v| v.to_wire()),
-            capabilities: [DELTA, WITNESS, RETENTION].map(str::to_owned).to_vec(),
+            capabilities: [DELTA, WITNESS, RETENTION, SIMULATE].map(str::to_owned).into(),
             revocation_seq: self.holder.node().overlay().revocation_seq(),
             kill_seq: self.holder.node().overlay().kill_seq(),
             revocation_epoch,

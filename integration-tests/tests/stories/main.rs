@@ -109,6 +109,8 @@ mod shapes;
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod slips;
 #[cfg(test)]
 mod staleness;

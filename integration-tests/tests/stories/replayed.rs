@@ -18,12 +18,12 @@ use crate::decisions::verb;
 use crate::policy;
 
 /// Requests of one telling, how many at a time, and over how many revisions; with `CHANCERY_LONG` as many as are to be replayed.
-fn load() -> (usize, usize, usize) {
+pub(crate) fn load() -> (usize, usize, usize) {
     if std::env::var_os("CHANCERY_LONG").is_some() { (100_000, 64, 60) } else { (480, 8, 12) }
 }
 
 /// The quickstart's limits, so high that none is met.
-const UNLIMITED: &str = "
+pub(crate) const UNLIMITED: &str = "
 apiVersion: chancery/v1
 kind: Limit
 metadata: {name: research-requests, tenant: acme}
@@ -64,7 +64,7 @@ fn changed(at: usize) -> String {
     }
 }
 
-async fn asked(house: &Household, key: &str) -> Result<()> {
+pub(crate) async fn asked(house: &Household, key: &str) -> Result<()> {
     let (requests, at_once, revisions) = load();
     let (next, published) = (Cell::new(0), Cell::new(0));
     let urls = [house.inference_url(Geo::Eu)?, house.inference_url(Geo::Us)?];
@@ -95,7 +95,7 @@ async fn sealed(house: &mut Household) -> Result<()> {
     Ok(())
 }
 
-fn json(told: &str) -> Result<Value> {
+pub(crate) fn json(told: &str) -> Result<Value> {
     let line = told.lines().find(|line| line.starts_with('{')).context("an answer")?;
     Ok(serde_json::from_str(line)?)
 }

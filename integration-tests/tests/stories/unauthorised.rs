@@ -119,7 +119,7 @@ pub(crate) fn body_of(rpc: &str) -> Value {
         Some("CreateKey") => {
             json!({"spec": {"tenant": "acme", "principal": "ada@example.org", "team": "research"}})
         }
-        Some("Apply" | "Delete") => {
+        Some("Apply" | "Delete" | "Simulate") => {
             json!({"files": [{"path": "a.yaml", "text": crate::policy::rule("x", "forbid", "true", "")}]})
         }
         Some("Explain") => {

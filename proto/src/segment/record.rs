@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::io::{self, BufRead, Read as _};
+use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use policy_engine::replay::{Judged, Recorded};
@@ -88,6 +90,36 @@ pub fn decided(line: &[u8]) -> Result<Option<Decided>, Unreadable> {
         recorded,
         judged,
     }))
+}
+
+/// The longest line that is read, in bytes: far above what a record has.
+const MOST: u64 = 1 << 20;
+
+/// Reads the records of a segment, or of what is to become one, line by line, for as long as `each` goes on. A line that breaks off is the
+/// end of what was written.
+///
+/// # Errors
+/// It can't be read, or a line of it is no record: that one is told.
+pub fn each_record(
+    mut lines: impl BufRead,
+    mut each: impl FnMut(Option<Decided>) -> ControlFlow<()>,
+) -> io::Result<()> {
+    let (mut line, mut count) = (Vec::new(), 0_u64);
+    loop {
+        line.clear();
+        (&mut lines).take(MOST).read_until(b'\n', &mut line)?;
+        count += 1;
+        if !line.ends_with(b"\n") {
+            return match line.len() as u64 {
+                MOST => Err(io::Error::other(format!("line {count} is longer than a record"))),
+                _ => Ok(()),
+            };
+        }
+        let read = decided(&line).map_err(|error| io::Error::other(format!("line {count}: {error}")))?;
+        if each(read).is_break() {
+            return Ok(());
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -233,6 +265,25 @@ mod tests {
         assert_eq!(decided(line.as_bytes()).unwrap().unwrap().judged.reasons, [""; 0]);
         let line = line.replace(r#""effect":"allow""#, r#""effect":"deny""#);
         assert_eq!(decided(line.as_bytes()).unwrap().unwrap().judged.reasons, ["switched_off"]);
+    }
+
+    #[test]
+    fn records_are_read_up_to_a_line_that_breaks_off() {
+        let count = |text: &str, most: usize| {
+            let mut seen = Vec::new();
+            let read = each_record(text.as_bytes(), |decided| {
+                seen.push(decided.is_some());
+                if seen.len() == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            (read.map_err(|error| error.to_string()), seen)
+        };
+        let undecided = LINE.replace(r#""effect":"allow","#, "");
+        let text = format!("{LINE}\n{undecided}\n{LINE}\n{{\"half");
+        assert_eq!(count(&text, 9), (Ok(()), vec![true, false, true]));
+        assert_eq!(count(&text, 2), (Ok(()), vec![true, false]));
+        let (read, seen) = count(&format!("{LINE}\n{{}}\n"), 9);
+        assert!(read.unwrap_err().starts_with("line 2: ") && seen == [true]);
+        assert!(count(&"x".repeat(2 << 20), 9).0.is_err());
     }
 
     #[test]

@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use proto::export::Kind;
-use proto::segment::{Decided, decided, numbered};
+use proto::segment::{Decided, each_record, numbered};
 
 use super::super::failure::Failure;
 use super::gather::pairs;
@@ -114,23 +115,19 @@ impl Records {
 
 fn one<T: Tally>(path: &Path, tally: &mut T, lines: &AtomicU64) -> Result<(), Failure> {
     let unread = |source| Failure::File { path: path.to_owned(), source };
-    let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(unread)?);
-    let (mut line, mut count) = (Vec::new(), 0_u64);
-    loop {
-        line.clear();
-        file.read_until(b'\n', &mut line).map_err(unread)?;
-        if !line.ends_with(b"\n") {
-            lines.fetch_add(count % COUNT, Ordering::Relaxed);
-            return Ok(());
-        }
+    let file = BufReader::with_capacity(1 << 18, File::open(path).map_err(unread)?);
+    let mut count = 0_u64;
+    let read = each_record(file, |decided| {
         count += 1;
         if count % COUNT == 0 {
             lines.fetch_add(COUNT, Ordering::Relaxed);
         }
-        let broken = |error| unread(io::Error::other(format!("line {count}: {error}")));
-        match decided(&line).map_err(broken)? {
+        match decided {
             Some(decided) => tally.take(decided),
             None => tally.pass(),
         }
-    }
+        ControlFlow::Continue(())
+    });
+    lines.fetch_add(count % COUNT, Ordering::Relaxed);
+    read.map_err(unread)
 }

@@ -5,12 +5,10 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use policy_engine::compile;
-use policy_engine::facts::Facts;
 use policy_engine::snapshot::{CompiledSnapshot, Header};
-use proto::convert;
 use proto::manifest::{Holding, seal};
 use proto::segment::hex;
+use proto::simulated::compiled;
 use proto::sync::{Resource, Scope};
 use serde_json::{Map, Value};
 
@@ -100,17 +98,10 @@ impl<'c> Reader<'c> {
 }
 
 fn held(holding: &Holding, (geo, revision): (&str, &str)) -> Result<Held, Failure> {
-    let mut facts = Facts::default();
-    for resource in holding.contents().resources {
-        convert::insert(&mut facts, &resource.kind, &resource.name, &resource.body)
-            .map_err(|_| unreadable(revision, &format!("`{} {}`", resource.kind, resource.name)))?;
-    }
     let number = revision.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or_default();
     let header = Header { revision: number, geo: geo.parse().ok() };
-    let snapshot = compile(&facts, header).map_err(|faults| {
-        let first = faults.first().map(|fault| format!("{} {}: {}", fault.kind, fault.id, fault.message));
-        unreadable(revision, &first.unwrap_or_default())
-    })?;
+    let snapshot = compiled(holding.contents().resources, header)
+        .map_err(|error| unreadable(revision, &error.to_string()))?;
     Ok(Held { snapshot, digest: hex(&holding.root()), revision: revision.to_owned() })
 }
 

@@ -4,6 +4,7 @@
 //! what and how, never with its content; one that was only tried is logged where it was not the caller's to make. Whoever may audit
 //! is audited: what it reads is logged before it has it. An auditor's token opens what is marked as looking only, and nothing else.
 
+use std::pin::Pin;
 use std::sync::OnceLock;
 
 use policy_engine::vocabulary::Action;
@@ -12,6 +13,7 @@ use prost_reflect::DynamicMessage;
 use proto::admin::AuditedExport;
 use proto::code::ErrorCode;
 use proto::status::{Refusal, WrongField};
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
@@ -41,6 +43,9 @@ const TICKET: (&str, usize) = ("x-chancery-ticket", 128);
 
 /// Characters of a user agent that are kept: ASCII, as a header has them.
 const AGENT: usize = 128;
+
+/// An answer that comes bit by bit.
+pub(super) type Answering<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Says that a call came by REST, which the services could not tell.
 #[derive(Debug, Clone, Copy)]
@@ -204,29 +209,59 @@ impl Admin {
             refused => refused,
         };
         match result {
-            Ok(message) => {
-                let message = match rpc(call.action) {
-                    Some(rpc) => self.publisher.subjects().revealed(rpc.output().full_name(), message),
-                    None => message,
-                };
-                let mut response = Response::new(message);
-                let metadata = response.metadata_mut();
-                if let Ok(id) = MetadataValue::try_from(&call.request_id) {
-                    metadata.insert(REQUEST_ID, id);
-                }
-                metadata.insert(REVISION, MetadataValue::from(self.publisher.current().revision()));
-                for warning in &call.warnings {
-                    if let Ok(warning) = MetadataValue::try_from(warning) {
-                        metadata.append(WARNING, warning);
-                    }
-                }
-                Ok(response)
-            }
+            Ok(message) => Ok(self.headed(call, self.revealed(call.action, message))),
             Err(refusal) => {
                 self.note_refusal(call, refusal.code).await;
                 Err(self.told(call, refusal))
             }
         }
+    }
+
+    /// Answers a call bit by bit; what is logged of it is logged before the first.
+    pub(super) async fn answers<T: Message + Default + 'static>(
+        &self,
+        call: Call,
+        result: Result<impl Stream<Item = T> + Send + 'static, Refusal>,
+    ) -> Result<Response<Answering<T>>, Status> {
+        let result = match result {
+            Ok(messages) => self.note_read(&call).await.map(|()| messages),
+            refused => refused,
+        };
+        match result {
+            Ok(messages) => {
+                let (admin, action) = (self.clone(), call.action);
+                let messages = messages.map(move |message| Ok(admin.revealed(action, message)));
+                Ok(self.headed(&call, Box::pin(messages) as Answering<T>))
+            }
+            Err(refusal) => {
+                self.note_refusal(&call, refusal.code).await;
+                Err(self.told(&call, refusal))
+            }
+        }
+    }
+
+    /// An answer with the names of people in it.
+    fn revealed<T: Message + Default>(&self, action: &str, message: T) -> T {
+        match rpc(action) {
+            Some(rpc) => self.publisher.subjects().revealed(rpc.output().full_name(), message),
+            None => message,
+        }
+    }
+
+    /// An answer under the head that every answer has.
+    fn headed<T>(&self, call: &Call, body: T) -> Response<T> {
+        let mut response = Response::new(body);
+        let metadata = response.metadata_mut();
+        if let Ok(id) = MetadataValue::try_from(&call.request_id) {
+            metadata.insert(REQUEST_ID, id);
+        }
+        metadata.insert(REVISION, MetadataValue::from(self.publisher.current().revision()));
+        for warning in &call.warnings {
+            if let Ok(warning) = MetadataValue::try_from(warning) {
+                metadata.append(WARNING, warning);
+            }
+        }
+        response
     }
 
     fn told(&self, call: &Call, refusal: Refusal) -> Status {

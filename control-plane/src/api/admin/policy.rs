@@ -1,11 +1,11 @@
-//! What works on all resources together: apply, delete, export, explain.
+//! What works on all resources together: apply, delete, export, explain, simulate.
 
 use policy_engine::rules::geo;
 use policy_engine::vocabulary::{Action, Instant, Kind, Name, Operation, is_published};
 use proto::admin::policy_service_server::PolicyService;
 use proto::admin::{
     ApplyRequest, ApplyResponse, DeleteRequest, DeleteResponse, ExplainRequest, ExplainResponse,
-    ExportRequest, ExportResponse, Proposal, ResourceChange, SourceFile,
+    ExportRequest, ExportResponse, Proposal, ResourceChange, SimulateRequest, SimulateResponse, SourceFile,
 };
 use proto::code::ErrorCode;
 use proto::name::{parse_as, parse_parent};
@@ -13,7 +13,7 @@ use proto::status::Refusal;
 use tonic::{Request, Response, Status};
 
 use super::Admin;
-use super::call::Call;
+use super::call::{Answering, Call};
 use super::standard::mode;
 use crate::actor::{absent, missing};
 use crate::clock;
@@ -56,6 +56,17 @@ impl PolicyService for Admin {
         let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Explain", request).await?;
         let explained = self.explained(&call, &asked).await;
         self.answer(&call, explained).await
+    }
+
+    type SimulateStream = Answering<SimulateResponse>;
+
+    async fn simulate(
+        &self,
+        request: Request<SimulateRequest>,
+    ) -> Result<Response<Self::SimulateStream>, Status> {
+        let (call, asked) = self.receive("chancery.admin.v1.PolicyService/Simulate", request).await?;
+        let simulated = self.simulated(&call, asked).await;
+        self.answers(call, simulated).await
     }
 }
 

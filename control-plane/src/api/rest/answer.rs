@@ -15,12 +15,24 @@ use serde_json::{Value, json};
 
 use super::call::REQUEST_ID;
 
+/// The content type of an answer of lines of JSON.
+pub(super) const LINES: &str = "application/x-ndjson";
+
 /// An answer of JSON.
-pub(super) fn json(status: StatusCode, body: impl Into<Bytes>, mut headers: HeaderMap) -> Response {
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+pub(super) fn json(status: StatusCode, body: impl Into<Bytes>, headers: HeaderMap) -> Response {
+    answer(status, (Body::from(body.into()), "application/json"), headers)
+}
+
+/// An answer of lines of JSON, as they come.
+pub(super) fn lines(lines: Body, headers: HeaderMap) -> Response {
+    answer(StatusCode::OK, (lines, LINES), headers)
+}
+
+fn answer(status: StatusCode, (body, kind): (Body, &'static str), mut headers: HeaderMap) -> Response {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let mut response = Response::new(Body::from(body.into()));
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
@@ -56,7 +68,8 @@ struct Status<'a> {
     details: Vec<Value>,
 }
 
-fn body(refusal: &Refusal) -> serde_json::Result<Vec<u8>> {
+/// A refusal in JSON.
+pub(super) fn body(refusal: &Refusal) -> serde_json::Result<Vec<u8>> {
     let (code, status) = (refusal.code.row().http.as_u16(), grpc_name(refusal.code));
     let error = Status { code, status, message: &refusal.message, details: details(refusal) };
     serde_json::to_vec(&Told { error })

@@ -3,7 +3,7 @@
 //! Law: the services see what they would see from outside, so the same caller is recognised and may do the same.
 
 use axum::body::Body;
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Version};
@@ -74,13 +74,67 @@ pub(super) async fn call(
         return Err(broken(&"an answer without a message"));
     }
     let message = framed.split_off(PREFIX);
+    Ok(Answer { message, headers: told(&parts.headers) })
+}
+
+/// Calls an RPC that answers bit by bit: the headers of its answer, and the messages as they come.
+pub(super) async fn open(
+    services: axum::Router,
+    rpc: &str,
+    caller: &Parts,
+    message: &[u8],
+) -> Result<(HeaderMap, Messages), Refusal> {
+    let response =
+        services.oneshot(request(rpc, caller, message)?).await.unwrap_or_else(|never| match never {});
+    let (parts, body) = response.into_parts();
+    match Status::from_header_map(&parts.headers) {
+        Some(status) if status.code() != Code::Ok => Err(Refusal::of_status(&status)),
+        _ => Ok((told(&parts.headers), Messages { body, framed: BytesMut::new() })),
+    }
+}
+
+/// The messages of an answer, as they come.
+#[derive(Debug)]
+pub(super) struct Messages {
+    body: Body,
+    framed: BytesMut,
+}
+
+impl Messages {
+    /// The next one, encoded; `None`: there is none any more.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        loop {
+            if let Some(length) = self.framed.get(1..PREFIX).and_then(|bytes| bytes.try_into().ok()) {
+                let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+                if self.framed.len().saturating_sub(PREFIX) >= length {
+                    self.framed.advance(PREFIX);
+                    return Ok(Some(self.framed.split_to(length).freeze()));
+                }
+            }
+            let frame = match self.body.frame().await {
+                Some(frame) => frame.map_err(|error| broken(&error))?,
+                None => return Ok(None),
+            };
+            match frame.into_data() {
+                Ok(data) => self.framed.extend_from_slice(&data),
+                Err(frame) => match frame.into_trailers().ok().as_ref().and_then(Status::from_header_map) {
+                    Some(status) if status.code() != Code::Ok => return Err(Refusal::of_status(&status)),
+                    _ => return Ok(None),
+                },
+            }
+        }
+    }
+}
+
+/// Those headers of an answer that the caller gets.
+fn told(answer: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for name in [REQUEST_ID, REVISION, WARNING] {
-        for value in parts.headers.get_all(&name) {
+        for value in answer.get_all(&name) {
             headers.append(name.clone(), value.clone());
         }
     }
-    Ok(Answer { message, headers })
+    headers
 }
 
 fn request(rpc: &str, caller: &Parts, message: &[u8]) -> Result<Request<Body>, Refusal> {

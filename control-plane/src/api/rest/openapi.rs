@@ -12,6 +12,7 @@ use bytes::Bytes;
 use prost_reflect::FieldDescriptor;
 use serde_json::{Map, Value, json};
 
+use super::answer::LINES;
 use super::route::{Route, Shape, Template, routes};
 use super::{FAULTS, query};
 use comments::Comments;
@@ -80,6 +81,8 @@ fn tags(comments: &Comments) -> Vec<Value> {
 
 fn operation(route: &Route, template: &Template, comments: &Comments, schemas: &mut Schemas<'_>) -> Value {
     let rpc = &route.rpc;
+    let bit_by_bit = rpc.is_server_streaming();
+    let kind = if bit_by_bit { LINES } else { "application/json" };
     let mut operation = json!({
         "operationId": operation_id(route, template),
         "tags": [rpc.parent_service().name()],
@@ -88,8 +91,8 @@ fn operation(route: &Route, template: &Template, comments: &Comments, schemas: &
         "parameters": parameters(route, template, schemas),
         "responses": {
             "200": {
-                "description": "Done.",
-                "content": { "application/json": { "schema": schemas.reference(&rpc.output()) } },
+                "description": if bit_by_bit { "Answers, a line each, as they come." } else { "Done." },
+                "content": { (kind): { "schema": schemas.reference(&rpc.output()) } },
             },
             "default": { "$ref": "#/components/responses/Refusal" },
         },
@@ -233,9 +236,12 @@ mod tests {
             "/v1/history:rollback",
             "/v1/policy:apply",
             "/v1/policy:delete",
+            "/v1/policy:simulate",
             "/v1/proposals/{proposal}:approve",
         ];
         assert_eq!(described, wanted);
+        let lines = &document["paths"]["/v1/policy:simulate"]["post"]["responses"]["200"]["content"];
+        assert_eq!(lines[LINES]["schema"]["$ref"], "#/components/schemas/SimulateResponse");
         let told = &document["paths"]["/v1/policy:apply"]["post"]["responses"]["400"];
         let either = &told["content"]["application/json"]["schema"]["anyOf"];
         assert_eq!(either[0]["$ref"], "#/components/schemas/ApplyResponse");

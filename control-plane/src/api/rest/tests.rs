@@ -117,6 +117,51 @@ impl PolicyService for Echo {
         let (request, _) = known(request)?;
         Ok(Rpc::new(ExplainResponse { instant: request.instant, ..ExplainResponse::default() }))
     }
+
+    type SimulateStream = tokio_stream::Iter<std::vec::IntoIter<Result<SimulateResponse, Status>>>;
+
+    /// A line for each geo that is asked for; one that is called so fails.
+    async fn simulate(
+        &self,
+        request: tonic::Request<SimulateRequest>,
+    ) -> Result<Rpc<Self::SimulateStream>, Status> {
+        let (request, _) = known(request)?;
+        let answers = request.geos.into_iter().map(|geo| match geo.as_str() {
+            "failing" => Err(Refusal::new(ErrorCode::Unavailable, "the store is away").into()),
+            "faulty" => {
+                Ok(SimulateResponse { faults: vec![Fault::default()], ..SimulateResponse::default() })
+            }
+            _ => {
+                let geos = vec![SimulatedGeo { geo, ..SimulatedGeo::default() }];
+                Ok(SimulateResponse { geos, ..SimulateResponse::default() })
+            }
+        });
+        Ok(Rpc::new(tokio_stream::iter(answers.collect::<Vec<_>>())))
+    }
+}
+
+#[tokio::test]
+async fn what_answers_bit_by_bit_is_lines_and_the_last_one_says_what_went_wrong() {
+    let asked = async |geos: &[&str]| {
+        let body = json!({ "geos": geos }).to_string();
+        let response = house().oneshot(request("POST", "/v1/policy:simulate", body)).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let kind = parts.headers["content-type"].to_str().unwrap().to_owned();
+        let lines: Vec<Value> =
+            bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        (parts.status.as_u16(), kind, lines)
+    };
+    let line = |geo: &str| json!({"geos": [{"geo": geo}]});
+    let lines = "application/x-ndjson".to_owned();
+    assert_eq!(asked(&["eu", "us"]).await, (200, lines.clone(), vec![line("eu"), line("us")]));
+    let (status, kind, told) = asked(&["eu", "failing"]).await;
+    assert_eq!((status, kind, &told[0], told.len()), (200, lines, &line("eu"), 2));
+    assert_eq!(told[1]["error"]["code"], 503, "{told:?}");
+    let (status, kind, told) = asked(&["failing", "eu"]).await;
+    assert_eq!((status, kind.as_str(), told.len()), (503, "application/json", 1));
+    let (status, kind, told) = asked(&["faulty", "eu"]).await;
+    assert_eq!((status, kind.as_str(), told), (400, "application/json", vec![json!({"faults": [{}]})]));
 }
 
 fn house() -> axum::Router {

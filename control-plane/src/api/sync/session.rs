@@ -35,6 +35,7 @@ use crate::clock;
 use crate::nodes::said::bounds::bounded;
 use crate::nodes::{self, NodeSession};
 use crate::publish::InForce;
+use crate::reach::Seat;
 
 /// What each node adds to the time over which all look for a control plane that went away, and the longest that is.
 const REUNION: Duration = Duration::from_millis(5);
@@ -42,6 +43,9 @@ const MOST_REUNION: Duration = Duration::from_secs(30);
 
 /// The capability of taking changes in place of whole snapshots.
 const DELTA: &str = "delta";
+
+/// The capability of simulating a draft.
+const SIMULATE: &str = "simulate";
 
 /// How long a node may take to introduce itself.
 const INTRODUCES: Duration = Duration::from_secs(10);
@@ -77,9 +81,13 @@ pub(super) async fn run(
         // Before it is answered: who was let in can be revoked by its name, also after a crash.
         shared.nodes.keep(shared.origin.publisher.store()).await;
     }
+    let simulates = hello.capabilities.iter().any(|word| word == SIMULATE);
+    let place = (node.geo.clone(), node.name.clone());
+    let seat = simulates.then(|| shared.nodes.reach().join(place, say.clone()));
     let (turn, sent) = (shared.turns.waiting(), Sent::new(hello));
     let says = Allowance::new(SAYS, std::time::Instant::now());
-    let mut stream = Session { shared, node: node.clone(), known, say, sent, told: None, turn, says, ahead };
+    let mut stream =
+        Session { shared, node: node.clone(), known, say, sent, told: None, turn, says, ahead, seat };
     let ended = stream.serve(&session, &mut said).await;
     if let Err(status) = ended {
         // One that reads nothing is not waited for: the stream ends with the channel.
@@ -128,6 +136,8 @@ struct Session {
     says: Allowance,
     /// The epoch in which the node holds what the store does not know; 0: in none.
     ahead: i64,
+    /// Its place among nodes that can be asked to simulate; `None`: it can't.
+    seat: Option<Seat>,
 }
 
 /// What was said to the node so far.
@@ -402,6 +412,12 @@ impl Session {
                 self.known.update(|view| nodes::said::seen(view, None));
                 let (shared, node) = (self.shared.clone(), self.node.clone());
                 tokio::spawn(async move { retention::gone(&shared, node, said).await });
+            }
+            Some(Said::Simulated(said)) => {
+                self.known.update(|view| nodes::said::seen(view, None));
+                if let Some(seat) = &self.seat {
+                    seat.hears(said);
+                }
             }
             Some(Said::Hello(_)) | None => self.known.update(|view| nodes::said::seen(view, None)),
         }

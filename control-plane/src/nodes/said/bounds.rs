@@ -4,8 +4,12 @@
 //! kept, shown or logged: a word, a text or a list ends at its bound, and a character that a terminal or a log would obey is
 //! spelled out. The bounds are those of `sync.proto`, and no honest node meets one but that of a text.
 
+use policy_engine::simulate::EXAMPLES;
 use proto::sync::node_message::Message as Said;
-use proto::sync::{Hello, Kill, NodeMessage, Segments, Status, UnusableEndpoint, Version};
+use proto::sync::{
+    Hello, Kill, NodeMessage, Segments, Simulated, SimulatedFlip, Status, UnusableEndpoint, Version,
+    simulated,
+};
 
 /// The largest message that is read, in bytes: more than twenty endpoints and twenty kills fill, each with its reason.
 pub(crate) const MESSAGE_BYTES: usize = 128 << 10;
@@ -31,6 +35,10 @@ const NAMED: usize = 20;
 /// The most segments of the decision log.
 const SEGMENTS: usize = 256;
 
+/// The most flips and hashes of one part of a simulation.
+const FLIPS: usize = 64;
+const HASHES: usize = 1_024;
+
 /// Takes in what a node says.
 pub(crate) fn bounded(message: &mut NodeMessage) {
     match &mut message.message {
@@ -49,6 +57,7 @@ pub(crate) fn bounded(message: &mut NodeMessage) {
             fewer(&mut said.manifest_hashes, SEGMENTS);
             said.manifest_hashes.iter_mut().for_each(|hash| fewer(hash, DIGEST));
         }
+        Some(Said::Simulated(said)) => simulated(said),
         None => {}
     }
 }
@@ -97,6 +106,31 @@ fn segments(said: &mut Segments) {
     }
 }
 
+fn simulated(said: &mut Simulated) {
+    match &mut said.said {
+        Some(simulated::Said::Failed(why)) => cut(why, TEXT),
+        Some(simulated::Said::Part(part)) => {
+            fewer(&mut part.flips, FLIPS);
+            part.flips.iter_mut().for_each(flip);
+            fewer(&mut part.manifest_hashes, HASHES);
+            part.manifest_hashes.iter_mut().for_each(|hash| fewer(hash, DIGEST));
+        }
+        Some(simulated::Said::Progress(_) | simulated::Said::Done(_)) | None => {}
+    }
+}
+
+fn flip(said: &mut SimulatedFlip) {
+    cut(&mut said.tenant, WORD);
+    cut(&mut said.principal, TEXT);
+    cut(&mut said.model, TEXT);
+    fewer(&mut said.reasons, CODES);
+    said.reasons.iter_mut().for_each(|code| cut(code, WORD));
+    fewer(&mut said.rules, CODES);
+    said.rules.iter_mut().for_each(|rule| cut(rule, TEXT));
+    fewer(&mut said.examples, EXAMPLES);
+    said.examples.iter_mut().for_each(|id| cut(id, WORD));
+}
+
 fn version(said: Option<&mut Version>) {
     if let Some(version) = said {
         fewer(&mut version.digest, DIGEST);
@@ -139,7 +173,7 @@ fn is_obeyed(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proto::sync::{CodeTally, DrainDone, Nack, RevisionTally, Witnessed};
+    use proto::sync::{CodeTally, DrainDone, Nack, RevisionTally, SimulatedPart, Witnessed};
 
     use super::*;
 
@@ -199,6 +233,26 @@ mod tests {
         let done = Said::DrainDone(DrainDone { id: long(), ..DrainDone::default() });
         assert!(matches!(taken(done), Said::DrainDone(done) if done.id.len() == WORD));
         let witnessed = Said::Witnessed(Witnessed { inconsistency: long(), ..Witnessed::default() });
+        let flip = SimulatedFlip {
+            tenant: long(),
+            principal: long(),
+            model: long(),
+            reasons: vec![long(); 100],
+            rules: vec![long(); 100],
+            examples: vec![long(); 100],
+            ..SimulatedFlip::default()
+        };
+        let part = SimulatedPart { flips: vec![flip; 100], manifest_hashes: vec![vec![1; 1_000]; 2_000] };
+        let part = Said::Simulated(Simulated { id: 1, said: Some(simulated::Said::Part(part)) });
+        let Said::Simulated(Simulated { said: Some(simulated::Said::Part(part)), .. }) = taken(part) else {
+            panic!("it is a part still")
+        };
+        assert_eq!((part.flips.len(), part.manifest_hashes.len()), (FLIPS, HASHES));
+        assert!(part.manifest_hashes.iter().all(|hash| hash.len() == DIGEST));
+        let flip = &part.flips[0];
+        let lengths = [&flip.tenant, &flip.principal, &flip.model, &flip.reasons[0], &flip.rules[0]];
+        assert_eq!(lengths.map(String::len), [WORD, TEXT, TEXT, WORD, TEXT]);
+        assert_eq!((flip.reasons.len(), flip.rules.len(), flip.examples.len()), (CODES, CODES, EXAMPLES));
         assert!(matches!(taken(witnessed), Said::Witnessed(said) if said.inconsistency.len() == TEXT));
     }
 

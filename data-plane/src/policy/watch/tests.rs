@@ -44,6 +44,7 @@ struct Place {
     drains: crate::drain::Drains,
     shelf: crate::record::Shelf,
     retained: crate::retained::Retained,
+    simulator: crate::simulate::Simulator,
     /// What the next one that is put in force waits for.
     gate: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
 }
@@ -84,6 +85,10 @@ impl Install for Place {
 
     fn retained(&self) -> &crate::retained::Retained {
         &self.retained
+    }
+
+    fn simulator(&self) -> &crate::simulate::Simulator {
+        &self.simulator
     }
 }
 
@@ -133,6 +138,7 @@ fn follower(control: &ControlPlane) -> (Follower<Place>, Node) {
         drains: crate::drain::Drains::default(),
         shelf: crate::record::Shelf::default(),
         retained: crate::retained::Retained::default(),
+        simulator: crate::simulate::Simulator::default(),
         gate: Mutex::new(None),
     };
     let (place, state) = (Arc::new(place), Arc::new(PolicyState::of(freshness)));

@@ -108,6 +108,15 @@ pub(super) async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<
     );
     assert_eq!(why["candidates"][0]["endpoint"], "endpoints/sim-gemini-pro-us");
     assert_eq!(why["matchedGrants"], json!(["tenants/acme/grants/research-chat"]));
+    simulated(caller).await
+}
+
+/// A draft with a fault, which is all that is said of it: what one turns is the story of `simulated`.
+async fn simulated(caller: &Anything) -> Result<()> {
+    let text = crate::policy::rule("extra", "forbid", "purpos == 'x'", "");
+    let asked = json!({"files": [{"path": "a.yaml", "text": text}]});
+    let answer = caller.call("chancery.admin.v1.PolicyService/Simulate", asked).await?.map_err(told)?;
+    ensure!(answer["faults"][0]["path"] == "a.yaml" && answer.get("geos").is_none(), "{answer}");
     Ok(())
 }
 

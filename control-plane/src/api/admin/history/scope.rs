@@ -68,7 +68,7 @@ impl Admin {
         asked: ReadScopeRequest,
     ) -> Result<ReadScopeResponse, Refusal> {
         self.publisher.current().demand_plural(&call.actor, Action::Audit, REVISIONS, None)?;
-        let geo = self.with_nodes(call, &asked.geo)?;
+        let geo = self.with_nodes(call, ("geo", &asked.geo))?;
         let page = self.asked_of_scope(&asked).await?;
         let before = match &page.since {
             Some(since) => Some(self.holding(&geo, since, &asked.since_digest).await?),
@@ -89,10 +89,14 @@ impl Admin {
     }
 
     /// A geo that nodes are known in, of those that the caller may look at: what is held is made for nodes.
-    fn with_nodes(&self, call: &Call, geo: &str) -> Result<Geo, Refusal> {
+    pub(in crate::api::admin) fn with_nodes(
+        &self,
+        call: &Call,
+        (field, geo): (&str, &str),
+    ) -> Result<Geo, Refusal> {
         let mut known = self.nodes.geos();
         known.retain(|geo| call.actor.scope().is_none_or(|scope| scope.has_geo(geo.as_str())));
-        let refused = |line: String| Refusal::field("geo", line);
+        let refused = |line: String| Refusal::field(field, line);
         let read: Geo = geo.parse().map_err(|error: policy_engine::vocabulary::NameError| match geo {
             "" => refused("is missing: a geo that nodes are known in".to_owned()),
             _ => refused(error.to_string()),
@@ -157,7 +161,12 @@ impl Admin {
         Ok(holding)
     }
 
-    async fn made(&self, geo: &Geo, published: Arc<Published>) -> Result<Arc<Holding>, Refusal> {
+    /// What nodes of a geo hold of what is published.
+    pub(in crate::api::admin) async fn made(
+        &self,
+        geo: &Geo,
+        published: Arc<Published>,
+    ) -> Result<Arc<Holding>, Refusal> {
         let holding = held(&self.publisher, geo, published).await.map_err(|error| {
             tracing::error!(%geo, error = format!("{error:#}"), "what nodes held can't be made again");
             Refusal::from(ChangeError::Broken)
@@ -182,10 +191,13 @@ impl Admin {
             return Err(Refusal::field("revision", line));
         }
         let act = call.act(String::new());
-        Ok(match manifest::would(&self.publisher, &call.actor, act, asked.draft).await? {
-            Ok(published) => Ok(self.made(geo, published).await?),
-            Err(faults) => Err(faults),
-        })
+        Ok(
+            match manifest::would(&self.publisher, &call.actor, act, (asked.draft, self.nodes.geos())).await?
+            {
+                Ok(published) => Ok(self.made(geo, published).await?),
+                Err(faults) => Err(faults),
+            },
+        )
     }
 
     /// A page of what is held, or differs.

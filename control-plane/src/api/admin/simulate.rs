@@ -1,0 +1,193 @@
+//! A draft against recorded decisions over the admin API: whoever may apply it and read the log of acts is told what it would turn.
+//!
+//! Law: a draft with faults is answered by those before any node is asked. Who may read the log of one tenant alone is told of that tenant,
+//! and no numbers of others. It ends when the caller goes. Absent on purpose: reading records, which is done where they are.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+
+use policy_engine::simulate::{Asked, Counts, Flips, Tally, Turn, Who};
+use policy_engine::vocabulary::{Action, Geo, Instant, Kind, Name};
+use prost_types::Timestamp;
+use proto::admin::{
+    SimulateRequest, SimulateResponse, SimulatedCounts, SimulatedFlip, SimulatedGeo, Simulation,
+};
+use proto::code::ErrorCode;
+use proto::name;
+use proto::status::Refusal;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
+
+use super::call::Call;
+use super::{Admin, page};
+use crate::manifest;
+use crate::simulate::{Question, Standing, Told, conduct, known};
+
+/// The log whose readers may read decisions, as permissions name it.
+const LOG: &str = "auditEvents";
+
+/// Answers, one after the other.
+pub(super) type Answers = Pin<Box<dyn Stream<Item = SimulateResponse> + Send>>;
+
+/// What whoever asked is told.
+#[derive(Debug, Clone)]
+struct Shown {
+    /// AIP name of the revision that the draft was put on.
+    base: String,
+    /// Principals and models of each direction.
+    size: usize,
+    /// Whether numbers that count other tenants' records are told.
+    all: bool,
+}
+
+impl Admin {
+    /// What the draft would turn, bit by bit.
+    pub(super) async fn simulated(&self, call: &Call, asked: SimulateRequest) -> Result<Answers, Refusal> {
+        let (tenant, all) = self.whose(call, &asked.tenant)?;
+        let size = page::size(asked.page_size)?;
+        if asked.files.is_empty() {
+            return Err(Refusal::field("files", "are missing: a draft is one file or more"));
+        }
+        let wanted = Asked {
+            since: instant("since", asked.since.as_ref())?,
+            until: instant("until", asked.until.as_ref())?,
+            tenant,
+        };
+        let geos = self.where_asked(call, &asked.geos)?;
+        let head = self.publisher.current();
+        let files = (asked.files, self.nodes.geos());
+        let draft =
+            match manifest::would(&self.publisher, &call.actor, call.act(String::new()), files).await? {
+                Ok(draft) => draft,
+                Err(faults) => {
+                    let told = SimulateResponse { faults, ..SimulateResponse::default() };
+                    return Ok(Box::pin(tokio_stream::once(told)));
+                }
+            };
+        let base = format!("revisions/{}", head.head.revision);
+        let mut questions = Vec::new();
+        for geo in geos {
+            let holdings = (self.made(&geo, head.clone()).await?, self.made(&geo, draft.clone()).await?);
+            let known = known(self.publisher.store(), &geo, &wanted).await?;
+            questions.push(Question::of(geo, (&holdings.0, &holdings.1), known));
+        }
+        let (tell, told) = mpsc::channel(4);
+        tokio::spawn(conduct(self.nodes.reach().clone(), (questions, wanted), tell));
+        let shown = Shown { base, size, all };
+        Ok(Box::pin(ReceiverStream::new(told).map(move |told| shown.response(told))))
+    }
+
+    /// Whose requests are meant, and whether the caller may be told of everybody's.
+    fn whose(&self, call: &Call, asked: &str) -> Result<(Option<Name>, bool), Refusal> {
+        let current = self.publisher.current();
+        let actor = &call.actor;
+        let is_narrowed = actor.scope().is_some_and(|scope| !scope.tenants.is_empty());
+        let all = !is_narrowed && current.permits_plural(actor, Action::Audit, LOG, None);
+        let asked = match asked {
+            "" => None,
+            text => Some(Name::new(text).map_err(|error| Refusal::field("tenant", error.to_string()))?),
+        };
+        match asked {
+            tenant if all => Ok((tenant, true)),
+            Some(tenant) => {
+                current.demand_plural(actor, Action::Audit, LOG, Some(&tenant))?;
+                Ok((Some(tenant), false))
+            }
+            None => {
+                current.demand_plural(actor, Action::Audit, LOG, actor.own_tenant())?;
+                Ok((actor.own_tenant().cloned(), false))
+            }
+        }
+    }
+
+    /// The geos whose nodes are asked.
+    fn where_asked(&self, call: &Call, asked: &[String]) -> Result<BTreeSet<Geo>, Refusal> {
+        if !asked.is_empty() {
+            return asked.iter().map(|geo| self.with_nodes(call, ("geos", geo))).collect();
+        }
+        let mut geos = self.nodes.geos();
+        geos.retain(|geo| call.actor.scope().is_none_or(|scope| scope.has_geo(geo.as_str())));
+        match geos.is_empty() {
+            false => Ok(geos),
+            true => {
+                let why = "no node is known, and so no decision";
+                Err(Refusal::new(ErrorCode::FailedPrecondition, why))
+            }
+        }
+    }
+}
+
+impl Shown {
+    fn response(&self, told: Told) -> SimulateResponse {
+        let geos = told.geos.iter().map(|standing| self.geo(standing)).collect();
+        let result = told.result.map(|tally| self.result(&tally));
+        SimulateResponse { faults: Vec::new(), geos, result }
+    }
+
+    fn geo(&self, standing: &Standing) -> SimulatedGeo {
+        let (records, expected_records) = if self.all { standing.records } else { (0, 0) };
+        SimulatedGeo {
+            geo: standing.geo.to_string(),
+            state: standing.state.as_str().to_owned(),
+            reason: standing.reason.clone(),
+            records,
+            expected_records,
+            counts: Some(self.counts(&standing.counts)),
+        }
+    }
+
+    fn counts(&self, counts: &Counts) -> SimulatedCounts {
+        SimulatedCounts {
+            decisions: number(counts.decisions()),
+            same: number(counts.same),
+            elsewhere: number(counts.elsewhere),
+            allow_to_deny: number(counts.allow_to_deny),
+            deny_to_allow: number(counts.deny_to_allow),
+            undecided: if self.all { number(counts.undecided) } else { 0 },
+            skipped: if self.all { number(counts.skipped) } else { 0 },
+        }
+    }
+
+    fn result(&self, tally: &Tally) -> Simulation {
+        let (mut flips, mut more) = (Vec::new(), tally.more);
+        for turn in [Turn::AllowToDeny, Turn::DenyToAllow] {
+            let turned = tally.turned(turn);
+            more |= turned.len() > self.size;
+            flips.extend(turned.into_iter().take(self.size).map(flip));
+        }
+        Simulation {
+            base: self.base.clone(),
+            counts: Some(self.counts(&tally.counts)),
+            flips,
+            more,
+            already: number(tally.counts.already),
+        }
+    }
+}
+
+fn flip((who, flips): (&Who, &Flips)) -> SimulatedFlip {
+    let turn = match who.turn {
+        Turn::AllowToDeny => "allow_to_deny",
+        Turn::DenyToAllow => "deny_to_allow",
+    };
+    SimulatedFlip {
+        turn: turn.to_owned(),
+        principal: format!("tenants/{}/principals/{}", who.tenant, who.principal),
+        model: who.model.clone(),
+        count: number(flips.count),
+        already: number(flips.already),
+        reasons: flips.reasons.iter().cloned().collect(),
+        rules: flips.rules.iter().map(|rule| name::format(Kind::Rule, rule)).collect(),
+        examples: flips.examples.clone(),
+    }
+}
+
+fn instant(field: &str, time: Option<&Timestamp>) -> Result<Option<Instant>, Refusal> {
+    let read = |time| proto::convert::instant(time).ok_or_else(|| Refusal::field(field, "is not an instant"));
+    time.map(read).transpose()
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -127,7 +127,7 @@ impl PolicyService for Echo {
     ) -> Result<Rpc<Self::SimulateStream>, Status> {
         let (request, _) = known(request)?;
         let answers = request.geos.into_iter().map(|geo| match geo.as_str() {
-            "failing" => Err(Refusal::new(ErrorCode::Unavailable, "the store is away").into()),
+            "failing" => Err(Refusal::new(ErrorCode::PolicyUnavailable, "the store is away").into()),
             "faulty" => {
                 Ok(SimulateResponse { faults: vec![Fault::default()], ..SimulateResponse::default() })
             }

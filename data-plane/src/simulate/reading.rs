@@ -88,7 +88,7 @@ impl Job {
             }
         }
         let read = self.records.fetch_add(1, Ordering::Relaxed);
-        if read % TURN == 0 {
+        if read.is_multiple_of(TURN) {
             thread::yield_now();
         }
         if self.ends.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

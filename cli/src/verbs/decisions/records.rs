@@ -119,7 +119,7 @@ fn one<T: Tally>(path: &Path, tally: &mut T, lines: &AtomicU64) -> Result<(), Fa
     let mut count = 0_u64;
     let read = each_record(file, |decided| {
         count += 1;
-        if count % COUNT == 0 {
+        if count.is_multiple_of(COUNT) {
             lines.fetch_add(COUNT, Ordering::Relaxed);
         }
         match decided {

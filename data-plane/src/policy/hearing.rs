@@ -11,7 +11,8 @@ use proto::sync::{ControlMessage, KillSet, RevocationSet, Statement};
 use tokio::sync::{Notify, mpsc};
 use tonic::{Status, Streaming};
 
-use super::holder::{Install, Place};
+use super::holder::Place;
+use super::install::Install;
 use crate::overlay::{self, Taken};
 use crate::simulate::Desk;
 

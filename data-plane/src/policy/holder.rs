@@ -11,61 +11,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use policy_engine::snapshot::CompiledSnapshot;
 use policy_engine::vocabulary::Geo;
 use prost::Message;
-use proto::sync::{NackCode, Secrets as Sealed, Statement, Status};
+use proto::sync::{NackCode, Secrets as Sealed, Statement};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::enforced::{Enforced, Memory};
 use super::identity::NodeKey;
+use super::install::Install;
 use super::last_known_good::{Journal, Kept, LastKnownGood};
 use super::log::Log;
 use super::secrets::Secrets;
 use super::state::{PolicyState, Version};
 use super::trust::{Subject, Trust, Untrusted};
 use super::verify::{Held, Judge, Offer, Refusal, has_scope_keys};
-use crate::drain::Drains;
-use crate::overlay::{Overlay, Said, Statements};
-use crate::record::Shelf;
-use crate::retained::Retained;
-use crate::simulate::Simulator;
+use crate::overlay::{Said, Statements};
 
 /// How long building a snapshot may take; a hundred times what the largest takes that was measured.
 const BUDGET: Duration = Duration::from_secs(30);
 
 /// How long a process has to live with a policy to show that it can.
 const PROOF: Duration = Duration::from_secs(60);
-
-/// What makes a verified snapshot the one in force.
-pub(crate) trait Install: Send + Sync + 'static {
-    /// Builds everything a request needs and swaps it in; an error leaves the old in force. May block: it is called off the
-    /// request path.
-    fn install(
-        &self,
-        snapshot: Arc<CompiledSnapshot>,
-        version: &Version,
-        secrets: &Secrets,
-    ) -> Result<(), String>;
-
-    /// What the node's status says of requests and endpoints.
-    fn report(&self) -> Status;
-
-    /// What holds above any snapshot.
-    fn overlay(&self) -> &Overlay;
-
-    /// Whether it is to take requests.
-    fn drains(&self) -> &Drains;
-
-    /// Segments of the decision log that the control plane is to know of.
-    fn shelf(&self) -> &Shelf;
-
-    /// What is held, and what is to go.
-    fn retained(&self) -> &Retained;
-    /// What decides recorded requests again, by a draft.
-    fn simulator(&self) -> &Simulator;
-}
 
 /// What a holder holds on to.
 pub(crate) struct Place {

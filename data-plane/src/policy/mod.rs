@@ -11,6 +11,7 @@ mod enforced;
 mod hearing;
 mod holder;
 mod identity;
+mod install;
 mod last_known_good;
 mod log;
 mod outage;
@@ -28,8 +29,9 @@ pub(crate) mod scripted;
 
 pub(crate) use back_off::{BackOff, jitter};
 pub(crate) use enforced::Enforced;
-pub(crate) use holder::{Install, Place};
+pub(crate) use holder::Place;
 pub(crate) use identity::NodeKey;
+pub(crate) use install::Install;
 pub(crate) use last_known_good::LastKnownGood;
 pub(crate) use log::Log;
 pub(crate) use secrets::Secrets;

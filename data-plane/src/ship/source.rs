@@ -54,7 +54,8 @@ impl Source for Kept {
         match &self.store {
             Some(Store::Directory(root)) => there(&root.join(name)),
             Some(store) => {
-                let read = self.runtime.block_on(store.read(&name, u64::MAX)).map_err(|error| told(&error))?;
+                let read =
+                    self.runtime.block_on(store.read(&name, u64::MAX)).map_err(|error| told(&error))?;
                 Ok(read.map(|text| Box::new(Cursor::new(text)) as Box<dyn BufRead>))
             }
             None => Ok(None),

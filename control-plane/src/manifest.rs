@@ -20,7 +20,7 @@ use crate::publish::{Approved, Staging};
 pub(crate) use apply::{applied, bringing, changes, faulty, place};
 pub use apply::{apply, would};
 pub(crate) use bind::sole_list;
-pub use delete::delete;
+pub use delete::{delete, would_without};
 pub use export::{Selection, export};
 
 /// Files, and how what they say is put in force.

@@ -31,6 +31,7 @@ const WAITING: usize = 1_024;
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
     lines: Arc<Mutex<BTreeMap<Place, Vec<Arc<Line>>>>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// One stream of a node.
@@ -58,6 +59,11 @@ pub(crate) struct Asking {
 }
 
 impl Reach {
+    /// Whose turn it is to have nodes read: a node reads for one at a time, and whoever asks next waits here and not there.
+    pub(crate) async fn turn(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        self.turn.clone().lock_owned().await
+    }
+
     /// A node can be asked over a stream.
     pub(crate) fn join(&self, place: Place, say: Say) -> Seat {
         let line = Line { place: place.clone(), say, last: AtomicU64::new(0), asked: Mutex::default() };

@@ -7,6 +7,7 @@
 
 mod sum;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +95,8 @@ enum Heard {
     Lost(&'static str),
 }
 
-/// Asks nodes, and tells `told` how far they are, and last what came of it. It ends, at the nodes too, when nobody listens.
+/// Asks nodes, when it is its turn, and tells `told` how far they are, and last what came of it. It ends, at the nodes too, when nobody
+/// listens.
 pub(crate) async fn conduct(
     reach: Reach,
     (questions, asked): (Vec<Question>, Asked),
@@ -103,6 +105,18 @@ pub(crate) async fn conduct(
     let mut sum = Sum::default();
     let (say, mut heard) = mpsc::channel(64);
     let mut asking = JoinSet::new();
+    let mut turn = tokio::time::interval(TELL);
+    let mut alone = pin!(reach.turn());
+    let alone = loop {
+        tokio::select! {
+            alone = &mut alone => break alone,
+            () = told.closed() => return,
+            _ = turn.tick() => {
+                let geos = questions.iter().map(|question| Standing::waiting(&question.geo)).collect();
+                let _ = told.try_send(Told { geos, result: None });
+            }
+        }
+    };
     for Question { geo, draft, head, known } in questions {
         let lines = reach.nodes_in(&geo);
         let ids: Vec<String> = lines.iter().map(|line| line.node().to_string()).collect();
@@ -123,7 +137,6 @@ pub(crate) async fn conduct(
         }
     }
     drop(say);
-    let mut turn = tokio::time::interval(TELL);
     loop {
         tokio::select! {
             () = told.closed() => return,
@@ -138,6 +151,8 @@ pub(crate) async fn conduct(
             },
         }
     }
+    // Who takes nothing holds up nobody.
+    drop(alone);
     let (geos, tally) = sum.ends();
     // Who does not listen any more is told nothing.
     let _ = told.send(Told { geos, result: Some(tally) }).await;

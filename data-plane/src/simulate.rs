@@ -1,7 +1,8 @@
 //! A draft against the records of this geo: asked by the control plane, read and decided again here, answered in counts and ids.
 //!
 //! Law: records stay where they are, and nothing of a draft is ever in force. One simulation at a time, on one thread of the lowest
-//! priority, which reads a line at a time; another is refused as busy. It ends with the stream that asked, or as soon as nobody wants it.
+//! priority, which reads a line at a time; another waits for it a while, and is refused as busy then. It ends with the stream that asked,
+//! or as soon as nobody wants it.
 //! Absent on purpose: who may ask, and where segments are (`source`; `ship` has the one that serves).
 
 mod policy;
@@ -21,6 +22,7 @@ use proto::sync::node_message::Message as Saying;
 use proto::sync::simulated::Said;
 use proto::sync::{NodeMessage, Simulate, SimulateCancel, SimulatePart, Simulated, SimulatedProgress};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use policy::Gathering;
@@ -32,6 +34,9 @@ pub(crate) const SIMULATE: &str = "simulate";
 
 /// How often it is said how far it is.
 const TELL: Duration = Duration::from_secs(1);
+
+/// How long the one place may take to become free.
+const FREES: Duration = Duration::from_secs(5);
 
 /// Bytes of a reason that are said.
 const REASON: usize = 500;
@@ -79,7 +84,7 @@ pub(crate) struct Desk {
 struct UnderWay {
     id: u64,
     /// Its policy, while that comes.
-    gathering: Option<(Gathering, OwnedSemaphorePermit)>,
+    gathering: Option<Gathering>,
     ends: CancellationToken,
 }
 
@@ -95,13 +100,10 @@ impl Desk {
         let id = asked.id;
         // One of the same stream gives way: who asks again wants no more of it.
         self.at.lock().take();
-        let Ok(permit) = self.simulator.place.clone().try_acquire_owned() else {
-            return self.refuse(id, "it is busy with another simulation");
-        };
         match Gathering::begin(asked) {
             Ok(gathering) => {
                 let ends = CancellationToken::new();
-                *self.at.lock() = Some(UnderWay { id, gathering: Some((gathering, permit)), ends });
+                *self.at.lock() = Some(UnderWay { id, gathering: Some(gathering), ends });
             }
             Err(why) => self.refuse(id, &why),
         }
@@ -111,13 +113,13 @@ impl Desk {
     pub(crate) fn part(&self, part: &SimulatePart) {
         let mut at = self.at.lock();
         let Some(under_way) = at.as_mut().filter(|under_way| under_way.id == part.id) else { return };
-        let Some((gathering, _)) = under_way.gathering.as_mut() else { return };
+        let Some(gathering) = under_way.gathering.as_mut() else { return };
         match gathering.add(&part.data) {
             Ok(false) => {}
             Ok(true) => {
                 let ends = under_way.ends.clone();
-                if let Some((gathering, permit)) = under_way.gathering.take() {
-                    self.start((part.id, gathering), permit, ends);
+                if let Some(gathering) = under_way.gathering.take() {
+                    self.start((part.id, gathering), ends);
                 }
             }
             Err(why) => {
@@ -132,13 +134,20 @@ impl Desk {
         self.at.lock().take_if(|under_way| under_way.id == cancel.id);
     }
 
-    fn start(&self, (id, gathered): (u64, Gathering), permit: OwnedSemaphorePermit, ends: CancellationToken) {
+    fn start(&self, (id, gathered): (u64, Gathering), ends: CancellationToken) {
         let Some((geo, source)) = self.simulator.source.clone() else {
             return self.refuse(id, "no records are kept here");
         };
         let records = Arc::new(AtomicU64::new(0));
         let job = Job { gathered, geo, source, records: records.clone(), ends: ends.clone() };
-        tokio::spawn(run((id, job), permit, (self.say.clone(), records, ends)));
+        let (place, say) = (self.simulator.place.clone(), self.say.clone());
+        tokio::spawn(async move {
+            // One that nobody wants any more ends within a line; one of another stream may take long.
+            match timeout(FREES, place.acquire_owned()).await {
+                Ok(Ok(permit)) => run((id, job), permit, (say, records, ends)).await,
+                _ => tell(&say, id, Said::Failed("it is busy with another simulation".to_owned())).await,
+            }
+        });
     }
 
     fn refuse(&self, id: u64, why: &str) {

@@ -32,6 +32,13 @@ impl Mood {
     }
 }
 
+/// Whether an answer's `changes` change anything.
+pub(super) fn any(answer: &Value) -> bool {
+    list(answer, "changes")
+        .iter()
+        .any(|change| !["unchanged", "absent"].contains(&text(change, "change").as_str()))
+}
+
 /// Tells an answer's `changes` and `revision`.
 pub(super) fn told(answer: &Value, mood: Mood) -> String {
     let mut told = String::new();

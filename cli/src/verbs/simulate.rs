@@ -5,6 +5,7 @@
 
 mod asked;
 mod told;
+mod tried;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use super::source::declared;
 use crate::client::{Client, Reply};
 use crate::output;
 use told::Told;
+pub(super) use tried::tried;
 
 /// Decide again, by a draft, the requests that were made: who would be refused that was allowed, and the other way round. Nothing is
 /// applied, and the records stay where they are; whoever may not apply the draft may not simulate it. Without paths the nodes of every

@@ -14,7 +14,7 @@ use crate::output;
 /// The terms, as the flags of a verb.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Terms {
-    /// Check and tell what would change, and change nothing.
+    /// Check and tell what would change, and what that would have decided otherwise of the last 24 hours' requests; change nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Take it to the nodes stage by stage, the canary of the first geo first; users, teams, keys and limits come and go at all at once.

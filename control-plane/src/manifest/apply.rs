@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use policy_engine::compile;
 use policy_engine::vocabulary::{Geo, Id, Kind};
-use proto::admin::{ApplyResponse, Fault, ResourceChange, RolloutStage, SourceFile};
+use proto::admin::{ApplyResponse, Fault, ResourceChange, RolloutStage};
 use proto::name;
 use proto::status::Refusal;
 
@@ -47,9 +47,9 @@ pub async fn would(
     publisher: &Publisher,
     actor: &Actor,
     act: Act,
-    (files, nodes_in): (Vec<SourceFile>, BTreeSet<Geo>),
+    declared: impl Into<Declared>,
 ) -> Result<Result<Arc<Published>, Vec<Fault>>, Refusal> {
-    let declared = Declared { files, may_shrink: true, nodes_in, ..Declared::default() };
+    let declared = Declared { may_shrink: true, ..declared.into() };
     let tried = outcome(publisher, actor, (act, Mode::Try), declared).await?;
     Ok(tried.map(|(outcome, _)| outcome.would.unwrap_or(outcome.published)).map_err(faulty))
 }

@@ -3,6 +3,7 @@
 //! Law: only kinds and names count. What is not there is no fault; what others still use is, with their names.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use policy_engine::vocabulary::{Id, Kind};
 use proto::admin::{DeleteResponse, Fault};
@@ -22,10 +23,36 @@ use crate::uses::{self, Asking};
 pub async fn delete(
     publisher: &Publisher,
     actor: &Actor,
-    (act, mode): (Act, Mode),
+    how: (Act, Mode),
     declared: impl Into<Declared>,
 ) -> Result<DeleteResponse, Refusal> {
-    let Declared { files, staging, may_shrink, kept, approves, .. } = declared.into();
+    let faults = match outcome(publisher, actor, how, declared.into()).await? {
+        Ok(outcome) => return Ok(done(&outcome)),
+        Err(faults) => faulty(faults),
+    };
+    Ok(DeleteResponse { faults, ..DeleteResponse::default() })
+}
+
+/// What would be in force were what files declare deleted from what is, or their faults.
+pub async fn would_without(
+    publisher: &Publisher,
+    actor: &Actor,
+    act: Act,
+    declared: impl Into<Declared>,
+) -> Result<Result<Arc<Published>, Vec<Fault>>, Refusal> {
+    let declared = Declared { may_shrink: true, ..declared.into() };
+    let tried = outcome(publisher, actor, (act, Mode::Try), declared).await?;
+    Ok(tried.map(|outcome| outcome.would.unwrap_or(outcome.published)).map_err(faulty))
+}
+
+/// What came of it, or the faults.
+async fn outcome(
+    publisher: &Publisher,
+    actor: &Actor,
+    (act, mode): (Act, Mode),
+    declared: Declared,
+) -> Result<Result<Outcome, Vec<Fault>>, Refusal> {
+    let Declared { files, staging, may_shrink, kept, approves, .. } = declared;
     let reading = tokio::task::spawn_blocking(move || document::read(&files));
     let document::Read { mut documents, mut faults, .. } = reading.await.map_err(|_| ChangeError::Broken)?;
     document::covered(publisher.subjects(), &mut documents).await?;
@@ -38,7 +65,7 @@ pub async fn delete(
         faults.extend(document::secrets(&documents));
     }
     if !faults.is_empty() {
-        return Ok(refused(faults));
+        return Ok(Err(faults));
     }
     if documents.is_empty() {
         return Err(Refusal::field("files", "declare nothing that could be deleted"));
@@ -51,10 +78,10 @@ pub async fn delete(
         })
         .await
     {
-        Ok(outcome) => Ok(done(&outcome)),
+        Ok(outcome) => Ok(Ok(outcome)),
         Err(ChangeError::Faults(found)) => {
             let asking = Asking { actor, published: &current };
-            Ok(refused(placed(uses::in_the_way(&wanted, found, asking), &documents)))
+            Ok(Err(placed(uses::in_the_way(&wanted, found, asking), &documents)))
         }
         Err(other) => Err(other.into()),
     }
@@ -78,10 +105,6 @@ fn placed(found: Vec<policy_engine::compile::Fault>, documents: &[Document]) -> 
         place(fault, document)
     });
     told.collect()
-}
-
-fn refused(faults: Vec<Fault>) -> DeleteResponse {
-    DeleteResponse { faults: faulty(faults), ..DeleteResponse::default() }
 }
 
 fn done(outcome: &Outcome) -> DeleteResponse {

@@ -87,6 +87,14 @@ impl Known {
     }
 }
 
+impl Standing {
+    /// Of a geo of which nothing was asked yet.
+    pub(super) fn waiting(geo: &Geo) -> Self {
+        let counts = Counts::default();
+        Self { geo: geo.clone(), state: State::Waiting, reason: String::new(), records: (0, 0), counts }
+    }
+}
+
 impl Default for Sum {
     fn default() -> Self {
         Self { parts: BTreeMap::new(), tally: Tally::naming(NAMED) }

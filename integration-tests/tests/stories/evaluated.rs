@@ -178,8 +178,11 @@ async fn world(house: &Household, geo: Geo, before: Option<&World>) -> Result<Wo
     })
 }
 
-/// The records below a directory, by geo and revision, those that say the same only once.
-fn records(house: &Household) -> Result<BTreeMap<(String, i64), Vec<Box<RawValue>>>> {
+/// Records as they are written, by geo and revision.
+type Records = BTreeMap<(String, i64), Vec<Box<RawValue>>>;
+
+/// The records of a house's outboxes, those that say the same only once.
+fn records(house: &Household) -> Result<Records> {
     let (mut records, mut said) = (BTreeMap::<_, Vec<_>>::new(), BTreeSet::new());
     for geo in Geo::ALL {
         for file in std::fs::read_dir(house.state_dir(geo).join("outbox"))? {

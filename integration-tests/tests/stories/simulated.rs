@@ -164,6 +164,8 @@ async fn what_nodes_find_is_what_their_files_say_and_a_geo_that_is_away_is_told(
     assert_eq!((&geo["geo"], rest["geos"].as_array().unwrap().len()), (&json!("eu"), 1), "{rest}");
     assert!(of_eu > 0 && of_eu < all.as_u64().unwrap(), "{rest}");
 
+    several_at_once(&house, &request, turned).await.unwrap();
+    what_is_tried_is_simulated(&house, path, &found).unwrap();
     faulty_and_forbidden(&house, &ada).await.unwrap();
     of_own_tenant(&house, &found).await.unwrap();
 
@@ -179,6 +181,35 @@ async fn what_nodes_find_is_what_their_files_say_and_a_geo_that_is_away_is_told(
     let us = &found["geos"][1];
     assert_eq!((&us["geo"], &us["state"]), (&json!("us"), &json!("unavailable")), "{found}");
     assert!(us["reason"].as_str().unwrap().contains("no node of it is connected"), "{us}");
+}
+
+/// Nobody who asks is in the way of another: each is answered, one after the other.
+async fn several_at_once(house: &Household, asked: &Value, turned: &Value) -> Result<()> {
+    let root = house.token()?;
+    let asking = (0..4).map(|_| by_both_doors(house, &root, asked));
+    for told in futures_util::future::try_join_all(asking).await? {
+        let (grpc, rest, _) = told;
+        for told in [grpc, rest] {
+            anyhow::ensure!(&told["result"]["counts"]["allowToDeny"] == turned, "{told}");
+        }
+    }
+    Ok(())
+}
+
+/// A dry run of the same files says what it would turn, beside what would change; so does one of a deletion.
+fn what_is_tried_is_simulated(house: &Household, path: &str, found: &Value) -> Result<()> {
+    let (code, told) = verb(house, &["apply", "--dry-run", "-o", "json", "-f", path])?;
+    let tried = json(&told).with_context(|| format!("{code}: {told}"))?;
+    anyhow::ensure!(tried["changes"][0]["change"] == "created", "{tried}");
+    anyhow::ensure!(sum(&tried["simulation"]) == sum(found), "{tried}");
+    let (code, told) = verb(house, &["apply", "--dry-run", "-f", path])?;
+    let lines = ["dry run, nothing was changed", "of the requests of the last 24 hours:", "allow -> deny:"];
+    anyhow::ensure!(code == 0 && lines.iter().all(|line| told.contains(line)), "{code}: {told}");
+    let (code, told) =
+        verb(house, &["delete", "grant", "research-chat", "--tenant", "acme", "--dry-run", "-o", "json"])?;
+    let tried = json(&told).with_context(|| format!("{code}: {told}"))?;
+    anyhow::ensure!(code == 0 && tried["simulation"]["allowToDeny"]["count"].as_u64() > Some(0), "{tried}");
+    Ok(())
 }
 
 /// What is wrong with a draft is told where it is, before anybody is asked; and who may not apply it may not simulate it.

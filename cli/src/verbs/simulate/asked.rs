@@ -14,8 +14,8 @@ use super::super::failure::Failure;
 use super::super::field::{list, text};
 use super::super::people::People;
 use super::super::source::{declared, faultless};
-use super::Simulate;
 use super::told::{Geo, Told};
+use super::{Shown, Simulate};
 use crate::client::{Client, ClientError};
 use crate::output;
 
@@ -45,15 +45,20 @@ pub(super) async fn of_nodes(client: &Client, asked: &Simulate) -> Result<Told, 
             fields.insert(field.to_owned(), time.into());
         }
     }
+    ask(client, (&body, asked.shown)).await
+}
+
+/// Asks it with a body, and tells how far it is meanwhile.
+pub(super) async fn ask(client: &Client, (body, shown): (&Value, Shown)) -> Result<Told, Failure> {
     let every = if std::io::stderr().is_terminal() { SOON } else { NOW_AND_THEN };
     let mut told = Instant::now();
     let tell = |answer: &Value| {
         if told.elapsed() >= every && answer.get("result").is_none() {
             told = Instant::now();
-            asked.shown.lead(&format!("simulating: {}", standing(answer)));
+            shown.lead(&format!("simulating: {}", standing(answer)));
         }
     };
-    let answer = client.lines("policy:simulate", &body, tell).await?;
+    let answer = client.lines("policy:simulate", body, tell).await?;
     faultless(&answer, "simulated")?;
     read(&answer).ok_or_else(|| ClientError::BrokeOff.into())
 }

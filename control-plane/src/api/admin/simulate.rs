@@ -21,7 +21,7 @@ use tokio_stream::{Stream, StreamExt as _};
 
 use super::call::Call;
 use super::{Admin, page};
-use crate::manifest;
+use crate::manifest::{self, Declared};
 use crate::simulate::{Question, Standing, Told, conduct, known};
 
 /// The log whose readers may read decisions, as permissions name it.
@@ -49,6 +49,9 @@ impl Admin {
         if asked.files.is_empty() {
             return Err(Refusal::field("files", "are missing: a draft is one file or more"));
         }
+        if asked.deletes && !asked.prune_labels.is_empty() {
+            return Err(Refusal::field("pruneLabels", "go with what is applied, not with what is deleted"));
+        }
         let wanted = Asked {
             since: instant("since", asked.since.as_ref())?,
             until: instant("until", asked.until.as_ref())?,
@@ -56,15 +59,21 @@ impl Admin {
         };
         let geos = self.where_asked(call, &asked.geos)?;
         let head = self.publisher.current();
-        let files = (asked.files, self.nodes.geos());
-        let draft =
-            match manifest::would(&self.publisher, &call.actor, call.act(String::new()), files).await? {
-                Ok(draft) => draft,
-                Err(faults) => {
-                    let told = SimulateResponse { faults, ..SimulateResponse::default() };
-                    return Ok(Box::pin(tokio_stream::once(told)));
-                }
-            };
+        let prune = asked.prune_labels.into_iter().collect();
+        let declared =
+            Declared { files: asked.files, prune, nodes_in: self.nodes.geos(), ..Declared::default() };
+        let act = call.act(String::new());
+        let draft = match asked.deletes {
+            false => manifest::would(&self.publisher, &call.actor, act, declared).await?,
+            true => manifest::would_without(&self.publisher, &call.actor, act, declared).await?,
+        };
+        let draft = match draft {
+            Ok(draft) => draft,
+            Err(faults) => {
+                let told = SimulateResponse { faults, ..SimulateResponse::default() };
+                return Ok(Box::pin(tokio_stream::once(told)));
+            }
+        };
         let base = format!("revisions/{}", head.head.revision);
         let mut questions = Vec::new();
         for geo in geos {

@@ -19,7 +19,7 @@ use crate::api::admin::page;
 use crate::api::sync::held;
 use crate::error::ChangeError;
 use crate::history::{Point, meant};
-use crate::manifest;
+use crate::manifest::{self, Declared};
 use crate::nearest::suggestion;
 use crate::publish::Published;
 use crate::registry::hex;
@@ -191,13 +191,11 @@ impl Admin {
             return Err(Refusal::field("revision", line));
         }
         let act = call.act(String::new());
-        Ok(
-            match manifest::would(&self.publisher, &call.actor, act, (asked.draft, self.nodes.geos())).await?
-            {
-                Ok(published) => Ok(self.made(geo, published).await?),
-                Err(faults) => Err(faults),
-            },
-        )
+        let drafted = Declared { files: asked.draft, nodes_in: self.nodes.geos(), ..Declared::default() };
+        Ok(match manifest::would(&self.publisher, &call.actor, act, drafted).await? {
+            Ok(published) => Ok(self.made(geo, published).await?),
+            Err(faults) => Err(faults),
+        })
     }
 
     /// A page of what is held, or differs.

@@ -9,7 +9,7 @@
 //! | `decisions` | the lines of segments of the decision log, of a geo |
 //! | `reads` | events of what was looked at, and of what was refused |
 //! | `changes` | events of what was changed |
-//! | none | events that are proof of the logs themselves ([`class`](class::of)): they never go |
+//! | none | events that are proof of the logs themselves (`class`): they never go |
 
 mod class;
 mod prune;

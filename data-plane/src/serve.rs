@@ -312,12 +312,15 @@ impl DataPlane {
         }
     }
 
-    /// Brings the last segment to the store and has it anchored, since a disk may go with its process; waits for neither that is away.
+    /// Brings the last segment and what it has of content to the store and has it anchored, since a disk may go with its process; waits for neither that is away.
     async fn hand_over(&self) {
         let shelf = self.node.outbox.shelf();
         let shipped = async {
             match self.store() {
-                Some(store) => ship::rest(shelf, &store).await,
+                Some(store) => {
+                    ship::rest(shelf, &store).await?;
+                    ship::content::rest(self.node.outbox.content(), &store, &self.node.geo).await
+                }
                 None => Ok(()),
             }
         };

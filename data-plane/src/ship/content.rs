@@ -35,7 +35,7 @@ pub(crate) async fn run(
     let Some(root) = files.dir().map(Path::to_owned) else { return };
     let here = Store::Directory(root.clone());
     let here = Shelf { store: &here, prefix: String::new() };
-    let there = store.as_ref().map(|store| Shelf { store, prefix: format!("captured/{geo}/") });
+    let there = store.as_ref().map(|store| Shelf { store, prefix: prefix(&geo) });
     let (mut changed, mut said) = (files.follow(), retained.follow());
     let (mut back_off, mut is_away) = (BackOff::default(), false);
     loop {
@@ -70,6 +70,17 @@ pub(crate) async fn run(
             back_off = BackOff::default();
         }
     }
+}
+
+/// Brings what is closed to a store, once.
+pub(crate) async fn rest(files: &Files, store: &Store, geo: &Geo) -> Result<(), NotShipped> {
+    let Some(root) = files.dir() else { return Ok(()) };
+    Shelf { store, prefix: prefix(geo) }.take_in(root).await
+}
+
+/// Where a store has the files of a geo.
+fn prefix(geo: &Geo) -> String {
+    format!("captured/{geo}/")
 }
 
 /// Ships what is closed and deletes what is over; gives when something will be.

@@ -156,6 +156,23 @@ async fn what_a_rule_keeps_lies_sealed_and_is_opened_by_who_may_and_nothing_else
     missed(&house, store.path(), &all).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_kept_last_is_in_the_store_when_its_node_has_ended() {
+    let store = tempfile::tempdir().unwrap();
+    let planes = format!("[decisions]\nsegment_seconds = 3600\nstore = \"dir:{}\"\n", store.path().display());
+    let mut house = Household::start(QUICKSTART, &planes).await.unwrap();
+    let key = house.key("ada@example.org", "research").await.unwrap();
+    let revision = house.apply(&keep("kept", "1d")).await.unwrap();
+    house.enforces(Geo::Eu, revision).await.unwrap();
+    for stream in [false, true] {
+        asked(&house, (Door::Rest, &key), "kept", stream).await.unwrap();
+    }
+    house.plane(Geo::Eu).unwrap().terminate().unwrap();
+    house.plane(Geo::Eu).unwrap().ended().await.unwrap();
+    assert_eq!(lines(&files(&store.path().join("captured/eu"))), 2);
+    assert!(files(&house.state_dir(Geo::Eu)).is_empty(), "what is in the store goes from here");
+}
+
 /// What an answer said, whole or in events.
 fn said(answer: &Value) -> String {
     let text = |choice: &Value, part: &str| choice[part]["content"].as_str().unwrap_or_default().to_owned();

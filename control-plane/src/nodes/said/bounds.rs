@@ -173,7 +173,7 @@ fn is_obeyed(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proto::sync::{CodeTally, DrainDone, Nack, RevisionTally, SimulatedPart, Witnessed};
+    use proto::sync::{CodeTally, DrainDone, Nack, RevisionTally, SegmentsPruned, SimulatedPart, Witnessed};
 
     use super::*;
 
@@ -233,6 +233,9 @@ mod tests {
         let done = Said::DrainDone(DrainDone { id: long(), ..DrainDone::default() });
         assert!(matches!(taken(done), Said::DrainDone(done) if done.id.len() == WORD));
         let witnessed = Said::Witnessed(Witnessed { inconsistency: long(), ..Witnessed::default() });
+        let pruned = Said::SegmentsPruned(SegmentsPruned { manifest_hashes: vec![vec![1; 1_000]; 2_000] });
+        let Said::SegmentsPruned(pruned) = taken(pruned) else { panic!("it says what is gone still") };
+        assert_eq!((pruned.manifest_hashes.len(), pruned.manifest_hashes[0].len()), (SEGMENTS, DIGEST));
         let flip = SimulatedFlip {
             tenant: long(),
             principal: long(),

@@ -38,6 +38,7 @@ mod revision;
 mod revisions;
 mod rollback;
 mod rollouts;
+mod settle;
 mod simulate;
 mod source;
 mod subjects;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Shown;
 use super::because::Because;
 use super::failure::Failure;
-use super::source::{self, Files};
+use super::settle::{self, Files};
 use super::terms::Terms;
 use crate::client::Client;
 
@@ -41,7 +41,7 @@ pub(super) async fn run(client: &Client, apply: &Apply) -> Result<(), Failure> {
         fields.insert("pruneLabels".to_owned(), Value::Object(labels.collect()));
     }
     let how = (fields, apply.terms, apply.shown);
-    source::settle(client, ("policy:apply", "applied"), Files::At(&apply.files), how).await
+    settle::settle(client, ("policy:apply", "applied"), Files::At(&apply.files), how).await
 }
 
 /// A label as a selector says it.

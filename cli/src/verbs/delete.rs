@@ -12,7 +12,7 @@ use serde_json::json;
 use super::because::Because;
 use super::failure::Failure;
 use super::meant::{Meant, What};
-use super::source::{self, Files};
+use super::settle::{self, Files};
 use super::terms::Terms;
 use super::{Shown, changes};
 use crate::client::{Client, Reply};
@@ -71,7 +71,7 @@ pub(super) async fn run(client: &Client, delete: &Delete) -> Result<(), Failure>
         // What is not there is no fault.
         None => {
             let how = (delete.terms.fields(), delete.terms, delete.shown);
-            source::settle(client, ("policy:delete", "deleted"), Files::At(&delete.files), how).await
+            settle::settle(client, ("policy:delete", "deleted"), Files::At(&delete.files), how).await
         }
     }
 }
@@ -113,7 +113,7 @@ async fn one_as_declared(
     // Who takes one thing away by its name means it.
     let terms = Terms { allow_shrink: true, ..delete.terms };
     let how = (terms.fields(), terms, delete.shown);
-    source::settle(client, ("policy:delete", "deleted"), Files::These(&files), how).await
+    settle::settle(client, ("policy:delete", "deleted"), Files::These(&files), how).await
 }
 
 #[cfg(test)]

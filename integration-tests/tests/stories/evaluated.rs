@@ -271,8 +271,9 @@ async fn what_is_gathered_now_is_decided_again() {
     let text = gathered().await.unwrap();
     let outcomes = decided_again(&text).unwrap();
     println!("{} bytes, {outcomes:?}", text.len());
-    is_telling(&outcomes).unwrap();
+    assert!(outcomes.len() > 4 && outcomes.contains_key("allow"), "{outcomes:?}");
     if let Some(path) = std::env::var_os("CHANCERY_CORPUS") {
+        is_telling(&outcomes).unwrap();
         std::fs::write(path, &text).unwrap();
     }
     // And what is decided otherwise is found.

@@ -156,7 +156,8 @@ async fn no_route_that_changes_something_is_served_for_a_platform_auditor() {
             let answer = request.send().await.unwrap();
             let status = answer.status().as_u16();
             let body: Value = answer.json().await.unwrap();
-            if marked.contains(&route.rpc()) {
+            // A draft is looked at by who may apply it.
+            if marked.contains(&route.rpc()) && !route.rpc().ends_with("/Simulate") {
                 assert!(matches!(status, 200 | 400 | 404), "{} {path}: {status} {body}", route.verb);
                 count.0 += 1;
             } else {

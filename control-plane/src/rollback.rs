@@ -1,9 +1,10 @@
 //! What was in force at an earlier revision, put back as a change like any other.
 //!
 //! Law: what was denied since stays denied where taking it back was for good: API keys are left as they are, so that none that was
-//! revoked works again, and a sealed credential is left as it is, so that no secret that was replaced is sent again. Everything else
-//! passes the gate that every resource passes on its way in, and is the caller's to write or is refused. Absent on purpose: kills, which
-//! are no part of revisions, and who may read history (`api::admin`).
+//! revoked works again, and a sealed credential is left as it is, so that no secret that was replaced is sent again. Whoever was erased
+//! is left out, with what needs that person, or a key that is gone, to be there. Everything else passes the gate that every resource
+//! passes on its way in, and is the caller's to write or is refused. Absent on purpose: kills, which are no part of revisions, and who may
+//! read history (`api::admin`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use policy_engine::compile::Fault;
 use policy_engine::vocabulary::{Id, Kind, Name};
 use prost::Message as _;
 use proto::admin::credential::Source;
-use proto::admin::{LeftAsItIs, Provider};
+use proto::admin::grant_subject::Subject;
+use proto::admin::{Grant, LeftAsItIs, Limit, Provider};
 use proto::code::ErrorCode;
 use proto::name;
 use proto::status::Refusal;
@@ -34,6 +36,10 @@ const LEFT: usize = 100;
 const KEY: &str = "API keys are never put back: what was revoked stays revoked";
 /// Why a credential is left as it is.
 const CREDENTIAL: &str = "its sealed credential is left as it is: secrets are never put back";
+/// Why somebody, or what needs that person to be there, is left out.
+const ERASED: &str = "it is of somebody who was erased: who was erased is never put back";
+/// Why a limit of a key that is gone is left out.
+const GONE: &str = "it counts a key that is gone, and API keys are never put back";
 /// Why there is none.
 const NONE: &str = "it comes back without its sealed credential, which is never put back: give it again";
 
@@ -175,7 +181,7 @@ fn planned(
             if kind != Kind::Key {
                 permitted(published, actor, (kind, id), wanted.selected.is_empty())?;
             }
-            match turned((kind, id), (stored, then), (gate, &mut made.left)) {
+            match turned((kind, id), (stored, then), ((published, gate), &mut made.left)) {
                 Ok(found) => made.turned.extend(found),
                 Err(found) => faults.extend(found),
             }
@@ -188,7 +194,7 @@ fn planned(
 fn turned(
     (kind, id): (Kind, &Id),
     (stored, then): (Option<&Stored>, Option<&Bytes>),
-    (gate, left): (&Gate, &mut Vec<LeftAsItIs>),
+    ((published, gate), left): ((&Published, &Gate), &mut Vec<LeftAsItIs>),
 ) -> Result<Option<Turned>, Vec<Fault>> {
     let mut leave = |reason: &str| {
         if left.len() < LEFT {
@@ -203,6 +209,10 @@ fn turned(
     let after = match then {
         None => None,
         Some(bytes) => {
+            if let Some(why) = left_out((kind, id), bytes, (published, gate)) {
+                leave(why);
+                return Ok(None);
+            }
             let (encoded, said) = without_secret(kind, bytes, before.as_ref());
             said.into_iter().for_each(&mut leave);
             let raw = Raw { kind, id, encoded: &encoded, before: stored };
@@ -210,6 +220,32 @@ fn turned(
         }
     };
     Ok((before != after).then(|| Turned { kind, id: id.clone(), before, after }))
+}
+
+/// Why a resource is left out, where it is: it is somebody who was erased, or needs somebody or something to be there that never comes back.
+fn left_out(
+    (kind, id): (Kind, &Id),
+    then: &Bytes,
+    (published, gate): (&Published, &Gate),
+) -> Option<&'static str> {
+    let mut key = None;
+    let who = match kind {
+        Kind::Principal => Some(id.name.to_string()),
+        Kind::Grant => match Grant::decode(then.clone()).ok()?.spec?.to?.subject? {
+            Subject::Principal(who) => Some(who),
+            _ => None,
+        },
+        Kind::Limit => {
+            let scope = Limit::decode(then.clone()).ok()?.spec?.scope?;
+            key = Name::new(&scope.key).ok();
+            Some(scope.principal)
+        }
+        _ => None,
+    };
+    if who.is_some_and(|who| gate.subjects.is_nobody(&who)) {
+        return Some(ERASED);
+    }
+    key.is_some_and(|key| !published.facts.keys.contains_key(&key)).then_some(GONE)
 }
 
 /// A provider as it was, with the sealed credential it has now, and what is said of that.

@@ -115,6 +115,12 @@ impl Subjects {
         known.by_pseudonym.get(pseudonym).map(|subject| (subject.name.to_string(), subject.created_at))
     }
 
+    /// Whether a name is a pseudonym that stands for nobody, such as of who was erased.
+    pub fn is_nobody(&self, name: &str) -> bool {
+        let is_known = |shared: &Arc<Shared>| shared.known.read().by_pseudonym.contains_key(name);
+        is_pseudonym(name) && self.shared.as_ref().is_some_and(|shared| !is_known(shared))
+    }
+
     /// Every pseudonym after one, in their order, with its name and when that was first said.
     pub fn after(&self, pseudonym: &str) -> Vec<(String, String, i64)> {
         let Some(shared) = &self.shared else { return Vec::new() };

@@ -7,7 +7,6 @@ use policy_engine::vocabulary::Id;
 use proto::convert::{Faults, Problem};
 
 use super::{Preparing, governed, revoked_keys};
-use crate::subjects::is_pseudonym;
 
 governed!(Principal in principals {
     fn takes_along(id: &Id, facts: &Facts) -> Vec<Id> {
@@ -16,8 +15,7 @@ governed!(Principal in principals {
 
     fn prepare(&mut self, preparing: &mut Preparing<'_>) -> Result<(), Faults> {
         let (name, subjects) = (preparing.id.name.as_str(), &preparing.gate.subjects);
-        let is_known = || preparing.before.is_some() || subjects.name_of(name).is_some();
-        if !subjects.are_kept() || !is_pseudonym(name) || is_known() {
+        if preparing.before.is_some() || !subjects.is_nobody(name) {
             return Ok(());
         }
         let why = "is a pseudonym that stands for nobody: name the principal".to_owned();

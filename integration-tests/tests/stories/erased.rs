@@ -27,7 +27,11 @@ fn person() -> String {
     format!(
         "apiVersion: chancery/v1\nkind: Principal\n\
          metadata: {{name: '{ID}', tenant: acme, labels: {{desk: '{LABEL}'}}}}\n\
-         spec: {{type: user, displayName: '{SHOWN}', teams: [research], residency: DE}}\n---\n{}",
+         spec: {{type: user, displayName: '{SHOWN}', teams: [research], residency: DE}}\n---\n{}---\n\
+         apiVersion: chancery/v1\nkind: Grant\nmetadata: {{name: of-one, tenant: acme}}\n\
+         spec: {{role: chat-user, team: research, to: {{principal: '{ID}'}}}}\n---\n\
+         apiVersion: chancery/v1\nkind: Limit\nmetadata: {{name: of-one, tenant: acme}}\n\
+         spec: {{scope: {{principal: '{ID}'}}, bound: {{requests: 1000, per: 1h}}}}\n",
         policy::rule(
             "not-this-one",
             "forbid",
@@ -128,6 +132,9 @@ async fn whoever_is_erased_is_in_nothing_and_everything_is_still_proved() {
     let own = keys["keys"].as_array().unwrap().iter().find(|key| key["spec"]["principal"] == ID).unwrap();
     let name = own["name"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     verb(&house, &["keys", "revoke", &name, "--tenant", "acme"]).unwrap();
+    for kind in ["grant", "limit"] {
+        verb(&house, &["delete", kind, "of-one", "--tenant", "acme"]).unwrap();
+    }
     let (code, gone) = verb(&house, &["delete", "principal", ID, "--tenant", "acme"]).unwrap();
     assert_eq!(code, 0, "{gone}");
     told(&house, &["holds", "create", "case-7", "--subject", ID, "--reason", "case 7"]).unwrap();
@@ -144,6 +151,15 @@ async fn whoever_is_erased_is_in_nothing_and_everything_is_still_proved() {
     std::fs::copy(house.home().join("control/control-plane/subjects.db"), at("subjects.backup")).unwrap();
     let (code, done) = erase(&house);
     assert_eq!(code, 0, "{done}");
+
+    // What was in force with it comes back without it.
+    let number = before.as_str().unwrap().trim_start_matches("revisions/").to_owned();
+    let back = told(&house, &["rollback", &number, "--dry-run"]).unwrap();
+    let left: Vec<_> = back["left"].as_array().unwrap().iter().map(|left| left["name"].clone()).collect();
+    let person = format!("tenants/acme/principals/{}", pseudonym.trim_start_matches("subjects/"));
+    for gone in [person.as_str(), "tenants/acme/grants/of-one", "tenants/acme/limits/of-one"] {
+        assert!(left.contains(&gone.into()), "{gone}: {back}");
+    }
 
     // Nobody knows it any more, and a backup of who is who does not bring it back.
     for restored in [false, true] {

@@ -38,6 +38,7 @@ pub struct Reach {
 #[derive(Debug)]
 pub(crate) struct Line {
     place: Place,
+    in_force: bool,
     say: Say,
     last: AtomicU64,
     asked: Mutex<HashMap<u64, mpsc::Sender<Simulated>>>,
@@ -64,9 +65,10 @@ impl Reach {
         self.turn.clone().lock_owned().await
     }
 
-    /// A node can be asked over a stream.
-    pub(crate) fn join(&self, place: Place, say: Say) -> Seat {
-        let line = Line { place: place.clone(), say, last: AtomicU64::new(0), asked: Mutex::default() };
+    /// A node can be asked over a stream; `in_force`: also to compare a draft with what is in force.
+    pub(crate) fn join(&self, (place, in_force): (Place, bool), say: Say) -> Seat {
+        let line =
+            Line { place: place.clone(), in_force, say, last: AtomicU64::new(0), asked: Mutex::default() };
         let line = Arc::new(line);
         self.lines.lock().entry(place).or_default().push(line.clone());
         Seat { reach: self.clone(), line }
@@ -110,6 +112,11 @@ impl Line {
     /// The node's id within its geo.
     pub(crate) fn node(&self) -> &Name {
         &self.place.1
+    }
+
+    /// Whether the node's build knows how to compare a draft with what is in force.
+    pub(crate) fn compares_with_in_force(&self) -> bool {
+        self.in_force
     }
 
     /// Asks the node to simulate; its policy is to follow.
@@ -173,7 +180,7 @@ mod tests {
     async fn what_is_asked_ends_with_the_asker_and_with_the_stream() {
         let reach = Reach::default();
         let (say, mut said) = mpsc::channel(8);
-        let seat = reach.join(place("eu-1"), say.clone());
+        let seat = reach.join((place("eu-1"), true), say.clone());
         assert_eq!(reach.nodes_in(&"us".parse().unwrap()).len(), 0);
         let line = reach.nodes_in(&"eu".parse().unwrap()).pop().unwrap();
         let mut asking = line.simulate(Simulate::default()).await.unwrap();
@@ -187,7 +194,7 @@ mod tests {
         assert!(matches!(next(&mut said).await, Saying::SimulateCancel(cancel) if cancel.id == id));
 
         let mut asking = line.simulate(Simulate::default()).await.unwrap();
-        let newer = reach.join(place("eu-1"), say);
+        let newer = reach.join((place("eu-1"), true), say);
         drop(seat);
         assert_eq!((asking.hear().await, reach.nodes_in(&"eu".parse().unwrap()).len()), (None, 1));
         drop(newer);
@@ -198,7 +205,7 @@ mod tests {
     async fn who_does_not_take_answers_is_let_go() {
         let reach = Reach::default();
         let (say, _said) = mpsc::channel(8);
-        let seat = reach.join(place("eu-1"), say);
+        let seat = reach.join((place("eu-1"), true), say);
         let line = reach.nodes_in(&"eu".parse().unwrap()).pop().unwrap();
         let mut asking = line.simulate(Simulate::default()).await.unwrap();
         for _ in 0..=WAITING {

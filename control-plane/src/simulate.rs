@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use policy_engine::simulate::{Asked, Tally};
+use policy_engine::simulate::{Against, Asked, Tally};
 use policy_engine::vocabulary::Geo;
 use prost::Message as _;
 use proto::convert::timestamp;
@@ -39,6 +39,9 @@ const STALLED: Duration = Duration::from_secs(120);
 
 /// How often it is told how far it is.
 const TELL: Duration = Duration::from_secs(1);
+
+/// Why a node is not asked to compare a draft with what is in force.
+const UNABLE: &str = "its build can't compare with what is in force";
 
 /// Segments that are asked of the store at a time.
 const SEGMENTS: i64 = 1_000;
@@ -121,7 +124,12 @@ pub(crate) async fn conduct(
         let lines = reach.nodes_in(&geo);
         let ids: Vec<String> = lines.iter().map(|line| line.node().to_string()).collect();
         sum.begins(&geo, &ids, known);
-        for (at, line) in lines.into_iter().enumerate() {
+        // A build that does not know the question would answer another, and nobody would see it.
+        let in_force = asked.against == Against::InForce;
+        let (able, others): (Vec<_>, Vec<_>) =
+            lines.into_iter().partition(|line| !in_force || line.compares_with_in_force());
+        others.iter().for_each(|line| sum.loses(&geo, line.node().as_str(), UNABLE));
+        for (at, line) in able.into_iter().enumerate() {
             let asked = Simulate {
                 draft_bytes: draft.len() as u64,
                 head_bytes: head.len() as u64,
@@ -130,6 +138,7 @@ pub(crate) async fn conduct(
                 tenant: asked.tenant.as_ref().map(ToString::to_string).unwrap_or_default(),
                 others: at == 0,
                 elsewhere: ids.clone(),
+                in_force,
                 ..Simulate::default()
             };
             let policy = [draft.clone(), head.clone()];
@@ -201,5 +210,33 @@ async fn ask(
         if say.send((at.clone(), Heard::Said(said))).await.is_err() || is_over {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::sync::Scope;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_build_that_would_answer_another_question_is_not_asked() {
+        let (reach, geo) = (Reach::default(), Geo::new("eu").unwrap());
+        let (say, mut said) = mpsc::channel(8);
+        let _seat = reach.join(((geo.clone(), "eu-1".parse().unwrap()), false), say);
+        let holding = Holding::of(Scope { geo: "eu".to_owned(), node_class: String::new() });
+        let question = Question::of(geo, (&holding, &holding), Known::default());
+        let asked = Asked { against: Against::InForce, ..Asked::default() };
+        let (tell, mut told) = mpsc::channel(4);
+        tokio::spawn(conduct(reach, (vec![question], asked), tell));
+        let ended = loop {
+            let told = told.recv().await.unwrap();
+            if told.result.is_some() {
+                break told;
+            }
+        };
+        assert_eq!(ended.geos[0].state, sum::State::Unavailable);
+        assert_eq!(ended.geos[0].reason, format!("node eu-1: {UNABLE}"));
+        assert!(said.try_recv().is_err(), "it was asked nothing");
     }
 }

@@ -31,6 +31,8 @@ use source::Source;
 
 /// The capability of simulating.
 pub(crate) const SIMULATE: &str = "simulate";
+/// The capability of comparing a draft with what is in force.
+pub(crate) const IN_FORCE: &str = "simulate-in-force";
 
 /// How often it is said how far it is.
 const TELL: Duration = Duration::from_secs(1);

@@ -4,6 +4,7 @@
 //! named as are asked for, those that were met first. What was found in content is taken for given: a draft that looks for more than was
 //! looked for then finds no more here. Absent on purpose: reading records, and telling anybody.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::replay::{Judged, Recorded, replay};
@@ -13,6 +14,16 @@ use crate::vocabulary::{Id, Instant, Name};
 /// Requests that are named of each caller and model, at most.
 pub const EXAMPLES: usize = 3;
 
+/// What a draft's decisions are compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Against {
+    /// What was decided then.
+    #[default]
+    Recorded,
+    /// What is in force decides now of the same requests.
+    InForce,
+}
+
 /// What is in force, and what would be.
 #[derive(Debug, Clone, Copy)]
 pub struct Worlds<'s> {
@@ -20,9 +31,11 @@ pub struct Worlds<'s> {
     pub head: &'s CompiledSnapshot,
     /// What would be.
     pub draft: &'s CompiledSnapshot,
+    /// What the draft is compared with.
+    pub against: Against,
 }
 
-/// Which requests are meant; the default is all.
+/// Which requests are meant, and what a draft is compared with; the default is all, as they were decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asked {
     /// Decided from then on.
@@ -31,14 +44,16 @@ pub struct Asked {
     pub until: Option<Instant>,
     /// Of this tenant.
     pub tenant: Option<Name>,
+    /// What the draft is compared with.
+    pub against: Against,
 }
 
 /// Which way a decision turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Turn {
-    /// It was allowed, and is refused.
+    /// It was allowed, or is by what is in force, and is refused.
     AllowToDeny,
-    /// It was refused, and is allowed.
+    /// It was refused, or is by what is in force, and is allowed.
     DenyToAllow,
 }
 
@@ -60,7 +75,7 @@ pub struct Who {
 pub struct Flips {
     /// Requests.
     pub count: u64,
-    /// How many of them what is in force decides like the draft already.
+    /// How many of them what is in force decides like the draft already; none where that is what the draft is compared with.
     pub already: u64,
     /// Codes of the most telling reasons of the refusals, by the draft or then.
     pub reasons: BTreeSet<String>,
@@ -147,7 +162,12 @@ impl Tally {
 
     /// A decision, decided again; `model` names what was meant.
     pub fn take(&mut self, past: Past<'_>, worlds: Worlds<'_>, model: impl FnOnce() -> String) {
-        let Past { request_id, recorded, judged: then } = past;
+        let Past { request_id, recorded, judged } = past;
+        let head = || replay(recorded, worlds.head).unwrap_or_else(nobody);
+        let then = match worlds.against {
+            Against::Recorded => Cow::Borrowed(judged),
+            Against::InForce => Cow::Owned(head()),
+        };
         let now = replay(recorded, worlds.draft).unwrap_or_else(nobody);
         let turn = match (then.allowed, now.allowed) {
             (true, false) => Turn::AllowToDeny,
@@ -165,13 +185,15 @@ impl Tally {
             Turn::AllowToDeny => self.counts.allow_to_deny += 1,
             Turn::DenyToAllow => self.counts.deny_to_allow += 1,
         }
-        let head = replay(recorded, worlds.head).unwrap_or_else(nobody);
-        let already = u64::from(head.allowed == now.allowed);
+        let already = match worlds.against {
+            Against::Recorded => u64::from(head().allowed == now.allowed),
+            Against::InForce => 0,
+        };
         self.counts.already += already;
         let (tenant, principal) = (recorded.tenant.to_string(), recorded.principal.to_string());
         let who = Who { turn, tenant, principal, model: model() };
         // Why it turns is what denies, now or then.
-        let denial = if then.allowed { now } else { then.clone() };
+        let denial = if then.allowed { now } else { then.into_owned() };
         let flips = Flips {
             count: 1,
             already,

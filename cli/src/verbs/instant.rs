@@ -27,12 +27,17 @@ pub(super) fn instant(text: &str) -> String {
     if digits && text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() }
 }
 
+/// An instant as the control plane takes one; that of a midnight is written as a date elsewhere.
+pub(super) fn rfc_3339(at: Instant) -> String {
+    instant(&at.to_string())
+}
+
 /// The instant that is meant: so long from now, or as it is written.
 pub(super) fn moment(text: &str, (now, from): (SystemTime, From)) -> Result<String, Failure> {
     let now = since_epoch(now);
     match (length(text), from) {
-        (Some(length), From::Now) => Ok(Instant(now.saturating_add(length)).to_string()),
-        (Some(length), From::Ago) => Ok(Instant(now.saturating_sub(length)).to_string()),
+        (Some(length), From::Now) => Ok(rfc_3339(Instant(now.saturating_add(length)))),
+        (Some(length), From::Ago) => Ok(rfc_3339(Instant(now.saturating_sub(length)))),
         (None, _) => read(text).map(|_| instant(text)),
     }
 }
@@ -104,6 +109,7 @@ mod tests {
         let from = |text: &str, from| moment(text, (now, from)).unwrap();
         assert_eq!(from("1h30m", From::Now), "1970-01-02T01:30:00Z");
         assert_eq!(from("1h30m", From::Ago), "1970-01-01T22:30:00Z");
+        assert_eq!(from("24h", From::Ago), "1970-01-01T00:00:00Z");
         assert_eq!(from("2026-12-31", From::Now), "2026-12-31T00:00:00Z");
         assert_eq!(from("2026-12-31T08:00:00+01:00", From::Ago), "2026-12-31T08:00:00+01:00");
         let lasts = |text: &str| lasting(text, now).unwrap();

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::{Instant as Moment, SystemTime};
 
 use clap::Args;
-use policy_engine::simulate::{self, Past, Tally as Counted, Worlds};
+use policy_engine::simulate::{self, Against, Past, Tally as Counted, Worlds};
 use policy_engine::vocabulary::{Instant, Kind, Name};
 use proto::name;
 use proto::segment::Decided;
@@ -24,7 +24,7 @@ use super::failure::Failure;
 use super::instant::{From, moment};
 use super::people::People;
 use super::source::declared;
-use crate::client::{Client, Reply};
+use crate::client::{Client, ClientError, Reply};
 use crate::output;
 use told::Told;
 pub(super) use tried::tried;
@@ -42,7 +42,7 @@ pub(crate) struct Simulate {
     /// Records of decisions, or directories with them: a node's outbox, or a geo's store; none: the nodes are asked.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Only requests from then on: an instant such as 2026-01-31T12:00:00Z, or how long ago, such as 24h.
+    /// Only requests from then on: a date such as 2026-01-31, an instant such as 2026-01-31T12:00:00Z, or how long ago, such as 24h.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Only requests before then; likewise.
@@ -54,6 +54,10 @@ pub(crate) struct Simulate {
     /// Only records of this geo; may be repeated.
     #[arg(long = "geo", value_name = "GEO")]
     geos: Vec<String>,
+    /// Compare the draft with what is in force now, which decides the same requests again, and not with what was decided then: what changed
+    /// between then and now is left aside.
+    #[arg(long)]
+    in_force: bool,
     #[command(flatten)]
     shown: Shown,
 }
@@ -79,7 +83,8 @@ impl Tally for Here<'_> {
             return;
         };
         let past = Past { request_id: &request_id, recorded: &recorded, judged: &judged };
-        let worlds = Worlds { head: &held.head.snapshot, draft: &held.draft.snapshot };
+        let (head, draft) = (&held.head.snapshot, &held.draft.snapshot);
+        let worlds = Worlds { head, draft, against: self.asked.against };
         self.counted.take(past, worlds, || {
             model.map_or_else(|| recorded.model.clone(), |model| name::format(Kind::Model, &model))
         });
@@ -136,7 +141,9 @@ impl Simulate {
                 }
                 None => None,
             },
+            against: if self.in_force { Against::InForce } else { Against::Recorded },
         };
+        self.tenant_is_there(client).await?;
         let files = declared(&self.files)?;
         let records = Records::below(&self.paths)?;
         if records.lacking > 0 {
@@ -145,6 +152,10 @@ impl Simulate {
         }
         let mut geos = records.read("looking for geos", Geos::default)?.0;
         geos.retain(|geo| self.geos.is_empty() || self.geos.contains(geo));
+        if geos.is_empty() {
+            let of = self.geos.iter().map(|geo| format!(" of geo `{geo}`")).collect::<Vec<_>>().join(" or");
+            output::complain(&output::plain(&format!("no record{of} is there")));
+        }
         let mut worlds = BTreeMap::new();
         for geo in geos {
             let mut reader = Reader::of(client, &geo);
@@ -159,8 +170,22 @@ impl Simulate {
             bases: worlds.values().map(|held| held.head.revision.clone()).collect(),
             people: People::behind(client, who.iter().map(String::as_str)).await,
             counted,
+            against: asked.against,
             geos: Vec::new(),
         })
+    }
+
+    /// Errors where the tenant is not there whose requests are asked for.
+    async fn tenant_is_there(&self, client: &Client) -> Result<(), Failure> {
+        let Some(tenant) = &self.tenant else { return Ok(()) };
+        match client.get(&format!("tenants/{tenant}"), &[]).await {
+            Err(ClientError::Refused(refused)) if refused.grpc == "NOT_FOUND" => {
+                let fault = ("--tenant".to_owned(), format!("there is no `tenants/{tenant}`"));
+                Err(Failure::Faults { done: "simulated", faults: vec![fault] })
+            }
+            // Whoever may not read it may know all the same what its requests would turn to.
+            _ => Ok(()),
+        }
     }
 
     fn instant(&self, option: &str, text: Option<&str>) -> Result<Option<Instant>, Failure> {

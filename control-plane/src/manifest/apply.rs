@@ -50,8 +50,17 @@ pub async fn would(
     declared: impl Into<Declared>,
 ) -> Result<Result<Arc<Published>, Vec<Fault>>, Refusal> {
     let declared = Declared { may_shrink: true, ..declared.into() };
+    let path = declared.files.first().map(|file| file.path.clone()).unwrap_or_default();
     let tried = outcome(publisher, actor, (act, Mode::Try), declared).await?;
-    Ok(tried.map(|(outcome, _)| outcome.would.unwrap_or(outcome.published)).map_err(faulty))
+    Ok(tried.and_then(|(outcome, _)| drafted(outcome, path)).map_err(faulty))
+}
+
+/// What would be in force; of files that declare nothing, which nobody means, a fault in the first of them.
+pub(super) fn drafted(outcome: Outcome, path: String) -> Result<Arc<Published>, Vec<Fault>> {
+    match outcome.effects.is_empty() {
+        true => Err(vec![Fault { path, message: "nothing is declared".to_owned(), ..Fault::default() }]),
+        false => Ok(outcome.would.unwrap_or(outcome.published)),
+    }
 }
 
 /// What came of files and what may be wrong with them, or their faults.

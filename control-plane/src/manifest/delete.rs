@@ -11,7 +11,7 @@ use proto::name;
 use proto::status::Refusal;
 
 use super::Declared;
-use super::apply::{bringing, changes, faulty, place};
+use super::apply::{bringing, changes, drafted, faulty, place};
 use super::document::{self, Document};
 use crate::actor::Actor;
 use crate::error::{ChangeError, IN_USE};
@@ -41,8 +41,9 @@ pub async fn would_without(
     declared: impl Into<Declared>,
 ) -> Result<Result<Arc<Published>, Vec<Fault>>, Refusal> {
     let declared = Declared { may_shrink: true, ..declared.into() };
+    let path = declared.files.first().map(|file| file.path.clone()).unwrap_or_default();
     let tried = outcome(publisher, actor, (act, Mode::Try), declared).await?;
-    Ok(tried.map(|outcome| outcome.would.unwrap_or(outcome.published)).map_err(faulty))
+    Ok(tried.and_then(|outcome| drafted(outcome, path)).map_err(faulty))
 }
 
 /// What came of it, or the faults.

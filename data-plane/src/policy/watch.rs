@@ -29,7 +29,7 @@ use super::install::Install;
 use super::outage::{Outage, broke, chain};
 use super::state::{PolicyState, Version};
 use super::verify::Refusal;
-use crate::simulate::SIMULATE;
+use crate::simulate::{IN_FORCE, SIMULATE};
 use crate::tls::Way;
 
 /// How long opening a stream may take.
@@ -282,7 +282,7 @@ impl<N: Install> Follower<N> {
             schema: SCHEMA,
             hpke_public_key: self.holder.place().key.public().to_vec(),
             applied: self.state.applied().map(|v| v.to_wire()),
-            capabilities: [DELTA, WITNESS, RETENTION, SIMULATE].map(str::to_owned).into(),
+            capabilities: [DELTA, WITNESS, RETENTION, SIMULATE, IN_FORCE].map(str::to_owned).into(),
             revocation_seq: self.holder.node().overlay().revocation_seq(),
             kill_seq: self.holder.node().overlay().kill_seq(),
             revocation_epoch,

@@ -3,7 +3,7 @@
 //! Law: what was announced bounds what is kept, and is bounded itself.
 
 use bytes::BytesMut;
-use policy_engine::simulate::Asked;
+use policy_engine::simulate::{Against, Asked};
 use policy_engine::snapshot::CompiledSnapshot;
 use policy_engine::vocabulary::{Geo, Name};
 use proto::manifest::MAX_BYTES;
@@ -38,7 +38,7 @@ impl Gathering {
         Ok(come == self.whole)
     }
 
-    /// Which requests are meant.
+    /// Which requests are meant, and what the draft is compared with.
     pub(super) fn asked(&self) -> Result<Asked, String> {
         let instant = |time: &Option<prost_types::Timestamp>| {
             time.as_ref().map(|time| proto::convert::instant(time).ok_or("it asks for no time")).transpose()
@@ -47,7 +47,8 @@ impl Gathering {
             "" => None,
             tenant => Some(Name::new(tenant).map_err(|error| error.to_string())?),
         };
-        Ok(Asked { since: instant(&self.asked.since)?, until: instant(&self.asked.until)?, tenant })
+        let against = if self.asked.in_force { Against::InForce } else { Against::Recorded };
+        Ok(Asked { since: instant(&self.asked.since)?, until: instant(&self.asked.until)?, tenant, against })
     }
 
     /// Whose records are read here: of a node of this id.

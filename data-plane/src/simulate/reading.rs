@@ -46,7 +46,7 @@ impl Job {
     pub(super) fn read(&self) -> Result<Read, String> {
         let asked = self.gathered.asked()?;
         let (head, draft) = self.gathered.worlds(&self.geo)?;
-        let worlds = Worlds { head: &head, draft: &draft };
+        let worlds = Worlds { head: &head, draft: &draft, against: asked.against };
         let (mut tally, mut hashes) = (Tally::naming(NAMED), Vec::new());
         let reads = |own: &str, node: &str| self.gathered.reads(own, node);
         for segment in self.source.segments(&reads)? {

@@ -154,6 +154,27 @@ async fn a_draft_is_judged_on_the_records_that_are_asked_for() {
     assert_eq!(heard(&mut said, 4).await.1.unwrap().skipped, 2);
 }
 
+#[tokio::test]
+async fn a_draft_is_compared_with_what_is_in_force_where_that_is_asked() {
+    // Refused then, allowed by what is in force, refused by the draft; and one that was allowed, elsewhere.
+    let refused = line("r-1", "pair", 1).replace(r#""effect":"allow""#, r#""effect":"deny""#);
+    let lines = format!("{refused}\n{}\n", line("r-2", "fast", 2));
+    let lines = Lines { segments: [("eu-1".to_owned(), (lines, None))].into(), ..Lines::default() };
+    let simulator = Simulator::of("eu".parse().unwrap(), Arc::new(lines));
+    let (say, mut said) = mpsc::channel(8);
+    let desk = simulator.desk(say);
+    ask(&desk, Simulate { id: 1, ..Simulate::default() });
+    let (part, done) = heard(&mut said, 1).await;
+    assert_eq!(
+        (part.flips.len(), done.unwrap()),
+        (0, SimulatedDone { same: 1, elsewhere: 1, ..Default::default() })
+    );
+    ask(&desk, Simulate { id: 2, in_force: true, ..Simulate::default() });
+    let (part, done) = heard(&mut said, 2).await;
+    assert_eq!(done.unwrap(), SimulatedDone { same: 1, allow_to_deny: 1, ..Default::default() });
+    assert_eq!((part.flips[0].already, part.flips[0].examples.clone()), (0, vec!["r-1".to_owned()]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_at_a_time_and_no_longer_than_somebody_wants_it() {
     let (go, gate) = blocking::channel();

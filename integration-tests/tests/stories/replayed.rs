@@ -129,12 +129,11 @@ async fn what_was_decided_is_decided_again_and_a_draft_is_simulated_on_it() {
     std::fs::write(&draft, policy::rule("no-support", "forbid", "purpose == 'support'", "")).unwrap();
     let simulate = |draft: &Path, more: &[&str]| {
         let draft = draft.to_str().unwrap();
-        let (code, told) =
-            verb(&house, &[&["simulate", "-o", "json", "-f", draft], more, &paths[..]].concat()).unwrap();
+        let (code, told) = verb(&house, &[&["simulate", "-f", draft], more, &paths[..]].concat()).unwrap();
         println!("simulated: {told}");
         (code, told)
     };
-    let (code, told) = simulate(&draft, &[]);
+    let (code, told) = simulate(&draft, &["-o", "json"]);
     assert_eq!(code, 0, "{told}");
     let told = json(&told).unwrap();
     let by = told["allowToDeny"]["by"].as_array().unwrap();
@@ -150,11 +149,16 @@ async fn what_was_decided_is_decided_again_and_a_draft_is_simulated_on_it() {
         row["count"].as_u64().unwrap(),
         "{told}"
     );
-    let (_, told) = simulate(&draft, &["--tenant", "nobody"]);
+    let (_, told) = simulate(&draft, &["-o", "json", "--until", "2000-01-01"]);
     assert_eq!(json(&told).unwrap()["others"].as_u64().unwrap() as usize, count("same"), "{told}");
+    let (code, told) = simulate(&draft, &["--tenant", "nobody"]);
+    assert!(code == 7 && told.contains("there is no `tenants/nobody`"), "{code}: {told}");
+    let (code, told) = simulate(&draft, &["--geo", "mars"]);
+    let none = ["no record of geo `mars` is there", "no record was read: nothing was decided again"];
+    assert!(code == 0 && none.iter().all(|none| told.contains(none)), "{code}: {told}");
     // What does not compile is told where it is, and nothing is simulated.
     std::fs::write(&draft, policy::rule("no-support", "forbid", "purpos == 'support'", "")).unwrap();
-    let (code, told) = simulate(&draft, &[]);
+    let (code, told) = simulate(&draft, &["-o", "json"]);
     assert!(code == 7 && told.contains("spec.when"), "{code}: {told}");
     assert!(house.read("rules/no-support").await.is_err(), "nothing was applied");
 

@@ -201,7 +201,11 @@ fn what_is_tried_is_simulated(house: &Household, path: &str, found: &Value) -> R
     let (code, told) = verb(house, &["apply", "--dry-run", "-o", "json", "-f", path])?;
     let tried = json(&told).with_context(|| format!("{code}: {told}"))?;
     anyhow::ensure!(tried["changes"][0]["change"] == "created", "{tried}");
-    anyhow::ensure!(sum(&tried["simulation"]) == sum(found), "{tried}");
+    let (_, in_force) = self::told(house, &["-f", path, "--since", "24h", "--in-force"])?;
+    anyhow::ensure!(sum(&tried["simulation"]) == sum(&in_force), "{tried} {in_force}");
+    // What was decided before other changes is left aside.
+    let counts = (&found["allowToDeny"]["count"], &in_force["allowToDeny"]["count"]);
+    anyhow::ensure!(counts.0.as_u64() > counts.1.as_u64(), "{found} {in_force}");
     let (code, told) = verb(house, &["apply", "--dry-run", "-f", path])?;
     let lines = ["dry run, nothing was changed", "of the requests of the last 24 hours:", "allow -> deny:"];
     anyhow::ensure!(code == 0 && lines.iter().all(|line| told.contains(line)), "{code}: {told}");
@@ -209,7 +213,35 @@ fn what_is_tried_is_simulated(house: &Household, path: &str, found: &Value) -> R
         verb(house, &["delete", "grant", "research-chat", "--tenant", "acme", "--dry-run", "-o", "json"])?;
     let tried = json(&told).with_context(|| format!("{code}: {told}"))?;
     anyhow::ensure!(code == 0 && tried["simulation"]["allowToDeny"]["count"].as_u64() > Some(0), "{tried}");
-    Ok(())
+    what_is_in_force_is_compared_with(house, path, counts)
+}
+
+/// What a rule forbids that came after the requests is what its deletion lets through, and nothing of its own once it is in force; a day is
+/// asked for as well as an instant.
+fn what_is_in_force_is_compared_with(
+    house: &Household,
+    path: &str,
+    (then, now): (&Value, &Value),
+) -> Result<()> {
+    let done = |arguments: &[&str]| -> Result<Value> {
+        let (code, told) = verb(house, arguments)?;
+        anyhow::ensure!(code == 0, "{arguments:?}: {code}: {told}");
+        json(&told)
+    };
+    done(&["apply", "-o", "json", "-f", path])?;
+    let tried = done(&["delete", "rule", "no-support", "--dry-run", "-o", "json"])?;
+    let turned = |way: &str, told: &Value| told[way]["count"].clone();
+    anyhow::ensure!(turned("denyToAllow", &tried["simulation"]) == *now, "{tried}");
+    for since in ["2026-01-01", "2026-01-01T00:00:00Z"] {
+        let (_, against) = told(house, &["-f", path, "--since", since, "--in-force"])?;
+        let (_, recorded) = told(house, &["-f", path, "--since", since])?;
+        anyhow::ensure!(against["inForce"] == true && turned("allowToDeny", &against) == 0, "{against}");
+        anyhow::ensure!(turned("allowToDeny", &recorded) == *then, "{recorded}");
+        let already = recorded["allowToDeny"]["by"].as_array().into_iter().flatten();
+        let already: u64 = already.filter_map(|row| row["already"].as_u64()).sum();
+        anyhow::ensure!(Some(already) == then.as_u64(), "{recorded}");
+    }
+    done(&["delete", "rule", "no-support", "-o", "json"]).map(drop)
 }
 
 /// What is wrong with a draft is told where it is, before anybody is asked; and who may not apply it may not simulate it.

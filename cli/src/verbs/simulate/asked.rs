@@ -5,13 +5,14 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use policy_engine::simulate::{Counts, Flips, Tally, Turn, Who};
+use policy_engine::simulate::{Against, Counts, Flips, Tally, Turn, Who};
 use policy_engine::vocabulary::Kind;
 use proto::name;
 use serde_json::{Value, json};
 
 use super::super::failure::Failure;
 use super::super::field::{list, text};
+use super::super::instant::rfc_3339;
 use super::super::people::People;
 use super::super::source::{declared, faultless};
 use super::told::{Geo, Told};
@@ -28,14 +29,19 @@ const NOW_AND_THEN: Duration = Duration::from_secs(10);
 
 /// Asks the control plane, which asks the nodes.
 pub(super) async fn of_nodes(client: &Client, asked: &Simulate) -> Result<Told, Failure> {
+    ask(client, (&body(asked, declared(&asked.files)?)?, asked.shown)).await
+}
+
+fn body(asked: &Simulate, files: Vec<Value>) -> Result<Value, Failure> {
     let instant = |option: &str, text: Option<&str>| -> Result<Option<String>, Failure> {
-        Ok(asked.instant(option, text)?.map(|instant| instant.to_string()))
+        Ok(asked.instant(option, text)?.map(rfc_3339))
     };
     let mut body = json!({
-        "files": declared(&asked.files)?,
+        "files": files,
         "tenant": asked.tenant.clone().unwrap_or_default(),
         "geos": asked.geos,
         "pageSize": MOST,
+        "inForce": asked.in_force,
     });
     for (field, time) in [
         ("since", instant("--since", asked.since.as_deref())?),
@@ -45,7 +51,7 @@ pub(super) async fn of_nodes(client: &Client, asked: &Simulate) -> Result<Told, 
             fields.insert(field.to_owned(), time.into());
         }
     }
-    ask(client, (&body, asked.shown)).await
+    Ok(body)
 }
 
 /// Asks it with a body, and tells how far it is meanwhile.
@@ -60,7 +66,9 @@ pub(super) async fn ask(client: &Client, (body, shown): (&Value, Shown)) -> Resu
     };
     let answer = client.lines("policy:simulate", body, tell).await?;
     faultless(&answer, "simulated")?;
-    read(&answer).ok_or_else(|| ClientError::BrokeOff.into())
+    let told = read(&answer).ok_or(ClientError::BrokeOff)?;
+    let in_force = body.get("inForce").and_then(Value::as_bool).unwrap_or_default();
+    Ok(Told { against: if in_force { Against::InForce } else { Against::Recorded }, ..told })
 }
 
 /// How far each geo is.
@@ -118,13 +126,33 @@ fn read(answer: &Value) -> Option<Told> {
         bases: [text(result, "base")].into(),
         counted,
         people: People::default(),
+        against: Against::default(),
         geos: list(answer, "geos").iter().map(geo).collect(),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        simulate: Simulate,
+    }
+
+    #[test]
+    fn a_day_is_asked_for_by_its_first_instant() {
+        let line =
+            ["x", "-f", "a.yaml", "--since", "2026-11-23", "--until", "2030-01-01T00:00:00Z", "--in-force"];
+        let body = body(&Line::try_parse_from(line).unwrap().simulate, Vec::new()).unwrap();
+        assert_eq!(
+            (&body["since"], &body["until"], &body["inForce"]),
+            (&json!("2026-11-23T00:00:00Z"), &json!("2030-01-01T00:00:00Z"), &json!(true))
+        );
+    }
 
     #[test]
     fn what_nodes_found_is_told_as_what_is_found_here() {

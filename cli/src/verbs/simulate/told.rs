@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use policy_engine::simulate::{Flips, Tally, Turn, Who};
+use policy_engine::simulate::{Against, Flips, Tally, Turn, Who};
 use serde_json::{Value, json};
 
 use super::super::failure::Failure;
@@ -21,6 +21,8 @@ pub(super) struct Told {
     pub(super) counted: Tally,
     /// Who turns, by name.
     pub(super) people: People,
+    /// What the draft was compared with.
+    pub(super) against: Against,
     /// How each geo ended whose nodes were asked.
     pub(super) geos: Vec<Geo>,
 }
@@ -68,7 +70,17 @@ impl Told {
         }
         let counts = &self.counted.counts;
         let bases: Vec<&str> = self.bases.iter().map(String::as_str).collect();
-        text += &format!("{} decisions, by the draft on {}:\n", counts.decisions(), bases.join(" "));
+        if bases.is_empty() {
+            return "no record was read: nothing was decided again\n".to_owned();
+        }
+        text += &match self.against {
+            Against::Recorded => {
+                format!("{} decisions, by the draft on {}:\n", counts.decisions(), bases.join(" "))
+            }
+            Against::InForce => {
+                format!("{} requests, by {} and by the draft on it:\n", counts.decisions(), bases.join(" "))
+            }
+        };
         text += &format!(
             "  {} allow -> deny, {} deny -> allow, {} allowed to go elsewhere, {} as they were\n",
             counts.allow_to_deny, counts.deny_to_allow, counts.elsewhere, counts.same
@@ -108,6 +120,7 @@ impl Told {
         };
         let mut json = json!({
             "base": self.bases,
+            "inForce": self.against == Against::InForce,
             "decisions": counts.decisions(),
             "allowToDeny": turned(Turn::AllowToDeny, counts.allow_to_deny),
             "denyToAllow": turned(Turn::DenyToAllow, counts.deny_to_allow),
@@ -121,5 +134,30 @@ impl Told {
             fields.insert("geos".to_owned(), self.geos.iter().map(|geo| geo.told.clone()).collect());
         }
         json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(bases: &[&str], against: Against) -> Told {
+        Told {
+            bases: bases.iter().map(|base| (*base).to_owned()).collect(),
+            counted: Tally::naming(1),
+            people: People::default(),
+            against,
+            geos: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn it_is_told_what_was_compared_and_that_nothing_was() {
+        let recorded = told(&["revisions/7"], Against::Recorded);
+        assert!(recorded.text().starts_with("0 decisions, by the draft on revisions/7:\n"));
+        let in_force = told(&["revisions/7"], Against::InForce);
+        assert!(in_force.text().starts_with("0 requests, by revisions/7 and by the draft on it:\n"));
+        assert_eq!((&recorded.json()["inForce"], &in_force.json()["inForce"]), (&json!(false), &json!(true)));
+        assert_eq!(told(&[], Against::Recorded).text(), "no record was read: nothing was decided again\n");
     }
 }

@@ -1,6 +1,6 @@
 //! What a change that is only tried would turn of the requests of the last day.
 //!
-//! Law: it is told beside what would change, and hinders nothing: where it can't be known, that is said. Longer than a day is for `simulate`.
+//! Law: the change alone is told of, by comparing with what is in force, and not with what was decided before other changes. It is told beside what would change, and hinders nothing: where it can't be known, that is said. Longer than a day is for `simulate`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -55,5 +55,6 @@ async fn simulated(
     }
     let since = Timestamp::now().checked_sub(SINCE).unwrap_or(Timestamp::UNIX_EPOCH);
     body.insert("since".to_owned(), since.to_string().into());
+    body.insert("inForce".to_owned(), true.into());
     ask(client, (&body.into(), shown)).await
 }

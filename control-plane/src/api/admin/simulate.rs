@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::pin::Pin;
 
-use policy_engine::simulate::{Asked, Counts, Flips, Tally, Turn, Who};
-use policy_engine::vocabulary::{Action, Geo, Instant, Kind, Name};
+use policy_engine::simulate::{Against, Asked, Counts, Flips, Tally, Turn, Who};
+use policy_engine::vocabulary::{Action, Geo, Id, Instant, Kind, Name};
 use prost_types::Timestamp;
 use proto::admin::{
     SimulateRequest, SimulateResponse, SimulatedCounts, SimulatedFlip, SimulatedGeo, Simulation,
@@ -56,6 +56,7 @@ impl Admin {
             since: instant("since", asked.since.as_ref())?,
             until: instant("until", asked.until.as_ref())?,
             tenant,
+            against: if asked.in_force { Against::InForce } else { Against::Recorded },
         };
         let geos = self.where_asked(call, &asked.geos)?;
         let head = self.publisher.current();
@@ -97,8 +98,15 @@ impl Admin {
             "" => None,
             text => Some(Name::new(text).map_err(|error| Refusal::field("tenant", error.to_string()))?),
         };
+        let is_there = |tenant: &Name| {
+            let id = Id::platform(tenant.clone());
+            match current.registry.get(Kind::Tenant, &id) {
+                Some(_) => Ok(()),
+                None => Err(Refusal::field("tenant", format!("there is no `tenants/{tenant}`"))),
+            }
+        };
         match asked {
-            tenant if all => Ok((tenant, true)),
+            tenant if all => tenant.as_ref().map_or(Ok(()), is_there).map(|()| (tenant, true)),
             Some(tenant) => {
                 current.demand_plural(actor, Action::Audit, LOG, Some(&tenant))?;
                 Ok((Some(tenant), false))

@@ -44,8 +44,9 @@ const MOST_REUNION: Duration = Duration::from_secs(30);
 /// The capability of taking changes in place of whole snapshots.
 const DELTA: &str = "delta";
 
-/// The capability of simulating a draft.
+/// The capabilities of simulating a draft, and of comparing it with what is in force.
 const SIMULATE: &str = "simulate";
+const IN_FORCE: &str = "simulate-in-force";
 
 /// How long a node may take to introduce itself.
 const INTRODUCES: Duration = Duration::from_secs(10);
@@ -81,9 +82,9 @@ pub(super) async fn run(
         // Before it is answered: who was let in can be revoked by its name, also after a crash.
         shared.nodes.keep(shared.origin.publisher.store()).await;
     }
-    let simulates = hello.capabilities.iter().any(|word| word == SIMULATE);
-    let place = (node.geo.clone(), node.name.clone());
-    let seat = simulates.then(|| shared.nodes.reach().join(place, say.clone()));
+    let says = |capability: &str| hello.capabilities.iter().any(|word| word == capability);
+    let (place, in_force) = ((node.geo.clone(), node.name.clone()), says(IN_FORCE));
+    let seat = says(SIMULATE).then(|| shared.nodes.reach().join((place, in_force), say.clone()));
     let (turn, sent) = (shared.turns.waiting(), Sent::new(hello));
     let says = Allowance::new(SAYS, std::time::Instant::now());
     let mut stream =

@@ -101,6 +101,11 @@ impl Odd {
     }
 }
 
+/// What is told of a geo in which no node is known, while nodes are known elsewhere.
+pub(crate) fn odd(geo: &Geo, nodes: &BTreeSet<Geo>) -> Option<String> {
+    told(geo, nodes).filter(|_| !nodes.is_empty()).map(|(_, message)| message)
+}
+
 /// What is told of a geo that a resource names and no node is known in, and whether that is surely a slip.
 fn told(geo: &Geo, nodes: &BTreeSet<Geo>) -> Option<(bool, String)> {
     if nodes.contains(geo) {

@@ -306,6 +306,13 @@ fn what_a_retention_may_say() {
     assert_eq!(of("everything", "", "1d"), Err("class"));
     assert_eq!(of("reads", "eu", "1d"), Err("geo"));
     assert_eq!(of("decisions", "a/b", "1d"), Err("geo"));
+    for keep in ["1y", "1w"] {
+        let why = proto::convert::retention(keep).unwrap_err();
+        assert!(
+            why.contains(keep) && why.contains("`1s` to `3660d`") && why.contains("a year `365d`"),
+            "{why}"
+        );
+    }
     for keep in ["", "0s", "500ms", "3661d", "soon"] {
         assert_eq!(of("reads", "", keep), Err("keep"), "{keep}");
     }

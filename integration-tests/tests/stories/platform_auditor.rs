@@ -115,6 +115,8 @@ async fn no_rpc_that_changes_something_is_done_for_a_platform_auditor_and_all_th
         "KeysService/ListKeys",
         "PolicyService/Export",
         "AdministratorsService/ListAdministrators",
+        "HoldsService/ListHolds",
+        "SubjectsService/ListSubjects",
     ] {
         assert!(read.contains(&format!("{ADMIN}.{seen}")), "{seen}: {read:?}");
     }
@@ -211,6 +213,9 @@ async fn who_is_narrowed_sees_its_part() {
     let geos: BTreeSet<&str> =
         nodes["nodes"].as_array().unwrap().iter().map(|node| node["geo"].as_str().unwrap()).collect();
     assert_eq!(geos, BTreeSet::from(["eu"]));
+    for whole in ["HoldsService/ListHolds", "SubjectsService/ListSubjects"] {
+        assert_eq!(refused(&erin, whole, json!({})).await, "permission_denied", "{whole}");
+    }
     erin.call(&call("TeamsService/GetTeam"), board).await.unwrap().unwrap();
 }
 

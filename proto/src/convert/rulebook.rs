@@ -111,8 +111,10 @@ const RETENTION: [Duration; 2] = [Duration(1_000_000), Duration(3_660 * 86_400_0
 /// # Errors
 /// The text is no such length; why, for whoever wrote it.
 pub fn retention(text: &str) -> Result<Duration, String> {
-    let length: Duration = text.parse().map_err(|error: SpanError| error.to_string())?;
     let [least, most] = RETENTION;
+    let length: Duration = text.parse().map_err(|error: SpanError| {
+        format!("{error}: a number and `s`, `m`, `h` or `d`, of `{least}` to `{most}`; a week is `7d`, a year `365d`")
+    })?;
     match length < least || length > most {
         true => Err(format!("`{length}` is not between `{least}` and `{most}`")),
         false => Ok(length),

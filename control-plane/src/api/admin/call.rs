@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 use super::Admin;
 use super::warnings;
 use crate::act::{Via, ip};
-use crate::actor::Actor;
+use crate::actor::{Actor, Scope};
 use crate::clock;
 use crate::error::ChangeError;
 use crate::marked::{looks, rpc};
@@ -65,6 +65,8 @@ pub(super) struct Call {
     audited: bool,
     /// What the caller should know beside the answer.
     warnings: Vec<String>,
+    /// The same, of what shows while it is done.
+    odd: OnceLock<String>,
     /// What of a log it hands out, as soon as that is known.
     handed: OnceLock<AuditedExport>,
     /// Set where the call only tries.
@@ -84,6 +86,22 @@ impl Call {
     /// Notes what the refusal of an act rests on, for the log.
     pub(super) fn refused_for(&self, act: &Act, basis: String) {
         let _first_word_stands = self.basis.set((basis, act.reason.clone()));
+    }
+
+    /// Refuses who is narrowed to tenants or geos what can't be shown in part: `why`.
+    pub(super) fn demand_whole(&self, why: &str) -> Result<(), Refusal> {
+        match self.actor.scope().is_none_or(Scope::is_everything) {
+            true => Ok(()),
+            false => Err(Refusal::new(
+                ErrorCode::PermissionDenied,
+                format!("{why}: it is shown to nobody who is narrowed to tenants or geos"),
+            )),
+        }
+    }
+
+    /// Notes what the caller should know beside the answer.
+    pub(super) fn warns(&self, warning: String) {
+        let _first_word_stands = self.odd.set(warning);
     }
 
     /// Notes whether the call only tries what it asks.
@@ -161,7 +179,7 @@ impl Admin {
             )
         }));
         let (handed, tries) = (OnceLock::new(), OnceLock::new());
-        let (about, basis) = (OnceLock::new(), OnceLock::new());
+        let (about, basis, odd) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         let call = Call {
             actor,
             action,
@@ -171,6 +189,7 @@ impl Admin {
             via,
             audited,
             warnings,
+            odd,
             handed,
             tries,
             about,
@@ -256,7 +275,7 @@ impl Admin {
             metadata.insert(REQUEST_ID, id);
         }
         metadata.insert(REVISION, MetadataValue::from(self.publisher.current().revision()));
-        for warning in &call.warnings {
+        for warning in call.warnings.iter().chain(call.odd.get()) {
             if let Ok(warning) = MetadataValue::try_from(warning) {
                 metadata.append(WARNING, warning);
             }

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 use super::call::Call;
 use super::{Admin, page};
 use crate::act::changed_aside;
-use crate::actor::{absent, missing};
+use crate::actor::missing;
 use crate::clock;
 use crate::holds;
 use crate::store::{HoldRow, StoreError};
@@ -59,8 +59,7 @@ impl HoldsService for Admin {
 impl Admin {
     fn may(&self, call: &Call, action: Action) -> Result<(), Refusal> {
         self.publisher.current().demand_plural(&call.actor, action, LIST, None)?;
-        // A hold is over what several tenants may have; who sees some of them alone sees none.
-        if call.actor.scope().is_some() { Err(absent()) } else { Ok(()) }
+        call.demand_whole("a hold is over what several tenants may have")
     }
 
     async fn place_hold(&self, call: &Call, asked: CreateHoldRequest) -> Result<Hold, Refusal> {

@@ -3,7 +3,7 @@
 //! Law: a retention is set and deleted with a reason, each time as an event, and takes effect later than it is set. Absent on purpose: what
 //! goes by it (`retention`).
 
-use policy_engine::vocabulary::Action;
+use policy_engine::vocabulary::{Action, Geo};
 use prost::Message as _;
 use proto::admin::retentions_service_server::RetentionsService;
 use proto::admin::{
@@ -19,6 +19,7 @@ use super::{Admin, page};
 use crate::act::changed_aside;
 use crate::actor::{absent, missing};
 use crate::clock;
+use crate::geos;
 use crate::retention::{self, Retentions};
 use crate::store::{RetentionRow, StoreError};
 
@@ -133,6 +134,10 @@ impl Admin {
         let event = changed_aside(&act, &name, (before.as_deref(), Some(&body)), now);
         store.set_retention(&RetentionRow { name: id, body: body.clone(), effective_at }, &event).await?;
         self.retains_otherwise().await;
+        let geo = set.spec.as_ref().and_then(|spec| Geo::new(&spec.geo).ok());
+        if let Some(odd) = geo.and_then(|geo| geos::odd(&geo, &self.nodes.geos())) {
+            call.warns(format!("`spec.geo`: {odd}"));
+        }
         Ok(set)
     }
 

@@ -47,10 +47,12 @@ pub(crate) enum Ending {
     Empty = 18,
     /// What was decided is decided differently.
     Differs = 19,
+    /// It is older than what was kept.
+    Older = 20,
 }
 
 /// The table: each ending and what it means.
-const TABLE: [(Ending, &str); 19] = [
+const TABLE: [(Ending, &str); 20] = [
     (Ending::Other, "anything else, such as what is published and refused by a node"),
     (Ending::Usage, "the command line is wrong"),
     (Ending::Unavailable, "the environment is incomplete, or no control plane answers, or it failed"),
@@ -76,6 +78,10 @@ const TABLE: [(Ending, &str); 19] = [
     (Ending::Unverifiable, "what was to be verified is nothing that this build can verify"),
     (Ending::Empty, "what was to be verified is empty"),
     (Ending::Differs, "what was replayed was decided differently"),
+    (
+        Ending::Older,
+        "what was verified has fewer events than the checkpoint that was kept: it is older, or the log was cut",
+    ),
 ];
 
 /// The table as `--help` shows it.
@@ -112,6 +118,7 @@ impl Ending {
             Kind::UnknownKey => Self::UnknownKey,
             Kind::Foreign => Self::Foreign,
             Kind::Rewritten => Self::Rewritten,
+            Kind::Older => Self::Older,
             Kind::NotAnExport => Self::Unverifiable,
             Kind::Empty => Self::Empty,
         }
@@ -138,7 +145,7 @@ impl Ending {
             Self::Unavailable => (503, "UNAVAILABLE"),
             Self::NotPermitted => (403, "PERMISSION_DENIED"),
             Self::NotFound => (404, "NOT_FOUND"),
-            Self::Conflict | Self::UnknownKey | Self::Foreign => (409, "FAILED_PRECONDITION"),
+            Self::Conflict | Self::UnknownKey | Self::Foreign | Self::Older => (409, "FAILED_PRECONDITION"),
         }
     }
 }
@@ -171,7 +178,7 @@ mod tests {
     fn what_a_verification_finds_is_an_exit_code_each() {
         let mut codes = Kind::ALL.map(|(kind, _)| Ending::found(kind).number()).to_vec();
         codes.sort_unstable();
-        assert_eq!(codes, (10..=18).collect::<Vec<u8>>());
+        assert_eq!(codes, (10..=18).chain([20]).collect::<Vec<u8>>());
     }
 
     #[test]

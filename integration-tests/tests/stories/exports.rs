@@ -64,6 +64,9 @@ async fn an_export_is_verified_with_a_key_and_without_the_house() {
         &dev,
         &["audit", "export", "--out", "rules.jsonl", "--resource", "rules/one", "--until", "2100-01-01"],
     );
+    let piped = dev.run(&["audit", "export", "--out", "-"]).unwrap();
+    std::fs::write(path.join("piped.jsonl"), &piped.stdout).unwrap();
+    assert!(piped.status.success() && !path.join("-").exists(), "{piped:?}");
     drop(dev);
 
     let valid = |arguments: &[&str]| {
@@ -88,6 +91,11 @@ async fn an_export_is_verified_with_a_key_and_without_the_house() {
         valid(&["audit.csv", "--key", "log.keys", "--checkpoint", "audit.jsonl"])["extends"],
         json!(size)
     );
+    assert_eq!(valid(&["piped.jsonl", "--key", "log.keys"])["complete"], json!(true));
+    // One that was made before a checkpoint proves nothing of what came after, and is not called rewritten.
+    let (code, older) = verdict(path, &["audit.jsonl", "--key", "log.keys", "--checkpoint", "audit.csv"]);
+    assert_eq!((code, &older["verdict"]), (20, &json!("older")), "{older}");
+    assert!(older["faults"][0]["message"].as_str().unwrap().contains("export the log anew"), "{older}");
 
     let text = std::fs::read_to_string(path.join("audit.jsonl")).unwrap();
     // What people read is what REST answered.

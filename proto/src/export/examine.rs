@@ -238,8 +238,13 @@ impl<'a> Examined<'a> {
         let at = self.chain.at();
         let what = match (at, self.header.complete) {
             (0, _) => "the file ends before the first event".to_owned(),
+            (at, true) if at == self.header.size && self.report.events == at => {
+                format!(
+                    "every one of the {at} events is there, and the closing line, which tells that it is whole, is not: export it anew"
+                )
+            }
             (at, true) => format!("the file ends after event {at} of {}", self.header.size),
-            (at, false) => format!("the file ends after event {at}"),
+            (at, false) => format!("the file ends after event {at}, and the closing line is missing"),
         };
         self.report.tell(Fault::at(Kind::Truncated, line, Some(at).filter(|at| *at > 0), what));
     }
@@ -257,31 +262,38 @@ impl<'a> Examined<'a> {
         if let Some(earlier) = self.earlier {
             match self.goes_on_from(earlier) {
                 Ok(()) => self.report.extends = Some(earlier.size),
-                Err(what) => self.report.tell(Fault::at(Kind::Rewritten, line, None, what)),
+                Err((kind, what)) => self.report.tell(Fault::at(kind, line, None, what)),
             }
         }
         self.report.faults.sort_by_key(|fault| fault.line);
         self.report
     }
 
-    fn goes_on_from(&self, earlier: &Checkpoint) -> Result<(), String> {
-        let size = earlier.size;
+    fn goes_on_from(&self, earlier: &Checkpoint) -> Result<(), (Kind, String)> {
+        let (size, here) = (earlier.size, self.header.size);
+        let rewritten = |what: String| Err((Kind::Rewritten, what));
         if earlier.origin != self.header.origin {
-            return Err(format!("the checkpoint that was kept is of the log `{}`", earlier.origin));
+            return rewritten(format!("the checkpoint that was kept is of the log `{}`", earlier.origin));
         }
-        if size > self.header.size {
-            return Err(format!("the log had {size} events before, and has {} here", self.header.size));
+        if size > here {
+            // It may be that the log was cut, or that the checkpoint is the newer of two honest ones: neither shows by the file.
+            let what = format!(
+                "the log has {here} events here, and had {size} at the checkpoint: where this was exported before the checkpoint was made, \
+                 export the log anew, or take a checkpoint from before; where it was exported after, the log was cut"
+            );
+            return Err((Kind::Older, what));
         }
         if !self.header.complete {
-            return Err("that a log goes on from a checkpoint is shown by an export of the whole".to_owned());
+            let what = "that a log goes on from a checkpoint is shown by an export of the whole";
+            return rewritten(what.to_owned());
         }
         match self.chain.earlier() {
             _ if size == 0 => Ok(()),
             Some(root) if root == earlier.root => Ok(()),
             Some(_) => {
-                Err(format!("the first {size} events are others than they were at the checkpoint kept"))
+                rewritten(format!("the first {size} events are others than they were at the checkpoint kept"))
             }
-            None => Err(format!("events are missing, so that the first {size} are not known")),
+            None => rewritten(format!("events are missing, so that the first {size} are not known")),
         }
     }
 }

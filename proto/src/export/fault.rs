@@ -20,6 +20,8 @@ pub enum Kind {
     Foreign,
     /// The log is not shown to go on from the checkpoint that was kept before.
     Rewritten,
+    /// The log had fewer events than the checkpoint that was kept: it was exported before, or the log was cut since.
+    Older,
     /// It is no export that this build reads.
     NotAnExport,
     /// There is nothing in it.
@@ -68,7 +70,7 @@ pub struct Report {
 
 impl Kind {
     /// Every kind, with the word a program knows it by.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Invalid, "invalid"),
         (Self::Gap, "gap"),
         (Self::Truncated, "truncated"),
@@ -76,6 +78,7 @@ impl Kind {
         (Self::UnknownKey, "unknown_key"),
         (Self::Foreign, "foreign"),
         (Self::Rewritten, "rewritten"),
+        (Self::Older, "older"),
         (Self::NotAnExport, "not_an_export"),
         (Self::Empty, "empty"),
     ];

@@ -157,8 +157,9 @@ fn a_log_goes_on_from_every_checkpoint_of_its_own_and_from_no_other() {
     let kept = keys.verify(&note(&given, 40)).unwrap().0;
     // Rolled back: an export of a log that is shorter than it was.
     let found = held(&Given::log(39).whole(Form::Jsonl), &kept);
-    assert_eq!(found.verdict(), Some(Kind::Rewritten));
-    assert!(found.faults[0].what.contains("40 events before, and has 39"), "{found:?}");
+    assert_eq!(found.verdict(), Some(Kind::Older));
+    let what = &found.faults[0].what;
+    assert!(what.contains("39 events here, and had 40") && what.contains("export the log anew"), "{found:?}");
     let found = held(&given.some(Form::Csv, &[1], given::asked()), &kept);
     assert_eq!(found.verdict(), Some(Kind::Rewritten), "{found:?}");
     let elsewhere = Checkpoint { origin: "chancery/other".to_owned(), ..kept };
@@ -193,6 +194,36 @@ fn what_is_no_export_is_told_as_what_it_is() {
         assert_eq!(found.faults.len(), 1);
     }
     assert_eq!(report(b"\xff\xfe\n").verdict(), Some(Kind::NotAnExport));
+}
+
+#[test]
+fn a_file_that_was_saved_anew_is_told_as_that() {
+    for form in [Form::Jsonl, Form::Csv] {
+        let file = String::from_utf8(Given::log(3).whole(form)).unwrap();
+        for (saved, hint) in [
+            (file.replace('\n', "\r\n"), "CR LF"),
+            (format!("\u{feff}{file}"), "byte order mark"),
+            (format!("\u{feff}{}", file.replace('\n', "\r\n")), "byte order mark"),
+        ] {
+            let found = report(saved.as_bytes());
+            assert_eq!((found.verdict(), found.faults.len()), (Some(Kind::Invalid), 1), "{found:?}");
+            let what = &found.faults[0].what;
+            assert!(what.contains(hint) && what.contains("saved anew"), "{what}");
+        }
+    }
+    assert_eq!(report(b"a,b\r\n").verdict(), Some(Kind::NotAnExport), "what was none before is none");
+    assert_eq!(report("\u{feff}a,b\n".as_bytes()).verdict(), Some(Kind::NotAnExport));
+}
+
+#[test]
+fn an_export_without_its_closing_line_is_told_as_that() {
+    for form in [Form::Jsonl, Form::Csv] {
+        let file = String::from_utf8(Given::log(3).whole(form)).unwrap();
+        let open = &file[..file.trim_end().rfind('\n').unwrap() + 1];
+        let found = report(open.as_bytes());
+        assert_eq!((found.verdict(), found.events), (Some(Kind::Truncated), 3), "{found:?}");
+        assert!(found.faults[0].what.contains("the closing line"), "{found:?}");
+    }
 }
 
 #[test]

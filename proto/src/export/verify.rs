@@ -13,6 +13,9 @@ use super::record::{Record, columns, named, read, read_header};
 /// How an export of lines of JSON begins.
 const BEGINNING: &[u8] = b"{\"format\":\"chancery-audit-export\"";
 
+/// What some editors and spreadsheets put before the first character.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Verifies an export.
 ///
 /// # Errors
@@ -85,6 +88,10 @@ fn begun<R: BufRead>(lines: &mut Lines<R>) -> io::Result<Result<(Form, Header), 
     let forms = [Form::Csv, Form::EarlierCsv(2), Form::EarlierCsv(1)].map(|form| (form, row(columns(form))));
     let is_rows = forms.iter().any(|(_, columns)| begins(lines.text(), columns.as_bytes()));
     let is_lines = begins(lines.text(), BEGINNING);
+    if let Some(how) = saved_anew(lines.text(), &forms.each_ref().map(|(_, columns)| columns.as_bytes())) {
+        let what = format!("{how}: it was saved anew by something; verify the file as it was exported");
+        return Ok(Err(Fault::at(Kind::Invalid, 1, None, what)));
+    }
     let form = forms.iter().find(|(_, columns)| lines.text() == columns.as_bytes());
     let form = match shape {
         Shape::Cut if is_lines || is_rows => return Ok(Err(cut(1))),
@@ -100,6 +107,18 @@ fn begun<R: BufRead>(lines: &mut Lines<R>) -> io::Result<Result<(Form, Header), 
         Some(Shape::TooLong) => Err(stranger()),
         Some(Shape::Cut) | None => Err(cut(lines.number)),
     })
+}
+
+/// How the first line of an export differs from what was exported where something else wrote the file again.
+fn saved_anew(line: &[u8], columns: &[&[u8]]) -> Option<&'static str> {
+    let bare = line.strip_prefix(MARK).unwrap_or(line);
+    let text = bare.strip_suffix(b"\r").unwrap_or(bare);
+    let is_ours = text.starts_with(BEGINNING) || columns.contains(&text);
+    match (bare.len() < line.len(), text.len() < bare.len()) {
+        (true, _) if is_ours => Some("it begins with a byte order mark"),
+        (false, true) if is_ours => Some("its lines end with CR LF"),
+        _ => None,
+    }
 }
 
 /// Whether what there is of a line begins like this, as far as either goes.

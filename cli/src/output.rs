@@ -20,6 +20,20 @@ pub(crate) fn text_as_is(text: &str) {
     }
 }
 
+/// Standard output, for what is written bit by bit.
+#[derive(Debug)]
+pub(crate) struct Raw;
+
+impl io::Write for Raw {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes).or_else(|_| std::process::exit(0))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush().or_else(|_| std::process::exit(0))
+    }
+}
+
 /// Prints a line on standard error.
 pub(crate) fn complain(text: &str) {
     let _nowhere_to_say_it = writeln!(io::stderr().lock(), "{text}");

@@ -222,7 +222,7 @@ fn turned(
     Ok((before != after).then(|| Turned { kind, id: id.clone(), before, after }))
 }
 
-/// Why a resource is left out, where it is: it is somebody who was erased, or needs somebody or something to be there that never comes back.
+/// Why a resource is left out, where it is: it is somebody who was erased, or needs somebody or a key to be there that never comes back.
 fn left_out(
     (kind, id): (Kind, &Id),
     then: &Bytes,

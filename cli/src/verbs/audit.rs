@@ -76,6 +76,7 @@ pub(super) async fn run(client: &Client, audit: &Audit) -> Result<(), Failure> {
             let reply = client.some("auditEvents", (&query, most), "auditEvents").await?;
             field::unmatched(field::list(&reply.json, "auditEvents"), &query, list.shown);
             list.shown.print(&reply, || listed(&reply.json));
+            field::unlisted(&reply.json, (field::list(&reply.json, "auditEvents"), list.limit), list.shown);
             Ok(())
         }
         Audit::Export(asked) => export::run(client, asked).await,

@@ -113,7 +113,18 @@ async fn one_as_declared(
     // Who takes one thing away by its name means it.
     let terms = Terms { allow_shrink: true, ..delete.terms };
     let how = (terms.fields(), terms, delete.shown);
-    settle::settle(client, ("policy:delete", "deleted"), Files::These(&files), how).await
+    let settled = settle::settle(client, ("policy:delete", "deleted"), Files::These(&files), how).await;
+    settled.map_err(|failure| undeclared(failure, name))
+}
+
+/// What is wrong with a deletion that no file declares: what was made of its name has no faults of its own, so something is in the way.
+fn undeclared(failure: Failure, name: &str) -> Failure {
+    let Failure::Faults { faults, .. } = failure else { return failure };
+    let told = |(at, message): (String, String)| {
+        let is_own = at.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        if is_own || at.is_empty() { message } else { format!("{at}: {message}") }
+    };
+    Failure::InTheWay(faults.into_iter().map(told).collect())
 }
 
 #[cfg(test)]
@@ -131,6 +142,20 @@ mod tests {
     fn told(line: &[&str]) -> String {
         let line = Line::try_parse_from([&["delete"], line].concat()).unwrap();
         line.delete.meant().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_stands_in_the_way_of_one_has_no_line() {
+        let faults = vec![
+            ("models/m:1".to_owned(), "`models/m` is still used by `roles/r`".to_owned()),
+            ("roles/r".to_owned(), "spec.models: no".to_owned()),
+        ];
+        let told = undeclared(Failure::Faults { done: "deleted", faults }, "models/m");
+        assert_eq!(
+            (told.ending().number(), told.to_string()),
+            (6, "`models/m` is still used by `roles/r`; roles/r: spec.models: no".to_owned())
+        );
+        assert_eq!(undeclared(Failure::Input("no".to_owned()), "models/m").ending().number(), 2);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "DATE|INSTANT")]
     at: Option<String>,
     /// The revision to judge by; without it the newest.
-    #[arg(long)]
+    #[arg(long, value_parser = numbered)]
     revision: Option<u64>,
     /// As it would have been: at this revision (`12`, `head~1`) or at this time (a length such as 1h30m ago, a date or an instant), by what
     /// was in force then; what is taken for given is told.
@@ -229,6 +229,14 @@ fn obligations(obligation: &Value) -> Vec<String> {
     fields.map(|(field, value)| format!("{}: {}", plain(field), cell(Some(value)))).collect()
 }
 
+/// A revision by its number.
+fn numbered(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix("revisions/").unwrap_or(text);
+    number.parse().map_err(|_| {
+        "is no number of a revision, such as 12; `--as-of` takes `head~1` and times too".to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -257,6 +265,10 @@ mod tests {
             question(&given(&["--team", "r", "--at", "2026-01-31", "--data-classes", "EMAIL,PHONE"]), "us");
         assert_eq!((&asked["team"], &asked["instant"]), (&json!("r"), &json!("2026-01-31T00:00:00Z")));
         assert_eq!(asked["dataClasses"], json!(["EMAIL", "PHONE"]));
+        assert_eq!(question(&given(&["--revision", "revisions/12"]), "us")["revision"], 12);
+        let line = ["x", "--tenant", "acme", "--principal", "ada", "--model", "m", "--revision", "head"];
+        let told = Line::try_parse_from(line).err().unwrap().to_string();
+        assert!(told.contains("such as 12") && told.contains("--as-of"), "{told}");
         let asked = question(&given(&["--unknown-fields", "plugins,transforms"]), "us");
         assert_eq!(asked["unknownFields"], json!(["plugins", "transforms"]));
     }

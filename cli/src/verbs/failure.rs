@@ -25,6 +25,12 @@ pub(super) enum Failure {
         /// Each: where it is, and what it is.
         faults: Vec<(String, String)>,
     },
+    /// What is asked for would take something from under what is there: each thing in the way.
+    #[error("{}", .0.join("; "))]
+    InTheWay(Vec<String>),
+    /// There is no such thing where it was looked for.
+    #[error("{0}")]
+    NotThere(String),
     /// The input is empty.
     #[error("nothing declared in {}", shown(.0))]
     Nothing(Vec<PathBuf>),
@@ -177,7 +183,8 @@ impl Failure {
     pub(super) fn ending(&self) -> Ending {
         match self {
             Self::Faults { .. } | Self::Nothing(_) | Self::File { .. } => Ending::Invalid,
-            Self::Exists(_) => Ending::Conflict,
+            Self::Exists(_) | Self::InTheWay(_) => Ending::Conflict,
+            Self::NotThere(_) => Ending::NotFound,
             Self::Unverified { kind, .. } => Ending::found(*kind),
             Self::Unproved { kind, .. } => Ending::found(*kind),
             Self::Differs { .. } => Ending::Differs,
@@ -242,6 +249,8 @@ mod tests {
             (refused(404, "NOT_FOUND"), 5),
             (refused(409, "ABORTED"), 6),
             (Failure::Exists("a".into()), 6),
+            (Failure::InTheWay(vec!["`models/m` is still used by `roles/r`".into()]), 6),
+            (Failure::NotThere("no".into()), 5),
             (refused(400, "INVALID_ARGUMENT"), 7),
             (Failure::Faults { done: "applied", faults }, 7),
             (Failure::Nothing(Vec::new()), 7),

@@ -52,6 +52,13 @@ pub(super) fn fault_of(fault: &Value) -> (String, String) {
     }
 }
 
+/// Tells people that there is more than the newest so many that they asked for.
+pub(super) fn unlisted(answer: &Value, (listed, most): (&[Value], u16), shown: Shown) {
+    if listed.len() >= usize::from(most) && !text(answer, "nextPageToken").is_empty() {
+        shown.lead(&format!("there are more than the newest {most}: --limit N lists as many, up to 1000"));
+    }
+}
+
 /// Tells people that a list is empty because of what was asked for, which may be misspelt.
 pub(super) fn unmatched(all: &[Value], filter: &[(&str, String)], shown: Shown) {
     if all.is_empty() && !filter.is_empty() {

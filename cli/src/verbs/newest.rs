@@ -38,6 +38,7 @@ impl Newest {
         let reply = client.some(collection, (query, usize::from(self.limit)), collection).await?;
         field::unmatched(field::list(&reply.json, collection), query, self.shown);
         self.shown.print(&reply, || listed(&reply.json));
+        field::unlisted(&reply.json, (field::list(&reply.json, collection), self.limit), self.shown);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Shown;
 use super::failure::Failure;
 use super::field::list;
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::output::table::{cell, table};
 
 /// See and say for how long what is recorded is kept. Without a retention, everything is kept for good.
@@ -37,7 +37,7 @@ pub(crate) struct Set {
     /// Of decisions: in this geo alone.
     #[arg(long, value_name = "ID")]
     geo: Option<String>,
-    /// For how long, such as `400d`.
+    /// For how long, such as `400d`: a number and `s`, `m`, `h` or `d`, of `1s` to `3660d`.
     #[arg(long, value_name = "LENGTH")]
     keep: String,
     /// Why. It is kept for good: no personal data.
@@ -73,8 +73,9 @@ pub(super) async fn run(client: &Client, asked: &Retention) -> Result<(), Failur
                 "keep": asked.keep,
                 "reason": asked.reason,
             });
+            let before = earlier(client, asked).await?;
             let reply = client.post("retentions:set", &json!({ "spec": spec })).await?;
-            asked.shown.print(&reply, || set(&reply.json));
+            asked.shown.print(&reply, || set(&reply.json, before.as_deref()));
         }
         Retention::Delete(asked) => {
             let name = named(&asked.name);
@@ -89,9 +90,24 @@ fn named(name: &str) -> String {
     if name.starts_with("retentions/") { name.to_owned() } else { format!("retentions/{name}") }
 }
 
-fn set(retention: &Value) -> String {
+/// For how long the retention keeps whose place another is to take; `None`: there is none.
+async fn earlier(client: &Client, asked: &Set) -> Result<Option<String>, Failure> {
+    let name = match &asked.geo {
+        Some(geo) => format!("{}-{geo}", asked.class),
+        None => asked.class.clone(),
+    };
+    match client.get(&named(&name), &[]).await {
+        Ok(reply) => Ok(Some(cell(reply.json.pointer("/spec/keep")))),
+        // What is no name of one is for the control plane to refuse.
+        Err(ClientError::Refused(_)) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn set(retention: &Value, before: Option<&str>) -> String {
     let field = |name: &str| cell(retention.pointer(name));
-    format!("{} keeps {}, from {} on\n", field("/name"), field("/spec/keep"), field("/effectiveTime"))
+    let before = before.map(|keep| format!("; before it was {keep}")).unwrap_or_default();
+    format!("{} keeps {}, from {} on{before}\n", field("/name"), field("/spec/keep"), field("/effectiveTime"))
 }
 
 fn retentions(answer: &Value) -> String {
@@ -112,7 +128,8 @@ mod tests {
     fn a_retention_is_listed_with_what_it_keeps_and_from_when_on() {
         let one = json!({"name": "retentions/decisions-eu", "spec": {"keep": "400d", "reason": "policy 7"},
             "effectiveTime": "2026-02-01T00:00:00Z"});
-        assert_eq!(set(&one), "retentions/decisions-eu keeps 400d, from 2026-02-01T00:00:00Z on\n");
+        assert_eq!(set(&one, None), "retentions/decisions-eu keeps 400d, from 2026-02-01T00:00:00Z on\n");
+        assert!(set(&one, Some("30d")).ends_with("2026-02-01T00:00:00Z on; before it was 30d\n"));
         let text = retentions(&json!({"retentions": [one]}));
         assert!(text.contains("retentions/decisions-eu") && text.contains("policy 7"), "{text}");
         assert_eq!(

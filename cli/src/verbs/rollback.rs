@@ -16,7 +16,8 @@ use crate::client::Client;
 use crate::output::table::cell;
 
 /// Make a new revision with what was in force at an earlier one, of everything or of what is named. API keys and sealed credentials are
-/// left as they are: what was revoked stays revoked. Kills stay too.
+/// left as they are: what was revoked stays revoked. Whoever was erased is left out. Kills stay too. With `--dry-run` it tells each field
+/// that would change, and, unlike `apply` and `delete`, not whom that would turn of the requests that were made.
 #[derive(Debug, Args)]
 pub(crate) struct Rollback {
     /// The revision whose content is wanted: `12`, `head~1`, a length such as 1h30m ago, a date or an instant.

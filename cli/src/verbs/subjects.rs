@@ -69,9 +69,12 @@ pub(crate) struct Create {
     /// Over this person: the id of its principals, or its pseudonym.
     #[arg(long, value_name = "ID", conflicts_with = "tenant")]
     subject: Option<String>,
-    /// Over this tenant. Without it and without a subject: over everything.
+    /// Over this tenant.
     #[arg(long, value_name = "ID")]
     tenant: Option<String>,
+    /// Over everything, of every tenant. Without it, a subject and a tenant the hold is over everything too, with a warning.
+    #[arg(long, conflicts_with_all = ["subject", "tenant"])]
+    everything: bool,
     /// Why. It is kept for good: no personal data.
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -119,6 +122,11 @@ pub(super) async fn of_holds(client: &Client, asked: &Holds) -> Result<(), Failu
             asked.shown.print(&reply, || holds(&reply.json));
         }
         Holds::Create(asked) => {
+            if asked.is_unsaid() {
+                output::complain(
+                    "warning: it holds everything, of every tenant: say `--everything` where that is meant",
+                );
+            }
             let of = |collection: &str, id: &Option<String>| {
                 id.as_deref().map(|id| named(collection, id)).unwrap_or_default()
             };
@@ -140,6 +148,13 @@ pub(super) async fn of_holds(client: &Client, asked: &Holds) -> Result<(), Failu
         }
     }
     Ok(())
+}
+
+impl Create {
+    /// Whether it is over everything and does not say so.
+    fn is_unsaid(&self) -> bool {
+        !self.everything && self.subject.is_none() && self.tenant.is_none()
+    }
 }
 
 fn named(collection: &str, id: &str) -> String {
@@ -188,7 +203,28 @@ fn holds(answer: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        create: Create,
+    }
+
+    #[test]
+    fn a_hold_over_everything_says_so() {
+        let line = |further: &[&str]| {
+            let line = [&["x", "case-7", "--reason", "case 7"], further].concat();
+            Line::try_parse_from(line).map(|line| line.create.is_unsaid()).ok()
+        };
+        assert_eq!(
+            (line(&[]), line(&["--everything"]), line(&["--tenant", "acme"])),
+            (Some(true), Some(false), Some(false))
+        );
+        assert_eq!(line(&["--everything", "--subject", "ada"]), None);
+    }
 
     #[test]
     fn a_hold_is_listed_with_what_it_is_over() {

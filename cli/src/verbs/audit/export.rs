@@ -14,7 +14,7 @@ use serde::de::Error as _;
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::kept::Kept;
+use super::kept::Out;
 use super::key::note;
 use crate::client::{Client, Reply};
 use crate::output::plain;
@@ -32,7 +32,7 @@ const TELLING: Duration = Duration::from_secs(3);
 /// What is exported, and where to.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// The file.
+    /// The file; `-` for standard output, where it may break off and is whole if it verifies.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// `jsonl` is for programs and people, `csv` for spreadsheets, which compute nothing of it. Either can be verified.
@@ -66,7 +66,7 @@ struct Exported {
 /// Exports.
 pub(super) async fn run(client: &Client, asked: &Export) -> Result<(), Failure> {
     let wanted = asked.asked.as_of(SystemTime::now())?;
-    let kept = Kept::begin(&asked.out, asked.force)?;
+    let out = Out::begin(&asked.out, asked.force)?;
     let signed = client.post("auditCheckpoints:sign", &json!({})).await?;
     let note = note(&signed);
     let claimed = Checkpoint::claimed(note).map_err(unexpected)?;
@@ -76,10 +76,10 @@ pub(super) async fn run(client: &Client, asked: &Export) -> Result<(), Failure> 
         Format::Csv => Form::Csv,
     };
     let failed = |error| match error {
-        WriteError::Io(error) => kept.failed(error),
+        WriteError::Io(error) => out.failed(error),
         error => Failure::Export(error),
     };
-    let mut writer = Writer::begin(BufWriter::new(kept.file()), form, &header).map_err(failed)?;
+    let mut writer = Writer::begin(BufWriter::new(out.writer()), form, &header).map_err(failed)?;
     let mut pages = Pages::of(&wanted, &header, asked.shown);
     while let Some(page) = pages.next(client).await? {
         for leaf in list(&page.json, "auditLeaves") {
@@ -87,8 +87,8 @@ pub(super) async fn run(client: &Client, asked: &Export) -> Result<(), Failure> 
         }
     }
     let events = pages.events;
-    writer.end().map_err(failed)?.flush().map_err(|error| kept.failed(error))?;
-    kept.done()?;
+    writer.end().map_err(failed)?.flush().map_err(|error| out.failed(error))?;
+    out.done()?;
     told(asked, &Exported { events, size: header.size, complete: header.complete });
     Ok(())
 }
@@ -167,11 +167,13 @@ fn told(asked: &Export, exported: &Exported) {
     let out = asked.out.display().to_string();
     let json = json!({ "file": out, "events": events, "size": size, "complete": complete });
     let reply = Reply { text: json.to_string(), json, revision: 0 };
-    asked.shown.print(&reply, || {
-        let what = match complete {
-            true => format!("the whole log of {size} events"),
-            false => format!("{events} of the log's {size} events, each with its proof"),
-        };
-        format!("exported {what} to {}\n", plain(&out))
-    });
+    let what = match complete {
+        true => format!("the whole log of {size} events"),
+        false => format!("{events} of the log's {size} events, each with its proof"),
+    };
+    match out == "-" {
+        // There is the export itself.
+        true => asked.shown.lead(&format!("exported {what}")),
+        false => asked.shown.print(&reply, || format!("exported {what} to {}\n", plain(&out))),
+    }
 }

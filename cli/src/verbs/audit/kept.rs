@@ -5,7 +5,17 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::output::Raw;
 use crate::verbs::failure::Failure;
+
+/// Where something goes that is written bit by bit: into a file, or, as `-`, to standard output.
+#[derive(Debug)]
+pub(super) enum Out {
+    /// A file.
+    Kept(Kept),
+    /// Standard output.
+    Standard,
+}
 
 /// A file that is being written, beside where it will be.
 #[derive(Debug)]
@@ -14,6 +24,34 @@ pub(super) struct Kept {
     beside: PathBuf,
     file: File,
     force: bool,
+}
+
+impl Out {
+    /// Begins it. What is there already is overwritten by force alone.
+    pub(super) fn begin(path: &Path, force: bool) -> Result<Self, Failure> {
+        if path.as_os_str() == "-" { Ok(Self::Standard) } else { Kept::begin(path, force).map(Self::Kept) }
+    }
+
+    /// Where it is written.
+    pub(super) fn writer(&self) -> Box<dyn io::Write + Send + '_> {
+        match self {
+            Self::Kept(kept) => Box::new(kept.file()),
+            Self::Standard => Box::new(Raw),
+        }
+    }
+
+    /// Puts a file in its place.
+    pub(super) fn done(self) -> Result<(), Failure> {
+        if let Self::Kept(kept) = self { kept.done() } else { Ok(()) }
+    }
+
+    /// It can't be written.
+    pub(super) fn failed(&self, source: io::Error) -> Failure {
+        match self {
+            Self::Kept(kept) => kept.failed(source),
+            Self::Standard => Failure::Unwritten { path: "-".into(), source },
+        }
+    }
 }
 
 impl Kept {
@@ -71,6 +109,13 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn standard_output_is_no_file() {
+        let out = Out::begin(Path::new("-"), false).unwrap();
+        assert!(matches!(out, Out::Standard) && out.done().is_ok());
+        assert!(!Path::new("-").exists());
+    }
 
     #[test]
     fn a_file_is_there_when_it_is_whole_and_nobody_elses_is_overwritten() {

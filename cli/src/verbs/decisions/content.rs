@@ -38,7 +38,7 @@ impl Content {
         let found = of_request(&self.stores, &self.request_id)?;
         let Some(Found { path, line }) = found.into_iter().next() else {
             let of = &self.request_id;
-            return Err(Failure::Input(format!(
+            return Err(Failure::NotThere(format!(
                 "there is no content of request `{of}` there: nothing asked for it to be kept, its file is elsewhere, or it is over"
             )));
         };

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::Shown;
 use super::super::failure::Failure;
-use super::super::field::list;
+use super::super::field::{list, unmatched};
 use super::gap;
 use crate::client::Client;
 use crate::output;
@@ -34,6 +34,7 @@ impl Segments {
         let asked = [("geo", &self.geo), ("node", &self.node)];
         let query: Vec<_> = asked.iter().filter_map(|(key, value)| Some((*key, (*value).clone()?))).collect();
         let reply = client.some("decisionSegments", (&query, MOST), "decisionSegments").await?;
+        unmatched(list(&reply.json, "decisionSegments"), &query, self.shown);
         self.shown.print(&reply, || listed(&reply.json));
         Ok(())
     }

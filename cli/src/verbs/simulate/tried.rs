@@ -1,6 +1,7 @@
 //! What a change that is only tried would turn of the requests of the last day.
 //!
-//! Law: the change alone is told of, by comparing with what is in force, and not with what was decided before other changes. It is told beside what would change, and hinders nothing: where it can't be known, that is said. Longer than a day is for `simulate`.
+//! Law: the change alone is told of, by comparing with what is in force, and not with what was decided before other changes. It is told
+//! beside what would change, and hinders nothing: where it can't be known, that is said. Longer than a day is for `simulate`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};

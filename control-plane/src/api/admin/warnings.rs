@@ -73,7 +73,7 @@ fn warning(field: &str, text: &str) -> Option<String> {
     (!kinds.is_empty()).then(|| {
         format!(
             "`{field}` seems to hold personal data ({}): it is kept for good in the log of acts, where nothing can be erased; \
-             name people by their ids",
+             name people by their pseudonyms (`chancery subjects show`)",
             kinds.join(", ")
         )
     })
@@ -95,6 +95,7 @@ mod tests {
         let told =
             of("chancery.admin.v1.KillsService/CreateKill", ("DE89370400440532013000", "CHG-7"), &asked);
         assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told.iter().all(|told| told.contains("name people by their pseudonyms")), "{told:?}");
         assert!(
             told[0].starts_with("`reason` seems to hold personal data (INTERNATIONAL_BANK_ACCOUNT_NUMBER)"),
             "{told:?}"

@@ -244,7 +244,10 @@ async fn case_09_changes_lead_on_and_what_changes_something_else_is_refused() {
     let mut control = ControlPlane::start().await;
     let node = start(&control);
     let mut session = enforcing(&mut control, &node, 5).await;
-    assert_eq!(session.hello.capabilities, ["delta", "witness", "retention", "simulate"]);
+    assert_eq!(
+        session.hello.capabilities,
+        ["delta", "witness", "retention", "simulate", "simulate-in-force"]
+    );
     let mut facts = world::facts();
     facts.keys.remove(&world::name("old"));
     let changes = Sample::delta(&facts, 6, &sample(5));

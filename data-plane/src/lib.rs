@@ -3,6 +3,7 @@
 mod accept;
 mod captured;
 pub mod config;
+mod dialect;
 mod drain;
 mod enrol;
 mod error;
@@ -30,6 +31,7 @@ mod ship;
 mod simulate;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod tape;
 mod telemetry;
 mod tls;
 mod upstream;

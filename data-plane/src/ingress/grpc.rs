@@ -9,8 +9,8 @@ mod ask;
 mod event;
 mod form;
 mod intake;
-mod json;
 mod models;
+mod structure;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,6 @@ use tower::Service as _;
 use super::body::DoorBody;
 use super::catalogue::Viewing;
 use super::headers;
-use super::layers::Panicked;
 use super::standing::counters;
 use crate::error::Rejection;
 use crate::node::Node;
@@ -144,28 +143,13 @@ fn turn_away(node: &Arc<Node>, arrival: &Arrival, rejection: Rejection) -> Respo
     status.into_http::<tonic::body::Body>().map(|body| DoorBody::grpc(body, HeaderMap::new()))
 }
 
-/// More requests than there are places.
-pub(super) fn overloaded() -> Response<DoorBody> {
-    refused(&Rejection::new(ErrorCode::Overloaded, "this node serves as many requests as it may"))
-}
-
-/// The node is drained.
-pub(super) fn draining() -> Response<DoorBody> {
-    let response: Response<tonic::body::Body> = status(&Rejection::draining()).into_http();
-    response.map(|body| DoorBody::grpc(body, HeaderMap::new()))
-}
-
 /// Whether a request is of the inference service, and not of those beside it.
 pub(super) fn infers<B>(request: &Request<B>) -> bool {
     request.uri().path().starts_with("/chancery.inference.v1.Inference/")
 }
 
-/// A request panicked.
-pub(super) fn failed(_: Panicked) -> Response<DoorBody> {
-    refused(&Rejection::defect())
-}
-
-fn refused(rejection: &Rejection) -> Response<DoorBody> {
+/// A refusal before anything was read.
+pub(super) fn refused(rejection: &Rejection) -> Response<DoorBody> {
     let response: Response<tonic::body::Body> = Status::from(&*rejection.refusal).into_http();
     response.map(|body| DoorBody::grpc(body, HeaderMap::new()))
 }

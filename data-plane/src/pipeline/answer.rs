@@ -3,14 +3,16 @@
 //! Law: what is not the JSON the dialect promises is no answer, and never goes on as text. A vendor's own words about an error
 //! are screened like an answer, for they echo prompts. Deliberately absent: changing anything.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use policy_engine::content::Masker;
 use policy_engine::content::mask::apply;
 
 use super::decide::Permitted;
-use super::tape::{Kind as Form, Tape, Value};
 use crate::runtime::Endpoint;
+use crate::tape::{Kind as Form, Tape, Value};
 use crate::upstream::error::{Kind, UpstreamError};
 use crate::upstream::events::EventStream;
 
@@ -25,6 +27,8 @@ pub(crate) struct Answering<'s> {
     pub(crate) begun: Begun,
     /// Who answers.
     pub(crate) endpoint: &'s Endpoint,
+    /// Fields of the request that it was not told.
+    pub(crate) left_out: Vec<Cow<'static, str>>,
 }
 
 /// An answer, as far as it has come.

@@ -16,8 +16,8 @@ use super::entitle::Entitled;
 use super::inspect::{Inspected, Marked, decoded, raw};
 use super::outline::{UsageOption, Written};
 use super::patch::Patches;
-use super::tape::text::escape;
 use crate::error::Rejection;
+use crate::tape::text::escape;
 
 /// A request that may go ahead.
 pub(crate) struct Permitted<'s> {

@@ -4,6 +4,7 @@
 //! holds its own limits before it is sent, nothing goes to an endpoint without the credential it is to be called with, and a vendor's refusal of our credential is never shown as the caller's.
 //! Deliberately absent: choosing who may be tried (the permit's) and reading the answer beyond its beginning.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 
 use bytes::Bytes;
@@ -14,11 +15,11 @@ use tokio::time::Instant as Timepoint;
 use super::Exchange;
 use super::answer::{Answering, Begun, check_whole};
 use super::reserve::{Reserved, limited, share};
-use super::tape::Tape;
 use crate::error::Rejection;
 use crate::overlay::Cut;
 use crate::record::Outcome;
 use crate::runtime::Endpoint;
+use crate::tape::Tape;
 use crate::upstream::call::{Answer, AnswerBody, Call};
 use crate::upstream::config::Fault;
 use crate::upstream::error::{Kind, Stage, UpstreamError};
@@ -34,6 +35,9 @@ enum Missed {
     /// The key was taken back, or something is switched off: before it was called, or while it had not answered.
     Stopped(Cut, When),
 }
+
+/// Fields that a vendor was not told.
+pub(crate) type LeftOut = Vec<Cow<'static, str>>;
 
 /// When a request was stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,9 +59,9 @@ pub(crate) async fn dispatch<'s>(
     for (turn, candidate) in reserved.permitted.permit.candidates.iter().enumerate() {
         let Some(endpoint) = exchange.runtime.endpoint(candidate.endpoint) else { continue };
         match attempt(exchange, &reserved, (turn, candidate), endpoint).await {
-            Ok(begun) => {
+            Ok((begun, left_out)) => {
                 reserved.permitted.entitled.let_go();
-                return Ok(Answering { permitted: reserved.permitted, begun, endpoint });
+                return Ok(Answering { permitted: reserved.permitted, begun, endpoint, left_out });
             }
             Err(Missed::Stopped(cut, when)) => {
                 refusal = Some(stopped(exchange, &cut, when));
@@ -117,7 +121,7 @@ async fn attempt<'s>(
     reserved: &Reserved<'s>,
     (turn, candidate): (usize, &Candidate),
     endpoint: &'s Endpoint,
-) -> Result<Begun, Missed> {
+) -> Result<(Begun, LeftOut), Missed> {
     if endpoint.upstream.as_ref().is_err_and(Fault::is_of_credential) {
         return Err(Missed::Barred(UpstreamError::new(Kind::Credential)));
     }
@@ -140,10 +144,11 @@ async fn attempt<'s>(
     let started = std::time::Instant::now();
     let work = async { begin(upstream.call(call).await?).await };
     let begun = exchange.account.over(work).await;
-    let begun = begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
+    let (begun, left_out) =
+        begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
     endpoint.vitals.measured(started.elapsed());
     exchange.account.answered(begun.upstream_request_id());
-    Ok(begun)
+    Ok((begun, left_out))
 }
 
 fn call(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Call {
@@ -153,6 +158,7 @@ fn call(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Call {
         operation: arrival.operation,
         body: body(reserved, endpoint),
         stream: question.outline.stream,
+        foreign: arrival.translated,
         request_id: arrival.id_header.clone(),
         traceparent: arrival.traceparent.clone(),
         deadline: Some(arrival.deadline),
@@ -172,16 +178,16 @@ fn body(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Bytes {
 }
 
 /// Waits for the first of the answer, so that a stream that breaks before it can still be another's.
-async fn begin(answer: Answer) -> Result<Begun, UpstreamError> {
-    let Answer { headers, body, .. } = answer;
+async fn begin(answer: Answer) -> Result<(Begun, LeftOut), UpstreamError> {
+    let Answer { headers, body, left_out } = answer;
     match body {
         AnswerBody::Whole(bytes) => {
             let mut tape = Tape::for_text(bytes.len());
             check_whole(&mut tape, &bytes)?;
-            Ok(Begun::Whole { headers, bytes, tape })
+            Ok((Begun::Whole { headers, bytes, tape }, left_out))
         }
         AnswerBody::Events(mut events) => match poll_fn(|cx| events.poll_piece(cx)).await {
-            Some(Ok(first)) => Ok(Begun::Events { headers, first, events }),
+            Some(Ok(first)) => Ok((Begun::Events { headers, first, events }, left_out)),
             Some(Err(error)) => Err(error),
             None => Err(UpstreamError::new(Kind::Protocol)),
         },

@@ -11,9 +11,9 @@ use super::Exchange;
 use super::authenticate::Identified;
 use super::outline::{BodyFault, Outline};
 use super::received::Arrival;
-use super::tape::Tape;
 use crate::error::Rejection;
 use crate::node::Buffered;
+use crate::tape::Tape;
 
 /// What the policy is asked about, kept for as long as it may be asked again.
 pub(crate) struct Question {

@@ -21,7 +21,6 @@ mod reply;
 mod reserve;
 mod screen;
 pub(crate) mod stream;
-pub(crate) mod tape;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -30,6 +29,7 @@ use std::sync::Arc;
 
 pub(crate) use authenticate::identify;
 pub(crate) use exchange::{Exchange, turn_away};
+pub(crate) use outline::input_tokens;
 pub(crate) use reply::{Body, Head, Rate, Reply};
 
 use crate::{error::Rejection, node::Node};

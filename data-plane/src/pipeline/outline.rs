@@ -6,16 +6,15 @@
 
 mod chat;
 mod embed;
-mod field;
 
 use std::ops::Range;
 
 use policy_engine::vocabulary::{Operation, is_published};
 
+pub(crate) use crate::dialect::field::BodyFault;
 pub(crate) use chat::data_url;
-pub(crate) use field::BodyFault;
 
-use super::tape::{Tape, Value};
+use crate::tape::{Tape, Value};
 
 /// The most answers one request may ask for.
 pub(crate) const ANSWERS: u64 = 128;
@@ -170,6 +169,13 @@ impl Outline {
         let framing = (self.texts.len() as u64).saturating_mul(4);
         bytes.saturating_mul(2).div_ceil(5).saturating_add(framing).saturating_add(self.token_numbers)
     }
+}
+
+/// How many tokens the input of a conversation has, by our own guess.
+pub(crate) fn input_tokens(body: &[u8]) -> Result<u64, BodyFault> {
+    let outline = Outline::read(&mut Tape::for_text(body.len()), body, Operation::Chat)?;
+    // The bound takes a token for 2.5 bytes, prose has 4.
+    Ok(outline.input_bound().saturating_mul(5).div_ceil(8))
 }
 
 /// Media is billed by pixels and seconds, not by bytes; a tenth of its bytes as text is above every published tariff.

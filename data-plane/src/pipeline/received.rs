@@ -27,6 +27,8 @@ pub(crate) struct Arrival {
     pub(crate) door: Door,
     /// What is asked for, as the path or the method says.
     pub(crate) operation: Operation,
+    /// Its body was written by us from another dialect, and may say more than OpenAI's has words for.
+    pub(crate) translated: bool,
     /// Its name.
     pub(crate) id: RequestId,
     /// Its name as a header.
@@ -82,6 +84,7 @@ impl Arrival {
         Self {
             door,
             operation,
+            translated: false,
             id,
             id_header: id.to_header(),
             at,
@@ -103,6 +106,7 @@ impl Arrival {
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 /// The key as presented. Two different ones are nobody's; where several agree the first counts.
 pub(crate) fn credential(headers: &HeaderMap, query: Option<&str>) -> Result<HeaderValue, ErrorCode> {
@@ -111,7 +115,7 @@ pub(crate) fn credential(headers: &HeaderMap, query: Option<&str>) -> Result<Hea
     }
     let mut found: Option<&[u8]> = None;
     let bearers = headers.get_all(header::AUTHORIZATION).iter().map(|value| bearer(value.as_bytes()));
-    let keys = [X_API_KEY, API_KEY].into_iter().flat_map(|name| headers.get_all(name));
+    let keys = [X_API_KEY, API_KEY, X_GOOG_API_KEY].into_iter().flat_map(|name| headers.get_all(name));
     for key in bearers.chain(keys.map(|value| Some(value.as_bytes().trim_ascii()))) {
         match (key, found) {
             (Some(key), None) => found = Some(key),

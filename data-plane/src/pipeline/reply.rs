@@ -3,6 +3,8 @@
 //! Law: the head's values are headers already, most of them made once a revision. Deliberately absent: status lines, trailers
 //! and the forms of refusals.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::HeaderValue;
 use policy_engine::decision::Permit;
@@ -50,6 +52,8 @@ pub(crate) struct Head {
     pub(crate) endpoint: Option<HeaderValue>,
     /// `x-chancery-notice`, once each
     pub(crate) notices: Vec<HeaderValue>,
+    /// `x-chancery-left-out`, once each
+    pub(crate) left_out: Vec<HeaderValue>,
     /// `x-ratelimit-*-requests`
     pub(crate) requests: Option<Rate>,
     /// `x-ratelimit-*-tokens`
@@ -76,6 +80,7 @@ impl Head {
             geo: runtime.geo_header.clone(),
             endpoint: None,
             notices: Vec::new(),
+            left_out: Vec::new(),
             requests: None,
             tokens: None,
         }
@@ -96,6 +101,7 @@ impl Head {
             geo,
             endpoint: None,
             notices: Vec::new(),
+            left_out: Vec::new(),
             requests: None,
             tokens: None,
         }
@@ -106,7 +112,7 @@ impl Head {
         let body = match screened {
             Ok(Screened { told, body }) => {
                 self.endpoint = Some(told.endpoint);
-                self.notices = told.notices;
+                (self.notices, self.left_out) = (told.notices, told.left_out);
                 (self.requests, self.tokens) = (told.requests, told.tokens);
                 Ok(body)
             }
@@ -130,17 +136,23 @@ impl Head {
 pub(crate) struct Told {
     endpoint: HeaderValue,
     notices: Vec<HeaderValue>,
+    left_out: Vec<HeaderValue>,
     requests: Option<Rate>,
     tokens: Option<Rate>,
 }
 
 impl Told {
     /// What is told of an answer of this endpoint under these terms.
-    pub(crate) fn of(endpoint: &Endpoint, permit: &Permit, standings: &[Standing]) -> Self {
+    pub(crate) fn of(
+        endpoint: &Endpoint,
+        (permit, left_out): (&Permit, &[Cow<'static, str>]),
+        standings: &[Standing],
+    ) -> Self {
         let rate = |of: fn(&Bound) -> bool| Standing::tightest(standings, of).map(Rate::of);
         Self {
             endpoint: endpoint.header.clone(),
             notices: permit.notices.iter().filter_map(|text| visible(text)).collect(),
+            left_out: left_out.iter().filter_map(|field| visible(field)).collect(),
             requests: rate(counts_requests),
             tokens: rate(counts_tokens),
         }

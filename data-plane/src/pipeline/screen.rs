@@ -13,9 +13,9 @@ use crate::error::Rejection;
 
 /// Screens an answer, or sets up its screening.
 pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> Result<Screened, Rejection> {
-    let Answering { permitted, begun, endpoint } = answering;
+    let Answering { permitted, begun, endpoint, left_out } = answering;
     let standings = exchange.account.reservation().map(|held| held.standings()).unwrap_or_default();
-    let told = Told::of(endpoint, &permitted.permit, &standings);
+    let told = Told::of(endpoint, (&permitted.permit, &left_out), &standings);
     let body = match begun {
         Begun::Whole { bytes, tape, .. } => {
             let answer = whole::screen(exchange, permitted, (bytes, tape), &endpoint.id)?;

@@ -7,8 +7,8 @@ use policy_engine::facts::Amounts;
 use policy_engine::vocabulary::Tokens;
 
 use super::estimate::Estimate;
-use super::tape::{Kind, Value};
 use crate::record::{Provenance, Usage};
+use crate::tape::{Kind, Value};
 
 /// Tokens beyond our own bound that a vendor may add to the input (its own instructions, tools' descriptions).
 const ADDED_INPUT: u64 = 65_536;
@@ -137,8 +137,8 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tape::Tape;
     use super::*;
+    use crate::tape::Tape;
 
     fn judge(usage: &str, output_bytes: u64) -> Usage {
         let mut tape = Tape::default();

@@ -91,6 +91,10 @@ words! {
     Adapter {
         /// OpenAI, or any server compatible with it.
         OpenAi = "openai",
+        /// Anthropic's Messages API.
+        Anthropic = "anthropic",
+        /// Google's Gemini API, also on Vertex AI.
+        Gemini = "gemini",
         /// Deterministic answers made on the node itself.
         Simulated = "simulated",
     }

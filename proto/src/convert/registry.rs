@@ -21,7 +21,9 @@ impl TryFrom<&admin::Provider> for Provider {
         c.text("displayName", &spec.display_name);
         let adapter: Option<Adapter> = c.required("adapter", &spec.adapter);
         match adapter {
-            Some(Adapter::OpenAi) if spec.base_url.is_empty() => c.fault("baseUrl", Problem::Missing),
+            Some(Adapter::OpenAi | Adapter::Anthropic | Adapter::Gemini) if spec.base_url.is_empty() => {
+                c.fault("baseUrl", Problem::Missing)
+            }
             Some(Adapter::Simulated) if !spec.base_url.is_empty() => {
                 c.invalid("baseUrl", "is not for the adapter `simulated`, which calls nobody");
             }

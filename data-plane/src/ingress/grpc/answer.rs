@@ -11,8 +11,8 @@ use proto::inference::{
 };
 
 use super::form;
-use super::json;
-use crate::pipeline::tape::{Kind, Tape, Value};
+use super::structure;
+use crate::tape::{Kind, Tape, Value};
 
 /// Members that have fields, or that say nothing.
 const CHAT_FIELDS: [&str; 6] = ["id", "object", "created", "model", "choices", "usage"];
@@ -24,7 +24,7 @@ pub(super) fn chat(bytes: &[u8], model: String) -> Option<ChatResponse> {
     let root = tape.root(bytes)?;
     let mut extensions = Struct::default();
     for (key, value) in root.members().filter(|(key, _)| !CHAT_FIELDS.iter().any(|known| key.is(known))) {
-        extensions.fields.insert(key.text().into_owned(), json::read(value.raw())?);
+        extensions.fields.insert(key.text().into_owned(), structure::read(value.raw())?);
     }
     Some(ChatResponse {
         id: text(root.get("id")),

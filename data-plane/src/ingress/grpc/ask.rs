@@ -12,7 +12,8 @@ use proto::inference::tool_choice::Choice;
 use proto::inference::{ChatRequest, EmbedRequest, OutputFormat, Tool, ToolChoice, ToolMode};
 
 use super::form;
-use super::json::{Json, NotFinite};
+use super::structure;
+use crate::dialect::json::{Json, NotFinite};
 use crate::error::Rejection;
 
 /// How the answer is to come.
@@ -121,7 +122,7 @@ fn tools(tools: &[Tool], json: &mut Json) -> Result<(), Rejection> {
                         json.key("description").string(&function.description);
                     }
                     if let Some(parameters) = &function.parameters {
-                        let written = json.key("parameters").structure(parameters);
+                        let written = structure::write(json.key("parameters"), parameters);
                         fault = written
                             .map_err(|NotFinite| not_finite(&format!("tools[{at}].function.parameters")));
                     }
@@ -161,7 +162,7 @@ fn output_format(format: &OutputFormat, json: &mut Json) -> Result<(), Rejection
                     json.key("description").string(&schema.description);
                 }
                 if let Some(schema) = &schema.schema {
-                    let written = json.key("schema").structure(schema);
+                    let written = structure::write(json.key("schema"), schema);
                     fault = written.map_err(|NotFinite| not_finite("output_format.json_schema.schema"));
                 }
                 if let Some(strict) = schema.strict {
@@ -179,7 +180,7 @@ fn extensions(extensions: Option<&Struct>, fields: &[&str], json: &mut Json) -> 
         if fields.contains(&name.as_str()) {
             return Err(Rejection::field(&path, "the message has a field of that meaning"));
         }
-        json.key(name).value(value).map_err(|NotFinite| not_finite(&path))?;
+        structure::write_value(json.key(name), value).map_err(|NotFinite| not_finite(&path))?;
     }
     Ok(())
 }

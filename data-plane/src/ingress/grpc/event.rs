@@ -17,7 +17,7 @@ use tonic::Status;
 use super::answer::{created, text};
 use super::form;
 use crate::pipeline::stream::ScreenedStream;
-use crate::pipeline::tape::{Kind, Tape, Value};
+use crate::tape::{Kind, Tape, Value};
 use crate::upstream::sse::Splitter;
 
 /// The events of one answer.

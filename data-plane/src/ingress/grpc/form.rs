@@ -2,7 +2,7 @@
 
 use proto::inference::{FinishReason, Role, ToolMode, Usage};
 
-use crate::pipeline::tape::Value;
+use crate::tape::Value;
 
 /// A role's word; `None` where none was given.
 pub(super) fn role(role: Role) -> Option<&'static str> {

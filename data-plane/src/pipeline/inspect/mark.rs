@@ -13,7 +13,7 @@ use policy_engine::content::{Blocked, Detectors, Finding, Held, Joined, Masker, 
 use policy_engine::decision::Actions;
 
 use super::super::outline::{Embedded, Labelled, Outline, data_url};
-use super::super::tape::{number, text::unescape};
+use crate::tape::{number, text::unescape};
 
 /// The last bytes of a label that are read: no detector looks further back.
 const LABEL: usize = 128;

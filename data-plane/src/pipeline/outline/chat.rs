@@ -13,9 +13,9 @@ use std::ops::RangeInclusive;
 
 use policy_engine::vocabulary::{Operation, is_published};
 
-use super::super::tape::{Kind, Value};
-use super::field::{BodyFault, boolean, given, kind, number, whole};
 use super::{ANSWERS, MODEL_NAME, Outline, UsageOption, Written};
+use crate::dialect::field::{BodyFault, boolean, given, kind, number, whole};
+use crate::tape::{Kind, Value};
 use kinds::{Place, is_lookalike};
 pub(crate) use media::data_url;
 

@@ -4,10 +4,10 @@
 
 use policy_engine::vocabulary::Operation;
 
-use super::super::tape::{Kind, Value};
 use super::Outline;
 use super::chat::model;
-use super::field::{BodyFault, kind, whole};
+use crate::dialect::field::{BodyFault, kind, whole};
+use crate::tape::{Kind, Value};
 
 /// The most texts of one request, as the dialect has it.
 const INPUTS: usize = 2048;

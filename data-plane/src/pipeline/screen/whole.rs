@@ -17,9 +17,9 @@ use super::super::decide::{Permitted, acts, quoted};
 use super::super::dialect::{self, Beside, Strings};
 use super::super::inspect::{Content, Marked, Tally, decoded};
 use super::super::patch::Patches;
-use super::super::tape::{Kind, Tape, Value};
 use super::super::usage::{Produced, Reported};
 use crate::error::Rejection;
+use crate::tape::{Kind, Tape, Value};
 use crate::upstream::error::{Kind as Failure, UpstreamError};
 
 /// Members of the outermost object that the dialect itself fills; its strings are read all the same.

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::super::tape::{Kind, Value};
+use crate::tape::{Kind, Value};
 
 /// A chunk of `chat.completion.chunk`.
 pub(super) struct Chunk<'t> {
@@ -99,8 +99,8 @@ pub(super) fn cut(object: Value<'_>, key: Value<'_>) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::tape::Tape;
     use super::*;
+    use crate::tape::Tape;
 
     #[test]
     fn a_member_is_cut_with_one_comma() {

@@ -16,12 +16,12 @@ use super::super::decide::Permitted;
 use super::super::dialect::spoken;
 use super::super::inspect::Tally;
 use super::super::patch::Patches;
-use super::super::tape::{Kind, Value};
 use super::super::usage::Produced;
 use super::chunk::{Chunk, cut};
 use super::frame::Frame;
 use crate::error::Rejection;
 use crate::runtime::Runtime;
+use crate::tape::{Kind, Value};
 use crate::upstream::sse::Event;
 use inspector::{Inspector, Verdict};
 

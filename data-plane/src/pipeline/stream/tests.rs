@@ -34,7 +34,7 @@ async fn opened(house: &House, more: &str) -> ScreenedStream {
     let permitted = decide::decide(&mut exchange, inspected).map_err(drop).unwrap();
     let reserved = reserve::reserve(&mut exchange, permitted).await.map_err(drop).unwrap();
     let answering = dispatch::dispatch(&mut exchange, reserved).await.map_err(drop).unwrap();
-    let Answering { permitted, begun, endpoint } = answering;
+    let Answering { permitted, begun, endpoint, .. } = answering;
     let Begun::Events { events, .. } = begun else { panic!("a whole answer") };
     ScreenedStream::begin(&mut exchange, permitted, (Bytes::new(), events, None), endpoint)
 }

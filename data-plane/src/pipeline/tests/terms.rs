@@ -12,11 +12,11 @@ use super::super::again::Again;
 use super::super::decide::quoted;
 use super::super::outline::Outline;
 use super::super::patch::Patches;
-use super::super::tape::Tape;
 use super::super::{Exchange, authenticate, entitle, inspect};
 use crate::house::{House, KEY, asking, bearer, refused, whole, world};
 use crate::pipeline;
 use crate::record::{Door, Outcome};
+use crate::tape::Tape;
 
 fn check(entity: Entity, action: MaskAction) -> Check {
     Check { detect: vec![entity], words: vec![], action }

@@ -6,7 +6,7 @@ use proto::inference::content_part::Part;
 use proto::inference::{File, Image, Message, Role, ToolCall, file, image};
 
 use super::super::form;
-use super::super::json::Json;
+use crate::dialect::json::Json;
 use crate::error::Rejection;
 
 /// Writes them as an array.

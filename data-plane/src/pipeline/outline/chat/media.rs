@@ -3,8 +3,8 @@
 //! Law: only what stands where the dialect has media is taken for media, a text that looks like it is a text; what base64 holds is
 //! for the inspection to say, never for its label. Absent on purpose: decoding.
 
-use super::super::super::tape::{Kind, Value};
 use super::super::{Embedded, Outline};
+use crate::tape::{Kind, Value};
 
 /// Members that hold media, or say where it is.
 const MEDIA: [&str; 6] = ["url", "data", "file_data", "image_url", "audio_url", "video_url"];

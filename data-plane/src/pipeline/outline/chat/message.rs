@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use super::super::super::tape::{Kind, Value};
 use super::super::Outline;
-use super::super::field::{BodyFault, kind};
 use super::kinds::Place;
 use super::{media, tools};
+use crate::dialect::field::{BodyFault, kind};
+use crate::tape::{Kind, Value};
 
 const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
 

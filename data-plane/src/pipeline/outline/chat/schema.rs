@@ -4,8 +4,8 @@
 //! placeholder would break the schema; every other number is data, also in what a schema gives as `default`, `const`, `enum` or
 //! `examples`. Absent on purpose: whether the schema is sound.
 
-use super::super::super::tape::{Kind, Value};
 use super::super::Outline;
+use crate::tape::{Kind, Value};
 
 /// Keywords whose value is a number.
 const BOUNDS: [&str; 13] = [

@@ -6,11 +6,11 @@
 //! that are not in the table, which an endpoint may reject altogether (`unknownFields`), and what an endpoint's own name for the
 //! model implies, which whoever registered the endpoint has decided.
 
-use super::super::super::tape::{Kind, Value};
 use super::super::Outline;
-use super::super::field::{BodyFault, given};
 use super::kinds::{Place, kind_of};
 use super::schema;
+use crate::dialect::field::{BodyFault, given};
+use crate::tape::{Kind, Value};
 
 /// Kinds of vendor-side tools in one request, so that telling them apart stays cheap.
 const MOST_KINDS: usize = 64;

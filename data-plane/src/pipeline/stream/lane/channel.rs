@@ -12,7 +12,7 @@ use policy_engine::decision::Actions;
 
 use super::super::super::decide::quoted;
 use super::super::super::dialect::{is_own_name, is_own_word, is_structure, place};
-use super::super::super::tape::{Kind, Value};
+use crate::tape::{Kind, Value};
 
 /// A step from a choice to a string in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,12 +18,12 @@ use super::super::super::decide::{Permitted, acts, quoted};
 use super::super::super::dialect::{self, Beside, Strings};
 use super::super::super::inspect::Tally;
 use super::super::super::patch::Patches;
-use super::super::super::tape::{Kind, Value};
 use super::super::chunk::{Choice, Chunk};
 use super::super::frame::Frame;
 use super::channel::Channels;
 use crate::error::Rejection;
 use crate::runtime::Runtime;
+use crate::tape::{Kind, Value};
 use crate::upstream::error::{Kind as Failure, UpstreamError};
 
 /// Texts outside the channels that are remembered for having nothing in them, and how long they may be: every chunk brings the

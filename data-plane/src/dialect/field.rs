@@ -4,7 +4,7 @@
 
 use thiserror::Error;
 
-use super::super::tape::{Fault, Kind, Malformed, Value};
+use crate::tape::{Fault, Kind, Malformed, Value};
 
 /// Why a body was refused, and by which field.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -37,7 +37,7 @@ impl BodyFault {
     }
 
     /// The same fault, of a field within `outer`.
-    pub(super) fn within(self, outer: &str) -> Self {
+    pub(crate) fn within(self, outer: &str) -> Self {
         let join = |field: String| match field.as_str() {
             "" => outer.to_owned(),
             field => format!("{outer}.{field}"),
@@ -68,12 +68,12 @@ impl From<Malformed> for BodyFault {
 }
 
 /// Whether there is a value at all.
-pub(super) fn given(value: Value<'_>) -> bool {
+pub(crate) fn given(value: Value<'_>) -> bool {
     value.kind() != Kind::Null
 }
 
 /// A boolean, or `None` for `null`.
-pub(super) fn boolean(field: &str, value: Value<'_>) -> Result<Option<bool>, BodyFault> {
+pub(crate) fn boolean(field: &str, value: Value<'_>) -> Result<Option<bool>, BodyFault> {
     match value.kind() {
         Kind::True => Ok(Some(true)),
         Kind::False => Ok(Some(false)),
@@ -83,7 +83,7 @@ pub(super) fn boolean(field: &str, value: Value<'_>) -> Result<Option<bool>, Bod
 }
 
 /// A whole number within bounds, or `None` for `null`.
-pub(super) fn whole(
+pub(crate) fn whole(
     field: &str,
     value: Value<'_>,
     within: std::ops::RangeInclusive<u64>,
@@ -100,7 +100,7 @@ pub(super) fn whole(
 }
 
 /// Checks that a value is a number within bounds, or `null`.
-pub(super) fn number(
+pub(crate) fn number(
     field: &str,
     value: Value<'_>,
     within: std::ops::RangeInclusive<f64>,
@@ -116,7 +116,7 @@ pub(super) fn number(
 }
 
 /// Checks that a value is of one of these kinds, or `null`.
-pub(super) fn kind(
+pub(crate) fn kind(
     field: &str,
     value: Value<'_>,
     kinds: &[Kind],

@@ -1,0 +1,129 @@
+//! How a model is told to think, and how many tokens it has for all that it says.
+//!
+//! Law: an effort is a hint: where it can't be told beside what the caller asks for in so many words, it is left out. A budget is told as it is.
+//!
+//! | effort of OpenAI's dialect | budget in tokens |
+//! |---|---|
+//! | `none` | thinking is disabled |
+//! | `minimal` | 1024, the least there is |
+//! | `low` | 2048 |
+//! | `medium` | 8192 |
+//! | `high` | 16384 |
+//! | `xhigh`, `max` | 32768 |
+//!
+//! The budget is at most half of the tokens that the caller gives, so that an answer fits beside the thoughts; if that is less than the least,
+//! there are no thoughts. Nor are there with what the dialect refuses beside them: a temperature other than 1, `top_k`, a `top_p` below 0.95, a
+//! tool that must be called, an answer that is begun by the caller, and a call of a tool that was made without thoughts.
+//!
+//! The dialect needs a number of tokens where OpenAI's has the model's own. Every model of the vendor's gives [`TOKENS`]; more than that could be
+//! refused. Beside a budget it is [`BESIDE`] more than that at least, for the thoughts count.
+
+use super::super::chat::{Chat, Kind, Message, Role, Thinking, ToolChoice};
+use super::super::json::Json;
+use super::{EFFORT, THINKING_TYPE};
+
+/// The tokens of an answer, where none are told.
+const TOKENS: u64 = 4_096;
+
+/// What an answer has beside its thoughts.
+const BESIDE: u64 = 1_024;
+
+/// The least budget that the vendor takes.
+const LEAST: u64 = 1_024;
+
+/// How a model thinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Not at all.
+    Disabled,
+    /// As it sees fit.
+    Adaptive,
+    /// At most so many tokens.
+    Enabled(u64),
+}
+
+/// What is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// How, if that is told.
+    pub(super) mode: Option<Mode>,
+    /// The tokens of all that is said and thought.
+    pub(super) tokens: u64,
+    /// Whether the effort is left out.
+    pub(super) silent: bool,
+}
+
+/// What is told for a request; `None`: its effort is none that is known.
+pub(super) fn plan(chat: &Chat) -> Option<Plan> {
+    let beside = |path: &str| chat.others.iter().any(|(name, _)| name == path);
+    let mode = match &chat.thinking {
+        None => None,
+        Some(Thinking::Off) => Some(Mode::Disabled),
+        Some(Thinking::Budget(budget)) => Some(budget.map_or(Mode::Adaptive, Mode::Enabled)),
+        Some(Thinking::Effort(_)) if beside(EFFORT) => beside(THINKING_TYPE).then_some(Mode::Adaptive),
+        Some(Thinking::Effort(effort)) if effort == "none" => Some(Mode::Disabled),
+        Some(Thinking::Effort(effort)) => {
+            let wanted = budget(effort)?;
+            let room = chat.max_tokens.map_or(wanted, |tokens| tokens / 2);
+            let fits = room >= LEAST && takes_thoughts(chat);
+            fits.then_some(Mode::Enabled(wanted.min(room)))
+        }
+    };
+    let enough = match mode {
+        Some(Mode::Enabled(budget)) => TOKENS.max(budget.saturating_add(BESIDE)),
+        _ => TOKENS,
+    };
+    let silent = mode.is_none() && chat.thinking.is_some() && !beside(EFFORT);
+    Some(Plan { mode, tokens: chat.max_tokens.unwrap_or(enough), silent })
+}
+
+/// The budget of an effort.
+fn budget(effort: &str) -> Option<u64> {
+    Some(match effort {
+        "minimal" => 1_024,
+        "low" => 2_048,
+        "medium" => 8_192,
+        "high" => 16_384,
+        "xhigh" | "max" => 32_768,
+        _ => return None,
+    })
+}
+
+/// Whether the vendor takes a budget beside the rest of a request.
+fn takes_thoughts(chat: &Chat) -> bool {
+    let number = |raw: &Option<Box<str>>| raw.as_deref().and_then(|raw| raw.parse::<f64>().ok());
+    let sampling = &chat.sampling;
+    let free = number(&sampling.temperature).is_none_or(|temperature| temperature == 1.0)
+        && sampling.top_k.is_none()
+        && number(&sampling.top_p).is_none_or(|top_p| top_p >= 0.95);
+    let forced = matches!(chat.tool_choice, Some(ToolChoice::Any | ToolChoice::Named(_)));
+    let said = || chat.messages.iter().filter(|message| message.role != Role::System);
+    let begun = said().next_back().is_some_and(|last| last.role == Role::Assistant);
+    free && !forced && !begun && !calls_without_thoughts(&said().collect::<Vec<_>>())
+}
+
+/// Whether what the model last said calls tools and begins with no thoughts of its own.
+fn calls_without_thoughts(said: &[&Message]) -> bool {
+    let last = said.iter().rposition(|message| message.role == Role::Assistant).unwrap_or(0);
+    let first = said.get(..last).unwrap_or_default();
+    let before = first.iter().rev().take_while(|message| message.role == Role::Assistant).count();
+    let turn = said.get(last - before..).unwrap_or_default();
+    let mut parts = turn.iter().filter(|message| message.role == Role::Assistant).flat_map(|m| &m.content);
+    let is_call = parts.clone().any(|part| matches!(part.kind, Kind::Call(_)));
+    let thought = parts.next().is_some_and(|part| {
+        matches!(part.kind, Kind::Thinking { signature: Some(_), .. } | Kind::Redacted(_))
+    });
+    is_call && !thought
+}
+
+/// Writes how a model thinks.
+pub(super) fn write(mode: Mode, json: &mut Json) {
+    match mode {
+        Mode::Disabled => json.key("type").string("disabled"),
+        Mode::Adaptive => json.key("type").string("adaptive"),
+        Mode::Enabled(budget) => {
+            json.key("type").string("enabled");
+            json.key("budget_tokens").number_of(budget);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! A request written as Anthropic's dialect has it.
+//!
+//! Law: what the dialect has no place for is left out where it changes nothing of what is meant, and told; else it is unfit. Members that only
+//! this dialect has go as they came.
+
+mod content;
+
+use std::borrow::Cow;
+
+use policy_engine::vocabulary::{Operation, is_published};
+
+use super::super::chat::{Chat, Format, Raw, Role, Tool, ToolChoice};
+use super::super::json::Json;
+use super::super::{Unfit, Written};
+use super::{SCHEMA, THINKING_TYPE, block, think};
+use crate::tape::{Kind as Form, Tape};
+
+/// Members of OpenAI's dialect that change nothing of what is meant.
+const HINTS: [&str; 9] = [
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "seed",
+    "service_tier",
+    "store",
+    "verbosity",
+];
+
+/// Members that are written here, so that no other may go by their names.
+const WRITTEN: [&str; 4] = ["system", "stop_sequences", "output_config", "output_format"];
+
+const NO_PLACE: &str = "it has no place in Anthropic's dialect";
+
+/// A body.
+pub(crate) fn write(chat: &Chat) -> Result<Written, Unfit> {
+    let mut writer = Writer::default();
+    let mut json = Json::default();
+    json.object(|json| writer.body(chat, json));
+    match writer.unfit {
+        Some(unfit) => Err(unfit),
+        None => Ok(Written { body: json.done(), left_out: writer.left_out }),
+    }
+}
+
+#[derive(Default)]
+struct Writer {
+    left_out: Vec<Cow<'static, str>>,
+    unfit: Option<Unfit>,
+}
+
+impl Writer {
+    /// Tells that a field is left out.
+    fn leave(&mut self, field: impl Into<Cow<'static, str>>) {
+        let field = field.into();
+        if !self.left_out.contains(&field) {
+            self.left_out.push(field);
+        }
+    }
+
+    /// What can't be told.
+    fn refuse(&mut self, field: impl Into<Cow<'static, str>>, why: &'static str) {
+        self.unfit.get_or_insert_with(|| Unfit::new(field, why));
+    }
+
+    fn body(&mut self, chat: &Chat, json: &mut Json) {
+        json.key("model").string(&chat.model);
+        self.thinking(chat, json);
+        if chat.messages.iter().any(|message| message.role == Role::System) {
+            self.system(chat, json.key("system"));
+        }
+        self.messages(chat, json.key("messages"));
+        if chat.stream {
+            json.key("stream").boolean(true);
+        }
+        self.sampling(chat, json);
+        if chat.choices.is_some_and(|choices| choices > 1) {
+            self.refuse("n", "there is one answer there");
+        }
+        if !chat.stop.is_empty() {
+            json.key("stop_sequences").array(|json| chat.stop.iter().for_each(|stop| json.string(stop)));
+        }
+        if !chat.tools.is_empty() {
+            let tools = chat.tools.iter().enumerate();
+            json.key("tools").array(|json| tools.for_each(|tool| self.tool(tool, json)));
+        }
+        self.tool_choice(chat, json);
+        self.output_config(chat, json);
+        if let Some(user) = &chat.user {
+            json.key("metadata").object(|json| json.key("user_id").string(user));
+        }
+        chat.others.iter().for_each(|other| self.other(other, json));
+    }
+
+    fn thinking(&mut self, chat: &Chat, json: &mut Json) {
+        let Some(plan) = think::plan(chat) else {
+            return self.refuse("reasoning_effort", "how much that is is not known");
+        };
+        json.key("max_tokens").number_of(plan.tokens);
+        if plan.silent {
+            self.leave("reasoning_effort");
+        }
+        let Some(mode) = plan.mode else {
+            beside(chat, "thinking.").for_each(|(name, _)| self.leave(name.clone()));
+            return;
+        };
+        json.key("thinking").object(|json| {
+            think::write(mode, json);
+            for (path, value) in beside(chat, "thinking.").filter(|(path, _)| path != THINKING_TYPE) {
+                json.key(path.trim_start_matches("thinking.")).raw(value.as_bytes());
+            }
+        });
+    }
+
+    fn sampling(&mut self, chat: &Chat, json: &mut Json) {
+        let sampling = &chat.sampling;
+        let number = |raw: &Raw| raw.parse::<f64>().unwrap_or(f64::NAN);
+        if let Some(temperature) = &sampling.temperature {
+            if !(0.0..=1.0).contains(&number(temperature)) {
+                self.refuse("temperature", "it goes from 0 to 1 there");
+            }
+            json.key("temperature").raw(temperature.as_bytes());
+        }
+        if let Some(top_p) = &sampling.top_p {
+            json.key("top_p").raw(top_p.as_bytes());
+        }
+        if let Some(top_k) = sampling.top_k {
+            json.key("top_k").number_of(top_k);
+        }
+        if sampling.seed.is_some() {
+            self.leave("seed");
+        }
+        let penalties = [
+            ("presence_penalty", &sampling.presence_penalty),
+            ("frequency_penalty", &sampling.frequency_penalty),
+        ];
+        for (name, penalty) in penalties {
+            match penalty.as_ref().map(number) {
+                Some(0.0) => self.leave(name),
+                Some(_) => self.refuse(name, NO_PLACE),
+                None => {}
+            }
+        }
+    }
+
+    fn tool(&mut self, (at, tool): (usize, &Tool), json: &mut Json) {
+        let Tool::Function { name, description, parameters, strict, cache } = tool else {
+            if let Tool::Vendor(raw) = tool {
+                match block::is_ours(raw) {
+                    true => json.raw(raw.as_bytes()),
+                    false => self.refuse(format!("tools[{at}]"), "a tool that another vendor runs"),
+                }
+            }
+            return;
+        };
+        json.object(|json| {
+            json.key("name").string(name);
+            if let Some(description) = description {
+                json.key("description").string(description);
+            }
+            let schema = parameters.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#);
+            json.key("input_schema").raw(schema.as_bytes());
+            if let Some(strict) = strict {
+                json.key("strict").boolean(*strict);
+            }
+            if let Some(cache) = cache {
+                json.key("cache_control").raw(cache.as_bytes());
+            }
+        });
+    }
+
+    /// Which tool is called, and whether several at once; that is said together, and only of tools that there are.
+    fn tool_choice(&mut self, chat: &Chat, json: &mut Json) {
+        let single = chat.parallel_tool_calls.map(|parallel| !parallel);
+        let choice = match (&chat.tool_choice, single) {
+            (None, None) => return,
+            (Some(ToolChoice::Other(_)), _) => return self.refuse("tool_choice", NO_PLACE),
+            (Some(choice), _) => choice,
+            (None, Some(_)) => &ToolChoice::Auto,
+        };
+        if chat.tools.is_empty() && matches!(choice, ToolChoice::Auto | ToolChoice::None) {
+            let told =
+                [("tool_choice", chat.tool_choice.is_some()), ("parallel_tool_calls", single.is_some())];
+            return told.into_iter().filter(|(_, told)| *told).for_each(|(name, _)| self.leave(name));
+        }
+        let single = single.filter(|_| {
+            *choice != ToolChoice::None || {
+                self.leave("parallel_tool_calls");
+                false
+            }
+        });
+        json.key("tool_choice").object(|json| {
+            match choice {
+                ToolChoice::Auto | ToolChoice::Other(_) => json.key("type").string("auto"),
+                ToolChoice::None => json.key("type").string("none"),
+                ToolChoice::Any => json.key("type").string("any"),
+                ToolChoice::Named(name) => {
+                    json.key("type").string("tool");
+                    json.key("name").string(name);
+                }
+            }
+            if let Some(single) = single {
+                json.key("disable_parallel_tool_use").boolean(single);
+            }
+        });
+    }
+
+    fn output_config(&mut self, chat: &Chat, json: &mut Json) {
+        let schema = match &chat.format {
+            None | Some(Format::Text) => None,
+            Some(Format::Json) => {
+                return self.refuse("response_format", "JSON is answered by a schema alone there");
+            }
+            Some(Format::Schema { name, description, schema, strict }) => {
+                let said = [
+                    ("response_format.json_schema.name", name != SCHEMA),
+                    ("response_format.json_schema.description", description.is_some()),
+                    ("response_format.json_schema.strict", *strict == Some(false)),
+                ];
+                said.into_iter().filter(|(_, said)| *said).for_each(|(field, _)| self.leave(field));
+                Some(schema)
+            }
+        };
+        let mut config = beside(chat, "output_config.").peekable();
+        if schema.is_none() && config.peek().is_none() {
+            return;
+        }
+        json.key("output_config").object(|json| {
+            for (path, value) in config {
+                json.key(path.trim_start_matches("output_config.")).raw(value.as_bytes());
+            }
+            if let Some(schema) = schema {
+                json.key("format").object(|json| {
+                    json.key("type").string("json_schema");
+                    json.key("schema").raw(schema.as_bytes());
+                });
+            }
+        });
+    }
+
+    fn other(&mut self, (name, value): &(String, Raw), json: &mut Json) {
+        if name == "service_tier" && ["\"auto\"", "\"standard_only\""].contains(&&**value) {
+            json.key(name).raw(value.as_bytes());
+        } else if name.starts_with("thinking.") || name.starts_with("output_config.") {
+            // Written in its place.
+        } else if HINTS.contains(&name.as_str()) || says_nothing(name, value) {
+            self.leave(name.clone());
+        } else if is_published(Operation::Chat, name)
+            || name.contains(['.', '['])
+            || WRITTEN.contains(&name.as_str())
+            // Where a request is processed is for policy to say, by the endpoint.
+            || name == "inference_geo"
+        {
+            self.refuse(name.clone(), NO_PLACE);
+        } else {
+            json.key(name).raw(value.as_bytes());
+        }
+    }
+}
+
+/// What stands beside the rest of a request, at paths that begin so.
+fn beside<'c>(chat: &'c Chat, of: &'static str) -> impl Iterator<Item = &'c (String, Raw)> {
+    chat.others.iter().filter(move |(name, _)| name.starts_with(of))
+}
+
+/// Whether a member of OpenAI's dialect asks for what there is without it.
+fn says_nothing(name: &str, value: &str) -> bool {
+    let mut tape = Tape::default();
+    let Some(root) = tape.read(value.as_bytes()).ok().and_then(|()| tape.root(value.as_bytes())) else {
+        return false;
+    };
+    match name {
+        "logprobs" => root.kind() == Form::False,
+        "logit_bias" | "functions" => root.len() == 0 && matches!(root.kind(), Form::Object | Form::Array),
+        "modalities" => root.len() == 1 && root.elements().all(|word| word.is("text")),
+        _ => false,
+    }
+}

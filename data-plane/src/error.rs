@@ -165,6 +165,9 @@ impl Rejection {
                 400 | 404 | 413 | 422 => ErrorCode::UpstreamRejected,
                 _ => ErrorCode::UpstreamError,
             },
+            Kind::Unfit(unfit) => {
+                return Self::unsupported(&unfit.field, &error.to_string());
+            }
             Kind::Credential => ErrorCode::UpstreamCredential,
             Kind::Connect
             | Kind::Tls

@@ -14,6 +14,7 @@ use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
 use policy_engine::vocabulary;
 use proto::sync::Status;
 
+use crate::dialect::foreign::Foreign;
 use crate::drain::Drains;
 use crate::node::Node;
 use crate::overlay::Overlay;
@@ -112,6 +113,8 @@ impl Installer {
         let provider = provider.ok_or(Fault::BaseUrl("the endpoint has no provider"))?;
         let adapter = match provider.adapter {
             vocabulary::Adapter::OpenAi => Adapter::OpenAi,
+            vocabulary::Adapter::Anthropic => Adapter::Foreign(Foreign::Anthropic),
+            vocabulary::Adapter::Gemini => Adapter::Foreign(Foreign::Gemini),
             vocabulary::Adapter::Simulated => Adapter::Simulated(Pace::default()),
         };
         Ok(EndpointConfig {

@@ -41,6 +41,10 @@ pub(crate) struct RequestId(pub(crate) Uuid);
 pub(crate) enum Door {
     /// The OpenAI dialect over HTTP.
     OpenAi,
+    /// Anthropic's dialect over HTTP.
+    Anthropic,
+    /// Gemini's dialect over HTTP.
+    Gemini,
     /// `chancery.inference.v1` over gRPC.
     Grpc,
 }
@@ -262,7 +266,7 @@ macro_rules! spelled {
 }
 
 spelled! {
-    Door { OpenAi = "openai", Grpc = "grpc" }
+    Door { OpenAi = "openai", Anthropic = "anthropic", Gemini = "gemini", Grpc = "grpc" }
     Outcome {
         Answered = "answered", Refused = "refused", Failed = "failed", Cut = "cut", Blocked = "blocked",
         Cancelled = "cancelled"

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+use super::foreign::Spoken;
 use super::openai::rejection;
 use crate::pipeline::stream::ScreenedStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,6 +25,8 @@ enum Form {
     Whole(Option<Bytes>),
     /// Server-sent events; `None` once they ended.
     Events(Option<Box<ScreenedStream>>),
+    /// Events in another dialect.
+    Spoken(Box<Spoken>),
     /// gRPC messages, and what its trailers tell beside the status.
     Grpc(Box<(tonic::body::Body, HeaderMap)>),
 }
@@ -42,6 +45,11 @@ impl DoorBody {
     /// Events as they come.
     pub(super) fn events(stream: Box<ScreenedStream>) -> Self {
         Self { form: Form::Events(Some(stream)), place: None }
+    }
+
+    /// Events in another dialect, as they come.
+    pub(super) fn spoken(spoken: Spoken) -> Self {
+        Self { form: Form::Spoken(Box::new(spoken)), place: None }
     }
 
     /// gRPC messages.
@@ -69,6 +77,7 @@ impl Body for DoorBody {
             Form::Events(stream) => {
                 poll_events(stream, cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
+            Form::Spoken(spoken) => spoken.poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
             Form::Grpc(grpc) => {
                 let (messages, told) = grpc.as_mut();
                 Pin::new(messages)
@@ -86,6 +95,7 @@ impl Body for DoorBody {
         match &self.form {
             Form::Whole(bytes) => bytes.is_none(),
             Form::Events(stream) => stream.is_none(),
+            Form::Spoken(spoken) => spoken.is_over(),
             Form::Grpc(grpc) => grpc.0.is_end_stream(),
         }
     }
@@ -93,7 +103,7 @@ impl Body for DoorBody {
     fn size_hint(&self) -> SizeHint {
         match &self.form {
             Form::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Form::Events(_) => SizeHint::default(),
+            Form::Events(_) | Form::Spoken(_) => SizeHint::default(),
             Form::Grpc(grpc) => grpc.0.size_hint(),
         }
     }

@@ -17,6 +17,8 @@ const GEO: HeaderName = HeaderName::from_static("x-chancery-geo");
 const ENDPOINT: HeaderName = HeaderName::from_static("x-chancery-endpoint");
 const NOTICE: HeaderName = HeaderName::from_static("x-chancery-notice");
 
+const LEFT_OUT: HeaderName = HeaderName::from_static("x-chancery-left-out");
+
 const REQUESTS: [HeaderName; 3] = [
     HeaderName::from_static("x-ratelimit-limit-requests"),
     HeaderName::from_static("x-ratelimit-remaining-requests"),
@@ -53,6 +55,9 @@ pub(super) fn write(head: Head, out: &mut HeaderMap) {
     }
     if let Some(endpoint) = head.endpoint {
         out.insert(ENDPOINT, endpoint);
+    }
+    for field in head.left_out {
+        out.append(LEFT_OUT, field);
     }
     for notice in head.notices {
         out.append(NOTICE, notice);

@@ -5,13 +5,13 @@
 //!
 //! | path | methods |
 //! |---|---|
-//! | `/v1/chat/completions`, `/v1/embeddings` | POST |
+//! | `/v1/chat/completions`, `/v1/responses`, `/v1/embeddings` | POST |
 //! | `/v1/models`, `/v1/models/{model}`, `/v1/quota` | GET, HEAD |
 
-mod intake;
 mod models;
 mod quota;
 pub(super) mod rejection;
+mod responses;
 
 use std::sync::Arc;
 
@@ -22,8 +22,7 @@ use policy_engine::vocabulary::Operation;
 use proto::code::ErrorCode;
 
 use super::body::DoorBody;
-use super::headers;
-use super::layers::Panicked;
+use super::{headers, intake};
 use crate::error::Rejection;
 use crate::node::Node;
 use crate::pipeline::received::Arrival;
@@ -34,6 +33,9 @@ use crate::record::Door;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route<'p> {
     Infer(Operation),
+    Responses,
+    /// Something that would be stored, were anything.
+    Response,
     Models,
     Model(&'p str),
     Quota,
@@ -44,22 +46,25 @@ impl<'p> Route<'p> {
         match path {
             "/v1/chat/completions" => Some(Self::Infer(Operation::Chat)),
             "/v1/embeddings" => Some(Self::Infer(Operation::Embed)),
+            "/v1/responses" => Some(Self::Responses),
             "/v1/models" => Some(Self::Models),
             "/v1/quota" => Some(Self::Quota),
+            _ if path.starts_with("/v1/responses/") => Some(Self::Response),
             _ => path.strip_prefix("/v1/models/").filter(|name| !name.is_empty()).map(Self::Model),
         }
     }
 
     fn allowed(self) -> &'static str {
         match self {
-            Self::Infer(_) => "POST, OPTIONS",
+            Self::Infer(_) | Self::Responses => "POST, OPTIONS",
+            Self::Response => "GET, POST, DELETE, OPTIONS",
             Self::Models | Self::Model(_) | Self::Quota => "GET, HEAD, OPTIONS",
         }
     }
 }
 
 /// What somebody is told who asks for what an SDK has and this door has not.
-const SERVED: &str = "there is no such path; served are `POST /v1/chat/completions`, `POST /v1/embeddings`, `GET /v1/models` and \
+const SERVED: &str = "there is no such path; served are `POST /v1/chat/completions`, `POST /v1/responses`, `POST /v1/embeddings`, `GET /v1/models` and \
                       `GET /v1/quota`";
 
 /// Answers a request.
@@ -74,6 +79,8 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Resp
             let arrival = Arrival::read(node, (Door::OpenAi, operation), (&parts.headers, query), None);
             infer(node, arrival, (&parts.headers, body)).await
         }
+        (&Method::POST, Route::Responses) => responses::answer(node, (&parts, body)).await,
+        (&Method::GET | &Method::POST | &Method::DELETE, Route::Response) => plain(&responses::unknown()),
         (&Method::GET, Route::Models) => models::list(node, &parts.headers, query),
         (&Method::GET, Route::Model(name)) => models::get(node, &parts.headers, query, name),
         (&Method::GET, Route::Quota) => quota::get(node, &parts.headers, query).await,
@@ -129,7 +136,7 @@ fn respond(reply: Reply) -> Response<DoorBody> {
 }
 
 /// A refusal as a response.
-fn refuse(rejection: &Rejection, mut told: HeaderMap) -> Response<DoorBody> {
+pub(super) fn refuse(rejection: &Rejection, mut told: HeaderMap) -> Response<DoorBody> {
     headers::write_wait(rejection, &mut told);
     told.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if rejection.code().row().http.as_u16() == 401 {
@@ -149,7 +156,8 @@ fn json(bytes: Vec<u8>) -> Response<DoorBody> {
     response
 }
 
-fn plain(rejection: &Rejection) -> Response<DoorBody> {
+/// A refusal of a request that no pipeline saw.
+pub(super) fn plain(rejection: &Rejection) -> Response<DoorBody> {
     refuse(rejection, HeaderMap::new())
 }
 
@@ -163,24 +171,9 @@ fn without_body(response: Response<DoorBody>) -> Response<DoorBody> {
     response
 }
 
-/// More requests than there are places.
-pub(super) fn overloaded() -> Response<DoorBody> {
-    plain(&Rejection::new(ErrorCode::Overloaded, "this node serves as many requests as it may"))
-}
-
-/// The node is drained.
-pub(super) fn draining() -> Response<DoorBody> {
-    plain(&Rejection::draining())
-}
-
 /// Where one request ends and the next begins is in doubt: nothing more is read from there.
 pub(super) fn misframed(doubt: &str) -> Response<DoorBody> {
     let mut response = plain(&Rejection::new(ErrorCode::InvalidRequest, doubt));
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
-}
-
-/// A request panicked.
-pub(super) fn failed(_: Panicked) -> Response<DoorBody> {
-    plain(&Rejection::defect())
 }

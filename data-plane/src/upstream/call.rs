@@ -3,6 +3,8 @@
 //! Law: an answer carries allow-listed headers only, never hop-by-hop ones, cookies or credentials. Deliberately
 //! absent: who calls, which policy permitted it, and any reading of the body.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use policy_engine::vocabulary::Operation;
@@ -21,6 +23,8 @@ pub(crate) struct Call {
     pub(crate) stream: bool,
     /// Our id of the request, told to the vendor as `x-client-request-id`.
     pub(crate) request_id: HeaderValue,
+    /// The caller spoke another dialect, so that the body may say more than OpenAI's has words for.
+    pub(crate) foreign: bool,
     /// W3C trace context, if the request is traced.
     pub(crate) traceparent: Option<HeaderValue>,
     /// The caller's own deadline; the endpoint's total timeout applies as well.
@@ -34,6 +38,8 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     /// The body, whole or as it comes.
     pub(crate) body: AnswerBody,
+    /// Fields of the request that the vendor was not told, for it has no place for them.
+    pub(crate) left_out: Vec<Cow<'static, str>>,
 }
 
 /// The body of an answer.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 
 use super::{address::AddressPolicy, secret::Secret, simulated::pace::Pace};
+use crate::dialect::foreign::Foreign;
 
 /// One callable deployment, as the snapshot's compiler hands it over.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct EndpointConfig {
 pub(crate) enum Adapter {
     /// OpenAI's HTTP API, or any server compatible with it.
     OpenAi,
+    /// Another dialect.
+    Foreign(Foreign),
     /// The deterministic vendor in this process.
     Simulated(Pace),
 }

@@ -8,6 +8,8 @@ use std::{error::Error, fmt, time::Duration};
 use bytes::Bytes;
 use http::StatusCode;
 
+use crate::dialect::Unfit;
+
 /// The boxed cause of a failure, for the operator's log only.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
@@ -48,6 +50,9 @@ pub(crate) enum Kind {
     /// The answer or one event of it exceeded its cap.
     #[error("the upstream answer is too large")]
     TooLarge,
+    /// The request says something that the vendor's dialect has no place for; nothing was sent.
+    #[error("{0}")]
+    Unfit(Box<Unfit>),
     /// A status other than 2xx; redirects are never followed.
     #[error("the upstream answered with status {}", .0.status.as_u16())]
     Status(Box<Refusal>),
@@ -110,7 +115,7 @@ impl UpstreamError {
     ///
     /// | kind | another attempt |
     /// |---|---|
-    /// | credential, connect, TLS, timeouts before the answer, reset, protocol | yes |
+    /// | credential, connect, TLS, timeouts before the answer, reset, protocol, unfit | yes |
     /// | status 408, 429, 5xx except 501 | yes |
     /// | any other status, address refused, too large, total time | no |
     pub(crate) fn retryable(&self) -> bool {
@@ -118,7 +123,9 @@ impl UpstreamError {
             return false;
         }
         match &self.kind {
-            Kind::Credential | Kind::Connect | Kind::Tls | Kind::Reset | Kind::Protocol => true,
+            Kind::Credential | Kind::Connect | Kind::Tls | Kind::Reset | Kind::Protocol | Kind::Unfit(_) => {
+                true
+            }
             Kind::Timeout(stage) => *stage != Stage::Total,
             Kind::Status(refusal) => passing(refusal.status),
             Kind::AddressRefused | Kind::TooLarge => false,
@@ -138,6 +145,7 @@ impl Kind {
             Self::Reset => "reset",
             Self::Protocol => "protocol",
             Self::TooLarge => "too_large",
+            Self::Unfit(_) => "unfit",
             Self::Status(refusal) => match refusal.status.as_u16() {
                 429 => "rate_limited",
                 400..=499 => "client_error",

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::{error::UpstreamError, reader::Reader, simulated::stream::Script};
+use super::{error::UpstreamError, foreign::Translation, reader::Reader, simulated::stream::Script};
 
 /// Raw bytes of a stream of server-sent events, in the pieces in which they came.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(crate) struct EventStream(Source);
 enum Source {
     Wire(Box<Reader>),
     Script(Box<Script>),
+    Translated(Box<Translation>),
 }
 
 impl EventStream {
@@ -35,12 +36,18 @@ impl EventStream {
         Self(Source::Script(Box::new(script)))
     }
 
+    /// Events of a vendor that speaks another dialect.
+    pub(crate) fn translated(translation: Translation) -> Self {
+        Self(Source::Translated(Box::new(translation)))
+    }
+
     /// Ends a stream whose end mark came. Unlike dropping, which cancels the call and costs its HTTP/1.1 connection, this
     /// keeps the connection for the next call. Must be called within the runtime.
     pub(crate) fn retire(self) {
         match self.0 {
             Source::Wire(reader) => reader.retire(),
             Source::Script(_) => {}
+            Source::Translated(translation) => translation.retire(),
         }
     }
 
@@ -49,6 +56,7 @@ impl EventStream {
         match &mut self.0 {
             Source::Wire(reader) => reader.poll_piece(cx),
             Source::Script(script) => script.poll_piece(cx),
+            Source::Translated(translation) => translation.poll_piece(cx),
         }
     }
 }

@@ -98,7 +98,7 @@ impl Line {
         } else {
             AnswerBody::Whole(reader.whole(length).await?)
         };
-        Ok(Answer { headers, body })
+        Ok(Answer { headers, body, left_out: Vec::new() })
     }
 
     async fn refusal(&self, response: Response<Incoming>, timer: Timer) -> UpstreamError {

@@ -4,7 +4,7 @@
 //! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
 //!
 //! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` ·
-//! `events call` · `openai simulated` · this file. `sse` splits what `events` gives and needs nothing.
+//! `events call` · `openai foreign simulated` · this file. `sse` splits what `events` gives and needs nothing.
 
 pub(crate) mod address;
 pub(crate) mod call;
@@ -18,6 +18,7 @@ pub(crate) mod sse;
 pub(crate) mod connect;
 mod echo;
 mod failure;
+mod foreign;
 mod line;
 mod link;
 mod openai;
@@ -38,6 +39,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use call::{Answer, Call};
 use config::{Adapter, EndpointConfig, Fault};
 use error::UpstreamError;
+use foreign::Vendor;
 use openai::OpenAi;
 use simulated::Simulated;
 
@@ -54,6 +56,8 @@ pub(crate) struct Upstream {
 pub(crate) enum Provider {
     /// OpenAI's HTTP API or a compatible server; boxed, the pool's configuration is large.
     OpenAi(Box<OpenAi>),
+    /// A vendor that speaks another dialect; boxed likewise.
+    Foreign(Box<Vendor>),
     /// The deterministic vendor in this process.
     Simulated(Simulated),
 }
@@ -63,6 +67,7 @@ impl Upstream {
     pub(crate) fn build(config: &EndpointConfig) -> Result<Self, Fault> {
         let provider = match config.adapter {
             Adapter::OpenAi => Provider::OpenAi(Box::new(OpenAi::build(config)?)),
+            Adapter::Foreign(dialect) => Provider::Foreign(Box::new(Vendor::build(config, dialect)?)),
             Adapter::Simulated(pace) => Provider::Simulated(Simulated::new(pace, config.timeouts)),
         };
         Ok(Self {
@@ -112,6 +117,7 @@ impl Provider {
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
         match self {
             Self::OpenAi(vendor) => vendor.call(call).await,
+            Self::Foreign(vendor) => vendor.call(call).await,
             Self::Simulated(vendor) => vendor.call(call).await,
         }
     }

@@ -3,6 +3,7 @@
 //! Law: the body goes out as it is given; the credential is one sensitive header, made once. Deliberately absent:
 //! reading or writing the dialect (the pipeline patches bytes), listing of models, vendor-side state.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,12 +15,17 @@ use super::{
     call::{Answer, Call},
     config::{EndpointConfig, Fault},
     error::UpstreamError,
+    foreign::{unfit, unread},
     line::{Form, Line},
     secret::Secret,
     target::Target,
 };
+use crate::dialect::openai::{self, Reader};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
+/// OpenAI's own host.
+const OPENAI: &str = "api.openai.com";
+
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One endpoint that speaks OpenAI's dialect.
@@ -27,6 +33,8 @@ pub(crate) struct OpenAi {
     line: Line,
     chat: Uri,
     embeddings: Uri,
+    /// Who reads what is written there.
+    reader: Reader,
     /// The headers of every request, the credential among them.
     headers: HeaderMap,
 }
@@ -39,6 +47,7 @@ impl OpenAi {
         let chat = target.join("/chat/completions")?;
         Ok(Self {
             embeddings: target.join("/embeddings")?,
+            reader: if chat.host() == Some(OPENAI) { Reader::OpenAi } else { Reader::Vendor },
             headers: headers(config.credential.as_ref())?,
             line: Line::build(config, &chat, credential.map(Arc::new))?,
             chat,
@@ -46,10 +55,23 @@ impl OpenAi {
     }
 
     /// One call.
-    pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
+        let left_out = match call.foreign && call.operation == Operation::Chat {
+            true => self.rewrite(&mut call)?,
+            false => Vec::new(),
+        };
         let form = if call.stream { Form::Events } else { Form::Whole };
         let deadline = call.deadline;
-        self.line.exchange(self.request(call), form, deadline).await
+        let answer = self.line.exchange(self.request(call), form, deadline).await?;
+        Ok(Answer { left_out, ..answer })
+    }
+
+    /// Writes a body that may say more than the dialect has words for in those words; gives what had to be left out.
+    fn rewrite(&self, call: &mut Call) -> Result<Vec<Cow<'static, str>>, UpstreamError> {
+        let chat = openai::read::read(&call.body).map_err(|fault| unread(&fault))?;
+        let written = openai::write::write(&chat, self.reader).map_err(unfit)?;
+        call.body = written.body.into();
+        Ok(written.left_out)
     }
 
     fn request(&self, call: Call) -> Request<Full<Bytes>> {

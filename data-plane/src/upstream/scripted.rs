@@ -74,6 +74,7 @@ pub(super) fn endpoint(port: u16) -> EndpointConfig {
 /// A chat call.
 pub(super) fn call(body: &str, stream: bool) -> Call {
     Call {
+        foreign: false,
         operation: Operation::Chat,
         body: Bytes::copy_from_slice(body.as_bytes()),
         stream,

@@ -76,7 +76,7 @@ impl Simulated {
             let headers = headers(&id, "text/event-stream");
             let script = Script::new((id, asks_usage), reply, &directives, (pauses, timer));
             let body = AnswerBody::Events(EventStream::script(script));
-            return Ok(Answer { headers, body });
+            return Ok(Answer { headers, body, left_out: Vec::new() });
         }
         self.break_off(&directives, &mut timer).await?;
         Ok(whole(&id, wire::completion(&id, &reply)))
@@ -140,7 +140,7 @@ fn refusal(status: StatusCode, kind: &'static str, message: &str) -> UpstreamErr
 
 fn whole(id: &str, body: Bytes) -> Answer {
     let headers = headers(id, "application/json");
-    Answer { headers, body: AnswerBody::Whole(body) }
+    Answer { headers, body: AnswerBody::Whole(body), left_out: Vec::new() }
 }
 
 fn headers(id: &str, content_type: &'static str) -> HeaderMap {

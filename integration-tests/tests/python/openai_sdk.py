@@ -63,6 +63,39 @@ called = counted(lambda: client.chat.completions.create(
 assert called.choices[0].finish_reason == "tool_calls"
 assert called.choices[0].message.tool_calls[0].function.name == "weather"
 
+# The Responses API: whole, its events, tools called and answered, a form of the answer, and nothing stored.
+response = counted(lambda: client.responses.create(model=MODEL, instructions="Be brief.", input="hello"))
+assert response.output_text.endswith("you said hello"), response
+assert response.status == "completed" and response.store is False and response.model == MODEL
+assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens > 0
+events = list(counted(lambda: client.responses.create(model=MODEL, instructions="Be brief.", input="hello", stream=True)))
+kinds = [event.type for event in events]
+assert kinds[:2] == ["response.created", "response.in_progress"] and kinds[-1] == "response.completed", kinds
+assert [event.sequence_number for event in events] == list(range(len(events)))
+assert "".join(e.delta for e in events if e.type == "response.output_text.delta") == response.output_text
+assert events[-1].response.output_text == response.output_text
+assert events[-1].response.usage == response.usage
+with counted(lambda: client.responses.stream(model=MODEL, instructions="Be brief.", input="hello")) as stream:
+    assert stream.get_final_response().output_text == response.output_text
+weather = [{"type": "function", "name": "weather", "parameters": {
+    "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}]
+asked = [{"role": "user", "content": [{"type": "input_text", "text": "Berlin?"}]}]
+response = counted(lambda: client.responses.create(model=MODEL, input=asked, tools=weather, tool_choice="required"))
+call = [item for item in response.output if item.type == "function_call"][0]
+assert call.name == "weather" and call.call_id and call.arguments.startswith("{"), call
+with counted(lambda: client.responses.stream(
+        model=MODEL, input=asked, tools=weather, tool_choice={"type": "function", "name": "weather"})) as stream:
+    final = stream.get_final_response()
+assert [item.name for item in final.output if item.type == "function_call"] == ["weather"], final
+asked += [call.model_dump(exclude_none=True), {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}]
+assert counted(lambda: client.responses.create(model=MODEL, input=asked, tools=weather)).output
+formed = counted(lambda: client.responses.create(model=MODEL, input="Berlin?", text={"format": {
+    "type": "json_schema", "name": "place", "schema": weather[0]["parameters"]}}))
+assert "city" in formed.output_text, formed
+short = counted(lambda: client.responses.create(
+    model=MODEL, max_output_tokens=3, input="[[sim:say=one two three four five six]]"))
+assert short.status == "incomplete" and short.incomplete_details.reason == "max_output_tokens", short
+
 # Vectors; the SDK asks for base64 where it is not told otherwise.
 vectors = counted(lambda: client.embeddings.create(model="sim-embed-small", input=["one", "two"]))
 assert [len(v.embedding) for v in vectors.data] == [1536, 1536]
@@ -100,6 +133,13 @@ error = refused(openai.BadRequestError, "invalid_request", lambda: client.chat.c
 assert error.param == "messages"
 refused(openai.BadRequestError, "invalid_request", chat(temperature="hot"))
 refused(openai.InternalServerError, "upstream_error", chat(text="[[sim:error=503]]"))
+refused(openai.NotFoundError, "not_found", lambda: client.responses.create(
+    model=MODEL, input="hello", previous_response_id="resp_of_somebody"))
+refused(openai.BadRequestError, "invalid_request", lambda: client.responses.create(model=MODEL, input=[{"role": "nobody"}]))
+refused(openai.BadRequestError, "invalid_request", lambda: client.responses.create(
+    model=MODEL, input="hello", background=True))
+refused(openai.PermissionDeniedError, "content_blocked", lambda: client.responses.create(
+    model=MODEL, input="about project-x"))
 support = openai.OpenAI(api_key=os.environ["OTHER_API_KEY"], max_retries=0)
 for _ in range(5):
     counted(chat(model="sim-gpt-4o-mini", who=support))
@@ -111,6 +151,13 @@ try:
     list(counted(chat(text="[[sim:say=one two three four five six]][[sim:cut=2]]", stream=True)))
 except openai.APIError as error:
     assert error.code == "upstream_error", error
+else:
+    raise AssertionError("a cut stream looked whole")
+try:
+    list(counted(lambda: client.responses.create(
+        model=MODEL, input="[[sim:say=one two three four five six]][[sim:cut=2]]", stream=True)))
+except openai.APIError as error:
+    assert error.body["code"] == "upstream_error", error.body
 else:
     raise AssertionError("a cut stream looked whole")
 

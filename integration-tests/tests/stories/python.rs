@@ -3,6 +3,8 @@
 use integration_tests::{door::Door, python, sandbox::Geo, scene::Scene};
 use serde_json::json;
 
+use crate::replayed::UNLIMITED;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_official_openai_sdk_needs_a_base_url_and_a_key() {
     let scene = Scene::quickstart(Door::Rest).await.unwrap();
@@ -17,6 +19,83 @@ async fn the_official_openai_sdk_needs_a_base_url_and_a_key() {
     assert!(records.iter().all(|record| record["door"] == "openai"));
     assert!(records.iter().any(|record| record["operation"] == "embed"));
     assert!(records.iter().any(|record| record["stream"] == json!(true)));
+}
+
+/// Whom the scripts of other dialects talk to, and as whom.
+async fn speaks(script: &str, door: &str, variables: [&str; 2]) {
+    let scene = Scene::quickstart(Door::Rest).await.unwrap();
+    let grace = scene.house.key("grace@example.org", "support").await.unwrap();
+    let url = scene.house.inference_url(Geo::Eu).unwrap();
+    let [url_name, key_name] = variables;
+    let variables = [(url_name, url.as_str()), (key_name, &scene.key), ("OTHER_API_KEY", &grace)];
+    let said = python::run(script, &variables).await.unwrap();
+    let count: usize = said.lines().last().unwrap().strip_prefix("requests: ").unwrap().parse().unwrap();
+    (0..count).for_each(|_| scene.house.count(Geo::Eu));
+    let records = scene.house.records(Geo::Eu).await.unwrap();
+    assert!(records.iter().all(|record| record["door"] == door), "{records:?}");
+    assert!(records.iter().any(|record| record["stream"] == json!(true)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_anthropic_sdk_needs_a_base_url_and_a_key() {
+    speaks("anthropic_sdk.py", "anthropic", ["ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_gemini_sdk_needs_a_base_url_and_a_key() {
+    speaks("gemini_sdk.py", "gemini", ["GEMINI_BASE_URL", "GEMINI_API_KEY"]).await;
+}
+
+/// Endpoints of one simulated model, spoken to in three dialects: their vendor is the other node of the house, by its own doors.
+fn vendors(url: &str, key: &str) -> String {
+    let of = |adapter: &str, root: &str| {
+        format!(
+            "---
+apiVersion: chancery/v1
+kind: Provider
+metadata: {{name: by-{adapter}}}
+spec: {{adapter: {adapter}, baseUrl: '{url}{root}', credential: {{value: {key}}}}}
+---
+apiVersion: chancery/v1
+kind: Endpoint
+metadata: {{name: by-{adapter}}}
+spec: {{provider: by-{adapter}, upstreamModel: sim-mistral-large, processingRegions: [EU], storageRegions: [EU]}}
+---
+apiVersion: chancery/v1
+kind: Model
+metadata: {{name: sim-via-{adapter}}}
+spec:
+  card: {{input: [text], output: [text], operations: [chat], contextWindow: 32000, maxOutputTokens: 4096}}
+  route: {{policy: weighted, groups: [[{{endpoint: by-{adapter}}}]]}}
+---
+apiVersion: chancery/v1
+kind: Price
+metadata: {{name: sim-via-{adapter}}}
+spec: {{model: sim-via-{adapter}, validFrom: 2026-01-01, currency: USD, perMillion: {{input: '1', output: '2'}}}}
+"
+        )
+    };
+    [of("openai", "/v1"), of("anthropic", "/v1"), of("gemini", "/v1beta")].concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_door_reaches_every_dialect_of_a_vendor_and_the_same_comes_of_the_same() {
+    let scene = Scene::quickstart(Door::Rest).await.unwrap();
+    let there = scene.house.inference_url(Geo::Us).unwrap();
+    scene.house.apply(UNLIMITED).await.unwrap();
+    scene.house.apply(&vendors(&there, &scene.key)).await.unwrap();
+    let openai = scene.house.openai_url(Geo::Eu).unwrap();
+    let url = scene.house.inference_url(Geo::Eu).unwrap();
+    let variables = [
+        ("OPENAI_BASE_URL", openai.as_str()),
+        ("OPENAI_API_KEY", &scene.key),
+        ("ANTHROPIC_BASE_URL", &url),
+        ("ANTHROPIC_API_KEY", &scene.key),
+        ("GEMINI_BASE_URL", &url),
+        ("GEMINI_API_KEY", &scene.key),
+    ];
+    let said = python::run("doors_by_vendors.py", &variables).await.unwrap();
+    assert!(said.contains("the same of all: "), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

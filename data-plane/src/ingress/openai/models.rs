@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::super::body::DoorBody;
 use super::super::catalogue::{Listed, Viewer, Viewing};
+use super::super::percent_decoded;
 use super::{json, plain};
 use crate::error::Rejection;
 use crate::node::Node;
@@ -113,20 +114,4 @@ fn shape(listed: Listed<'_>) -> Model<'_> {
             reasons,
         },
     }
-}
-
-/// A segment of a path, decoded (RFC 3986, 2.1); `None` where that gives no text.
-fn percent_decoded(segment: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(segment.len());
-    let mut bytes = segment.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-            let value = digit(bytes.next())? << 4 | digit(bytes.next())?;
-            out.push(u8::try_from(value).ok()?);
-        } else {
-            out.push(byte);
-        }
-    }
-    String::from_utf8(out).ok()
 }

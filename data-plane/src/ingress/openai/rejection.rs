@@ -3,9 +3,10 @@
 //! Law: the shape is OpenAI's (`error.message`, `type`, `param`, `code`), ours is beside it in `error.chancery`.
 
 use bytes::Bytes;
-use proto::status::{DenialReason, ReachedLimit, Refusal, WrongField};
+use proto::status::Refusal;
 use serde::{Serialize, Serializer};
 
+use crate::dialect::ours::Ours;
 use crate::error::Rejection;
 
 /// A refusal as the last event of a stream, with the end mark.
@@ -17,7 +18,7 @@ pub(crate) fn event(rejection: &Rejection) -> Bytes {
 }
 
 /// A refusal as an error object.
-pub(super) fn json(refusal: &Refusal) -> Vec<u8> {
+pub(in crate::ingress) fn json(refusal: &Refusal) -> Vec<u8> {
     serde_json::to_vec(&Error { error: Body(refusal) }).unwrap_or_default()
 }
 
@@ -38,13 +39,7 @@ impl Serialize for Body<'_> {
             r#type: refusal.code.row().openai,
             param,
             code: refusal.code.as_str(),
-            chancery: Ours {
-                request_id: refusal.request_id.as_deref(),
-                revision: refusal.revision,
-                reasons: refusal.reasons.iter().map(Line::reason).collect(),
-                fields: refusal.fields.iter().map(Line::field).collect(),
-                limits: refusal.limits.iter().map(Line::limit).collect(),
-            },
+            chancery: Ours::of(refusal),
         }
         .serialize(serializer)
     }
@@ -57,40 +52,4 @@ struct Shape<'r> {
     param: Option<&'r str>,
     code: &'r str,
     chancery: Ours<'r>,
-}
-
-#[derive(Serialize)]
-struct Ours<'r> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'r str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<u64>,
-    reasons: Vec<Line<'r>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    fields: Vec<Line<'r>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    limits: Vec<Line<'r>>,
-}
-
-/// One line of why.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Line<'r> {
-    Reason { code: &'r str, source: &'r str, message: &'r str },
-    Field { field: &'r str, message: &'r str },
-    Limit { limit: &'r str, message: &'r str },
-}
-
-impl<'r> Line<'r> {
-    fn reason(reason: &'r DenialReason) -> Self {
-        Self::Reason { code: &reason.code, source: &reason.source, message: &reason.message }
-    }
-
-    fn field(wrong: &'r WrongField) -> Self {
-        Self::Field { field: &wrong.field, message: &wrong.message }
-    }
-
-    fn limit(reached: &'r ReachedLimit) -> Self {
-        Self::Limit { limit: &reached.limit, message: &reached.message }
-    }
 }

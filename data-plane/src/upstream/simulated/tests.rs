@@ -17,7 +17,7 @@ fn call(operation: Operation, body: &Value) -> Call {
     let stream = body["stream"] == true;
     let body = Bytes::from(body.to_string());
     let request_id = HeaderValue::from_static("req-1");
-    Call { operation, body, stream, request_id, traceparent: None, deadline: None }
+    Call { operation, body, stream, foreign: false, request_id, traceparent: None, deadline: None }
 }
 
 fn prompt(text: &str) -> Value {

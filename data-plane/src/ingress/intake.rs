@@ -13,8 +13,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use proto::code::ErrorCode;
 
+use super::INTAKE;
 use crate::error::Rejection;
-use crate::ingress::INTAKE;
 use crate::node::{Buffered, Node};
 use crate::pipeline::identify;
 use crate::pipeline::received::Arrival;

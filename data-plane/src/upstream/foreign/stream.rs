@@ -1,0 +1,112 @@
+//! A vendor's events as the pipeline reads them, while they come.
+//!
+//! Law: pulled by the reader, never ahead of it; what comes out is the same however the vendor's bytes were cut, and ends as the vendor's
+//! own did: with an end mark, or broken off.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use crate::dialect::event::Event;
+use crate::dialect::foreign::{Foreign, Reading};
+use crate::dialect::openai::events::Writing;
+use crate::dialect::{VendorError, VendorFault};
+use crate::upstream::error::{Delivered, Kind, UpstreamError};
+use crate::upstream::events::EventStream;
+use crate::upstream::sse::{self, Splitter};
+
+/// The largest event that is read.
+const EVENT_BYTES: usize = 16 << 20;
+
+/// Events of one dialect, as those of OpenAI's.
+#[derive(Debug)]
+pub(crate) struct Translation {
+    /// `None` once nothing more is read.
+    events: Option<EventStream>,
+    splitter: Splitter,
+    reading: Reading,
+    writing: Writing,
+    said: Vec<Event>,
+    given: Delivered,
+    /// How it broke off, once all before it was given.
+    broken: Option<UpstreamError>,
+}
+
+impl Translation {
+    /// Of a vendor's events; `now` is in seconds of Unix time.
+    pub(crate) fn of(events: EventStream, dialect: Foreign, now: u64) -> Self {
+        Self {
+            events: Some(events),
+            splitter: Splitter::new(EVENT_BYTES),
+            reading: dialect.reading(),
+            writing: Writing::at(now),
+            said: Vec::new(),
+            given: Delivered::Nothing,
+            broken: None,
+        }
+    }
+
+    /// Ends it once its end mark came.
+    pub(crate) fn retire(self) {
+        if let Some(events) = self.events {
+            events.retire();
+        }
+    }
+
+    /// The next bytes; after an error or the end, `None` for ever.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+        loop {
+            if let Some(error) = self.broken.take() {
+                return Poll::Ready(Some(Err(error.after(self.given))));
+            }
+            let Some(events) = self.events.as_mut() else { return Poll::Ready(None) };
+            let taken = match ready!(events.poll_piece(cx)) {
+                Some(Ok(piece)) => {
+                    self.splitter.push(piece);
+                    self.take()
+                }
+                Some(Err(error)) => Err(error),
+                None => {
+                    self.events = None;
+                    let rest = self.splitter.finish();
+                    let taken = rest.map_or(Ok(()), |event| self.take_event(&event));
+                    self.reading.finish(&mut self.said);
+                    taken
+                }
+            };
+            let mut out = Vec::new();
+            for event in self.said.drain(..) {
+                self.writing.put(event, &mut out);
+            }
+            if let Err(error) = taken {
+                self.events = None;
+                self.broken = Some(error);
+            }
+            if !out.is_empty() {
+                self.given = Delivered::Something;
+                return Poll::Ready(Some(Ok(out.into())));
+            }
+        }
+    }
+
+    fn take(&mut self) -> Result<(), UpstreamError> {
+        while let Some(event) = self.splitter.next_event()? {
+            self.take_event(&event)?;
+        }
+        Ok(())
+    }
+
+    fn take_event(&mut self, event: &sse::Event) -> Result<(), UpstreamError> {
+        let Some(data) = &event.data else { return Ok(()) };
+        self.reading.take(data, &mut self.said).map_err(broken_off)
+    }
+}
+
+/// What the vendor says in the middle of an answer, as if it had said it before.
+fn broken_off(error: VendorError) -> UpstreamError {
+    let kind = match error.fault {
+        VendorFault::Malformed => Kind::Protocol,
+        VendorFault::Overloaded | VendorFault::Other => Kind::Reset,
+    };
+    UpstreamError::caused(kind, error.message)
+}

@@ -61,12 +61,11 @@ pub(super) fn write(path: &Path, urls: &Urls, credentials: &Credentials) -> anyh
         ("ANTHROPIC_BASE_URL", urls.eu.clone()),
         ("ANTHROPIC_API_KEY", key.clone()),
         ("CHANCERY_AUDITOR_TOKEN", auditor.clone()),
+        ("GOOGLE_GEMINI_BASE_URL", urls.eu.clone()),
+        ("GEMINI_API_KEY", key.clone()),
     ];
     let mut text = String::new();
     for (name, value) in &variables {
-        if *name == "ANTHROPIC_BASE_URL" {
-            text.push_str("# The Anthropic dialect is not served yet: requests by these two are refused.\n");
-        }
         text.push_str(&format!("{name}={value}\n"));
     }
     let names: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
@@ -96,8 +95,7 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "CHANCERY_CONTROL_URL=http://127.0.0.1:1");
-        assert_eq!(lines.iter().position(|line| line.starts_with("# The Anthropic")), Some(7), "{text}");
-        assert_eq!(lines[8], "ANTHROPIC_BASE_URL=http://127.0.0.1:2");
+        assert_eq!(lines[7], "ANTHROPIC_BASE_URL=http://127.0.0.1:2");
         let exported: Vec<&str> = lines.last().unwrap().split(' ').skip(1).collect();
         let named =
             lines.iter().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));

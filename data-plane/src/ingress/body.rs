@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::foreign::Spoken;
 use super::openai::rejection;
+use super::spoken::Spoken;
 use crate::pipeline::stream::ScreenedStream;
 use tokio::sync::OwnedSemaphorePermit;
 

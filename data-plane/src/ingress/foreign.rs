@@ -3,7 +3,6 @@
 //! Law: a body becomes the one in OpenAI's dialect that means the same, passes the same sentence, and its answer is told in the caller's own
 //! dialect; so is every refusal. Absent on purpose: paths (`anthropic`, `gemini`), and the dialects (`dialect`).
 
-mod events;
 mod inbound;
 
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use proto::code::ErrorCode;
 
 use super::body::DoorBody;
 use super::catalogue::Viewing;
+use super::spoken::Spoken;
 use super::{headers, intake};
 use crate::dialect::chat::Chat;
 use crate::dialect::field::BodyFault;
@@ -29,7 +29,6 @@ use crate::pipeline::received::Arrival;
 use crate::pipeline::{self, Body, Reply, identify, input_tokens};
 use crate::record::Door;
 
-pub(super) use events::Spoken;
 pub(super) use inbound::Inbound;
 
 /// The name under which Anthropic's clients look for the id of a request.

@@ -14,6 +14,7 @@ mod headers;
 mod intake;
 mod layers;
 mod openai;
+mod spoken;
 mod standing;
 mod untaken;
 

@@ -12,7 +12,8 @@ use std::{
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::{error::UpstreamError, foreign::Translation, reader::Reader, simulated::stream::Script};
+use super::{error::UpstreamError, reader::Reader, simulated::stream::Script, translation::Translation};
+use crate::dialect::foreign::Foreign;
 
 /// Raw bytes of a stream of server-sent events, in the pieces in which they came.
 #[derive(Debug)]
@@ -36,9 +37,15 @@ impl EventStream {
         Self(Source::Script(Box::new(script)))
     }
 
-    /// Events of a vendor that speaks another dialect.
-    pub(crate) fn translated(translation: Translation) -> Self {
-        Self(Source::Translated(Box::new(translation)))
+    /// The same in OpenAI's dialect, of a vendor that speaks another; `now` is in seconds of Unix time.
+    pub(crate) fn translated(self, dialect: Foreign, now: u64) -> Self {
+        match self.0 {
+            Source::Wire(reader) => {
+                Self(Source::Translated(Box::new(Translation::of(*reader, dialect, now))))
+            }
+            // These are in it already.
+            other => Self(other),
+        }
     }
 
     /// Ends a stream whose end mark came. Unlike dropping, which cancels the call and costs its HTTP/1.1 connection, this

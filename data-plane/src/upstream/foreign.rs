@@ -3,8 +3,6 @@
 //! Law: what can't be told to a vendor is not sent to it; what may be left out is told to the caller. The credential is one sensitive
 //! header, made once. Absent on purpose: the dialects (`dialect`), choosing, retrying.
 
-mod stream;
-
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,7 +16,6 @@ use super::{
     call::{Answer, AnswerBody, Call},
     config::{EndpointConfig, Fault},
     error::{Kind, UpstreamError},
-    events::EventStream,
     line::{Form, Line},
     secret::Secret,
     target::{Target, bare_host},
@@ -28,8 +25,6 @@ use crate::dialect::foreign::{At, Foreign};
 use crate::dialect::json::Json;
 use crate::dialect::{Unfit, gemini, openai};
 use crate::tape::Tape;
-
-pub(crate) use stream::Translation;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
@@ -152,9 +147,7 @@ impl Vendor {
                 let read = read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer is none"))?;
                 AnswerBody::Whole(openai::answer::write(&read, now()).into())
             }
-            AnswerBody::Events(events) => {
-                AnswerBody::Events(EventStream::translated(Translation::of(events, self.dialect, now())))
-            }
+            AnswerBody::Events(events) => AnswerBody::Events(events.translated(self.dialect, now())),
         };
         Ok(Answer { body, left_out, ..answer })
     }
@@ -212,3 +205,6 @@ fn headers((dialect, uri): (Foreign, &Uri), credential: Option<&Secret>) -> Resu
     headers.insert(name, value);
     Ok(headers)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! Law: whatever goes wrong at a vendor is a value with a kind, and nothing a vendor sends passes unbounded, undated or
 //! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
 //!
-//! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` ·
+//! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` · `translation` ·
 //! `events call` · `openai foreign simulated` · this file. `sse` splits what `events` gives and needs nothing.
 
 pub(crate) mod address;
@@ -27,6 +27,7 @@ mod retry_after;
 mod target;
 mod timer;
 pub(crate) mod tls;
+mod translation;
 mod way;
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use policy_engine::vocabulary::Instant;
 
 use super::super::body::DoorBody;
 use super::super::openai;
+use super::super::spoken::Writing;
 use crate::dialect::answer::Answer;
-use crate::dialect::event::Event;
 use crate::dialect::foreign::Foreign;
 use crate::dialect::responses::Echo;
 use crate::dialect::{anthropic, gemini, responses};
@@ -56,46 +56,4 @@ impl Inbound {
 /// Seconds of Unix time.
 fn seconds(now: Instant) -> u64 {
     u64::try_from(now.0 / 1_000_000).unwrap_or(0)
-}
-
-/// Events for a caller, being written.
-#[derive(Debug)]
-pub(super) enum Writing {
-    /// In Anthropic's dialect.
-    Anthropic(anthropic::events::Writing),
-    /// In Gemini's dialect.
-    Gemini(gemini::events::Writing),
-    /// Of the Responses API.
-    Responses(Box<responses::events::Writing>),
-}
-
-impl Writing {
-    /// Writes what happens, framed.
-    pub(super) fn put(&mut self, event: Event, out: &mut Vec<u8>) {
-        match self {
-            Self::Anthropic(writing) => writing.put(event, out),
-            Self::Gemini(writing) => writing.put(event, out),
-            Self::Responses(writing) => writing.put(event, out),
-        }
-    }
-
-    /// A refusal as the last event, framed.
-    pub(super) fn broken(&self, rejection: &Rejection) -> Vec<u8> {
-        let (status, refusal) = (rejection.code().row().http.as_u16(), &rejection.refusal);
-        match self {
-            Self::Anthropic(_) => anthropic::error::event(status, refusal),
-            Self::Gemini(_) => [&b"data: "[..], &gemini::error::write(status, refusal), b"\n\n"].concat(),
-            Self::Responses(writing) => {
-                let error = openai::rejection::json(refusal);
-                let begin = format!(
-                    "event: error\ndata: {{\"type\":\"error\",\"sequence_number\":{},\"code\":\"{}\",\"message\":{},\"param\":null,",
-                    writing.number(),
-                    refusal.code.as_str(),
-                    serde_json::Value::from(refusal.message.as_str()),
-                );
-                // The error object goes on with the same members, so that clients of either kind find it.
-                [begin.as_bytes(), error.get(1..).unwrap_or_default(), b"\n\n"].concat()
-            }
-        }
-    }
 }

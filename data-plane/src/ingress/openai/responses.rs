@@ -11,7 +11,7 @@ use proto::code::ErrorCode;
 
 use super::super::body::DoorBody;
 use super::super::foreign::{Inbound, converse, wrong};
-use crate::dialect::responses::{Echo, read};
+use crate::dialect::responses::read;
 use crate::error::Rejection;
 use crate::node::Node;
 use crate::record::Door;
@@ -25,7 +25,7 @@ pub(super) async fn answer(node: &Arc<Node>, request: (&Parts, Incoming)) -> Res
             None => Ok((asked.chat, Some(Inbound::Responses(Box::new(asked.echo))))),
         }
     };
-    let otherwise = Inbound::Responses(Box::new(Echo::default()));
+    let otherwise = Inbound::Responses(Box::default());
     converse(node, (Door::OpenAi, otherwise), request, read).await
 }
 

@@ -12,7 +12,7 @@ use crate::dialect::foreign::{Foreign, Reading};
 use crate::dialect::openai::events::Writing;
 use crate::dialect::{VendorError, VendorFault};
 use crate::upstream::error::{Delivered, Kind, UpstreamError};
-use crate::upstream::events::EventStream;
+use crate::upstream::reader::Reader;
 use crate::upstream::sse::{self, Splitter};
 
 /// The largest event that is read.
@@ -22,7 +22,7 @@ const EVENT_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct Translation {
     /// `None` once nothing more is read.
-    events: Option<EventStream>,
+    events: Option<Reader>,
     splitter: Splitter,
     reading: Reading,
     writing: Writing,
@@ -34,7 +34,7 @@ pub(crate) struct Translation {
 
 impl Translation {
     /// Of a vendor's events; `now` is in seconds of Unix time.
-    pub(crate) fn of(events: EventStream, dialect: Foreign, now: u64) -> Self {
+    pub(crate) fn of(events: Reader, dialect: Foreign, now: u64) -> Self {
         Self {
             events: Some(events),
             splitter: Splitter::new(EVENT_BYTES),

@@ -9,14 +9,16 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::Stream as _;
 
-use super::inbound::Writing;
+use super::openai::rejection;
 use crate::dialect::event::{Event, Start};
 use crate::dialect::openai::events::Reading;
+use crate::dialect::{anthropic, gemini, responses};
+use crate::error::Rejection;
 use crate::pipeline::stream::ScreenedStream;
 use crate::upstream::sse::Splitter;
 
 /// An answer, told in another dialect.
-pub(in crate::ingress) struct Spoken {
+pub(super) struct Spoken {
     /// `None` once it ended.
     stream: Option<Box<ScreenedStream>>,
     splitter: Splitter,
@@ -41,12 +43,12 @@ impl Spoken {
     }
 
     /// Whether it ended.
-    pub(in crate::ingress) fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.stream.is_none()
     }
 
     /// The next bytes; `None`: it ended.
-    pub(in crate::ingress) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             let Some(stream) = self.stream.as_mut() else { return Poll::Ready(None) };
             let out = match ready!(Pin::new(stream).poll_next(cx)) {
@@ -90,5 +92,47 @@ fn named(event: Event, model: &str) -> Event {
     match event {
         Event::Start(start) => Event::Start(Start { model: model.to_owned(), ..start }),
         other => other,
+    }
+}
+
+/// Events for a caller, being written.
+#[derive(Debug)]
+pub(super) enum Writing {
+    /// In Anthropic's dialect.
+    Anthropic(anthropic::events::Writing),
+    /// In Gemini's dialect.
+    Gemini(gemini::events::Writing),
+    /// Of the Responses API.
+    Responses(Box<responses::events::Writing>),
+}
+
+impl Writing {
+    /// Writes what happens, framed.
+    pub(super) fn put(&mut self, event: Event, out: &mut Vec<u8>) {
+        match self {
+            Self::Anthropic(writing) => writing.put(event, out),
+            Self::Gemini(writing) => writing.put(event, out),
+            Self::Responses(writing) => writing.put(event, out),
+        }
+    }
+
+    /// A refusal as the last event, framed.
+    pub(super) fn broken(&self, rejection: &Rejection) -> Vec<u8> {
+        let (status, refusal) = (rejection.code().row().http.as_u16(), &rejection.refusal);
+        match self {
+            Self::Anthropic(_) => anthropic::error::event(status, refusal),
+            Self::Gemini(_) => [&b"data: "[..], &gemini::error::write(status, refusal), b"\n\n"].concat(),
+            Self::Responses(writing) => {
+                let error = rejection::json(refusal);
+                let begin = format!(
+                    "event: error\ndata: {{\"type\":\"error\",\"sequence_number\":{},\"code\":\"{}\",\"message\":{},\"param\":null,",
+                    writing.number(),
+                    refusal.code.as_str(),
+                    serde_json::Value::from(refusal.message.as_str()),
+                );
+                // The error object goes on with the same members, so that clients of either kind find it.
+                [begin.as_bytes(), error.get(1..).unwrap_or_default(), b"\n\n"].concat()
+            }
+        }
     }
 }

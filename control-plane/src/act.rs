@@ -106,6 +106,16 @@ impl Act {
 pub(crate) fn changed_aside<'a>(
     act: impl Borrow<Act> + Send + Sync + 'a,
     name: &str,
+    versions: (Option<&[u8]>, Option<&[u8]>),
+    now: i64,
+) -> Event<'a> {
+    told_aside(act, (name, String::new()), versions, now)
+}
+
+/// The same, with what it says of what is there after (RFC 6902).
+pub(crate) fn told_aside<'a>(
+    act: impl Borrow<Act> + Send + Sync + 'a,
+    (name, diff): (&str, String),
     (before, after): (Option<&[u8]>, Option<&[u8]>),
     now: i64,
 ) -> Event<'a> {
@@ -115,6 +125,7 @@ pub(crate) fn changed_aside<'a>(
         change: if before.is_none() { "created" } else { "deleted" }.to_owned(),
         before_digest: digest(before),
         after_digest: digest(after),
+        diff,
         ..AuditedChange::default()
     };
     Event {

@@ -13,6 +13,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use proto::checkpoint::{Checkpoint, VerifierKey};
 use proto::code::ErrorCode;
+use proto::pruned::Wrong;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::clock;
+use crate::lawful::Lawful;
 use crate::seal::{SealError, Sealer, Use};
 use crate::store::{AuditKeyRow, CheckpointRow, Page, Store, StoreError};
 
@@ -55,6 +57,14 @@ pub enum NotSigned {
         /// The size whose root is another now.
         size: i64,
     },
+    /// The log tells that something was pruned that it does not allow.
+    #[error("event {event} of the audit log: {what}: it was written behind the control plane's back")]
+    Unlawful {
+        /// The event.
+        event: u64,
+        /// What is wrong.
+        what: String,
+    },
 }
 
 /// What signs checkpoints of the audit log, and the newest of them. Clones share it.
@@ -70,7 +80,14 @@ struct Shared {
     newest: watch::Sender<Option<Arc<CheckpointRow>>>,
     /// The log is not the one that was signed for.
     broken: AtomicBool,
-    signing: Mutex<()>,
+    signing: Mutex<Judged>,
+}
+
+/// What was found of what the log allows, by whoever signs.
+#[derive(Debug, Default)]
+struct Judged {
+    lawful: Lawful,
+    wrong: Option<Wrong>,
 }
 
 /// A key that signs.
@@ -100,12 +117,12 @@ impl Checkpoints {
         let keys: Result<Vec<_>, NotSigned> = rows.iter().map(|row| opened(sealer, row)).collect();
         let newest = store.checkpoints(Page { before: None, size: 1 }).await?.pop();
         let newest = watch::Sender::new(newest.map(Arc::new));
-        let (signing, broken) = (Mutex::default(), AtomicBool::new(false));
+        let (signing, broken) = (Mutex::new(Judged::default()), AtomicBool::new(false));
         let shared = Shared { store: store.clone(), keys: keys?, newest, broken, signing };
         let opened = Self { shared: Arc::new(shared) };
         match opened.now().await {
             // It goes on without signing: what nodes enforce does not hang on it, and who verifies sees no newer checkpoint.
-            Err(error @ NotSigned::Inconsistent { .. }) => alarm(&error),
+            Err(error @ (NotSigned::Inconsistent { .. } | NotSigned::Unlawful { .. })) => alarm(&error),
             signed => drop(signed?),
         }
         Ok(opened)
@@ -136,13 +153,13 @@ impl Checkpoints {
     /// # Errors
     /// The store fails, or the log does not hold what was signed for before.
     pub async fn now(&self) -> Result<Option<Arc<CheckpointRow>>, NotSigned> {
-        let _one = self.shared.signing.lock().await;
+        let mut judged = self.shared.signing.lock().await;
         let before = self.shared.newest.borrow().clone();
         let head = self.shared.store.tree_head().await?;
         let size = i64::try_from(head.size).unwrap_or(i64::MAX);
         if let Some(before) = before {
             let still = self.still(&before).await;
-            let broken = matches!(still, Err(NotSigned::Inconsistent { .. }));
+            let broken = matches!(still, Err(NotSigned::Inconsistent { .. })) || judged.wrong.is_some();
             if self.shared.broken.swap(broken, Ordering::Relaxed) != broken {
                 self.shared.newest.send_modify(|_| {});
             }
@@ -151,6 +168,8 @@ impl Checkpoints {
                 return Ok(Some(before));
             }
         }
+        let signed = self.shared.newest.borrow().as_ref().map_or(0, |newest| newest.size);
+        self.judge(&mut judged, (signed, size)).await?;
         let Some(newest) = self.shared.keys.first().filter(|_| size > 0) else { return Ok(None) };
         let origin = newest.public.name().to_owned();
         let checkpoint = Checkpoint { origin, size: head.size, root: head.root };
@@ -161,6 +180,19 @@ impl Checkpoints {
         let kept = Arc::new(kept);
         self.shared.newest.send_replace(Some(kept.clone()));
         Ok(Some(kept))
+    }
+
+    /// Whether the log allows what was pruned of it since it was signed for.
+    async fn judge(&self, judged: &mut Judged, (signed, size): (i64, i64)) -> Result<(), NotSigned> {
+        // What was signed for is for whoever verifies; it is no other for being told of again.
+        judged.lawful.follow(&self.shared.store, signed).await?;
+        let wrong = judged.lawful.follow(&self.shared.store, size).await?;
+        judged.wrong = judged.wrong.take().or_else(|| wrong.into_iter().next());
+        let Some((event, what)) = judged.wrong.clone() else { return Ok(()) };
+        if !self.shared.broken.swap(true, Ordering::Relaxed) {
+            self.shared.newest.send_modify(|_| {});
+        }
+        Err(NotSigned::Unlawful { event, what })
     }
 
     /// Whether the log still is what was signed for.
@@ -203,7 +235,7 @@ impl Checkpoints {
 /// Tells an operator that nothing is signed.
 fn alarm(error: &NotSigned) {
     let code = match error {
-        NotSigned::Inconsistent { .. } => ErrorCode::AuditInconsistent,
+        NotSigned::Inconsistent { .. } | NotSigned::Unlawful { .. } => ErrorCode::AuditInconsistent,
         _ => ErrorCode::Internal,
     };
     tracing::error!(%error, code = code.as_str(), "no checkpoint of the audit log is signed");

@@ -26,6 +26,7 @@ pub mod holds;
 pub mod issue;
 pub mod keyring;
 pub mod kills;
+mod lawful;
 mod lock;
 pub mod manifest;
 mod marked;

@@ -68,7 +68,7 @@ pub(crate) use trouble::is_full;
 pub type Digest = [u8; 32];
 
 /// The migrations of the SQLite store, by version.
-const MIGRATIONS: [(i64, &str, &str); 22] = [
+const MIGRATIONS: [(i64, &str, &str); 23] = [
     (1, "facts and history", include_str!("../migrations/sqlite/0001_facts_and_history.sql")),
     (2, "nodes", include_str!("../migrations/sqlite/0002_nodes.sql")),
     (3, "audit by time", include_str!("../migrations/sqlite/0003_audit_by_time.sql")),
@@ -91,6 +91,7 @@ const MIGRATIONS: [(i64, &str, &str); 22] = [
     (22, "subjects and holds", include_str!("../migrations/sqlite/0022_subjects_and_holds.sql")),
     (23, "content keys", include_str!("../migrations/sqlite/0023_content_keys.sql")),
     (24, "retentions", include_str!("../migrations/sqlite/0024_retentions.sql")),
+    (25, "retentions that ended", include_str!("../migrations/sqlite/0025_retentions_that_ended.sql")),
 ];
 
 /// Why the store did not do it.

@@ -64,6 +64,7 @@ struct Shared {
     store: SubjectStore,
     known: RwLock<Known>,
     keeping: tokio::sync::Mutex<()>,
+    acting: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -84,7 +85,15 @@ impl Subjects {
             known.learn(Arc::new(Subject::opened(&sealer, &row)?));
         }
         let keeping = tokio::sync::Mutex::default();
-        Ok(Self { shared: Some(Arc::new(Shared { sealer, store, known: RwLock::new(known), keeping })) })
+        Ok(Self {
+            shared: Some(Arc::new(Shared {
+                sealer,
+                store,
+                known: RwLock::new(known),
+                keeping,
+                acting: Arc::default(),
+            })),
+        })
     }
 
     /// Learns what is in force: names of before there were pseudonyms stay as they are. Fails where pseudonyms are in force that nobody
@@ -182,6 +191,15 @@ impl Subjects {
             shared.known.write().fresh.extend(fresh);
         }
         kept
+    }
+
+    /// Whoever erases somebody, or places a hold, does so alone: names are in one file, holds in another, and no transaction is over both.
+    /// There is one control plane a directory (`lock`), so that the process is all there is.
+    pub(crate) async fn alone(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        match &self.shared {
+            Some(shared) => Some(shared.acting.clone().lock_owned().await),
+            None => None,
+        }
     }
 
     /// Removes the name and the key behind a pseudonym for good; they need not be there.

@@ -25,6 +25,8 @@ mod examine;
 mod fault;
 mod header;
 mod keys;
+mod known;
+mod lawful;
 mod lines;
 mod pruned;
 mod readable;
@@ -32,13 +34,14 @@ mod record;
 mod verify;
 mod write;
 
-pub use fault::{Fault, Kind, Report};
+pub use fault::{Fault, Kind, Pruning, Report};
 pub use header::{Asked, End, FORMAT, Form, Header, VERSION};
 pub use keys::{Keys, KeysError, Trust, Untrusted};
+pub use known::Known;
 pub use lines::LONGEST;
 pub use readable::readable;
 pub use record::{Leaf, Unreadable};
-pub use verify::{checkpoint_of, verify};
+pub use verify::{checkpoint_of, known, verify};
 pub use write::{WriteError, Writer};
 
 #[cfg(test)]

@@ -1,9 +1,15 @@
-//! How an event of the audit log tells that the bodies of others were pruned: which.
+//! How an event of the audit log tells that the bodies of others were pruned: which, and whether the log allows it.
 //!
 //! Law: nothing but the control plane's own event of that call tells it. Absent on purpose: whether what it tells is so, which whoever
 //! reads the others sees.
 
+mod class;
+mod law;
+
 use crate::admin::{AuditEvent, AuditedChange};
+
+pub use class::{Class, OF_NODES, PROOF, class};
+pub use law::{Allowed, Law, NEAR, Wrong, hold_told, retention_told};
 
 /// The call by which bodies of events go, as the log names it; nobody can make it.
 pub const PRUNE_EVENTS: &str = "chancery.admin.v1.RetentionsService/PruneEvents";

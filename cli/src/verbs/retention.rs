@@ -18,7 +18,7 @@ pub(crate) enum Retention {
     List(Listed),
     /// Set one, in the place of the one there is. It takes effect when its grace is over.
     Set(Set),
-    /// Delete one: what it was for is kept for good from now on.
+    /// Delete one: what it was for is kept for good from now on. A geo's own leaves its decisions to the retention of all, after its grace.
     Delete(Delete),
 }
 
@@ -80,10 +80,21 @@ pub(super) async fn run(client: &Client, asked: &Retention) -> Result<(), Failur
         Retention::Delete(asked) => {
             let name = named(&asked.name);
             let reply = client.delete(&name, &[("reason", asked.reason.clone())]).await?;
-            asked.shown.print(&reply, || format!("{name} is deleted: what it was for is kept for good\n"));
+            asked.shown.print(&reply, || deleted(&name));
         }
     }
     Ok(())
+}
+
+/// What is so from now on.
+fn deleted(name: &str) -> String {
+    let left = match name.strip_prefix("retentions/decisions-") {
+        Some(geo) => format!(
+            "what it was for is kept for good, or, where `retentions/decisions` is set, as long as that says of `{geo}` once a grace is over"
+        ),
+        None => "what it was for is kept for good".to_owned(),
+    };
+    format!("{name} is deleted: {left}\n")
 }
 
 fn named(name: &str) -> String {
@@ -132,6 +143,11 @@ mod tests {
         assert!(set(&one, Some("30d")).ends_with("2026-02-01T00:00:00Z on; before it was 30d\n"));
         let text = retentions(&json!({"retentions": [one]}));
         assert!(text.contains("retentions/decisions-eu") && text.contains("policy 7"), "{text}");
+        assert_eq!(
+            deleted("retentions/reads"),
+            "retentions/reads is deleted: what it was for is kept for good\n"
+        );
+        assert!(deleted("retentions/decisions-eu").contains("once a grace is over"));
         assert_eq!(
             (named("reads"), named("retentions/reads")),
             ("retentions/reads".into(), "retentions/reads".into())

@@ -1,12 +1,8 @@
-//! Of which class an event of the audit log is.
+//! Classes of what is recorded: whatever goes by a retention is of one.
 //!
-//! Law: what is not known to be of a class is of none, and stays for good; so is what proves the logs themselves: anchors of segments, what
-//! was pruned, retentions, holds, erasures, elevations and all that was done by them, captured content that was opened, epochs, and what
-//! was switched off, without which answers as of then would be other ones.
+//! Law: of which class an event is says `proto::pruned`, by which whoever verifies an export knows it too.
 
 use proto::admin::AuditEvent;
-
-use crate::marked::{looks, rpc};
 
 /// A class of what is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,20 +14,6 @@ pub(crate) enum Class {
     /// Events of what was changed.
     Changes,
 }
-
-/// Calls that change something and whose events stay, done or refused: a service, or one call of it.
-const PROOF: [&str; 7] = [
-    "chancery.admin.v1.RetentionsService/",
-    "chancery.admin.v1.HoldsService/",
-    "chancery.admin.v1.ElevationsService/",
-    "chancery.admin.v1.SubjectsService/",
-    "chancery.admin.v1.CapturedContentService/",
-    "chancery.admin.v1.KillsService/",
-    "chancery.admin.v1.RevisionsService/BumpEpoch",
-];
-
-/// Calls of nodes that can't be looked up among those of the admin API.
-const OF_NODES: [&str; 2] = ["chancery.sync.v1.Enrolment/Enrol", "chancery.sync.v1.Enrolment/Renew"];
 
 impl Class {
     /// Every class.
@@ -49,28 +31,16 @@ impl Class {
 
 /// The class of an event; `None`: it stays.
 pub(super) fn of(event: &AuditEvent) -> Option<Class> {
-    let action = event.action.as_str();
-    let is_known = rpc(action).is_some() || OF_NODES.contains(&action);
-    if !is_known || !event.elevation.is_empty() {
-        return None;
-    }
-    if looks(action) {
-        return Some(Class::Reads).filter(|_| event.changes.is_empty());
-    }
-    if PROOF.iter().any(|call| action.starts_with(call)) {
-        return None;
-    }
-    match (event.outcome.as_str(), event.changes.is_empty()) {
-        ("ok", _) => Some(Class::Changes),
-        (_, true) => Some(Class::Reads),
-        (_, false) => None,
-    }
+    proto::pruned::class(event).map(|class| match class {
+        proto::pruned::Class::Reads => Class::Reads,
+        proto::pruned::Class::Changes => Class::Changes,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use proto::admin::AuditedChange;
-    use proto::pruned::{PRUNE_EVENTS, PRUNE_SEGMENTS};
+    use proto::pruned::{OF_NODES, PROOF, PRUNE_EVENTS, PRUNE_SEGMENTS};
 
     use super::*;
     use crate::descriptors::pool;

@@ -13,8 +13,16 @@ use super::class::{self, Class};
 use super::{kept, read};
 use crate::act::{Act, encoded};
 use crate::holds::Standing;
+use crate::lawful::Lawful;
 use crate::registry::hex;
 use crate::store::{Basis, Digest, Event, LoggedEvent, RetentionRow, SegmentRow, Store, StoreError};
+
+/// By how much the clock of an event may be ahead of those after it, to be waited for, in microseconds; one that is further ahead holds up
+/// nobody, and is looked at again when the log is looked through from its beginning, after as long as [`ANEW`].
+const AHEAD: i64 = 3_600_000_000;
+
+/// After how long all is looked through again, in microseconds.
+const ANEW: i64 = 86_400_000_000;
 
 /// Events, or segments, that go by one event at most.
 const MOST: i64 = 1_000;
@@ -31,9 +39,20 @@ pub(super) struct Round {
 /// Who looks, and up to which event it has looked by what.
 #[derive(Debug, Default)]
 pub(super) struct Pruner {
-    looked: BTreeMap<&'static str, (Basis, i64)>,
+    looked: BTreeMap<&'static str, Looked>,
+    /// What the log allows.
+    lawful: Lawful,
     /// Something went that may be in the journal still.
     traces: bool,
+}
+
+/// Up to where it was looked.
+#[derive(Debug, Clone)]
+struct Looked {
+    basis: Basis,
+    after: i64,
+    /// When it was begun at the beginning, in microseconds since the Unix epoch.
+    begun: i64,
 }
 
 /// A retention by which something goes now.
@@ -52,6 +71,16 @@ impl Pruner {
         let rows = store.retentions().await?;
         for class in [Class::Reads, Class::Changes] {
             if let Some(found) = in_force(&rows, class.as_str(), now)? {
+                let until = i64::try_from(store.audit_size().await?).unwrap_or(i64::MAX);
+                for (event, what) in self.lawful.follow(store, until).await? {
+                    tracing::error!(event, what, "the audit log tells what it does not allow");
+                }
+                if let Some(why) = self.lawful.forbids(&format!("retentions/{}", class.as_str()), now)
+                    && !standing.everything
+                {
+                    tracing::warn!(why, "the log does not allow what a retention says: set that anew");
+                    continue;
+                }
                 round.events += self.events(store, (class, &found), (&standing, now)).await?;
             }
         }
@@ -59,6 +88,10 @@ impl Pruner {
             for geo in store.geos_of_segments().await? {
                 let own = format!("{}-{geo}", Class::Decisions.as_str());
                 let has_own = rows.iter().any(|row| row.name == own);
+                // Who deleted a geo's own may have meant it to be kept: what is left has a grace like one that is set.
+                if !has_own && store.retention_ended(&own).await?.is_some_and(|from| now < from) {
+                    continue;
+                }
                 let name = if has_own { &own } else { Class::Decisions.as_str() };
                 if let Some(found) = in_force(&rows, name, now)? {
                     round.segments += segments(store, (&geo, &found), (&standing, now)).await?;
@@ -79,13 +112,16 @@ impl Pruner {
         (standing, now): (&Standing, i64),
     ) -> Result<usize, StoreError> {
         let basis = Basis { retention: by.row.clone(), holds: standing.names.clone() };
-        let looked = self.looked.get(class.as_str()).filter(|(known, _)| *known == basis);
-        let (mut after, mut count) = (looked.map_or(0, |(_, after)| *after), 0);
+        let looked = self.looked.get(class.as_str());
+        let looked = looked.filter(|known| known.basis == basis && now.saturating_sub(known.begun) < ANEW);
+        let (mut after, begun) = looked.map_or((0, now), |known| (known.after, known.begun));
+        // Those that are soon over are looked at next time, though later ones are over.
+        let soon = (by.since, by.since.saturating_add(AHEAD));
+        let soon = store.first_whole_within(after, soon).await?.map_or(i64::MAX, |seq| seq.saturating_sub(1));
+        let mut count = 0;
         loop {
-            let all = store.whole_events_after(after, MOST).await?;
-            let over: Vec<&LoggedEvent> =
-                all.iter().take_while(|event| event.created_at < by.since).collect();
-            let goes = |event: &&&LoggedEvent| may_go(event, class, standing);
+            let over = store.whole_events_after(after, by.since, MOST).await?;
+            let goes = |event: &&LoggedEvent| may_go(event, class, standing);
             let going: Vec<i64> = over.iter().filter(goes).map(|event| event.seq).collect();
             if !going.is_empty() {
                 let changes = pruned::changes(&going);
@@ -95,9 +131,11 @@ impl Pruner {
                 }
                 count += going.len();
             }
-            after = over.last().map_or(after, |event| event.seq);
-            self.looked.insert(class.as_str(), (basis.clone(), after));
-            if over.len() < all.len() || i64::try_from(all.len()).unwrap_or(i64::MAX) < MOST {
+            let last = over.last().map_or(after, |event| event.seq);
+            let known = Looked { basis: basis.clone(), after: last.min(soon), begun };
+            self.looked.insert(class.as_str(), known);
+            after = last;
+            if i64::try_from(over.len()).unwrap_or(i64::MAX) < MOST {
                 return Ok(count);
             }
         }

@@ -43,14 +43,17 @@ impl House {
             reason: "policy 7".to_owned(),
         };
         let (name, spec) = checked(spec).unwrap();
-        let set = Retention { name: format!("retentions/{name}"), spec: Some(spec), ..Retention::default() };
+        let effective_time = Some(clock::timestamp(effective_at));
+        let set = Retention {
+            name: format!("retentions/{name}"),
+            spec: Some(spec),
+            effective_time,
+            ..Retention::default()
+        };
         let row = RetentionRow { name, body: set.encode_to_vec(), effective_at };
         let act = Act::of_system("chancery.admin.v1.RetentionsService/SetRetention");
-        let event = Event {
-            created_at: 0,
-            revision: 0,
-            body: Box::new(move |seq| encoded(act.event("ok", 0, 0), seq)),
-        };
+        let told = (set.name.as_str(), proto::pruned::retention_told(&set));
+        let event = crate::act::told_aside(act, told, (None, Some(&row.body)), 0);
         self.store.set_retention(&row, &event).await.unwrap();
     }
 
@@ -58,14 +61,16 @@ impl House {
         let hold = Hold { name: format!("holds/{name}"), spec: Some(spec), ..Hold::default() };
         let row = HoldRow { name: name.to_owned(), body: hold.encode_to_vec(), released_at: None };
         let act = Act::of_system("chancery.admin.v1.HoldsService/CreateHold");
-        let event = crate::act::changed_aside(act, &hold.name, (None, Some(&row.body)), 0);
+        let told = (hold.name.as_str(), proto::pruned::hold_told(&hold));
+        let event = crate::act::told_aside(act, told, (None, Some(&row.body)), 0);
         assert!(self.store.place_hold(&row, &event).await.unwrap());
     }
 
     async fn releases(&self, name: &str) {
         let row = HoldRow { released_at: Some(1), ..self.store.hold(name).await.unwrap().unwrap() };
         let act = Act::of_system("chancery.admin.v1.HoldsService/ReleaseHold");
-        let event = crate::act::changed_aside(act, name, (Some(&row.body), None), 0);
+        let name = format!("holds/{name}");
+        let event = crate::act::changed_aside(act, &name, (Some(&row.body), None), 0);
         self.store.release_hold(&row, &event).await.unwrap();
     }
 
@@ -125,7 +130,7 @@ async fn what_is_over_goes_and_its_hash_its_place_and_its_proof_stay() {
         ("TeamsService/GetTeam", 0),
         ("TeamsService/CreateTeam", DAY),
         ("TeamsService/ListTeams", 2 * DAY),
-        ("HoldsService/CreateHold", 3 * DAY),
+        ("KillsService/CreateKill", 3 * DAY),
         ("TeamsService/GetTeam", 8 * DAY),
     ] {
         house.logs(action, "tenants/acme/teams/a", at).await;
@@ -287,6 +292,95 @@ async fn a_long_log_goes_part_by_part() {
     };
     let all = house.all().await;
     assert_eq!(all.iter().filter(|event| event.pruned_by.is_none()).filter(tells).count(), 2);
+}
+
+#[tokio::test]
+async fn an_event_of_the_future_holds_up_nothing_but_itself() {
+    let mut house = house().await;
+    for at in [0, 900 * DAY, DAY, 2 * DAY] {
+        house.logs("TeamsService/GetTeam", "tenants/acme/teams/a", at).await;
+    }
+    house.keeps("reads", "", ("7d", 0)).await;
+    assert_eq!(house.round(20 * DAY).await, (3, 0));
+    assert_eq!(house.pruned().await, [1, 3, 4]);
+    // One that is over a moment after those behind it is waited for.
+    house.logs("TeamsService/GetTeam", "tenants/acme/teams/a", 20 * DAY + 9).await;
+    house.logs("TeamsService/GetTeam", "tenants/acme/teams/a", 20 * DAY).await;
+    assert_eq!(house.round(27 * DAY + 5).await, (1, 0));
+    assert_eq!(house.round(27 * DAY + 10).await, (1, 0));
+    assert_eq!(house.round(1_000 * DAY).await, (1, 0), "and then it is over");
+}
+
+#[tokio::test]
+async fn what_a_geos_own_kept_goes_by_that_of_all_after_a_grace() {
+    let mut house = house().await;
+    house.segment("eu", 1, 0).await;
+    house.keeps("decisions", "", ("1d", 0)).await;
+    house.keeps("decisions", "eu", ("400d", 0)).await;
+    assert_eq!(house.round(10 * DAY).await, (0, 0));
+    let act = Act::of_system("chancery.admin.v1.RetentionsService/DeleteRetention");
+    let event = crate::act::changed_aside(act, "retentions/decisions-eu", (Some(b""), None), 0);
+    assert!(house.store.delete_retention(("decisions-eu", 11 * DAY), &event).await.unwrap());
+    assert_eq!(house.round(11 * DAY - 1).await, (0, 0), "whoever sees it may say otherwise until then");
+    house.keeps("decisions", "eu", ("400d", 0)).await;
+    assert_eq!(house.round(12 * DAY).await, (0, 0));
+    let act = Act::of_system("chancery.admin.v1.RetentionsService/DeleteRetention");
+    let event = crate::act::changed_aside(act, "retentions/decisions-eu", (Some(b""), None), 0);
+    assert!(house.store.delete_retention(("decisions-eu", 13 * DAY), &event).await.unwrap());
+    assert_eq!((house.round(13 * DAY - 1).await, house.round(13 * DAY).await), ((0, 0), (0, 1)));
+}
+
+#[tokio::test]
+async fn nothing_goes_by_what_the_log_does_not_tell() {
+    let mut house = house().await;
+    house.logs("TeamsService/GetTeam", "tenants/acme/teams/a", 0).await;
+    house.keeps("reads", "", ("1s", 0)).await;
+    // As an earlier build logged it.
+    let row = house.store.retention("reads").await.unwrap().unwrap();
+    let act = Act::of_system("chancery.admin.v1.RetentionsService/SetRetention");
+    let event = crate::act::changed_aside(act, "retentions/reads", (None, Some(&row.body)), 0);
+    house.store.set_retention(&row, &event).await.unwrap();
+    assert_eq!(house.round(DAY).await, (0, 0));
+    house.keeps("reads", "", ("1s", 0)).await;
+    assert_eq!(house.round(DAY).await, (1, 0));
+}
+
+/// Writes what whoever has the store's file can write: an event that tells that another was pruned.
+async fn forges(store: &Store, (retention, target): (&str, i64), at: i64) {
+    let act = Act {
+        resource: "auditEvents".to_owned(),
+        approvals: vec![retention.to_owned()],
+        ..Act::of_system(PRUNE_EVENTS)
+    };
+    let changes = proto::pruned::changes(&[target]);
+    let body = move |seq| encoded(AuditEvent { changes: changes.clone(), ..act.event("ok", 0, at) }, seq);
+    store.log(&Event { created_at: at, revision: 0, body: Box::new(body) }).await.unwrap();
+    let by = store.audit_size().await.unwrap();
+    let hide = format!("UPDATE audit_event SET body = X'', pruned_by = {by} WHERE seq = {target}");
+    store.pragma(Box::leak(hide.into_boxed_str())).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_log_does_not_allow_is_not_signed_for() {
+    let sealer = crate::seal::Sealer::new(&[7; 32]).unwrap();
+    for (retention, target) in [("retentions/changes", 1), ("retentions/reads", 4)] {
+        let mut house = house().await;
+        for at in [0, 0, 99, 99, 99] {
+            house.logs("TeamsService/GetTeam", "tenants/acme/teams/a", at * DAY).await;
+        }
+        house.keeps("reads", "", ("50d", 0)).await;
+        house.logs("TeamsService/CreateTeam", "tenants/acme/teams/a", 99 * DAY).await;
+        assert_eq!(house.round(100 * DAY).await, (2, 0));
+        let checkpoints = crate::checkpoints::Checkpoints::open(&house.store, &sealer, 0).await.unwrap();
+        let signed = checkpoints.now().await.unwrap().unwrap();
+        forges(&house.store, (retention, target + 2), 100 * DAY).await;
+        assert!(checkpoints.now().await.is_err() && checkpoints.is_broken(), "{retention}");
+        // Nor by a start, nor with more that is well.
+        house.logs("TeamsService/GetTeam", "tenants/acme/teams/a", 100 * DAY).await;
+        let again = crate::checkpoints::Checkpoints::open(&house.store, &sealer, 0).await.unwrap();
+        assert!(again.is_broken() && checkpoints.now().await.is_err());
+        assert_eq!(again.watch().borrow().as_ref().map(|newest| newest.size), Some(signed.size));
+    }
 }
 
 #[test]

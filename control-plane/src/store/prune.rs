@@ -18,17 +18,74 @@ pub struct Basis {
 }
 
 impl Store {
-    /// Events after a place that have their body, oldest first, so many at most.
-    pub async fn whole_events_after(&self, seq: i64, most: i64) -> Result<Vec<LoggedEvent>, StoreError> {
+    /// Events after a place that have their body and happened before an instant, in microseconds since the Unix epoch, oldest first, so
+    /// many at most.
+    pub async fn whole_events_after(
+        &self,
+        seq: i64,
+        before: i64,
+        most: i64,
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
         let rows = sqlx::query(
             "SELECT seq, created_at, body, prev_hash, hash, pruned_by FROM audit_event \
-             WHERE seq > $1 AND pruned_by IS NULL ORDER BY seq LIMIT $2",
+             WHERE seq > $1 AND created_at < $2 AND pruned_by IS NULL ORDER BY seq LIMIT $3",
         )
         .bind(seq)
+        .bind(before)
         .bind(most)
         .fetch_all(&self.reader)
         .await?;
         rows.iter().map(logged).collect()
+    }
+
+    /// The nearest events before a place that have their body, the latest first.
+    pub async fn whole_events_before(&self, seq: i64, most: usize) -> Result<Vec<LoggedEvent>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, created_at, body, prev_hash, hash, pruned_by FROM audit_event \
+             WHERE seq < $1 AND pruned_by IS NULL ORDER BY seq DESC LIMIT $2",
+        )
+        .bind(seq)
+        .bind(i64::try_from(most).unwrap_or(i64::MAX))
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(logged).collect()
+    }
+
+    /// Events that may be about retentions, prunings and holds, after a place and up to another, oldest first, so many at most.
+    pub async fn events_of_retention(
+        &self,
+        (after, until): (i64, i64),
+        most: i64,
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, created_at, body, prev_hash, hash, pruned_by FROM audit_event WHERE seq > $1 AND seq <= $2 \
+             AND (instr(body, CAST('RetentionsService/' AS BLOB)) > 0 OR instr(body, CAST('HoldsService/' AS BLOB)) > 0) \
+             ORDER BY seq LIMIT $3",
+        )
+        .bind(after)
+        .bind(until)
+        .bind(most)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(logged).collect()
+    }
+
+    /// The first event after a place that has its body and happened in a span of time, in microseconds since the Unix epoch.
+    pub async fn first_whole_within(
+        &self,
+        seq: i64,
+        (since, until): (i64, i64),
+    ) -> Result<Option<i64>, StoreError> {
+        let row = sqlx::query(
+            "SELECT MIN(seq) AS first FROM audit_event \
+             WHERE seq > $1 AND created_at >= $2 AND created_at < $3 AND pruned_by IS NULL",
+        )
+        .bind(seq)
+        .bind(since)
+        .bind(until)
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(row.try_get("first")?)
     }
 
     /// Removes the bodies of events that have theirs, and logs the event of it; whether it is still decided by what holds.

@@ -42,13 +42,28 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Removes one; whether it was there.
-    pub async fn delete_retention(&self, name: &str, event: &Event<'_>) -> Result<bool, StoreError> {
+    /// Until when nothing goes by what is left in the place of one that was deleted, in microseconds since the Unix epoch; `None`: it never
+    /// was.
+    pub async fn retention_ended(&self, name: &str) -> Result<Option<i64>, StoreError> {
+        let select = "SELECT effective_at FROM retention_ended WHERE name = $1";
+        let found = sqlx::query(select).bind(name).fetch_optional(&self.writer).await?;
+        Ok(found.map(|row| row.try_get("effective_at")).transpose()?)
+    }
+
+    /// Removes one; whether it was there. What is left takes its place then, in microseconds since the Unix epoch.
+    pub async fn delete_retention(
+        &self,
+        (name, effective_at): (&str, i64),
+        event: &Event<'_>,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let gone = sqlx::query("DELETE FROM retention WHERE name = $1").bind(name).execute(&mut *tx).await?;
         if gone.rows_affected() != 1 {
             return Ok(false);
         }
+        let ended = "INSERT INTO retention_ended (name, effective_at) VALUES ($1, $2) \
+                     ON CONFLICT (name) DO UPDATE SET effective_at = excluded.effective_at";
+        sqlx::query(ended).bind(name).bind(effective_at).execute(&mut *tx).await?;
         audit::append(&mut tx, std::slice::from_ref(event)).await?;
         tx.commit().await?;
         Ok(true)

@@ -6,7 +6,9 @@ use super::chain::{Chain, Seen};
 use super::fault::{Fault, Kind, Report};
 use super::header::{End, Header};
 use super::keys::Trust;
-use super::pruned::Pruned;
+use super::known::Known;
+use super::lawful::Lawful;
+use super::pruned::{Pruned, untold};
 use super::record::Entry;
 use crate::admin::AuditEvent;
 use crate::checkpoint::Checkpoint;
@@ -23,6 +25,10 @@ pub(super) struct Examined<'a> {
     /// The line of the header, and the hash over what comes before the first event.
     opened: (u64, String),
     pruned: Pruned,
+    /// Whether the log allows what was pruned of it.
+    lawful: Lawful<'a>,
+    /// What is to be known of the events later on, where that is wanted.
+    pub(super) known: Option<Known>,
     pub(super) report: Report,
 }
 
@@ -55,7 +61,8 @@ impl<'a> Examined<'a> {
         let chain = Chain::new(header.complete, trust.earlier.map(|earlier| earlier.size));
         let root = claimed.map(|claimed| claimed.root);
         let (opened, pruned) = ((line, String::new()), Pruned::default());
-        Self { header, root, chain, earlier: trust.earlier, opened, pruned, report }
+        let lawful = Lawful::new(header.complete, trust.known);
+        Self { header, root, chain, earlier: trust.earlier, opened, pruned, lawful, known: None, report }
     }
 
     /// The hash over everything before the first event.
@@ -93,12 +100,17 @@ impl<'a> Examined<'a> {
             (Some(what), _) => {
                 self.report.tell(Fault::at(Kind::Invalid, line, Some(sequence), what));
                 // What it told of others can't be known, and is wrong for no other reason.
-                self.pruned.told(sequence, Some(&[(0, u64::MAX)]));
+                self.pruned.takes(sequence);
             }
             (None, Some(body)) => {
-                for (line, untold) in self.pruned.told(sequence, told_by(body).as_deref()) {
+                let (said, runs) = (self.pruned.takes(sequence), told_by(body));
+                for (line, untold) in untold(&said, runs.as_deref()) {
                     let what = format!("it says that it was pruned, and event {sequence} does not tell so");
                     self.report.tell(Fault::at(Kind::Invalid, line, Some(untold), what));
+                }
+                self.lawful.event((line, body), &said, &mut self.report);
+                if let Some(known) = &mut self.known {
+                    known.add(sequence, body);
                 }
             }
             (None, None) => {}
@@ -116,7 +128,7 @@ impl<'a> Examined<'a> {
         let told = wrong.is_some();
         match (wrong, leaf.pruned_by) {
             (Some(what), _) => self.report.tell(Fault::at(Kind::Invalid, line, Some(due), what)),
-            (None, Some(by)) => self.pruned.said((line, due), by),
+            (None, Some(by)) => self.pruned.said((line, due), (by, self.lawful.least())),
             (None, None) => {}
         }
         let before = entry.after.filter(|_| !self.header.complete).unwrap_or(due.saturating_sub(1));
@@ -258,6 +270,12 @@ impl<'a> Examined<'a> {
     pub(super) fn done(mut self, line: u64) -> Report {
         if let Some(root) = &self.root {
             self.chain.root(root, &mut self.report);
+        }
+        // Where something else is wrong, what allows a pruning may be what is wrong.
+        let is_whole =
+            self.report.faults.iter().all(|fault| !matches!(fault.kind, Kind::Invalid | Kind::Gap));
+        for fault in self.lawful.ends().into_iter().filter(|_| is_whole) {
+            self.report.tell(fault);
         }
         if let Some(earlier) = self.earlier {
             match self.goes_on_from(earlier) {

@@ -1,5 +1,7 @@
 //! What is wrong with an export, and what is told of one that was looked through.
 
+use crate::pruned::Allowed;
+
 /// Faults that are told at most; the others are counted.
 const MOST: usize = 20;
 
@@ -43,6 +45,21 @@ pub struct Fault {
     pub what: String,
 }
 
+/// Events that were pruned by one retention, as it was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pruning {
+    /// The retention's AIP name.
+    pub retention: String,
+    /// For how long it keeps.
+    pub keep: String,
+    /// The event that set it.
+    pub set_by: u64,
+    /// The first and the last event that tells of it.
+    pub told_by: (u64, u64),
+    /// How many events went.
+    pub events: u64,
+}
+
 /// What is told of an export.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
@@ -56,6 +73,8 @@ pub struct Report {
     pub events: u64,
     /// How many of them were pruned, as other events of the export tell.
     pub pruned: u64,
+    /// By what they were, as the log allows it; of an export of some nothing: that is shown by the whole alone.
+    pub prunings: Vec<Pruning>,
     /// The first and the last of all of them; 0: there was none.
     pub range: (u64, u64),
     /// The keys by which its checkpoint is signed, each as `name+id`.
@@ -99,7 +118,24 @@ impl Fault {
     }
 }
 
+impl Pruning {
+    pub(super) fn of(by: Allowed, sequence: u64, events: u64) -> Self {
+        let Allowed { retention, set_by, keep, .. } = by;
+        Self { retention, keep, set_by, told_by: (sequence, sequence), events }
+    }
+}
+
 impl Report {
+    pub(super) fn prunes(&mut self, more: Pruning) {
+        match self.prunings.iter_mut().find(|known| known.set_by == more.set_by) {
+            Some(known) => {
+                known.told_by.1 = more.told_by.1;
+                known.events = known.events.saturating_add(more.events);
+            }
+            None => self.prunings.push(more),
+        }
+    }
+
     /// What is wrong with it first; `None` where it is valid.
     pub fn verdict(&self) -> Option<Kind> {
         self.first().map(|fault| fault.kind)

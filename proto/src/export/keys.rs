@@ -3,6 +3,7 @@
 //! Law: a line that is neither a key, a comment nor empty is a fault: who keeps keys shall not lose one by a slip.
 
 use super::fault::Kind;
+use super::known::Known;
 use crate::checkpoint::{Checkpoint, CheckpointError, VerifierKey};
 
 /// Bytes of a file of keys at most.
@@ -19,6 +20,8 @@ pub struct Trust<'a> {
     pub keys: &'a Keys,
     /// A checkpoint of its log that was kept before, and verified by these keys.
     pub earlier: Option<&'a Checkpoint>,
+    /// What is known of its events from an export that was kept before, and verified.
+    pub known: Option<&'a Known>,
 }
 
 /// Why a text is no file of keys.

@@ -58,8 +58,99 @@ fn what_was_pruned_is_counted_and_everything_else_proved_as_before() {
         assert_eq!((found.events, found.pruned, found.complete), (4, 2, false));
         // The log before it was pruned is what it goes on from.
         let earlier = Checkpoint::claimed(&note(&given, 9)).unwrap();
-        let trust = Trust { keys: &keys(), earlier: Some(&earlier) };
+        let trust = Trust { keys: &keys(), earlier: Some(&earlier), known: None };
         assert_eq!(verify(given.whole(form).as_slice(), &trust).unwrap().extends, Some(9));
+    }
+}
+
+/// A log of events an hour apart, of which one tells that others were pruned.
+fn pruned(events: Vec<crate::admin::AuditEvent>, gone: &[u64], by: u64) -> Given {
+    let mut given = Given::of_bodies(events.iter().map(prost::Message::encode_to_vec).collect());
+    for leaf in given.leaves.iter_mut().filter(|leaf| gone.contains(&leaf.sequence)) {
+        (leaf.body, leaf.pruned_by) = (Vec::new(), Some(by));
+    }
+    given
+}
+
+#[test]
+fn a_pruning_that_the_log_does_not_allow_is_none_whoever_wrote_it() {
+    let get = |sequence| given::at(sequence, "TeamsService/GetTeam");
+    let (sets, prunes) = (|sequence, keep| given::sets(sequence, "reads", keep), given::prunes);
+    let hold = |sequence: u64, action: &str| {
+        let change = crate::admin::AuditedChange {
+            name: "holds/all".to_owned(),
+            diff: crate::pruned::hold_told(&crate::admin::Hold::default()),
+            ..Default::default()
+        };
+        crate::admin::AuditEvent { changes: vec![change], ..given::at(sequence, action) }
+    };
+    let first = || vec![get(1), get(2), get(3)];
+    for (events, at, what) in [
+        // As it was forged: nobody ever set a retention.
+        (vec![get(4), prunes(5, &[2])], 5, "was not set before"),
+        (vec![sets(4, "4s"), prunes(5, &[2])], 2, "it was younger when event 5 pruned it than the 4s"),
+        (vec![given::sets(4, "changes", "1s"), prunes(5, &[2])], 5, "was not set before"),
+        (vec![sets(4, "1s"), hold(5, "HoldsService/CreateHold"), prunes(6, &[2])], 6, "`holds/all` holds"),
+        (
+            vec![get(4), hold(5, "HoldsService/ReleaseHold"), sets(6, "1s"), prunes(7, &[2])],
+            5,
+            "no event before",
+        ),
+    ] {
+        let events = [first(), events].concat();
+        let by = events.len() as u64;
+        for form in [Form::Jsonl, Form::Csv] {
+            let given = pruned(events.clone(), &[2], by);
+            let found = report(&given.whole(form));
+            let told = (found.verdict(), found.faults[0].sequence);
+            assert_eq!(told, (Some(Kind::Invalid), Some(at)), "{found:?}");
+            assert!(found.faults[0].what.contains(what), "{found:?}");
+            let part = report(&given.some(form, &[2, by], given::asked()));
+            assert_eq!((part.faults, part.prunings), (vec![], vec![]), "of a part that is not told");
+        }
+    }
+    let events = [first(), vec![sets(4, "1s"), prunes(5, &[1, 2])]].concat();
+    let found = report(&pruned(events, &[1, 2], 5).whole(Form::Jsonl));
+    assert_eq!(found.faults, []);
+    let Pruning { retention, keep, set_by, told_by, events } = &found.prunings[0];
+    let said = (retention.as_str(), keep.as_str(), *set_by, *told_by, *events, found.prunings.len());
+    assert_eq!(said, ("retentions/reads", "1s", 4, (5, 5), 2, 1));
+}
+
+#[test]
+fn an_export_that_was_kept_tells_what_must_not_have_gone() {
+    let events = || {
+        let elevated = given::at(4, "TeamsService/GetTeam");
+        vec![
+            given::at(1, "TeamsService/GetTeam"),
+            given::at(2, "TeamsService/CreateTeam"),
+            given::at(3, "KillsService/CreateKill"),
+            crate::admin::AuditEvent { elevation: "elevations/1".to_owned(), ..elevated },
+            given::at(5, "TeamsService/GetTeam"),
+            given::at(6, "TeamsService/GetTeam"),
+            given::sets(7, "reads", "2s"),
+        ]
+    };
+    let early = pruned(events(), &[], 0);
+    for form in [Form::Jsonl, Form::Csv] {
+        let (found, known) = known(early.whole(form).as_slice(), &keys()).unwrap();
+        assert_eq!((found.faults.len(), found.events), (0, 7));
+        let earlier = Checkpoint::claimed(&note(&early, 7)).unwrap();
+        for (gone, what) in [
+            (1, None),
+            (2, Some("as one of `changes`")),
+            (3, Some("never go")),
+            (4, Some("never go")),
+            (6, Some("it was younger")),
+        ] {
+            let told = given::prunes(8, &[gone]);
+            let late = pruned([events(), vec![told]].concat(), &[gone as u64], 8);
+            let trust = Trust { keys: &keys(), earlier: Some(&earlier), known: Some(&known) };
+            let found = verify(late.whole(form).as_slice(), &trust).unwrap();
+            assert_eq!(found.extends, Some(7));
+            assert_eq!(found.faults.first().map(|fault| fault.sequence), what.map(|_| Some(gone as u64)));
+            assert!(found.faults.iter().all(|fault| fault.what.contains(what.unwrap())), "{found:?}");
+        }
     }
 }
 
@@ -113,7 +204,8 @@ fn keys_are_kept_in_a_file_of_lines() {
 #[test]
 fn who_signed_is_told_apart() {
     let given = Given::log(5);
-    let verdict = |file: &[u8], keys: &Keys| verify(file, &Trust { keys, earlier: None }).unwrap();
+    let verdict =
+        |file: &[u8], keys: &Keys| verify(file, &Trust { keys, earlier: None, known: None }).unwrap();
     let key = |name: &str, seed: u8| VerifierKey::of(name, &given::public(&pair(seed))).unwrap().to_string();
     let file = given.whole(Form::Jsonl);
     // Another instance's key; a key of the log that did not sign; both, with the one that did.
@@ -146,7 +238,7 @@ fn a_log_goes_on_from_every_checkpoint_of_its_own_and_from_no_other() {
     let (given, other) = (Given::log(40), Given::of(40, "bob"));
     let (keys, file) = (keys(), given.whole(Form::Jsonl));
     let held = |file: &[u8], earlier: &Checkpoint| {
-        verify(file, &Trust { keys: &keys, earlier: Some(earlier) }).unwrap()
+        verify(file, &Trust { keys: &keys, earlier: Some(earlier), known: None }).unwrap()
     };
     for size in 1..=40 {
         let found = held(&file, &keys.verify(&note(&given, size)).unwrap().0);
@@ -231,8 +323,11 @@ fn a_line_without_end_is_passed_over_and_the_rest_is_looked_at() {
     let file = Given::log(3).whole(Form::Jsonl);
     let mut lines: Vec<Vec<u8>> = file.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     lines[2] = [vec![b' '; 3 * LONGEST], b"\n".to_vec()].concat();
-    let found =
-        verify(BufReader::new(lines.concat().as_slice()), &Trust { keys: &keys(), earlier: None }).unwrap();
+    let found = verify(
+        BufReader::new(lines.concat().as_slice()),
+        &Trust { keys: &keys(), earlier: None, known: None },
+    )
+    .unwrap();
     let told: Vec<_> = found.faults.iter().map(|fault| (fault.kind, fault.line, fault.sequence)).collect();
     assert_eq!((told, found.events), (vec![(Kind::Invalid, 3, Some(2))], 3));
 }

@@ -6,7 +6,8 @@ use super::csv::row;
 use super::examine::Examined;
 use super::fault::{Fault, Kind, Report};
 use super::header::{EARLIEST, FORMAT, Form, Header, VERSION};
-use super::keys::Trust;
+use super::keys::{Keys, Trust};
+use super::known::Known;
 use super::lines::{LONGEST, Lines, Shape};
 use super::record::{Record, columns, named, read, read_header};
 
@@ -21,16 +22,36 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 /// # Errors
 /// The reader fails. What is wrong with the export is in the report.
 pub fn verify(from: impl BufRead, trust: &Trust<'_>) -> io::Result<Report> {
+    Ok(looked_through(from, trust, None)?.0)
+}
+
+/// Verifies an export that was kept, and gives what is known of its events for a later one.
+///
+/// # Errors
+/// The reader fails. What is wrong with the export is in the report.
+pub fn known(from: impl BufRead, keys: &Keys) -> io::Result<(Report, Known)> {
+    let trust = Trust { keys, earlier: None, known: None };
+    let (report, known) = looked_through(from, &trust, Some(Known::default()))?;
+    Ok((report, known.unwrap_or_default()))
+}
+
+/// Looks through an export, and keeps in mind what it knows of events where that is wanted.
+fn looked_through(
+    from: impl BufRead,
+    trust: &Trust<'_>,
+    known: Option<Known>,
+) -> io::Result<(Report, Option<Known>)> {
     let mut lines = Lines::new(from);
     let (form, header) = match begun(&mut lines)? {
         Ok(begun) => begun,
         Err(fault) => {
             let mut report = Report::default();
             report.tell(fault);
-            return Ok(report);
+            return Ok((report, known));
         }
     };
     let mut examined = Examined::new(header, lines.number, trust);
+    examined.known = known;
     let (mut opened, mut ended) = (false, false);
     while let Some(shape) = lines.next()? {
         let line = lines.number;
@@ -50,7 +71,8 @@ pub fn verify(from: impl BufRead, trust: &Trust<'_>) -> io::Result<Report> {
     if !ended {
         examined.cut(lines.number);
     }
-    Ok(examined.done(lines.number))
+    let known = examined.known.take();
+    Ok((examined.done(lines.number), known))
 }
 
 /// The checkpoint in an export's header, as it is, for who kept the export and holds a newer one against it.

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use prost::Message as _;
 
 use super::header::{End, Form, Header};
-use super::pruned::Pruned;
+use super::pruned::{Pruned, untold};
 use super::record::{self, Leaf, hex};
 use crate::admin::AuditEvent;
 use crate::pruned::told_by;
@@ -84,14 +84,14 @@ impl<W: Write> Writer<W> {
         }
         let event = match leaf.pruned_by {
             Some(by) => {
-                self.pruned.said((self.end.events, leaf.sequence), by);
+                self.pruned.said((self.end.events, leaf.sequence), (by, None));
                 None
             }
             None => {
                 let event = AuditEvent::decode(leaf.body.as_slice()).ok();
                 let event = event.filter(|event| event.encode_to_vec() == leaf.body);
                 let event = event.ok_or(WriteError::Newer(leaf.sequence))?;
-                let untold = self.pruned.told(leaf.sequence, told_by(&event).as_deref());
+                let untold = untold(&self.pruned.takes(leaf.sequence), told_by(&event).as_deref());
                 if let Some((_, untold)) = untold.first() {
                     return Err(WriteError::Untold(*untold));
                 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use proto::checkpoint::{self, Checkpoint};
-use proto::export::{self, Fault, Keys, KeysError, Kind, Report, Trust};
+use proto::export::{self, Fault, Keys, KeysError, Kind, Known, Pruning, Report, Trust};
 use serde_json::{Value, json};
 
 use crate::client::Reply;
@@ -40,7 +40,8 @@ pub(crate) struct Verify {
 pub(super) fn run(asked: &Verify) -> Result<(), Failure> {
     let keys = keys(&asked.key)?;
     let earlier = asked.checkpoint.as_deref().map(|path| earlier(path, &keys)).transpose()?;
-    let trust = Trust { keys: &keys, earlier: earlier.as_ref() };
+    let (earlier, known) = earlier.unzip();
+    let trust = Trust { keys: &keys, earlier: earlier.as_ref(), known: known.as_ref() };
     let unread = |source| Failure::File { path: asked.file.clone(), source };
     let report = if asked.file.as_os_str() == "-" {
         export::verify(io::stdin().lock(), &trust)
@@ -73,8 +74,8 @@ fn keys(path: &Path) -> Result<Keys, Failure> {
     })
 }
 
-/// The checkpoint that was kept, by itself or within an export, which must be signed by the same keys.
-fn earlier(path: &Path, keys: &Keys) -> Result<Checkpoint, Failure> {
+/// The checkpoint that was kept, by itself or within an export, which must be signed by the same keys; and what such an export knows.
+fn earlier(path: &Path, keys: &Keys) -> Result<(Checkpoint, Known), Failure> {
     let unread = |source| Failure::File { path: path.to_owned(), source };
     let fault = |what: String| {
         let at = plain(&path.display().to_string());
@@ -83,12 +84,19 @@ fn earlier(path: &Path, keys: &Keys) -> Result<Checkpoint, Failure> {
     let mut file = open(path).map_err(unread)?;
     let is_export = file.fill_buf().map_err(unread)?.starts_with(b"{")
         || file.fill_buf().map_err(unread)?.starts_with(b"\"");
-    let note = match is_export {
-        true => export::checkpoint_of(file).map_err(unread)?.map_err(|error| fault(error.what))?,
-        false => head(path, u64::try_from(checkpoint::MOST).unwrap_or(u64::MAX))?,
+    let (note, known) = match is_export {
+        true => {
+            let note = export::checkpoint_of(file).map_err(unread)?.map_err(|error| fault(error.what))?;
+            let (report, known) = open(path).and_then(|file| export::known(file, keys)).map_err(unread)?;
+            if let Some(first) = report.first() {
+                return Err(fault(format!("the earlier export does not hold itself: {}", told_at(first))));
+            }
+            (note, known)
+        }
+        false => (head(path, u64::try_from(checkpoint::MOST).unwrap_or(u64::MAX))?, Known::default()),
     };
     let (earlier, _) = keys.verify(&note).map_err(|error| fault(error.to_string()))?;
-    Ok(earlier)
+    Ok((earlier, known))
 }
 
 /// A small file, as far as it may go.
@@ -112,6 +120,16 @@ fn told(report: &Report) -> Value {
             "message": fault.what,
         })
     };
+    let pruning = |pruning: &Pruning| {
+        json!({
+            "retention": pruning.retention,
+            "keep": pruning.keep,
+            "setBy": pruning.set_by,
+            "firstTold": pruning.told_by.0,
+            "lastTold": pruning.told_by.1,
+            "events": pruning.events,
+        })
+    };
     let (first, last) = report.range;
     json!({
         "verdict": report.verdict().map_or("valid", Kind::as_str),
@@ -121,6 +139,7 @@ fn told(report: &Report) -> Value {
         "complete": report.complete,
         "events": report.events,
         "pruned": report.pruned,
+        "prunings": report.prunings.iter().map(pruning).collect::<Vec<_>>(),
         "first": first,
         "last": last,
         "keys": report.keys,
@@ -152,8 +171,22 @@ fn shown(report: &Report) -> String {
     } else if !report.origin.is_empty() {
         lines.push(format!("it says that it is {part}, {}", report.origin));
     }
+    lines.extend(report.prunings.iter().map(by_what));
+    if report.pruned > 0 && !report.complete {
+        lines.push(
+            "that retentions allow what was pruned is not shown by a part: export the whole".to_owned(),
+        );
+    }
     lines.extend(report.extends.map(|size| format!("goes on from the checkpoint of {size} events")));
     lines.iter().map(|line| format!("{}\n", plain(line))).collect()
+}
+
+/// What was pruned by one retention, and where the log tells of it.
+fn by_what(pruning: &Pruning) -> String {
+    let Pruning { retention, keep, set_by, told_by: (first, last), events } = pruning;
+    let told =
+        if first == last { format!("event {first} tells") } else { format!("events {first} to {last} tell") };
+    format!("{events} pruned by {retention} (kept for {keep}, set by event {set_by}), as {told}")
 }
 
 /// A fault, where it is and what it is.

@@ -11,12 +11,13 @@ use proto::admin::{
     ReleaseHoldRequest,
 };
 use proto::code::ErrorCode;
+use proto::pruned::hold_told;
 use proto::status::Refusal;
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
 use super::{Admin, page};
-use crate::act::changed_aside;
+use crate::act::{changed_aside, told_aside};
 use crate::actor::missing;
 use crate::clock;
 use crate::holds;
@@ -69,7 +70,9 @@ impl Admin {
         let name = format!("{LIST}/{id}");
         call.concerns(name.clone());
         let act = call.act_because(&spec.reason, name.clone())?;
-        let spec = HoldSpec { reason: act.reason.clone(), ..self.over(spec)? };
+        // Nobody is erased between being looked for and being held.
+        let _alone = self.publisher.subjects().alone().await;
+        let spec = HoldSpec { reason: act.reason.clone(), ..self.over(spec).await? };
         let now = clock::now();
         let hold = Hold {
             name: name.clone(),
@@ -79,7 +82,7 @@ impl Admin {
             ..Hold::default()
         };
         let body = hold.encode_to_vec();
-        let event = changed_aside(&act, &name, (None, Some(&body)), now);
+        let event = told_aside(&act, (&name, hold_told(&hold)), (None, Some(&body)), now);
         let row = HoldRow { name: id.to_string(), body: body.clone(), released_at: None };
         match self.publisher.store().place_hold(&row, &event).await? {
             true => {
@@ -91,7 +94,7 @@ impl Admin {
     }
 
     /// What a hold is over, as it is kept: a subject by its pseudonym, a tenant that is there.
-    fn over(&self, spec: HoldSpec) -> Result<HoldSpec, Refusal> {
+    async fn over(&self, spec: HoldSpec) -> Result<HoldSpec, Refusal> {
         let wrong = |field: &str, why: String| Err(Refusal::field(format!("hold.spec.{field}"), why));
         if !spec.subject.is_empty() && !spec.tenant.is_empty() {
             return wrong("tenant", "is given beside a subject: a hold is over one of them".to_owned());
@@ -116,6 +119,10 @@ impl Admin {
             false => subjects.pseudonym_of(id),
         };
         match known {
+            // An erasure that was broken off is ended, whoever comes meanwhile.
+            Some(pseudonym) if self.publisher.store().erased_at(&pseudonym).await?.is_some() => {
+                wrong("subject", format!("`{}` was erased", spec.subject))
+            }
             Some(pseudonym) => Ok(HoldSpec { subject: format!("subjects/{pseudonym}"), ..spec }),
             None => wrong("subject", format!("there is no `{}`", spec.subject)),
         }

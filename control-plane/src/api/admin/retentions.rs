@@ -11,12 +11,13 @@ use proto::admin::{
     RetentionSpec, SetRetentionRequest,
 };
 use proto::code::ErrorCode;
+use proto::pruned::retention_told;
 use proto::status::Refusal;
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
 use super::{Admin, page};
-use crate::act::changed_aside;
+use crate::act::{changed_aside, told_aside};
 use crate::actor::{absent, missing};
 use crate::clock;
 use crate::geos;
@@ -131,7 +132,8 @@ impl Admin {
         };
         let body = set.encode_to_vec();
         let before = store.retention(&id).await?.map(|row| row.body);
-        let event = changed_aside(&act, &name, (before.as_deref(), Some(&body)), now);
+        let told = (name.as_str(), retention_told(&set));
+        let event = told_aside(&act, told, (before.as_deref(), Some(&body)), now);
         store.set_retention(&RetentionRow { name: id, body: body.clone(), effective_at }, &event).await?;
         self.retains_otherwise().await;
         let geo = set.spec.as_ref().and_then(|spec| Geo::new(&spec.geo).ok());
@@ -148,8 +150,10 @@ impl Admin {
         let act = call.act_because(&asked.reason, asked.name.clone())?;
         let store = self.publisher.store();
         let before = store.retention(id).await?.ok_or_else(|| missing(&asked.name))?;
-        let event = changed_aside(&act, &asked.name, (Some(&before.body), None), clock::now());
-        if !store.delete_retention(id, &event).await? {
+        let now = clock::now();
+        let effective_at = self.retentions.as_ref().map_or(now, |retentions| retentions.effective(now));
+        let event = changed_aside(&act, &asked.name, (Some(&before.body), None), now);
+        if !store.delete_retention((id, effective_at), &event).await? {
             return Err(missing(&asked.name));
         }
         self.retains_otherwise().await;

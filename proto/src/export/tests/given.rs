@@ -6,9 +6,10 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use prost::Message as _;
 
-use crate::admin::{AuditEvent, AuditedChange, AuditedExport};
+use crate::admin::{AuditEvent, AuditedChange, AuditedExport, Retention, RetentionSpec};
 use crate::checkpoint::{Checkpoint, VerifierKey};
 use crate::export::{Asked, Form, Header, Keys, Leaf, Report, Trust, Writer, verify};
+use crate::pruned::retention_told;
 use crate::tree::{Full, Hash, Range, fold, inclusion, leaf, node};
 
 pub(super) const ORIGIN: &str = "chancery/4b6f";
@@ -49,19 +50,11 @@ impl Given {
         let by = size - 1;
         let gone: Vec<u64> = (1..size - 2).filter(|number| number % 3 != 0).collect();
         let sequences: Vec<i64> = gone.iter().map(|number| *number as i64).collect();
-        let told = |sequence: u64| match sequence == by {
-            true => AuditEvent {
-                name: format!("auditEvents/{sequence}"),
-                sequence: sequence as i64,
-                actor: "system".to_owned(),
-                action: crate::pruned::PRUNE_EVENTS.to_owned(),
-                resource: "auditEvents".to_owned(),
-                outcome: "ok".to_owned(),
-                changes: crate::pruned::changes(&sequences),
-                approvals: vec!["retentions/reads".to_owned()],
-                ..AuditEvent::default()
-            },
-            false => event(sequence, "ada"),
+        let told = |sequence: u64| match sequence {
+            // Whoever prunes says by what, which the event before it set.
+            _ if sequence == by => prunes(sequence, &sequences),
+            _ if sequence + 1 == by => sets(sequence, "reads", "1s"),
+            _ => event(sequence, "ada"),
         };
         let mut given = Self::of_bodies((1..=size).map(|sequence| told(sequence).encode_to_vec()).collect());
         for leaf in given.leaves.iter_mut().filter(|leaf| gone.contains(&leaf.sequence)) {
@@ -90,6 +83,44 @@ impl Given {
             writer.event(&Leaf { inclusion, ..self.leaves[index as usize].clone() }).unwrap();
         }
         writer.end().unwrap()
+    }
+}
+
+/// The event of a call at a place, a second after the one before.
+pub(super) fn at(sequence: u64, action: &str) -> AuditEvent {
+    AuditEvent {
+        changes: Vec::new(),
+        elevation: String::new(),
+        export: None,
+        action: format!("chancery.admin.v1.{action}"),
+        ..event(sequence, "ada")
+    }
+}
+
+/// The event that sets the retention of a class; it is in effect at once.
+pub(super) fn sets(sequence: u64, class: &str, keep: &str) -> AuditEvent {
+    let event = at(sequence, "RetentionsService/SetRetention");
+    let spec = RetentionSpec { class: class.to_owned(), keep: keep.to_owned(), ..RetentionSpec::default() };
+    let set = Retention { spec: Some(spec), effective_time: event.create_time, ..Retention::default() };
+    let name = format!("retentions/{class}");
+    let change = AuditedChange { name, diff: retention_told(&set), ..AuditedChange::default() };
+    AuditEvent { changes: vec![change], ..event }
+}
+
+/// The event that tells that others were pruned, by the retention of what is read.
+pub(super) fn prunes(sequence: u64, pruned: &[i64]) -> AuditEvent {
+    let AuditEvent { name, sequence, create_time, .. } = at(sequence, "");
+    AuditEvent {
+        name,
+        sequence,
+        create_time,
+        actor: "system".to_owned(),
+        action: crate::pruned::PRUNE_EVENTS.to_owned(),
+        resource: "auditEvents".to_owned(),
+        outcome: "ok".to_owned(),
+        changes: crate::pruned::changes(pruned),
+        approvals: vec!["retentions/reads".to_owned()],
+        ..AuditEvent::default()
     }
 }
 
@@ -176,7 +207,7 @@ pub(super) fn keys() -> Keys {
 
 /// What is told of a file to who has the key.
 pub(super) fn report(file: &[u8]) -> Report {
-    verify(file, &Trust { keys: &keys(), earlier: None }).unwrap()
+    verify(file, &Trust { keys: &keys(), earlier: None, known: None }).unwrap()
 }
 
 pub(super) fn chained(prev: &Hash, body: &[u8]) -> Hash {

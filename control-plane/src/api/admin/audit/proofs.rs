@@ -294,7 +294,7 @@ fn told(row: &CheckpointRow) -> AuditCheckpoint {
 fn refused(error: NotSigned) -> Refusal {
     match error {
         NotSigned::Store(error) => error.into(),
-        NotSigned::Inconsistent { .. } => {
+        NotSigned::Inconsistent { .. } | NotSigned::Unlawful { .. } => {
             tracing::error!(%error, "no checkpoint of the audit log is signed");
             Refusal::new(ErrorCode::AuditInconsistent, error.to_string())
         }

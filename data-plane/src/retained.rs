@@ -88,6 +88,11 @@ impl Retained {
         self.stir();
     }
 
+    /// Whether lines of segments may go now: holds are known, and none stands, for a segment has records of many.
+    pub(crate) fn may_go(&self) -> bool {
+        self.said.lock().held.as_ref().is_some_and(|held| !held.everything && held.tenants.is_empty())
+    }
+
     /// The segments whose lines are to go.
     pub(crate) fn to_go(&self) -> Vec<Going> {
         self.said.lock().going.values().cloned().collect()

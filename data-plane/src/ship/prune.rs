@@ -1,7 +1,8 @@
 //! Lines of segments that are to go, removed from the node's outbox and from the geo's store.
 //!
 //! Law: nothing goes but lines beside the manifest that has the hash that was said, and no manifest goes. What nobody but this node has, for
-//! it was not shipped or not anchored, does not go yet. Nobody waits for any of it.
+//! it was not shipped or not anchored, does not go yet, and nothing goes while a hold stands or none is known to. Nobody waits for any of
+//! it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,12 +68,16 @@ pub(crate) async fn run(retained: Arc<Retained>, places: Places, stop: Cancellat
 
 impl Places {
     async fn turn(&self, retained: &Retained) -> Result<(), NotShipped> {
-        let all = retained.to_go();
+        let all = if retained.may_go() { retained.to_go() } else { Vec::new() };
         let here = match all.iter().any(|going| going.node == self.node) {
             true => self.shelved().await?,
             false => BTreeMap::new(),
         };
         for going in all {
+            // A hold may have come since; it stirs whoever waits when it is over.
+            if !retained.may_go() {
+                return Ok(());
+            }
             match self.remove(&going, here.get(&going.hash).copied()).await? {
                 Became::Gone => retained.settle(&going, true),
                 Became::Elsewhere => retained.settle(&going, false),

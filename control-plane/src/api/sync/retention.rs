@@ -35,13 +35,17 @@ pub(super) async fn retain(retentions: Option<Retentions>, node: NodeId, say: Sa
     let (mut holds, mut going) = (retentions.holds(), retentions.going());
     let mut said = None;
     loop {
-        let now = told(&holds.borrow_and_update().clone());
+        let standing = holds.borrow_and_update().clone();
+        let now = told(&standing);
         if said.as_ref() != Some(&now) {
             said = Some(now.clone());
             send(&say, Saying::Holds(now)).await?;
         }
         going.borrow_and_update();
-        if let Err(error) = to_go(&retentions, &node, &say).await? {
+        // A segment has records of many: any hold is over it, though what is to go was told in the log before.
+        if standing.is_none()
+            && let Err(error) = to_go(&retentions, &node, &say).await?
+        {
             tracing::warn!(%error, "which segments are to go can't be read");
         }
         tokio::select! {
@@ -67,7 +71,9 @@ async fn to_go(retentions: &Retentions, node: &NodeId, say: &Say) -> Result<Resu
             Ok(rows) => rows,
             Err(error) => return Ok(Err(error)),
         };
-        let Some(last) = rows.last() else { return Ok(Ok(())) };
+        let Some(last) = rows.last().filter(|_| retentions.holds().borrow().is_none()) else {
+            return Ok(Ok(()));
+        };
         after = last.place;
         let segments = rows.iter().map(segment).collect();
         send(say, Saying::PruneSegments(PruneSegments { segments })).await?;
@@ -105,7 +111,63 @@ pub(super) async fn gone(shared: &Shared, node: NodeId, said: SegmentsPruned) {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+    use proto::admin::{Hold, HoldSpec};
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::act::{Act, changed_aside};
+    use crate::config::RetentionConfig;
+    use crate::store::{Basis, HoldRow, RetentionRow, Store};
+
+    /// A store in which the lines of a segment are to go, as the log tells already.
+    async fn going(home: &std::path::Path) -> Store {
+        let store = Store::open(&home.join("store.db")).await.unwrap();
+        let event = |name: &str| changed_aside(Act::of_system("x"), name, (None, None), 0);
+        let row = SegmentRow {
+            place: 0,
+            hash: [1; 32],
+            geo: "eu".to_owned(),
+            node: "eu-1".to_owned(),
+            boot_id: "b".to_owned(),
+            seqs: (1, 2),
+            count: 2,
+            previous: [0; 32],
+            ended: "full".to_owned(),
+            sealed_at: 0,
+            anchored_at: 0,
+            audit_seq: 0,
+            pruned: None,
+        };
+        store.anchor(&[row], 0, |_| event("a")).await.unwrap();
+        let retention = RetentionRow { name: "decisions".to_owned(), body: Vec::new(), effective_at: 0 };
+        store.set_retention(&retention, &event("b")).await.unwrap();
+        let basis = Basis { retention, holds: Vec::new() };
+        assert!(store.prune_segments(&basis, (&[[1; 32]], 0), &event("c")).await.unwrap());
+        store
+    }
+
+    #[tokio::test]
+    async fn nothing_is_told_to_go_while_a_hold_stands_that_came_after() {
+        let home = tempfile::tempdir().unwrap();
+        let store = going(home.path()).await;
+        let hold = Hold { spec: Some(HoldSpec::default()), ..Hold::default() }.encode_to_vec();
+        let row = HoldRow { name: "late".to_owned(), body: hold, released_at: None };
+        let event = || changed_aside(Act::of_system("x"), "holds/late", (None, None), 0);
+        assert!(store.place_hold(&row, &event()).await.unwrap());
+        let retentions = Retentions::open(&store, &RetentionConfig::default()).await.unwrap();
+        let (say, mut said) = mpsc::channel(8);
+        let node = NodeId { geo: "eu".parse().unwrap(), name: "eu-1".parse().unwrap() };
+        tokio::spawn(retain(Some(retentions.clone()), node, say));
+        let mut next = async || said.recv().await.unwrap().unwrap().message.unwrap();
+        assert!(matches!(next().await, Saying::Holds(Holds { everything: true, .. })));
+        // Had it been told to go, that would come before this.
+        store.release_hold(&HoldRow { released_at: Some(1), ..row }, &event()).await.unwrap();
+        retentions.touch().await;
+        assert!(matches!(next().await, Saying::Holds(Holds { everything: false, .. })));
+        let told = next().await;
+        assert!(matches!(&told, Saying::PruneSegments(told) if told.segments.len() == 1), "{told:?}");
+    }
 
     #[test]
     fn nodes_are_told_of_tenants_and_of_everything_where_it_can_be_no_less() {

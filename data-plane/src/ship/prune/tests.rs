@@ -35,6 +35,12 @@ fn say(retained: &Retained, dir: &Path, (number, node): (u64, &str)) {
     retained.go(PruneSegments { segments: vec![segment] });
 }
 
+/// Says which tenants are held.
+fn hold(retained: &Retained, tenants: &[&str]) {
+    let tenants = tenants.iter().map(|&tenant| tenant.to_owned()).collect();
+    retained.hold(proto::sync::Holds { everything: false, tenants });
+}
+
 fn has(path: &Path) -> [bool; 2] {
     ["jsonl", "manifest"].map(|ending| path.with_extension(ending).exists())
 }
@@ -49,6 +55,7 @@ async fn lines_go_here_and_in_the_store_once_both_the_log_and_the_store_know_of_
     let (home, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let outbox = written(home.path(), 3).await;
     let (places, retained) = (places(&outbox, Some(root.path())), Retained::default());
+    hold(&retained, &[]);
     let (here, there) = (home.path().join("0000000001"), root.path().join("eu/eu-1/b/00000000000000000001"));
     say(&retained, home.path(), (1, "eu-1"));
     for _ in 0..2 {
@@ -80,6 +87,7 @@ async fn another_node_removes_what_is_in_the_store_and_nothing_that_has_another_
     let (home, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let outbox = written(home.path(), 4).await;
     let (places, retained) = (places(&outbox, Some(root.path())), Retained::default());
+    hold(&retained, &[]);
     for number in [1, 2] {
         crate::ship::ship(&places.shelf, places.store.as_ref().unwrap(), number).await.unwrap();
     }
@@ -104,6 +112,7 @@ async fn without_a_store_lines_go_from_the_outbox() {
     let home = tempfile::tempdir().unwrap();
     let outbox = written(home.path(), 2).await;
     let (places, retained) = (places(&outbox, None), Retained::default());
+    hold(&retained, &[]);
     anchored(&outbox);
     say(&retained, home.path(), (1, "eu-1"));
     places.turn(&retained).await.unwrap();
@@ -115,4 +124,29 @@ async fn without_a_store_lines_go_from_the_outbox() {
     let store = Store::Directory(root.path().to_owned());
     crate::ship::ship(&places.shelf, &store, 1).await.unwrap();
     assert_eq!(has(&root.path().join("eu/eu-1/b/00000000000000000001")), [false, true]);
+}
+
+#[tokio::test]
+async fn nothing_goes_while_a_hold_stands_or_none_is_known_to() {
+    let home = tempfile::tempdir().unwrap();
+    let outbox = written(home.path(), 2).await;
+    let (places, retained) = (places(&outbox, None), Retained::default());
+    anchored(&outbox);
+    say(&retained, home.path(), (1, "eu-1"));
+    let here = home.path().join("0000000001");
+    places.turn(&retained).await.unwrap();
+    assert_eq!((has(&here), retained.to_go().len()), ([true, true], 1), "nothing is known of holds");
+    hold(&retained, &["acme"]);
+    places.turn(&retained).await.unwrap();
+    assert_eq!(
+        (has(&here), retained.to_go().len()),
+        ([true, true], 1),
+        "whose records are in it nobody knows"
+    );
+    retained.hold(proto::sync::Holds { everything: true, tenants: Vec::new() });
+    places.turn(&retained).await.unwrap();
+    assert_eq!(has(&here), [true, true]);
+    hold(&retained, &[]);
+    places.turn(&retained).await.unwrap();
+    assert_eq!((has(&here), retained.to_go().len()), ([false, true], 0));
 }

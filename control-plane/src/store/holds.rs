@@ -102,7 +102,7 @@ impl Store {
         Ok(found.map(|row| row.try_get("number")).transpose()?)
     }
 
-    /// Keeps that somebody is erased, and removes the files of proposals that are decided and say its name, from the journal too.
+    /// Keeps that somebody is erased, where nothing in force and no proposal that waits names it, and removes the files of proposals that are decided and say its name, from the journal too.
     pub async fn erase(
         &self,
         (pseudonym, name): (&str, &str),
@@ -110,6 +110,12 @@ impl Store {
         event: &Event<'_>,
     ) -> Result<(), StoreError> {
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let known = "SELECT EXISTS (SELECT 1 FROM resource_version WHERE kind = 'Principal' AND name = $1 AND until_revision IS NULL) \
+                     OR EXISTS (SELECT 1 FROM proposal WHERE state = 'pending' AND $2 <> '' AND instr(files, CAST($2 AS BLOB)) > 0) AS known";
+        let known = sqlx::query(known).bind(pseudonym).bind(name).fetch_one(&mut *tx).await?;
+        if known.try_get("known")? {
+            return Err(StoreError::Decided);
+        }
         sqlx::query("INSERT INTO erasure (pseudonym, erased_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(pseudonym)
             .bind(now)

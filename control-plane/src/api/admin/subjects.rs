@@ -23,6 +23,7 @@ use crate::actor::missing;
 use crate::clock;
 use crate::error::ChangeError;
 use crate::holds::{self, Held};
+use crate::store::StoreError;
 use crate::subjects::is_pseudonym;
 
 /// The collection, as permissions name it.
@@ -99,6 +100,8 @@ impl Admin {
         let resource = format!("{LIST}/{pseudonym}");
         call.concerns(resource.clone());
         let act = call.act_because(&asked.reason, resource.clone())?;
+        // What is in the way stays out of it until it is done: no hold is placed meanwhile.
+        let _alone = self.publisher.subjects().alone().await;
         let subject = self.shown(&pseudonym, &asked.name).await?;
         let in_the_way = |line: String| Refusal::new(ErrorCode::FailedPrecondition, line);
         if let [first, ..] = subject.principals.as_slice() {
@@ -127,7 +130,12 @@ impl Admin {
         }
         let now = clock::now();
         let event = changed_aside(&act, &resource, (Some(pseudonym.as_bytes()), None), now);
-        store.erase((&pseudonym, &subject.id), now, &event).await?;
+        match store.erase((&pseudonym, &subject.id), now, &event).await {
+            Err(StoreError::Decided) => {
+                return Err(in_the_way("a policy or a proposal has come to know it meanwhile".to_owned()));
+            }
+            done => done?,
+        }
         self.publisher.subjects().erase(&pseudonym).await.map_err(ChangeError::from)?;
         self.shown(&pseudonym, &asked.name).await
     }

@@ -9,6 +9,7 @@ mod kills;
 mod nodes;
 mod proofs;
 mod proposals;
+mod subjects;
 mod upstream;
 
 use policy_engine::vocabulary::{Action, Kind};

@@ -31,7 +31,7 @@ const WAITING: usize = 1_024;
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
     lines: Arc<Mutex<BTreeMap<Place, Vec<Arc<Line>>>>>,
-    turn: Arc<tokio::sync::Mutex<()>>,
+    turns: Arc<Mutex<BTreeMap<Geo, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 /// One stream of a node.
@@ -60,9 +60,11 @@ pub(crate) struct Asking {
 }
 
 impl Reach {
-    /// Whose turn it is to have nodes read: a node reads for one at a time, and whoever asks next waits here and not there.
-    pub(crate) async fn turn(&self) -> tokio::sync::OwnedMutexGuard<()> {
-        self.turn.clone().lock_owned().await
+    /// Whose turn it is to have the nodes of a geo read: a node reads for one at a time, and whoever asks next waits here and not there. No
+    /// geo waits for another.
+    pub(crate) async fn turn(&self, geo: &Geo) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = self.turns.lock().entry(geo.clone()).or_default().clone();
+        turn.lock_owned().await
     }
 
     /// A node can be asked over a stream; `in_force`: also to compare a draft with what is in force.

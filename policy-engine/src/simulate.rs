@@ -137,20 +137,25 @@ impl Asked {
 }
 
 impl Counts {
-    /// Decisions that were decided again.
+    /// Decisions that were decided again. What others counted is believed to be numbers, and no more: sums end at the greatest.
     pub fn decisions(&self) -> u64 {
-        self.same + self.elsewhere + self.allow_to_deny + self.deny_to_allow
+        let turned = self.allow_to_deny.saturating_add(self.deny_to_allow);
+        self.same.saturating_add(self.elsewhere).saturating_add(turned)
     }
 
     /// These and others.
     pub fn join(&mut self, other: Self) {
-        self.same += other.same;
-        self.elsewhere += other.elsewhere;
-        self.allow_to_deny += other.allow_to_deny;
-        self.deny_to_allow += other.deny_to_allow;
-        self.already += other.already;
-        self.undecided += other.undecided;
-        self.skipped += other.skipped;
+        for (own, others) in [
+            (&mut self.same, other.same),
+            (&mut self.elsewhere, other.elsewhere),
+            (&mut self.allow_to_deny, other.allow_to_deny),
+            (&mut self.deny_to_allow, other.deny_to_allow),
+            (&mut self.already, other.already),
+            (&mut self.undecided, other.undecided),
+            (&mut self.skipped, other.skipped),
+        ] {
+            *own = own.saturating_add(others);
+        }
     }
 }
 
@@ -211,7 +216,7 @@ impl Tally {
 
     /// Records that were not asked for.
     pub fn skip(&mut self, records: u64) {
-        self.counts.skipped += records;
+        self.counts.skipped = self.counts.skipped.saturating_add(records);
     }
 
     /// What was counted elsewhere.
@@ -250,8 +255,8 @@ fn nobody() -> Judged {
 
 impl Flips {
     fn join(&mut self, other: Self) {
-        self.count += other.count;
-        self.already += other.already;
+        self.count = self.count.saturating_add(other.count);
+        self.already = self.already.saturating_add(other.already);
         self.reasons.extend(other.reasons);
         self.rules.extend(other.rules);
         self.examples.extend(other.examples);
@@ -272,6 +277,19 @@ mod tests {
         };
         let examples = (0..count.min(3)).map(|at| format!("r-{at}")).collect();
         (who, Flips { count, examples, ..Flips::default() })
+    }
+
+    #[test]
+    fn numbers_that_are_said_elsewhere_end_at_the_greatest() {
+        let greatest = Counts { same: u64::MAX, allow_to_deny: u64::MAX, already: 7, ..Counts::default() };
+        let mut counts = greatest;
+        counts.join(greatest);
+        assert_eq!((counts.decisions(), counts.same, counts.already), (u64::MAX, u64::MAX, 14));
+        let mut tally = Tally::naming(2);
+        let (who, most) = flips("ada", u64::MAX);
+        tally.add(who.clone(), most.clone());
+        tally.add(who, most);
+        assert_eq!(tally.flips.values().map(|flips| flips.count).collect::<Vec<_>>(), [u64::MAX]);
     }
 
     #[test]

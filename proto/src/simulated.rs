@@ -119,11 +119,11 @@ pub fn counts(done: &SimulatedDone) -> Counts {
 pub fn flip(said: SimulatedFlip) -> (Who, Flips) {
     let turn = if said.deny_to_allow { Turn::DenyToAllow } else { Turn::AllowToDeny };
     let who = Who { turn, tenant: said.tenant, principal: said.principal, model: said.model };
-    let rules = said.rules.iter().filter_map(|rule| name::parse_as(Kind::Rule, rule).ok());
+    let rules = said.rules.iter().take(WORDS).filter_map(|rule| name::parse_as(Kind::Rule, rule).ok());
     let flips = Flips {
         count: said.count,
         already: said.already,
-        reasons: said.reasons.into_iter().collect(),
+        reasons: said.reasons.into_iter().take(WORDS).collect(),
         rules: rules.collect(),
         examples: said.examples.into_iter().take(EXAMPLES).collect(),
     };

@@ -3,7 +3,7 @@
 //! Law: what a node said counts once it said that it is done, and not before; of a segment that the audit log knows of and no node read it
 //! is told that it is missing. Absent on purpose: asking.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use policy_engine::simulate::{Counts, Tally};
 use policy_engine::vocabulary::Geo;
@@ -23,12 +23,14 @@ pub(crate) struct Known {
     segments: HashMap<Digest, String>,
     /// Records in them.
     records: i64,
+    /// Segments that were looked at, these and others.
+    seen: u64,
 }
 
 /// How far a geo is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// No node has said anything yet.
+    /// Somebody else's nodes read, or no node has said anything yet.
     Waiting,
     /// Some node reads.
     Reading,
@@ -58,6 +60,7 @@ struct Part {
     /// What is wrong.
     wrong: Vec<String>,
     counts: Counts,
+    begun: bool,
     ended: bool,
 }
 
@@ -65,7 +68,8 @@ struct Part {
 #[derive(Debug, Default)]
 struct Reading {
     records: u64,
-    parts: Vec<SimulatedPart>,
+    tally: Option<Tally>,
+    hashes: HashSet<Digest>,
     has_begun: bool,
     is_over: bool,
 }
@@ -76,9 +80,22 @@ pub(super) struct Sum {
     parts: BTreeMap<Geo, Part>,
     /// Of the nodes that are done.
     tally: Tally,
+    /// Whose requests are asked for; `None`: everybody's.
+    tenant: Option<String>,
 }
 
 impl Known {
+    /// A segment was looked at, whether or not it is added.
+    pub(crate) fn sees(&mut self) {
+        self.seen = self.seen.saturating_add(1);
+    }
+
+    /// Segments that nodes may tell of, and records in those that are asked for.
+    pub(super) fn size(&self) -> (u64, u64) {
+        let added = u64::try_from(self.segments.len()).unwrap_or(u64::MAX);
+        (self.seen.max(added), u64::try_from(self.records).unwrap_or_default())
+    }
+
     /// A segment of a node, with so many records.
     pub(crate) fn add(&mut self, hash: Digest, node: String, records: i64) {
         if self.segments.insert(hash, node).is_none() {
@@ -87,29 +104,25 @@ impl Known {
     }
 }
 
-impl Standing {
-    /// Of a geo of which nothing was asked yet.
-    pub(super) fn waiting(geo: &Geo) -> Self {
-        let counts = Counts::default();
-        Self { geo: geo.clone(), state: State::Waiting, reason: String::new(), records: (0, 0), counts }
-    }
-}
-
-impl Default for Sum {
-    fn default() -> Self {
-        Self { parts: BTreeMap::new(), tally: Tally::naming(NAMED) }
-    }
-}
-
 impl Sum {
+    /// Of the requests of one tenant, or of everybody's.
+    pub(super) fn of(tenant: Option<String>) -> Self {
+        Self { parts: BTreeMap::new(), tally: Tally::naming(NAMED), tenant }
+    }
+
+    /// A geo is to be asked, when it is its turn.
+    pub(super) fn awaits(&mut self, geo: &Geo, known: Known) {
+        self.parts.insert(geo.clone(), Part { known, ..Part::default() });
+    }
+
     /// Nodes of a geo are asked; none: there is none to ask.
-    pub(super) fn begins(&mut self, geo: &Geo, nodes: &[String], known: Known) {
-        let mut part = Part { known, ..Part::default() };
+    pub(super) fn begins(&mut self, geo: &Geo, nodes: &[String]) {
+        let Some(part) = self.parts.get_mut(geo) else { return };
+        part.begun = true;
         if nodes.is_empty() {
             part.wrong.push("no node of it is connected that can simulate".to_owned());
         }
         part.nodes.extend(nodes.iter().map(|node| (node.clone(), Reading::default())));
-        self.parts.insert(geo.clone(), part);
     }
 
     /// A node says something.
@@ -119,22 +132,15 @@ impl Sum {
         reading.has_begun = true;
         match said {
             Said::Progress(progress) => reading.records = progress.records,
-            Said::Part(said) => reading.parts.push(said),
+            Said::Part(said) => reading.takes(said, (&part.known, self.tenant.as_deref())),
             Said::Failed(why) => self.loses(geo, node, &why),
             Said::Done(done) => {
                 reading.is_over = true;
-                let mut counted = Tally::naming(NAMED);
-                (counted.counts, counted.more) = (simulated::counts(&done), done.more);
-                for said in reading.parts.drain(..) {
-                    for hash in said.manifest_hashes {
-                        if let Ok(hash) = Digest::try_from(hash) {
-                            part.known.segments.remove(&hash);
-                        }
-                    }
-                    for flip in said.flips {
-                        let (who, flips) = simulated::flip(flip);
-                        counted.add(who, flips);
-                    }
+                let mut counted = reading.tally.take().unwrap_or_else(|| Tally::naming(NAMED));
+                counted.counts = simulated::counts(&done);
+                counted.more |= done.more;
+                for hash in std::mem::take(&mut reading.hashes) {
+                    part.known.segments.remove(&hash);
                 }
                 part.counts.join(counted.counts);
                 self.tally.join(counted);
@@ -147,7 +153,7 @@ impl Sum {
         let Some(part) = self.parts.get_mut(geo) else { return };
         if let Some(reading) = part.nodes.get_mut(node) {
             reading.is_over = true;
-            reading.parts.clear();
+            (reading.tally, reading.hashes) = (None, HashSet::new());
         }
         part.wrong.push(format!("node {node}: {why}"));
     }
@@ -156,6 +162,9 @@ impl Sum {
     pub(super) fn ends(mut self) -> (Vec<Standing>, Tally) {
         for part in self.parts.values_mut() {
             part.ended = true;
+            if !part.begun {
+                part.wrong.push("nobody was asked".to_owned());
+            }
             let missing = part.known.segments.len();
             // Of a geo of which something is wrong it goes without saying.
             if let (true, Some(node)) = (part.wrong.is_empty(), part.known.segments.values().min()) {
@@ -182,6 +191,20 @@ impl Sum {
     }
 }
 
+impl Reading {
+    /// A part of what came of it: what is of nobody who was asked for, and of no segment that is known of, is left out.
+    fn takes(&mut self, said: SimulatedPart, (known, tenant): (&Known, Option<&str>)) {
+        let hashes = said.manifest_hashes.into_iter().filter_map(|hash| Digest::try_from(hash).ok());
+        self.hashes.extend(hashes.filter(|hash| known.segments.contains_key(hash)));
+        let tally = self.tally.get_or_insert_with(|| Tally::naming(NAMED));
+        for (who, flips) in said.flips.into_iter().map(simulated::flip) {
+            if tenant.is_none_or(|tenant| tenant == who.tenant) {
+                tally.add(who, flips);
+            }
+        }
+    }
+}
+
 impl Part {
     fn state(&self) -> State {
         let reads = self.nodes.values().any(|reading| reading.has_begun);
@@ -194,7 +217,7 @@ impl Part {
     }
 
     fn records(&self) -> (i64, i64) {
-        let read = self.nodes.values().map(|reading| reading.records).sum::<u64>();
+        let read = self.nodes.values().fold(0_u64, |read, reading| read.saturating_add(reading.records));
         (i64::try_from(read).unwrap_or(i64::MAX), self.known.records)
     }
 }
@@ -218,12 +241,14 @@ mod tests {
     use super::*;
 
     fn begun(nodes: &[&str]) -> (Sum, Geo) {
-        let (mut sum, geo) = (Sum::default(), "eu".parse().unwrap());
+        let (mut sum, geo) = (Sum::of(Some("acme".to_owned())), "eu".parse().unwrap());
         let mut known = Known::default();
         known.add([1; 32], "eu-1".to_owned(), 10);
         known.add([2; 32], "eu-2".to_owned(), 5);
         known.add([2; 32], "eu-2".to_owned(), 5);
-        sum.begins(&geo, &nodes.iter().map(|node| (*node).to_owned()).collect::<Vec<_>>(), known);
+        sum.awaits(&geo, known);
+        assert_eq!(stands(&sum).state, State::Waiting);
+        sum.begins(&geo, &nodes.iter().map(|node| (*node).to_owned()).collect::<Vec<_>>());
         (sum, geo)
     }
 
@@ -262,6 +287,30 @@ mod tests {
         assert_eq!((told.state, told.reason.as_str(), told.counts.decisions()), (State::Done, "", 10));
         let flips: Vec<_> = tally.flips.values().map(|flips| flips.count).collect();
         assert_eq!((flips, tally.counts.allow_to_deny), (vec![4], 4));
+    }
+
+    #[test]
+    fn nobody_is_told_of_whom_was_not_asked_for_and_no_number_is_too_great() {
+        let (mut sum, geo) = begun(&["eu-1", "eu-2"]);
+        let flip = |tenant: &str| SimulatedFlip {
+            tenant: tenant.into(),
+            principal: "ada".into(),
+            count: u64::MAX,
+            ..SimulatedFlip::default()
+        };
+        for node in ["eu-1", "eu-2"] {
+            let flips = vec![flip("rival"), flip("acme"), flip("acme"), flip("")];
+            let said = SimulatedPart { flips, manifest_hashes: vec![vec![9; 32], vec![1; 32], vec![2; 31]] };
+            sum.hears(&geo, node, Said::Progress(SimulatedProgress { records: u64::MAX }));
+            sum.hears(&geo, node, Said::Part(said));
+            let all = SimulatedDone { same: u64::MAX, elsewhere: u64::MAX, ..SimulatedDone::default() };
+            sum.hears(&geo, node, Said::Done(all));
+        }
+        assert_eq!(stands(&sum).records, (i64::MAX, 15));
+        let (_, tally) = sum.ends();
+        let told: Vec<_> =
+            tally.flips.iter().map(|(who, flips)| (who.tenant.as_str(), flips.count)).collect();
+        assert_eq!((told, tally.counts.decisions()), (vec![("acme", u64::MAX)], u64::MAX));
     }
 
     #[test]

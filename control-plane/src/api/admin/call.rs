@@ -240,7 +240,7 @@ impl Admin {
     pub(super) async fn answers<T: Message + Default + 'static>(
         &self,
         call: Call,
-        result: Result<impl Stream<Item = T> + Send + 'static, Refusal>,
+        result: Result<impl Stream<Item = Result<T, Refusal>> + Send + 'static, Refusal>,
     ) -> Result<Response<Answering<T>>, Status> {
         let result = match result {
             Ok(messages) => self.note_read(&call).await.map(|()| messages),
@@ -249,7 +249,10 @@ impl Admin {
         match result {
             Ok(messages) => {
                 let (admin, action) = (self.clone(), call.action);
-                let messages = messages.map(move |message| Ok(admin.revealed(action, message)));
+                let messages = messages.map(move |message| match message {
+                    Ok(message) => Ok(admin.revealed(action, message)),
+                    Err(refusal) => Err(refusal.into()),
+                });
                 Ok(self.headed(&call, Box::pin(messages) as Answering<T>))
             }
             Err(refusal) => {

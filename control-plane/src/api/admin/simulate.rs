@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::pin::Pin;
 
+use futures_util::stream;
 use policy_engine::simulate::{Against, Asked, Counts, Flips, Tally, Turn, Who};
 use policy_engine::vocabulary::{Action, Geo, Id, Instant, Kind, Name};
 use prost_types::Timestamp;
@@ -16,8 +17,7 @@ use proto::code::ErrorCode;
 use proto::name;
 use proto::status::Refusal;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_stream::{Stream, StreamExt as _};
+use tokio_stream::Stream;
 
 use super::call::Call;
 use super::{Admin, page};
@@ -28,7 +28,7 @@ use crate::simulate::{Question, Standing, Told, conduct, known};
 const LOG: &str = "auditEvents";
 
 /// Answers, one after the other.
-pub(super) type Answers = Pin<Box<dyn Stream<Item = SimulateResponse> + Send>>;
+pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<SimulateResponse, Refusal>> + Send>>;
 
 /// What whoever asked is told.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl Admin {
             Ok(draft) => draft,
             Err(faults) => {
                 let told = SimulateResponse { faults, ..SimulateResponse::default() };
-                return Ok(Box::pin(tokio_stream::once(told)));
+                return Ok(Box::pin(tokio_stream::once(Ok(told))));
             }
         };
         let base = format!("revisions/{}", head.head.revision);
@@ -85,7 +85,7 @@ impl Admin {
         let (tell, told) = mpsc::channel(4);
         tokio::spawn(conduct(self.nodes.reach().clone(), (questions, wanted), tell));
         let shown = Shown { base, size, all };
-        Ok(Box::pin(ReceiverStream::new(told).map(move |told| shown.response(told))))
+        Ok(Box::pin(shown.all(told)))
     }
 
     /// Whose requests are meant, and whether the caller may be told of everybody's.
@@ -136,6 +136,19 @@ impl Admin {
 }
 
 impl Shown {
+    /// Everything that is told, up to the result; that there is none is told too.
+    fn all(self, told: mpsc::Receiver<Told>) -> impl Stream<Item = Result<SimulateResponse, Refusal>> + Send {
+        stream::unfold((told, Some(self)), |(mut told, shown)| async move {
+            let shown = shown?;
+            let Some(now) = told.recv().await else {
+                let why = "the simulation ended without a result: ask again";
+                return Some((Err(Refusal::new(ErrorCode::Internal, why)), (told, None)));
+            };
+            let is_last = now.result.is_some();
+            Some((Ok(shown.response(now)), (told, Some(shown).filter(|_| !is_last))))
+        })
+    }
+
     fn response(&self, told: Told) -> SimulateResponse {
         let geos = told.geos.iter().map(|standing| self.geo(standing)).collect();
         let result = told.result.map(|tally| self.result(&tally));
@@ -147,10 +160,18 @@ impl Shown {
         SimulatedGeo {
             geo: standing.geo.to_string(),
             state: standing.state.as_str().to_owned(),
-            reason: standing.reason.clone(),
+            reason: self.reason(&standing.reason),
             records,
             expected_records,
             counts: Some(self.counts(&standing.counts)),
+        }
+    }
+
+    /// Why a geo is not whole: what nodes say of themselves is for those alone who may be told of everybody.
+    fn reason(&self, reason: &str) -> String {
+        match reason.is_empty() || self.all {
+            true => reason.to_owned(),
+            false => "not everything that was asked for could be read there".to_owned(),
         }
     }
 
@@ -207,4 +228,40 @@ fn instant(field: &str, time: Option<&Timestamp>) -> Result<Option<Instant>, Ref
 
 fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+
+    fn shown(all: bool) -> Shown {
+        Shown { base: "revisions/1".to_owned(), size: 1, all }
+    }
+
+    #[tokio::test]
+    async fn an_end_without_a_result_is_told() {
+        let (tell, told) = mpsc::channel(4);
+        tell.send(Told { geos: Vec::new(), result: None }).await.unwrap();
+        drop(tell);
+        let all: Vec<_> = shown(true).all(told).collect().await;
+        assert_eq!(
+            (all.len(), all[0].is_ok(), all[1].as_ref().unwrap_err().code),
+            (2, true, ErrorCode::Internal)
+        );
+        let (tell, told) = mpsc::channel(4);
+        tell.send(Told { geos: Vec::new(), result: Some(Tally::naming(1)) }).await.unwrap();
+        drop(tell);
+        let all: Vec<_> = shown(true).all(told).collect().await;
+        assert!(all.len() == 1 && all[0].as_ref().unwrap().result.is_some());
+    }
+
+    #[test]
+    fn what_nodes_say_of_themselves_is_for_those_who_see_everybody() {
+        let said = "node eu-1: `eu-1/b/1.jsonl`: line 3: expected value";
+        assert_eq!(shown(true).reason(said), said);
+        assert!(!shown(false).reason(said).contains("eu-1") && !shown(false).reason(said).is_empty());
+        assert_eq!(shown(false).reason(""), "");
+    }
 }

@@ -81,3 +81,6 @@ fn id(prefix: &str, of: &str) -> String {
     let rest = of.strip_prefix("resp_").or_else(|| of.strip_prefix("chatcmpl-")).unwrap_or(of);
     format!("{prefix}_{rest}")
 }
+
+#[cfg(test)]
+mod tests;

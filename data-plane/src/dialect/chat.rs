@@ -230,6 +230,18 @@ pub(crate) enum Thinking {
     Off,
 }
 
+impl Source {
+    /// What a URL refers to: a `data:` URL holds it (RFC 2397).
+    pub(crate) fn of_url(url: String) -> Self {
+        match url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) {
+            Some((media_type, data)) => {
+                Self::Data { media_type: media_type.to_owned(), data: data.to_owned() }
+            }
+            None => Self::Url(url),
+        }
+    }
+}
+
 impl Part {
     /// A piece without a mark.
     pub(crate) fn of(kind: Kind) -> Self {

@@ -4,6 +4,7 @@
 
 use thiserror::Error;
 
+use super::chat::Raw;
 use crate::tape::{Fault, Kind, Malformed, Value};
 
 /// Why a body was refused, and by which field.
@@ -127,4 +128,15 @@ pub(crate) fn kind(
     } else {
         Err(BodyFault::wrong(field, expected))
     }
+}
+
+/// JSON as it stands.
+pub(crate) fn raw(value: Value<'_>) -> Raw {
+    String::from_utf8_lossy(value.raw()).into()
+}
+
+/// A string; empty for `null`.
+pub(crate) fn string(field: &str, value: Value<'_>) -> Result<String, BodyFault> {
+    kind(field, value, &[Kind::String], "a string")?;
+    Ok(value.text().into_owned())
 }

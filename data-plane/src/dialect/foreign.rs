@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::chat::Chat;
 use super::event::Event;
 use super::gemini::Api;
-use super::{Unfit, VendorError, VendorFault, Written, anthropic, gemini};
+use super::{Unfit, VendorError, Written, anthropic, gemini};
 
 /// A dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +17,12 @@ pub(crate) enum Foreign {
     Gemini,
 }
 
-/// Where a request of a dialect goes that more than one vendor speaks.
-pub(crate) type At = Api;
-
 impl Foreign {
-    /// A request for a vendor that speaks it.
-    pub(crate) fn request(self, chat: &Chat, at: At) -> Result<Written, Unfit> {
+    /// A request for a vendor that speaks it; `api` says which of Google's two, where it is one.
+    pub(crate) fn request(self, chat: &Chat, api: Api) -> Result<Written, Unfit> {
         match self {
             Self::Anthropic => anthropic::write::write(chat),
-            Self::Gemini => gemini::write::write(chat, at),
+            Self::Gemini => gemini::write::write(chat, api),
         }
     }
 
@@ -71,14 +68,7 @@ impl Reading {
     pub(crate) fn take(&mut self, data: &[u8], events: &mut impl Extend<Event>) -> Result<(), VendorError> {
         match self {
             Self::Anthropic(reading) => reading.take(data, events),
-            Self::Gemini(reading) => reading.take(data, events).map_err(|error| {
-                let fault = match (error.kind.as_str(), error.status) {
-                    ("UNREADABLE", _) => VendorFault::Malformed,
-                    (_, Some(429 | 503)) => VendorFault::Overloaded,
-                    _ => VendorFault::Other,
-                };
-                VendorError { fault, message: error.message }
-            }),
+            Self::Gemini(reading) => reading.take(data, events),
         }
     }
 

@@ -60,31 +60,21 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Resp
             let read = |body: &[u8]| foreign::plainly(read::read(body));
             converse(node, (DIALECT.door(), Inbound::Foreign(DIALECT)), (&parts, body), read).await
         }
-        "/v1/messages/count_tokens" => counted(node, (&parts, body)).await,
-        path => models(node, &parts, path.strip_prefix("/v1/models/")),
+        "/v1/messages/count_tokens" => {
+            let tokens = foreign::count(node, DIALECT, (&parts, body), read::counted).await;
+            foreign::told(DIALECT, tokens.map(|tokens| json!({ "input_tokens": tokens }).to_string().into()))
+        }
+        path => foreign::told(DIALECT, models(node, &parts, path.strip_prefix("/v1/models/"))),
     }
 }
 
-async fn counted(node: &Arc<Node>, request: (&Parts, Incoming)) -> Response<DoorBody> {
-    match foreign::count(node, DIALECT, request, read::counted).await {
-        Ok(tokens) => foreign::json(json!({ "input_tokens": tokens }).to_string().into()),
-        Err(rejection) => plain(DIALECT, &rejection),
-    }
-}
-
-fn models(node: &Arc<Node>, parts: &Parts, name: Option<&str>) -> Response<DoorBody> {
-    match seen(node, parts, name) {
-        Ok(shown) => foreign::json(shown.to_string().into()),
-        Err(rejection) => plain(DIALECT, &rejection),
-    }
-}
-
-fn seen(node: &Arc<Node>, parts: &Parts, name: Option<&str>) -> Result<Value, Rejection> {
+fn models(node: &Arc<Node>, parts: &Parts, name: Option<&str>) -> Result<Vec<u8>, Rejection> {
     let viewing = Viewing::of(node, &parts.headers, parts.uri.query())?;
     let viewer: Viewer<'_> = viewing.viewer();
     if let Some(name) = name {
         let name = super::percent_decoded(name).unwrap_or_default();
-        return viewer.find(&name).map(shape).ok_or_else(Rejection::unknown_model);
+        let row = viewer.find(&name).ok_or_else(Rejection::unknown_model)?;
+        return Ok(shape(row).to_string().into());
     }
     let rows = viewer.list();
     let id = |row: Option<&&ModelRow>| row.map(|row| row.id.name.to_string());
@@ -93,7 +83,9 @@ fn seen(node: &Arc<Node>, parts: &Parts, name: Option<&str>) -> Result<Value, Re
         "first_id": id(rows.first()),
         "last_id": id(rows.last()),
         "has_more": false,
-    }))
+    })
+    .to_string()
+    .into())
 }
 
 /// When a model came is not known: the dialect's example of that is the beginning of Unix time.

@@ -53,9 +53,7 @@ pub(super) async fn converse(
 ) -> Response<DoorBody> {
     let read = |body: &[u8]| {
         let (chat, told) = read(body)?;
-        let written = openai::write::write(&chat, Reader::Pipeline);
-        let written = written.map_err(|unfit| Rejection::unsupported(&unfit.field, &unfit.to_string()))?;
-        Ok((written.body, (chat.model, told)))
+        Ok((for_pipeline(&chat)?, (chat.model, told)))
     };
     let (reply, now, read) = ask(node, (door, Operation::Chat), request, read).await;
     let (model, told) = read.unwrap_or_default();
@@ -126,6 +124,14 @@ async fn written<T>(
     Ok((written.into(), buffered, read))
 }
 
+/// A conversation as the pipeline reads it.
+fn for_pipeline(chat: &Chat) -> Result<Vec<u8>, Rejection> {
+    let written = openai::write::write(chat, Reader::Pipeline);
+    written
+        .map(|written| written.body)
+        .map_err(|unfit| Rejection::unsupported(&unfit.field, &unfit.to_string()))
+}
+
 /// What a dialect's own reading comes to.
 pub(super) fn plainly(read: Result<Chat, BodyFault>) -> Result<(Chat, Option<Inbound>), Rejection> {
     read.map(|chat| (chat, None)).map_err(|fault| wrong(&fault))
@@ -152,9 +158,7 @@ pub(super) async fn count(
     let arrival = Arrival::read(node, (dialect.door(), Operation::Chat), head, None);
     let read = |body: &[u8]| {
         let chat = read(body).map_err(|fault| wrong(&fault))?;
-        let written = openai::write::write(&chat, Reader::Pipeline);
-        let written = written.map_err(|unfit| Rejection::unsupported(&unfit.field, &unfit.to_string()))?;
-        Ok((written.body, chat.model))
+        Ok((for_pipeline(&chat)?, chat.model))
     };
     let (body, _, model) = written(node, (&arrival, &parts.headers), body, read).await?;
     viewing.viewer().find(&model).ok_or_else(Rejection::unknown_model)?;
@@ -175,9 +179,7 @@ fn respond((inbound, now): (Inbound, Instant), reply: Reply, model: String) -> R
             DoorBody::whole(inbound.answer(&answer, now).into())
         }
         Ok(Body::Stream(stream)) => {
-            told.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            told.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            told.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            headers::write_events(&mut told);
             DoorBody::spoken(Spoken::of(stream, inbound.writing(now), model))
         }
     };
@@ -216,8 +218,13 @@ pub(super) fn plain(dialect: Foreign, rejection: &Rejection) -> Response<DoorBod
     refuse(dialect, rejection, HeaderMap::new())
 }
 
+/// What no pipeline was asked for, as a response: a JSON object, or why there is none.
+pub(super) fn told(dialect: Foreign, shown: Result<Vec<u8>, Rejection>) -> Response<DoorBody> {
+    shown.map_or_else(|rejection| plain(dialect, &rejection), json)
+}
+
 /// A JSON object as a response.
-pub(super) fn json(bytes: Vec<u8>) -> Response<DoorBody> {
+fn json(bytes: Vec<u8>) -> Response<DoorBody> {
     let mut response = Response::new(DoorBody::whole(bytes.into()));
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response

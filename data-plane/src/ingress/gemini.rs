@@ -110,18 +110,16 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Resp
         }
         Route::Count { model } => {
             let read = |body: &[u8]| count::read(&model, body);
-            match foreign::count(node, DIALECT, (&parts, body), read).await {
-                Ok(tokens) => foreign::json(count::write_answer(tokens)),
-                Err(rejection) => plain(DIALECT, &rejection),
-            }
+            let tokens = foreign::count(node, DIALECT, (&parts, body), read).await;
+            foreign::told(DIALECT, tokens.map(count::write_answer))
         }
         Route::Embed { model, asked } => {
             let read = |body: &[u8]| embed::read(&model, asked, body);
             let write = |body: &[u8]| embed::write_answer(asked, body);
             foreign::embed(node, DIALECT, (&parts, body), read, write).await
         }
-        Route::Models => models(node, &parts, None),
-        Route::Model(name) => models(node, &parts, Some(&name)),
+        Route::Models => foreign::told(DIALECT, models(node, &parts, None)),
+        Route::Model(name) => foreign::told(DIALECT, models(node, &parts, Some(&name))),
     }
 }
 
@@ -129,20 +127,14 @@ fn asks_events(parts: &Parts) -> bool {
     parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
 }
 
-fn models(node: &Arc<Node>, parts: &Parts, name: Option<&str>) -> Response<DoorBody> {
-    match seen(node, parts, name) {
-        Ok(shown) => foreign::json(shown.to_string().into()),
-        Err(rejection) => plain(DIALECT, &rejection),
-    }
-}
-
-fn seen(node: &Arc<Node>, parts: &Parts, name: Option<&str>) -> Result<Value, Rejection> {
+fn models(node: &Arc<Node>, parts: &Parts, name: Option<&str>) -> Result<Vec<u8>, Rejection> {
     let viewing = Viewing::of(node, &parts.headers, parts.uri.query())?;
     let viewer = viewing.viewer();
-    match name {
-        Some(name) => viewer.find(name).map(shape).ok_or_else(Rejection::unknown_model),
-        None => Ok(json!({ "models": viewer.list().into_iter().map(shape).collect::<Vec<_>>() })),
-    }
+    let shown = match name {
+        Some(name) => viewer.find(name).map(shape).ok_or_else(Rejection::unknown_model)?,
+        None => json!({ "models": viewer.list().into_iter().map(shape).collect::<Vec<_>>() }),
+    };
+    Ok(shown.to_string().into())
 }
 
 fn shape(row: &ModelRow) -> Value {

@@ -77,6 +77,13 @@ pub(super) fn write_retry(rejection: &Rejection, out: &mut HeaderMap) {
     out.insert(SHOULD_RETRY, HeaderValue::from_static(if may_pass { "true" } else { "false" }));
 }
 
+/// Writes what a stream of server-sent events is known by, and that nobody on the way is to hold it back.
+pub(super) fn write_events(out: &mut HeaderMap) {
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    out.insert("x-accel-buffering", HeaderValue::from_static("no"));
+}
+
 /// Writes how long to wait, where that helps.
 pub(super) fn write_wait(rejection: &Rejection, out: &mut HeaderMap) {
     if let Some(seconds) = rejection.retry_after() {

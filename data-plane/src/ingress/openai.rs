@@ -124,9 +124,7 @@ fn respond(reply: Reply) -> Response<DoorBody> {
             DoorBody::whole(bytes)
         }
         Ok(Body::Stream(stream)) => {
-            told.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            told.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            told.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            headers::write_events(&mut told);
             DoorBody::events(stream)
         }
     };

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::dialect::Unfit;
+use crate::dialect::field::BodyFault;
 
 /// The boxed cause of a failure, for the operator's log only.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
@@ -103,6 +104,17 @@ impl UpstreamError {
     /// A failure before anything was delivered.
     pub(crate) fn caused(kind: Kind, source: impl Into<Cause>) -> Self {
         Self { kind, delivered: Delivered::Nothing, source: Some(source.into()) }
+    }
+
+    /// Nothing is sent that would mean something else.
+    pub(crate) fn unfit(unfit: Unfit) -> Self {
+        Self::new(Kind::Unfit(Box::new(unfit)))
+    }
+
+    /// A body that the pipeline read, and whose meaning is not known all the same.
+    pub(crate) fn unread(fault: &BodyFault) -> Self {
+        let field = fault.field().unwrap_or("messages").to_owned();
+        Self::unfit(Unfit::new(field, "it is not what the dialect has there"))
     }
 
     /// The same failure, after `delivered`.

@@ -7,27 +7,24 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use policy_engine::vocabulary::Operation;
+use zeroize::Zeroizing;
 
 use super::{
     call::{Answer, AnswerBody, Call},
     config::{EndpointConfig, Fault},
     error::{Kind, UpstreamError},
-    line::{Form, Line},
+    line::{Form, Line, bearer, headers, post},
     secret::Secret,
     target::{Target, bare_host},
 };
 use crate::dialect::field::BodyFault;
-use crate::dialect::foreign::{At, Foreign};
+use crate::dialect::foreign::Foreign;
+use crate::dialect::gemini::Api;
 use crate::dialect::json::Json;
 use crate::dialect::{Unfit, gemini, openai};
 use crate::tape::Tape;
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 
 /// Google's hosts that know a caller by a bearer's token, and not by a key.
 const BEARERS: &str = "aiplatform.googleapis.com";
@@ -37,8 +34,8 @@ pub(crate) struct Vendor {
     dialect: Foreign,
     line: Line,
     target: Target,
-    /// Who it is that speaks the dialect.
-    at: At,
+    /// Which of Google's two it is, where it is one.
+    api: Api,
     /// Where a dialect has one place for every model.
     messages: Uri,
     /// The headers of every request, the credential among them.
@@ -51,10 +48,15 @@ impl Vendor {
         let target = Target::parse(&config.base_url, &config.addresses)?;
         let credential = config.credential.as_ref().map(|secret| Secret::new(secret.reveal().to_owned()));
         let messages = target.join("/messages")?;
+        let told = config.credential.as_ref().map(|secret| shown((dialect, &messages), secret));
+        let mut headers = headers(told)?;
+        if dialect == Foreign::Anthropic {
+            headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        }
         Ok(Self {
             dialect,
-            at: if is_vertex(&messages) { At::Vertex } else { At::Gemini },
-            headers: headers((dialect, &messages), config.credential.as_ref())?,
+            api: if is_vertex(&messages) { Api::Vertex } else { Api::Gemini },
+            headers,
             line: Line::build(config, &messages, credential.map(Arc::new))?,
             messages,
             target,
@@ -62,54 +64,41 @@ impl Vendor {
     }
 
     /// One call.
-    pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
         if call.operation == Operation::Embed {
             return self.embed(call).await;
         }
-        let chat = openai::read::read(&call.body).map_err(|fault| unread(&fault))?;
-        let written = self.dialect.request(&chat, self.at).map_err(unfit)?;
+        let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
+        let written = self.dialect.request(&chat, self.api).map_err(UpstreamError::unfit)?;
         let (form, deadline) = (if chat.stream { Form::Events } else { Form::Whole }, call.deadline);
         let to = match self.dialect {
             Foreign::Anthropic => self.messages.clone(),
             Foreign::Gemini if chat.stream => self.of_model(&chat.model, "streamGenerateContent?alt=sse")?,
             Foreign::Gemini => self.of_model(&chat.model, "generateContent")?,
         };
-        let request = self.request(call, (to, form), written.body.into());
+        call.body = written.body.into();
+        let request = post(call, (to, form), &self.headers);
         let answer = self.line.exchange(request, form, deadline).await;
         let answer = answer.map_err(|error| self.refused(error))?;
         self.answer(answer, written.left_out)
     }
 
     /// Vectors, which one of the dialects has.
-    async fn embed(&self, call: Call) -> Result<Answer, UpstreamError> {
+    async fn embed(&self, mut call: Call) -> Result<Answer, UpstreamError> {
         if self.dialect != Foreign::Gemini {
-            return Err(unfit(Unfit::new("model", "its vendor has no vectors")));
+            return Err(UpstreamError::unfit(Unfit::new("model", "its vendor has no vectors")));
         }
-        let (written, encoding) = gemini::embed::write(&call.body).map_err(unfit)?;
-        let model = model(&call.body).map_err(|fault| unread(&fault))?;
+        let (written, encoding) = gemini::embed::write(&call.body).map_err(UpstreamError::unfit)?;
+        let model = model(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
         let (to, deadline) = (self.of_model(&model, "batchEmbedContents")?, call.deadline);
-        let request = self.request(call, (to, Form::Whole), written.body.into());
+        call.body = written.body.into();
+        let request = post(call, (to, Form::Whole), &self.headers);
         let answer = self.line.exchange(request, Form::Whole, deadline).await;
         let answer = answer.map_err(|error| self.refused(error))?;
         let AnswerBody::Whole(bytes) = answer.body else { return Err(UpstreamError::new(Kind::Protocol)) };
         let read = gemini::embed::read_answer(&model, encoding, &bytes);
         let read = read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer has no vectors"))?;
         Ok(Answer { body: AnswerBody::Whole(read.into()), left_out: written.left_out, ..answer })
-    }
-
-    fn request(&self, call: Call, (to, form): (Uri, Form), body: Bytes) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = to;
-        let mut headers = self.headers.clone();
-        let accept = if form == Form::Events { "text/event-stream" } else { "application/json" };
-        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-        headers.insert(REQUEST_ID, call.request_id);
-        if let Some(traceparent) = call.traceparent {
-            headers.insert(TRACEPARENT, traceparent);
-        }
-        *request.headers_mut() = headers;
-        request
     }
 
     /// Where a model answers that is named in the path. The name is an administrator's, and is no path of its own.
@@ -166,44 +155,19 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// A body that the pipeline read, and whose meaning is not known all the same.
-pub(super) fn unread(fault: &BodyFault) -> UpstreamError {
-    let field = fault.field().unwrap_or("messages").to_owned();
-    unfit(Unfit::new(field, "it is not what the dialect has there"))
-}
-
-/// Nothing is sent that would mean something else.
-pub(super) fn unfit(unfit: Unfit) -> UpstreamError {
-    UpstreamError::new(Kind::Unfit(Box::new(unfit)))
-}
-
 /// Whether it is Google's other house for the same models.
 fn is_vertex(uri: &Uri) -> bool {
     bare_host(uri.host().unwrap_or_default()).ends_with(BEARERS)
 }
 
-fn headers((dialect, uri): (Foreign, &Uri), credential: Option<&Secret>) -> Result<HeaderMap, Fault> {
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(
-        header::USER_AGENT,
-        HeaderValue::from_static(concat!("chancery/", env!("CARGO_PKG_VERSION"))),
-    );
-    if dialect == Foreign::Anthropic {
-        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+/// The credential, and the header in which a vendor looks for it.
+fn shown((dialect, uri): (Foreign, &Uri), secret: &Secret) -> (HeaderName, Zeroizing<String>) {
+    let as_it_is = || Zeroizing::new(secret.reveal().to_owned());
+    match dialect {
+        Foreign::Anthropic => (HeaderName::from_static("x-api-key"), as_it_is()),
+        Foreign::Gemini if is_vertex(uri) => bearer(secret),
+        Foreign::Gemini => (HeaderName::from_static("x-goog-api-key"), as_it_is()),
     }
-    let Some(secret) = credential else { return Ok(headers) };
-    let (name, line) = match dialect {
-        Foreign::Anthropic => (HeaderName::from_static("x-api-key"), secret.reveal().to_owned()),
-        Foreign::Gemini if is_vertex(uri) => (header::AUTHORIZATION, format!("Bearer {}", secret.reveal())),
-        Foreign::Gemini => (HeaderName::from_static("x-goog-api-key"), secret.reveal().to_owned()),
-    };
-    let line = zeroize::Zeroizing::new(line);
-    let mut value = HeaderValue::from_str(&line).map_err(|_| Fault::Credential)?;
-    value.set_sensitive(true);
-    headers.insert(name, value);
-    Ok(headers)
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
 //! The way to one HTTP vendor: a connection pool of its own, and the rules every exchange on it obeys.
 //!
 //! Law: redirects are not followed, encodings other than identity are refused, a status other than 2xx is an error, and
-//! only allow-listed headers pass. Deliberately absent: paths, credentials' place in a request and bodies (the vendors').
+//! only allow-listed headers pass. Deliberately absent: paths, which header a credential stands in, and bodies (the vendors').
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::{
-    call::{Answer, AnswerBody, KEPT_HEADERS},
+    call::{Answer, AnswerBody, Call, KEPT_HEADERS},
     config::{Caps, EndpointConfig, Fault, Timeouts},
     connect::Connector,
     echo::{Echo, Heard},
@@ -42,6 +43,50 @@ pub(crate) enum Form {
     Whole,
     /// Server-sent events.
     Events,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// A credential as a bearer's token (RFC 6750).
+pub(super) fn bearer(secret: &Secret) -> (HeaderName, Zeroizing<String>) {
+    (header::AUTHORIZATION, Zeroizing::new(format!("Bearer {}", secret.reveal())))
+}
+
+/// The headers of every request to an endpoint, the credential among them, by the header in which its vendor looks for that.
+pub(super) fn headers(credential: Option<(HeaderName, Zeroizing<String>)>) -> Result<HeaderMap, Fault> {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(
+        header::USER_AGENT,
+        HeaderValue::from_static(concat!("chancery/", env!("CARGO_PKG_VERSION"))),
+    );
+    if let Some((name, secret)) = credential {
+        let mut value = HeaderValue::from_str(&secret).map_err(|_| Fault::Credential)?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+/// The request of a call: its body, to a place, with what every request there tells.
+pub(super) fn post(call: Call, (to, form): (Uri, Form), headers: &HeaderMap) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(call.body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = to;
+    let mut headers = headers.clone();
+    let accept = match form {
+        Form::Events => "text/event-stream",
+        Form::Whole => "application/json",
+    };
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    headers.insert(REQUEST_ID, call.request_id);
+    if let Some(traceparent) = call.traceparent {
+        headers.insert(TRACEPARENT, traceparent);
+    }
+    *request.headers_mut() = headers;
+    request
 }
 
 impl Line {

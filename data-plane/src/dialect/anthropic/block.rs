@@ -7,23 +7,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::super::chat::{Call, Kind, Part, Raw, Source};
 use super::super::field::{BodyFault, boolean, given, kind};
+pub(super) use super::super::field::{raw, string};
 use super::super::json::Json;
 use crate::tape::{Kind as Form, Tape, Value};
-
-/// JSON as it stands.
-pub(super) fn raw(value: Value<'_>) -> Raw {
-    String::from_utf8_lossy(value.raw()).into()
-}
 
 /// A member that is there, and not `null`.
 pub(super) fn member<'t>(of: Value<'t>, name: &str) -> Option<Value<'t>> {
     of.get(name).filter(|value| given(*value))
-}
-
-/// A string.
-pub(super) fn string(field: &str, value: Value<'_>) -> Result<String, BodyFault> {
-    kind(field, value, &[Form::String], "a string")?;
-    Ok(value.text().into_owned())
 }
 
 /// A string of an object at a path, where there is one.

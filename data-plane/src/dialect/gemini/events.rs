@@ -10,6 +10,7 @@ use super::super::answer::{Finish, Usage};
 use super::super::chat::{Call, Kind, Part};
 use super::super::event::{Delta, Event, Start};
 use super::super::json::Json;
+use super::super::{VendorError, VendorFault};
 use super::answer::{
     blocked, content, created, finish, head, index, malformed, reason, usage, write_content, write_usage,
 };
@@ -18,18 +19,6 @@ use super::ids::Ids;
 use super::members::{at, text_at};
 use super::signature;
 use crate::tape::{Tape, Value};
-
-/// What a vendor said instead of going on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub(crate) struct VendorError {
-    /// The kind, as the vendor has it, such as `UNAVAILABLE`; `UNREADABLE` for an event that is no JSON.
-    pub(crate) kind: String,
-    /// The HTTP status that the vendor would have answered with.
-    pub(crate) status: Option<u16>,
-    /// In the vendor's words.
-    pub(crate) message: String,
-}
 
 /// Reads the events of one answer.
 #[derive(Debug, Default)]
@@ -47,11 +36,9 @@ impl Reading {
         let mut tape = std::mem::take(&mut self.tape);
         let told = match tape.read(data) {
             Ok(()) => tape.root(data).map_or(Ok(()), |root| self.chunk(root, data, events)),
-            Err(malformed) => Err(VendorError {
-                kind: "UNREADABLE".to_owned(),
-                status: None,
-                message: malformed.fault.to_string(),
-            }),
+            Err(malformed) => {
+                Err(VendorError { fault: VendorFault::Malformed, message: malformed.fault.to_string() })
+            }
         };
         self.tape = tape;
         told
@@ -64,11 +51,11 @@ impl Reading {
         events: &mut impl Extend<Event>,
     ) -> Result<(), VendorError> {
         if let Some(error) = at(root, "error") {
-            return Err(VendorError {
-                kind: text_at(error, "status").unwrap_or_default(),
-                status: at(error, "code").and_then(|code| code.whole()?.try_into().ok()),
-                message: error::message(data).unwrap_or_default(),
-            });
+            let fault = match at(error, "code").and_then(|code| code.whole()) {
+                Some(429 | 503) => VendorFault::Overloaded,
+                _ => VendorFault::Other,
+            };
+            return Err(VendorError { fault, message: error::message(data).unwrap_or_default() });
         }
         let mut ids = self.ids.take().unwrap_or_else(|| begin(root, events));
         let candidates = at(root, "candidates").into_iter().flat_map(|all| all.elements());

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::super::chat::Raw;
 use super::super::field::{BodyFault, given, kind};
+pub(super) use super::super::field::{raw, string};
 use crate::tape::{Kind, Value};
 
 /// What whole numbers may be at most.
@@ -61,17 +62,6 @@ pub(super) fn at<'t>(value: Value<'t>, name: &str) -> Option<Value<'t>> {
 /// The text of a member, where it is one.
 pub(super) fn text_at(value: Value<'_>, name: &str) -> Option<String> {
     at(value, name).filter(|value| value.kind() == Kind::String).map(|value| value.text().into_owned())
-}
-
-/// JSON as it stands.
-pub(super) fn raw(value: Value<'_>) -> Raw {
-    String::from_utf8_lossy(value.raw()).into()
-}
-
-/// A string.
-pub(super) fn string(field: &str, value: Value<'_>) -> Result<String, BodyFault> {
-    kind(field, value, &[Kind::String], "a string")?;
-    Ok(value.text().into_owned())
 }
 
 /// The strings of an array.

@@ -7,7 +7,8 @@ mod small;
 
 use bytes::Bytes;
 
-use super::events::{Reading, VendorError};
+use super::events::Reading;
+use crate::dialect::VendorError;
 use crate::dialect::event::Event;
 use crate::upstream::sse::Splitter;
 

@@ -5,7 +5,8 @@
 use super::super::answer::{Answer, Choice, Finish, Usage};
 use super::super::chat::{Kind, Part};
 use super::super::json::Json;
-use super::{read, write};
+use super::read::{self, text};
+use super::write;
 use crate::tape::{Kind as Form, Tape, Value};
 
 /// Members that have a place in an [`Answer`], or that say nothing.
@@ -35,11 +36,6 @@ pub(crate) fn read(body: &[u8]) -> Option<Answer> {
             .map(|(key, value)| (key.text().into_owned(), String::from_utf8_lossy(value.raw()).into()))
             .collect(),
     })
-}
-
-/// A string, where there is one.
-pub(super) fn text(value: Option<Value<'_>>) -> Option<String> {
-    value.filter(|value| value.kind() == Form::String).map(|value| value.text().into_owned())
 }
 
 fn choice(choice: Value<'_>) -> Choice {

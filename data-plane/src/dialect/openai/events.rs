@@ -6,8 +6,8 @@ use super::super::answer::{Finish, Usage};
 use super::super::chat::Kind;
 use super::super::event::{Delta, Event, Start};
 use super::super::json::Json;
-use super::answer::{finish, text, usage, write_finish, write_usage};
-use super::read;
+use super::answer::{finish, usage, write_finish, write_usage};
+use super::read::{self, text};
 use crate::tape::{Tape, Value};
 
 /// Reads the events of one answer.

@@ -5,7 +5,7 @@
 use super::super::chat::{
     Call, Chat, Format, Kind, Message, Part, Raw, Role, Source, Thinking, Tool, ToolChoice,
 };
-use super::super::field::{BodyFault, boolean, given, kind, whole};
+use super::super::field::{BodyFault, boolean, given, kind, raw, string, whole};
 use crate::tape::{Kind as Form, Tape, Value};
 
 /// What a number of tokens or answers may be at most.
@@ -56,17 +56,8 @@ fn member(chat: &mut Chat, name: &str, value: Value<'_>) -> Result<(), BodyFault
     Ok(())
 }
 
-/// JSON as it stands.
-fn raw(value: Value<'_>) -> Raw {
-    String::from_utf8_lossy(value.raw()).into()
-}
-
-fn string(field: &str, value: Value<'_>) -> Result<String, BodyFault> {
-    kind(field, value, &[Form::String], "a string")?;
-    Ok(value.text().into_owned())
-}
-
-fn text(value: Option<Value<'_>>) -> Option<String> {
+/// A string, where there is one.
+pub(super) fn text(value: Option<Value<'_>>) -> Option<String> {
     value.filter(|value| value.kind() == Form::String).map(|value| value.text().into_owned())
 }
 
@@ -154,7 +145,7 @@ fn one(path: &str, part: Value<'_>) -> Result<Part, BodyFault> {
             let image = inner("image_url").ok_or_else(|| missing("image_url"))?;
             let source = match text(image.get("file_id")) {
                 Some(id) => Source::Id(id),
-                None => source(text(image.get("url")).ok_or_else(|| missing("image_url.url"))?),
+                None => Source::of_url(text(image.get("url")).ok_or_else(|| missing("image_url.url"))?),
             };
             Kind::Image(source, text(image.get("detail")))
         }
@@ -167,7 +158,7 @@ fn one(path: &str, part: Value<'_>) -> Result<Part, BodyFault> {
             let file = inner("file").ok_or_else(|| missing("file"))?;
             let source = match (text(file.get("file_data")), text(file.get("file_id"))) {
                 // Base64 without a word about it is a file's too.
-                (Some(data), _) => match source(data) {
+                (Some(data), _) => match Source::of_url(data) {
                     Source::Url(data) if !data.contains("://") => {
                         Source::Data { media_type: String::new(), data }
                     }
@@ -187,15 +178,6 @@ fn one(path: &str, part: Value<'_>) -> Result<Part, BodyFault> {
 /// The mark that everything up to here may be kept.
 fn cache(of: Value<'_>) -> Option<Raw> {
     of.get("cache_control").filter(|cache| given(*cache)).map(raw)
-}
-
-/// Where something is: a `data:` URL holds it (RFC 2397).
-fn source(url: String) -> Source {
-    let data = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
-    match data {
-        Some((media_type, data)) => Source::Data { media_type: media_type.to_owned(), data: data.to_owned() },
-        None => Source::Url(url),
-    }
 }
 
 /// A call of a tool.

@@ -210,7 +210,7 @@ impl Writer {
         if content.is_empty() {
             return json.key("content").string("");
         }
-        self.content(content, path, json);
+        self.content(&content.iter().collect::<Vec<_>>(), path, json);
     }
 
     fn said(&mut self, (role, message): (&str, &Message), parts: &[Part], path: &str, json: &mut Json) {
@@ -236,7 +236,7 @@ impl Writer {
             });
         }
         let is_content = |part: &&Part| !is_thought(part) && call(part).is_none();
-        let content: Vec<Part> = parts.iter().filter(is_content).cloned().collect();
+        let content: Vec<&Part> = parts.iter().filter(is_content).collect();
         // Who only thought said nothing, which is not the same as content that is missing.
         if content.is_empty() && calls.is_empty() && !parts.is_empty() {
             return json.key("content").string("");
@@ -245,7 +245,7 @@ impl Writer {
     }
 
     /// One text without a mark is written as a string, as every vendor takes it; anything more as parts.
-    fn content(&mut self, parts: &[Part], path: &str, json: &mut Json) {
+    fn content(&mut self, parts: &[&Part], path: &str, json: &mut Json) {
         match parts {
             [] => json.key("content").null(),
             [Part { kind: Kind::Text(text), cache }] if cache.is_none() || !self.tells("cache_control") => {

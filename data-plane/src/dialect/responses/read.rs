@@ -198,7 +198,7 @@ fn part(path: &str, part: &Value) -> Result<Part, BodyFault> {
         Some("refusal") => Kind::Refusal(needed(path, part, "refusal")?),
         Some("input_image") => {
             let source = match (word(part, "image_url"), word(part, "file_id")) {
-                (Some(url), _) => source(url),
+                (Some(url), _) => Source::of_url(url.to_owned()),
                 (None, Some(id)) => Source::Id(id.to_owned()),
                 (None, None) => return Err(BodyFault::Missing(format!("{path}.image_url"))),
             };
@@ -206,7 +206,7 @@ fn part(path: &str, part: &Value) -> Result<Part, BodyFault> {
         }
         Some("input_file") => {
             let source = match (word(part, "file_data"), word(part, "file_url"), word(part, "file_id")) {
-                (Some(data), ..) => source(data),
+                (Some(data), ..) => Source::of_url(data.to_owned()),
                 (_, Some(url), _) => Source::Url(url.to_owned()),
                 (.., Some(id)) => Source::Id(id.to_owned()),
                 _ => return Err(BodyFault::Missing(format!("{path}.file_data"))),
@@ -217,14 +217,6 @@ fn part(path: &str, part: &Value) -> Result<Part, BodyFault> {
         None => return Err(BodyFault::Missing(format!("{path}.type"))),
     };
     Ok(Part::of(kind))
-}
-
-fn source(url: &str) -> Source {
-    let data = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
-    match data {
-        Some((media_type, data)) => Source::Data { media_type: media_type.to_owned(), data: data.to_owned() },
-        None => Source::Url(url.to_owned()),
-    }
 }
 
 fn tool(tool: &Value) -> Result<Tool, BodyFault> {

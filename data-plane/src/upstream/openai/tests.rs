@@ -1,7 +1,9 @@
 mod faults;
 mod secure;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
+use http::{HeaderName, HeaderValue};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::mpsc,

@@ -118,7 +118,7 @@ fn streams() {
         read.into_iter().for_each(|event| writing.put(event, &mut pipeline));
         let pipeline = text(pipeline);
         same(file, "pipeline", part("pipeline"), pipeline.clone());
-        let failed = failed.map(|failed| format!("{} {:?} {failed}", failed.kind, failed.status));
+        let failed = failed.map(|failed| format!("{:?} {}", failed.fault, failed.message));
         assert_eq!(failed, part("failed"), "{file}");
         same(file, "caller", part("caller"), to_caller(&pipeline));
     });

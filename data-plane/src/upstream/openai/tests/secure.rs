@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 
-use http::Response;
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     body::{Frame, Incoming},

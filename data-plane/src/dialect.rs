@@ -21,6 +21,8 @@ pub(crate) mod responses;
 
 use std::borrow::Cow;
 
+use http::HeaderValue;
+
 /// A body that was written, and the fields that were left out of it because its dialect has no place for them and they change nothing
 /// of what is meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub(crate) struct Written {
     pub(crate) body: Vec<u8>,
     /// The fields, by their paths; each once.
     pub(crate) left_out: Vec<Cow<'static, str>>,
+    /// Headers that say what the body can't.
+    pub(crate) headers: Vec<(&'static str, HeaderValue)>,
 }
 
 /// A vendor broke off an answer that it had begun.

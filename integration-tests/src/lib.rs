@@ -7,7 +7,7 @@ pub mod admin;
 pub mod collector;
 pub mod door;
 pub mod household;
-pub mod python;
+pub mod program;
 pub mod readme;
 pub mod sandbox;
 pub mod scene;

@@ -15,9 +15,11 @@
 //! | tools that the vendor runs, and custom ones with members of no place there | [`Tool::Vendor`](super::chat::Tool::Vendor), whole |
 
 pub(crate) mod answer;
+pub(crate) mod beta;
 mod block;
 pub(crate) mod error;
 pub(crate) mod events;
+mod generation;
 pub(crate) mod read;
 mod think;
 pub(crate) mod write;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::body::DoorBody;
 use super::catalogue::{Viewer, Viewing};
 use super::foreign::{self, Inbound, converse, plain};
-use crate::dialect::anthropic::read;
+use crate::dialect::anthropic::{beta, read};
 use crate::dialect::foreign::Foreign;
 use crate::error::Rejection;
 use crate::node::Node;
@@ -57,7 +57,10 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Resp
     }
     match parts.uri.path() {
         "/v1/messages" => {
-            let read = |body: &[u8]| foreign::plainly(read::read(body));
+            let read = |body: &[u8]| {
+                let asked = |mut chat| beta::read(&parts.headers, &mut chat).map(|()| chat);
+                foreign::plainly(read::read(body).and_then(asked))
+            };
             converse(node, (DIALECT.door(), Inbound::Foreign(DIALECT)), (&parts, body), read).await
         }
         "/v1/messages/count_tokens" => {

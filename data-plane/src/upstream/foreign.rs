@@ -77,7 +77,10 @@ impl Vendor {
             Foreign::Gemini => self.of_model(&chat.model, "generateContent")?,
         };
         call.body = written.body.into();
-        let request = post(call, (to, form), &self.headers);
+        let mut request = post(call, (to, form), &self.headers);
+        request
+            .headers_mut()
+            .extend(written.headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), value)));
         let answer = self.line.exchange(request, form, deadline).await;
         let answer = answer.map_err(|error| self.refused(error))?;
         self.answer(answer, written.left_out)

@@ -35,6 +35,18 @@ raw = counted(lambda: client.messages.with_raw_response.create(
     model=MODEL, max_tokens=200, messages=[{"role": "user", "content": "hello"}]))
 assert raw.headers["x-chancery-geo"] == "eu" and raw.headers["request-id"] == raw.headers["x-chancery-request-id"]
 
+# What the vendor has not for all yet is asked for by the SDK's own way; who does not know it is not told, and the caller is.
+beta = counted(lambda: client.beta.messages.create(
+    model=MODEL, max_tokens=200, betas=["context-1m-2025-08-07"], messages=[{"role": "user", "content": "hello"}]))
+assert beta.content[0].text == answer.content[0].text, beta
+error = None
+try:
+    counted(lambda: client.beta.messages.create(
+        model=MODEL, max_tokens=200, betas=["no name"], messages=[{"role": "user", "content": "hello"}]))
+except anthropic.BadRequestError as refusal:
+    error = refusal.body["error"]["message"]
+assert "anthropic-beta" in error, error
+
 # Blocks, a system prompt with a mark that says what may be kept, several turns.
 turns = counted(lambda: client.messages.create(
     model=MODEL, max_tokens=200,

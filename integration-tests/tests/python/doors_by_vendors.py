@@ -1,4 +1,7 @@
-"""Three official SDKs, each through its own door, to endpoints that are spoken to in three dialects: the same comes of the same."""
+"""Three official SDKs, each through its own doors, to endpoints that are spoken to in three dialects: the same comes of the same.
+
+What one dialect has no place for goes to the next candidate of the route, and what changes nothing is left out and told.
+"""
 
 import json
 import os
@@ -53,6 +56,38 @@ class OpenAI:
         try:
             of_openai.chat.completions.create(
                 model=model, messages=[{"role": "user", "content": "[[sim:error=429]]"}])
+        except openai.RateLimitError as error:
+            return error.body["code"]
+
+
+class Responses:
+    def whole(self, model):
+        answer = of_openai.responses.create(model=model, instructions="Be brief.", input=QUESTION)
+        return answer.output_text, answer.usage.input_tokens, answer.usage.output_tokens
+
+    def stream(self, model):
+        with of_openai.responses.stream(model=model, instructions="Be brief.", input=QUESTION) as stream:
+            answer = stream.get_final_response()
+        return answer.output_text, answer.usage.input_tokens, answer.usage.output_tokens
+
+    def tool(self, model):
+        tools = [{"type": "function", "name": "weather", "parameters": SCHEMA}]
+        question = {"role": "user", "content": "Berlin?"}
+        answer = of_openai.responses.create(model=model, tools=tools, tool_choice="required", input=[question])
+        call = [item for item in answer.output if item.type == "function_call"][0]
+        back = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+        after = of_openai.responses.create(
+            model=model, tools=tools, input=[question, call.model_dump(exclude_none=True), back])
+        assert after.output
+        return answer.status == "completed", call.name, json.loads(call.arguments)
+
+    def short(self, model):
+        answer = of_openai.responses.create(model=model, max_output_tokens=3, input=QUESTION)
+        return answer.incomplete_details.reason == "max_output_tokens"
+
+    def fails(self, model):
+        try:
+            of_openai.responses.create(model=model, input="[[sim:error=429]]")
         except openai.RateLimitError as error:
             return error.body["code"]
 
@@ -138,7 +173,7 @@ class Gemini:
 
 
 told = {}
-for door in (OpenAI(), Anthropic(), Gemini()):
+for door in (OpenAI(), Responses(), Anthropic(), Gemini()):
     for model in MODELS:
         where = f"{type(door).__name__} {model}"
         whole, stream = door.whole(model), door.stream(model)
@@ -150,4 +185,16 @@ for door in (OpenAI(), Anthropic(), Gemini()):
         assert door.short(model), where
         assert door.fails(model) == "upstream_rate_limited", (where, door.fails(model))
 assert len(set(told.values())) == 1, told
+
+
+def routed(**more):
+    raw = of_openai.chat.completions.with_raw_response.create(
+        model="sim-via-both", messages=[{"role": "user", "content": QUESTION}], **more)
+    left_out = raw.headers.get("x-chancery-left-out")
+    return raw.headers["x-chancery-endpoint"], left_out, len(raw.parse().choices)
+
+
+assert routed() == ("by-anthropic", None, 1), routed()
+assert routed(seed=7) == ("by-anthropic", "seed", 1), routed(seed=7)
+assert routed(n=2) == ("by-openai", None, 2), routed(n=2)
 print("the same of all:", *set(told.values()))

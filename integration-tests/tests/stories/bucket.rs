@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use integration_tests::{
     door::{Ask, Caller, Door},
     household::{Household, free},
-    python,
+    program::{self, Language},
     sandbox::{Geo, QUICKSTART},
     wait::until,
 };
@@ -74,8 +74,12 @@ async fn segments_are_brought_to_a_bucket_once_it_is_there_and_nothing_is_writte
     .await
     .unwrap();
 
-    let _moto =
-        python::serve("moto.server", &["-H", "127.0.0.1", "-p", &service.port().to_string()]).unwrap();
+    let _moto = program::serve(
+        Language::Python,
+        "moto.server",
+        &["-H", "127.0.0.1", "-p", &service.port().to_string()],
+    )
+    .unwrap();
     let bucket = Bucket(format!("http://{service}/segments"));
     until("a service of buckets", async || bucket.call(Method::PUT, "", "").await.ok()).await.unwrap();
     let first = until("the first segment", async || {

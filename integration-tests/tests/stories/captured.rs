@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use integration_tests::{
     door::{Ask, Caller, Door, Told},
     household::{Household, Lines, binary, free},
-    python,
+    program::{self, Language},
     sandbox::{Geo, QUICKSTART},
     wait::until,
 };
@@ -263,8 +263,12 @@ async fn what_is_over_is_gone_from_a_bucket_and_from_the_node_and_the_rest_stays
     .unwrap();
     assert!(files(&house.state_dir(Geo::Eu).join("outbox")).is_empty());
 
-    let _moto =
-        python::serve("moto.server", &["-H", "127.0.0.1", "-p", &service.port().to_string()]).unwrap();
+    let _moto = program::serve(
+        Language::Python,
+        "moto.server",
+        &["-H", "127.0.0.1", "-p", &service.port().to_string()],
+    )
+    .unwrap();
     let bucket = Bucket(format!("http://{service}/segments"));
     until("a service of buckets", async || bucket.call(Method::PUT, "", "").await.ok()).await.unwrap();
     // Somebody else's, of a node that is no more, and what is no file of content.

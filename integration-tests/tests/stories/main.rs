@@ -40,6 +40,7 @@ mod captured;
 #[cfg(test)]
 mod change;
 #[cfg(test)]
+mod clients;
 mod crash_loops;
 #[cfg(test)]
 mod decisions;
@@ -68,6 +69,7 @@ mod governance;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod litellm;
 mod manifest;
 #[cfg(test)]
 mod mixed;
@@ -87,7 +89,6 @@ mod proved;
 #[cfg(test)]
 mod publish_kill;
 #[cfg(test)]
-mod python;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]

@@ -40,10 +40,12 @@ async fn run(page: &str) -> Result<()> {
     let script = format!("trap 'kill ${{!:-}} 2>/dev/null || true' EXIT\n{}", readme::script(&blocks));
     let mut shell = Command::new("sh");
     let path = format!("{}:{}", binary.parent().context("a directory")?.display(), std::env::var("PATH")?);
-    let path = match std::env::var("CHANCERY_TEST_PYTHON") {
-        Ok(python) => format!("{}:{path}", Path::new(&python).parent().context("a directory")?.display()),
-        Err(_) => path,
-    };
+    let interpreters =
+        ["CHANCERY_TEST_PYTHON", "CHANCERY_TEST_NODE"].map(std::env::var).into_iter().flatten();
+    let path = interpreters.fold(path, |path, interpreter| match Path::new(&interpreter).parent() {
+        Some(directory) => format!("{}:{path}", directory.display()),
+        None => path,
+    });
     shell
         .arg("-c")
         .arg(&script)

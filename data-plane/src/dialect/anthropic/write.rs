@@ -7,12 +7,14 @@ mod content;
 
 use std::borrow::Cow;
 
+use http::HeaderValue;
 use policy_engine::vocabulary::{Operation, is_published};
 
 use super::super::chat::{Chat, Format, Raw, Role, Tool, ToolChoice};
 use super::super::json::Json;
 use super::super::{Unfit, Written};
-use super::{SCHEMA, THINKING_TYPE, block, think};
+use super::generation::Generation;
+use super::{SCHEMA, THINKING_TYPE, beta, block, think};
 use crate::tape::{Kind as Form, Tape};
 
 /// Members of OpenAI's dialect that change nothing of what is meant.
@@ -40,13 +42,16 @@ pub(crate) fn write(chat: &Chat) -> Result<Written, Unfit> {
     json.object(|json| writer.body(chat, json));
     match writer.unfit {
         Some(unfit) => Err(unfit),
-        None => Ok(Written { body: json.done(), left_out: writer.left_out }),
+        None => Ok(Written { body: json.done(), left_out: writer.left_out, headers: writer.headers }),
     }
 }
 
 #[derive(Default)]
 struct Writer {
     left_out: Vec<Cow<'static, str>>,
+    headers: Vec<(&'static str, HeaderValue)>,
+    /// What the output's configuration says of thinking, beside what the caller says there.
+    effort: Option<&'static str>,
     unfit: Option<Unfit>,
 }
 
@@ -98,9 +103,10 @@ impl Writer {
             return self.refuse("reasoning_effort", "how much that is is not known");
         };
         json.key("max_tokens").number_of(plan.tokens);
-        if plan.silent {
-            self.leave("reasoning_effort");
+        if let Some(field) = plan.left_out {
+            self.leave(field);
         }
+        self.effort = plan.effort;
         let Some(mode) = plan.mode else {
             beside(chat, "thinking.").for_each(|(name, _)| self.leave(name.clone()));
             return;
@@ -116,16 +122,25 @@ impl Writer {
     fn sampling(&mut self, chat: &Chat, json: &mut Json) {
         let sampling = &chat.sampling;
         let number = |raw: &Raw| raw.parse::<f64>().unwrap_or(f64::NAN);
-        if let Some(temperature) = &sampling.temperature {
+        let generation = Generation::of(&chat.model);
+        let draws = generation < Generation::EffortsAlone;
+        let both = generation < Generation::OneSampling || sampling.temperature.is_none();
+        let told = [
+            ("temperature", sampling.temperature.is_some(), draws),
+            ("top_p", sampling.top_p.is_some(), draws && both),
+            ("top_k", sampling.top_k.is_some(), draws),
+        ];
+        told.into_iter().filter(|(_, said, fits)| *said && !fits).for_each(|(name, ..)| self.leave(name));
+        if let Some(temperature) = sampling.temperature.as_ref().filter(|_| draws) {
             if !(0.0..=1.0).contains(&number(temperature)) {
                 self.refuse("temperature", "it goes from 0 to 1 there");
             }
             json.key("temperature").raw(temperature.as_bytes());
         }
-        if let Some(top_p) = &sampling.top_p {
+        if let Some(top_p) = sampling.top_p.as_ref().filter(|_| draws && both) {
             json.key("top_p").raw(top_p.as_bytes());
         }
-        if let Some(top_k) = sampling.top_k {
+        if let Some(top_k) = sampling.top_k.filter(|_| draws) {
             json.key("top_k").number_of(top_k);
         }
         if sampling.seed.is_some() {
@@ -223,10 +238,13 @@ impl Writer {
             }
         };
         let mut config = beside(chat, "output_config.").peekable();
-        if schema.is_none() && config.peek().is_none() {
+        if schema.is_none() && config.peek().is_none() && self.effort.is_none() {
             return;
         }
         json.key("output_config").object(|json| {
+            if let Some(effort) = self.effort {
+                json.key("effort").string(effort);
+            }
             for (path, value) in config {
                 json.key(path.trim_start_matches("output_config.")).raw(value.as_bytes());
             }
@@ -242,6 +260,11 @@ impl Writer {
     fn other(&mut self, (name, value): &(String, Raw), json: &mut Json) {
         if name == "service_tier" && ["\"auto\"", "\"standard_only\""].contains(&&**value) {
             json.key(name).raw(value.as_bytes());
+        } else if name == beta::MEMBER {
+            match beta::header(value) {
+                Some(names) => self.headers.push((beta::HEADER, names)),
+                None => self.refuse(beta::MEMBER, "it is no array of names"),
+            }
         } else if name.starts_with("thinking.") || name.starts_with("output_config.") {
             // Written in its place.
         } else if HINTS.contains(&name.as_str()) || says_nothing(name, value) {

@@ -189,7 +189,7 @@ pub(crate) fn write(body: &[u8]) -> Result<(Written, Encoding), Unfit> {
             }
         });
     });
-    Ok((Written { body: json.done(), left_out }, encoding))
+    Ok((Written { body: json.done(), left_out, headers: Vec::new() }, encoding))
 }
 
 /// A vendor's answer as OpenAI's dialect has it; `None`: it is none.

@@ -16,7 +16,8 @@ use super::tuning::{self, Depth};
 use crate::tape::{Kind as Form, Tape, Value};
 
 /// Members of OpenAI's dialect that change nothing of what is meant.
-const HINTS: [&str; 8] = [
+const HINTS: [&str; 9] = [
+    super::super::anthropic::beta::MEMBER,
     "metadata",
     "prompt_cache_key",
     "prompt_cache_options",
@@ -36,7 +37,7 @@ pub(crate) fn write(chat: &Chat, api: Api) -> Result<Written, Unfit> {
     let mut json = Json::default();
     let mut writer = Writer { api, left_out: Vec::new() };
     object(&mut json, |json| writer.body(chat, json))?;
-    Ok(Written { body: json.done(), left_out: writer.left_out })
+    Ok(Written { body: json.done(), left_out: writer.left_out, headers: Vec::new() })
 }
 
 /// Writes requests, and notes what it leaves out.

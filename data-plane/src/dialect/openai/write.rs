@@ -15,7 +15,7 @@ use super::Reader;
 const EFFORTS: [u64; 2] = [2_048, 8_192];
 
 /// How members of another dialect begin that change nothing of what is meant.
-const HINTS: [&str; 2] = ["thinking.", "output_config."];
+const HINTS: [&str; 3] = ["thinking.", "output_config.", super::super::anthropic::beta::MEMBER];
 
 /// A body for a reader.
 pub(crate) fn write(chat: &Chat, reader: Reader) -> Result<Written, Unfit> {
@@ -24,7 +24,7 @@ pub(crate) fn write(chat: &Chat, reader: Reader) -> Result<Written, Unfit> {
     json.object(|json| writer.body(chat, json));
     match writer.unfit {
         Some(unfit) => Err(unfit),
-        None => Ok(Written { body: json.done(), left_out: writer.left_out }),
+        None => Ok(Written { body: json.done(), left_out: writer.left_out, headers: Vec::new() }),
     }
 }
 

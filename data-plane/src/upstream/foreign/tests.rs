@@ -66,7 +66,8 @@ const ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role":"assistant","mo
 #[tokio::test]
 async fn anthropic_is_sent_its_own_dialect_and_its_answer_is_read() {
     let (vendor, mut heard) = answering(Foreign::Anthropic, whole("200 OK", ANTHROPIC), 4096).await;
-    let body = BODY.replace("\"max_tokens\"", "\"seed\":7,\"max_tokens\"");
+    let more = r#""seed":7,"anthropic_beta":["files-api-2025-04-14","x"],"max_tokens""#;
+    let body = BODY.replace("\"max_tokens\"", more);
     let answer = vendor.call(call(&body, false)).await.unwrap();
     assert_eq!(answer.left_out, ["seed"]);
     let read: Value = serde_json::from_slice(&collected(answer).await.unwrap()).unwrap();
@@ -76,7 +77,8 @@ async fn anthropic_is_sent_its_own_dialect_and_its_answer_is_read() {
     assert_eq!(read["usage"]["prompt_tokens_details"]["cached_tokens"], 3);
     let (head, body) = heard.recv().await.unwrap();
     assert!(head.starts_with("POST /v1/messages HTTP/1.1\r\n"), "{head}");
-    for line in [format!("x-api-key: {KEY}"), "anthropic-version: 2023-06-01".to_owned()] {
+    let betas = "anthropic-beta: files-api-2025-04-14,x".to_owned();
+    for line in [format!("x-api-key: {KEY}"), "anthropic-version: 2023-06-01".to_owned(), betas] {
         assert!(head.lines().any(|sent| sent == line), "`{line}` is missing in {head}");
     }
     assert!(!head.contains("authorization"), "{head}");

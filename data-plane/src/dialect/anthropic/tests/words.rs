@@ -2,10 +2,12 @@
 
 use proto::code::ErrorCode;
 use proto::status::{DenialReason, Refusal};
+use serde_json::{Value, json};
 
 use super::super::super::chat::{Call, Chat, Kind, Message, Part, Role, Sampling, Thinking, ToolChoice};
-use super::super::error;
+use super::super::super::openai;
 use super::super::think::{Mode, plan};
+use super::super::{error, write};
 use super::laws::asked;
 
 #[test]
@@ -98,11 +100,80 @@ fn an_effort_is_a_budget_within_what_there_is() {
         (chat.thinking, chat.max_tokens) = (Some(Thinking::Effort(effort.to_owned())), tokens);
         let plan = plan(&chat).unwrap();
         assert_eq!(
-            (plan.mode, plan.tokens, plan.silent),
-            (mode, told, mode.is_none()),
+            (plan.mode, plan.tokens, plan.effort, plan.left_out),
+            (mode, told, None, mode.is_none().then_some("reasoning_effort")),
             "{effort} {tokens:?}"
         );
     }
+}
+
+/// A body for a model, and what is left out of it.
+fn written(model: &str, more: &str) -> (Value, Vec<String>) {
+    let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}],{more}}}"#);
+    let chat = openai::read::read(body.as_bytes()).unwrap();
+    let written = write::write(&chat).unwrap();
+    let left_out = written.left_out.iter().map(|field| field.to_string()).collect();
+    (serde_json::from_slice(&written.body).unwrap(), left_out)
+}
+
+#[test]
+fn models_that_are_told_efforts_are_told_them() {
+    for (model, effort, told) in [
+        ("claude-opus-4-6", "minimal", "low"),
+        ("claude-opus-4-6", "high", "high"),
+        ("claude-opus-4-6", "xhigh", "max"),
+        ("claude-opus-4-7", "xhigh", "xhigh"),
+        ("claude-sonnet-5", "medium", "medium"),
+        ("claude-fable-5", "max", "max"),
+    ] {
+        let (body, left_out) = written(model, &format!(r#""reasoning_effort":"{effort}""#));
+        assert_eq!(body["thinking"], json!({ "type": "adaptive" }), "{model}");
+        assert_eq!(body["output_config"], json!({ "effort": told }), "{model}");
+        assert!(left_out.is_empty(), "{model}: {left_out:?}");
+    }
+    // A tool that must be called goes with no thoughts, but with an effort.
+    let tools = r#""tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"required","reasoning_effort":"low""#;
+    let (body, left_out) = written("claude-opus-4-7", tools);
+    assert_eq!((body.get("thinking"), &body["output_config"]), (None, &json!({ "effort": "low" })));
+    assert!(left_out.is_empty(), "{left_out:?}");
+}
+
+#[test]
+fn what_a_model_would_refuse_is_left_out_and_told() {
+    let sampling = r#""temperature":0.2,"top_p":0.9"#;
+    for (model, temperature, top_p, told) in [
+        ("claude-3-5-sonnet-20241022", Some(0.2), Some(0.9), &[][..]),
+        ("claude-sonnet-4-5", Some(0.2), None, &["top_p"]),
+        ("claude-opus-4-6", Some(0.2), None, &["top_p"]),
+        ("claude-opus-4-7", None, None, &["temperature", "top_p"]),
+        ("claude-sonnet-5", None, None, &["temperature", "top_p"]),
+    ] {
+        let (body, left_out) = written(model, sampling);
+        let number = |name: &str| body.get(name).and_then(Value::as_f64);
+        assert_eq!((number("temperature"), number("top_p")), (temperature, top_p), "{model}");
+        assert_eq!(left_out, told, "{model}");
+    }
+    let (body, left_out) = written("claude-sonnet-4-5", r#""top_p":0.9"#);
+    assert_eq!((&body["top_p"], left_out.len()), (&json!(0.9), 0));
+}
+
+#[test]
+fn a_budget_becomes_an_effort_where_it_would_be_refused_and_rest_is_left_out_where_there_is_none() {
+    let asked = |model: &str, thinking: Thinking| {
+        let chat = Chat { model: model.to_owned(), thinking: Some(thinking), ..asked() };
+        let plan = plan(&chat).unwrap();
+        (plan.mode, plan.effort, plan.left_out)
+    };
+    let budget = |tokens| Thinking::Budget(Some(tokens));
+    assert_eq!(asked("claude-opus-4-6", budget(8_000)), (Some(Mode::Enabled(8_000)), None, None));
+    for (tokens, effort) in [(1_024, "low"), (8_000, "medium"), (16_000, "high"), (32_000, "xhigh")] {
+        let told = (Some(Mode::Adaptive), Some(effort), Some("thinking.budget_tokens"));
+        assert_eq!(asked("claude-opus-4-8", budget(tokens)), told);
+    }
+    assert_eq!(asked("claude-sonnet-5", Thinking::Off), (Some(Mode::Disabled), None, None));
+    assert_eq!(asked("claude-fable-5", Thinking::Off), (None, None, Some("thinking")));
+    let none = Thinking::Effort("none".to_owned());
+    assert_eq!(asked("claude-fable-5", none), (None, None, Some("reasoning_effort")));
 }
 
 #[test]

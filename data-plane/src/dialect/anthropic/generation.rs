@@ -1,0 +1,98 @@
+//! What a model of the vendor's takes, by its name.
+//!
+//! Law: only what the vendor would refuse is told otherwise; a name that tells no version is of the oldest kind, which is how every model was
+//! spoken to before. Absent on purpose: what a model can do (its card's).
+//!
+//! | version | thinks by | sampling |
+//! |---|---|---|
+//! | before 4.1, and names without one | budgets | as it is told |
+//! | 4.1 to 4.5 | budgets | `temperature` or `top_p`, not both |
+//! | 4.6 | efforts, and budgets still | the same |
+//! | 4.7 and later | efforts alone | none |
+//!
+//! Fable and Mythos are of the last kind whatever their version, and can't be told not to think.
+
+/// The models that always think.
+const RESTLESS: [&str; 2] = ["fable", "mythos"];
+
+/// Models that are spoken to alike, in the order of their time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Generation {
+    /// Budgets, and any sampling.
+    First,
+    /// Budgets, and one way of sampling.
+    OneSampling,
+    /// Efforts, and budgets still.
+    Efforts,
+    /// Efforts alone, and no sampling.
+    EffortsAlone,
+    /// The same, and it always thinks.
+    Restless,
+}
+
+impl Generation {
+    /// The one of a model, under whichever house's name: `claude-opus-4-7`, `us.anthropic.claude-opus-4-6-v1`, `claude-3-5-sonnet@20241022`.
+    pub(super) fn of(model: &str) -> Self {
+        let Some((_, name)) = model.split_once("claude") else { return Self::First };
+        let mut words =
+            name.split(|byte: char| !byte.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        if words.clone().any(|word| RESTLESS.contains(&word)) {
+            return Self::Restless;
+        }
+        // Dates have eight digits.
+        let is_number = |word: &&str| word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit());
+        let number = |word: &str| word.parse::<u32>().ok();
+        let Some(major) = words.find(is_number).and_then(number) else { return Self::First };
+        let minor = words.next().filter(is_number).and_then(number).unwrap_or(0);
+        match (major, minor) {
+            (..=3, _) | (4, 0) => Self::First,
+            (4, ..=5) => Self::OneSampling,
+            (4, 6) => Self::Efforts,
+            _ => Self::EffortsAlone,
+        }
+    }
+
+    /// Whether it is told efforts.
+    pub(super) fn has_efforts(self) -> bool {
+        self >= Self::Efforts
+    }
+
+    /// Whether it is told budgets.
+    pub(super) fn has_budgets(self) -> bool {
+        self <= Self::Efforts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_the_version_wherever_it_stands() {
+        use Generation::{Efforts, EffortsAlone, First, OneSampling, Restless};
+        for (name, generation) in [
+            ("claude-x", First),
+            ("gpt-4-7", First),
+            ("claude-instant-v1", First),
+            ("claude-2.1", First),
+            ("claude-3-7-sonnet-20250219", First),
+            ("claude-3-5-sonnet@20241022", First),
+            ("claude-sonnet-4-20250514", First),
+            ("anthropic.claude-opus-4-v1:0", First),
+            ("claude-opus-4-1-20250805", OneSampling),
+            ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", OneSampling),
+            ("claude-haiku-4.5", OneSampling),
+            ("claude-opus-4-6", Efforts),
+            ("anthropic.claude-opus-4-6-v1", Efforts),
+            ("claude-opus-4-7", EffortsAlone),
+            ("anthropic/claude-opus-4.8", EffortsAlone),
+            ("claude-sonnet-5", EffortsAlone),
+            ("claude-5-sonnet-20260630", EffortsAlone),
+            ("claude-opus-10", EffortsAlone),
+            ("claude-fable-5", Restless),
+            ("anthropic.claude-mythos-preview", Restless),
+        ] {
+            assert_eq!(Generation::of(name), generation, "{name}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::error::Error;
+use std::io::{self, Write as _};
 
 use proto::inference::inference_client::InferenceClient;
 use proto::inference::{
@@ -13,8 +14,8 @@ use tonic::transport::Channel;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    println!("{}", chat(env::var("CHANCERY_DATA_URL")?, &env::var("CHANCERY_API_KEY")?).await?);
-    Ok(())
+    let said = chat(env::var("CHANCERY_DATA_URL")?, &env::var("CHANCERY_API_KEY")?).await?;
+    Ok(writeln!(io::stdout(), "{said}")?)
 }
 
 /// What the model says, as it comes.

@@ -35,6 +35,11 @@ fn stream(name: &'static str, writing: Writing, connections: usize) -> Row {
     Row { name, door: Door::Rest, shape, pace: Pace::Closed(connections), writing: Some(writing) }
 }
 
+/// A stream that is told in another dialect than the vendor's.
+fn translated(name: &'static str, writing: Writing, connections: usize) -> Row {
+    Row { door: Door::Messages, ..stream(name, writing, connections) }
+}
+
 /// The rows that the floors speak of are found by these names.
 pub(crate) const UNARY_1: &str = "openai 0.6 kB";
 pub(crate) const UNARY_16: &str = "openai 0.6 kB x16";
@@ -45,6 +50,7 @@ pub(crate) const STREAM_1: &str = "stream burst";
 pub(crate) const STREAM_16: &str = "stream burst x16";
 pub(crate) const STREAM_WHOLE_1: &str = "stream coalesced";
 pub(crate) const STREAM_PACED: &str = "stream paced x64";
+pub(crate) const TRANSLATED: &str = "translated coalesced";
 pub(crate) const STREAM_SPLIT: &str = "stream split x16";
 
 /// Everything, under the small policy.
@@ -64,6 +70,9 @@ pub(crate) fn quickstart() -> Vec<Row> {
         stream(STREAM_PACED, Writing::Paced, 64),
         stream(STREAM_SPLIT, Writing::Split, 16),
         stream("stream coalesced x16", Writing::Coalesced, 16),
+        unary("anthropic 0.6 kB x16", Door::Messages, SMALL, Pace::Closed(16)),
+        translated(TRANSLATED, Writing::Coalesced, 1),
+        translated("translated paced x64", Writing::Paced, 64),
     ]
 }
 
@@ -99,6 +108,7 @@ mod tests {
             STREAM_WHOLE_1,
             STREAM_PACED,
             STREAM_SPLIT,
+            TRANSLATED,
         ];
         for name in wanted {
             assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{name}");

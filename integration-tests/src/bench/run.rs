@@ -106,6 +106,7 @@ impl Stage {
             rest: Some(authority),
             grpc: None,
             cast: Cast::default(),
+            translates: false,
         };
         let (process, authority) = start(Side::Subject, "grpc-pass-through", &mock_authority)?;
         let grpc_limit = Subject {
@@ -114,13 +115,14 @@ impl Stage {
             rest: None,
             grpc: Some(authority),
             cast: Cast::default(),
+            translates: false,
         };
         Ok(Stage { _mock: mock, mock_authority, limit, grpc_limit })
     }
 
     fn limit_of(&self, door: Door) -> &Subject {
         match door {
-            Door::Rest => &self.limit,
+            Door::Rest | Door::Messages => &self.limit,
             Door::Grpc => &self.grpc_limit,
         }
     }
@@ -230,7 +232,7 @@ async fn window(
             row.name
         );
     }
-    let events = if row.writing.is_some() { all.requests * mock::EVENTS } else { 0 };
+    let events = if row.writing.is_some() { all.requests * subject.events(row.door) } else { 0 };
     anyhow::ensure!(all.events == events, "{} events of {events} arrived from {}", all.events, subject.name);
     Ok((Figures::of(&tally, used), all))
 }

@@ -73,7 +73,7 @@ async fn the_official_gemini_sdk_needs_a_base_url_and_a_key() {
 }
 
 /// The example, as it stands.
-#[allow(dead_code, reason = "its `main` is for the shell")]
+#[expect(dead_code, reason = "its `main` is for the shell")]
 #[path = "../../../deploy/examples/clients/grpc_chat.rs"]
 mod grpc_chat;
 

@@ -52,8 +52,20 @@ spec: {{model: litellm-via-{adapter}, validFrom: 2026-01-01, currency: USD, perM
 "
         )
     };
-    [of("openai", "/v1"), of("anthropic", ""), of("gemini", "/v1beta")].concat()
+    [of("openai", "/v1"), of("anthropic", "/v1"), of("gemini", "/v1beta"), GRANT.to_owned()].concat()
 }
+
+const GRANT: &str = "---
+apiVersion: chancery/v1
+kind: Role
+metadata: {name: litellm-user, tenant: acme}
+spec: {permissions: [{action: infer, models: [litellm-*], operations: [chat]}]}
+---
+apiVersion: chancery/v1
+kind: Grant
+metadata: {name: research-litellm, tenant: acme}
+spec: {role: litellm-user, team: research, to: {team: research}}
+";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vendor_that_nobody_here_wrote_is_reached_in_three_dialects() {

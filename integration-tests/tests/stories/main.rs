@@ -25,10 +25,14 @@ mod admin;
 mod answer;
 #[cfg(test)]
 mod answers;
+#[cfg(test)]
 mod audited;
+#[cfg(test)]
 mod auditor;
 #[cfg(test)]
 mod away;
+#[cfg(test)]
+mod bad_dialects;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
@@ -41,6 +45,7 @@ mod captured;
 mod change;
 #[cfg(test)]
 mod clients;
+#[cfg(test)]
 mod crash_loops;
 #[cfg(test)]
 mod decisions;
@@ -70,11 +75,13 @@ mod governance;
 mod history;
 #[cfg(test)]
 mod litellm;
+#[cfg(test)]
 mod manifest;
 #[cfg(test)]
 mod mixed;
 #[cfg(test)]
 mod once;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod overlay;
@@ -88,7 +95,6 @@ mod policy;
 mod proved;
 #[cfg(test)]
 mod publish_kill;
-#[cfg(test)]
 #[cfg(test)]
 mod readme;
 #[cfg(test)]

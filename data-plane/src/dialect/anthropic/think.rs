@@ -116,8 +116,8 @@ fn word_of(effort: &str, generation: Generation) -> &'static str {
 fn effort_of(budget: u64) -> &'static str {
     match budget {
         ..=2_048 => "low",
-        ..=8_192 => "medium",
-        ..=16_384 => "high",
+        2_049..=8_192 => "medium",
+        8_193..=16_384 => "high",
         _ => "xhigh",
     }
 }

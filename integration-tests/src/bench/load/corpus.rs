@@ -15,6 +15,8 @@ use super::draw::Draw;
 pub(crate) enum Door {
     /// `/v1/chat/completions` over HTTP/1.1.
     Rest,
+    /// `/v1/messages` over HTTP/1.1: a question in Anthropic's dialect for a model that speaks OpenAI's.
+    Messages,
     /// `chancery.inference.v1.Inference/Chat` over HTTP/2.
     Grpc,
 }
@@ -69,6 +71,7 @@ impl Corpus {
         );
         let uri = match door {
             Door::Rest => "/v1/chat/completions".parse()?,
+            Door::Messages => "/v1/messages".parse()?,
             Door::Grpc => format!("http://{authority}/chancery.inference.v1.Inference/Chat").parse()?,
         };
         let bearer = |key: &String| Ok(HeaderValue::from_str(&format!("Bearer {key}"))?);
@@ -99,7 +102,7 @@ impl Corpus {
             headers.insert(header::AUTHORIZATION, bearer.clone());
         }
         match self.door {
-            Door::Rest => {
+            Door::Rest | Door::Messages => {
                 headers.insert(header::HOST, self.host.clone());
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             }
@@ -113,6 +116,7 @@ impl Corpus {
 }
 
 fn body(door: Door, shape: Shape, model: &str, lead: &str) -> Bytes {
+    let json = if door == Door::Messages { messages } else { json };
     let mut length = json(shape, model, lead).len();
     let mut text = lead.to_owned();
     for char in PROSE.chars().cycle() {
@@ -123,7 +127,7 @@ fn body(door: Door, shape: Shape, model: &str, lead: &str) -> Bytes {
         text.push(char);
     }
     match door {
-        Door::Rest => Bytes::from(json(shape, model, &text)),
+        Door::Rest | Door::Messages => Bytes::from(json(shape, model, &text)),
         Door::Grpc => framed(&message(model, &text)),
     }
 }
@@ -138,6 +142,14 @@ fn json(shape: Shape, model: &str, text: &str) -> String {
     let stream = if shape.stream { r#""stream":true,"stream_options":{"include_usage":true},"# } else { "" };
     format!(
         r#"{{"model":"{model}",{stream}"temperature":0.2,"max_tokens":256,"messages":[{{"role":"system","content":"{SYSTEM}"}},{{"role":"user","content":"{}"}}]}}"#,
+        escaped(text)
+    )
+}
+
+fn messages(shape: Shape, model: &str, text: &str) -> String {
+    let stream = if shape.stream { r#""stream":true,"# } else { "" };
+    format!(
+        r#"{{"model":"{model}",{stream}"temperature":0.2,"max_tokens":256,"system":"{SYSTEM}","messages":[{{"role":"user","content":"{}"}}]}}"#,
         escaped(text)
     )
 }

@@ -36,7 +36,7 @@ impl Line {
         stream.set_nodelay(true)?;
         let stream = TokioIo::new(stream);
         Ok(match door {
-            Door::Rest => {
+            Door::Rest | Door::Messages => {
                 let (sender, connection) = http1::handshake(stream).await?;
                 tokio::spawn(connection);
                 Line::Http1(sender)
@@ -96,7 +96,7 @@ async fn read(response: Response<Incoming>, grpc: bool) -> anyhow::Result<Answer
         "grpc-status {}",
         status.as_deref().unwrap_or("missing")
     );
-    ensure!(!stream || ends.done(), "the stream ended without `[DONE]`");
+    ensure!(!stream || ends.done(), "the stream broke off");
     Ok(Answer { first_byte: first_byte.context("the answer is empty")?, events: ends.count })
 }
 
@@ -115,7 +115,9 @@ struct Ends {
     tail: Vec<u8>,
 }
 
-const DONE: &[u8] = b"data: [DONE]\n\n";
+/// How a stream ends: OpenAI's, and Anthropic's.
+const ENDS: [&[u8]; 2] = [b"data: [DONE]\n\n", b"data: {\"type\":\"message_stop\"}\n\n"];
+const LONGEST: usize = 32;
 
 impl Ends {
     fn read(&mut self, piece: &[u8]) {
@@ -124,12 +126,12 @@ impl Ends {
             self.count += u64::from(last == b'\n' && *byte == b'\n');
             last = *byte;
         }
-        self.tail.extend_from_slice(piece.get(piece.len().saturating_sub(DONE.len())..).unwrap_or_default());
-        self.tail.drain(..self.tail.len().saturating_sub(DONE.len()));
+        self.tail.extend_from_slice(piece.get(piece.len().saturating_sub(LONGEST)..).unwrap_or_default());
+        self.tail.drain(..self.tail.len().saturating_sub(LONGEST));
     }
 
     fn done(&self) -> bool {
-        self.tail == DONE
+        ENDS.iter().any(|end| self.tail.ends_with(end))
     }
 }
 

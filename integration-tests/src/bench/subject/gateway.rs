@@ -63,8 +63,14 @@ impl Gateway {
             .env("CHANCERY_LOG", "warn")
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         let process = Process::start(command)?;
-        let subject =
-            Subject { name: "gateway", process, rest: Some(inference.clone()), grpc: Some(inference), cast };
+        let subject = Subject {
+            name: "gateway",
+            process,
+            rest: Some(inference.clone()),
+            grpc: Some(inference),
+            cast,
+            translates: true,
+        };
         let mut gateway = Gateway { subject, operations, state, house, _home: home };
         gateway.serving().await?;
         Ok(gateway)

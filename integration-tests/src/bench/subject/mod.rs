@@ -6,6 +6,7 @@ pub(crate) mod policy;
 pub(crate) mod process;
 
 use crate::load::{Cast, Door};
+use crate::servers::mock::EVENTS;
 use process::Process;
 
 /// A running server with the doors it has and the callers it knows.
@@ -16,14 +17,20 @@ pub(crate) struct Subject {
     pub(crate) rest: Option<String>,
     pub(crate) grpc: Option<String>,
     pub(crate) cast: Cast,
+    /// Whether it speaks dialects that the mock does not.
+    pub(crate) translates: bool,
 }
 
 impl Subject {
     /// Where a door is, if the subject has it.
     pub(crate) fn door(&self, door: Door) -> Option<&str> {
         match door {
-            Door::Rest => self.rest.as_deref(),
+            Door::Rest | Door::Messages => self.rest.as_deref(),
             Door::Grpc => self.grpc.as_deref(),
         }
+    }
+    /// How many events the mock's stream has as it comes out of a door: Anthropic's dialect says when a block and a message begin and end.
+    pub(crate) fn events(&self, door: Door) -> u64 {
+        if door == Door::Messages && self.translates { EVENTS + 1 } else { EVENTS }
     }
 }

@@ -154,6 +154,11 @@ impl House {
         pipeline::serve(&self.node, received).await
     }
 
+    /// The record of the request that ended last.
+    pub(crate) fn seen_last(&self) -> Record {
+        self.seen.0.lock().last().unwrap().clone()
+    }
+
     /// The records of all requests that ended, as they were made; `count` of them must have been.
     pub(crate) fn records<const COUNT: usize>(&self) -> [Record; COUNT] {
         let seen = self.seen.0.lock();

@@ -1,7 +1,8 @@
 //! The order in which a permit's candidates are tried.
 //!
-//! Law: a group comes wholly before the next; within one, the route's policy says who is first, and who cannot be reached at all
-//! comes last. No candidate is added or lost.
+//! Law: who is to be left alone, or fails too often, comes after all others, and the record says so; then a group comes wholly before
+//! the next; within one, the route's policy says who is first, and who cannot be reached at all comes last. No candidate is added or
+//! lost.
 //!
 //! | policy | first |
 //! |---|---|
@@ -18,13 +19,42 @@ use policy_engine::facts::Amounts;
 use policy_engine::vocabulary::RoutePolicy;
 
 use super::super::Exchange;
+use crate::runtime::vitals::Standing;
 
 /// Puts the candidates into their order.
-pub(super) fn order(permit: &mut Permit, exchange: &Exchange<'_>, key: &str) {
-    let policy = permit.policy;
+pub(super) fn order(permit: &mut Permit, exchange: &mut Exchange<'_>, key: &str) {
     if permit.candidates.len() < 2 {
         return;
     }
+    rank(permit, exchange, key);
+    put_off(permit, exchange);
+}
+
+/// Moves those behind all others that are to be left alone or fail too often, if there are others.
+fn put_off(permit: &mut Permit, exchange: &mut Exchange<'_>) {
+    let (runtime, node) = (exchange.runtime, exchange.node);
+    let standing = |candidate: &Candidate| {
+        let endpoint = runtime.endpoint(candidate.endpoint);
+        endpoint.map_or(Standing::Ready, |endpoint| endpoint.vitals.standing(|| node.clock.now()))
+    };
+    if permit.candidates.iter().all(|candidate| standing(candidate) == Standing::Ready) {
+        return;
+    }
+    permit.candidates.sort_by_cached_key(standing);
+    if permit.candidates.first().map(standing) != Some(Standing::Ready) {
+        return;
+    }
+    for candidate in &permit.candidates {
+        let Some(endpoint) = runtime.endpoint(candidate.endpoint) else { continue };
+        let standing = standing(candidate);
+        if standing != Standing::Ready {
+            exchange.account.put_off(&endpoint.id, standing);
+        }
+    }
+}
+
+fn rank(permit: &mut Permit, exchange: &Exchange<'_>, key: &str) {
+    let policy = permit.policy;
     let rank = |candidate: &Candidate| {
         let endpoint = exchange.runtime.endpoint(candidate.endpoint);
         let reachable = endpoint.is_some_and(|endpoint| endpoint.upstream.is_ok());

@@ -117,7 +117,8 @@ impl House {
                 _ => {}
             }
             let config = EndpointConfig {
-                class: row.id.name.to_string(),
+                // Another upstream model stands for another place.
+                class: format!("{} {}", row.id.name, row.upstream_model),
                 adapter: Adapter::Simulated(Pace::default()),
                 base_url: String::new(),
                 credential: None,

@@ -25,8 +25,8 @@ use crate::policy::Version;
 use crate::upstream::Upstream;
 use crate::upstream::config::Fault;
 use limits::Limits;
-use retries::Budget;
 pub(crate) use limits::{Counted, aip_name};
+use retries::Budget;
 use tally::Tally;
 use vitals::Vitals;
 

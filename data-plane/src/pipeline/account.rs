@@ -37,8 +37,8 @@ use crate::policy::Version;
 use crate::quota::Reservation;
 use crate::record::outbox::Place;
 use crate::record::{Attempt, Failure, Noted, Outcome, Owner, Record, Usage};
-use crate::runtime::vitals::{InFlight, Standing};
 use crate::runtime::vitals::verdict::Verdict;
+use crate::runtime::vitals::{InFlight, Standing};
 use crate::runtime::{Endpoint, Runtime};
 use crate::upstream::error::UpstreamError;
 

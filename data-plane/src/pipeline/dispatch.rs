@@ -128,9 +128,10 @@ async fn attempt<'s>(
     let begun = exchange.account.over(work).await;
     let (begun, left_out) =
         begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
-    endpoint.vitals.measured(started.elapsed());
+    let now = exchange.node.clock.now();
+    endpoint.vitals.measured(started.elapsed(), now);
     if let Some(wait) = spent(begun.headers()) {
-        endpoint.vitals.spent(exchange.node.clock.now(), wait);
+        endpoint.vitals.spent(now, wait);
     }
     exchange.account.answered(begun.upstream_request_id());
     Ok((begun, left_out))

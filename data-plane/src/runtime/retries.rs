@@ -61,8 +61,7 @@ impl Windows {
         let cell = self.cell(window);
         let held = cell.load(Relaxed);
         let begin = u64::from(window) << 32;
-        if held >> 32 != u64::from(window)
-            && cell.compare_exchange(held, begin | 1, Relaxed, Relaxed).is_ok()
+        if held >> 32 != u64::from(window) && cell.compare_exchange(held, begin | 1, Relaxed, Relaxed).is_ok()
         {
             return;
         }

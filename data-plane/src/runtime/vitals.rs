@@ -18,8 +18,8 @@ use breaker::{Breaker, Entry, State};
 use rest::{Rest, UNSAID};
 use verdict::{Health, Verdict, Wish};
 
-/// The weight of the latest time in the moving average, as a power of two: an eighth.
-const SMOOTHING: u32 = 3;
+/// After so long a time to an answer counts for a third of what it did, in microseconds.
+const MEMORY: f64 = 10_000_000.0;
 
 /// How long a refusal of our credential is not told again, in microseconds.
 const SILENCE: i64 = 60_000_000;
@@ -30,6 +30,8 @@ pub(crate) struct Vitals {
     busy: AtomicU32,
     /// Microseconds; 0 until something was measured.
     latency: AtomicU64,
+    /// When that was, in microseconds since the Unix epoch.
+    measured: AtomicI64,
     /// When it was last told that it refuses our credential; 0 where it never was.
     refusal_told: AtomicI64,
     breaker: Breaker,
@@ -120,17 +122,34 @@ impl Vitals {
         self.busy.load(Ordering::Relaxed)
     }
 
-    /// The moving average of the time to an answer, in microseconds; 0 where nothing was measured.
-    pub(crate) fn latency(&self) -> u64 {
-        self.latency.load(Ordering::Relaxed)
+    /// The time to an answer of late, in microseconds: a slow one counts at once and is forgotten by and by, so that who was slow is
+    /// asked again (a peak-sensitive moving average, as in Finagle's `PeakEwma`). 0 where nothing was measured.
+    pub(crate) fn latency(&self, now: Instant) -> u64 {
+        match self.latency.load(Ordering::Relaxed) {
+            0 => 0,
+            latency => (latency as f64 * self.remembered(now)) as u64,
+        }
     }
 
     /// Takes in a time to an answer. A race between two loses one of them, which an average survives.
-    pub(crate) fn measured(&self, took: Duration) {
+    pub(crate) fn measured(&self, took: Duration, now: Instant) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
-        let before = self.latency();
-        let after = if before == 0 { micros } else { before - (before >> SMOOTHING) + (micros >> SMOOTHING) };
-        self.latency.store(after.max(1), Ordering::Relaxed);
+        let before = self.latency.load(Ordering::Relaxed);
+        let weight = self.remembered(now);
+        let average = before as f64 * weight + micros as f64 * (1.0 - weight);
+        self.latency.store(micros.max(average as u64), Ordering::Relaxed);
+        self.measured.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Which part of what was measured last still counts.
+    fn remembered(&self, now: Instant) -> f64 {
+        let since = now.0.saturating_sub(self.measured.load(Ordering::Relaxed)).max(0);
+        (-(since as f64) / MEMORY).exp()
+    }
+
+    /// What a request there is likely to cost in time: what an answer takes, for each that is under way.
+    pub(crate) fn load(&self, now: Instant) -> u64 {
+        self.latency(now).saturating_mul(u64::from(self.busy()) + 1)
     }
 
     /// Whether it is to be told now that the endpoint refuses our credential: once a minute at most, by one of all who ask.
@@ -205,10 +224,18 @@ mod tests {
         assert_eq!(vitals.busy(), 2);
         drop((one, two));
         assert_eq!(vitals.busy(), 0);
-        vitals.measured(Duration::from_micros(800));
-        assert_eq!(vitals.latency(), 800);
-        (0..50).for_each(|_| vitals.measured(Duration::from_micros(1600)));
-        assert!((1500..=1600).contains(&vitals.latency()), "{}", vitals.latency());
+        let at = |seconds: i64| Instant(1_000_000_000_000 + seconds * 1_000_000);
+        assert_eq!(vitals.latency(at(0)), 0);
+        vitals.measured(Duration::from_micros(800), at(0));
+        assert_eq!(vitals.latency(at(0)), 800);
+        vitals.measured(Duration::from_micros(9000), at(0));
+        vitals.measured(Duration::from_micros(800), at(0));
+        assert_eq!(vitals.latency(at(0)), 9000, "a peak counts at once");
+        assert!((3200..3400).contains(&vitals.latency(at(10))), "{}", vitals.latency(at(10)));
+        (1..=60).for_each(|second| vitals.measured(Duration::from_micros(800), at(second)));
+        assert!((800..900).contains(&vitals.latency(at(60))), "{}", vitals.latency(at(60)));
+        let _busy = vitals.begin(now);
+        assert_eq!(vitals.load(at(60)), 2 * vitals.latency(at(60)));
     }
 
     #[test]

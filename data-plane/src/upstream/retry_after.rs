@@ -86,7 +86,9 @@ mod tests {
             spent(&headers)
         };
         let openai = ["x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
-        for (reset, millis) in [("20ms", 20), ("6m0s", 360_000), ("1h2m3s", 3_723_000), ("7", 7000), ("1.5s", 1500)] {
+        for (reset, millis) in
+            [("20ms", 20), ("6m0s", 360_000), ("1h2m3s", 3_723_000), ("7", 7000), ("1.5s", 1500)]
+        {
             assert_eq!(of("0", reset, openai), Some(Duration::from_millis(millis)), "{reset}");
         }
         assert_eq!(of("1", "6m0s", openai), None, "something is left");

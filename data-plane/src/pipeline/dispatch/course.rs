@@ -219,7 +219,9 @@ impl Course {
             return true;
         }
         let budget = exchange.runtime.budget(self.model);
-        let may = budget.is_none_or(|budget| budget.take(exchange.node.clock.now(), PERCENT));
+        let percent = exchange.runtime.snapshot.model(self.model).and_then(|row| row.retry_percent);
+        let percent = percent.unwrap_or(PERCENT);
+        let may = budget.is_none_or(|budget| budget.take(exchange.node.clock.now(), percent));
         if !may {
             self.over_budget = true;
             let why = "too many requests of the route were asked again of late".to_owned();

@@ -1,15 +1,16 @@
 //! Who is asked when endpoints fail or want to be left alone, and that each hop is in the record.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use policy_engine::facts::{Bound, Facts, RouteTarget};
-use policy_engine::vocabulary::{Instant, Period};
+use policy_engine::vocabulary::{Instant, Operation, Period, RoutePolicy, StickyBy};
 
-use crate::house::{House, asking, limit, refused, whole, world};
-use crate::pipeline::Reply;
-use crate::record::Record;
+use crate::house::{House, KEY, asking, bearer, limit, refused, whole, world};
+use crate::pipeline::{self, Reply};
+use crate::record::{Attempt, Door, Record};
 use crate::runtime::vitals::verdict::{Health, Verdict, Wish};
 use crate::runtime::vitals::{Standing, Vitals};
 
@@ -17,7 +18,8 @@ const ILL: Verdict = Verdict { health: Some(Health::Ill), rest: None };
 
 /// The route of a model, group by group.
 pub(super) fn route(facts: &mut Facts, model: &str, groups: &[&[&str]]) {
-    let target = |endpoint: &&str| RouteTarget { endpoint: world::name(endpoint), weight: 1 };
+    let target =
+        |endpoint: &&str| RouteTarget { endpoint: world::name(endpoint), weight: 1, canary_percent: None };
     let groups = groups.iter().map(|group| group.iter().map(target).collect()).collect();
     Arc::make_mut(facts.models.get_mut(&world::platform(model)).unwrap()).route.groups = groups;
 }
@@ -54,7 +56,7 @@ fn by(reply: Reply) -> String {
 
 /// Who was tried, or why not.
 pub(super) fn hops(record: &Record) -> Vec<(&str, &str)> {
-    let kind = |attempt: &crate::record::Attempt| attempt.failure.as_ref().map_or("", |failure| failure.kind);
+    let kind = |attempt: &Attempt| attempt.failure.as_ref().map_or("", |failure| failure.kind);
     record.attempts.iter().map(|attempt| (attempt.endpoint.name.as_str(), kind(attempt))).collect()
 }
 
@@ -173,9 +175,10 @@ async fn callers_faults_eject_nobody() {
 #[tokio::test]
 async fn an_answer_that_breaks_off_counts_against_its_endpoint() {
     let house = House::new(two);
-    let cut = asking("pair", "[[sim:say=one two three four]][[sim:chunk=1]][[sim:cut=3]]", r#","stream":true"#);
+    let cut =
+        asking("pair", "[[sim:say=one two three four]][[sim:chunk=1]][[sim:cut=3]]", r#","stream":true"#);
     for _ in 0..5 {
-        let Ok(crate::pipeline::Body::Stream(stream)) = house.chat(&cut).await.body else { panic!() };
+        let Ok(pipeline::Body::Stream(stream)) = house.chat(&cut).await.body else { panic!() };
         let frames: Vec<_> = futures_util::StreamExt::collect(std::pin::Pin::from(stream)).await;
         assert!(frames.last().unwrap().is_err());
     }
@@ -192,11 +195,10 @@ async fn what_is_known_of_an_endpoint_outlives_its_revision_and_not_its_place() 
     two(&mut facts);
     house.enforce(8, &facts);
     assert_eq!(by(house.chat(&asking("pair", "hi", "")).await), "sim-b");
-    house.close();
-    let house = House::new(|facts| route(facts, "pair", &[&["down-a"], &["sim-b"]]));
-    told(&house, "down-a", (ILL, 5));
-    let is_new = |house: &House| vitals(house, "down-a").standing(|| house.node.clock.now());
-    assert_eq!(is_new(&house), Standing::Ejected);
+    Arc::make_mut(facts.endpoints.get_mut(&world::platform("sim-a")).unwrap()).upstream_model =
+        "moved".into();
+    house.enforce(9, &facts);
+    assert_eq!(by(house.chat(&asking("pair", "hi", "")).await), "sim-a");
     house.close();
 }
 
@@ -229,13 +231,13 @@ async fn an_only_endpoint_is_asked_once_more_where_its_failure_may_pass() {
 async fn no_second_call_is_made_beyond_the_callers_deadline() {
     let house = House::new(|_| ());
     let mut received = house.request(
-        (crate::record::Door::OpenAi, policy_engine::vocabulary::Operation::Chat),
-        &crate::house::bearer(crate::house::KEY),
+        (Door::OpenAi, Operation::Chat),
+        &bearer(KEY),
         &asking("fast", "[[sim:error=500]]", ""),
     );
     received.arrival.own_deadline = true;
     received.arrival.deadline = tokio::time::Instant::now() + Duration::from_millis(40);
-    let reply = crate::pipeline::serve(&house.node, received).await;
+    let reply = pipeline::serve(&house.node, received).await;
     assert_eq!(refused(reply).0, "upstream_error");
     assert_eq!(house.seen_last().attempts.len(), 1);
     house.close();
@@ -261,5 +263,127 @@ async fn without_budget_the_first_failure_is_told() {
     pass(&house, 20);
     refused(house.chat(&failing).await);
     assert_eq!(house.seen_last().attempts.iter().filter(|a| a.latency_us.is_some()).count(), 2);
+    house.close();
+}
+
+/// A route of these targets: name, weight, and the percent of a canary.
+fn one_group(facts: &mut Facts, policy: RoutePolicy, targets: &[(&str, u32, Option<u32>)]) {
+    let target = |(endpoint, weight, canary_percent): &(&str, u32, Option<u32>)| RouteTarget {
+        endpoint: world::name(endpoint),
+        weight: *weight,
+        canary_percent: *canary_percent,
+    };
+    let model = Arc::make_mut(facts.models.get_mut(&world::platform("pair")).unwrap());
+    model.route.groups = vec![targets.iter().map(target).collect()];
+    model.route.policy = policy;
+}
+
+async fn counted(house: &House, requests: usize) -> usize {
+    let mut count = 0;
+    for _ in 0..requests {
+        count += usize::from(by(house.chat(&asking("pair", "hi", "")).await) == "sim-b");
+    }
+    count
+}
+
+#[tokio::test]
+async fn a_canary_gets_its_share_whatever_the_weights_and_none_while_it_is_ejected() {
+    let of = |weight, percent| {
+        House::new(move |facts| {
+            let targets = [("sim-a", 1, None), ("sim-b", weight, Some(percent))];
+            one_group(facts, RoutePolicy::Weighted, &targets);
+        })
+    };
+    let house = of(1_000_000, 10);
+    let count = counted(&house, 2000).await;
+    assert!((140..=260).contains(&count), "{count} of 2000 where 200 are expected");
+    told(&house, "sim-b", (ILL, 5));
+    assert_eq!(counted(&house, 100).await, 0);
+    // Who else is there, where the others fail.
+    pass(&house, 100);
+    told(&house, "sim-a", asks(9));
+    assert_eq!(counted(&house, 20).await, 20);
+    house.close();
+    let house = of(1, 99);
+    let count = counted(&house, 1000).await;
+    assert!((970..1000).contains(&count), "{count} of 1000 where 990 are expected");
+    house.close();
+}
+
+#[tokio::test]
+async fn what_belongs_together_goes_to_the_same_endpoint() {
+    let of = |sticky_by| {
+        House::new(move |facts| {
+            one_group(facts, RoutePolicy::Sticky, &[("sim-a", 1, None), ("sim-b", 1, None)]);
+            let model = Arc::make_mut(facts.models.get_mut(&world::platform("pair")).unwrap());
+            model.route.sticky_by = sticky_by;
+        })
+    };
+    let house = of(StickyBy::Session);
+    let mut seen = BTreeSet::new();
+    for session in 0..20 {
+        let mut of_session = BTreeSet::new();
+        for field in ["prompt_cache_key", "safety_identifier", "user"] {
+            let named = format!(r#","{field}":"s-{session}","seed":{session}"#);
+            of_session.insert(by(house.chat(&asking("pair", &format!("hi {field}"), &named)).await));
+        }
+        let mut headers = bearer(KEY);
+        headers.insert("x-chancery-session", format!("s-{session}").parse().unwrap());
+        let other = asking("pair", "hi", r#","user":"somebody else""#);
+        let received = house.request((Door::OpenAi, Operation::Chat), &headers, &other);
+        of_session.insert(by(pipeline::serve(&house.node, received).await));
+        assert_eq!(of_session.len(), 1, "{session}");
+        seen.extend(of_session);
+    }
+    assert_eq!(seen.len(), 2, "sessions are spread");
+    house.close();
+    for (sticky_by, apart) in [(StickyBy::Key, 1), (StickyBy::Prefix, 2)] {
+        let house = of(sticky_by);
+        let mut seen = BTreeSet::new();
+        for session in 0..20 {
+            let text = format!("you are number {session}");
+            let first = by(house.chat(&asking("pair", &text, r#","user":"a""#)).await);
+            let mut going_on: serde_json::Value = serde_json::from_str(&asking("pair", &text, "")).unwrap();
+            let messages = going_on["messages"].as_array_mut().unwrap();
+            messages.push(serde_json::json!({"role": "assistant", "content": "yes"}));
+            messages.insert(0, serde_json::json!({"role": "system", "content": "be kind"}));
+            let first_of_long = by(house.chat(&going_on.to_string()).await);
+            let messages = going_on["messages"].as_array_mut().unwrap();
+            messages.push(serde_json::json!({"role": "user", "content": format!("and {session}?")}));
+            assert_eq!(by(house.chat(&going_on.to_string()).await), first_of_long);
+            seen.extend([first]);
+        }
+        assert_eq!(seen.len(), apart, "{sticky_by}");
+        house.close();
+    }
+}
+
+#[tokio::test]
+async fn of_two_the_one_that_answers_sooner_is_asked() {
+    let house = House::new(|facts| {
+        one_group(facts, RoutePolicy::Latency, &[("sim-a", 1, None), ("sim-b", 1, None)]);
+    });
+    let now = house.node.clock.now();
+    vitals(&house, "sim-a").measured(Duration::from_secs(2), now);
+    vitals(&house, "sim-b").measured(Duration::from_millis(900), now);
+    assert_eq!(counted(&house, 20).await, 20);
+    // Requests under way count: each of them takes as long.
+    let under_way: Vec<_> = (0..3).map(|_| vitals(&house, "sim-b").begin(|| now)).collect();
+    assert_eq!(counted(&house, 1).await, 0);
+    drop(under_way);
+    house.close();
+}
+
+#[tokio::test]
+async fn a_route_may_forbid_second_calls() {
+    let house = House::new(|facts| {
+        two(facts);
+        let model = Arc::make_mut(facts.models.get_mut(&world::platform("pair")).unwrap());
+        model.route.retry_percent = Some(0);
+    });
+    let (code, ..) = refused(house.chat(&asking("pair", "[[sim:error=500]]", "")).await);
+    assert_eq!(code, "upstream_error");
+    let [record] = house.records();
+    assert_eq!(hops(&record), [("sim-a", "server_error"), ("sim-b", "retry_budget")]);
     house.close();
 }

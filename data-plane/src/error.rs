@@ -188,6 +188,14 @@ impl Rejection {
         rejection
     }
 
+    /// Every vendor that could answer asked to be left alone, the first of them for so long.
+    pub(crate) fn resting(left: Duration) -> Self {
+        let line = "every endpoint that could answer asked to be left alone for now";
+        let mut rejection = Self::new(ErrorCode::UpstreamRateLimited, line);
+        rejection.refusal.retry_after = Some(left);
+        Self { outcome: Outcome::Failed, ..rejection }
+    }
+
     /// The caller's own deadline passed.
     pub(crate) fn late() -> Self {
         let rejection = Self::new(ErrorCode::DeadlineExceeded, "the deadline of the request passed");

@@ -117,7 +117,8 @@ impl House {
                 _ => {}
             }
             let config = EndpointConfig {
-                class: row.id.name.to_string(),
+                // Another upstream model stands for another place.
+                class: format!("{} {}", row.id.name, row.upstream_model),
                 adapter: Adapter::Simulated(Pace::default()),
                 base_url: String::new(),
                 credential: None,
@@ -152,6 +153,11 @@ impl House {
     pub(crate) async fn chat(&self, body: &str) -> Reply {
         let received = self.request((Door::OpenAi, Operation::Chat), &bearer(KEY), body);
         pipeline::serve(&self.node, received).await
+    }
+
+    /// The record of the request that ended last.
+    pub(crate) fn seen_last(&self) -> Record {
+        self.seen.0.lock().last().unwrap().clone()
     }
 
     /// The records of all requests that ended, as they were made; `count` of them must have been.

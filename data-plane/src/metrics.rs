@@ -7,6 +7,7 @@ mod audit;
 mod content;
 mod freshness;
 mod overlay;
+mod routing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +30,7 @@ use audit::Audit;
 use content::Content;
 use freshness::Freshness;
 use overlay::Overlay;
+use routing::Routing;
 
 /// Upper bounds of durations, in seconds.
 const SECONDS: [f64; 16] =
@@ -128,6 +130,7 @@ pub(crate) struct Metrics {
     freshness: Freshness,
     audit: Audit,
     content: Content,
+    routing: Routing,
     revision: Gauge,
     connected: Gauge,
     revoked: Gauge,
@@ -165,6 +168,7 @@ impl Metrics {
             freshness: Freshness::default(),
             audit: Audit::default(),
             content: Content::default(),
+            routing: Routing::default(),
             revision: Gauge::default(),
             connected: Gauge::default(),
             revoked: Gauge::default(),
@@ -237,6 +241,7 @@ impl Metrics {
         metrics.freshness.register(r);
         metrics.audit.register(r);
         metrics.content.register(r);
+        metrics.routing.register(r);
         r.register("policy_revision", "The revision in force; 0 is none", metrics.revision.clone());
         r.register(
             "policy_connected",
@@ -293,6 +298,7 @@ impl Metrics {
         self.freshness.measure(node, policy);
         self.audit.measure(policy);
         self.content.measure(node);
+        self.routing.measure(endpoints, node.clock.now());
         self.revision.set(policy.applied().map_or(0, |v| v.revision));
         self.connected.set(i64::from(policy.connected()));
         self.revoked.set(i64::from(policy.revoked()));
@@ -390,6 +396,7 @@ impl Observer for Metrics {
     fn ended(&self, record: &Record, recorded: bool) {
         self.count(record);
         self.count_failed(record);
+        self.routing.count(&record.attempts);
         self.duration.observe(record.latency_us as f64 / 1e6);
         if let Some(first) = record.first_byte_us {
             self.first_byte.observe(first as f64 / 1e6);

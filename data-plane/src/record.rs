@@ -31,6 +31,7 @@ use uuid::Uuid;
 
 use crate::captured::Gathered;
 use crate::policy::Version;
+use crate::upstream::error::UpstreamError;
 
 /// Names one request, on every surface and in every log; a UUIDv7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -239,6 +240,13 @@ pub(crate) trait Observer: Send + Sync {
 
 impl Observer for () {
     fn ended(&self, _: &Record, _: bool) {}
+}
+
+impl Failure {
+    /// A vendor's failure.
+    pub(crate) fn of(error: &UpstreamError) -> Self {
+        Self { kind: error.kind.as_str(), why: error.to_string() }
+    }
 }
 
 impl RequestId {

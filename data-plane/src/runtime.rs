@@ -1,9 +1,10 @@
 //! One revision, ready to be served: the snapshot with everything that is prepared from it, built off the request path.
 //!
-//! Law: immutable but for lazily made limits and the endpoints' vital signs; a request takes one and keeps it to its end.
+//! Law: immutable but for lazily made limits, the endpoints' vital signs and the routes' budgets of retries; a request takes one and keeps it to its end.
 //! Deliberately absent: where snapshots come from (`policy`), and counters of any caller (`quota`).
 
 mod limits;
+pub(crate) mod retries;
 pub(crate) mod tally;
 pub(crate) mod vitals;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use http::HeaderValue;
-use policy_engine::decision::EndpointIx;
+use policy_engine::decision::{EndpointIx, ModelIx};
 use policy_engine::snapshot::CompiledSnapshot;
 use policy_engine::vocabulary::{Geo, Id, Name};
 
@@ -25,6 +26,7 @@ use crate::upstream::Upstream;
 use crate::upstream::config::Fault;
 use limits::Limits;
 pub(crate) use limits::{Counted, aip_name};
+use retries::Budget;
 use tally::Tally;
 use vitals::Vitals;
 
@@ -55,6 +57,8 @@ pub(crate) struct Runtime {
     /// The geo, for `x-chancery-geo`.
     pub(crate) geo_header: HeaderValue,
     endpoints: Vec<Endpoint>,
+    /// Of the models' routes, by position; they go on from runtime to runtime.
+    budgets: Vec<Arc<Budget>>,
     scope_keys: HashMap<Arc<str>, hmac::Key>,
     /// What an unknown key is compared under, so that it costs what a known one does.
     decoy: hmac::Key,
@@ -76,11 +80,21 @@ pub(crate) struct Endpoint {
     pub(crate) header: HeaderValue,
     /// The model's name there as a JSON string, to be patched into bodies.
     pub(crate) model_json: Bytes,
-    /// How it is doing; goes on from runtime to runtime.
+    /// How it is doing; goes on from runtime to runtime while the endpoint is the same.
     pub(crate) vitals: Arc<Vitals>,
 }
 
 impl Endpoint {
+    /// How it is doing, for one that leads there now: nothing is known of another place, or of another credential.
+    fn known(&self, upstream: &Result<Arc<Upstream>, Fault>) -> Option<Arc<Vitals>> {
+        let is_same = match (&self.upstream, upstream) {
+            (Ok(before), Ok(now)) => before.leads_where(now),
+            (Err(_), Ok(_)) => false,
+            (_, Err(_)) => true,
+        };
+        is_same.then(|| Arc::clone(&self.vitals))
+    }
+
     /// What a kill may hit of it.
     pub(crate) fn subject(&self) -> Subject<'_> {
         Subject { endpoint: Some(&self.id), provider: self.provider.as_ref(), ..Subject::default() }
@@ -91,15 +105,15 @@ impl Runtime {
     /// Prepares a snapshot; vital signs go on from `before`, and what was counted if it is of the same version.
     pub(crate) fn new(parts: Parts, before: Option<&Self>) -> Self {
         let Parts { version, snapshot, geo, upstreams, scope_keys, content_keys } = parts;
-        let known: HashMap<&Id, &Arc<Vitals>> =
-            before.iter().flat_map(|b| &b.endpoints).map(|e| (&e.id, &e.vitals)).collect();
+        let known: HashMap<&Id, &Endpoint> =
+            before.iter().flat_map(|b| &b.endpoints).map(|endpoint| (&endpoint.id, endpoint)).collect();
         let endpoints = snapshot.endpoints().zip(upstreams).map(|((_, row), upstream)| Endpoint {
             id: row.id.clone(),
             provider: snapshot.provider_of(row).map(|provider| provider.id.clone()),
+            vitals: known.get(&row.id).and_then(|before| before.known(&upstream)).unwrap_or_default(),
             upstream,
             header: header(row.id.name.as_str()),
             model_json: json_string(&row.upstream_model),
-            vitals: known.get(&row.id).map_or_else(Arc::default, |vitals| Arc::clone(vitals)),
         });
         let endpoints = endpoints.collect();
         let same = before.filter(|before| before.version == version);
@@ -112,6 +126,7 @@ impl Runtime {
             spans: Spans::of(&snapshot),
             tally: same.map_or_else(Arc::default, |before| before.tally.clone()),
             endpoints,
+            budgets: budgets(&snapshot, before),
             scope_keys: keys.collect(),
             content_keys,
             decoy: hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]),
@@ -127,6 +142,11 @@ impl Runtime {
     /// All endpoints, in the order of their positions.
     pub(crate) fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// How much of a model's load may be asked a second time.
+    pub(crate) fn budget(&self, ix: ModelIx) -> Option<&Budget> {
+        self.budgets.get(ix.position()).map(|budget| &**budget)
     }
 
     /// The scope key of an id, or one that verifies nothing.
@@ -153,6 +173,17 @@ impl Runtime {
     pub(crate) fn tally(&self) -> &Arc<Tally> {
         &self.tally
     }
+}
+
+/// A budget for each model, by position: the one it had, where it was there before.
+fn budgets(snapshot: &CompiledSnapshot, before: Option<&Runtime>) -> Vec<Arc<Budget>> {
+    let known: HashMap<&Id, &Arc<Budget>> = before
+        .iter()
+        .flat_map(|before| before.snapshot.models().zip(&before.budgets))
+        .map(|((_, row), budget)| (&row.id, budget))
+        .collect();
+    let of = |id: &Id| known.get(id).map_or_else(Arc::default, |budget| Arc::clone(budget));
+    snapshot.models().map(|(_, row)| of(&row.id)).collect()
 }
 
 /// A header of a name, whose letters all are allowed in one.

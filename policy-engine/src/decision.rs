@@ -128,6 +128,8 @@ pub struct Candidate {
     pub group: u32,
     /// Its share within the group.
     pub weight: u32,
+    /// Exactly its share of the requests, in percent, where that is fixed.
+    pub canary_percent: Option<u32>,
     /// What it costs; `None` is unpriced, never free.
     pub price: Option<Arc<Price>>,
     /// The limits that count a request to it, beside the permit's own.

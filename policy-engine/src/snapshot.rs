@@ -148,6 +148,11 @@ impl CompiledSnapshot {
         self.registry.models.get(ix.position())
     }
 
+    /// All models, in the order of their positions.
+    pub fn models(&self) -> impl Iterator<Item = (ModelIx, &ModelRow)> {
+        self.registry.models.iter().enumerate().map(|(at, row)| (ModelIx(at as u32), row))
+    }
+
     /// An endpoint's row.
     pub fn endpoint(&self, ix: EndpointIx) -> Option<&EndpointRow> {
         self.registry.endpoints.get(ix.position())
@@ -195,8 +200,7 @@ impl CompiledSnapshot {
 
     /// The models a caller may see, in the order of their positions.
     pub fn visible_models(&self, caller: Caller) -> impl Iterator<Item = (ModelIx, &ModelRow)> {
-        let rows = self.registry.models.iter().enumerate().map(|(at, row)| (ModelIx(at as u32), row));
-        rows.filter(move |(ix, row)| row.reaches(caller.tenant) && self.may_see(caller, *ix))
+        self.models().filter(move |(ix, row)| row.reaches(caller.tenant) && self.may_see(caller, *ix))
     }
 
     /// Whether a caller may know of a model: by a `view` grant or an `infer` grant for any operation.

@@ -17,7 +17,7 @@ pub use published::is_published;
 pub use span::{Duration, Instant, Period, SpanError};
 pub use words::{
     Action, Adapter, Effect, Layer, LicenceKind, MaskAction, Mode, OnStoreLoss, Operation, PrincipalType,
-    RoutePolicy, UnknownFields, UnknownWord,
+    RoutePolicy, StickyBy, UnknownFields, UnknownWord,
 };
 
 /// A count of model tokens, as a vendor bills them.

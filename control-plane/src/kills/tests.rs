@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use policy_engine::facts::{Model, ModelCard, Route, Tenant};
-use policy_engine::vocabulary::RoutePolicy;
 use policy_engine::{Scope as Where, project};
 
 use super::*;
@@ -27,7 +26,7 @@ fn facts() -> Facts {
             card: ModelCard::default(),
             licence: None,
             aliases: vec![],
-            route: Route { policy: RoutePolicy::Weighted, groups: vec![] },
+            route: Route::default(),
             geos: geos.clone(),
         };
         facts.models.insert(id.clone(), Arc::new(model));

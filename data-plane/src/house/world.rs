@@ -15,9 +15,7 @@ use policy_engine::facts::{
     Endpoint, Facts, Grant, GrantSubject, Key, Model, ModelCard, ModelGlob, Permission, Price,
     PricePerMillion, Principal, Provider, Role, Route, RouteTarget, Team, Tenant, Terms, Timeouts,
 };
-use policy_engine::vocabulary::{
-    Action, Adapter, Id, Name, Operation, PrincipalType, RoutePolicy, Tokens, UnknownFields,
-};
+use policy_engine::vocabulary::{Action, Adapter, Id, Name, Operation, PrincipalType, Tokens, UnknownFields};
 
 /// A name.
 pub(crate) fn name(text: &str) -> Name {
@@ -141,7 +139,8 @@ fn registry(facts: &mut Facts) {
         ("embed", Operation::Embed, &["sim-a"]),
     ];
     for (model, operation, endpoints) in routes {
-        let target = |endpoint: &&str| vec![RouteTarget { endpoint: name(endpoint), weight: 1 }];
+        let target =
+            |endpoint: &&str| vec![RouteTarget { endpoint: name(endpoint), weight: 1, canary_percent: None }];
         let model_of = Model {
             card: ModelCard {
                 operations: vec![operation],
@@ -151,7 +150,7 @@ fn registry(facts: &mut Facts) {
             },
             licence: None,
             aliases: vec![format!("{model}-alias")],
-            route: Route { policy: RoutePolicy::Weighted, groups: endpoints.iter().map(target).collect() },
+            route: Route { groups: endpoints.iter().map(target).collect(), ..Route::default() },
             geos: vec![],
         };
         facts.models.insert(platform(model), Arc::new(model_of));

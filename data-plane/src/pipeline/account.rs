@@ -37,7 +37,8 @@ use crate::policy::Version;
 use crate::quota::Reservation;
 use crate::record::outbox::Place;
 use crate::record::{Attempt, Failure, Noted, Outcome, Owner, Record, Usage};
-use crate::runtime::vitals::InFlight;
+use crate::runtime::vitals::verdict::Verdict;
+use crate::runtime::vitals::{InFlight, Standing};
 use crate::runtime::{Endpoint, Runtime};
 use crate::upstream::error::UpstreamError;
 
@@ -66,6 +67,8 @@ struct Open {
     /// When a vendor was sent the request last, in microseconds since it was received; `None` if none was.
     sent_us: Option<u64>,
     in_flight: Option<InFlight>,
+    /// The time in which it must end is the caller's own.
+    own_deadline: bool,
     seen: Seen,
     reported: Option<Reported>,
     told_bytes: u64,
@@ -86,6 +89,7 @@ impl Account {
             provider: None,
             sent_us: None,
             in_flight: None,
+            own_deadline: arrival.own_deadline,
             seen: Seen {
                 estimate: Estimate { input: 0, output: 0 },
                 output_bytes: 0,
@@ -182,14 +186,19 @@ impl Account {
         self.open.as_deref().and_then(|open| open.reservation.as_ref())
     }
 
-    /// A vendor is called, with this body.
-    pub(crate) fn sent(&mut self, endpoint: &Endpoint, price: Option<Arc<Price>>, body: &Bytes) {
+    /// A vendor is called, at this price, with this body.
+    pub(crate) fn sent(
+        &mut self,
+        endpoint: &Endpoint,
+        (price, body): (Option<Arc<Price>>, &Bytes),
+        in_flight: InFlight,
+    ) {
         self.note(|open| {
             if let Some(content) = &mut open.content {
                 content.sent(body);
             }
             open.price = price;
-            open.in_flight = Some(endpoint.vitals.begin());
+            open.in_flight = Some(in_flight);
             open.provider = endpoint.provider.clone();
             open.record.endpoint = Some(endpoint.id.clone());
             open.sent_us = Some(micros(open.moment));
@@ -203,12 +212,16 @@ impl Account {
 
     /// The vendor called last gave no answer, or broke it off.
     pub(crate) fn failed(&mut self, error: &UpstreamError) {
+        let (now, chance) = (self.node.clock.now(), self.node.chance());
         self.note(|open| {
-            open.in_flight = None;
+            let verdict = Verdict::of(error, open.own_deadline);
+            if let Some(in_flight) = open.in_flight.take() {
+                in_flight.failed(verdict, now, chance);
+            }
             let took = micros(open.moment).saturating_sub(open.sent_us.unwrap_or(0));
             if let Some(attempt) = open.record.attempts.last_mut() {
                 attempt.latency_us.get_or_insert(took);
-                attempt.failure = Some(failure(error));
+                attempt.failure = Some(Failure::of(error));
             }
         });
     }
@@ -218,27 +231,37 @@ impl Account {
         self.open.as_deref().and_then(|open| open.record.endpoint.as_ref())
     }
 
-    /// A candidate was not called, and why.
-    pub(crate) fn passed_over(&mut self, endpoint: &Id, error: &UpstreamError) {
+    /// A candidate was not called, and why; it is told once.
+    pub(crate) fn passed_over(&mut self, endpoint: &Id, failure: Failure) {
         self.note(|open| {
-            open.record.attempts.push(Attempt {
-                endpoint: endpoint.clone(),
-                latency_us: None,
-                failure: Some(failure(error)),
-            });
+            let same = |known: &Failure| known.kind == failure.kind;
+            let attempts = &mut open.record.attempts;
+            if !attempts.iter().any(|a| a.endpoint == *endpoint && a.failure.as_ref().is_some_and(same)) {
+                let (endpoint, failure) = (endpoint.clone(), Some(failure));
+                attempts.push(Attempt { endpoint, latency_us: None, failure });
+            }
         });
+    }
+
+    /// A candidate was not called, or not yet, for it stands so.
+    pub(crate) fn put_off(&mut self, endpoint: &Id, standing: Standing) {
+        self.passed_over(endpoint, Failure { kind: standing.as_str(), why: standing.why().to_owned() });
     }
 
     /// The vendor began to answer.
     pub(crate) fn answered(&mut self, upstream_request_id: Option<Box<str>>) {
-        self.note(|open| {
+        let node = &self.node;
+        if let Some(open) = self.open.as_deref_mut() {
+            if let Some(in_flight) = &mut open.in_flight {
+                in_flight.answers(|| node.clock.now());
+            }
             open.record.upstream_request_id = upstream_request_id;
             let now = micros(open.moment);
             open.record.first_byte_us = Some(now);
             if let Some(attempt) = open.record.attempts.last_mut() {
                 attempt.latency_us = Some(now.saturating_sub(open.sent_us.unwrap_or(0)));
             }
-        });
+        }
     }
 
     /// Text of the answer came; now and then the hold is told.
@@ -327,8 +350,12 @@ impl Open {
             reported,
             sent_us,
             content,
+            in_flight,
             ..
         } = self;
+        if let (Some(in_flight), Outcome::Answered | Outcome::Blocked) = (in_flight, outcome) {
+            in_flight.well();
+        }
         let sent = sent_us.is_some();
         let usage = match outcome {
             Outcome::Answered | Outcome::Cut | Outcome::Blocked => seen.judge(reported),
@@ -356,10 +383,6 @@ impl Open {
         }
         must_audit.then(Noted::never)
     }
-}
-
-fn failure(error: &UpstreamError) -> Failure {
-    Failure { kind: error.kind.as_str(), why: error.to_string() }
 }
 
 fn timestamp(node: &Node) -> Timestamp {

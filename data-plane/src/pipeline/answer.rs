@@ -54,9 +54,15 @@ pub(crate) enum Begun {
 }
 
 impl Begun {
+    /// The vendor's headers.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        let (Self::Whole { headers, .. } | Self::Events { headers, .. }) = self;
+        headers
+    }
+
     /// The vendor's own id of the request, cut to 128 visible characters.
     pub(crate) fn upstream_request_id(&self) -> Option<Box<str>> {
-        let (Self::Whole { headers, .. } | Self::Events { headers, .. }) = self;
+        let headers = self.headers();
         let id = headers.get("x-request-id").or_else(|| headers.get("request-id"))?.to_str().ok()?;
         Some(id.chars().filter(char::is_ascii_graphic).take(128).collect::<String>().into())
     }

@@ -1,15 +1,15 @@
 //! The request goes out: a loop of attempts over the permit's candidates.
 //!
-//! Law: another candidate is tried only if nothing of an answer was delivered and the failure is a passing one; each attempt
+//! Law: another attempt is made only if nothing of an answer was delivered and the failure is a passing one; each attempt
 //! holds its own limits before it is sent, nothing goes to an endpoint without the credential it is to be called with, and a vendor's refusal of our credential is never shown as the caller's.
-//! Deliberately absent: choosing who may be tried (the permit's) and reading the answer beyond its beginning.
+//! Deliberately absent: choosing who may be tried (the permit's), who is next (`course`) and reading the answer beyond its beginning.
+
+mod course;
 
 use std::borrow::Cow;
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use policy_engine::decision::Candidate;
-use proto::code::ErrorCode;
 use tokio::time::Instant as Timepoint;
 
 use super::Exchange;
@@ -23,6 +23,8 @@ use crate::tape::Tape;
 use crate::upstream::call::{Answer, AnswerBody, Call};
 use crate::upstream::config::Fault;
 use crate::upstream::error::{Kind, Stage, UpstreamError};
+use crate::upstream::retry_after::spent;
+use course::{Course, Held, Turn};
 
 /// Why an attempt gave no answer.
 enum Missed {
@@ -55,44 +57,22 @@ pub(crate) async fn dispatch<'s>(
     if arrival.own_deadline && arrival.deadline <= Timepoint::now() {
         return Err(Rejection::late());
     }
-    let (mut refusal, mut met) = (None, None);
-    for (turn, candidate) in reserved.permitted.permit.candidates.iter().enumerate() {
-        let Some(endpoint) = exchange.runtime.endpoint(candidate.endpoint) else { continue };
-        match attempt(exchange, &reserved, (turn, candidate), endpoint).await {
+    let mut course = Course::begin(exchange, &reserved);
+    while let Some(turn) = course.next(exchange, &mut reserved.permitted.permit.candidates) {
+        let endpoint = turn.endpoint;
+        match attempt(exchange, &reserved, turn).await {
             Ok((begun, left_out)) => {
                 reserved.permitted.entitled.let_go();
                 return Ok(Answering { permitted: reserved.permitted, begun, endpoint, left_out });
             }
-            Err(Missed::Stopped(cut, when)) => {
-                refusal = Some(stopped(exchange, &cut, when));
-                let ends = !cut.is_of_endpoint();
-                met = Some(cut);
-                if ends {
+            Err(missed) => {
+                if course.missed(exchange, &reserved, (endpoint, missed)).await.is_break() {
                     break;
                 }
             }
-            Err(Missed::Limited(rejection)) => refusal = refusal.or(Some(rejection)),
-            Err(Missed::Barred(error)) => {
-                exchange.account.passed_over(&endpoint.id, &error);
-                refusal = refusal.or(Some(rejection(&error, &reserved)));
-            }
-            Err(Missed::Upstream(error)) => {
-                tell_refusal(exchange, endpoint, &error);
-                exchange.account.failed(&error);
-                let rejection = rejection(&error, &reserved);
-                if !error.retryable() || rejection.code() == ErrorCode::DeadlineExceeded {
-                    return Err(rejection);
-                }
-                refusal = Some(rejection);
-            }
         }
     }
-    // Where another endpoint answered, or failed after it, nothing was refused for what is switched off.
-    if let Some(cut) = met.filter(|_| refusal.as_ref().is_some_and(Rejection::is_stop)) {
-        exchange.account.cut(&cut);
-    }
-    Err(refusal
-        .unwrap_or_else(|| Rejection::new(ErrorCode::NoEndpoint, "the model has no endpoint in this geo")))
+    Err(course.end(exchange))
 }
 
 /// What the caller is told of a request that was stopped. One that a vendor has is charged for.
@@ -119,16 +99,17 @@ fn tell_refusal(exchange: &Exchange<'_>, endpoint: &Endpoint, error: &UpstreamEr
 async fn attempt<'s>(
     exchange: &mut Exchange<'s>,
     reserved: &Reserved<'s>,
-    (turn, candidate): (usize, &Candidate),
-    endpoint: &'s Endpoint,
+    turn: Turn<'s>,
 ) -> Result<(Begun, LeftOut), Missed> {
+    let Turn { at, endpoint, in_flight, held } = turn;
+    let candidate = reserved.permitted.permit.candidates.get(at);
     if endpoint.upstream.as_ref().is_err_and(Fault::is_of_credential) {
         return Err(Missed::Barred(UpstreamError::new(Kind::Credential)));
     }
     if let Some(cut) = exchange.forbidden(endpoint) {
         return Err(Missed::Stopped(cut, When::Before));
     }
-    if turn > 0 {
+    if let (Some(candidate), Held::ForAnother) = (candidate, held) {
         let (lines, amounts) = share(exchange.runtime, &reserved.permitted, candidate, reserved.estimate);
         if let Some(reservation) = exchange.account.reservation() {
             let adjusted = reservation.adjust(lines, amounts, exchange.account.now()).await;
@@ -137,7 +118,8 @@ async fn attempt<'s>(
         }
     }
     let call = call(reserved, endpoint);
-    exchange.account.sent(endpoint, candidate.price.clone(), &call.body);
+    let price = candidate.and_then(|candidate| candidate.price.clone());
+    exchange.account.sent(endpoint, (price, &call.body), in_flight);
     let Ok(upstream) = &endpoint.upstream else {
         return Err(Missed::Upstream(UpstreamError::new(Kind::Connect)));
     };
@@ -146,7 +128,11 @@ async fn attempt<'s>(
     let begun = exchange.account.over(work).await;
     let (begun, left_out) =
         begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
-    endpoint.vitals.measured(started.elapsed());
+    let now = exchange.node.clock.now();
+    endpoint.vitals.measured(started.elapsed(), now);
+    if let Some(wait) = spent(begun.headers()) {
+        endpoint.vitals.spent(now, wait);
+    }
     exchange.account.answered(begun.upstream_request_id());
     Ok((begun, left_out))
 }

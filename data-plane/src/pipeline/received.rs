@@ -43,6 +43,8 @@ pub(crate) struct Arrival {
     pub(crate) own_deadline: bool,
     /// W3C trace context.
     pub(crate) traceparent: Option<HeaderValue>,
+    /// What the caller calls its session.
+    pub(crate) session: Option<HeaderValue>,
     /// Who it says it is.
     pub(crate) credential: Result<HeaderValue, ErrorCode>,
     /// What it declares.
@@ -91,6 +93,7 @@ impl Arrival {
             moment: Moment::now(),
             deadline: Timepoint::now() + total,
             own_deadline: wait.is_some_and(|wait| wait <= node.bounds.total),
+            session: headers.get(SESSION).filter(|value| value.len() <= 256).cloned(),
             traceparent: headers.get(TRACEPARENT).filter(|value| value.len() <= 64).cloned(),
             credential: credential(headers, query),
             declared: Declared::read(headers),
@@ -103,6 +106,7 @@ impl Arrival {
     }
 }
 
+const SESSION: HeaderName = HeaderName::from_static("x-chancery-session");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");

@@ -4,6 +4,7 @@
 //! being held. Deliberately absent: which limits apply (the permit's), and counting (`quota`'s).
 
 mod order;
+mod session;
 
 use policy_engine::decision::Candidate;
 use policy_engine::vocabulary::Operation;
@@ -36,7 +37,7 @@ pub(crate) async fn reserve<'s>(
     let question = &permitted.entitled.question;
     let chat = question.arrival.operation == Operation::Chat;
     let estimate = Estimate::of(&question.outline, &permitted.entitled.entitled.row.card, chat);
-    order::order(&mut permitted.permit, exchange, &question.key);
+    order::order(&mut permitted.permit, exchange, &permitted.entitled);
     exchange.account.estimated(estimate);
     let first = permitted.permit.candidates.first();
     let Some(first) = first else {

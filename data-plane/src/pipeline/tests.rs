@@ -6,6 +6,7 @@ mod churn;
 mod endings;
 mod overlay;
 mod refusals;
+mod routing;
 mod terms;
 
 use crate::house::{House, asking, whole};

@@ -51,11 +51,16 @@ pub(crate) enum AnswerBody {
     Events(EventStream),
 }
 
-/// The vendor headers that reach the pipeline: the media type, advice on retrying, and the vendor's own request id.
-pub(crate) const KEPT_HEADERS: [HeaderName; 6] = [
+/// The vendor headers that reach the pipeline: the media type, advice on retrying, what is left of a limit of requests, and the vendor's
+/// own request id.
+pub(crate) const KEPT_HEADERS: [HeaderName; 10] = [
     header::CONTENT_TYPE,
     header::RETRY_AFTER,
     HeaderName::from_static("retry-after-ms"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+    HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-requests-reset"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("request-id"),
     HeaderName::from_static("openai-processing-ms"),

@@ -23,7 +23,7 @@ mod line;
 mod link;
 mod openai;
 mod reader;
-mod retry_after;
+pub(crate) mod retry_after;
 mod target;
 mod timer;
 pub(crate) mod tls;
@@ -77,6 +77,11 @@ impl Upstream {
             fingerprint: config.fingerprint(),
             provider,
         })
+    }
+
+    /// Whether both lead to the same place, by the same credential.
+    pub(crate) fn leads_where(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
     }
 
     /// A splitter for this endpoint's events, with its cap.

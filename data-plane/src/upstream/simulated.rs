@@ -103,7 +103,10 @@ impl Simulated {
             timer.watch(tokio::time::sleep(latency)).await.map_err(timed_out)?;
         }
         match directives.error {
-            Some(status) => Err(refusal(status, "api_error", "the simulated provider was asked to fail")),
+            Some(status) => {
+                let failed = refusal(status, "api_error", "the simulated provider was asked to fail");
+                Err(told(failed, directives.after))
+            }
             None => Ok(()),
         }
     }
@@ -133,9 +136,16 @@ fn wrong(message: &str) -> UpstreamError {
 }
 
 fn refusal(status: StatusCode, kind: &'static str, message: &str) -> UpstreamError {
-    let retry_after = (status == StatusCode::TOO_MANY_REQUESTS).then_some(Duration::from_secs(1));
     let body = wire::failure(kind, message);
-    UpstreamError::new(Kind::Status(Box::new(Refusal { status, retry_after, body })))
+    UpstreamError::new(Kind::Status(Box::new(Refusal { status, retry_after: None, body })))
+}
+
+/// The same, with how long the vendor wants to be left alone.
+fn told(mut error: UpstreamError, after: Option<Duration>) -> UpstreamError {
+    if let Kind::Status(refusal) = &mut error.kind {
+        refusal.retry_after = after;
+    }
+    error
 }
 
 fn whole(id: &str, body: Bytes) -> Answer {

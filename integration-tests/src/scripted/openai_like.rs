@@ -20,7 +20,7 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Mutex, mpsc},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
@@ -62,8 +62,11 @@ impl OpenAiLike {
         let acceptor = identity.as_ref().map(|identity| TlsAcceptor::from(Arc::clone(&identity.server)));
         let serving = Arc::clone(&desk);
         let accepting = tokio::spawn(async move {
+            // They end with it: who is dropped answers nobody any more.
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(connection(stream, acceptor.clone(), Arc::clone(&serving)));
+                connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&serving)));
+                while connections.try_join_next().is_some() {}
             }
         });
         let (asked, given_up) = (Mutex::new(asked), Mutex::new(given_up));

@@ -14,7 +14,7 @@ use policy_engine::facts::{
 use policy_engine::snapshot::Header;
 use policy_engine::vocabulary::{
     Action, Adapter, Currency, Duration, Effect, Entity, Id, Layer, LicenceKind, MaskAction, Mode, Name,
-    OnStoreLoss, Operation, Period, PrincipalType, RoutePolicy, UnknownFields,
+    OnStoreLoss, Operation, Period, PrincipalType, UnknownFields,
 };
 
 /// How large a town is.
@@ -215,8 +215,8 @@ fn registry(facts: &mut Facts, size: &Size) {
                 licence: Some(name(&format!("licence-{}", m % 20))),
                 aliases: vec![format!("alias-{m}")],
                 route: Route {
-                    policy: RoutePolicy::Weighted,
                     groups: vec![vec![target(0), target(1)], vec![target(2), target(3)]],
+                    ..Route::default()
                 },
                 geos: vec![],
             },

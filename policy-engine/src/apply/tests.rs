@@ -9,8 +9,7 @@ use crate::facts::{
     Timeouts, changes,
 };
 use crate::vocabulary::{
-    Action, Adapter, Effect, Layer, Mode, Name, OnStoreLoss, Operation, PrincipalType, RoutePolicy,
-    UnknownFields,
+    Action, Adapter, Effect, Layer, Mode, Name, OnStoreLoss, Operation, PrincipalType, UnknownFields,
 };
 
 fn name(text: &str) -> Name {
@@ -139,8 +138,8 @@ fn registry(facts: &mut Facts) {
         licence: None,
         aliases: vec![],
         route: Route {
-            policy: RoutePolicy::Weighted,
-            groups: vec![vec![RouteTarget { endpoint: name("e"), weight: 1 }]],
+            groups: vec![vec![RouteTarget { endpoint: name("e"), weight: 1, canary_percent: None }]],
+            ..Route::default()
         },
         geos: vec![],
     };

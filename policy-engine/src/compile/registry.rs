@@ -100,6 +100,8 @@ impl Registry {
             card: Arc::new(model.card.clone()),
             aliases: model.aliases.clone(),
             policy: model.route.policy,
+            retry_percent: model.route.retry_percent,
+            sticky_by: model.route.sticky_by,
             licence_name: model.licence.clone(),
             tenant,
             licence,
@@ -125,7 +127,8 @@ impl Registry {
                     Some(at) => {
                         let prices: Arc<[PriceRow]> = Arc::default();
                         let (group, weight) = (g as u32, target.weight);
-                        targets.push(TargetRow { endpoint: at, group, weight, prices });
+                        let canary_percent = target.canary_percent;
+                        targets.push(TargetRow { endpoint: at, group, weight, canary_percent, prices });
                     }
                     None => {
                         build.missing((Kind::Model, id), field, (Kind::Endpoint, target.endpoint.as_str()));

@@ -66,6 +66,7 @@ impl<'a, 's> Choice<'a, 's> {
                 endpoint,
                 group: offer.target.group,
                 weight: offer.target.weight,
+                canary_percent: offer.target.canary_percent,
                 price: self.price_of(offer.target),
                 limits: Vec::new(),
             });

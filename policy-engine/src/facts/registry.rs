@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Geos;
-use crate::vocabulary::{Adapter, Duration, Name, Operation, RoutePolicy, Tokens, UnknownFields};
+use crate::vocabulary::{Adapter, Duration, Name, Operation, RoutePolicy, StickyBy, Tokens, UnknownFields};
 
 /// Where a vendor credential is found. Never the credential itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +115,8 @@ pub struct RouteTarget {
     pub endpoint: Name,
     /// Its share within the group, 1 to 1,000,000; default 1.
     pub weight: u32,
+    /// Exactly this share of the route's requests, in percent, 1 to 99; `None`: its share is by weight.
+    pub canary_percent: Option<u32>,
 }
 
 /// How a model's name becomes an ordered choice of endpoints.
@@ -124,6 +126,22 @@ pub struct Route {
     pub policy: RoutePolicy,
     /// Groups in order; a later one is a fallback.
     pub groups: Vec<Vec<RouteTarget>>,
+    /// How many of its requests may be asked a second time, in percent; `None` is the default.
+    pub retry_percent: Option<u32>,
+    /// What the sticky policy keeps together.
+    pub sticky_by: StickyBy,
+}
+
+impl Default for Route {
+    /// By weight, to nobody.
+    fn default() -> Self {
+        Self {
+            policy: RoutePolicy::Weighted,
+            groups: Vec::new(),
+            retry_percent: None,
+            sticky_by: StickyBy::Session,
+        }
+    }
 }
 
 /// What callers ask for.

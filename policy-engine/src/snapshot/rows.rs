@@ -12,7 +12,7 @@ use crate::rules::geo::{self, RegionSet};
 use crate::rules::roles::RoleSetIx;
 use crate::vocabulary::{
     Adapter, Currency, Duration, Effect, Id, Instant, Layer, Mode, Name, OnStoreLoss, Operation,
-    PrincipalType, RoutePolicy, UnknownFields,
+    PrincipalType, RoutePolicy, StickyBy, UnknownFields,
 };
 
 /// An API key as a node knows it.
@@ -215,6 +215,10 @@ pub struct ModelRow {
     pub aliases: Vec<String>,
     /// How endpoints of one group are ordered.
     pub policy: RoutePolicy,
+    /// How many of its requests may be asked a second time, in percent; `None` is the node's default.
+    pub retry_percent: Option<u32>,
+    /// What a sticky order keeps together.
+    pub sticky_by: StickyBy,
     /// Its licence's name, as a caller sees it.
     pub licence_name: Option<Name>,
     pub(crate) tenant: Option<u32>,
@@ -256,6 +260,7 @@ pub(crate) struct TargetRow {
     pub(crate) endpoint: u32,
     pub(crate) group: u32,
     pub(crate) weight: u32,
+    pub(crate) canary_percent: Option<u32>,
     /// Prices here: the tenants' own first, then the endpoint's own, then the latest beginning.
     pub(crate) prices: Arc<[PriceRow]>,
 }

@@ -161,6 +161,16 @@ words! {
         Sticky = "sticky",
     }
 
+    /// What a sticky route keeps together.
+    StickyBy {
+        /// What the request names as its session, else its key.
+        Session = "session",
+        /// The requests of a key.
+        Key = "key",
+        /// What begins alike.
+        Prefix = "prefix",
+    }
+
     /// What a limit does while its store can't be reached.
     OnStoreLoss {
         /// Goes on with this node's share.

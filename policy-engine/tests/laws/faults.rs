@@ -145,10 +145,11 @@ fn names_of_models_mean_one_model() {
     facts.models.remove(&id("x"));
     put(&mut facts.models, "z", model(None, &["in-eu"]));
     change(&mut facts.models, "z").aliases = vec!["new".to_owned(), "x".to_owned()];
-    change(&mut facts.models, "z")
-        .route
-        .groups
-        .push(vec![RouteTarget { endpoint: name("in-us"), weight: 1 }]);
+    change(&mut facts.models, "z").route.groups.push(vec![RouteTarget {
+        endpoint: name("in-us"),
+        weight: 1,
+        canary_percent: None,
+    }]);
     assert_eq!(faults(&facts), ["Model z spec.aliases[1] duplicate"]);
 }
 

@@ -10,8 +10,7 @@ use policy_engine::facts::{
     Timeouts,
 };
 use policy_engine::vocabulary::{
-    Action, Adapter, Effect, Id, Layer, LicenceKind, Mode, Name, Operation, PrincipalType, RoutePolicy,
-    UnknownFields,
+    Action, Adapter, Effect, Id, Layer, LicenceKind, Mode, Name, Operation, PrincipalType, UnknownFields,
 };
 
 pub(crate) fn name(text: &str) -> Name {
@@ -85,12 +84,12 @@ fn endpoint(provider: &str, place: &str) -> Endpoint {
 }
 
 pub(crate) fn model(licence: Option<&str>, route: &[&str]) -> Model {
-    let target = |e: &&str| RouteTarget { endpoint: name(e), weight: 1 };
+    let target = |e: &&str| RouteTarget { endpoint: name(e), weight: 1, canary_percent: None };
     Model {
         card: ModelCard { operations: vec![Operation::Chat], ..ModelCard::default() },
         licence: licence.map(name),
         aliases: vec![],
-        route: Route { policy: RoutePolicy::Weighted, groups: vec![route.iter().map(target).collect()] },
+        route: Route { groups: vec![route.iter().map(target).collect()], ..Route::default() },
         geos: vec![],
     }
 }

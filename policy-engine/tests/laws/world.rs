@@ -10,7 +10,7 @@ use policy_engine::facts::{
 };
 use policy_engine::vocabulary::{
     Action, Adapter, Duration, Entity, Id, Instant, LicenceKind, MaskAction, Name, OnStoreLoss, Operation,
-    Period, PrincipalType, RoutePolicy, UnknownFields,
+    Period, PrincipalType, UnknownFields,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -249,8 +249,13 @@ fn things(kind: Kind) -> impl Strategy<Value = (Map<Provider>, Map<Endpoint>, Ma
         licence: licence.map(name),
         aliases: vec![],
         route: Route {
-            policy: RoutePolicy::Weighted,
-            groups: vec![route.iter().map(|e| RouteTarget { endpoint: name(e), weight: 1 }).collect()],
+            groups: vec![
+                route
+                    .iter()
+                    .map(|e| RouteTarget { endpoint: name(e), weight: 1, canary_percent: None })
+                    .collect(),
+            ],
+            ..Route::default()
         },
         geos,
     });

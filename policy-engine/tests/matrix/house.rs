@@ -9,7 +9,7 @@ use policy_engine::facts::{
 };
 use policy_engine::vocabulary::{
     Action, Adapter, Effect, Entity, Id, Instant, Layer, LicenceKind, MaskAction, Mode, Name, Operation,
-    PrincipalType, RoutePolicy, UnknownFields,
+    PrincipalType, UnknownFields,
 };
 
 pub(crate) const GEOS: [&str; 2] = ["eu", "us"];
@@ -129,8 +129,11 @@ fn registry(facts: &mut Facts) {
         licence: licence.map(name),
         aliases: vec![],
         route: Route {
-            policy: RoutePolicy::Weighted,
-            groups: route.iter().map(|e| vec![RouteTarget { endpoint: name(e), weight: 1 }]).collect(),
+            groups: route
+                .iter()
+                .map(|e| vec![RouteTarget { endpoint: name(e), weight: 1, canary_percent: None }])
+                .collect(),
+            ..Route::default()
         },
         geos: geos.iter().map(|geo| name(geo)).collect(),
     };

@@ -4,7 +4,7 @@ use http::Uri;
 use policy_engine::facts::{
     Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
 };
-use policy_engine::vocabulary::{Adapter, Duration, Name, RoutePolicy, Tokens, UnknownFields};
+use policy_engine::vocabulary::{Adapter, Duration, Name, RoutePolicy, StickyBy, Tokens, UnknownFields};
 
 use super::checks::{Checks, Faults, Problem};
 use super::{shown, text, texts};
@@ -247,7 +247,16 @@ fn route(c: &mut Checks, wire: &admin::Route) -> Route {
         }
         Some(c.each("targets", &group.targets, target))
     });
-    Route { policy, groups }
+    let of = |group: &Vec<RouteTarget>| group.iter().filter_map(|target| target.canary_percent).sum::<u32>();
+    if let Some(at) = groups.iter().position(|group| of(group) > 99) {
+        c.invalid("groups", format_args!("the canaries of group {at} leave nothing to the others"));
+    }
+    let retry_percent = wire.retry_percent;
+    if retry_percent.is_some_and(|percent| percent > 100) {
+        c.invalid("retryPercent", format_args!("`{}` is not 0 to 100", retry_percent.unwrap_or_default()));
+    }
+    let sticky_by = c.optional("stickyBy", &wire.sticky_by).unwrap_or(StickyBy::Session);
+    Route { policy, groups, retry_percent, sticky_by }
 }
 
 fn target(c: &mut Checks, wire: &admin::RouteTarget) -> Option<RouteTarget> {
@@ -255,13 +264,22 @@ fn target(c: &mut Checks, wire: &admin::RouteTarget) -> Option<RouteTarget> {
     if !(1..=1_000_000).contains(&weight) {
         c.invalid("weight", format_args!("`{weight}` is not 1 to 1000000"));
     }
-    Some(RouteTarget { endpoint: c.required("endpoint", &wire.endpoint)?, weight })
+    let canary_percent = wire.canary_percent;
+    if let Some(percent) = canary_percent.filter(|percent| !(1..=99).contains(percent)) {
+        c.invalid("canaryPercent", format_args!("`{percent}` is not 1 to 99"));
+    }
+    Some(RouteTarget { endpoint: c.required("endpoint", &wire.endpoint)?, weight, canary_percent })
 }
 
 impl From<&Model> for admin::ModelSpec {
     fn from(fact: &Model) -> Self {
-        let target =
-            |t: &RouteTarget| admin::RouteTarget { endpoint: t.endpoint.to_string(), weight: Some(t.weight) };
+        let target = |t: &RouteTarget| admin::RouteTarget {
+            endpoint: t.endpoint.to_string(),
+            weight: Some(t.weight),
+            canary_percent: t.canary_percent,
+        };
+        // What is left out means this, so that what was written before it could be said reads the same.
+        let sticky_by = Some(fact.route.sticky_by).filter(|by| *by != StickyBy::Session);
         let group = |g: &Vec<RouteTarget>| admin::RouteGroup { targets: g.iter().map(target).collect() };
         Self {
             card: Some(admin::ModelCard::from(&fact.card)),
@@ -270,6 +288,8 @@ impl From<&Model> for admin::ModelSpec {
             route: Some(admin::Route {
                 policy: fact.route.policy.to_string(),
                 groups: fact.route.groups.iter().map(group).collect(),
+                retry_percent: fact.route.retry_percent,
+                sticky_by: text(&sticky_by),
             }),
             geos: texts(&fact.geos),
         }

@@ -59,11 +59,21 @@ fn model_of(spec: admin::ModelSpec) -> Result<(Id, Model), Faults> {
 
 #[test]
 fn every_fault_is_named_by_its_path() {
-    let target = |endpoint: &str, weight| admin::RouteTarget { endpoint: endpoint.into(), weight };
-    let targets = vec![target("ok", None), target("", Some(0))];
+    let target = |endpoint: &str, weight, canary_percent| admin::RouteTarget {
+        endpoint: endpoint.into(),
+        weight,
+        canary_percent,
+    };
+    let targets =
+        vec![target("ok", None, Some(60)), target("", Some(0), Some(0)), target("b", None, Some(40))];
     let faults = model_of(admin::ModelSpec {
         card: Some(admin::ModelCard { operations: vec!["chat".into(), "sing".into()], ..Default::default() }),
-        route: Some(admin::Route { policy: "best".into(), groups: vec![admin::RouteGroup { targets }] }),
+        route: Some(admin::Route {
+            policy: "best".into(),
+            groups: vec![admin::RouteGroup { targets }],
+            retry_percent: Some(101),
+            sticky_by: "mood".into(),
+        }),
         geos: vec!["e u".into()],
         ..Default::default()
     })
@@ -75,7 +85,11 @@ fn every_fault_is_named_by_its_path() {
             "spec.card.operations[1]",
             "spec.route.policy",
             "spec.route.groups[0].targets[1].weight",
+            "spec.route.groups[0].targets[1].canaryPercent",
             "spec.route.groups[0].targets[1].endpoint",
+            "spec.route.groups",
+            "spec.route.retryPercent",
+            "spec.route.stickyBy",
             "spec.geos[0]",
         ]
     );

@@ -8,6 +8,7 @@
 //! | `delay=50ms` | the head comes that much later |
 //! | `pace=10ms` | so does every event of a stream |
 //! | `error=503` | that status instead of an answer |
+//! | `after=7s` | that long it wants to be left alone, where it fails |
 //! | `cut=3` | the connection breaks after 3 events (whole answers: instead of the answer) |
 //! | `hang=3` | nothing comes after 3 events (whole answers: nothing at all) |
 //! | `say=TEXT`, `repeat=TEXT` | the answer is TEXT |
@@ -26,6 +27,7 @@ pub(super) struct Directives {
     pub(super) delay: Duration,
     pub(super) pace: Duration,
     pub(super) error: Option<StatusCode>,
+    pub(super) after: Option<Duration>,
     pub(super) cut: Option<usize>,
     pub(super) hang: Option<usize>,
     pub(super) say: Option<String>,
@@ -83,6 +85,7 @@ impl Directives {
             "delay" => self.delay = duration(value)?,
             "pace" => self.pace = duration(value)?,
             "error" => self.error = Some(failing(value)?),
+            "after" => self.after = Some(duration(value)?),
             "cut" => self.cut = Some(number(value)?),
             "hang" => self.hang = Some(number(value)?),
             "say" | "repeat" => self.say = Some(value.to_owned()),
@@ -121,7 +124,8 @@ mod tests {
         let (found, rest) = read("Hi [[sim:delay=50ms]] [[sim:cut=3]]there[[sim:say=a [b] c]]").unwrap();
         assert_eq!((found.delay, found.cut), (Duration::from_millis(50), Some(3)));
         assert_eq!((found.say.as_deref(), rest.as_ref()), (Some("a [b] c"), "Hi  there"));
-        let (found, _) = read("[[sim:error=503]][[sim:usage=none]][[sim:delay=2s]]").unwrap();
+        let (found, _) = read("[[sim:error=503]][[sim:after=7s]][[sim:usage=none]][[sim:delay=2s]]").unwrap();
+        assert_eq!(found.after, Some(Duration::from_secs(7)));
         assert_eq!((found.error, found.usage), (Some(StatusCode::SERVICE_UNAVAILABLE), Claim::Omitted));
         assert_eq!(found.delay, Duration::from_secs(2));
     }

@@ -86,12 +86,7 @@ impl Account {
             provider: None,
             sent_us: None,
             in_flight: None,
-            seen: Seen {
-                estimate: Estimate { input: 0, output: 0 },
-                output_bytes: 0,
-                spoken_bytes: 0,
-                window: None,
-            },
+            seen: Seen { estimate: Estimate::default(), output_bytes: 0, spoken_bytes: 0, window: None },
             reported: None,
             told_bytes: 0,
             content: None,

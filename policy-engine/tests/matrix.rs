@@ -124,7 +124,12 @@ fn role_by_model_by_geo_by_licence_state() {
 #[test]
 fn operation_by_model() {
     let snapshot = node(&house::facts("in force"), "eu");
-    let mut rows = vec![vec!["".to_owned(), "chat".to_owned(), "embed".to_owned()]];
+    let mut rows = vec![
+        std::iter::once("")
+            .chain(Operation::ALL.iter().map(|o| o.as_str()))
+            .map(str::to_owned)
+            .collect::<Vec<_>>(),
+    ];
     for model in MODELS {
         let marks = Operation::ALL
             .iter()

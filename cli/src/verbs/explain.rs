@@ -30,7 +30,7 @@ pub(crate) struct Explain {
     /// Name or alias of the model that is asked for.
     #[arg(long)]
     model: String,
-    /// `chat` or `embed`.
+    /// What is asked: `chat`, `embed`, `complete`, `moderate` or `rerank`.
     #[arg(long, default_value = "chat")]
     operation: String,
     /// The geo of the node that is called; without it every geo that nodes were heard from.

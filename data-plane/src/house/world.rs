@@ -54,6 +54,13 @@ pub(crate) fn facts() -> Facts {
     facts
 }
 
+/// A model may be asked for everything.
+pub(crate) fn serve_all(facts: &mut Facts, model: &str) {
+    if let Some(model) = facts.models.get_mut(&platform(model)) {
+        Arc::make_mut(model).card.operations = Operation::ALL.to_vec();
+    }
+}
+
 fn people(facts: &mut Facts) {
     let tenant = Tenant {
         display_name: "Acme".into(),

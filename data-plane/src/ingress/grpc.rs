@@ -30,15 +30,18 @@ use tower::Service as _;
 
 use super::body::DoorBody;
 use super::catalogue::Viewing;
-use super::headers;
 use super::standing::counters;
+use super::{foreign, headers};
 use crate::error::Rejection;
 use crate::node::Node;
 use crate::pipeline::received::{Arrival, Declared};
-use crate::pipeline::{self, Body, Reply, identify};
+use crate::pipeline::{self, Body, Reply, identify, input_tokens};
 use crate::record::Door;
 use event::Events;
 use intake::Intake;
+
+/// Where the RPCs of the service are.
+const SERVICE: &str = "/chancery.inference.v1.Inference/";
 
 /// The services of the door.
 pub(super) struct Routes {
@@ -100,13 +103,16 @@ impl Routes {
 /// Who asks a model something, and that they may send it: messages are read only of callers who are proved first, so that nobody
 /// else can fill the memory.
 fn arrive(node: &Arc<Node>, request: &Request<Incoming>) -> Option<Result<Arrival, Response<DoorBody>>> {
-    let operation = match request.uri().path() {
-        "/chancery.inference.v1.Inference/Chat" | "/chancery.inference.v1.Inference/ChatStream" => {
-            Operation::Chat
-        }
-        "/chancery.inference.v1.Inference/Embed" => Operation::Embed,
+    let rpc = request.uri().path().strip_prefix(SERVICE)?;
+    let operation = match rpc {
+        "Chat" | "ChatStream" | "CountTokens" => Operation::Chat,
+        "Embed" => Operation::Embed,
+        "Moderate" => Operation::Moderate,
+        "Rerank" => Operation::Rerank,
         _ => return None,
     };
+    // Nobody is asked how many tokens something is, so nothing is recorded of it.
+    let counts = rpc == "CountTokens";
     let headers = request.headers();
     let arrival = Arrival::read(node, (Door::Grpc, operation), (headers, None), timeout(headers));
     let known = match node.runtime.load_full() {
@@ -114,7 +120,9 @@ fn arrive(node: &Arc<Node>, request: &Request<Incoming>) -> Option<Result<Arriva
         None => Err(Rejection::unready()),
     };
     Some(match known {
+        Ok(()) if counts => return None,
         Ok(()) => Ok(arrival),
+        Err(rejection) if counts => Err(refused(&rejection)),
         Err(rejection) => Err(turn_away(node, &arrival, rejection)),
     })
 }
@@ -145,7 +153,7 @@ fn turn_away(node: &Arc<Node>, arrival: &Arrival, rejection: Rejection) -> Respo
 
 /// Whether a request is of the inference service, and not of those beside it.
 pub(super) fn infers<B>(request: &Request<B>) -> bool {
-    request.uri().path().starts_with("/chancery.inference.v1.Inference/")
+    request.uri().path().starts_with(SERVICE)
 }
 
 /// A refusal before anything was read.
@@ -195,6 +203,42 @@ impl Inference for GrpcDoor {
         let asked = ask::embed(&message);
         let (head, body) = self.infer((&metadata, Operation::Embed), asked, message.metadata).await?;
         whole(body, head, |bytes| answer::embed(bytes, model))
+    }
+
+    async fn moderate(
+        &self,
+        request: tonic::Request<wire::ModerateRequest>,
+    ) -> Result<tonic::Response<wire::ModerateResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let model = message.model.clone();
+        let asked = ask::moderate(&message);
+        let (head, body) = self.infer((&metadata, Operation::Moderate), asked, message.metadata).await?;
+        whole(body, head, |bytes| answer::moderate(bytes, model))
+    }
+
+    async fn rerank(
+        &self,
+        request: tonic::Request<wire::RerankRequest>,
+    ) -> Result<tonic::Response<wire::RerankResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let model = message.model.clone();
+        let asked = ask::rerank(&message);
+        let (head, body) = self.infer((&metadata, Operation::Rerank), asked, message.metadata).await?;
+        whole(body, head, |bytes| answer::rerank(bytes, model))
+    }
+
+    async fn count_tokens(
+        &self,
+        request: tonic::Request<wire::CountTokensRequest>,
+    ) -> Result<tonic::Response<wire::CountTokensResponse>, Status> {
+        let viewing = self.viewing(request.metadata())?;
+        let wire::CountTokensRequest { model, messages, tools, output_format } = request.into_inner();
+        let asked = wire::ChatRequest { model, messages, tools, output_format, ..Default::default() };
+        let body = ask::chat(&asked, ask::Form::Whole).map_err(|rejection| status(&rejection))?;
+        let known = viewing.viewer().find(&asked.model);
+        known.ok_or_else(|| status(&Rejection::unknown_model()))?;
+        let input_tokens = input_tokens(&body).map_err(|fault| status(&foreign::wrong(&fault)))?;
+        Ok(tonic::Response::new(wire::CountTokensResponse { input_tokens }))
     }
 
     async fn list_models(

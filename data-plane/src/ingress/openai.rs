@@ -5,7 +5,8 @@
 //!
 //! | path | methods |
 //! |---|---|
-//! | `/v1/chat/completions`, `/v1/responses`, `/v1/embeddings` | POST |
+//! | `/v1/chat/completions`, `/v1/responses`, `/v1/completions` | POST |
+//! | `/v1/embeddings`, `/v1/moderations`, `/v1/rerank` | POST |
 //! | `/v1/models`, `/v1/models/{model}`, `/v1/quota` | GET, HEAD |
 
 mod models;
@@ -46,6 +47,9 @@ impl<'p> Route<'p> {
         match path {
             "/v1/chat/completions" => Some(Self::Infer(Operation::Chat)),
             "/v1/embeddings" => Some(Self::Infer(Operation::Embed)),
+            "/v1/completions" => Some(Self::Infer(Operation::Complete)),
+            "/v1/moderations" => Some(Self::Infer(Operation::Moderate)),
+            "/v1/rerank" => Some(Self::Infer(Operation::Rerank)),
             "/v1/responses" => Some(Self::Responses),
             "/v1/models" => Some(Self::Models),
             "/v1/quota" => Some(Self::Quota),
@@ -64,8 +68,8 @@ impl<'p> Route<'p> {
 }
 
 /// What somebody is told who asks for what an SDK has and this door has not.
-const SERVED: &str = "there is no such path; served are `POST /v1/chat/completions`, `POST /v1/responses`, `POST /v1/embeddings`, `GET /v1/models` and \
-                      `GET /v1/quota`";
+const SERVED: &str = "there is no such path; served are `POST /v1/chat/completions`, `POST /v1/responses`, `POST /v1/completions`, \
+                      `POST /v1/embeddings`, `POST /v1/moderations`, `POST /v1/rerank`, `GET /v1/models` and `GET /v1/quota`";
 
 /// Answers a request.
 pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Response<DoorBody> {

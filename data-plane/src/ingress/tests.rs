@@ -5,6 +5,7 @@ mod grpc;
 mod openai;
 mod overlay;
 mod parity;
+mod surfaces;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -90,12 +90,7 @@ impl Account {
             sent_us: None,
             in_flight: None,
             own_deadline: arrival.own_deadline,
-            seen: Seen {
-                estimate: Estimate { input: 0, output: 0 },
-                output_bytes: 0,
-                spoken_bytes: 0,
-                window: None,
-            },
+            seen: Seen { estimate: Estimate::default(), output_bytes: 0, spoken_bytes: 0, window: None },
             reported: None,
             told_bytes: 0,
             content: None,

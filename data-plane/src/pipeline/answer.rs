@@ -68,7 +68,7 @@ impl Begun {
     }
 }
 
-/// Checks a whole answer: an object with choices or vectors, and not an error under a good status.
+/// Checks a whole answer: an object with choices, vectors or results, and not an error under a good status.
 pub(crate) fn check_whole(tape: &mut Tape, bytes: &[u8]) -> Result<(), UpstreamError> {
     let wrong = |what: &'static str| UpstreamError::caused(Kind::Protocol, what);
     tape.read(bytes).map_err(|malformed| UpstreamError::caused(Kind::Protocol, malformed.fault))?;
@@ -80,7 +80,11 @@ pub(crate) fn check_whole(tape: &mut Tape, bytes: &[u8]) -> Result<(), UpstreamE
         return Err(wrong("the answer is an error under a good status"));
     }
     let holds = |name| root.get(name).is_some_and(|list| list.kind() == Form::Array);
-    if holds("choices") || holds("data") { Ok(()) } else { Err(wrong("the answer holds no answer")) }
+    if holds("choices") || holds("data") || holds("results") {
+        Ok(())
+    } else {
+        Err(wrong("the answer holds no answer"))
+    }
 }
 
 /// Whether an answer or a chunk is the dialect's error object.

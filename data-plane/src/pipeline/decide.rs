@@ -9,7 +9,7 @@ use policy_engine::content::Masker;
 use policy_engine::decision::{Actions, Decision, Denial, Permit};
 use policy_engine::reason::{Reason, ReasonCode};
 use policy_engine::request::Found;
-use policy_engine::vocabulary::MaskAction;
+use policy_engine::vocabulary::{MaskAction, Operation};
 
 use super::Exchange;
 use super::entitle::Entitled;
@@ -53,7 +53,8 @@ pub(crate) fn decide<'s>(
     exchange.drop_killed(&mut permit)?;
     if entitled.question.outline.token_numbers > 0 && (acts(&permit.input) || permit.output_decides) {
         let line = "token numbers cannot be inspected, and policy demands it: send the text";
-        return Err(Rejection::unsupported("input", line));
+        let prompts = entitled.question.arrival.operation == Operation::Complete;
+        return Err(Rejection::unsupported(if prompts { "prompt" } else { "input" }, line));
     }
     if acts(&permit.input) {
         permit.notices.extend(notice(&uninspected));

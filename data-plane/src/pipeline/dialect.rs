@@ -23,6 +23,23 @@ const STRUCTURE: [&str; 6] = ["role", "type", "id", "object", "name", "finish_re
 /// Members of a message that hold what the model says.
 const SPOKEN: [&str; 4] = ["content", "reasoning_content", "reasoning", "refusal"];
 
+/// What content is judged for, as members of a judgement have it.
+const CATEGORIES: [&str; 13] = [
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/instructions",
+    "self-harm/intent",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+];
+
 /// Whether a member's string is structure.
 pub(crate) fn is_structure(key: Value<'_>) -> bool {
     STRUCTURE.iter().any(|known| key.is(known))
@@ -63,10 +80,19 @@ pub(crate) fn is_own_name(name: &str) -> bool {
             | b"annotations"
             | b"audio"
             | b"embedding"
+            | b"results"
+            | b"relevance_score"
+            | b"document"
+            | b"flagged"
+            | b"categories"
+            | b"category_scores"
+            | b"category_applied_input_types"
             | b"provider"
             | b"x_groq"
     );
-    answer || (name.ends_with("_tokens") || name.ends_with("_tokens_details")) && name.bytes().all(is_of_name)
+    answer
+        || CATEGORIES.contains(&name)
+        || (name.ends_with("_tokens") || name.ends_with("_tokens_details")) && name.bytes().all(is_of_name)
 }
 
 fn is_of_name(byte: u8) -> bool {
@@ -92,6 +118,7 @@ pub(crate) fn is_own_word(word: Value<'_>) -> bool {
             | b"function_call"
             | b"chat.completion"
             | b"chat.completion.chunk"
+            | b"text_completion"
             | b"list"
             | b"embedding"
     )
@@ -118,12 +145,23 @@ pub(crate) fn is_vector(text: Value<'_>) -> bool {
     coded.len() + 2 >= SHORTEST_VECTOR && coded.iter().all(of_base64)
 }
 
-/// Bytes of what the model says in a message, at least: a byte in JSON takes six at most, and one of them is a backslash then.
-pub(crate) fn spoken(message: Value<'_>) -> usize {
-    let least = |text: Value<'_>| {
-        let escapes = memchr::memchr_iter(b'\\', text.inner().as_bytes()).count();
-        text.inner().len().saturating_sub(5 * escapes)
-    };
+/// Bytes of what the model says in a choice, whole or a part of it, at least: in a message, or as the text that goes on with another.
+pub(crate) fn spoken_of(choice: Value<'_>) -> usize {
+    match (choice.get("message").or_else(|| choice.get("delta")), choice.get("text")) {
+        (Some(message), _) => spoken(message),
+        (None, Some(text)) if text.kind() == Kind::String => least(text),
+        (None, _) => 0,
+    }
+}
+
+/// Bytes of a text, at least: a byte in JSON takes six at most, and one of them is a backslash then.
+fn least(text: Value<'_>) -> usize {
+    let escapes = memchr::memchr_iter(b'\\', text.inner().as_bytes()).count();
+    text.inner().len().saturating_sub(5 * escapes)
+}
+
+/// Bytes of what the model says in a message, at least.
+fn spoken(message: Value<'_>) -> usize {
     let members = message.members().filter(|(key, _)| SPOKEN.iter().any(|known| key.is(known)));
     members
         .map(|(_, value)| match value.kind() {

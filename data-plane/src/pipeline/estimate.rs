@@ -4,6 +4,7 @@
 //! is bounded by what the caller asked for, else by what the model can give. Deliberately absent: a tokeniser.
 
 use policy_engine::facts::{Amounts, ModelCard, Price};
+use policy_engine::vocabulary::Operation;
 
 use super::outline::Outline;
 use crate::quota;
@@ -11,13 +12,20 @@ use crate::quota;
 /// Output tokens of an answer where neither caller nor card bounds them.
 const OUTPUT: u64 = 4096;
 
+/// Whether what is asked for is answered in words that a model writes, and that are paid for.
+pub(crate) fn is_written(operation: Operation) -> bool {
+    matches!(operation, Operation::Chat | Operation::Complete)
+}
+
 /// The most tokens that may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Estimate {
     /// Input tokens.
     pub(crate) input: u64,
     /// Output tokens of all answers together.
     pub(crate) output: u64,
+    /// Bytes of the question that the answers repeat, which are no output.
+    pub(crate) echoed_bytes: u64,
 }
 
 impl Estimate {
@@ -29,7 +37,7 @@ impl Estimate {
             (asked, able) => asked.or(able).unwrap_or(OUTPUT),
         };
         let output = if answers { each.saturating_mul(outline.answers) } else { 0 };
-        Self { input: outline.input_bound(), output }
+        Self { input: outline.input_bound(), output, echoed_bytes: outline.echoed_bytes as u64 }
     }
 
     /// The same in the ledger's units, at a candidate's price.

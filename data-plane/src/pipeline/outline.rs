@@ -5,7 +5,11 @@
 //! opinion on what a vendor makes of a field.
 
 mod chat;
+mod complete;
 mod embed;
+mod inputs;
+mod moderate;
+mod rerank;
 
 use std::ops::Range;
 
@@ -61,6 +65,10 @@ pub(crate) struct Outline {
     pub(crate) media_bytes: usize,
     /// Input that came as token numbers, which cannot be inspected.
     pub(crate) token_numbers: u64,
+    /// Bytes of texts that are read more than once, as often as they are beyond the first.
+    pub(crate) again_bytes: usize,
+    /// Bytes of the question that the answers repeat, at most.
+    pub(crate) echoed_bytes: usize,
 }
 
 /// Something in base64.
@@ -115,6 +123,9 @@ impl Outline {
         match operation {
             Operation::Chat => chat::read(&mut outline, root)?,
             Operation::Embed => embed::read(&mut outline, root)?,
+            Operation::Complete => complete::read(&mut outline, root)?,
+            Operation::Moderate => moderate::read(&mut outline, root)?,
+            Operation::Rerank => rerank::read(&mut outline, root)?,
         }
         Ok(outline)
     }
@@ -165,7 +176,8 @@ impl Outline {
     pub(crate) fn input_bound(&self) -> u64 {
         let textual = self.embedded.iter().filter(|embedded| embedded.textual).map(|embedded| &embedded.at);
         let text: usize = self.texts.iter().chain(textual).map(Range::len).sum();
-        let bytes = (text as u64).saturating_add(self.media_bytes as u64 / MEDIA_BYTES_A_TOKEN);
+        let text = (text as u64).saturating_add(self.again_bytes as u64);
+        let bytes = text.saturating_add(self.media_bytes as u64 / MEDIA_BYTES_A_TOKEN);
         let framing = (self.texts.len() as u64).saturating_mul(4);
         bytes.saturating_mul(2).div_ceil(5).saturating_add(framing).saturating_add(self.token_numbers)
     }

@@ -7,12 +7,11 @@ mod order;
 mod session;
 
 use policy_engine::decision::Candidate;
-use policy_engine::vocabulary::Operation;
 use proto::code::ErrorCode;
 
 use super::Exchange;
 use super::decide::Permitted;
-use super::estimate::Estimate;
+use super::estimate::{Estimate, is_written};
 use crate::error::Rejection;
 use crate::quota::{Amounts, Line, Refusal, Reservation, SubjectKey};
 use crate::record::Unnoted;
@@ -35,8 +34,8 @@ pub(crate) async fn reserve<'s>(
         return Err(Rejection::unnoted(Unnoted));
     }
     let question = &permitted.entitled.question;
-    let chat = question.arrival.operation == Operation::Chat;
-    let estimate = Estimate::of(&question.outline, &permitted.entitled.entitled.row.card, chat);
+    let written = is_written(question.arrival.operation);
+    let estimate = Estimate::of(&question.outline, &permitted.entitled.entitled.row.card, written);
     order::order(&mut permitted.permit, exchange, &permitted.entitled);
     exchange.account.estimated(estimate);
     let first = permitted.permit.candidates.first();
@@ -57,7 +56,7 @@ pub(crate) async fn reserve<'s>(
 pub(crate) fn limited(refusal: &Refusal, permitted: &Permitted<'_>, candidate: &Candidate) -> Rejection {
     let question = &permitted.entitled.question;
     let mut rejection = Rejection::limited(refusal, candidate.price.as_ref().map(|price| price.currency));
-    let longest = question.arrival.operation == Operation::Chat && question.outline.max_tokens.is_none();
+    let longest = is_written(question.arrival.operation) && question.outline.max_tokens.is_none();
     if longest && refusal.retry_after.is_none() && refusal.limit.bound.counts_output() {
         rejection.refusal.message.push_str(HINT);
     }

@@ -34,6 +34,7 @@ pub(crate) struct Produced {
 pub(crate) struct Reported {
     input: Option<u64>,
     output: Option<u64>,
+    total: Option<u64>,
     cached_input: Option<u64>,
     reasoning: Option<u64>,
     /// Something was there that is not a whole number.
@@ -64,6 +65,7 @@ impl Reported {
             match key.text().as_ref() {
                 "prompt_tokens" | "input_tokens" => reported.input = reported.number(value),
                 "completion_tokens" | "output_tokens" => reported.output = reported.number(value),
+                "total_tokens" => reported.total = value.whole(),
                 "prompt_tokens_details" | "input_tokens_details" => {
                     reported.cached_input = value.get("cached_tokens").and_then(|n| reported.number(n));
                 }
@@ -87,7 +89,7 @@ impl Seen {
     /// Our own guess of what was used.
     pub(crate) fn guess(&self) -> Usage {
         let input = self.estimate.input.saturating_mul(5).div_ceil(2 * BYTES_A_TOKEN);
-        let output = self.output_bytes.div_ceil(BYTES_A_TOKEN);
+        let output = self.written_bytes().div_ceil(BYTES_A_TOKEN);
         Usage { amounts: Amounts { input, output, ..Amounts::default() }, provenance: Provenance::Estimated }
     }
 
@@ -96,9 +98,14 @@ impl Seen {
         let guess = self.guess();
         let Some(reported) = reported else { return guess };
         let denied = |said: u64, seen: u64| said == 0 && seen > 0;
-        let input = reported.input.filter(|said| !denied(*said, self.estimate.input));
-        let output = reported.output.filter(|said| !denied(*said, self.output_bytes));
-        let output = output.filter(|said| *said >= self.spoken_bytes / TOKEN_BYTES);
+        // What is not answered in words has no output, and is told as a total by some.
+        let wordless = self.estimate.output == 0 && self.output_bytes == 0;
+        let input = reported.input.or(reported.total.filter(|_| wordless));
+        let input = input.filter(|said| !denied(*said, self.estimate.input));
+        let output = reported.output.or(wordless.then_some(0));
+        let output = output.filter(|said| !denied(*said, self.written_bytes()));
+        let spoken = self.spoken_bytes.saturating_sub(self.estimate.echoed_bytes);
+        let output = output.filter(|said| *said >= spoken / TOKEN_BYTES);
         let (Some(input), Some(output)) = (input, output) else {
             let mixed = Amounts {
                 input: input.unwrap_or(guess.amounts.input).min(self.most_input()),
@@ -124,6 +131,11 @@ impl Seen {
         Usage { amounts, provenance }
     }
 
+    /// Bytes of the answer that don't repeat the question.
+    fn written_bytes(&self) -> u64 {
+        self.output_bytes.saturating_sub(self.estimate.echoed_bytes)
+    }
+
     fn most_input(&self) -> u64 {
         let ours = self.estimate.input.saturating_mul(4).saturating_add(ADDED_INPUT);
         self.window.map_or(ours, |window| ours.min(window.0.max(self.estimate.input)))
@@ -131,7 +143,7 @@ impl Seen {
 
     /// No vendor makes less than a byte of a token that is seen, and none gives more than was asked for.
     fn most_output(&self) -> u64 {
-        self.estimate.output.max(self.output_bytes)
+        self.estimate.output.max(self.written_bytes())
     }
 }
 
@@ -140,11 +152,15 @@ mod tests {
     use super::*;
     use crate::tape::Tape;
 
-    fn judge(usage: &str, output_bytes: u64) -> Usage {
+    fn read(usage: &str) -> Option<Reported> {
         let mut tape = Tape::default();
         tape.read(usage.as_bytes()).unwrap();
-        let reported = Reported::read(tape.root(usage.as_bytes()).unwrap());
-        let estimate = Estimate { input: 40, output: 1000 };
+        Reported::read(tape.root(usage.as_bytes()).unwrap())
+    }
+
+    fn judge(usage: &str, output_bytes: u64) -> Usage {
+        let reported = read(usage);
+        let estimate = Estimate { input: 40, output: 1000, echoed_bytes: 0 };
         let spoken_bytes = output_bytes;
         Seen { estimate, output_bytes, spoken_bytes, window: Some(Tokens(8192)) }.judge(reported)
     }
@@ -181,6 +197,37 @@ mod tests {
                 "{lie}"
             );
             assert!(usage.amounts.cached_input <= usage.amounts.input, "{lie}");
+        }
+    }
+
+    #[test]
+    fn what_is_answered_without_words_has_no_output_and_may_be_told_as_a_total() {
+        for (usage, provenance, input) in [
+            (r#"{"prompt_tokens":7,"total_tokens":7}"#, Provenance::Vendor, 7),
+            (r#"{"total_tokens":9}"#, Provenance::Vendor, 9),
+            (r#"{"total_tokens":0}"#, Provenance::Estimated, 25),
+            (r#"{"search_units":1}"#, Provenance::Estimated, 25),
+        ] {
+            let (seen, reported) = (Estimate { input: 40, ..Estimate::default() }, read(usage));
+            let seen = Seen { estimate: seen, output_bytes: 0, spoken_bytes: 0, window: None };
+            let usage = seen.judge(reported);
+            assert_eq!((usage.provenance, usage.amounts.input, usage.amounts.output), (provenance, input, 0));
+        }
+    }
+
+    #[test]
+    fn what_repeats_the_question_is_no_output() {
+        let estimate = Estimate { input: 40, output: 1000, echoed_bytes: 2000 };
+        let seen = |bytes| Seen { estimate, output_bytes: bytes, spoken_bytes: bytes, window: None };
+        for (bytes, said, provenance, output) in [
+            (2000, 0, Provenance::Vendor, 0),
+            (2028, 7, Provenance::Vendor, 7),
+            (2028, 0, Provenance::Estimated, 7),
+            (6000, 7, Provenance::Estimated, 1000),
+        ] {
+            let usage =
+                seen(bytes).judge(read(&format!(r#"{{"prompt_tokens":20,"completion_tokens":{said}}}"#)));
+            assert_eq!((usage.provenance, usage.amounts.output), (provenance, output), "{bytes} {said}");
         }
     }
 

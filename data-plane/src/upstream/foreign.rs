@@ -65,8 +65,12 @@ impl Vendor {
 
     /// One call.
     pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
-        if call.operation == Operation::Embed {
-            return self.embed(call).await;
+        match call.operation {
+            Operation::Chat => {}
+            Operation::Embed => return self.embed(call).await,
+            Operation::Complete => return Err(lacks("its vendor goes on with no texts (`complete`)")),
+            Operation::Moderate => return Err(lacks("its vendor judges no content (`moderate`)")),
+            Operation::Rerank => return Err(lacks("its vendor orders no documents (`rerank`)")),
         }
         let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
         let written = self.dialect.request(&chat, self.api).map_err(UpstreamError::unfit)?;
@@ -89,7 +93,7 @@ impl Vendor {
     /// Vectors, which one of the dialects has.
     async fn embed(&self, mut call: Call) -> Result<Answer, UpstreamError> {
         if self.dialect != Foreign::Gemini {
-            return Err(UpstreamError::unfit(Unfit::new("model", "its vendor has no vectors")));
+            return Err(lacks("its vendor has no vectors"));
         }
         let (written, encoding) = gemini::embed::write(&call.body).map_err(UpstreamError::unfit)?;
         let model = model(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
@@ -143,6 +147,11 @@ impl Vendor {
         };
         Ok(Answer { body, left_out, ..answer })
     }
+}
+
+/// What is asked for is nothing that the vendor does.
+fn lacks(what: &'static str) -> UpstreamError {
+    UpstreamError::unfit(Unfit::new("model", what))
 }
 
 /// The model that a body names.

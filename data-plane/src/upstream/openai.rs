@@ -25,12 +25,42 @@ const OPENAI: &str = "api.openai.com";
 /// One endpoint that speaks OpenAI's dialect.
 pub(crate) struct OpenAi {
     line: Line,
-    chat: Uri,
-    embeddings: Uri,
+    places: Places,
     /// Who reads what is written there.
     reader: Reader,
     /// The headers of every request, the credential among them.
     headers: HeaderMap,
+}
+
+/// Where each operation is asked for.
+struct Places {
+    chat: Uri,
+    embed: Uri,
+    complete: Uri,
+    moderate: Uri,
+    rerank: Uri,
+}
+
+impl Places {
+    fn of(target: &Target) -> Result<Self, Fault> {
+        Ok(Self {
+            chat: target.join("/chat/completions")?,
+            embed: target.join("/embeddings")?,
+            complete: target.join("/completions")?,
+            moderate: target.join("/moderations")?,
+            rerank: target.join("/rerank")?,
+        })
+    }
+
+    fn place(&self, operation: Operation) -> &Uri {
+        match operation {
+            Operation::Chat => &self.chat,
+            Operation::Embed => &self.embed,
+            Operation::Complete => &self.complete,
+            Operation::Moderate => &self.moderate,
+            Operation::Rerank => &self.rerank,
+        }
+    }
 }
 
 impl OpenAi {
@@ -39,13 +69,12 @@ impl OpenAi {
         let target = Target::parse(&config.base_url, &config.addresses)?;
         let credential = config.credential.as_ref().map(|secret| Secret::new(secret.reveal().to_owned()));
         let shown = config.credential.as_ref().map(bearer);
-        let chat = target.join("/chat/completions")?;
+        let places = Places::of(&target)?;
         Ok(Self {
-            embeddings: target.join("/embeddings")?,
-            reader: if chat.host() == Some(OPENAI) { Reader::OpenAi } else { Reader::Vendor },
+            reader: if places.chat.host() == Some(OPENAI) { Reader::OpenAi } else { Reader::Vendor },
             headers: headers(shown)?,
-            line: Line::build(config, &chat, credential.map(Arc::new))?,
-            chat,
+            line: Line::build(config, &places.chat, credential.map(Arc::new))?,
+            places,
         })
     }
 
@@ -55,10 +84,7 @@ impl OpenAi {
             true => self.rewrite(&mut call)?,
             false => Vec::new(),
         };
-        let to = match call.operation {
-            Operation::Chat => self.chat.clone(),
-            Operation::Embed => self.embeddings.clone(),
-        };
+        let to = self.places.place(call.operation).clone();
         let form = if call.stream { Form::Events } else { Form::Whole };
         let deadline = call.deadline;
         let answer = self.line.exchange(post(call, (to, form), &self.headers), form, deadline).await?;

@@ -3,12 +3,15 @@
 //! Law: an answer is a function of the request; faults happen only where the prompt asks for them (`directive`). It keeps
 //! the same timeouts and gives the same errors as a vendor on the wire. Deliberately absent: state, randomness, a clock.
 
+mod complete;
 mod directive;
 mod embed;
 mod hash;
+mod moderate;
 pub(crate) mod pace;
 mod reply;
 mod request;
+mod rerank;
 mod schema;
 pub(crate) mod stream;
 mod tokens;
@@ -55,6 +58,9 @@ impl Simulated {
         match call.operation {
             Operation::Chat => self.chat(call, timer).await,
             Operation::Embed => self.embed(call, timer).await,
+            Operation::Complete => self.complete(call, timer).await,
+            Operation::Moderate => self.moderate(call, timer).await,
+            Operation::Rerank => self.rerank(call, timer).await,
         }
     }
 
@@ -70,28 +76,70 @@ impl Simulated {
         let reply = reply::reply(&chat, &directives, &text);
         if chat.stream == Some(true) {
             let asks_usage = chat.stream_options.unwrap_or_default().include_usage == Some(true);
-            let tokens = u32::try_from(directives.chunk.unwrap_or(3)).unwrap_or(u32::MAX);
-            let each = self.pace.of_tokens(tokens).max(directives.pace);
-            let pauses = Pauses { first: self.pace.first_token.max(directives.pace), each };
-            let headers = headers(&id, "text/event-stream");
-            let script = Script::new((id, asks_usage), reply, &directives, (pauses, timer));
-            let body = AnswerBody::Events(EventStream::script(script));
-            return Ok(Answer { headers, body, left_out: Vec::new() });
+            return Ok(self.stream((id, asks_usage), reply, &directives, timer));
         }
         self.break_off(&directives, &mut timer).await?;
         Ok(whole(&id, wire::completion(&id, &reply)))
     }
 
-    async fn embed(&self, call: Call, mut timer: Timer) -> Result<Answer, UpstreamError> {
+    async fn complete(&self, call: Call, mut timer: Timer) -> Result<Answer, UpstreamError> {
+        let request: complete::Request<'_> = parse(&call.body)?;
+        let asked = complete::Asked::of(&request).map_err(|error| wrong(&error))?;
+        self.wait(&asked.directives, &mut timer).await?;
+        let id = format!("cmpl-{:016x}", hash::fnv(&call.body));
+        let reply = complete::reply(&request, &asked);
+        if request.stream == Some(true) {
+            let asks_usage = request.stream_options.unwrap_or_default().include_usage == Some(true);
+            return Ok(self.stream((id, asks_usage), reply, &asked.directives, timer));
+        }
+        self.break_off(&asked.directives, &mut timer).await?;
+        Ok(whole(&id, complete::answer(&id, &reply)))
+    }
+
+    /// A reply as events.
+    fn stream(
+        &self,
+        (id, asks_usage): (String, bool),
+        reply: reply::Reply,
+        directives: &Directives,
+        timer: Timer,
+    ) -> Answer {
+        let tokens = u32::try_from(directives.chunk.unwrap_or(3)).unwrap_or(u32::MAX);
+        let each = self.pace.of_tokens(tokens).max(directives.pace);
+        let pauses = Pauses { first: self.pace.first_token.max(directives.pace), each };
+        let headers = headers(&id, "text/event-stream");
+        let script = Script::new((id, asks_usage), reply, directives, (pauses, timer));
+        Answer { headers, body: AnswerBody::Events(EventStream::script(script)), left_out: Vec::new() }
+    }
+
+    async fn moderate(&self, call: Call, timer: Timer) -> Result<Answer, UpstreamError> {
+        let request: moderate::Request<'_> = parse(&call.body)?;
+        self.obey(request.first(), timer).await?;
+        let id = format!("modr-{:016x}", hash::fnv(&call.body));
+        Ok(whole(&id, moderate::answer(&id, &request)))
+    }
+
+    async fn rerank(&self, call: Call, timer: Timer) -> Result<Answer, UpstreamError> {
+        let request: rerank::Request<'_> = parse(&call.body)?;
+        self.obey(&request.query, timer).await?;
+        let id = format!("rerank-{:016x}", hash::fnv(&call.body));
+        Ok(whole(&id, rerank::answer(&id, &request)))
+    }
+
+    /// Does what a text asks for that is answered at once and not in words.
+    async fn obey(&self, text: &str, mut timer: Timer) -> Result<(), UpstreamError> {
+        let (directives, _) = directive::read(text).map_err(|error| wrong(&error.to_string()))?;
+        self.wait(&directives, &mut timer).await?;
+        self.break_off(&directives, &mut timer).await
+    }
+
+    async fn embed(&self, call: Call, timer: Timer) -> Result<Answer, UpstreamError> {
         let request: Embed<'_> = parse(&call.body)?;
         let first = request.input.0.iter().find_map(|input| match input {
             request::Input::Text(text) => Some(text.as_ref()),
             request::Input::Tokens(_) => None,
         });
-        let (directives, _) =
-            directive::read(first.unwrap_or_default()).map_err(|error| wrong(&error.to_string()))?;
-        self.wait(&directives, &mut timer).await?;
-        self.break_off(&directives, &mut timer).await?;
+        self.obey(first.unwrap_or_default(), timer).await?;
         let body = embed::answer(&request).map_err(wrong)?;
         Ok(whole(&format!("embd-{:016x}", hash::fnv(&call.body)), body))
     }

@@ -25,7 +25,7 @@ class Service:
 
     def call(self, method, stream=False, credential=None, **fields):
         global requests
-        requests += method in ("Chat", "ChatStream", "Embed")
+        requests += method in ("Chat", "ChatStream", "Embed", "Moderate", "Rerank")
         found = self.methods[method]
         request, answer = GetMessageClass(found.input_type), GetMessageClass(found.output_type)
         path = f"/{self.name}/{method}"
@@ -57,6 +57,13 @@ assert dict(stream.trailing_metadata())["x-chancery-geo"] == "eu"
 
 vectors = inference.call("Embed", model="sim-embed-small", inputs=["one", "two"])
 assert [len(vector.values) for vector in vectors.embeddings] == [1536, 1536]
+judged = inference.call("Moderate", model="sim-moderation", inputs=["I will kill you", "a nice day"])
+assert [result.flagged for result in judged.results] == [True, False], judged
+assert [category.name for category in judged.results[0].categories if category.flagged] == ["violence"], judged
+documents = ["fish swim", "Paris, capital of France"]
+ordered = inference.call("Rerank", model="sim-rerank", query="capital of France", documents=documents, return_documents=True)
+assert [result.index for result in ordered.results] == [1, 0] and ordered.results[0].document == documents[1], ordered
+assert inference.call("CountTokens", **hello).input_tokens > 0
 models = [model.name for model in inference.call("ListModels").models]
 assert "sim-gpt-4o" in models and models == sorted(models), models
 page = inference.call("ListModels", page_size=5)
@@ -79,12 +86,21 @@ def refused(code, reason, call):
 nobody = (("authorization", "Bearer chy_nobody_knows"),)
 refused(grpc.StatusCode.UNAUTHENTICATED, "invalid_api_key", lambda: inference.call("Chat", credential=nobody, **hello))
 refused(grpc.StatusCode.UNAUTHENTICATED, "missing_api_key", lambda: inference.call("Chat", credential=(), **hello))
+for method, fields in (("Moderate", {"inputs": ["x"]}), ("Rerank", {"query": "x", "documents": ["y"]}), ("CountTokens", hello)):
+    for reason, credential in (("invalid_api_key", nobody), ("missing_api_key", ())):
+        fields = dict(fields, model="sim-mistral-large")
+        refused(grpc.StatusCode.UNAUTHENTICATED, reason, lambda: inference.call(method, credential=credential, **fields))
 other = dict(hello, model="no-such-model")
 refused(grpc.StatusCode.NOT_FOUND, "model_not_found", lambda: inference.call("Chat", **other))
 other = dict(hello, model="sim-gemini-pro")
 refused(grpc.StatusCode.PERMISSION_DENIED, "residency_unsatisfied", lambda: inference.call("Chat", **other))
 social = dict(hello, metadata={"purpose": "social-scoring"})
 refused(grpc.StatusCode.PERMISSION_DENIED, "rule_forbids", lambda: inference.call("Chat", **social))
+refused(grpc.StatusCode.NOT_FOUND, "model_not_found", lambda: inference.call("CountTokens", **dict(hello, model="no-such-model")))
+refused(grpc.StatusCode.PERMISSION_DENIED, "content_blocked", lambda: inference.call(
+    "Rerank", model="sim-rerank", query="who?", documents=["fine", "about project-x"]))
+refused(grpc.StatusCode.INVALID_ARGUMENT, "operation_unsupported", lambda: inference.call(
+    "Moderate", model="sim-mistral-large", inputs=["x"]))
 refused(grpc.StatusCode.INVALID_ARGUMENT, "messages", lambda: inference.call("Chat", model="sim-mistral-large"))
 
 # The admin API is learnt the same way.

@@ -72,6 +72,32 @@ async fn the_official_gemini_sdk_needs_a_base_url_and_a_key() {
     Client::gemini("gemini_sdk.py").runs().await;
 }
 
+/// Models for what there is beside conversations.
+const SURFACES: &str = include_str!("../../../deploy/examples/surfaces.yaml");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_openai_sdk_asks_for_more_than_conversations() {
+    let scene = Scene::quickstart(Door::Rest).await.unwrap();
+    scene.house.apply(SURFACES).await.unwrap();
+    scene.house.apply(UNLIMITED).await.unwrap();
+    let url = scene.house.openai_url(Geo::Eu).unwrap();
+    let variables = [("OPENAI_BASE_URL", url.as_str()), ("OPENAI_API_KEY", &scene.key)];
+    let said = program::run("openai_surfaces.py", &variables).await.unwrap();
+    let count: usize = said.lines().last().unwrap().strip_prefix("requests: ").unwrap().parse().unwrap();
+    (0..count).for_each(|_| scene.house.count(Geo::Eu));
+    let records = scene.house.records(Geo::Eu).await.unwrap();
+    for operation in ["complete", "moderate", "rerank"] {
+        let of = || records.iter().filter(|record| record["operation"] == operation);
+        assert!(of().any(|record| record["outcome"] == "answered"), "{operation}");
+        assert!(of().any(|record| record["code"] == "content_blocked"), "{operation}");
+        // The one without a price is unpriced, never free.
+        let priced = operation != "moderate";
+        let answered = || of().filter(|record| record["outcome"] == "answered");
+        assert!(answered().all(|record| record.get("costNanos").is_some() == priced), "{operation}");
+        assert!(answered().all(|record| record["usage"]["input"].as_u64() > Some(0)), "{operation}");
+    }
+}
+
 /// The example, as it stands.
 #[expect(dead_code, reason = "its `main` is for the shell")]
 #[path = "../../../deploy/examples/clients/grpc_chat.rs"]
@@ -156,6 +182,7 @@ async fn every_door_reaches_every_dialect_of_a_vendor_and_the_same_comes_of_the_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grpc_client_needs_an_address_and_a_key() {
     let scene = Scene::quickstart(Door::Grpc).await.unwrap();
+    scene.house.apply(SURFACES).await.unwrap();
     let url = scene.house.inference_url(Geo::Eu).unwrap();
     let address = url.trim_start_matches("http://");
     let admin = scene.house.admin_url();

@@ -49,13 +49,56 @@ const CHAT: [&str; 37] = [
 /// `CreateEmbeddingRequest` of the same; ascending.
 const EMBED: [&str; 5] = ["dimensions", "encoding_format", "input", "model", "user"];
 
+/// `CreateCompletionRequest` of the same; ascending.
+const COMPLETE: [&str; 18] = [
+    "best_of",
+    "echo",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "max_tokens",
+    "model",
+    "n",
+    "presence_penalty",
+    "prompt",
+    "seed",
+    "stop",
+    "stream",
+    "stream_options",
+    "suffix",
+    "temperature",
+    "top_p",
+    "user",
+];
+
+/// `CreateModerationRequest` of the same; ascending.
+const MODERATE: [&str; 2] = ["input", "model"];
+
+/// Of Cohere's `POST /v2/rerank` and Jina's `POST /v1/rerank`, as their references have it in November 2026; ascending.
+const RERANK: [&str; 8] = [
+    "documents",
+    "max_tokens_per_doc",
+    "model",
+    "priority",
+    "query",
+    "return_documents",
+    "top_n",
+    "truncation",
+];
+
+fn fields(operation: Operation) -> &'static [&'static str] {
+    match operation {
+        Operation::Chat => &CHAT,
+        Operation::Embed => &EMBED,
+        Operation::Complete => &COMPLETE,
+        Operation::Moderate => &MODERATE,
+        Operation::Rerank => &RERANK,
+    }
+}
+
 /// Whether a field stands in the published schema of an operation.
 pub fn is_published(operation: Operation, field: &str) -> bool {
-    let fields = match operation {
-        Operation::Chat => &CHAT[..],
-        Operation::Embed => &EMBED[..],
-    };
-    fields.binary_search(&field).is_ok()
+    fields(operation).binary_search(&field).is_ok()
 }
 
 #[cfg(test)]
@@ -64,7 +107,8 @@ mod tests {
 
     #[test]
     fn the_tables_ascend_so_that_every_field_is_found() {
-        for (operation, fields) in [(Operation::Chat, &CHAT[..]), (Operation::Embed, &EMBED[..])] {
+        for operation in Operation::ALL.iter().copied() {
+            let fields = fields(operation);
             assert!(fields.is_sorted_by(|a, b| a < b), "{operation}");
             assert!(fields.iter().all(|field| is_published(operation, field)), "{operation}");
         }

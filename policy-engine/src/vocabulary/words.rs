@@ -77,6 +77,12 @@ words! {
         Chat = "chat",
         /// Vectors for texts.
         Embed = "embed",
+        /// A text gone on with, as before there were conversations.
+        Complete = "complete",
+        /// Texts and pictures judged for what they should not hold.
+        Moderate = "moderate",
+        /// Documents put in the order of how well they answer a question.
+        Rerank = "rerank",
     }
 
     /// Who a principal is.

@@ -93,7 +93,7 @@ fn every_fault_is_named_by_its_path() {
             "spec.geos[0]",
         ]
     );
-    assert!(faults.to_string().contains("`sing` is not one of chat | embed"), "{faults}");
+    assert!(faults.to_string().contains("`sing` is not one of chat | embed |"), "{faults}");
 }
 
 #[test]

@@ -305,7 +305,7 @@ mod tests {
         );
         assert_eq!(
             schemas["Permission"]["properties"]["operations"]["items"]["enum"],
-            json!(["chat", "embed"])
+            json!(["chat", "embed", "complete", "moderate", "rerank"])
         );
         assert!(
             schemas["Permission"]["properties"]["action"]["enum"].is_null(),

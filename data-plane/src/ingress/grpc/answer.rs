@@ -6,8 +6,8 @@
 use prost_types::{Struct, Timestamp};
 use proto::inference::content_part::Part;
 use proto::inference::{
-    ChatResponse, Choice, ContentPart, EmbedResponse, Embedding, FinishReason, Message, Reasoning, Role,
-    ToolCall,
+    ChatResponse, Choice, ContentPart, EmbedResponse, Embedding, FinishReason, Message, ModerateResponse,
+    Moderation, ModerationCategory, Reasoning, RerankResponse, RerankResult, Role, ToolCall,
 };
 
 use super::form;
@@ -101,4 +101,61 @@ pub(super) fn embed(bytes: &[u8], model: String) -> Option<EmbedResponse> {
     embeddings.sort_by_key(|embedding| embedding.index);
     let usage = root.get("usage").filter(|usage| usage.kind() == Kind::Object).map(form::usage);
     Some(EmbedResponse { model, embeddings, usage })
+}
+
+/// What content was judged to be; `None` where nothing was judged.
+pub(super) fn moderate(bytes: &[u8], model: String) -> Option<ModerateResponse> {
+    let mut tape = Tape::for_text(bytes.len());
+    tape.read(bytes).ok()?;
+    let root = tape.root(bytes)?;
+    let results = root.get("results")?.elements().map(judgement_of).collect();
+    Some(ModerateResponse { id: text(root.get("id")), model, results })
+}
+
+fn judgement_of(result: Value<'_>) -> Moderation {
+    let is_true = |value: Value<'_>| value.kind() == Kind::True;
+    let of = |name: &str, key: Value<'_>| result.get(name).and_then(|all| all.get(&key.text()));
+    let categories = result.get("categories").into_iter().flat_map(|all| all.members());
+    Moderation {
+        flagged: result.get("flagged").is_some_and(is_true),
+        categories: categories
+            .map(|(key, flagged)| ModerationCategory {
+                name: key.text().into_owned(),
+                flagged: is_true(flagged),
+                score: of("category_scores", key).map(number).unwrap_or_default(),
+                input_types: of("category_applied_input_types", key)
+                    .into_iter()
+                    .flat_map(|types| types.elements())
+                    .map(|of| of.text().into_owned())
+                    .collect(),
+            })
+            .collect(),
+    }
+}
+
+/// The documents in their order; `None` where they have none.
+pub(super) fn rerank(bytes: &[u8], model: String) -> Option<RerankResponse> {
+    let mut tape = Tape::for_text(bytes.len());
+    tape.read(bytes).ok()?;
+    let root = tape.root(bytes)?;
+    let results = root.get("results")?.elements().map(|result| {
+        let document = result.get("document");
+        let shown = document.map(|document| document.get("text").unwrap_or(document));
+        Some(RerankResult {
+            index: u32::try_from(result.get("index")?.whole()?).ok()?,
+            relevance_score: number(result.get("relevance_score")?),
+            document: shown
+                .filter(|shown| shown.kind() == Kind::String)
+                .map(|shown| shown.text().into_owned()),
+        })
+    });
+    let results = results.collect::<Option<Vec<_>>>()?;
+    let usage = root.get("usage").filter(|usage| usage.kind() == Kind::Object).map(form::usage);
+    Some(RerankResponse { id: text(root.get("id")), model, results, usage })
+}
+
+/// A number; zero for anything else.
+fn number(value: Value<'_>) -> f64 {
+    let written = std::str::from_utf8(value.raw()).ok().filter(|_| value.kind() == Kind::Number);
+    written.and_then(|written| written.parse().ok()).unwrap_or_default()
 }

@@ -6,10 +6,14 @@
 mod message;
 
 use prost_types::Struct;
+use proto::inference::content_part::Part;
 use proto::inference::output_format::Format;
 use proto::inference::tool::Kind;
 use proto::inference::tool_choice::Choice;
-use proto::inference::{ChatRequest, EmbedRequest, OutputFormat, Tool, ToolChoice, ToolMode};
+use proto::inference::{
+    ChatRequest, ContentPart, EmbedRequest, ModerateRequest, OutputFormat, RerankRequest, Tool, ToolChoice,
+    ToolMode,
+};
 
 use super::form;
 use super::structure;
@@ -44,6 +48,8 @@ const CHAT_FIELDS: [&str; 15] = [
     "stream_options",
 ];
 const EMBED_FIELDS: [&str; 4] = ["model", "input", "dimensions", "encoding_format"];
+const MODERATE_FIELDS: [&str; 2] = ["model", "input"];
+const RERANK_FIELDS: [&str; 5] = ["model", "query", "documents", "top_n", "return_documents"];
 
 /// A conversation.
 pub(super) fn chat(request: &ChatRequest, form: Form) -> Result<Vec<u8>, Rejection> {
@@ -102,6 +108,50 @@ pub(super) fn embed(request: &EmbedRequest) -> Result<Vec<u8>, Rejection> {
             json.key("dimensions").whole(dimensions);
         }
         fault = extensions(request.extensions.as_ref(), &EMBED_FIELDS, json);
+    });
+    fault.map(|()| json.done())
+}
+
+/// Content to be judged.
+pub(super) fn moderate(request: &ModerateRequest) -> Result<Vec<u8>, Rejection> {
+    let judged_as_one = !request.parts.is_empty();
+    if judged_as_one && !request.inputs.is_empty() {
+        return Err(Rejection::field("parts", "texts or parts, not both"));
+    }
+    for (at, part) in request.parts.iter().enumerate() {
+        if !matches!(part.part, Some(Part::Text(_) | Part::Image(_))) {
+            return Err(Rejection::field(&format!("parts[{at}]"), "a text or a picture"));
+        }
+    }
+    let (mut json, mut fault) = (Json::default(), Ok(()));
+    json.object(|json| {
+        json.key("model").string(&request.model);
+        json.key("input").array(|json| match judged_as_one {
+            true => {
+                let parts = request.parts.iter().filter_map(|ContentPart { part }| part.as_ref());
+                parts.for_each(|part| message::write_part(part, json));
+            }
+            false => request.inputs.iter().for_each(|input| json.string(input)),
+        });
+        fault = extensions(request.extensions.as_ref(), &MODERATE_FIELDS, json);
+    });
+    fault.map(|()| json.done())
+}
+
+/// Documents to be put in order.
+pub(super) fn rerank(request: &RerankRequest) -> Result<Vec<u8>, Rejection> {
+    let (mut json, mut fault) = (Json::default(), Ok(()));
+    json.object(|json| {
+        json.key("model").string(&request.model);
+        json.key("query").string(&request.query);
+        json.key("documents").array(|json| request.documents.iter().for_each(|text| json.string(text)));
+        if let Some(most) = request.top_n {
+            json.key("top_n").whole(most);
+        }
+        if let Some(shown) = request.return_documents {
+            json.key("return_documents").boolean(shown);
+        }
+        fault = extensions(request.extensions.as_ref(), &RERANK_FIELDS, json);
     });
     fault.map(|()| json.done())
 }

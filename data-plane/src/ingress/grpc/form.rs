@@ -43,7 +43,11 @@ pub(super) fn usage(usage: Value<'_>) -> Usage {
         usage.get(name).and_then(|details| details.get(part)).and_then(|n| n.whole()).unwrap_or(0)
     };
     Usage {
-        input_tokens: number("prompt_tokens"),
+        // Where there is no output, some tell a total alone.
+        input_tokens: match usage.get("prompt_tokens").or(usage.get("completion_tokens")) {
+            Some(_) => number("prompt_tokens"),
+            None => number("total_tokens"),
+        },
         output_tokens: number("completion_tokens"),
         cached_input_tokens: within("prompt_tokens_details", "cached_tokens"),
         reasoning_tokens: within("completion_tokens_details", "reasoning_tokens"),

@@ -10,7 +10,7 @@ use crate::house::{asking, limit, world};
 use crate::record::{Outcome, Record};
 
 /// What must not depend on the door.
-fn essence(record: Record) -> impl PartialEq + std::fmt::Debug {
+pub(super) fn essence(record: Record) -> impl PartialEq + std::fmt::Debug {
     (
         (record.owner, record.model_asked, record.model, record.endpoint, record.operation, record.stream),
         (record.outcome, record.code, record.status, record.usage, record.cost),

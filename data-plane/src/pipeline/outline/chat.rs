@@ -18,9 +18,11 @@ use crate::dialect::field::{BodyFault, boolean, given, kind, number, whole};
 use crate::tape::{Kind, Value};
 use kinds::{Place, is_lookalike};
 pub(crate) use media::data_url;
+pub(super) use message::read_part;
+pub(super) use tools::note_model;
 
 /// More output tokens than this are not asked for by anybody but an attacker; it keeps every sum far from overflow.
-const MOST_TOKENS: u64 = 1 << 40;
+pub(super) const MOST_TOKENS: u64 = 1 << 40;
 
 const TOKENS: &str = "a whole number of tokens, at least 1";
 
@@ -84,7 +86,7 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
         }
     }
     outline.max_tokens = caps.into_iter().flatten().min();
-    tools::note_model(outline)?;
+    note_model(outline)?;
     if outline.model.is_empty() {
         return Err(BodyFault::Missing("model".to_owned()));
     }
@@ -102,7 +104,7 @@ pub(super) fn model(outline: &mut Outline, value: Value<'_>) -> Result<(), BodyF
     Ok(())
 }
 
-fn stream_options(outline: &mut Outline, value: Value<'_>) -> Result<(), BodyFault> {
+pub(super) fn stream_options(outline: &mut Outline, value: Value<'_>) -> Result<(), BodyFault> {
     kind("stream_options", value, &[Kind::Object], "an object")?;
     let asked = value.get("include_usage");
     let wanted = asked.map_or(Ok(None), |asked| boolean("stream_options.include_usage", asked))?;
@@ -121,15 +123,7 @@ fn stream_options(outline: &mut Outline, value: Value<'_>) -> Result<(), BodyFau
 
 /// A field that concerns only the vendor, or that we do not know.
 fn field(outline: &mut Outline, name: &str, (key, value): (Value<'_>, Value<'_>)) -> Result<(), BodyFault> {
-    let known = is_published(Operation::Chat, name);
-    tools::note_field(outline, Place::Body, (key, value))?;
-    if !known {
-        if is_lookalike(name, &OWN) {
-            return Err(BodyFault::wrong(name, "written as the dialect has it"));
-        }
-        outline.note_field(Operation::Chat, name);
-        outline.texts.push(key.range());
-    }
+    let known = note(outline, (Operation::Chat, &OWN), name, (key, value))?;
     check(name, value)?;
     match name {
         "tool_choice" | "function_call" => tools::note_choice(outline, value)?,
@@ -147,8 +141,28 @@ fn field(outline: &mut Outline, name: &str, (key, value): (Value<'_>, Value<'_>)
     Ok(())
 }
 
+/// Notes what a field outside those that an operation decides by means to policy, and its name where the operation has none such;
+/// whether it has.
+pub(super) fn note(
+    outline: &mut Outline,
+    (operation, own): (Operation, &[&str]),
+    name: &str,
+    (key, value): (Value<'_>, Value<'_>),
+) -> Result<bool, BodyFault> {
+    let known = is_published(operation, name);
+    tools::note_field(outline, Place::Body, (key, value))?;
+    if !known {
+        if is_lookalike(name, own) {
+            return Err(BodyFault::wrong(name, "written as the dialect has it"));
+        }
+        outline.note_field(operation, name);
+        outline.texts.push(key.range());
+    }
+    Ok(known)
+}
+
 /// Checks the types of fields that concern only the vendor.
-fn check(name: &str, value: Value<'_>) -> Result<(), BodyFault> {
+pub(super) fn check(name: &str, value: Value<'_>) -> Result<(), BodyFault> {
     if let Some((_, within, expected)) = NUMBERS.iter().find(|(field, ..)| *field == name) {
         return number(name, value, within.clone(), expected);
     }

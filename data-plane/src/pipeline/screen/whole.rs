@@ -15,6 +15,7 @@ use super::super::Exchange;
 use super::super::again::{Again, detectors};
 use super::super::decide::{Permitted, acts, quoted};
 use super::super::dialect::{self, Beside, Strings};
+use super::super::estimate::is_written;
 use super::super::inspect::{Content, Marked, Tally, decoded};
 use super::super::patch::Patches;
 use super::super::usage::{Produced, Reported};
@@ -119,11 +120,11 @@ impl Texts {
 
     /// How much of them was produced for the question.
     fn produced(&self, root: Value<'_>) -> Produced {
-        if self.operation != Operation::Chat {
+        if !is_written(self.operation) {
             return Produced::default();
         }
         let choices = root.get("choices").into_iter().flat_map(|choices| choices.elements());
-        let spoken = choices.filter_map(|choice| choice.get("message")).map(dialect::spoken).sum();
+        let spoken = choices.map(dialect::spoken_of).sum();
         Produced { bytes: self.all.iter().map(|at| at.len().saturating_sub(2)).sum(), spoken }
     }
 

@@ -13,7 +13,7 @@ use policy_engine::content::Detectors;
 use policy_engine::vocabulary::Id;
 
 use super::super::decide::Permitted;
-use super::super::dialect::spoken;
+use super::super::dialect::spoken_of;
 use super::super::inspect::Tally;
 use super::super::patch::Patches;
 use super::super::usage::Produced;
@@ -78,8 +78,8 @@ impl Lane {
             Verdict::Leaves if self.patches.is_empty() && is_canonical(event) => frame.pass(&event.raw),
             Verdict::Leaves => frame.event(|out| self.patches.write(&one_line(event, data), out)),
         }
-        let deltas = chunk.choices.iter().filter_map(|choice| choice.value.get("delta"));
-        Ok(Produced { bytes, spoken: deltas.map(spoken).sum() })
+        let spoken = chunk.choices.iter().map(|choice| spoken_of(choice.value)).sum();
+        Ok(Produced { bytes, spoken })
     }
 
     /// Lets go of what is held, as no more comes.
@@ -98,7 +98,8 @@ fn texts(choice: Value<'_>) -> usize {
     let delta = choice.get("delta").filter(|delta| delta.kind() == Kind::Object);
     let members = delta.into_iter().flat_map(|delta| delta.members()).filter(|(key, _)| !key.is("role"));
     let strings = members.flat_map(|(_, value)| value.leaves()).filter(|leaf| leaf.kind() == Kind::String);
-    strings.map(|leaf| leaf.inner().len()).sum()
+    let text = choice.get("text").filter(|text| text.kind() == Kind::String);
+    strings.chain(text).map(|leaf| leaf.inner().len()).sum()
 }
 
 /// Whether an event's bytes are `data: `, its payload and a blank line, and nothing else.

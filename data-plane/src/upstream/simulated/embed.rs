@@ -92,7 +92,8 @@ fn count(input: &Input<'_>) -> u64 {
     }
 }
 
-fn vector(input: &Input<'_>, dimensions: usize) -> Vec<f32> {
+/// The vector of a text.
+pub(super) fn vector(input: &Input<'_>, dimensions: usize) -> Vec<f32> {
     let mut sums = vec![0f32; dimensions];
     match input {
         Input::Text(text) => {

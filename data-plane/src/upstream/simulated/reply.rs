@@ -10,9 +10,19 @@ use super::{
     schema, tokens,
 };
 
+/// In which form a reply is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As messages of a conversation.
+    Chat,
+    /// As texts that go on with others.
+    Text,
+}
+
 /// A reply with all its choices.
 #[derive(Debug)]
 pub(super) struct Reply {
+    pub(super) form: Form,
     pub(super) model: String,
     pub(super) choices: Vec<Choice>,
     /// What is claimed to have been used; `None` if the prompt asked for silence about it.
@@ -75,11 +85,12 @@ pub(super) fn reply(chat: &Chat<'_>, directives: &Directives, text: &str) -> Rep
         Claim::Omitted => None,
         Claim::Claimed(claimed) => Some(Usage::new(prompt, claimed)),
     };
-    Reply { model: chat.model.clone().into_owned(), choices, usage }
+    Reply { form: Form::Chat, model: chat.model.clone().into_owned(), choices, usage }
 }
 
 impl Said {
-    fn tokens(&self) -> u64 {
+    /// How many tokens it is.
+    pub(super) fn tokens(&self) -> u64 {
         match self {
             Self::Text(text) => tokens::count(text),
             Self::Calls(calls) => {
@@ -146,7 +157,8 @@ fn plain(chat: &Chat<'_>, text: &str, index: u32) -> String {
     }
 }
 
-fn spoken(text: String, limit: Option<u64>) -> Choice {
+/// A text as a choice, cut to so many tokens.
+pub(super) fn spoken(text: String, limit: Option<u64>) -> Choice {
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let length: usize = tokens::tokens(&text).take(limit).map(str::len).sum();
     let mut text = text;

@@ -16,8 +16,9 @@ use bytes::Bytes;
 use tokio::time::{Sleep, sleep};
 
 use super::{
+    complete,
     directive::Directives,
-    reply::{Choice, Reply, Said},
+    reply::{Choice, Form, Reply, Said},
     tokens,
     wire::{self, Call, Delta, Function, Saying},
 };
@@ -85,6 +86,8 @@ impl Script {
     ) -> Self {
         let mut turns: Vec<VecDeque<What>> =
             reply.choices.iter().enumerate().map(|(at, choice)| turn(at, choice, directives.chunk)).collect();
+        // A text has no role.
+        turns.iter_mut().filter(|_| reply.form == Form::Text).for_each(|turn| drop(turn.pop_front()));
         let mut steps = VecDeque::new();
         let mut first = true;
         while turns.iter().any(|turn| !turn.is_empty()) {
@@ -143,8 +146,7 @@ impl Script {
         let choice = match what {
             What::Done => return wire::DONE,
             What::Usage => {
-                let saying = Saying { choice: None, usage: Some(self.reply.usage) };
-                return wire::event(&self.id, &self.reply.model, saying);
+                return self.framed(Saying { choice: None, usage: Some(self.reply.usage) });
             }
             What::Role { choice } => (*choice, self.role(*choice), None),
             What::Text { choice, part } => (*choice, self.text(*choice, part), None),
@@ -156,7 +158,14 @@ impl Script {
             }
         };
         let usage = self.asks_usage.then_some(None);
-        wire::event(&self.id, &self.reply.model, Saying { choice: Some(choice), usage })
+        self.framed(Saying { choice: Some(choice), usage })
+    }
+
+    fn framed(&self, saying: Saying<'_>) -> Bytes {
+        match self.reply.form {
+            Form::Chat => wire::event(&self.id, &self.reply.model, saying),
+            Form::Text => complete::event(&self.id, &self.reply.model, saying),
+        }
     }
 
     fn role(&self, choice: usize) -> Delta<'_> {

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::reply::{Reply, Said, Usage};
 
 /// 2026-01-01T00:00:00Z, in seconds.
-const CREATED: u64 = 1_767_225_600;
-const FINGERPRINT: &str = "fp_simulated";
+pub(super) const CREATED: u64 = 1_767_225_600;
+/// Which build answers.
+pub(super) const FINGERPRINT: &str = "fp_simulated";
 
 #[derive(Serialize)]
 struct Completion<'a> {
@@ -169,9 +170,14 @@ pub(super) fn event(id: &str, model: &str, saying: Saying<'_>) -> Bytes {
         choices: choice.as_slice(),
         usage: saying.usage,
     };
+    framed(&chunk)
+}
+
+/// Any value as an event.
+pub(super) fn framed<T: Serialize>(value: &T) -> Bytes {
     let mut out = BytesMut::with_capacity(320);
     out.put_slice(b"data: ");
-    write(&mut out, &chunk);
+    write(&mut out, value);
     out.put_slice(b"\n\n");
     out.freeze()
 }

@@ -184,7 +184,9 @@ impl Words {
             Words::Any => (true, ""),
             Words::Name => (Name::new(text).is_ok(), "a name: letters, digits and `._@+~-`"),
             Words::PrincipalType => (text.parse::<PrincipalType>().is_ok(), "`user` or `service`"),
-            Words::Operation => (text.parse::<Operation>().is_ok(), "an operation: `chat` or `embed`"),
+            Words::Operation => {
+                (text.parse::<Operation>().is_ok(), "an operation, such as `chat` or `embed`")
+            }
             Words::Country => {
                 (kind() == Some(PlaceKind::Country), "an ISO 3166-1 alpha-2 country, such as `DE`")
             }

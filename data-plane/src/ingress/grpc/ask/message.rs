@@ -75,7 +75,8 @@ fn content(message: &Message, path: &str, json: &mut Json) -> Result<(), Rejecti
     Ok(())
 }
 
-fn write_part(part: &Part, json: &mut Json) {
+/// Writes a part of what is said, or of what is judged.
+pub(super) fn write_part(part: &Part, json: &mut Json) {
     json.object(|json| match part {
         Part::Text(text) => {
             json.key("type").string("text");

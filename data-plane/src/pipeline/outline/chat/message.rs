@@ -125,7 +125,10 @@ fn read_content(
 }
 
 /// One part: a known type and the dialect's names are structure, media is set apart, everything else is text.
-fn read_part(outline: &mut Outline, part: Value<'_>) -> Result<(), BodyFault> {
+pub(in crate::pipeline::outline) fn read_part(
+    outline: &mut Outline,
+    part: Value<'_>,
+) -> Result<(), BodyFault> {
     if part.kind() != Kind::Object {
         return Err(BodyFault::wrong("", "an object"));
     }

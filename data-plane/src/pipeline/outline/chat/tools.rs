@@ -141,7 +141,7 @@ pub(super) fn note_choice(outline: &mut Outline, choice: Value<'_>) -> Result<()
 }
 
 /// Notes the search that a model does by itself, as its name says.
-pub(super) fn note_model(outline: &mut Outline) -> Result<(), BodyFault> {
+pub(in crate::pipeline::outline) fn note_model(outline: &mut Outline) -> Result<(), BodyFault> {
     let searches = SEARCHING.iter().any(|part| outline.model.contains(part));
     if searches { note(outline, Place::Type, "web_search") } else { Ok(()) }
 }

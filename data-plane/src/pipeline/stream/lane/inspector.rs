@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use policy_engine::content::mask::apply;
 use policy_engine::content::{Blocked, Detectors, Masker};
 use policy_engine::decision::Actions;
-use policy_engine::vocabulary::Id;
+use policy_engine::vocabulary::{Id, Operation};
 
 use super::super::super::again::Again;
 use super::super::super::decide::{Permitted, acts, quoted};
@@ -52,6 +52,8 @@ pub(super) struct Inspector {
     renamed: bool,
     /// Nothing leaves any more.
     over: bool,
+    /// What is said stands in messages, and not as a text by itself.
+    in_messages: bool,
 }
 
 /// What becomes of a chunk.
@@ -71,6 +73,7 @@ impl Inspector {
         endpoint: Id,
     ) -> Self {
         let Permitted { entitled, found, permit, masker, .. } = permitted;
+        let in_messages = entitled.question.arrival.operation == Operation::Chat;
         let again = Again { question: entitled.question, found, runtime, endpoint };
         let again = permit.output_decides.then_some(again);
         let actions =
@@ -90,6 +93,7 @@ impl Inspector {
             spells,
             renamed: false,
             over: false,
+            in_messages,
         }
     }
 
@@ -287,10 +291,9 @@ impl Inspector {
     /// The choice of a channel ends, filtered.
     fn filtered(&mut self, at: usize, frame: &mut Frame) {
         if let Some(channel) = self.channels.get(at) {
-            let choice = format!(
-                "{{\"index\":{},\"delta\":{{}},\"finish_reason\":\"content_filter\"}}]}}",
-                channel.choice
-            );
+            let said = if self.in_messages { "\"delta\":{}" } else { "\"text\":\"\"" };
+            let choice =
+                format!("{{\"index\":{},{said},\"finish_reason\":\"content_filter\"}}]}}", channel.choice);
             frame.event(|out| {
                 out.extend_from_slice(&self.opening);
                 out.extend_from_slice(choice.as_bytes());

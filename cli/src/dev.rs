@@ -28,6 +28,7 @@ use data_plane::serve::DataPlane;
 use crate::output;
 use crate::roles::until_told_to_end;
 use environment::{Credentials, Urls};
+pub(crate) use upstreams::place;
 
 /// The geos of the two data planes.
 const GEOS: [&str; 2] = ["eu", "us"];

@@ -68,6 +68,8 @@ mod governance;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod imported;
+#[cfg(test)]
 mod manifest;
 #[cfg(test)]
 mod mixed;

@@ -14,7 +14,7 @@ use serde::de::Error as _;
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::kept::Out;
+use super::super::kept::Out;
 use super::key::note;
 use crate::client::{Client, Reply};
 use crate::output::plain;

@@ -24,8 +24,8 @@ mod form;
 mod get;
 mod import;
 mod instant;
-mod keys;
 mod kept;
+mod keys;
 mod kill;
 mod kind;
 mod meant;
@@ -34,6 +34,7 @@ mod nodes;
 mod people;
 mod per_million;
 mod priced;
+mod prices;
 mod progress;
 mod proposals;
 mod retention;
@@ -46,6 +47,7 @@ mod simulate;
 mod source;
 mod subjects;
 mod terms;
+mod vendors;
 mod wait;
 mod written;
 
@@ -102,6 +104,8 @@ pub(crate) enum Verb {
     Decisions(decisions::Decisions),
     #[command(subcommand)]
     Import(import::Import),
+    #[command(subcommand)]
+    Prices(prices::Prices),
 }
 
 /// Runs a verb, which trusts a file's authorities too; what went wrong is on standard error, in the form the answer would have
@@ -173,5 +177,6 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Audit(audit) => audit::run(&client, &audit).await,
         Verb::Decisions(decisions) => decisions::run(&client, &decisions, authorities).await,
         Verb::Import(asked) => import::run(&asked),
+        Verb::Prices(asked) => prices::run(&client, &asked).await,
     }
 }

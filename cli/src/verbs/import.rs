@@ -4,7 +4,7 @@
 
 mod litellm;
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -14,12 +14,10 @@ use serde_json::json;
 use super::Form;
 use super::failure::Failure;
 use super::kept::Out;
+use super::source::text;
 use crate::dev::place;
 use crate::output;
 use litellm::{Imported, Note, Refused};
-
-/// Bytes of a file at most that are read.
-const MOST_BYTES: u64 = 16 << 20;
 
 /// The most lines of what is not carried that are told at a terminal; JSON has all.
 const MOST_TOLD: usize = 1_000;
@@ -67,8 +65,14 @@ pub(super) fn run(Import::Litellm(asked): &Import) -> Result<(), Failure> {
     let written = match asked.output {
         Form::Json => {
             let (resources, left) = (imported.written.json()?, &imported.left);
-            let variables = imported.variables.iter().map(|(name, is_inline)| json!({ "name": name, "keyIsInFile": is_inline }));
-            format!("{}\n", json!({ "resources": resources, "left": left, "variables": variables.collect::<Vec<_>>() }))
+            let variables = imported
+                .variables
+                .iter()
+                .map(|(name, is_inline)| json!({ "name": name, "keyIsInFile": is_inline }));
+            format!(
+                "{}\n",
+                json!({ "resources": resources, "left": left, "variables": variables.collect::<Vec<_>>() })
+            )
         }
         Form::Yaml | Form::Text => imported.written.yaml()?,
     };
@@ -91,7 +95,9 @@ fn tell(path: &str, imported: &Imported) {
     }
     for (name, is_inline) in &imported.variables {
         let told = match is_inline {
-            true => format!("a key stands in the file itself: put it into `{name}` where nodes run, and out of the file"),
+            true => format!(
+                "a key stands in the file itself: put it into `{name}` where nodes run, and out of the file"
+            ),
             false => format!("nodes need `{name}` in their environment"),
         };
         output::complain(&told);
@@ -119,18 +125,4 @@ fn said(note: &Note) -> String {
 
 fn shown(path: &Path) -> String {
     output::plain(&path.display().to_string())
-}
-
-/// A file's text, or what is on standard input, up to what a configuration may be.
-fn text(path: &Path) -> Result<String, Failure> {
-    let failed = |source| Failure::File { path: path.to_owned(), source };
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(MOST_BYTES.saturating_add(1)).read_to_string(&mut text)
-    } else {
-        let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(MOST_BYTES.saturating_add(1)).read_to_string(&mut text)
-    };
-    read.map_err(failed)?;
-    Ok(text)
 }

@@ -40,7 +40,8 @@ fn shifted(text: &str, by: i32) -> Result<String, &'static str> {
         return Ok(decimal_text(0));
     }
     const LARGE: &str = "is larger than any amount";
-    let places = i32::try_from(dropped).unwrap_or(i32::MAX).saturating_sub(part.len().try_into().unwrap_or(i32::MAX));
+    let places =
+        i32::try_from(dropped).unwrap_or(i32::MAX).saturating_sub(part.len().try_into().unwrap_or(i32::MAX));
     let power = exponent.saturating_add(places).saturating_add(by);
     if kept.len() > DIGITS || power < 0 {
         return Err("is more exact than a billionth of the currency's unit");
@@ -78,7 +79,9 @@ mod tests {
 
     #[test]
     fn an_amount_is_one_however_it_is_spelled() {
-        for (text, read) in [("10", "10.00"), ("1e2", "100.00"), ("0.5", "0.50"), ("0.000000001", "0.000000001")] {
+        for (text, read) in
+            [("10", "10.00"), ("1e2", "100.00"), ("0.5", "0.50"), ("0.000000001", "0.000000001")]
+        {
             assert_eq!(amount(text).as_deref(), Ok(read));
         }
         assert!(amount("0.0000000001").is_err());
@@ -86,7 +89,9 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_or_can_not_be_said_exactly_is_refused() {
-        for bad in ["", "-1e-6", "NaN", ".inf", "1e", "1e999999999", "free", "1,5", "0x1", ".", "1e-16", "1e20"] {
+        for bad in
+            ["", "-1e-6", "NaN", ".inf", "1e", "1e999999999", "free", "1,5", "0x1", ".", "1e-16", "1e20"]
+        {
             assert!(per_million(bad).is_err(), "{bad}");
         }
         // A binary fraction that was printed as it is.

@@ -157,7 +157,12 @@ pub(super) struct Bound {
 
 impl Written {
     /// Adds a resource of the platform, with the label `source`, by which `apply --prune` finds what came from there.
-    pub(super) fn add<S: Serialize>(&mut self, kind: Kind, (id, source): (&str, &str), spec: &S) -> Result<(), Failure> {
+    pub(super) fn add<S: Serialize>(
+        &mut self,
+        kind: Kind,
+        (id, source): (&str, &str),
+        spec: &S,
+    ) -> Result<(), Failure> {
         let name = format!("{}/{id}", Collection::of(kind).plural);
         let resource = Resource { name, labels: json!({ "source": source }), spec };
         self.0.push((kind, serde_json::value::to_raw_value(&resource).map_err(Failure::Answer)?));

@@ -112,20 +112,42 @@ async fn an_import_asks_nobody_and_ends_by_its_exit_code() {
         fs::write(home.path().join(name), text).unwrap();
         let mut command = std::process::Command::new(&binary);
         // No control plane, no token: nothing of either is asked for.
-        command.env_clear().current_dir(home.path()).args(["import", "litellm", name]).args(further).output().unwrap()
+        command
+            .env_clear()
+            .current_dir(home.path())
+            .args(["import", "litellm", name])
+            .args(further)
+            .output()
+            .unwrap()
     };
-    let bad = run("bad.yaml", "model_list:\n  - {model_name: m, litellm_params: {model: openai/x, rpm: many}}\n", &[]);
+    let bad = run(
+        "bad.yaml",
+        "model_list:\n  - {model_name: m, litellm_params: {model: openai/x, rpm: many}}\n",
+        &[],
+    );
     let told = String::from_utf8(bad.stderr).unwrap();
     assert_eq!((bad.status.code(), bad.stdout.len()), (Some(7), 0), "{told}");
     assert!(told.contains("bad.yaml:2: model_list[0].litellm_params.rpm: is not a whole number"), "{told}");
-    let nothing = run("none.yaml", "model_list: [{model_name: m, litellm_params: {model: azure/x}}]\n", &["-o", "json"]);
+    let nothing = run(
+        "none.yaml",
+        "model_list: [{model_name: m, litellm_params: {model: azure/x}}]\n",
+        &["-o", "json"],
+    );
     assert_eq!((nothing.status.code(), nothing.stdout.len()), (Some(7), 0));
-    let good = run("good.yaml", "model_list: [{model_name: m, litellm_params: {model: groq/x, tags: [a]}}]\n", &["-o", "json"]);
+    let good = run(
+        "good.yaml",
+        "model_list: [{model_name: m, litellm_params: {model: groq/x, tags: [a]}}]\n",
+        &["-o", "json"],
+    );
     let told: Value = serde_json::from_slice(&good.stdout).unwrap();
     assert!(good.status.success() && good.stderr.is_empty(), "{}", String::from_utf8_lossy(&good.stderr));
     assert_eq!(told["left"][0]["path"], "model_list[0].litellm_params.tags");
     assert_eq!(told["variables"], json!([{"name": "GROQ_API_KEY", "keyIsInFile": false}]));
     assert_eq!(told["resources"].as_array().unwrap().len(), 3);
-    let missing = std::process::Command::new(&binary).env_clear().args(["import", "litellm", "/nowhere"]).output().unwrap();
+    let missing = std::process::Command::new(&binary)
+        .env_clear()
+        .args(["import", "litellm", "/nowhere"])
+        .output()
+        .unwrap();
     assert_eq!(missing.status.code(), Some(7));
 }

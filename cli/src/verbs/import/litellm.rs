@@ -9,7 +9,6 @@ mod card;
 mod deployment;
 mod routes;
 mod settings;
-mod vendors;
 
 use std::collections::BTreeMap;
 
@@ -41,7 +40,8 @@ pub(super) enum Refused {
 
 /// Reads a file; endpoints that do not say where they process do so in `regions`.
 pub(super) fn read(text: &str, regions: &[String]) -> Result<Imported, Refused> {
-    let whole = |line: u32, why: String| Refused::Faults(vec![Note { path: "the file".to_owned(), line, why }]);
+    let whole =
+        |line: u32, why: String| Refused::Faults(vec![Note { path: "the file".to_owned(), line, why }]);
     let documents = yaml::documents(text).map_err(|error| whole(error.line, error.message))?;
     let [document] = documents.as_slice() else {
         return Err(whole(1, format!("has {} documents, not one", documents.len())));
@@ -70,7 +70,8 @@ fn carry(root: &At<'_>, regions: &[String]) -> Result<(Written, Vec<(String, boo
         around.credentials.extend(name.zip(values));
     }
     let mut section = |name: &str| sections.remove(name);
-    let (router, module, general) = (section("router_settings"), section("litellm_settings"), section("general_settings"));
+    let (router, module, general) =
+        (section("router_settings"), section("litellm_settings"), section("general_settings"));
     let settings = settings::read(router, module, general);
     match sections.remove("model_list") {
         Some(models) => {

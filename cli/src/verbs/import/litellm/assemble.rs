@@ -24,7 +24,13 @@ pub(super) fn assemble(
     settings: &Settings<'_>,
     regions: &[String],
 ) -> Result<(Written, Vec<(String, bool)>), Failure> {
-    let mut house = House { written: Written::default(), regions, settings, taken: HashMap::new(), variables: BTreeMap::new() };
+    let mut house = House {
+        written: Written::default(),
+        regions,
+        settings,
+        taken: HashMap::new(),
+        variables: BTreeMap::new(),
+    };
     let providers = house.providers(deployments)?;
     let endpoints = house.endpoints(deployments, &providers)?;
     house.models(&Groups::of(deployments, &endpoints, settings))?;
@@ -46,11 +52,16 @@ impl<'h, 'n> House<'h, 'n> {
     }
 
     /// A provider for each vendor, address and key.
-    fn providers<'d>(&mut self, deployments: &'d [Deployment<'n>]) -> Result<HashMap<&'d Whom, String>, Failure> {
+    fn providers<'d>(
+        &mut self,
+        deployments: &'d [Deployment<'n>],
+    ) -> Result<HashMap<&'d Whom, String>, Failure> {
         let mut names = HashMap::new();
         // A variable that is named is another's than a key that is in the file.
         let mut variables = Taken::joined_by('_');
-        let named = deployments.iter().filter_map(|d| if let Key::Variable(name) = &d.whom.key { Some(name) } else { None });
+        let named = deployments
+            .iter()
+            .filter_map(|d| if let Key::Variable(name) = &d.whom.key { Some(name) } else { None });
         let named: HashSet<&String> = named.collect();
         named.iter().for_each(|name| drop(variables.take(name)));
         for Deployment { whom, .. } in deployments {
@@ -76,7 +87,11 @@ impl<'h, 'n> House<'h, 'n> {
     }
 
     /// An endpoint for each entry; their names.
-    fn endpoints(&mut self, deployments: &[Deployment<'n>], providers: &HashMap<&Whom, String>) -> Result<Vec<String>, Failure> {
+    fn endpoints(
+        &mut self,
+        deployments: &[Deployment<'n>],
+        providers: &HashMap<&Whom, String>,
+    ) -> Result<Vec<String>, Failure> {
         let mut names = Vec::with_capacity(deployments.len());
         for deployment in deployments {
             let provider = providers.get(&deployment.whom).cloned().unwrap_or_default();
@@ -85,7 +100,8 @@ impl<'h, 'n> House<'h, 'n> {
                 None => format!("{provider}-{}", deployment.upstream_model),
             };
             let name = self.take("endpoints", &wanted);
-            let regions = deployment.region.as_ref().map_or_else(|| self.regions.to_vec(), |place| vec![place.clone()]);
+            let regions =
+                deployment.region.as_ref().map_or_else(|| self.regions.to_vec(), |place| vec![place.clone()]);
             let total = deployment.timeout.as_ref().or(self.settings.timeout.as_ref());
             let endpoint = Endpoint {
                 provider,
@@ -108,18 +124,30 @@ impl<'h, 'n> House<'h, 'n> {
             let ranks = groups.route(group, self.settings);
             let Some((first, _)) = groups.members(group).first() else { continue };
             for (other, _) in groups.members(group).iter().filter(|(other, _)| other.card != first.card) {
-                other.at.left("says another card (`model_info`) than the first entry of its name, whose card counts");
+                other.at.left(
+                    "says another card (`model_info`) than the first entry of its name, whose card counts",
+                );
             }
             let made = (name != *group).then_some(*group);
             let mut aliases: Vec<String> =
                 made.into_iter().chain(groups.aliases(group).iter().copied()).map(str::to_owned).collect();
-            let fits = |alias: &String| alias.len() <= 128 && alias.bytes().all(|byte| byte.is_ascii_graphic());
+            let fits =
+                |alias: &String| alias.len() <= 128 && alias.bytes().all(|byte| byte.is_ascii_graphic());
             if !aliases.iter().all(fits) {
-                first.at.left(format!("is asked for by what is no alias, 1 to 128 visible characters: ask for `{name}`"));
+                first.at.left(format!(
+                    "is asked for by what is no alias, 1 to 128 visible characters: ask for `{name}`"
+                ));
                 aliases.retain(fits);
             }
-            let route = Route { policy: self.settings.policy, groups: ranks.iter().map(|rank| targets(rank)).collect() };
-            self.written.add(Kind::Model, (&name, SOURCE), &Model { card: first.card.clone(), aliases, route })?;
+            let route = Route {
+                policy: self.settings.policy,
+                groups: ranks.iter().map(|rank| targets(rank)).collect(),
+            };
+            self.written.add(
+                Kind::Model,
+                (&name, SOURCE),
+                &Model { card: first.card.clone(), aliases, route },
+            )?;
             self.prices(&name, &ranks)?;
         }
         Ok(())
@@ -137,7 +165,8 @@ impl<'h, 'n> House<'h, 'n> {
                 false => (format!("{model}.{endpoint}"), Some((*endpoint).to_owned())),
             };
             let name = self.take("prices", &id);
-            let price = Price { model: model.to_owned(), endpoint, valid_from: None, currency: "USD", per_million };
+            let price =
+                Price { model: model.to_owned(), endpoint, valid_from: None, currency: "USD", per_million };
             self.written.add(Kind::Price, (&name, SOURCE), &price)?;
             if same {
                 break;
@@ -146,21 +175,33 @@ impl<'h, 'n> House<'h, 'n> {
         Ok(())
     }
 
-    fn limits(&mut self, deployments: &[Deployment<'n>], endpoints: &[String], providers: &HashMap<&Whom, String>) -> Result<(), Failure> {
+    fn limits(
+        &mut self,
+        deployments: &[Deployment<'n>],
+        endpoints: &[String],
+        providers: &HashMap<&Whom, String>,
+    ) -> Result<(), Failure> {
         let minute = || Some("1m".to_owned());
         for (deployment, endpoint) in deployments.iter().zip(endpoints) {
             let scope = || Scope { endpoint: Some(endpoint.clone()), provider: None };
-            let requests = deployment.rpm.map(|n| Bound { requests: Some(n), per: minute(), ..Bound::default() });
+            let requests =
+                deployment.rpm.map(|n| Bound { requests: Some(n), per: minute(), ..Bound::default() });
             let tokens = deployment.tpm.map(|n| Bound { tokens: Some(n), per: minute(), ..Bound::default() });
             let parallel = deployment.parallel.or(self.settings.parallel);
             let parallel = parallel.map(|n| Bound { concurrent: Some(n), ..Bound::default() });
-            for (word, bound) in [("rpm", requests), ("tpm", tokens), ("parallel", parallel), ("budget", deployment.budget.clone().map(spend))] {
+            for (word, bound) in [
+                ("rpm", requests),
+                ("tpm", tokens),
+                ("parallel", parallel),
+                ("budget", deployment.budget.clone().map(spend)),
+            ] {
                 self.limit((endpoint, word), scope(), bound)?;
             }
         }
         let settings = self.settings;
         for (at, vendor, budget) in &settings.vendors {
-            let mut of: Vec<&String> = providers.iter().filter(|(whom, _)| whom.vendor == *vendor).map(|(_, name)| name).collect();
+            let mut of: Vec<&String> =
+                providers.iter().filter(|(whom, _)| whom.vendor == *vendor).map(|(_, name)| name).collect();
             of.sort();
             match of.as_slice() {
                 [provider] => {

@@ -23,7 +23,10 @@ const ABLE: [(&str, &str); 3] = [
 ];
 
 /// Takes a card out of `model_info`. Errors with the place and why where its mode is none that can be asked for.
-pub(super) fn read<'n>(info: &mut BTreeMap<&'n str, At<'n>>, model: &str) -> Result<Card, (At<'n>, &'static str)> {
+pub(super) fn read<'n>(
+    info: &mut BTreeMap<&'n str, At<'n>>,
+    model: &str,
+) -> Result<Card, (At<'n>, &'static str)> {
     let usual = if model.contains("embed") { "embedding" } else { "chat" };
     let mode = info.remove("mode");
     let said = mode.as_ref().and_then(At::text).unwrap_or(usual);
@@ -41,7 +44,8 @@ pub(super) fn read<'n>(info: &mut BTreeMap<&'n str, At<'n>>, model: &str) -> Res
         let count = info.remove(field)?.count()?;
         u32::try_from(count).ok()
     };
-    let (context, most, old) = (tokens("max_input_tokens"), tokens("max_output_tokens"), tokens("max_tokens"));
+    let (context, most, old) =
+        (tokens("max_input_tokens"), tokens("max_output_tokens"), tokens("max_tokens"));
     let description = info.remove("description").and_then(|at| at.text()).unwrap_or_default();
     Ok(Card {
         description: description.to_owned(),

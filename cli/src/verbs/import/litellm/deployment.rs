@@ -10,8 +10,8 @@ use policy_engine::rules::geo;
 
 use super::at::At;
 use super::card;
-use super::vendors::{Called, Vendor, based};
 use crate::verbs::per_million::{amount, per_million};
+use crate::verbs::vendors::{Called, Vendor, based};
 use crate::verbs::written::{Card, PerMillion};
 
 /// What the rest of the file says that counts for an entry.
@@ -90,7 +90,8 @@ pub(super) fn read<'n>(entry: At<'n>, around: &Around<'n>) -> Option<Deployment<
     let mut parts: BTreeMap<&str, At<'n>> = entry.pairs().into_iter().collect();
     let group = parts.remove("model_name").and_then(|at| at.text());
     let params = parts.remove("litellm_params");
-    let info: BTreeMap<_, _> = parts.remove("model_info").map(|at| at.pairs()).into_iter().flatten().collect();
+    let info: BTreeMap<_, _> =
+        parts.remove("model_info").map(|at| at.pairs()).into_iter().flatten().collect();
     let (Some(group), Some(params)) = (group.filter(|name| !name.is_empty()), params) else {
         entry.fault("needs `model_name` and `litellm_params`");
         return None;
@@ -213,7 +214,9 @@ impl<'n> Entry<'_, 'n> {
     fn region(&mut self) -> Option<String> {
         let at = self.fields.remove("region_name")?;
         let text = plain(&at, self.around)?;
-        let found = [text.to_owned(), text.to_ascii_uppercase()].into_iter().find(|name| geo::resolve(name).is_some());
+        let found = [text.to_owned(), text.to_ascii_uppercase()]
+            .into_iter()
+            .find(|name| geo::resolve(name).is_some());
         if found.is_none() {
             at.left("is no place of the region table");
         }
@@ -250,9 +253,15 @@ impl<'n> Entry<'_, 'n> {
             classes.iter().flatten().for_each(|(_, at)| at.left(alone));
             return None;
         }
-        let read = classes.map(|class| class.map(|(amount, at)| amount.map_err(|why| at.left(why))).transpose());
+        let read =
+            classes.map(|class| class.map(|(amount, at)| amount.map_err(|why| at.left(why))).transpose());
         let [input, output, cached_input, reasoning] = read;
-        Some(PerMillion { input: input.ok()??, cached_input: cached_input.ok()?, output: output.ok()??, reasoning: reasoning.ok()? })
+        Some(PerMillion {
+            input: input.ok()??,
+            cached_input: cached_input.ok()?,
+            output: output.ok()??,
+            reasoning: reasoning.ok()?,
+        })
     }
 }
 
@@ -262,7 +271,9 @@ fn plain<'n>(at: &At<'n>, around: &Around<'n>) -> Option<&'n str> {
     let Some(name) = text.strip_prefix("os.environ/") else { return Some(text) };
     let found = around.variables.get(name).copied();
     if found.is_none() {
-        at.left("is in a variable, and no resource can say so: write the value into the file, and import again");
+        at.left(
+            "is in a variable, and no resource can say so: write the value into the file, and import again",
+        );
     }
     found
 }
@@ -306,19 +317,31 @@ fn period(text: &str) -> Option<String> {
 }
 
 fn is_variable(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 256 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !name.is_empty()
+        && name.len() <= 256
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Why a field of `litellm_params` is not carried.
 fn unread(field: &str) -> &'static str {
     match field {
-        "temperature" | "top_p" | "max_tokens" | "max_completion_tokens" | "stop" | "seed" | "response_format" => {
-            "is a default of requests: callers say it themselves"
-        }
+        "temperature"
+        | "top_p"
+        | "max_tokens"
+        | "max_completion_tokens"
+        | "stop"
+        | "seed"
+        | "response_format" => "is a default of requests: callers say it themselves",
         "mock_response" => "answers without a vendor: the adapter `simulated` does",
-        "stream_timeout" => "is a time for streams alone: `timeouts.firstByte` and `idle` of the endpoint are what is there",
-        "num_retries" | "max_retries" | "cooldown_time" | "allowed_fails" => "how often is tried again is the node's to say",
-        "organization" | "extra_headers" | "headers" | "default_headers" => "no header beside the key's is sent",
+        "stream_timeout" => {
+            "is a time for streams alone: `timeouts.firstByte` and `idle` of the endpoint are what is there"
+        }
+        "num_retries" | "max_retries" | "cooldown_time" | "allowed_fails" => {
+            "how often is tried again is the node's to say"
+        }
+        "organization" | "extra_headers" | "headers" | "default_headers" => {
+            "no header beside the key's is sent"
+        }
         "extra_body" | "drop_params" | "additional_drop_params" | "allowed_openai_params" => {
             "a request is carried as it is: an endpoint's `unknownFields` says what becomes of unknown fields"
         }

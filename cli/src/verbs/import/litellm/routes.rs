@@ -32,7 +32,11 @@ pub(super) struct Groups<'g, 'n> {
 
 impl<'g, 'n> Groups<'g, 'n> {
     /// The groups of entries and their endpoints; an alias that means nothing is noted.
-    pub(super) fn of(deployments: &'g [Deployment<'n>], endpoints: &'g [String], settings: &'g Settings<'n>) -> Self {
+    pub(super) fn of(
+        deployments: &'g [Deployment<'n>],
+        endpoints: &'g [String],
+        settings: &'g Settings<'n>,
+    ) -> Self {
         let mut groups = Self {
             names: Vec::new(),
             members: HashMap::new(),
@@ -41,7 +45,9 @@ impl<'g, 'n> Groups<'g, 'n> {
             aliases: HashMap::new(),
             after: HashMap::new(),
         };
-        for member in deployments.iter().zip(endpoints).map(|(deployment, endpoint)| (deployment, endpoint.as_str())) {
+        for member in
+            deployments.iter().zip(endpoints).map(|(deployment, endpoint)| (deployment, endpoint.as_str()))
+        {
             let group = member.0.group;
             let members = groups.members.entry(group).or_default();
             if members.is_empty() {
@@ -71,7 +77,11 @@ impl<'g, 'n> Groups<'g, 'n> {
         let means = if at.is_map() {
             let mut fields: BTreeMap<&str, At<'n>> = at.pairs().into_iter().collect();
             let means = fields.remove("model").and_then(|at| at.text());
-            fields.remove("hidden").filter(At::is_true).iter().for_each(|at| at.left("an alias is not hidden"));
+            fields
+                .remove("hidden")
+                .filter(At::is_true)
+                .iter()
+                .for_each(|at| at.left("an alias is not hidden"));
             fields.values().for_each(|at| at.left("has no counterpart"));
             means
         } else {
@@ -79,7 +89,9 @@ impl<'g, 'n> Groups<'g, 'n> {
         };
         match means {
             Some(means) if alias == means => {}
-            Some(_) if self.members.contains_key(alias) => at.left("is the name of a model too: callers get that"),
+            Some(_) if self.members.contains_key(alias) => {
+                at.left("is the name of a model too: callers get that")
+            }
             Some(means) if self.members.contains_key(means) => {
                 self.means.insert(alias, means);
                 self.aliases.entry(means).or_default().push(alias);
@@ -107,7 +119,8 @@ impl<'g, 'n> Groups<'g, 'n> {
         let own = self.after.get(name).map(|own| own.iter().copied().cloned().collect::<Vec<_>>());
         for at in own.iter().flatten().chain(settings.default_fallbacks.iter().filter(|_| own.is_none())) {
             // Words of a request with the name are no fallback that a route has.
-            let Some(after) = (!at.is_map()).then(|| at.text()).flatten().map(|after| self.meant(after)) else {
+            let Some(after) = (!at.is_map()).then(|| at.text()).flatten().map(|after| self.meant(after))
+            else {
                 at.left("is more than the name of a model");
                 continue;
             };
@@ -130,7 +143,9 @@ impl<'g, 'n> Groups<'g, 'n> {
 pub(super) fn targets(rank: &[Member<'_, '_>]) -> Vec<Target> {
     let by = |of: fn(&Deployment<'_>) -> Option<u64>| {
         let said = rank.first().is_some_and(|(first, _)| of(first).is_some());
-        said.then(|| rank.iter().map(|(deployment, _)| of(deployment).unwrap_or_default()).collect::<Vec<u64>>())
+        said.then(|| {
+            rank.iter().map(|(deployment, _)| of(deployment).unwrap_or_default()).collect::<Vec<u64>>()
+        })
     };
     let shares = by(|d| d.weight).or_else(|| by(|d| d.rpm)).or_else(|| by(|d| d.tpm)).unwrap_or_default();
     let scale = shares.iter().copied().max().unwrap_or_default().div_ceil(MOST_WEIGHT).max(1);

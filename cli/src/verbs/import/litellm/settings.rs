@@ -37,7 +37,11 @@ const STRATEGIES: [(&str, &str); 4] = [
 ];
 
 /// Reads the sections that are not the models'.
-pub(super) fn read<'n>(router: Option<At<'n>>, module: Option<At<'n>>, general: Option<At<'n>>) -> Settings<'n> {
+pub(super) fn read<'n>(
+    router: Option<At<'n>>,
+    module: Option<At<'n>>,
+    general: Option<At<'n>>,
+) -> Settings<'n> {
     let mut settings = Settings { policy: "weighted", ..Settings::default() };
     let (mut most, mut window) = (None, None);
     // The router's own word counts before the module's, so it is read last.
@@ -96,20 +100,35 @@ fn vendor<'n>((name, at): (&'n str, At<'n>)) -> Option<(At<'n>, &'n str, (String
 /// What there is instead of a setting that is not carried.
 fn instead(key: &str) -> &'static str {
     match key {
-        "master_key" => "an administrator's token is the control plane's configuration; callers' keys are made by `chancery keys create`",
-        "database_url" => "keys, teams and budgets of its database are not in this file: declare tenants, teams and limits",
+        "master_key" => {
+            "an administrator's token is the control plane's configuration; callers' keys are made by `chancery keys create`"
+        }
+        "database_url" => {
+            "keys, teams and budgets of its database are not in this file: declare tenants, teams and limits"
+        }
         "context_window_fallbacks" => "a route has no branch for prompts that are too long",
         "content_policy_fallbacks" => "a route has no branch for refused content",
-        "num_retries" | "max_retries" | "retry_policy" | "model_group_retry_policy" | "allowed_fails"
-        | "allowed_fails_policy" | "cooldown_time" | "disable_cooldowns" | "retry_after" => {
-            "how often is tried again, and when no more, is the node's to say"
+        "num_retries"
+        | "max_retries"
+        | "retry_policy"
+        | "model_group_retry_policy"
+        | "allowed_fails"
+        | "allowed_fails_policy"
+        | "cooldown_time"
+        | "disable_cooldowns"
+        | "retry_after" => "how often is tried again, and when no more, is the node's to say",
+        "redis_host" | "redis_port" | "redis_password" | "redis_url" => {
+            "counters are shared by what the node's configuration names"
         }
-        "redis_host" | "redis_port" | "redis_password" | "redis_url" => "counters are shared by what the node's configuration names",
-        "cache" | "cache_params" | "cache_responses" | "caching_groups" => "caching is not a matter of this file",
+        "cache" | "cache_params" | "cache_responses" | "caching_groups" => {
+            "caching is not a matter of this file"
+        }
         "callbacks" | "success_callback" | "failure_callback" | "service_callbacks" => {
             "records of decisions, metrics and traces are there without callbacks"
         }
-        "drop_params" | "modify_params" => "a request is carried as it is: an endpoint's `unknownFields` says what becomes of unknown fields",
+        "drop_params" | "modify_params" => {
+            "a request is carried as it is: an endpoint's `unknownFields` says what becomes of unknown fields"
+        }
         "key_management_system" | "key_management_settings" => {
             "variables named by `os.environ/..` are the node's own environment, whatever filled them in LiteLLM"
         }

@@ -15,7 +15,8 @@ fn imported(text: &str) -> Imported {
 fn specs(imported: &Imported, kind: Kind) -> Vec<(String, Value)> {
     let Ok(Value::Array(all)) = imported.written.json() else { panic!("not a list") };
     let of = all.into_iter().filter(|one| one["kind"] == kind.as_str());
-    of.map(|one| (one["name"].as_str().unwrap().rsplit('/').next().unwrap().to_owned(), one["spec"].clone())).collect()
+    of.map(|one| (one["name"].as_str().unwrap().rsplit('/').next().unwrap().to_owned(), one["spec"].clone()))
+        .collect()
 }
 
 fn left(imported: &Imported) -> Vec<(u32, &str)> {
@@ -24,7 +25,9 @@ fn left(imported: &Imported) -> Vec<(u32, &str)> {
 
 fn faults(text: &str) -> Vec<(u32, String, String)> {
     match read(text, &[]) {
-        Err(Refused::Faults(faults)) => faults.into_iter().map(|note| (note.line, note.path, note.why)).collect(),
+        Err(Refused::Faults(faults)) => {
+            faults.into_iter().map(|note| (note.line, note.path, note.why)).collect()
+        }
         Err(Refused::Unwritten(failure)) => panic!("{failure}"),
         Ok(_) => panic!("it has no fault"),
     }
@@ -45,7 +48,10 @@ fn entries_of_one_name_are_one_model_that_shares_its_load() {
 ",
     );
     let providers = specs(&imported, Kind::Provider);
-    assert_eq!(providers[0].1, json!({"adapter": "openai", "baseUrl": "https://api.openai.com/v1", "credential": {"env": "KEY_A"}}));
+    assert_eq!(
+        providers[0].1,
+        json!({"adapter": "openai", "baseUrl": "https://api.openai.com/v1", "credential": {"env": "KEY_A"}})
+    );
     assert_eq!(providers[1].0, "openai-2");
     assert_eq!(providers[2].1["credential"], json!({"env": "ANTHROPIC_API_KEY"}));
     assert_eq!(providers[3].1["baseUrl"], "https://api.groq.com/openai/v1");
@@ -61,7 +67,10 @@ fn entries_of_one_name_are_one_model_that_shares_its_load() {
     assert_eq!(models.len(), 2);
     assert_eq!(
         specs(&imported, Kind::Limit),
-        [("groq-llama-3.3-70b-rpm".to_owned(), json!({"scope": {"endpoint": "groq-llama-3.3-70b"}, "bound": {"requests": 30, "per": "1m"}}))]
+        [(
+            "groq-llama-3.3-70b-rpm".to_owned(),
+            json!({"scope": {"endpoint": "groq-llama-3.3-70b"}, "bound": {"requests": 30, "per": "1m"}})
+        )]
     );
     assert!(imported.left.is_empty(), "{:?}", imported.left);
 }
@@ -78,8 +87,12 @@ environment_variables: {OPENAI_API_KEY: sk-canary-4}
 router_settings: {redis_password: canary-5}
 ";
     let imported = imported(text);
-    let named = |n: usize| specs(&imported, Kind::Provider)[n].1["credential"]["env"].as_str().unwrap().to_owned();
-    assert_eq!((named(0), named(1), named(2)), ("OPENAI_API_KEY_2".into(), "OPENAI_API_KEY_3".into(), "OPENAI_API_KEY".into()));
+    let named =
+        |n: usize| specs(&imported, Kind::Provider)[n].1["credential"]["env"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (named(0), named(1), named(2)),
+        ("OPENAI_API_KEY_2".into(), "OPENAI_API_KEY_3".into(), "OPENAI_API_KEY".into())
+    );
     assert_eq!(specs(&imported, Kind::Provider).len(), 3, "one key, one provider");
     let wanted = [("OPENAI_API_KEY", false), ("OPENAI_API_KEY_2", true), ("OPENAI_API_KEY_3", true)];
     assert_eq!(imported.variables, wanted.map(|(name, inline)| (name.to_owned(), inline)));
@@ -114,30 +127,55 @@ litellm_settings:
 ",
     );
     let models = specs(&imported, Kind::Model);
-    assert_eq!(models.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["gpt", "meta-llama-3", "vectors"]);
+    assert_eq!(
+        models.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["gpt", "meta-llama-3", "vectors"]
+    );
     assert_eq!(models[0].1["aliases"], json!(["gpt-4", "old"]));
-    assert_eq!(models[0].1["route"]["groups"], json!([[{"endpoint": "openai-gpt-4o"}], [{"endpoint": "llama-in-the-cellar"}]]));
+    assert_eq!(
+        models[0].1["route"]["groups"],
+        json!([[{"endpoint": "openai-gpt-4o"}], [{"endpoint": "llama-in-the-cellar"}]])
+    );
     assert_eq!(
         models[0].1["card"],
         json!({"input": ["text", "image"], "output": ["text"], "operations": ["chat"], "capabilities": ["tools"],
                "contextWindow": 128000, "maxOutputTokens": 16384})
     );
-    assert_eq!(models[1].1["route"]["groups"], json!([[{"endpoint": "llama-in-the-cellar"}], [{"endpoint": "openai-gpt-4o"}]]));
+    assert_eq!(
+        models[1].1["route"]["groups"],
+        json!([[{"endpoint": "llama-in-the-cellar"}], [{"endpoint": "openai-gpt-4o"}]])
+    );
     assert_eq!(models[2].1["card"]["operations"], json!(["embed"]));
     // The price of one is not the price of what it falls back to, which has none.
     let prices = specs(&imported, Kind::Price);
     assert_eq!(
         prices[0],
-        ("gpt.openai-gpt-4o".to_owned(), json!({"model": "gpt", "endpoint": "openai-gpt-4o", "currency": "USD",
-            "perMillion": {"input": "2.50", "output": "10.00"}}))
+        (
+            "gpt.openai-gpt-4o".to_owned(),
+            json!({"model": "gpt", "endpoint": "openai-gpt-4o", "currency": "USD",
+            "perMillion": {"input": "2.50", "output": "10.00"}})
+        )
     );
-    assert_eq!(prices.iter().filter(|(_, spec)| spec["endpoint"] == "llama-in-the-cellar").count(), 0, "it is unpriced");
+    assert_eq!(
+        prices.iter().filter(|(_, spec)| spec["endpoint"] == "llama-in-the-cellar").count(),
+        0,
+        "it is unpriced"
+    );
     let endpoints = specs(&imported, Kind::Endpoint);
     assert_eq!(endpoints[0].1["timeouts"], json!({"total": "30s"}));
-    assert_eq!((&endpoints[1].1["timeouts"], &endpoints[1].1["upstreamModel"]), (&json!({"total": "500ms"}), &json!("llama3")));
+    assert_eq!(
+        (&endpoints[1].1["timeouts"], &endpoints[1].1["upstreamModel"]),
+        (&json!({"total": "500ms"}), &json!("llama3"))
+    );
     let limits: Vec<Value> = specs(&imported, Kind::Limit).into_iter().map(|(_, spec)| spec).collect();
-    assert_eq!(limits[0], json!({"scope": {"endpoint": "openai-gpt-4o"}, "bound": {"spend": "10.00 USD", "per": "month"}}));
-    assert_eq!(limits[1], json!({"scope": {"provider": "openai"}, "bound": {"spend": "100.50 USD", "per": "14d"}}));
+    assert_eq!(
+        limits[0],
+        json!({"scope": {"endpoint": "openai-gpt-4o"}, "bound": {"spend": "10.00 USD", "per": "month"}})
+    );
+    assert_eq!(
+        limits[1],
+        json!({"scope": {"provider": "openai"}, "bound": {"spend": "100.50 USD", "per": "14d"}})
+    );
     let left: Vec<&str> = imported.left.iter().map(|note| note.path.as_str()).collect();
     for path in [
         "model_list[1].model_info.cache_read_input_token_cost",
@@ -245,12 +283,19 @@ fn what_is_no_such_file_is_refused_with_every_fault_and_its_line() {
         (&one("model: 'openai/'"), 3, "model_list[0].litellm_params.model"),
         (&one("model: openai/x, api_key: {a: b}"), 3, "model_list[0].litellm_params.api_key"),
         (&one("model: openai/x, api_key: os.environ/a-b"), 3, "model_list[0].litellm_params.api_key"),
-        (&one("model: openai/x, max_budget: lots, budget_duration: 1d"), 3, "model_list[0].litellm_params.max_budget"),
+        (
+            &one("model: openai/x, max_budget: lots, budget_duration: 1d"),
+            3,
+            "model_list[0].litellm_params.max_budget",
+        ),
     ] {
         let found = faults(text);
         assert!(found.iter().any(|(at, of, _)| (*at, of.as_str()) == (line, path)), "{text:?}: {found:?}");
     }
-    let both = format!("{}  - model_name: n\n    litellm_params: {{model: openai/x, tpm: x}}\n", one("model: openai/x, rpm: many"));
+    let both = format!(
+        "{}  - model_name: n\n    litellm_params: {{model: openai/x, tpm: x}}\n",
+        one("model: openai/x, rpm: many")
+    );
     assert_eq!(faults(&both).len(), 2);
 }
 
@@ -263,8 +308,12 @@ fn shares_beyond_the_greatest_keep_their_relation() {
   - {model_name: m, litellm_params: {model: openai/c}}
 ",
     );
-    let weights: Vec<Value> =
-        specs(&imported, Kind::Model)[0].1["route"]["groups"][0].as_array().unwrap().iter().map(|t| t["weight"].clone()).collect();
+    let weights: Vec<Value> = specs(&imported, Kind::Model)[0].1["route"]["groups"][0]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["weight"].clone())
+        .collect();
     assert_eq!(weights, [json!(1_000_000), json!(333_333), json!(1)]);
     assert_eq!(left(&imported), [(4, "model_list[2].litellm_params")]);
 }

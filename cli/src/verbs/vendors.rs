@@ -121,10 +121,23 @@ impl Vendor {
         VENDORS.iter().copied().find(|vendor| vendor.prefix == prefix)
     }
 
+    /// The prefixes of the vendors that are called by an adapter at a base URL; none where it is somebody's own.
+    pub(super) fn at(adapter: &str, base_url: &str) -> Vec<&'static str> {
+        let is_vertex = adapter == "gemini" && base_url.contains("aiplatform.googleapis.com");
+        let called = |vendor: &&Self| match vendor.called {
+            Called::By { adapter: by, base_url: usual, .. } => {
+                by == adapter && usual == base_url.trim_end_matches('/')
+            }
+            Called::Not => is_vertex && vendor.prefix == "vertex_ai",
+        };
+        VENDORS.iter().filter(called).map(|vendor| vendor.prefix).collect()
+    }
+
     /// The vendor of a name without a prefix, as far as it tells; any server with a base URL of its own speaks OpenAI's protocol.
     pub(super) fn of_bare(model: &str, has_base: bool) -> Option<Self> {
         let known = BARE.iter().find(|(begins, _)| model.starts_with(begins)).map(|(_, prefix)| *prefix);
-        let prefix = if has_base && known.is_none_or(|known| known == "openai") { Some("openai_like") } else { known };
+        let prefix =
+            if has_base && known.is_none_or(|known| known == "openai") { Some("openai_like") } else { known };
         prefix.and_then(Self::of)
     }
 }
@@ -163,6 +176,15 @@ mod tests {
         assert_eq!(bare("claude-sonnet-4-5", true), Some("anthropic"));
         assert_eq!(bare("my-own", true), Some("openai_like"));
         assert_eq!(bare("my-own", false), None);
+    }
+
+    #[test]
+    fn a_base_url_tells_the_vendor_where_it_is_the_vendors() {
+        assert_eq!(Vendor::at("openai", "https://api.groq.com/openai/v1/"), ["groq"]);
+        assert_eq!(Vendor::at("anthropic", "https://api.anthropic.com/v1"), ["anthropic"]);
+        assert_eq!(Vendor::at("gemini", "https://eu-aiplatform.googleapis.com/v1/x"), ["vertex_ai"]);
+        assert!(Vendor::at("openai", "http://10.0.0.7:8000/v1").is_empty());
+        assert!(Vendor::at("simulated", "").is_empty());
     }
 
     #[test]

@@ -240,6 +240,7 @@ mod tests {
             &["chancery", "break-glass", "--reason", "x", "--ticket", "INC-1", "--for", "30m"],
             &["chancery", "elevations", "list"],
             &["chancery", "elevations", "end", "elevations/7"],
+            &["chancery", "import", "litellm", "config.yaml", "--regions", "EU,UK", "--out", "f", "--force"],
             &["chancery", "audit", "list"],
             &[
                 "chancery",
@@ -273,6 +274,8 @@ mod tests {
             &["chancery", "break-glass"],
             &["chancery", "decisions", "content", "0198-a", "--store", "d"],
             &["chancery", "decisions", "content", "0198-a", "--reason", "x"],
+            &["chancery", "import", "litellm"],
+            &["chancery", "import", "litellm", "f", "--regions", "FOO"],
             &["chancery", "audit", "export"],
             &["chancery", "audit", "verify", "f"],
             &["chancery", "dev", "--upstream-regions", "EU,FOO"],

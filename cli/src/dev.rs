@@ -28,6 +28,7 @@ use data_plane::serve::DataPlane;
 use crate::output;
 use crate::roles::until_told_to_end;
 use environment::{Credentials, Urls};
+pub(crate) use upstreams::place;
 
 /// The geos of the two data planes.
 const GEOS: [&str; 2] = ["eu", "us"];
@@ -204,6 +205,7 @@ fn data_config(dev: &Dev, geo: &str, control: &ControlPlane) -> anyhow::Result<d
         decisions: data::Decisions::default(),
         policy: data::Policy::default(),
         upstream: data::Upstream { allow_loopback: true, ..data::Upstream::default() },
+        secrets: data::Secrets::default(),
         bounds: data::Bounds::default(),
         drain: data::Drain { seconds: 5, ..data::Drain::default() },
         telemetry: telemetry(),

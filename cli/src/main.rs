@@ -5,6 +5,7 @@ mod command;
 mod dev;
 mod output;
 mod roles;
+mod slug;
 mod telemetry;
 mod verbs;
 

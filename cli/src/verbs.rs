@@ -22,7 +22,9 @@ mod failure;
 mod field;
 mod form;
 mod get;
+mod import;
 mod instant;
+mod kept;
 mod keys;
 mod kill;
 mod kind;
@@ -30,7 +32,9 @@ mod meant;
 mod newest;
 mod nodes;
 mod people;
+mod per_million;
 mod priced;
+mod prices;
 mod progress;
 mod proposals;
 mod retention;
@@ -43,7 +47,9 @@ mod simulate;
 mod source;
 mod subjects;
 mod terms;
+mod vendors;
 mod wait;
+mod written;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -57,7 +63,7 @@ use failure::Failure;
 pub(crate) use form::Form;
 use form::Shown;
 
-/// The verbs. All but `admins token`, `nodes issue`, `audit verify` and `decisions verify` need `CHANCERY_CONTROL_URL` and `CHANCERY_ADMIN_TOKEN`.
+/// The verbs. All but `admins token`, `import`, `nodes issue`, `audit verify` and `decisions verify` need `CHANCERY_CONTROL_URL` and `CHANCERY_ADMIN_TOKEN`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Apply(apply::Apply),
@@ -96,6 +102,10 @@ pub(crate) enum Verb {
     Audit(audit::Audit),
     #[command(subcommand)]
     Decisions(decisions::Decisions),
+    #[command(subcommand)]
+    Import(import::Import),
+    #[command(subcommand)]
+    Prices(prices::Prices),
 }
 
 /// Runs a verb, which trusts a file's authorities too; what went wrong is on standard error, in the form the answer would have
@@ -131,6 +141,9 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
     if let Verb::Admins(admins::Admins::Token(asked)) = &verb {
         return admins::token(asked);
     }
+    if let Verb::Import(asked) = &verb {
+        return import::run(asked);
+    }
     // What can't be meant is told whatever the environment says.
     if let Verb::Delete(delete) = &verb {
         delete.meant()?;
@@ -163,5 +176,7 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Retention(asked) => retention::run(&client, &asked).await,
         Verb::Audit(audit) => audit::run(&client, &audit).await,
         Verb::Decisions(decisions) => decisions::run(&client, &decisions, authorities).await,
+        Verb::Import(asked) => import::run(&asked),
+        Verb::Prices(asked) => prices::run(&client, &asked).await,
     }
 }

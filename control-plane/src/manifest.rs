@@ -8,7 +8,7 @@ mod export;
 mod meaning;
 mod prune;
 mod render;
-mod yaml;
+pub mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 

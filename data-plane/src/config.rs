@@ -5,6 +5,7 @@
 
 mod check;
 mod form;
+mod secrets;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub use form::FormError;
+pub use secrets::Secrets;
 
 /// What begins the name of every variable that sets a key.
 const PREFIX: &str = "CHANCERY__";
@@ -40,6 +42,9 @@ pub struct Config {
     /// Which upstream addresses it may dial.
     #[serde(default)]
     pub upstream: Upstream,
+    /// Where credentials are kept that policy names and does not hold.
+    #[serde(default)]
+    pub secrets: Secrets,
     /// How much it takes.
     #[serde(default)]
     pub bounds: Bounds,

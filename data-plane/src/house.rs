@@ -122,6 +122,7 @@ impl House {
                 adapter: Adapter::Simulated(Pace::default()),
                 base_url: String::new(),
                 credential: None,
+                refused: None,
                 timeouts: Timeouts { idle: Duration::from_millis(200), ..Timeouts::default() },
                 caps: Caps::default(),
                 addresses: AddressPolicy::default(),

@@ -9,6 +9,8 @@ mod report;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use policy_engine::facts::Timeouts as Stated;
 use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
 use policy_engine::vocabulary;
@@ -22,6 +24,7 @@ use crate::policy::{Install, Secrets, Version};
 use crate::record::Shelf;
 use crate::retained::Retained;
 use crate::runtime::{Parts, Runtime};
+use crate::secrets::{Remote, Renew};
 use crate::simulate::Simulator;
 use crate::upstream::address::AddressPolicy;
 use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Timeouts};
@@ -33,6 +36,27 @@ pub(crate) struct Installer {
     pub(crate) node: Arc<Node>,
     pub(crate) addresses: AddressPolicy,
     pub(crate) extra_roots: Option<String>,
+    /// Credentials that are kept elsewhere.
+    pub(crate) remote: Arc<Remote>,
+    /// What was put in force last; whoever swaps holds it, so that nothing older is swapped in after.
+    pub(crate) last: Mutex<Option<InForce>>,
+}
+
+/// What a runtime is built of.
+pub(crate) struct InForce {
+    snapshot: Arc<CompiledSnapshot>,
+    version: Version,
+    secrets: Arc<Secrets>,
+}
+
+impl Renew for Installer {
+    /// Builds the same anew, with credentials as they are now.
+    fn renew(&self) {
+        let last = self.last.lock();
+        if let Some(last) = &*last {
+            self.put(last);
+        }
+    }
 }
 
 impl Install for Installer {
@@ -40,26 +64,14 @@ impl Install for Installer {
         &self,
         snapshot: Arc<CompiledSnapshot>,
         version: &Version,
-        secrets: &Secrets,
+        secrets: &Arc<Secrets>,
     ) -> Result<(), String> {
-        let upstreams = self.upstreams(&snapshot, secrets);
-        let scope_keys = secrets.scope_keys.iter().filter_map(|(id, key)| {
-            Some((Arc::from(id.as_str()), <[u8; 32]>::try_from(key.as_slice()).ok()?))
-        });
-        let parts = Parts {
-            version: *version,
-            snapshot,
-            geo: self.node.geo.clone(),
-            upstreams,
-            scope_keys: scope_keys.collect(),
-            content_keys: secrets.content_keys.clone(),
-        };
-        let before = self.node.runtime.load_full();
-        let runtime = Runtime::new(parts, before.as_deref());
-        tracing::debug!(revision = version.revision, "a runtime is swapped in");
-        let runtime = Arc::new(runtime);
-        self.node.enforce(runtime.clone());
-        credential::tell(&self.node, &runtime);
+        let mut last = self.last.lock();
+        let named = snapshot.endpoints().filter_map(|(_, row)| snapshot.provider_of(row)?.credential.clone());
+        self.remote.want(&named.filter(Remote::keeps).collect());
+        let next = InForce { snapshot, version: *version, secrets: secrets.clone() };
+        self.put(&next);
+        *last = Some(next);
         Ok(())
     }
 
@@ -89,6 +101,27 @@ impl Install for Installer {
 }
 
 impl Installer {
+    fn put(&self, InForce { snapshot, version, secrets }: &InForce) {
+        let upstreams = self.upstreams(snapshot, secrets);
+        let scope_keys = secrets.scope_keys.iter().filter_map(|(id, key)| {
+            Some((Arc::from(id.as_str()), <[u8; 32]>::try_from(key.as_slice()).ok()?))
+        });
+        let parts = Parts {
+            version: *version,
+            snapshot: snapshot.clone(),
+            geo: self.node.geo.clone(),
+            upstreams,
+            scope_keys: scope_keys.collect(),
+            content_keys: secrets.content_keys.clone(),
+        };
+        let before = self.node.runtime.load_full();
+        let runtime = Runtime::new(parts, before.as_deref());
+        tracing::debug!(revision = version.revision, "a runtime is swapped in");
+        let runtime = Arc::new(runtime);
+        self.node.enforce(runtime.clone());
+        credential::tell(&self.node, &runtime);
+    }
+
     fn upstreams(&self, snapshot: &CompiledSnapshot, secrets: &Secrets) -> Vec<Result<Arc<Upstream>, Fault>> {
         let before = self.node.runtime.load_full();
         let before = before.iter().flat_map(|runtime| runtime.endpoints());
@@ -121,7 +154,8 @@ impl Installer {
             class: class(row, provider),
             adapter,
             base_url: provider.base_url.clone(),
-            credential: credential::open(provider, secrets)?,
+            credential: credential::open(provider, (secrets, &self.remote))?,
+            refused: credential::refused(provider, &self.remote),
             timeouts: timeouts(&row.timeouts),
             caps: Caps::default(),
             addresses: self.addresses.clone(),

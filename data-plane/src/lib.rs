@@ -26,6 +26,7 @@ pub mod quota;
 mod record;
 mod retained;
 mod runtime;
+mod secrets;
 pub mod serve;
 mod ship;
 mod simulate;

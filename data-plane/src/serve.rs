@@ -38,6 +38,7 @@ use crate::policy::{Control, Enforced, LastKnownGood, Log, NodeKey, Place, Polic
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings, Writer};
 use crate::record::{Keeping, Seal};
+use crate::secrets::{self, Remote};
 use crate::ship::prune::Places;
 use crate::ship::{self, Store};
 use crate::simulate::Simulator;
@@ -110,6 +111,7 @@ impl DataPlane {
         let tls = tls::server(&config.listen)?;
         let inference = listen("listen.inference", config.listen.inference).await?;
         let ops_port = listen("listen.ops", config.listen.ops).await?;
+        tokio::spawn(secrets::run(installer.remote.clone(), installer.clone(), ends.stop.clone()));
         let follower = restore(control, installer, policy.clone()).await;
         let following = tokio::spawn(follower.follow(ends.silent.clone()));
         let plane = Self {
@@ -481,6 +483,8 @@ fn installer(config: &Config, node: Arc<Node>) -> anyhow::Result<Installer> {
         node,
         addresses: AddressPolicy { loopback, allowed: config.upstream.allowed_networks.clone() },
         extra_roots,
+        remote: Arc::new(Remote::of(&config.secrets)?),
+        last: Default::default(),
     })
 }
 

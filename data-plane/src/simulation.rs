@@ -17,6 +17,7 @@ use crate::overlay::Statements;
 use crate::policy::{Control, Enforced, LastKnownGood, Log, NodeKey, Place, PolicyState, Trust, restore};
 use crate::quota::Ledger;
 use crate::record::outbox::{Outbox, Settings};
+use crate::secrets::Remote;
 use crate::tls::{Files, Way};
 use crate::upstream::address::{AddressPolicy, Loopback};
 
@@ -66,7 +67,13 @@ impl SimulatedNode {
         node.freshness = freshness.clone();
         let node = Arc::new(node);
         let addresses = AddressPolicy { loopback: Loopback::Refused, allowed: Vec::new() };
-        let installer = Arc::new(Installer { node: node.clone(), addresses, extra_roots: None });
+        let installer = Arc::new(Installer {
+            node: node.clone(),
+            addresses,
+            extra_roots: None,
+            remote: Arc::new(Remote::of(&Default::default()).map_err(anyhow::Error::from)?),
+            last: Default::default(),
+        });
         let place = Place {
             geo: identity.geo.clone(),
             spiffe_id: identity.spiffe_id.clone(),

@@ -11,6 +11,8 @@ use control_plane::upstream::Refused;
 use policy_engine::rules::geo;
 use serde::Deserialize;
 
+use crate::slug::slug;
+
 /// The most models taken over from one vendor.
 const MOST: usize = 200;
 
@@ -117,7 +119,7 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
 }
 
 /// A place on the command line: one that the region table knows.
-pub(super) fn place(text: &str) -> Result<String, String> {
+pub(crate) fn place(text: &str) -> Result<String, String> {
     let known = geo::resolve(text).map(|_| text.to_owned());
     known.ok_or_else(|| {
         format!("it is not a place of the region table of {}, such as EU, UK or US", geo::TABLE_AS_OF)
@@ -156,7 +158,7 @@ pub(super) fn documents(vendor: &Vendor, models: &[String], regions: &[String]) 
     let regions = regions.join(", ");
     let mut names = BTreeSet::new();
     for model in models {
-        let name = resource_name(model);
+        let name = slug(model);
         if name.is_empty() || !names.insert(name.clone()) {
             continue;
         }
@@ -188,13 +190,6 @@ pub(super) fn documents(vendor: &Vendor, models: &[String], regions: &[String]) 
         ));
     }
     yaml
-}
-
-/// A model's id as a resource name: what a name can't have becomes `-`; the id itself stays an alias.
-fn resource_name(id: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._@+~-".contains(c);
-    let name: String = id.chars().map(|c| if fits(c) { c } else { '-' }).take(100).collect();
-    name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
 }
 
 /// A text as a double-quoted YAML scalar; JSON's strings are such.

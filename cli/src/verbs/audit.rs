@@ -1,7 +1,6 @@
 //! `audit`: who did what, and the proof of it.
 
 mod export;
-mod kept;
 mod key;
 mod verify;
 

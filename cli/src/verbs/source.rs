@@ -24,6 +24,20 @@ pub(super) fn faultless(answer: &Value, done: &'static str) -> Result<(), Failur
     if faults.is_empty() { Ok(()) } else { Err(Failure::Faults { done, faults }) }
 }
 
+/// Bytes at most of one file of somebody else's form.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// The text of one file, or of standard input, that is of somebody else's form; of one that is too large, more than may be.
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
+    let failed = |source| Failure::File { path: path.to_owned(), source };
+    let (mut text, most) = (String::new(), MOST_BYTES.saturating_add(1));
+    let read = match path == Path::new("-") {
+        true => std::io::stdin().lock().take(most).read_to_string(&mut text),
+        false => std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text)),
+    };
+    read.map(|_| text).map_err(failed)
+}
+
 /// The files at a path, with the paths under which faults name them.
 fn read(path: &Path) -> Result<Vec<Value>, Failure> {
     let failed = |source| Failure::File { path: path.to_owned(), source };

@@ -62,7 +62,11 @@ pub(super) fn seal(
                 id
             }
         },
-        Some(Source::Env(_) | Source::File(_)) if preparing.id.tenant.is_some() => return Err(of_the_nodes()),
+        Some(Source::Env(_) | Source::File(_) | Source::Vault(_) | Source::AwsSecretsManager(_))
+            if preparing.id.tenant.is_some() =>
+        {
+            return Err(of_the_nodes());
+        }
         Some(Source::Env(name)) if is_the_gateways(name) => {
             let why = "names of the gateway's own: no provider's secret is in a variable that begins with `CHANCERY`";
             return Err(at("env", Problem::Invalid(why.to_owned())));
@@ -82,7 +86,7 @@ pub(super) fn seal(
 
 fn of_the_nodes() -> Faults {
     let path = ["spec", "credential"].map(Step::Field).to_vec();
-    let why = "a tenant's provider can't name the nodes' environment or files; give the value, which is kept sealed";
+    let why = "a tenant's provider can't name the nodes' environment, files, Vault or Secrets Manager; give the value, which is kept sealed";
     Faults(vec![FieldFault { field: FieldPath(path), problem: Problem::Invalid(why.to_owned()) }])
 }
 

@@ -15,45 +15,57 @@ const NODES: usize = 2_000_000;
 
 /// A value with the line it begins on, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Node {
-    pub(crate) line: u32,
-    pub(crate) value: Value,
+pub struct Node {
+    /// The line.
+    pub line: u32,
+    /// The value.
+    pub value: Value,
 }
 
+/// What stands at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
+pub enum Value {
     /// Text, and whether it was written without quotes.
     Scalar {
+        /// The text, as its author wrote it.
         text: String,
+        /// Without quotes.
         plain: bool,
     },
+    /// Values in a row.
     List(Vec<Node>),
     /// In the order of the file; keys are unique.
     Map(Vec<Entry>),
 }
 
+/// A pair of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) line: u32,
-    pub(crate) key: String,
-    pub(crate) value: Node,
+pub struct Entry {
+    /// The line of the key.
+    pub line: u32,
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: Node,
 }
 
 /// Why a file is not read on, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unreadable {
-    pub(crate) line: u32,
-    pub(crate) message: String,
+pub struct Unreadable {
+    /// The line, from 1; 0: the whole file.
+    pub line: u32,
+    /// Why.
+    pub message: String,
 }
 
 impl Node {
     /// Whether nothing was written: `null`, `~` or no text at all.
-    pub(crate) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// What it is, for faults.
-    pub(crate) fn what(&self) -> &'static str {
+    pub fn what(&self) -> &'static str {
         match self.value {
             Value::Scalar { .. } => "a scalar",
             Value::List(_) => "a list",
@@ -63,7 +75,7 @@ impl Node {
 }
 
 /// Reads the documents of a file; documents with nothing in them are left out.
-pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Unreadable> {
+pub fn documents(text: &str) -> Result<Vec<Node>, Unreadable> {
     if text.len() > FILE_BYTES {
         let message = format!("the file is larger than {} MiB", FILE_BYTES >> 20);
         return Err(Unreadable { line: 0, message });
@@ -167,7 +179,7 @@ impl<'t> Reader<'t> {
 }
 
 /// A text as a fault shows it: cut to 64 characters, nothing that moves a cursor.
-pub(crate) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     text.chars().take(64).flat_map(char::escape_debug).collect()
 }
 

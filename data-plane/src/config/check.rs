@@ -38,6 +38,9 @@ impl Config {
         if let Err(why) = Store::of(decisions, |name| std::env::var(name).ok()) {
             faults.add("decisions.store", decisions.store.as_deref().unwrap_or_default(), &why);
         }
+        let secrets = &self.secrets;
+        faults.between("secrets.refresh_seconds", secrets.refresh_seconds, (10, DAY));
+        faults.between("secrets.keep_seconds", secrets.keep_seconds, (0, WEEK));
         let policy = &self.policy;
         faults.between("policy.keys_stale_seconds", policy.keys_stale_seconds.into(), (HEARD, WEEK));
         faults.between("policy.rules_stale_seconds", policy.rules_stale_seconds.into(), (HEARD, WEEK));
@@ -153,6 +156,8 @@ mod tests {
             ("decisions", "segment_seconds", &["0", "86401"]),
             ("decisions", "store", &["'dir:a'", "'/a'", "'ftp://a/b'", "'s3://'", "'s3://A_b/c'"]),
             ("decisions", "keep_bytes", &["9000000000000000000"]),
+            ("secrets", "refresh_seconds", &["9", "86401"]),
+            ("secrets", "keep_seconds", &["604801"]),
             ("policy", "keys_stale_seconds", &["0", "4", "604801"]),
             ("policy", "rules_stale_seconds", &["0", "604801"]),
             ("bounds", "body_bytes", &["0", "9000000000000000000"]),

@@ -1,7 +1,7 @@
 //! Vendors' credentials, opened from where the registry says they are; and what is told where one can't be.
 //!
 //! Law: a credential that is named and can't be opened leaves its endpoints without a way: no prompt goes out without it. Told is
-//! the reference, never what is behind it. Sealed ones may come a moment after the policy that names them; only one that is
+//! the reference, never what is behind it. Sealed ones, and those that are kept elsewhere, may come a moment after the policy that names them; only one that is
 //! still not there after a while is told.
 
 use std::fs::File;
@@ -18,8 +18,9 @@ use policy_engine::vocabulary::{Id, Kind};
 use crate::node::Node;
 use crate::policy::Secrets;
 use crate::runtime::Runtime;
-use crate::upstream::Secret;
+use crate::secrets::Remote;
 use crate::upstream::config::Fault;
+use crate::upstream::{Refused, Secret};
 
 /// How long sealed secrets may be on their way.
 const ON_THEIR_WAY: Duration = Duration::from_secs(5);
@@ -28,7 +29,10 @@ const ON_THEIR_WAY: Duration = Duration::from_secs(5);
 const MOST_BYTES: u64 = 64 * 1024;
 
 /// A provider's credential; `None` where it asks for none.
-pub(super) fn open(provider: &ProviderRow, secrets: &Secrets) -> Result<Option<Secret>, Fault> {
+pub(super) fn open(
+    provider: &ProviderRow,
+    (secrets, remote): (&Secrets, &Remote),
+) -> Result<Option<Secret>, Fault> {
     let Some(reference) = &provider.credential else { return Ok(None) };
     let found = match reference {
         Credential::Env(name) => env::var(name).ok(),
@@ -37,9 +41,19 @@ pub(super) fn open(provider: &ProviderRow, secrets: &Secrets) -> Result<Option<S
             let name = proto::name::format(Kind::Provider, &provider.id);
             secrets.credentials.get(&name).map(|secret| secret.reveal().to_owned())
         }
+        Credential::Vault(_) | Credential::Aws(_) => {
+            remote.open(reference).map(|value| value.as_str().to_owned())
+        }
     };
     let found = found.filter(|text| !text.is_empty()).ok_or(Fault::CredentialMissing)?;
     Ok(Some(Secret::new(found)))
+}
+
+/// Who is told when a vendor refuses a provider's credential, where it may have been changed.
+pub(super) fn refused(provider: &ProviderRow, remote: &Arc<Remote>) -> Option<Refused> {
+    let reference = provider.credential.clone().filter(Remote::keeps)?;
+    let remote = remote.clone();
+    Some(Refused::by(move || remote.refused(&reference)))
 }
 
 /// A file's text. Only a regular file of a credential's size is read: a pipe or a device would hold back all policy.
@@ -56,7 +70,7 @@ fn read(path: &Path) -> Option<String> {
 /// Tells the operator which endpoints of what is in force now are not called for want of a credential.
 pub(super) fn tell(node: &Arc<Node>, runtime: &Arc<Runtime>) {
     let missing = missing(runtime);
-    let (sealed, here): (Vec<Missing>, Vec<Missing>) = missing.into_iter().partition(|m| m.sealed);
+    let (sealed, here): (Vec<Missing>, Vec<Missing>) = missing.into_iter().partition(|m| m.on_its_way);
     here.iter().for_each(Missing::log);
     if sealed.is_empty() {
         return;
@@ -82,7 +96,8 @@ struct Missing {
     endpoint: Id,
     reference: String,
     fault: String,
-    sealed: bool,
+    /// It comes after the policy that names it.
+    on_its_way: bool,
 }
 
 fn missing(runtime: &Runtime) -> Vec<Missing> {
@@ -93,21 +108,12 @@ fn missing(runtime: &Runtime) -> Vec<Missing> {
         let credential = snapshot.provider_of(row)?.credential.as_ref()?;
         Some(Missing {
             endpoint: row.id.clone(),
-            reference: reference(credential),
+            reference: credential.to_string(),
             fault: fault.to_string(),
-            sealed: *credential == Credential::Sealed,
+            on_its_way: *credential == Credential::Sealed || Remote::keeps(credential),
         })
     });
     missing.collect()
-}
-
-/// Where a credential is said to be, as the registry writes it.
-fn reference(credential: &Credential) -> String {
-    match credential {
-        Credential::Env(name) => format!("env:{name}"),
-        Credential::File(path) => format!("file:{path}"),
-        Credential::Sealed => "sealed".to_owned(),
-    }
 }
 
 impl Missing {

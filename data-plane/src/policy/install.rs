@@ -23,7 +23,7 @@ pub(crate) trait Install: Send + Sync + 'static {
         &self,
         snapshot: Arc<CompiledSnapshot>,
         version: &Version,
-        secrets: &Secrets,
+        secrets: &Arc<Secrets>,
     ) -> Result<(), String>;
 
     /// What the node's status says of requests and endpoints.

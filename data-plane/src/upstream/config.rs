@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 
-use super::{address::AddressPolicy, secret::Secret, simulated::pace::Pace};
+use super::{
+    address::AddressPolicy,
+    secret::{Refused, Secret},
+    simulated::pace::Pace,
+};
 use crate::dialect::foreign::Foreign;
 
 /// One callable deployment, as the snapshot's compiler hands it over.
@@ -22,6 +26,8 @@ pub(crate) struct EndpointConfig {
     pub(crate) base_url: String,
     /// The bearer credential; none for servers that ask for none.
     pub(crate) credential: Option<Secret>,
+    /// Who is told when the vendor refuses it: a credential that is kept elsewhere may have been changed there.
+    pub(crate) refused: Option<Refused>,
     /// How long each stage may take.
     pub(crate) timeouts: Timeouts,
     /// How much may come back.

@@ -31,15 +31,17 @@ mod translation;
 mod way;
 
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;
 
-pub(crate) use secret::Secret;
+pub(crate) use secret::{Refused, Secret};
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use http::StatusCode;
+
 use call::{Answer, Call};
 use config::{Adapter, EndpointConfig, Fault};
-use error::UpstreamError;
+use error::{Kind, UpstreamError};
 use foreign::Vendor;
 use openai::OpenAi;
 use simulated::Simulated;
@@ -51,6 +53,7 @@ pub(crate) struct Upstream {
     /// Of the configuration it was built from.
     fingerprint: [u8; 32],
     provider: Provider,
+    refused: Option<Refused>,
 }
 
 /// The port every vendor implements; a new vendor is a new variant and a new file.
@@ -76,6 +79,7 @@ impl Upstream {
             max_event_bytes: config.caps.max_event_bytes,
             fingerprint: config.fingerprint(),
             provider,
+            refused: config.refused.clone(),
         })
     }
 
@@ -91,7 +95,13 @@ impl Upstream {
 
     /// One call. Dropping the future, or the events in its answer, cancels the upstream call.
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
-        self.provider.call(call).await
+        let answer = self.provider.call(call).await;
+        if let (Err(error), Some(refused)) = (&answer, &self.refused)
+            && matches!(&error.kind, Kind::Status(refusal) if refusal.status == StatusCode::UNAUTHORIZED)
+        {
+            refused.tell();
+        }
+        answer
     }
 }
 

@@ -25,7 +25,7 @@ use super::{
 pub(super) const KEY: &str = "sk-canary-0123456789abcdef";
 
 /// Runs `script` on every connection; gives the port.
-pub(super) async fn serve<F, S>(script: S) -> u16
+pub(crate) async fn serve<F, S>(script: S) -> u16
 where
     S: Fn(TcpStream) -> F + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
@@ -41,7 +41,7 @@ where
 }
 
 /// Reads one request: its head and as much body as it announces.
-pub(super) async fn request<R: AsyncRead + Unpin>(stream: &mut R) -> (String, Vec<u8>) {
+pub(crate) async fn request<R: AsyncRead + Unpin>(stream: &mut R) -> (String, Vec<u8>) {
     let mut read = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&read);
@@ -64,6 +64,7 @@ pub(super) fn endpoint(port: u16) -> EndpointConfig {
         adapter: Adapter::OpenAi,
         base_url: format!("http://127.0.0.1:{port}/v1"),
         credential: Some(Secret::new(KEY.to_owned())),
+        refused: None,
         timeouts: Timeouts::default(),
         caps: Caps::default(),
         addresses: AddressPolicy { loopback: Loopback::Permitted, allowed: Vec::new() },

@@ -4,6 +4,7 @@
 //! wiped on drop. Deliberately absent: serde, `Clone`, `PartialEq`, `Deref`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -37,6 +38,28 @@ impl fmt::Debug for Secret {
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+/// Whom to tell that a vendor refuses a credential.
+#[derive(Clone)]
+pub(crate) struct Refused(Arc<dyn Fn() + Send + Sync>);
+
+impl Refused {
+    /// Tells by calling this, which must not wait.
+    pub(crate) fn by(tell: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// A vendor refused it.
+    pub(crate) fn tell(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Refused")
     }
 }
 

@@ -74,6 +74,8 @@ mod governance;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod imported;
+#[cfg(test)]
 mod litellm;
 #[cfg(test)]
 mod manifest;

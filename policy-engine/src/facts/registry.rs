@@ -1,12 +1,13 @@
 //! What there is to call: providers, their endpoints, and the models made of them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::Geos;
 use crate::vocabulary::{Adapter, Duration, Name, Operation, RoutePolicy, StickyBy, Tokens, UnknownFields};
 
 /// Where a vendor credential is found. Never the credential itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
     /// An environment variable of the node.
     Env(String),
@@ -14,6 +15,48 @@ pub enum Credential {
     File(String),
     /// Sealed in the control plane's store; reaches a node in its own sealed message.
     Sealed,
+    /// In the Vault that the node's configuration names.
+    Vault(VaultSecret),
+    /// In the AWS Secrets Manager of the node's region.
+    Aws(AwsSecret),
+}
+
+/// A key of a secret of Vault's KV engine, version 2.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct VaultSecret {
+    /// Where the engine is mounted.
+    pub mount: String,
+    /// The secret's path below it.
+    pub path: String,
+    /// The key whose value is the credential.
+    pub key: String,
+}
+
+/// A secret of AWS Secrets Manager.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AwsSecret {
+    /// Its name or ARN.
+    pub secret_id: String,
+    /// The key whose value is the credential, where the secret is JSON; `None`: the whole secret is.
+    pub json_key: Option<String>,
+    /// The stage of the version; `None`: the current one.
+    pub version_stage: Option<String>,
+}
+
+impl fmt::Display for Credential {
+    /// Where it is, as operators are told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{path}"),
+            Self::Sealed => f.write_str("sealed"),
+            Self::Vault(VaultSecret { mount, path, key }) => write!(f, "vault:{mount}/{path}#{key}"),
+            Self::Aws(AwsSecret { secret_id, json_key, .. }) => {
+                let key = json_key.as_ref().map(|key| format!("#{key}")).unwrap_or_default();
+                write!(f, "awsSecretsManager:{secret_id}{key}")
+            }
+        }
+    }
 }
 
 /// What a vendor's contract says. A flag that is not given is unknown, and unknown satisfies nothing.

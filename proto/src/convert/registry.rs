@@ -2,7 +2,8 @@
 
 use http::Uri;
 use policy_engine::facts::{
-    Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
+    AwsSecret, Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
+    VaultSecret,
 };
 use policy_engine::vocabulary::{Adapter, Duration, Name, RoutePolicy, StickyBy, Tokens, UnknownFields};
 
@@ -58,10 +59,58 @@ fn credential(c: &mut Checks, wire: &admin::Credential) -> Option<Credential> {
         Some(Source::Env(name)) => return c.optional_by("env", name, variable).map(Credential::Env),
         Some(Source::File(path)) => return c.optional_text("file", path).map(Credential::File),
         Some(Source::Sealed(_)) => return Some(Credential::Sealed),
+        Some(Source::Vault(place)) => return c.at("vault", |c| vault(c, place)).map(Credential::Vault),
+        Some(Source::AwsSecretsManager(place)) => {
+            return c.at("awsSecretsManager", |c| aws(c, place)).map(Credential::Aws);
+        }
         Some(Source::Value(_)) => c.invalid("value", "has not been sealed"),
         None => c.fault_here(Problem::Missing),
     }
     None
+}
+
+/// Where Vault's KV engine is mounted unless somebody says so.
+const MOUNT: &str = "secret";
+
+fn vault(c: &mut Checks, wire: &admin::VaultSecret) -> Option<VaultSecret> {
+    let mount = c.optional_by("mount", &wire.mount, vault_path);
+    let (path, key): (Option<String>, Option<String>) =
+        (c.required("path", &wire.path), c.required("key", &wire.key));
+    let path = path.and_then(|path| c.optional_by("path", &path, vault_path));
+    let key = key.and_then(|key| c.optional_text("key", &key));
+    let mount = if wire.mount.is_empty() { Some(MOUNT.to_owned()) } else { mount };
+    Some(VaultSecret { mount: mount?, path: path?, key: key? })
+}
+
+/// A path that means one place: nothing in it leads elsewhere or needs to be escaped.
+fn vault_path(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._@+~-/=:".contains(&byte);
+    let plain = |segment: &str| !segment.is_empty() && segment != "." && segment != "..";
+    let is_one = text.len() <= 512 && text.bytes().all(fits) && text.split('/').all(plain);
+    if is_one {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{}` is not a path such as `vendors/openai`", shown(text)))
+    }
+}
+
+fn aws(c: &mut Checks, wire: &admin::AwsSecret) -> Option<AwsSecret> {
+    let secret_id: Option<String> = c.required("secretId", &wire.secret_id);
+    let secret_id = secret_id.and_then(|id| c.optional_by("secretId", &id, secret_id_of));
+    let json_key = c.optional_text("jsonKey", &wire.json_key);
+    let version_stage = c.optional_text("versionStage", &wire.version_stage);
+    Some(AwsSecret { secret_id: secret_id?, json_key, version_stage })
+}
+
+/// A name or an ARN, of the characters that the service allows.
+fn secret_id_of(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=.@-:!".contains(&byte);
+    let is_one = text.len() <= 2048 && text.bytes().all(fits);
+    if is_one {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{}` is not the name or ARN of a secret", shown(text)))
+    }
 }
 
 fn variable(text: &str) -> Result<String, String> {
@@ -95,6 +144,16 @@ impl From<&Provider> for admin::ProviderSpec {
             Credential::Env(name) => Source::Env(name.clone()),
             Credential::File(path) => Source::File(path.clone()),
             Credential::Sealed => Source::Sealed(SEALED_ELSEWHERE.to_owned()),
+            Credential::Vault(place) => Source::Vault(admin::VaultSecret {
+                mount: place.mount.clone(),
+                path: place.path.clone(),
+                key: place.key.clone(),
+            }),
+            Credential::Aws(place) => Source::AwsSecretsManager(admin::AwsSecret {
+                secret_id: place.secret_id.clone(),
+                json_key: place.json_key.clone().unwrap_or_default(),
+                version_stage: place.version_stage.clone().unwrap_or_default(),
+            }),
         });
         Self {
             adapter: fact.adapter.to_string(),

@@ -13,8 +13,8 @@ use proto::export::{self, Form, Header, Leaf, WriteError, Writer};
 use serde::de::Error as _;
 use serde_json::{Value, json};
 
+use super::super::kept::Out;
 use super::Asked;
-use super::kept::Out;
 use super::key::note;
 use crate::client::{Client, Reply};
 use crate::output::plain;

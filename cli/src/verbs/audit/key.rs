@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::kept::Kept;
+use super::super::kept::Kept;
 use crate::client::{Client, Reply};
 use crate::output::plain;
 use crate::verbs::failure::Failure;

@@ -21,10 +21,15 @@ fn install(house: &House, credential: Credential, mut secrets: Secrets) {
     }
     let header = Header { revision: 8, geo: Some(house.node.geo.clone()) };
     let snapshot = Arc::new(policy_engine::compile(&facts, header).unwrap());
-    let installer =
-        Installer { node: house.node.clone(), addresses: AddressPolicy::default(), extra_roots: None };
+    let installer = Installer {
+        node: house.node.clone(),
+        addresses: AddressPolicy::default(),
+        extra_roots: None,
+        remote: Arc::new(Remote::of(&Default::default()).unwrap()),
+        last: Default::default(),
+    };
     let version = Version { epoch: 0, revision: 8, digest: [0; 32] };
-    installer.install(snapshot, &version, &secrets).unwrap();
+    installer.install(snapshot, &version, &Arc::new(secrets)).unwrap();
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ impl Install for Place {
         &self,
         snapshot: Arc<CompiledSnapshot>,
         version: &Version,
-        secrets: &Secrets,
+        secrets: &Arc<Secrets>,
     ) -> Result<(), String> {
         if let Some(gate) = self.gate.lock().take() {
             gate.recv().map_err(|_| "nobody let it go on".to_owned())?;

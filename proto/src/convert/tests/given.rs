@@ -158,6 +158,13 @@ fn provider() -> impl Strategy<Value = Provider> {
         "[A-Z_]{1,12}".prop_map(Credential::Env),
         "/[a-z/]{1,12}".prop_map(Credential::File),
         Just(Credential::Sealed),
+        ("[a-z]{1,6}", "[a-z]{1,6}(/[a-z]{1,6})?", "[a-z_]{1,8}")
+            .prop_map(|(mount, path, key)| Credential::Vault(VaultSecret { mount, path, key })),
+        ("[a-z/]{1,12}", of("[a-z]{1,8}"), of("AWS[A-Z]{1,8}")).prop_map(
+            |(secret_id, json_key, version_stage)| {
+                Credential::Aws(AwsSecret { secret_id, json_key, version_stage })
+            }
+        ),
     ];
     let reach = prop_oneof![
         Just((Adapter::Simulated, String::new())),

@@ -93,6 +93,32 @@ async fn faults_of_values_and_references_name_the_line_of_the_value() {
 }
 
 #[tokio::test]
+async fn what_a_route_says_is_checked_where_it_is_written() {
+    let fixture = fixture().await;
+    let model = |route: &str| {
+        format!(
+            "apiVersion: chancery/v1\nkind: Model\nmetadata: {{name: m}}\nspec:\n  card: {{operations: [chat]}}\n  \
+             route: {{{route}}}\n"
+        )
+    };
+    for (route, field, line) in [
+        ("groups: [[{endpoint: a, canaryPercent: 5}]]", "spec.route.groups", "of canaries alone"),
+        (
+            "groups: [[{endpoint: a, canaryPercent: 60}, {endpoint: b, canaryPercent: 40}, {endpoint: c}]]",
+            "spec.route.groups",
+            "leave nothing to the others",
+        ),
+        ("groups: [[{endpoint: a, canaryPercent: 0}, {endpoint: b}]]", "canaryPercent", "is not 1 to 99"),
+        ("groups: [[{endpoint: a}]], retryPercent: 200", "spec.route.retryPercent", "is not 0 to 100"),
+        ("groups: [[{endpoint: a}]], stickyBy: mood", "spec.route.stickyBy", "session | key | prefix"),
+    ] {
+        let told = faults(&applied(&fixture, Mode::Commit, &[&model(route)]).await);
+        let [only] = told.as_slice() else { panic!("{route}: {told:?}") };
+        assert!(only.contains(field) && only.contains(line), "{route}: {only}");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_field_hides_no_other_fault() {
     let fixture = fixture().await;
     let rule = "apiVersion: chancery/v1\nkind: Rule\nmetadata: {name: r}\nspec:\n  effect: forbid\n  layer: x\n  colour: red\n  when: 'model.nmae =='\n  geos:\n    - {a: b}\n    - E U\n";

@@ -18,6 +18,7 @@ pub(crate) mod json;
 pub(crate) mod openai;
 pub(crate) mod ours;
 pub(crate) mod responses;
+pub(crate) mod transcript;
 
 use std::borrow::Cow;
 

@@ -205,7 +205,7 @@ pub(crate) fn asking(model: &str, text: &str, more: &str) -> String {
 pub(crate) fn whole(reply: Reply) -> serde_json::Value {
     match reply.body {
         Ok(Body::Whole(bytes)) => serde_json::from_slice(&bytes).unwrap(),
-        Ok(Body::Stream(_)) => panic!("a stream where a whole answer is expected"),
+        Ok(Body::Stream(_) | Body::Media(_)) => panic!("a stream where a whole answer is expected"),
         Err(rejection) => panic!("{:?}", rejection.refusal),
     }
 }

@@ -70,7 +70,7 @@ pub(crate) enum Outcome {
 /// Where the numbers of a usage come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Provenance {
-    /// Nothing was used.
+    /// Nothing was used, or nothing that is told in tokens.
     #[default]
     None,
     /// The vendor counted.

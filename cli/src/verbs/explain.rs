@@ -30,7 +30,7 @@ pub(crate) struct Explain {
     /// Name or alias of the model that is asked for.
     #[arg(long)]
     model: String,
-    /// What is asked: `chat`, `embed`, `complete`, `moderate` or `rerank`.
+    /// What is asked: `chat`, `embed`, `complete`, `moderate`, `rerank`, `image`, `editImage`, `speech`, `transcribe` or `translate`.
     #[arg(long, default_value = "chat")]
     operation: String,
     /// The geo of the node that is called; without it every geo that nodes were heard from.

@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::openai::rejection;
 use super::spoken::Spoken;
+use crate::pipeline::media::MediaStream;
 use crate::pipeline::stream::ScreenedStream;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -25,6 +26,8 @@ enum Form {
     Whole(Option<Bytes>),
     /// Server-sent events; `None` once they ended.
     Events(Option<Box<ScreenedStream>>),
+    /// What is no text; `None` once it ended.
+    Media(Option<Box<MediaStream>>),
     /// Events in another dialect.
     Spoken(Box<Spoken>),
     /// gRPC messages, and what its trailers tell beside the status.
@@ -45,6 +48,11 @@ impl DoorBody {
     /// Events as they come.
     pub(super) fn events(stream: Box<ScreenedStream>) -> Self {
         Self { form: Form::Events(Some(stream)), place: None }
+    }
+
+    /// What is no text, as it comes.
+    pub(super) fn media(stream: Box<MediaStream>) -> Self {
+        Self { form: Form::Media(Some(stream)), place: None }
     }
 
     /// Events in another dialect, as they come.
@@ -77,6 +85,9 @@ impl Body for DoorBody {
             Form::Events(stream) => {
                 poll_events(stream, cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
+            Form::Media(stream) => {
+                poll_media(stream, cx).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data)))
+            }
             Form::Spoken(spoken) => spoken.poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
             Form::Grpc(grpc) => {
                 let (messages, told) = grpc.as_mut();
@@ -95,6 +106,7 @@ impl Body for DoorBody {
         match &self.form {
             Form::Whole(bytes) => bytes.is_none(),
             Form::Events(stream) => stream.is_none(),
+            Form::Media(stream) => stream.is_none(),
             Form::Spoken(spoken) => spoken.is_over(),
             Form::Grpc(grpc) => grpc.0.is_end_stream(),
         }
@@ -103,7 +115,7 @@ impl Body for DoorBody {
     fn size_hint(&self) -> SizeHint {
         match &self.form {
             Form::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Form::Events(_) | Form::Spoken(_) => SizeHint::default(),
+            Form::Events(_) | Form::Media(_) | Form::Spoken(_) => SizeHint::default(),
             Form::Grpc(grpc) => grpc.0.size_hint(),
         }
     }
@@ -123,6 +135,19 @@ fn poll_events(stream: &mut Option<Box<ScreenedStream>>, cx: &mut Context<'_>) -
             None
         }
     })
+}
+
+/// What breaks off has no form of its own to say so in: the connection, or its stream, is reset.
+fn poll_media(
+    stream: &mut Option<Box<MediaStream>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, tonic::Status>>> {
+    let Some(pieces) = stream else { return Poll::Ready(None) };
+    let next = std::task::ready!(futures_util::Stream::poll_next(Pin::new(pieces), cx));
+    if !matches!(next, Some(Ok(_))) {
+        *stream = None;
+    }
+    Poll::Ready(next.map(|piece| piece.map_err(|rejection| tonic::Status::from(&*rejection.refusal))))
 }
 
 fn with_told(frame: Frame<Bytes>, told: &mut HeaderMap) -> Frame<Bytes> {

@@ -74,7 +74,7 @@ pub(super) async fn embed(
     headers::write(head, &mut told);
     let written = body.and_then(|body| match body {
         Body::Whole(bytes) => write(&bytes).ok_or_else(odd_answer),
-        Body::Stream(_) => Err(odd_answer()),
+        Body::Stream(_) | Body::Media(_) => Err(odd_answer()),
     });
     match written {
         Err(rejection) => refuse(dialect, &rejection, told),
@@ -178,6 +178,7 @@ fn respond((inbound, now): (Inbound, Instant), reply: Reply, model: String) -> R
             told.insert(header::CONTENT_TYPE, JSON);
             DoorBody::whole(inbound.answer(&answer, now).into())
         }
+        Ok(Body::Media(_)) => return inbound.refuse(&odd_answer(), told),
         Ok(Body::Stream(stream)) => {
             headers::write_events(&mut told);
             DoorBody::spoken(Spoken::of(stream, inbound.writing(now), model))

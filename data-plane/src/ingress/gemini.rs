@@ -161,7 +161,7 @@ fn methods(row: &ModelRow) -> Vec<&'static str> {
         match operation {
             Operation::Chat => &["generateContent", "countTokens"],
             Operation::Embed => &["embedContent", "batchEmbedContents"],
-            Operation::Complete | Operation::Moderate | Operation::Rerank => &[],
+            _ => &[],
         }
     };
     let served = Operation::ALL.iter().filter(|operation| row.serves(**operation));

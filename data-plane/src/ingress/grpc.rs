@@ -9,6 +9,7 @@ mod ask;
 mod event;
 mod form;
 mod intake;
+mod media;
 mod models;
 mod structure;
 
@@ -37,6 +38,7 @@ use crate::node::Node;
 use crate::pipeline::received::{Arrival, Declared};
 use crate::pipeline::{self, Body, Reply, identify, input_tokens};
 use crate::record::Door;
+use crate::upstream::call::File;
 use event::Events;
 use intake::Intake;
 
@@ -109,6 +111,9 @@ fn arrive(node: &Arc<Node>, request: &Request<Incoming>) -> Option<Result<Arriva
         "Embed" => Operation::Embed,
         "Moderate" => Operation::Moderate,
         "Rerank" => Operation::Rerank,
+        "GenerateImage" => Operation::Image,
+        "Speech" => Operation::Speech,
+        "Transcribe" => Operation::Transcribe,
         _ => return None,
     };
     // Nobody is asked how many tokens something is, so nothing is recorded of it.
@@ -170,6 +175,7 @@ pub(super) struct GrpcDoor {
 #[tonic::async_trait]
 impl Inference for GrpcDoor {
     type ChatStreamStream = Events;
+    type SpeechStream = media::Sound;
 
     async fn chat(
         &self,
@@ -227,6 +233,40 @@ impl Inference for GrpcDoor {
         whole(body, head, |bytes| answer::rerank(bytes, model))
     }
 
+    async fn generate_image(
+        &self,
+        request: tonic::Request<wire::GenerateImageRequest>,
+    ) -> Result<tonic::Response<wire::GenerateImageResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let model = message.model.clone();
+        let asked = media::image(&message);
+        let (head, body) = self.infer((&metadata, Operation::Image), asked, message.metadata).await?;
+        whole(body, head, |bytes| media::images(bytes, model))
+    }
+
+    async fn speech(
+        &self,
+        request: tonic::Request<wire::SpeechRequest>,
+    ) -> Result<tonic::Response<media::Sound>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let asked = media::speech(&message);
+        let (head, body) = self.infer((&metadata, Operation::Speech), asked, message.metadata).await?;
+        let Body::Media(stream) = body else { return Err(odd_answer()) };
+        Ok(with_head(media::Sound::of(stream), head))
+    }
+
+    async fn transcribe(
+        &self,
+        request: tonic::Request<wire::TranscribeRequest>,
+    ) -> Result<tonic::Response<wire::TranscribeResponse>, Status> {
+        let (metadata, _, mut message) = request.into_parts();
+        let model = message.model.clone();
+        let operation = if message.translate { Operation::Translate } else { Operation::Transcribe };
+        let asked = media::transcribe(&mut message);
+        let (head, body) = self.infer_form((&metadata, operation), asked, message.metadata).await?;
+        whole(body, head, |bytes| media::said(bytes, model))
+    }
+
     async fn count_tokens(
         &self,
         request: tonic::Request<wire::CountTokensRequest>,
@@ -275,8 +315,18 @@ impl GrpcDoor {
     /// The same sentence as every door's.
     async fn infer(
         &self,
-        (metadata, operation): (&MetadataMap, Operation),
+        to: (&MetadataMap, Operation),
         asked: Result<Vec<u8>, Rejection>,
+        declared: Option<wire::RequestMetadata>,
+    ) -> Result<(pipeline::Head, Body), Status> {
+        self.infer_form(to, asked.map(|body| (body, [].into())), declared).await
+    }
+
+    /// The same of the fields of a form, and its files.
+    async fn infer_form(
+        &self,
+        (metadata, operation): (&MetadataMap, Operation),
+        asked: Result<(Vec<u8>, Arc<[File]>), Rejection>,
         declared: Option<wire::RequestMetadata>,
     ) -> Result<(pipeline::Head, Body), Status> {
         let headers: &HeaderMap = metadata.as_ref();
@@ -286,13 +336,16 @@ impl GrpcDoor {
             arrival.declared = arrival.declared.and_then(|known| join(known, &declared));
         }
         let reply = match asked {
-            Ok(body) => {
-                let buffered = self.node.buffer(body.len());
+            Ok((body, files)) => {
+                // A form is written again for its vendor.
+                let held: usize = files.iter().map(|file| 2 * file.bytes.len()).sum();
+                let buffered = self.node.buffer(body.len() + held);
                 let full =
                     || Rejection::new(ErrorCode::Overloaded, "this node holds as many bodies as it may");
                 match buffered {
                     Some(buffered) => {
-                        pipeline::serve(&self.node, arrival.with(body.into(), Some(buffered))).await
+                        pipeline::serve(&self.node, arrival.with_form((body.into(), files), Some(buffered)))
+                            .await
                     }
                     None => pipeline::turn_away(&self.node, &arrival, full()),
                 }

@@ -7,8 +7,11 @@
 //! |---|---|
 //! | `/v1/chat/completions`, `/v1/responses`, `/v1/completions` | POST |
 //! | `/v1/embeddings`, `/v1/moderations`, `/v1/rerank` | POST |
+//! | `/v1/images/generations`, `/v1/images/edits` | POST |
+//! | `/v1/audio/speech`, `/v1/audio/transcriptions`, `/v1/audio/translations` | POST |
 //! | `/v1/models`, `/v1/models/{model}`, `/v1/quota` | GET, HEAD |
 
+mod form;
 mod models;
 mod quota;
 pub(super) mod rejection;
@@ -24,16 +27,20 @@ use proto::code::ErrorCode;
 
 use super::body::DoorBody;
 use super::{headers, intake};
+use crate::dialect::transcript;
 use crate::error::Rejection;
-use crate::node::Node;
+use crate::node::{Buffered, Node};
 use crate::pipeline::received::Arrival;
-use crate::pipeline::{self, Body, Reply};
+use crate::pipeline::{self, Body, Reply, identify};
 use crate::record::Door;
+use form::Form;
 
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route<'p> {
     Infer(Operation),
+    /// The same of a form with files.
+    InferForm(Operation),
     Responses,
     /// Something that would be stored, were anything.
     Response,
@@ -50,6 +57,11 @@ impl<'p> Route<'p> {
             "/v1/completions" => Some(Self::Infer(Operation::Complete)),
             "/v1/moderations" => Some(Self::Infer(Operation::Moderate)),
             "/v1/rerank" => Some(Self::Infer(Operation::Rerank)),
+            "/v1/images/generations" => Some(Self::Infer(Operation::Image)),
+            "/v1/images/edits" => Some(Self::InferForm(Operation::EditImage)),
+            "/v1/audio/speech" => Some(Self::Infer(Operation::Speech)),
+            "/v1/audio/transcriptions" => Some(Self::InferForm(Operation::Transcribe)),
+            "/v1/audio/translations" => Some(Self::InferForm(Operation::Translate)),
             "/v1/responses" => Some(Self::Responses),
             "/v1/models" => Some(Self::Models),
             "/v1/quota" => Some(Self::Quota),
@@ -60,7 +72,7 @@ impl<'p> Route<'p> {
 
     fn allowed(self) -> &'static str {
         match self {
-            Self::Infer(_) | Self::Responses => "POST, OPTIONS",
+            Self::Infer(_) | Self::InferForm(_) | Self::Responses => "POST, OPTIONS",
             Self::Response => "GET, POST, DELETE, OPTIONS",
             Self::Models | Self::Model(_) | Self::Quota => "GET, HEAD, OPTIONS",
         }
@@ -69,7 +81,9 @@ impl<'p> Route<'p> {
 
 /// What somebody is told who asks for what an SDK has and this door has not.
 const SERVED: &str = "there is no such path; served are `POST /v1/chat/completions`, `POST /v1/responses`, `POST /v1/completions`, \
-                      `POST /v1/embeddings`, `POST /v1/moderations`, `POST /v1/rerank`, `GET /v1/models` and `GET /v1/quota`";
+                      `POST /v1/embeddings`, `POST /v1/moderations`, `POST /v1/rerank`, \
+                      `POST /v1/images/generations`, `POST /v1/images/edits`, `POST /v1/audio/speech`, \
+                      `POST /v1/audio/transcriptions`, `POST /v1/audio/translations`, `GET /v1/models` and `GET /v1/quota`";
 
 /// Answers a request.
 pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Response<DoorBody> {
@@ -82,6 +96,10 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Resp
         (&Method::POST, Route::Infer(operation)) => {
             let arrival = Arrival::read(node, (Door::OpenAi, operation), (&parts.headers, query), None);
             infer(node, arrival, (&parts.headers, body)).await
+        }
+        (&Method::POST, Route::InferForm(operation)) => {
+            let arrival = Arrival::read(node, (Door::OpenAi, operation), (&parts.headers, query), None);
+            infer_form(node, arrival, (&parts.headers, body)).await
         }
         (&Method::POST, Route::Responses) => responses::answer(node, (&parts, body)).await,
         (&Method::GET | &Method::POST | &Method::DELETE, Route::Response) => plain(&responses::unknown()),
@@ -115,17 +133,54 @@ async fn infer(
         Ok((body, buffered)) => pipeline::serve(node, arrival.with(body, buffered)).await,
         Err(rejection) => pipeline::turn_away(node, &arrival, rejection),
     };
-    respond(reply)
+    respond(reply, None)
 }
 
-fn respond(reply: Reply) -> Response<DoorBody> {
+async fn infer_form(
+    node: &Arc<Node>,
+    arrival: Arrival,
+    (headers, body): (&HeaderMap, Incoming),
+) -> Response<DoorBody> {
+    match read_form(node, &arrival, (headers, body)).await {
+        Ok((Form { fields, files, format }, buffered)) => {
+            let received = arrival.with_form((fields.into(), files.into()), buffered);
+            respond(pipeline::serve(node, received).await, format.as_deref().and_then(transcript::plain))
+        }
+        Err(rejection) => respond(pipeline::turn_away(node, &arrival, rejection), None),
+    }
+}
+
+/// Reads a form of somebody who is proved, with room for writing it again.
+async fn read_form(
+    node: &Arc<Node>,
+    arrival: &Arrival,
+    (headers, body): (&HeaderMap, Incoming),
+) -> Result<(Form, Option<Buffered>), Rejection> {
+    let (body, mut buffered) = intake::read(node, arrival, (headers, body)).await?;
+    let runtime = node.runtime.load_full().ok_or_else(Rejection::unready)?;
+    identify(node, &runtime, (&arrival.credential, arrival.at))?;
+    if !buffered.as_mut().is_none_or(|buffered| buffered.grow(body.len())) {
+        let line = "this node holds as many bytes of requests as it may";
+        return Err(Rejection::new(ErrorCode::Overloaded, line));
+    }
+    Ok((form::read(headers, body).await?, buffered))
+}
+
+/// A reply as a response; where `plain` is said, what was said is bare text of that media type.
+fn respond(reply: Reply, plain: Option<&'static str>) -> Response<DoorBody> {
     let mut told = HeaderMap::with_capacity(16);
     headers::write(reply.head, &mut told);
     let body = match reply.body {
         Err(rejection) => return refuse(&rejection, told),
         Ok(Body::Whole(bytes)) => {
-            told.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let text = plain.and_then(|plain| Some((plain, transcript::unwrap(&bytes)?)));
+            let (kind, bytes) = text.map_or(("application/json", bytes), |(kind, text)| (kind, text.into()));
+            told.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
             DoorBody::whole(bytes)
+        }
+        Ok(Body::Media(stream)) => {
+            told.insert(header::CONTENT_TYPE, stream.media_type.clone());
+            DoorBody::media(stream)
         }
         Ok(Body::Stream(stream)) => {
             headers::write_events(&mut told);

@@ -25,7 +25,7 @@ use policy_engine::snapshot::WordList;
 use policy_engine::vocabulary::Id;
 
 use super::entitle::Question;
-use super::estimate::{Estimate, amounts};
+use super::estimate::{Estimate, amounts, is_metered_otherwise};
 use super::inspect::Tally;
 use super::received::Arrival;
 use super::usage::{Produced, Reported, Seen};
@@ -352,7 +352,12 @@ impl Open {
             in_flight.well();
         }
         let sent = sent_us.is_some();
+        // What is not told in tokens has no price here: it is unpriced, never free.
+        let told = reported.is_some_and(|reported| reported.has_tokens());
+        let untold = is_metered_otherwise(record.operation) && !told;
+        let price = price.filter(|_| !untold);
         let usage = match outcome {
+            _ if untold => Usage::default(),
             Outcome::Answered | Outcome::Cut | Outcome::Blocked => seen.judge(reported),
             Outcome::Cancelled if sent => seen.judge(reported),
             Outcome::Refused | Outcome::Failed | Outcome::Cancelled => Usage::default(),

@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use policy_engine::content::Masker;
 use policy_engine::content::mask::apply;
+use policy_engine::vocabulary::Operation;
 
 use super::decide::Permitted;
 use crate::runtime::Endpoint;
@@ -51,12 +52,23 @@ pub(crate) enum Begun {
         /// The rest.
         events: EventStream,
     },
+    /// The first of what is no text.
+    Media {
+        /// The vendor's headers.
+        headers: HeaderMap,
+        /// What it says that it is.
+        media_type: HeaderValue,
+        /// The first bytes.
+        first: Bytes,
+        /// The rest.
+        pieces: EventStream,
+    },
 }
 
 impl Begun {
     /// The vendor's headers.
     pub(crate) fn headers(&self) -> &HeaderMap {
-        let (Self::Whole { headers, .. } | Self::Events { headers, .. }) = self;
+        let (Self::Whole { headers, .. } | Self::Events { headers, .. } | Self::Media { headers, .. }) = self;
         headers
     }
 
@@ -68,8 +80,19 @@ impl Begun {
     }
 }
 
-/// Checks a whole answer: an object with choices, vectors or results, and not an error under a good status.
-pub(crate) fn check_whole(tape: &mut Tape, bytes: &[u8]) -> Result<(), UpstreamError> {
+/// What an answer that is no text says that it is: sound, or plain bytes; anything else is none.
+pub(crate) fn media_type(headers: &HeaderMap) -> Result<HeaderValue, UpstreamError> {
+    let told = headers.get(header::CONTENT_TYPE);
+    let fits = |told: &HeaderValue| {
+        let told = told.as_bytes().to_ascii_lowercase();
+        told.starts_with(b"audio/") || told.starts_with(b"application/octet-stream")
+    };
+    let told = told.filter(|told| fits(told)).cloned();
+    told.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer is no sound"))
+}
+
+/// Checks a whole answer: an object with choices, vectors or results, or with what was said, and not an error under a good status.
+pub(crate) fn check_whole(tape: &mut Tape, bytes: &[u8], operation: Operation) -> Result<(), UpstreamError> {
     let wrong = |what: &'static str| UpstreamError::caused(Kind::Protocol, what);
     tape.read(bytes).map_err(|malformed| UpstreamError::caused(Kind::Protocol, malformed.fault))?;
     let root = tape.root(bytes).ok_or_else(|| wrong("the answer is empty"))?;
@@ -80,10 +103,11 @@ pub(crate) fn check_whole(tape: &mut Tape, bytes: &[u8]) -> Result<(), UpstreamE
         return Err(wrong("the answer is an error under a good status"));
     }
     let holds = |name| root.get(name).is_some_and(|list| list.kind() == Form::Array);
-    if holds("choices") || holds("data") || holds("results") {
-        Ok(())
-    } else {
-        Err(wrong("the answer holds no answer"))
+    let heard = matches!(operation, Operation::Transcribe | Operation::Translate);
+    let says = || root.get("text").is_some_and(|text| text.kind() == Form::String);
+    match holds("choices") || holds("data") || holds("results") || heard && says() {
+        true => Ok(()),
+        false => Err(wrong("the answer holds no answer")),
     }
 }
 

@@ -13,7 +13,7 @@ use policy_engine::vocabulary::{MaskAction, Operation};
 
 use super::Exchange;
 use super::entitle::Entitled;
-use super::inspect::{Inspected, Marked, decoded, raw};
+use super::inspect::{Inspected, Marked, answered_in, decoded, raw};
 use super::outline::{UsageOption, Written};
 use super::patch::Patches;
 use crate::error::Rejection;
@@ -56,7 +56,8 @@ pub(crate) fn decide<'s>(
         let prompts = entitled.question.arrival.operation == Operation::Complete;
         return Err(Rejection::unsupported(if prompts { "prompt" } else { "input" }, line));
     }
-    if acts(&permit.input) {
+    let unheard = answered_in(entitled.question.arrival.operation).is_some() && acts(&permit.output);
+    if acts(&permit.input) || unheard {
         permit.notices.extend(notice(&uninspected));
     }
     let mut permitted =

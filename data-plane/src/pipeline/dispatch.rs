@@ -10,10 +10,11 @@ use std::borrow::Cow;
 use std::future::poll_fn;
 
 use bytes::Bytes;
+use policy_engine::vocabulary::Operation;
 use tokio::time::Instant as Timepoint;
 
 use super::Exchange;
-use super::answer::{Answering, Begun, check_whole};
+use super::answer::{Answering, Begun, check_whole, media_type};
 use super::reserve::{Reserved, limited, share};
 use crate::error::Rejection;
 use crate::overlay::Cut;
@@ -124,7 +125,8 @@ async fn attempt<'s>(
         return Err(Missed::Upstream(UpstreamError::new(Kind::Connect)));
     };
     let started = std::time::Instant::now();
-    let work = async { begin(upstream.call(call).await?).await };
+    let operation = call.operation;
+    let work = async { begin(upstream.call(call).await?, operation).await };
     let begun = exchange.account.over(work).await;
     let (begun, left_out) =
         begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
@@ -143,6 +145,7 @@ fn call(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Call {
     Call {
         operation: arrival.operation,
         body: body(reserved, endpoint),
+        files: reserved.permitted.entitled.files.clone(),
         stream: question.outline.stream,
         foreign: arrival.translated,
         request_id: arrival.id_header.clone(),
@@ -164,12 +167,12 @@ fn body(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Bytes {
 }
 
 /// Waits for the first of the answer, so that a stream that breaks before it can still be another's.
-async fn begin(answer: Answer) -> Result<(Begun, LeftOut), UpstreamError> {
+async fn begin(answer: Answer, operation: Operation) -> Result<(Begun, LeftOut), UpstreamError> {
     let Answer { headers, body, left_out } = answer;
     match body {
         AnswerBody::Whole(bytes) => {
             let mut tape = Tape::for_text(bytes.len());
-            check_whole(&mut tape, &bytes)?;
+            check_whole(&mut tape, &bytes, operation)?;
             Ok((Begun::Whole { headers, bytes, tape }, left_out))
         }
         AnswerBody::Events(mut events) => match poll_fn(|cx| events.poll_piece(cx)).await {
@@ -177,6 +180,14 @@ async fn begin(answer: Answer) -> Result<(Begun, LeftOut), UpstreamError> {
             Some(Err(error)) => Err(error),
             None => Err(UpstreamError::new(Kind::Protocol)),
         },
+        AnswerBody::Media(mut pieces) => {
+            let media_type = media_type(&headers)?;
+            match poll_fn(|cx| pieces.poll_piece(cx)).await {
+                Some(Ok(first)) => Ok((Begun::Media { headers, media_type, first, pieces }, left_out)),
+                Some(Err(error)) => Err(error),
+                None => Err(UpstreamError::new(Kind::Protocol)),
+            }
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Law: decided by `policy_engine::entitle` alone, before any content is looked at; the body is understood here because it
 //! names the model. Deliberately absent: opinions.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use policy_engine::request::{Caller, Request};
 use policy_engine::vocabulary::Instant;
@@ -10,10 +12,11 @@ use policy_engine::vocabulary::Instant;
 use super::Exchange;
 use super::authenticate::Identified;
 use super::outline::{BodyFault, Outline};
-use super::received::Arrival;
+use super::received::{Arrival, Received};
 use crate::error::Rejection;
 use crate::node::Buffered;
 use crate::tape::Tape;
+use crate::upstream::call::File;
 
 /// What the policy is asked about, kept for as long as it may be asked again.
 pub(crate) struct Question {
@@ -35,7 +38,9 @@ pub(crate) struct Entitled<'s> {
     pub(crate) question: Box<Question>,
     /// The body as received.
     pub(crate) body: Bytes,
-    /// The part of the byte budget it takes.
+    /// The files of a form.
+    pub(crate) files: Arc<[File]>,
+    /// The part of the byte budget they take.
     pub(crate) buffered: Option<Buffered>,
     /// What the policy said.
     pub(crate) entitled: policy_engine::Entitled<'s>,
@@ -51,7 +56,8 @@ pub(crate) fn entitle<'s>(
     let operation = received.arrival.operation;
     let outline = Outline::read(&mut tape, &received.body, operation).map_err(|fault| refuse(&fault))?;
     let instant = exchange.node.freshness.not_before(received.arrival.at);
-    let question = Box::new(Question { caller, key, arrival: received.arrival, outline, instant });
+    let Received { arrival, body, files, buffered } = received;
+    let question = Box::new(Question { caller, key, arrival, outline, instant });
     exchange.account.asked(&question);
     let asked = policy_engine::entitle(&question.request(), &exchange.runtime.snapshot);
     let entitled = asked.map_err(|denial| {
@@ -60,13 +66,14 @@ pub(crate) fn entitle<'s>(
     })?;
     exchange.account.entitled(&entitled.row.id);
     exchange.may_begin()?;
-    Ok(Entitled { question, body: received.body, buffered: received.buffered, entitled })
+    Ok(Entitled { question, body, files, buffered, entitled })
 }
 
 impl Entitled<'_> {
     /// Lets go of the body, which nobody needs any more: an answer may take long.
     pub(crate) fn let_go(&mut self) {
         self.body = Bytes::new();
+        self.files = [].into();
         drop(self.buffered.take());
     }
 }

@@ -17,6 +17,17 @@ pub(crate) fn is_written(operation: Operation) -> bool {
     matches!(operation, Operation::Chat | Operation::Complete)
 }
 
+/// Whether there is output that may be paid for in tokens.
+pub(crate) fn has_output(operation: Operation) -> bool {
+    !matches!(operation, Operation::Embed | Operation::Moderate | Operation::Rerank)
+}
+
+/// Whether vendors are paid by pictures, seconds or characters for it, unless they tell tokens.
+pub(crate) fn is_metered_otherwise(operation: Operation) -> bool {
+    use Operation::{EditImage, Image, Speech, Transcribe, Translate};
+    matches!(operation, Image | EditImage | Speech | Transcribe | Translate)
+}
+
 /// The most tokens that may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Estimate {

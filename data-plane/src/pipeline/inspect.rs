@@ -8,6 +8,7 @@ mod mark;
 
 use policy_engine::content::{Detectors, What};
 use policy_engine::request::Found;
+use policy_engine::vocabulary::Operation;
 use proto::code::ErrorCode;
 
 use super::Exchange;
@@ -57,11 +58,21 @@ pub(crate) async fn inspect<'s>(
     }
     let mut uninspected = Tally::default();
     let elsewhere = &entitled.question.outline.elsewhere;
-    unread.iter().chain(elsewhere).for_each(|medium| uninspected.count(medium, 1));
+    let answer = answered_in(entitled.question.arrival.operation);
+    unread.iter().chain(elsewhere).chain(&answer).for_each(|medium| uninspected.count(medium, 1));
     let Tally(uninspected) = uninspected;
     let lists = found.word_lists.iter().filter_map(|at| view.word_lists.get(*at as usize).cloned());
     exchange.account.found_input((counts, lists.collect()), uninspected.clone());
     Ok(Inspected { entitled, found, marked, uninspected })
+}
+
+/// The medium of an answer that will not be looked into.
+pub(crate) fn answered_in(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Operation::Image | Operation::EditImage => Some("image"),
+        Operation::Speech => Some("audio"),
+        _ => None,
+    }
 }
 
 /// The places in which something is found, and the media that cannot be read.

@@ -14,6 +14,7 @@ mod entitle;
 mod estimate;
 mod exchange;
 mod inspect;
+pub(crate) mod media;
 mod outline;
 mod patch;
 pub(crate) mod received;

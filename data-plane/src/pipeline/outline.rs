@@ -7,9 +7,13 @@
 mod chat;
 mod complete;
 mod embed;
+mod file;
+mod image;
 mod inputs;
 mod moderate;
 mod rerank;
+mod speech;
+mod transcribe;
 
 use std::ops::Range;
 
@@ -126,6 +130,11 @@ impl Outline {
             Operation::Complete => complete::read(&mut outline, root)?,
             Operation::Moderate => moderate::read(&mut outline, root)?,
             Operation::Rerank => rerank::read(&mut outline, root)?,
+            Operation::Image | Operation::EditImage => image::read(&mut outline, root, operation)?,
+            Operation::Speech => speech::read(&mut outline, root)?,
+            Operation::Transcribe | Operation::Translate => {
+                transcribe::read(&mut outline, root, operation)?;
+            }
         }
         Ok(outline)
     }

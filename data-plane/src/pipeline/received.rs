@@ -3,6 +3,7 @@
 //! Law: what a caller says in headers is kept apart from what is proved; a key in a query string is refused and kept nowhere.
 //! Declarations may make a decision stricter and never looser. Deliberately absent: the forms of the doors.
 
+use std::sync::Arc;
 use std::time::Instant as Moment;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use tokio::time::Instant as Timepoint;
 use crate::error::Rejection;
 use crate::node::{Buffered, Node};
 use crate::record::{Door, RequestId};
+use crate::upstream::call::File;
 
 /// The longest purpose, in bytes.
 const PURPOSE: usize = 128;
@@ -55,8 +57,10 @@ pub(crate) struct Arrival {
 pub(crate) struct Received {
     /// Its head.
     pub(crate) arrival: Arrival,
-    /// Its body in the OpenAI dialect.
+    /// Its body in the OpenAI dialect; of a form, the object of its fields.
     pub(crate) body: Bytes,
+    /// The files of a form.
+    pub(crate) files: Arc<[File]>,
     /// The part of the byte budget its body takes.
     pub(crate) buffered: Option<Buffered>,
 }
@@ -102,7 +106,16 @@ impl Arrival {
 
     /// The request with its body.
     pub(crate) fn with(self, body: Bytes, buffered: Option<Buffered>) -> Received {
-        Received { arrival: self, body, buffered }
+        self.with_form((body, [].into()), buffered)
+    }
+
+    /// The request with the fields of its form, and the files.
+    pub(crate) fn with_form(
+        self,
+        (body, files): (Bytes, Arc<[File]>),
+        buffered: Option<Buffered>,
+    ) -> Received {
+        Received { arrival: self, body, files, buffered }
     }
 }
 

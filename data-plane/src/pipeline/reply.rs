@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use policy_engine::decision::Permit;
 
+use super::media::MediaStream;
 use super::received::Arrival;
 use super::stream::ScreenedStream;
 use crate::error::Rejection;
@@ -24,12 +25,14 @@ pub(crate) struct Reply {
     pub(crate) body: Result<Body, Rejection>,
 }
 
-/// A body in the OpenAI dialect.
+/// A body in the OpenAI dialect, or of none.
 pub(crate) enum Body {
     /// One JSON object.
     Whole(Bytes),
     /// Server-sent events; boxed, it holds the request's account.
     Stream(Box<ScreenedStream>),
+    /// What is no text; boxed likewise.
+    Media(Box<MediaStream>),
 }
 
 /// An answer that may go to the caller.

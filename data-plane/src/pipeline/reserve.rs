@@ -11,7 +11,7 @@ use proto::code::ErrorCode;
 
 use super::Exchange;
 use super::decide::Permitted;
-use super::estimate::{Estimate, is_written};
+use super::estimate::{Estimate, has_output, is_written};
 use crate::error::Rejection;
 use crate::quota::{Amounts, Line, Refusal, Reservation, SubjectKey};
 use crate::record::Unnoted;
@@ -34,8 +34,8 @@ pub(crate) async fn reserve<'s>(
         return Err(Rejection::unnoted(Unnoted));
     }
     let question = &permitted.entitled.question;
-    let written = is_written(question.arrival.operation);
-    let estimate = Estimate::of(&question.outline, &permitted.entitled.entitled.row.card, written);
+    let answered = has_output(question.arrival.operation);
+    let estimate = Estimate::of(&question.outline, &permitted.entitled.entitled.row.card, answered);
     order::order(&mut permitted.permit, exchange, &permitted.entitled);
     exchange.account.estimated(estimate);
     let first = permitted.permit.candidates.first();

@@ -7,6 +7,7 @@ mod whole;
 
 use super::Exchange;
 use super::answer::{Answering, Begun};
+use super::media::MediaStream;
 use super::reply::{Body, Screened, Told};
 use super::stream::ScreenedStream;
 use crate::error::Rejection;
@@ -30,6 +31,9 @@ pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> R
                 (first, events, splitter),
                 endpoint,
             )))
+        }
+        Begun::Media { media_type, first, pieces, .. } => {
+            Body::Media(Box::new(MediaStream::begin(exchange, media_type, (first, pieces))))
         }
     };
     Ok(Screened { told, body })

@@ -78,6 +78,11 @@ impl Reported {
         Some(reported)
     }
 
+    /// Whether it says anything of tokens.
+    pub(crate) fn has_tokens(&self) -> bool {
+        self.input.is_some() || self.output.is_some() || self.total.is_some()
+    }
+
     fn number(&mut self, value: Value<'_>) -> Option<u64> {
         let whole = value.whole();
         self.absurd |= whole.is_none() && value.kind() != Kind::Null;

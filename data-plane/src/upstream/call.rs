@@ -4,6 +4,7 @@
 //! absent: who calls, which policy permitted it, and any reading of the body.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -17,8 +18,10 @@ use super::events::EventStream;
 pub(crate) struct Call {
     /// What is asked for; picks the path.
     pub(crate) operation: Operation,
-    /// The whole request body, JSON.
+    /// The whole request body, JSON; of a form, the object of its fields.
     pub(crate) body: Bytes,
+    /// The files of a form, in the order in which its fields refer to them.
+    pub(crate) files: Arc<[File]>,
     /// Whether the body asks for a stream of events.
     pub(crate) stream: bool,
     /// Our id of the request, told to the vendor as `x-client-request-id`.
@@ -29,6 +32,13 @@ pub(crate) struct Call {
     pub(crate) traceparent: Option<HeaderValue>,
     /// The caller's own deadline; the endpoint's total timeout applies as well.
     pub(crate) deadline: Option<Instant>,
+}
+
+/// What a field of a form holds that is no text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct File {
+    /// All of it, as it came.
+    pub(crate) bytes: Bytes,
 }
 
 /// A vendor's 2xx answer; everything else is an `UpstreamError`.
@@ -49,6 +59,8 @@ pub(crate) enum AnswerBody {
     Whole(Bytes),
     /// Server-sent events as they come; dropping them cancels the upstream call at once.
     Events(EventStream),
+    /// What is no text, as it comes; dropping it cancels the upstream call at once.
+    Media(EventStream),
 }
 
 /// The vendor headers that reach the pipeline: the media type, advice on retrying, what is left of a limit of requests, and the vendor's

@@ -12,7 +12,10 @@ use std::{
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::{error::UpstreamError, reader::Reader, simulated::stream::Script, translation::Translation};
+use super::{
+    error::UpstreamError, reader::Reader, simulated::pieces::Pieces, simulated::stream::Script,
+    translation::Translation,
+};
 use crate::dialect::foreign::Foreign;
 
 /// Raw bytes of a stream of server-sent events, in the pieces in which they came.
@@ -24,6 +27,7 @@ enum Source {
     Wire(Box<Reader>),
     Script(Box<Script>),
     Translated(Box<Translation>),
+    Pieces(Box<Pieces>),
 }
 
 impl EventStream {
@@ -35,6 +39,11 @@ impl EventStream {
     /// Events from the simulated vendor.
     pub(crate) fn script(script: Script) -> Self {
         Self(Source::Script(Box::new(script)))
+    }
+
+    /// Pieces of what is no text from the simulated vendor.
+    pub(crate) fn pieces(pieces: Pieces) -> Self {
+        Self(Source::Pieces(Box::new(pieces)))
     }
 
     /// The same in OpenAI's dialect, of a vendor that speaks another; `now` is in seconds of Unix time.
@@ -53,7 +62,7 @@ impl EventStream {
     pub(crate) fn retire(self) {
         match self.0 {
             Source::Wire(reader) => reader.retire(),
-            Source::Script(_) => {}
+            Source::Script(_) | Source::Pieces(_) => {}
             Source::Translated(translation) => translation.retire(),
         }
     }
@@ -64,6 +73,7 @@ impl EventStream {
             Source::Wire(reader) => reader.poll_piece(cx),
             Source::Script(script) => script.poll_piece(cx),
             Source::Translated(translation) => translation.poll_piece(cx),
+            Source::Pieces(pieces) => pieces.poll_piece(cx),
         }
     }
 }

@@ -71,6 +71,11 @@ impl Vendor {
             Operation::Complete => return Err(lacks("its vendor goes on with no texts (`complete`)")),
             Operation::Moderate => return Err(lacks("its vendor judges no content (`moderate`)")),
             Operation::Rerank => return Err(lacks("its vendor orders no documents (`rerank`)")),
+            Operation::Image => return Err(lacks("its vendor makes no pictures (`image`)")),
+            Operation::EditImage => return Err(lacks("its vendor changes no pictures (`editImage`)")),
+            Operation::Speech => return Err(lacks("its vendor speaks no texts (`speech`)")),
+            Operation::Transcribe => return Err(lacks("its vendor writes no speech down (`transcribe`)")),
+            Operation::Translate => return Err(lacks("its vendor translates no speech (`translate`)")),
         }
         let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
         let written = self.dialect.request(&chat, self.api).map_err(UpstreamError::unfit)?;
@@ -144,6 +149,7 @@ impl Vendor {
                 AnswerBody::Whole(openai::answer::write(&read, now()).into())
             }
             AnswerBody::Events(events) => AnswerBody::Events(events.translated(self.dialect, now())),
+            AnswerBody::Media(_) => return Err(UpstreamError::new(Kind::Protocol)),
         };
         Ok(Answer { body, left_out, ..answer })
     }

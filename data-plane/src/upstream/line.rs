@@ -43,6 +43,8 @@ pub(crate) enum Form {
     Whole,
     /// Server-sent events.
     Events,
+    /// Sound, or whatever else is no text.
+    Media,
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
@@ -79,6 +81,7 @@ pub(super) fn post(call: Call, (to, form): (Uri, Form), headers: &HeaderMap) -> 
     let accept = match form {
         Form::Events => "text/event-stream",
         Form::Whole => "application/json",
+        Form::Media => "*/*",
     };
     headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
     headers.insert(REQUEST_ID, call.request_id);
@@ -129,8 +132,8 @@ impl Line {
             return Err(UpstreamError::caused(Kind::Protocol, "an encoding nobody asked for"));
         }
         let events = is_event_stream(&head.headers);
-        if events && form == Form::Whole {
-            return Err(UpstreamError::caused(Kind::Protocol, "events where a document was asked for"));
+        if events && form != Form::Events {
+            return Err(UpstreamError::caused(Kind::Protocol, "events that nobody asked for"));
         }
         let length = usize::try_from(content_length(&head.headers)).unwrap_or(usize::MAX);
         if length > self.caps.max_answer_bytes {
@@ -140,6 +143,8 @@ impl Line {
         let reader = Reader::new(body, timer, self.caps.max_answer_bytes, Echo::of(&self.credential));
         let body = if events {
             AnswerBody::Events(EventStream::wire(reader))
+        } else if form == Form::Media {
+            AnswerBody::Media(EventStream::wire(reader))
         } else {
             AnswerBody::Whole(reader.whole(length).await?)
         };

@@ -4,7 +4,7 @@
 //! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
 //!
 //! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` · `translation` ·
-//! `events call` · `openai foreign simulated` · this file. `sse` splits what `events` gives and needs nothing.
+//! `events call` · `multipart` · `openai foreign simulated` · this file. `sse` splits what `events` gives and needs nothing.
 
 pub(crate) mod address;
 pub(crate) mod call;
@@ -21,6 +21,7 @@ mod failure;
 mod foreign;
 mod line;
 mod link;
+mod multipart;
 mod openai;
 mod reader;
 pub(crate) mod retry_after;

@@ -6,18 +6,21 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use policy_engine::vocabulary::Operation;
 
 use super::{
-    call::{Answer, Call},
+    call::{Answer, AnswerBody, Call},
     config::{EndpointConfig, Fault},
-    error::UpstreamError,
+    error::{Kind, UpstreamError},
     line::{Form, Line, bearer, headers, post},
+    multipart,
     secret::Secret,
     target::Target,
 };
 use crate::dialect::openai::{self, Reader};
+use crate::dialect::transcript;
+use crate::tape::Tape;
 
 /// OpenAI's own host.
 const OPENAI: &str = "api.openai.com";
@@ -39,6 +42,11 @@ struct Places {
     complete: Uri,
     moderate: Uri,
     rerank: Uri,
+    image: Uri,
+    edit_image: Uri,
+    speech: Uri,
+    transcribe: Uri,
+    translate: Uri,
 }
 
 impl Places {
@@ -49,6 +57,11 @@ impl Places {
             complete: target.join("/completions")?,
             moderate: target.join("/moderations")?,
             rerank: target.join("/rerank")?,
+            image: target.join("/images/generations")?,
+            edit_image: target.join("/images/edits")?,
+            speech: target.join("/audio/speech")?,
+            transcribe: target.join("/audio/transcriptions")?,
+            translate: target.join("/audio/translations")?,
         })
     }
 
@@ -59,6 +72,11 @@ impl Places {
             Operation::Complete => &self.complete,
             Operation::Moderate => &self.moderate,
             Operation::Rerank => &self.rerank,
+            Operation::Image => &self.image,
+            Operation::EditImage => &self.edit_image,
+            Operation::Speech => &self.speech,
+            Operation::Transcribe => &self.transcribe,
+            Operation::Translate => &self.translate,
         }
     }
 }
@@ -85,10 +103,27 @@ impl OpenAi {
             false => Vec::new(),
         };
         let to = self.places.place(call.operation).clone();
-        let form = if call.stream { Form::Events } else { Form::Whole };
-        let deadline = call.deadline;
-        let answer = self.line.exchange(post(call, (to, form), &self.headers), form, deadline).await?;
-        Ok(Answer { left_out, ..answer })
+        let form = match (call.stream, call.operation) {
+            (_, Operation::Speech) => Form::Media,
+            (true, _) => Form::Events,
+            (false, _) => Form::Whole,
+        };
+        let (deadline, operation) = (call.deadline, call.operation);
+        let (kind, plain) = match operation {
+            Operation::EditImage => (Some(write_form(&mut call)?), false),
+            Operation::Transcribe | Operation::Translate => {
+                let plain = is_plain(&call.body);
+                (Some(write_form(&mut call)?), plain)
+            }
+            _ => (None, false),
+        };
+        let mut request = post(call, (to, form), &self.headers);
+        if let Some(kind) = kind {
+            request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        }
+        let answer = self.line.exchange(request, form, deadline).await?;
+        let body = if plain { wrapped(answer.body)? } else { answer.body };
+        Ok(Answer { left_out, body, ..answer })
     }
 
     /// Writes a body that may say more than the dialect has words for in those words; gives what had to be left out.
@@ -98,6 +133,30 @@ impl OpenAi {
         call.body = written.body.into();
         Ok(written.left_out)
     }
+}
+
+/// Writes the body of a call as the form it stands for; gives its media type.
+fn write_form(call: &mut Call) -> Result<HeaderValue, UpstreamError> {
+    let boundary = format!("chancery-{}", call.request_id.to_str().unwrap_or("form"));
+    let (kind, body) = multipart::write(&call.body, &call.files, &boundary)?;
+    call.body = body;
+    Ok(kind)
+}
+
+/// Whether what was said is asked for as bare text.
+fn is_plain(fields: &[u8]) -> bool {
+    let mut tape = Tape::for_text(fields.len());
+    let read = tape.read(fields).is_ok();
+    let format = tape.root(fields).filter(|_| read).and_then(|root| root.get("response_format"));
+    format.is_some_and(|format| transcript::plain(&format.text()).is_some())
+}
+
+/// Bare text as the pipeline reads it.
+fn wrapped(body: AnswerBody) -> Result<AnswerBody, UpstreamError> {
+    let AnswerBody::Whole(bytes) = body else { return Err(UpstreamError::new(Kind::Protocol)) };
+    let text = transcript::wrap(&bytes);
+    let text = text.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "what was said is not UTF-8"))?;
+    Ok(AnswerBody::Whole(text.into()))
 }
 
 #[cfg(test)]

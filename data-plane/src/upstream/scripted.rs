@@ -77,6 +77,7 @@ pub(super) fn call(body: &str, stream: bool) -> Call {
     Call {
         foreign: false,
         operation: Operation::Chat,
+        files: [].into(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         stream,
         request_id: HeaderValue::from_static("req-1"),

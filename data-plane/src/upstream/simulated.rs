@@ -9,10 +9,13 @@ mod embed;
 mod hash;
 mod moderate;
 pub(crate) mod pace;
+mod picture;
+pub(crate) mod pieces;
 mod reply;
 mod request;
 mod rerank;
 mod schema;
+mod sound;
 pub(crate) mod stream;
 mod tokens;
 mod wire;
@@ -33,6 +36,7 @@ use super::{
 };
 use directive::Directives;
 use pace::Pace;
+use pieces::Pieces;
 use request::{Chat, Embed};
 use stream::{Pauses, Script};
 
@@ -61,6 +65,9 @@ impl Simulated {
             Operation::Complete => self.complete(call, timer).await,
             Operation::Moderate => self.moderate(call, timer).await,
             Operation::Rerank => self.rerank(call, timer).await,
+            Operation::Image | Operation::EditImage => self.picture(call, timer).await,
+            Operation::Speech => self.speak(call, timer).await,
+            Operation::Transcribe | Operation::Translate => self.hear(call, timer).await,
         }
     }
 
@@ -124,6 +131,39 @@ impl Simulated {
         self.obey(&request.query, timer).await?;
         let id = format!("rerank-{:016x}", hash::fnv(&call.body));
         Ok(whole(&id, rerank::answer(&id, &request)))
+    }
+
+    async fn picture(&self, call: Call, mut timer: Timer) -> Result<Answer, UpstreamError> {
+        let request: picture::Request<'_> = parse(&call.body)?;
+        let (directives, prompt) =
+            directive::read(&request.prompt).map_err(|error| wrong(&error.to_string()))?;
+        self.wait(&directives, &mut timer).await?;
+        self.break_off(&directives, &mut timer).await?;
+        let said = directives.say.as_deref().unwrap_or(&prompt);
+        Ok(whole(&format!("img-{:016x}", hash::fnv(&call.body)), picture::answer(&request, said)))
+    }
+
+    async fn speak(&self, call: Call, mut timer: Timer) -> Result<Answer, UpstreamError> {
+        let request: sound::Speech<'_> = parse(&call.body)?;
+        let (directives, text) =
+            directive::read(&request.input).map_err(|error| wrong(&error.to_string()))?;
+        self.wait(&directives, &mut timer).await?;
+        let headers = headers(&format!("tts-{:016x}", hash::fnv(&call.body)), "audio/wav");
+        let pieces = Pieces::new(sound::pieces(&text), &directives, timer);
+        Ok(Answer { headers, body: AnswerBody::Media(EventStream::pieces(pieces)), left_out: Vec::new() })
+    }
+
+    async fn hear(&self, call: Call, mut timer: Timer) -> Result<Answer, UpstreamError> {
+        let request: sound::Transcription<'_> = parse(&call.body)?;
+        let file = call.files.first().ok_or_else(|| wrong("`file` must be there"))?;
+        let heard = sound::heard(&file.bytes);
+        let (directives, text) = directive::read(&heard).map_err(|error| wrong(&error.to_string()))?;
+        self.wait(&directives, &mut timer).await?;
+        self.break_off(&directives, &mut timer).await?;
+        let said = directives.say.as_deref().unwrap_or(&text);
+        let id = format!("stt-{:016x}", hash::fnv(&call.body));
+        let task = call.operation.as_str();
+        Ok(whole(&id, sound::transcript(&request, said, task, file.bytes.len())))
     }
 
     /// Does what a text asks for that is answered at once and not in words.

@@ -25,7 +25,7 @@ class Service:
 
     def call(self, method, stream=False, credential=None, **fields):
         global requests
-        requests += method in ("Chat", "ChatStream", "Embed", "Moderate", "Rerank")
+        requests += method in ("Chat", "ChatStream", "Embed", "Moderate", "Rerank", "GenerateImage", "Speech", "Transcribe")
         found = self.methods[method]
         request, answer = GetMessageClass(found.input_type), GetMessageClass(found.output_type)
         path = f"/{self.name}/{method}"
@@ -63,6 +63,12 @@ assert [category.name for category in judged.results[0].categories if category.f
 documents = ["fish swim", "Paris, capital of France"]
 ordered = inference.call("Rerank", model="sim-rerank", query="capital of France", documents=documents, return_documents=True)
 assert [result.index for result in ordered.results] == [1, 0] and ordered.results[0].document == documents[1], ordered
+made = inference.call("GenerateImage", model="sim-image", prompt="a cat", n=2)
+assert len(made.images) == 2 and made.images[0].data.startswith(b"\x89PNG") and made.usage.output_tokens == 544, made
+sound = list(inference.call("Speech", stream=True, model="sim-speech", voice="alloy", input="one two three"))
+assert sound[0].media_type == "audio/wav" and len(b"".join(piece.data for piece in sound)) == 44 + 3 * 400
+said = inference.call("Transcribe", model="sim-whisper", data=b"a nice day", filename="a.wav", segments=True)
+assert said.text == said.segments[0].text == "a nice day", said
 assert inference.call("CountTokens", **hello).input_tokens > 0
 models = [model.name for model in inference.call("ListModels").models]
 assert "sim-gpt-4o" in models and models == sorted(models), models

@@ -1,5 +1,8 @@
 """OpenAI's own SDK on what there is beside conversations: nothing is configured but the base URL and the key."""
 
+import base64
+
+import httpx
 import openai
 
 client = openai.OpenAI(max_retries=0, timeout=30)
@@ -82,5 +85,63 @@ first = counted(rerank(top_n=1, return_documents=True))
 assert first["results"][0]["document"]["text"] == "Paris, capital of France" and len(first["results"]) == 1
 refused(openai.PermissionDeniedError, "content_blocked", rerank(documents=["fine", {"text": "about project-x"}]))
 refused(openai.BadRequestError, "invalid_request", rerank(documents=[]))
+
+# Pictures: made, and changed after a form.
+def picture(**more):
+    return lambda: client.images.generate(**{"model": "sim-image", "prompt": "a cat", "n": 2, **more})
+
+
+made = counted(picture())
+assert len(made.data) == 2 and base64.b64decode(made.data[0].b64_json).startswith(b"\x89PNG"), made
+assert made.usage.output_tokens == 544 and made.data[0].revised_prompt == "a cat"
+assert counted(picture(response_format="url")).data[0].url.startswith("https://pictures.invalid/")
+refused(openai.PermissionDeniedError, "content_blocked", picture(prompt="about project-x"))
+refused(openai.BadRequestError, "invalid_request", picture(stream=True))
+dot = base64.b64decode(made.data[0].b64_json)
+changed = counted(lambda: client.images.edit(model="sim-image", prompt="a dog", image=[dot, ("b.png", dot)], mask=dot))
+assert changed.data[0].revised_prompt == "a dog", changed
+assert len(counted(lambda: client.images.edit(model="sim-image", prompt="a dog", image=dot, n=3)).data) == 3
+refused(openai.PermissionDeniedError, "content_blocked", lambda: client.images.edit(
+    model="sim-image", prompt="fine", image=("project-x.png", dot)))
+
+
+# Speech, whole and as it comes.
+def speak(**more):
+    return lambda: client.audio.speech.create(**{"model": "sim-speech", "voice": "alloy", "input": "one two three", **more})
+
+
+sound = counted(speak())
+assert sound.response.headers["content-type"] == "audio/wav"
+assert sound.content.startswith(b"RIFF") and len(sound.content) == 44 + 3 * 400
+requests += 1
+with client.audio.speech.with_streaming_response.create(model="sim-speech", voice="alloy", input="one two three") as streamed:
+    assert b"".join(streamed.iter_bytes()) == sound.content
+refused(openai.PermissionDeniedError, "content_blocked", speak(input="about project-x"))
+try:
+    counted(speak(input="[[sim:cut=2]]one two three"))
+except (openai.APIConnectionError, httpx.RemoteProtocolError):
+    pass
+else:
+    raise AssertionError("a cut sound looked whole")
+
+# Speech, written down: the simulated vendor hears a file that is text as that text.
+said = ("said.wav", b"a nice day")
+
+
+def hear(kind="transcriptions", **more):
+    return lambda: getattr(client.audio, kind).create(**{"model": "sim-whisper", "file": said, **more})
+
+
+for kind in ("transcriptions", "translations"):
+    assert counted(hear(kind)).text == "a nice day"
+    assert counted(hear(kind, response_format="text")) == "a nice day\n"
+    assert counted(hear(kind, response_format="srt")).startswith("1\n00:00:00,000 --> ")
+    assert counted(hear(kind, response_format="vtt")).startswith("WEBVTT\n")
+    verbose = counted(hear(kind, response_format="verbose_json"))
+    assert verbose.segments[0].text == "a nice day", verbose
+assert counted(hear(file=("noise.wav", b"\xff\xfe\xfd"), timestamp_granularities=["word", "segment"])).text == "3 bytes of sound"
+refused(openai.PermissionDeniedError, "content_blocked", hear(prompt="about project-x"))
+refused(openai.BadRequestError, "operation_unsupported", hear(model="sim-speech"))
+refused(openai.BadRequestError, "invalid_request", hear(stream=True))
 
 print(f"requests: {requests}")

@@ -86,15 +86,22 @@ async fn the_official_openai_sdk_asks_for_more_than_conversations() {
     let count: usize = said.lines().last().unwrap().strip_prefix("requests: ").unwrap().parse().unwrap();
     (0..count).for_each(|_| scene.house.count(Geo::Eu));
     let records = scene.house.records(Geo::Eu).await.unwrap();
-    for operation in ["complete", "moderate", "rerank"] {
+    for operation in
+        ["complete", "moderate", "rerank", "image", "editImage", "speech", "transcribe", "translate"]
+    {
         let of = || records.iter().filter(|record| record["operation"] == operation);
         assert!(of().any(|record| record["outcome"] == "answered"), "{operation}");
-        assert!(of().any(|record| record["code"] == "content_blocked"), "{operation}");
-        // The one without a price is unpriced, never free.
-        let priced = operation != "moderate";
+        let blocked = || of().any(|record| record["code"] == "content_blocked");
+        assert!(operation == "translate" || blocked(), "{operation}");
+        // What is without a price, or not told in tokens, is unpriced, never free.
+        let told = !["speech", "transcribe", "translate"].contains(&operation);
+        let priced = told && operation != "moderate";
         let answered = || of().filter(|record| record["outcome"] == "answered");
         assert!(answered().all(|record| record.get("costNanos").is_some() == priced), "{operation}");
-        assert!(answered().all(|record| record["usage"]["input"].as_u64() > Some(0)), "{operation}");
+        assert!(
+            answered().all(|record| record["usage"]["input"].as_u64().is_some_and(|n| n > 0) == told),
+            "{operation}"
+        );
     }
 }
 

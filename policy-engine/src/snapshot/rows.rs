@@ -225,8 +225,11 @@ pub struct ModelRow {
     pub(crate) licence: Option<u32>,
     pub(crate) targets: Box<[TargetRow]>,
     pub(crate) symbols: ModelSymbols,
-    pub(crate) operations: u8,
+    pub(crate) operations: u16,
 }
+
+// INVARIANT: `ModelRow::operations` has a bit for each.
+const _: () = assert!(Operation::ALL.len() <= u16::BITS as usize);
 
 impl ModelRow {
     /// Whether it serves an operation.

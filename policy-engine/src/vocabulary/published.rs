@@ -86,6 +86,67 @@ const RERANK: [&str; 8] = [
     "truncation",
 ];
 
+/// `CreateImageRequest` of OpenAI's; ascending.
+const IMAGE: [&str; 14] = [
+    "background",
+    "model",
+    "moderation",
+    "n",
+    "output_compression",
+    "output_format",
+    "partial_images",
+    "prompt",
+    "quality",
+    "response_format",
+    "size",
+    "stream",
+    "style",
+    "user",
+];
+
+/// `CreateImageEditRequest` of the same, `image[]` being several; ascending.
+const EDIT_IMAGE: [&str; 16] = [
+    "background",
+    "image",
+    "image[]",
+    "input_fidelity",
+    "mask",
+    "model",
+    "n",
+    "output_compression",
+    "output_format",
+    "partial_images",
+    "prompt",
+    "quality",
+    "response_format",
+    "size",
+    "stream",
+    "user",
+];
+
+/// `CreateSpeechRequest` of the same; ascending.
+const SPEECH: [&str; 7] =
+    ["input", "instructions", "model", "response_format", "speed", "stream_format", "voice"];
+
+/// `CreateTranscriptionRequest` of the same; ascending.
+const TRANSCRIBE: [&str; 12] = [
+    "chunking_strategy",
+    "file",
+    "include[]",
+    "known_speaker_names[]",
+    "known_speaker_references[]",
+    "language",
+    "model",
+    "prompt",
+    "response_format",
+    "stream",
+    "temperature",
+    "timestamp_granularities[]",
+];
+
+/// `CreateTranslationRequest` of the same; ascending.
+const TRANSLATE: [&str; 5] = ["file", "model", "prompt", "response_format", "temperature"];
+
 fn fields(operation: Operation) -> &'static [&'static str] {
     match operation {
         Operation::Chat => &CHAT,
@@ -93,6 +154,11 @@ fn fields(operation: Operation) -> &'static [&'static str] {
         Operation::Complete => &COMPLETE,
         Operation::Moderate => &MODERATE,
         Operation::Rerank => &RERANK,
+        Operation::Image => &IMAGE,
+        Operation::EditImage => &EDIT_IMAGE,
+        Operation::Speech => &SPEECH,
+        Operation::Transcribe => &TRANSCRIBE,
+        Operation::Translate => &TRANSLATE,
     }
 }
 

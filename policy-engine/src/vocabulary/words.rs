@@ -83,6 +83,16 @@ words! {
         Moderate = "moderate",
         /// Documents put in the order of how well they answer a question.
         Rerank = "rerank",
+        /// A picture made from a description.
+        Image = "image",
+        /// A picture changed after a description.
+        EditImage = "editImage",
+        /// A text spoken.
+        Speech = "speech",
+        /// Speech written down.
+        Transcribe = "transcribe",
+        /// Speech written down in English.
+        Translate = "translate",
     }
 
     /// Who a principal is.

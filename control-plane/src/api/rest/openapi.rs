@@ -305,7 +305,18 @@ mod tests {
         );
         assert_eq!(
             schemas["Permission"]["properties"]["operations"]["items"]["enum"],
-            json!(["chat", "embed", "complete", "moderate", "rerank"])
+            json!([
+                "chat",
+                "embed",
+                "complete",
+                "moderate",
+                "rerank",
+                "image",
+                "editImage",
+                "speech",
+                "transcribe",
+                "translate"
+            ])
         );
         assert!(
             schemas["Permission"]["properties"]["action"]["enum"].is_null(),

@@ -54,7 +54,9 @@ pub(super) fn header(member: &Raw) -> Option<HeaderValue> {
     tape.read(bytes).ok()?;
     let root = tape.root(bytes).filter(|root| root.kind() == Kind::Array)?;
     let names: Vec<_> = root.elements().map(|name| (name.kind(), name.text())).collect();
-    let fits = names.len() <= MOST && names.iter().all(|(kind, name)| *kind == Kind::String && is_name(name));
+    // Numbers are no nodes: they show in the count alone.
+    let whole = names.len() == root.len() && names.len() <= MOST;
+    let fits = whole && names.iter().all(|(kind, name)| *kind == Kind::String && is_name(name));
     let names: Vec<&str> = names.iter().map(|(_, name)| &**name).collect();
     HeaderValue::from_str(&names.join(",")).ok().filter(|_| fits)
 }

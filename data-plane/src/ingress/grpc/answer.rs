@@ -155,7 +155,7 @@ pub(super) fn rerank(bytes: &[u8], model: String) -> Option<RerankResponse> {
 }
 
 /// A number; zero for anything else.
-fn number(value: Value<'_>) -> f64 {
+pub(super) fn number(value: Value<'_>) -> f64 {
     let written = std::str::from_utf8(value.raw()).ok().filter(|_| value.kind() == Kind::Number);
     written.and_then(|written| written.parse().ok()).unwrap_or_default()
 }

@@ -224,7 +224,12 @@ fn output_format(format: &OutputFormat, json: &mut Json) -> Result<(), Rejection
     fault
 }
 
-fn extensions(extensions: Option<&Struct>, fields: &[&str], json: &mut Json) -> Result<(), Rejection> {
+/// Writes what a vendor adds, but for names that the message has fields for.
+pub(super) fn extensions(
+    extensions: Option<&Struct>,
+    fields: &[&str],
+    json: &mut Json,
+) -> Result<(), Rejection> {
     for (name, value) in extensions.iter().flat_map(|extensions| &extensions.fields) {
         let path = format!("extensions.{name}");
         if fields.contains(&name.as_str()) {
@@ -235,7 +240,8 @@ fn extensions(extensions: Option<&Struct>, fields: &[&str], json: &mut Json) -> 
     Ok(())
 }
 
-fn not_finite(field: &str) -> Rejection {
+/// A number that JSON has not.
+pub(super) fn not_finite(field: &str) -> Rejection {
     Rejection::field(field, "must be a finite number")
 }
 

@@ -36,6 +36,14 @@ pub(super) fn finish_reason(word: &str) -> FinishReason {
     }
 }
 
+/// What was used, where that is told in tokens.
+pub(super) fn tokens(answer: Value<'_>) -> Option<Usage> {
+    let told = answer.get("usage")?;
+    let number = |name: &str| told.get(name).and_then(|n| n.whole());
+    let (input_tokens, output_tokens) = (number("input_tokens")?, number("output_tokens")?);
+    Some(Usage { input_tokens, output_tokens, ..Usage::default() })
+}
+
 /// What was used.
 pub(super) fn usage(usage: Value<'_>) -> Usage {
     let number = |name: &str| usage.get(name).and_then(|n| n.whole()).unwrap_or(0);

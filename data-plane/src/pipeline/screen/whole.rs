@@ -131,6 +131,9 @@ impl Texts {
     /// The same with what else is read of an answer.
     fn with_rest(mut self, root: Value<'_>) -> (Content, Rest) {
         let mut rest = Rest::default();
+        if matches!(self.operation, Operation::Transcribe | Operation::Translate) {
+            take_spelled(root, &mut rest.spelled);
+        }
         for (key, value) in root.members() {
             let strings = if is_frame(key) { Strings::All } else { Strings::Structure };
             dialect::beside((key, value), strings, &mut |beside| match beside {
@@ -145,12 +148,29 @@ impl Texts {
     }
 }
 
+/// What spells a text that was heard, word by word or token by token.
+fn take_spelled(value: Value<'_>, spelled: &mut Vec<Range<usize>>) {
+    for (key, member) in value.members() {
+        if member.kind() == Kind::Array && (key.is("words") || key.is("tokens")) {
+            spelled.push(member.range());
+        } else {
+            take_spelled(member, spelled);
+        }
+    }
+    value.elements().for_each(|element| take_spelled(element, spelled));
+}
+
 /// Whether a member holds texts.
 fn holds_text((key, value): (Value<'_>, Value<'_>), operation: Operation) -> bool {
     if value.kind() != Kind::String {
         return !key.is("logprobs");
     }
-    let vector = || operation == Operation::Embed && key.is("embedding") && dialect::is_vector(value);
+    let coded = match operation {
+        Operation::Embed => key.is("embedding"),
+        Operation::Image | Operation::EditImage => key.is("b64_json"),
+        _ => false,
+    };
+    let vector = || coded && dialect::is_vector(value);
     !dialect::is_structure(key) && !key.is("logprobs") && !vector()
 }
 

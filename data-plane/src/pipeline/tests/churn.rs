@@ -63,6 +63,7 @@ async fn markers(house: &House, form: &str) -> BTreeSet<u64> {
             }
             text
         }
+        Ok(Body::Media(_)) => panic!("sound"),
         Err(rejection) => panic!("{:?}", rejection.refusal),
     };
     let models = text.split(r#""model":"rev-"#).skip(1).map(|rest| number(rest.split('"').next().unwrap()));

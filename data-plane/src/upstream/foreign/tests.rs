@@ -49,6 +49,7 @@ async fn collected(answer: Answer) -> Result<Vec<u8>, (Vec<u8>, UpstreamError)> 
     let mut all = Vec::new();
     match answer.body {
         AnswerBody::Whole(body) => all.extend_from_slice(&body),
+        AnswerBody::Media(_) => panic!("sound"),
         AnswerBody::Events(mut events) => {
             while let Some(piece) = events.next().await {
                 match piece {
@@ -200,8 +201,16 @@ async fn what_a_vendor_has_no_place_for_is_not_sent() {
         let Kind::Unfit(unfit) = &error.kind else { panic!("{error:?}") };
         assert!(unfit.field == field && error.retryable(), "{error:?}");
     }
-    let mut vectors = call(r#"{"model":"m-1","input":"hi"}"#, false);
-    vectors.operation = Operation::Embed;
-    assert!(matches!(vendor.call(vectors).await.unwrap_err().kind, Kind::Unfit(_)));
+    for operation in Operation::ALL.iter().copied().filter(|operation| *operation != Operation::Chat) {
+        let mut other = call(r#"{"model":"m-1","input":"hi"}"#, false);
+        other.operation = operation;
+        let error = vendor.call(other).await.unwrap_err();
+        let Kind::Unfit(unfit) = &error.kind else { panic!("{operation}: {error:?}") };
+        assert!(unfit.field == "model" && error.retryable(), "{operation}: {error:?}");
+        assert!(
+            operation == Operation::Embed || unfit.why.contains(operation.as_str()),
+            "{operation}: {error:?}"
+        );
+    }
     assert!(heard.try_recv().is_err(), "nothing was sent");
 }

@@ -1,4 +1,5 @@
 mod faults;
+mod operations;
 mod secure;
 
 use bytes::Bytes;
@@ -39,7 +40,7 @@ async fn failing(answer: &'static str, stream: bool) -> UpstreamError {
 async fn collect(answer: Answer) -> Result<Bytes, UpstreamError> {
     match answer.body {
         AnswerBody::Whole(body) => Ok(body),
-        AnswerBody::Events(mut events) => {
+        AnswerBody::Events(mut events) | AnswerBody::Media(mut events) => {
             let mut all = Vec::new();
             while let Some(piece) = events.next().await {
                 all.extend_from_slice(&piece?);

@@ -99,7 +99,10 @@ fn words(request: &Request<'_>, directives: &Directives, text: &str, index: u32)
         0 => format!("{} here: you said {text}", request.model),
         _ => format!("{} here, choice {}: you said {text}", request.model, index + 1),
     });
-    directives.times.map_or(said.clone(), |times| said.repeat(times))
+    match directives.times {
+        Some(times) => said.repeat(times),
+        None => said,
+    }
 }
 
 #[derive(Serialize)]

@@ -108,6 +108,28 @@ pub(super) enum ToolChoice<'a> {
     Named(Cow<'a, str>),
 }
 
+/// A whole number, written as such or as text, as forms have it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Whole(pub(super) Option<u64>);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u64),
+            Text(String),
+            Null(()),
+        }
+
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(Self(Some(number))),
+            Written::Text(text) => text.parse().map(|number| Self(Some(number))).map_err(de::Error::custom),
+            Written::Null(()) => Ok(Self(None)),
+        }
+    }
+}
+
 /// `POST /embeddings`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Embed<'a> {

@@ -87,7 +87,9 @@ impl Script {
         let mut turns: Vec<VecDeque<What>> =
             reply.choices.iter().enumerate().map(|(at, choice)| turn(at, choice, directives.chunk)).collect();
         // A text has no role.
-        turns.iter_mut().filter(|_| reply.form == Form::Text).for_each(|turn| drop(turn.pop_front()));
+        for turn in turns.iter_mut().filter(|_| reply.form == Form::Text) {
+            turn.pop_front();
+        }
         let mut steps = VecDeque::new();
         let mut first = true;
         while turns.iter().any(|turn| !turn.is_empty()) {

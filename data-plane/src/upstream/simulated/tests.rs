@@ -17,7 +17,16 @@ fn call(operation: Operation, body: &Value) -> Call {
     let stream = body["stream"] == true;
     let body = Bytes::from(body.to_string());
     let request_id = HeaderValue::from_static("req-1");
-    Call { operation, body, stream, foreign: false, request_id, traceparent: None, deadline: None }
+    Call {
+        operation,
+        body,
+        files: [].into(),
+        stream,
+        foreign: false,
+        request_id,
+        traceparent: None,
+        deadline: None,
+    }
 }
 
 fn prompt(text: &str) -> Value {
@@ -32,14 +41,14 @@ fn with(mut body: Value, more: Value) -> Value {
 async fn ask(body: Value) -> Result<Value, UpstreamError> {
     match vendor().call(call(Operation::Chat, &body)).await?.body {
         AnswerBody::Whole(body) => Ok(serde_json::from_slice(&body).unwrap()),
-        AnswerBody::Events(_) => panic!("a stream nobody asked for"),
+        _ => panic!("a stream nobody asked for"),
     }
 }
 
 async fn embed(body: Value) -> Result<Value, UpstreamError> {
     match vendor().call(call(Operation::Embed, &body)).await?.body {
         AnswerBody::Whole(body) => Ok(serde_json::from_slice(&body).unwrap()),
-        AnswerBody::Events(_) => panic!("a stream of vectors"),
+        _ => panic!("a stream of vectors"),
     }
 }
 

@@ -70,6 +70,8 @@ mod history;
 #[cfg(test)]
 mod imported;
 #[cfg(test)]
+mod kept_elsewhere;
+#[cfg(test)]
 mod manifest;
 #[cfg(test)]
 mod mixed;

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
+use policy_engine::facts::Credential;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -23,9 +24,12 @@ pub(crate) trait Renew: Send + Sync + 'static {
 pub(crate) async fn run(remote: Arc<Remote>, renew: Arc<impl Renew>, stop: CancellationToken) {
     loop {
         let (due, next) = remote.due(Instant::now());
-        if !due.is_empty() && round(&remote, due).await {
-            let renew = renew.clone();
-            let _nobody_to_tell = tokio::task::spawn_blocking(move || renew.renew()).await;
+        if !due.is_empty() {
+            if round(&remote, due).await {
+                let renew = renew.clone();
+                let _nobody_to_tell = tokio::task::spawn_blocking(move || renew.renew()).await;
+            }
+            // What was answered says when each is due.
             continue;
         }
         let waiting = async {
@@ -43,7 +47,7 @@ pub(crate) async fn run(remote: Arc<Remote>, renew: Arc<impl Renew>, stop: Cance
 }
 
 /// Asks for these; whether any changed.
-pub(super) async fn round(remote: &Remote, due: Vec<policy_engine::facts::Credential>) -> bool {
+async fn round(remote: &Remote, due: Vec<Credential>) -> bool {
     let asked = stream::iter(due).map(|reference| async move {
         let answer = remote.keepers.fetch(&reference).await;
         remote.settle(&reference, answer, Instant::now())

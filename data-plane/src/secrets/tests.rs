@@ -1,6 +1,10 @@
 use policy_engine::facts::VaultSecret;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::upstream::scripted;
 
 fn place(path: &str) -> Credential {
     Credential::Vault(VaultSecret { mount: "secret".into(), path: path.into(), key: "key".into() })
@@ -130,4 +134,47 @@ async fn a_keeper_that_is_not_configured_is_named_by_its_key() {
         assert_eq!(unfit.key, key);
         assert!(!unfit.to_string().contains("u:p"), "{unfit}");
     }
+}
+
+/// Says each time that something is to be in force.
+struct Told(mpsc::UnboundedSender<()>);
+
+impl Renew for Told {
+    fn renew(&self) {
+        self.0.send(()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_keeper_that_was_away_is_asked_again_soon_and_what_it_says_is_put_in_force() {
+    let answers = Arc::new(Mutex::new(vec![
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 37\r\n\r\n{\"data\":{\"data\":{\"key\":\"sk-canary\"}}}",
+        "HTTP/1.1 503 Sealed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    ]));
+    let port = scripted::serve(move |mut stream| {
+        let answers = answers.clone();
+        async move {
+            scripted::request(&mut stream).await;
+            let answer = answers.lock().pop().unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "hvs.t").unwrap();
+    let config = config::Secrets {
+        vault_address: Some(format!("http://127.0.0.1:{port}")),
+        vault_token_file: Some(token.path().into()),
+        ..Default::default()
+    };
+    let remote = Arc::new(Remote::of(&config).unwrap());
+    let (told, mut renewed) = mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(run(remote.clone(), Arc::new(Told(told)), stop.clone()));
+    remote.want(&HashSet::from([place("a")]));
+    tokio::time::timeout(MINUTE, renewed.recv()).await.unwrap().unwrap();
+    assert_eq!(opened(&remote, "a").as_deref(), Some("sk-canary"));
+    stop.cancel();
+    running.await.unwrap();
+    assert!(renewed.recv().await.is_none(), "once, and no more");
 }

@@ -76,6 +76,8 @@ mod history;
 #[cfg(test)]
 mod imported;
 #[cfg(test)]
+mod kept_elsewhere;
+#[cfg(test)]
 mod litellm;
 #[cfg(test)]
 mod manifest;

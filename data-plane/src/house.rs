@@ -121,6 +121,8 @@ impl House {
                 adapter: Adapter::Simulated(Pace::default()),
                 base_url: String::new(),
                 credential: None,
+                auth: None,
+                api_version: String::new(),
                 timeouts: Timeouts { idle: Duration::from_millis(200), ..Timeouts::default() },
                 caps: Caps::default(),
                 addresses: AddressPolicy::default(),

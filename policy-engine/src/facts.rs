@@ -18,7 +18,9 @@ pub(crate) use change::{key_changes, key_in};
 pub use commerce::{Amounts, Bound, Each, Limit, LimitScope, Price, PricePerMillion};
 pub use map::{Iter, Map};
 pub use people::{Grant, GrantSubject, Key, ModelGlob, Permission, Principal, Role, Staleness, Team, Tenant};
-pub use registry::{Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts};
+pub use registry::{
+    Auth, Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
+};
 pub use rulebook::{
     Acceptance, Check, Guardrail, Licence, LicenceAcceptance, LicenceTerm, Obligation, Rule, Seats, Subject,
     Territory,

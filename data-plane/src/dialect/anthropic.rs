@@ -15,11 +15,11 @@
 //! | tools that the vendor runs, and custom ones with members of no place there | [`Tool::Vendor`](super::chat::Tool::Vendor), whole |
 
 pub(crate) mod answer;
-mod block;
+pub(super) mod block;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod read;
-mod think;
+pub(super) mod think;
 pub(crate) mod write;
 
 /// What a schema is called that the dialect gives no name.
@@ -30,6 +30,11 @@ const EFFORT: &str = "output_config.effort";
 
 /// Where it stands that a model thinks as it sees fit, if an effort is told too.
 const THINKING_TYPE: &str = "thinking.type";
+
+/// Whether a vendor's proof of thoughts may be of a model of Anthropic's: Gemini's are marked.
+pub(super) fn is_own_proof(signature: &str) -> bool {
+    !signature.starts_with(super::gemini::signature::OWN)
+}
 
 #[cfg(test)]
 mod tests;

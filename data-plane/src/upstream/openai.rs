@@ -52,7 +52,7 @@ impl OpenAi {
     /// One call.
     pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
         let left_out = match call.foreign && call.operation == Operation::Chat {
-            true => self.rewrite(&mut call)?,
+            true => rewrite(&mut call, self.reader)?,
             false => Vec::new(),
         };
         let to = match call.operation {
@@ -64,14 +64,14 @@ impl OpenAi {
         let answer = self.line.exchange(post(call, (to, form), &self.headers), form, deadline).await?;
         Ok(Answer { left_out, ..answer })
     }
+}
 
-    /// Writes a body that may say more than the dialect has words for in those words; gives what had to be left out.
-    fn rewrite(&self, call: &mut Call) -> Result<Vec<Cow<'static, str>>, UpstreamError> {
-        let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
-        let written = openai::write::write(&chat, self.reader).map_err(UpstreamError::unfit)?;
-        call.body = written.body.into();
-        Ok(written.left_out)
-    }
+/// Writes a body that may say more than the dialect has words for in those words; gives what had to be left out.
+pub(super) fn rewrite(call: &mut Call, reader: Reader) -> Result<Vec<Cow<'static, str>>, UpstreamError> {
+    let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
+    let written = openai::write::write(&chat, reader).map_err(UpstreamError::unfit)?;
+    call.body = written.body.into();
+    Ok(written.left_out)
 }
 
 #[cfg(test)]

@@ -265,7 +265,7 @@ fn beside<'c>(chat: &'c Chat, of: &'static str) -> impl Iterator<Item = &'c (Str
 }
 
 /// Whether a member of OpenAI's dialect asks for what there is without it.
-fn says_nothing(name: &str, value: &str) -> bool {
+pub(in super::super) fn says_nothing(name: &str, value: &str) -> bool {
     let mut tape = Tape::default();
     let Some(root) = tape.read(value.as_bytes()).ok().and_then(|()| tape.root(value.as_bytes())) else {
         return false;

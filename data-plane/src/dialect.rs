@@ -1,6 +1,7 @@
 //! Conversations as dialects write them, and one form between them.
 //!
-//! Law: a dialect reads its own text into the form in between, and writes that as its own; so any two of them meet, and none knows another.
+//! Law: a dialect reads its own text into the form in between, and writes that as its own; so any two of them meet, and none knows another,
+//! but where a vendor serves what another has made: then the words are the maker's.
 //! What has no place in a dialect is refused by the name of its field, or left out and told, never left out in silence. Absent on purpose:
 //! doors, vendors, and what is decided of a request.
 //!
@@ -9,7 +10,9 @@
 
 pub(crate) mod answer;
 pub(crate) mod anthropic;
+pub(crate) mod bedrock;
 pub(crate) mod chat;
+pub(crate) mod cohere;
 pub(crate) mod event;
 pub(crate) mod field;
 pub(crate) mod foreign;
@@ -19,6 +22,8 @@ pub(crate) mod openai;
 pub(crate) mod ours;
 pub(crate) mod responses;
 pub(crate) mod transcript;
+pub(crate) mod vectors;
+pub(crate) mod vendor;
 
 use std::borrow::Cow;
 

@@ -162,6 +162,7 @@ impl Rejection {
                 401 | 403 => ErrorCode::UpstreamCredential,
                 429 => ErrorCode::UpstreamRateLimited,
                 408 => ErrorCode::UpstreamTimeout,
+                400 if refusal.is_filtered() => ErrorCode::ContentFiltered,
                 400 | 404 | 413 | 422 => ErrorCode::UpstreamRejected,
                 _ => ErrorCode::UpstreamError,
             },
@@ -235,4 +236,23 @@ fn left(refusal: &quota::Refusal, currency: Option<Currency>) -> String {
 
 fn round_up(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::error::Refusal as VendorsRefusal;
+
+    #[test]
+    fn what_a_vendors_filter_refuses_is_told_by_the_name_that_its_callers_know() {
+        let code = |status: u16, body: &'static str| {
+            let status = http::StatusCode::from_u16(status).unwrap();
+            let refusal = VendorsRefusal { status, retry_after: None, body: body.into() };
+            Rejection::upstream(&UpstreamError::new(Kind::Status(Box::new(refusal))), None).code().to_string()
+        };
+        let filtered = r#"{"error":{"code":"content_filter","message":"filtered"}}"#;
+        assert_eq!(code(400, filtered), "content_filter");
+        assert_eq!(code(500, filtered), "upstream_error");
+        assert_eq!(code(400, r#"{"error":{"code":"invalid_prompt"}}"#), "upstream_rejected");
+    }
 }

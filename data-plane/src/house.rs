@@ -123,6 +123,8 @@ impl House {
                 base_url: String::new(),
                 credential: None,
                 refused: None,
+                auth: None,
+                api_version: String::new(),
                 timeouts: Timeouts { idle: Duration::from_millis(200), ..Timeouts::default() },
                 caps: Caps::default(),
                 addresses: AddressPolicy::default(),

@@ -16,7 +16,7 @@ use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
 use policy_engine::vocabulary;
 use proto::sync::Status;
 
-use crate::dialect::foreign::Foreign;
+use crate::dialect::vendor::Dialect;
 use crate::drain::Drains;
 use crate::node::Node;
 use crate::overlay::Overlay;
@@ -146,8 +146,11 @@ impl Installer {
         let provider = provider.ok_or(Fault::BaseUrl("the endpoint has no provider"))?;
         let adapter = match provider.adapter {
             vocabulary::Adapter::OpenAi => Adapter::OpenAi,
-            vocabulary::Adapter::Anthropic => Adapter::Foreign(Foreign::Anthropic),
-            vocabulary::Adapter::Gemini => Adapter::Foreign(Foreign::Gemini),
+            vocabulary::Adapter::Azure => Adapter::Azure,
+            vocabulary::Adapter::Anthropic => Adapter::Foreign(Dialect::Anthropic),
+            vocabulary::Adapter::Bedrock => Adapter::Foreign(Dialect::Bedrock),
+            vocabulary::Adapter::Gemini => Adapter::Foreign(Dialect::Gemini),
+            vocabulary::Adapter::Cohere => Adapter::Foreign(Dialect::Cohere),
             vocabulary::Adapter::Simulated => Adapter::Simulated(Pace::default()),
         };
         Ok(EndpointConfig {
@@ -156,6 +159,8 @@ impl Installer {
             base_url: provider.base_url.clone(),
             credential: credential::open(provider, (secrets, &self.remote))?,
             refused: credential::refused(provider, &self.remote),
+            auth: provider.auth.clone(),
+            api_version: provider.api_version.clone(),
             timeouts: timeouts(&row.timeouts),
             caps: Caps::default(),
             addresses: self.addresses.clone(),

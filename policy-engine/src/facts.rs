@@ -19,7 +19,7 @@ pub use commerce::{Amounts, Bound, Each, Limit, LimitScope, Price, PricePerMilli
 pub use map::{Iter, Map};
 pub use people::{Grant, GrantSubject, Key, ModelGlob, Permission, Principal, Role, Staleness, Team, Tenant};
 pub use registry::{
-    AwsSecret, Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
+    Auth, AwsSecret, Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
     VaultSecret,
 };
 pub use rulebook::{

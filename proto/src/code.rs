@@ -154,6 +154,8 @@ codes! {
     UpstreamError = "upstream_error" Unavailable BAD_GATEWAY "server_error" Backoff;
     /// The vendor refused the request as it is; its reason is told.
     UpstreamRejected = "upstream_rejected" InvalidArgument BAD_REQUEST "invalid_request_error" Never;
+    /// The vendor's own filter refused what the request says, by the name that its callers know.
+    ContentFiltered = "content_filter" InvalidArgument BAD_REQUEST "invalid_request_error" Never;
     /// The vendor refused the gateway's own credential, or the gateway can't open it; the caller's key is fine.
     UpstreamCredential = "upstream_credential" Internal BAD_GATEWAY "server_error" Never;
     /// The vendor took too long.

@@ -9,6 +9,7 @@ mod governed;
 mod keys;
 mod licences;
 mod people;
+mod reach;
 mod registry;
 mod rulebook;
 mod snapshot;

@@ -1,6 +1,6 @@
 //! Vendors as LiteLLM names them, and how each is called from here: the one table of both.
 //!
-//! Law: a vendor that no adapter speaks to is named with that, never taken for another. What a row says of a base URL and a variable is
+//! Law: a vendor that is not carried is named with that, never taken for another. What a row says of a base URL and a variable is
 //! what LiteLLM uses where a file says nothing.
 
 /// A vendor of LiteLLM.
@@ -45,7 +45,7 @@ const fn own(
     Vendor { prefix, called: Called::By { adapter, base_url, variable, tail } }
 }
 
-/// One that no adapter speaks to.
+/// One that no adapter speaks to, or whose signature or sign-in a file says in too many ways.
 const fn not_yet(prefix: &'static str) -> Vendor {
     Vendor { prefix, called: Called::Not }
 }
@@ -81,9 +81,11 @@ pub(super) const VENDORS: &[Vendor] = &[
     compatible("openai_like", "", ""),
     compatible("custom_openai", "", ""),
     compatible("litellm_proxy", "", ""),
+    own("azure", "azure", ("", ""), "AZURE_API_KEY"),
+    own("cohere", "cohere", ("https://api.cohere.com/v2", "/v2"), "COHERE_API_KEY"),
+    own("cohere_chat", "cohere", ("https://api.cohere.com/v2", "/v2"), "COHERE_API_KEY"),
     ollama("ollama"),
     ollama("ollama_chat"),
-    not_yet("azure"),
     not_yet("azure_ai"),
     not_yet("bedrock"),
     not_yet("bedrock_converse"),
@@ -91,8 +93,6 @@ pub(super) const VENDORS: &[Vendor] = &[
     not_yet("sagemaker_chat"),
     not_yet("vertex_ai"),
     not_yet("vertex_ai_beta"),
-    not_yet("cohere"),
-    not_yet("cohere_chat"),
     not_yet("text-completion-openai"),
     not_yet("huggingface"),
     not_yet("replicate"),
@@ -126,9 +126,11 @@ impl Vendor {
         let is_vertex = adapter == "gemini" && base_url.contains("aiplatform.googleapis.com");
         let called = |vendor: &&Self| match vendor.called {
             Called::By { adapter: by, base_url: usual, .. } => {
-                by == adapter && usual == base_url.trim_end_matches('/')
+                by == adapter && (usual == base_url.trim_end_matches('/') || adapter == "azure")
             }
-            Called::Not => is_vertex && vendor.prefix == "vertex_ai",
+            Called::Not => {
+                is_vertex && vendor.prefix == "vertex_ai" || adapter == "bedrock" && vendor.prefix == "bedrock"
+            }
         };
         VENDORS.iter().filter(called).map(|vendor| vendor.prefix).collect()
     }
@@ -184,6 +186,8 @@ mod tests {
         assert_eq!(Vendor::at("anthropic", "https://api.anthropic.com/v1"), ["anthropic"]);
         assert_eq!(Vendor::at("gemini", "https://eu-aiplatform.googleapis.com/v1/x"), ["vertex_ai"]);
         assert!(Vendor::at("openai", "http://10.0.0.7:8000/v1").is_empty());
+        assert_eq!(Vendor::at("azure", "https://x.openai.azure.com"), ["azure"]);
+        assert_eq!(Vendor::at("bedrock", "https://bedrock-runtime.eu-central-1.amazonaws.com"), ["bedrock"]);
         assert!(Vendor::at("simulated", "").is_empty());
     }
 

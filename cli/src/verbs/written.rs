@@ -31,6 +31,8 @@ pub(super) struct Provider {
     pub(super) adapter: String,
     pub(super) base_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) api_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) credential: Option<Credential>,
 }
 

@@ -5,8 +5,9 @@
 //! The gateway's own variables are nobody's to send. Its base URL is where a data plane may call.
 
 use prost::Message as _;
-use proto::admin::Credential;
+use proto::admin::auth::Method;
 use proto::admin::credential::Source;
+use proto::admin::{Credential, ProviderSpec};
 use proto::convert::{Faults, FieldFault, FieldPath, Problem, Step};
 use subtle::ConstantTimeEq as _;
 
@@ -22,7 +23,8 @@ governed!(Provider in providers {
         let before = before.and_then(|provider| provider.spec?.credential);
         let Some(spec) = &mut self.spec else { return Ok(()) };
         let found = [
-            reachable(&spec.base_url, &preparing.gate.upstream),
+            reachable(&["spec", "baseUrl"], &spec.base_url, &preparing.gate.upstream),
+            reachable(&["spec", "auth", "entra", "authority"], authority(spec), &preparing.gate.upstream),
             spec.credential.as_mut().map_or(Ok(()), |c| seal(c, before.as_ref(), preparing)),
         ];
         let faults: Vec<FieldFault> = found.into_iter().filter_map(Result::err).flat_map(|f| f.0).collect();
@@ -30,13 +32,21 @@ governed!(Provider in providers {
     }
 });
 
-/// Refuses a base URL where no data plane would call; that one is missing is for the adapter to say.
-fn reachable(base_url: &str, upstream: &Upstream) -> Result<(), Faults> {
-    if base_url.is_empty() {
+/// Who gives a provider's tokens, where that is told.
+fn authority(spec: &ProviderSpec) -> &str {
+    match spec.auth.as_ref().and_then(|auth| auth.method.as_ref()) {
+        Some(Method::Entra(entra)) => &entra.authority,
+        _ => "",
+    }
+}
+
+/// Refuses a URL where no data plane would call; that one is missing is for the adapter to say.
+fn reachable(field: &[&'static str], url: &str, upstream: &Upstream) -> Result<(), Faults> {
+    if url.is_empty() {
         return Ok(());
     }
-    upstream.check(base_url).map_err(|refused| {
-        let path = ["spec", "baseUrl"].map(Step::Field).to_vec();
+    upstream.check(url).map_err(|refused| {
+        let path = field.iter().copied().map(Step::Field).collect();
         Faults(vec![FieldFault { field: FieldPath(path), problem: Problem::Invalid(refused.to_string()) }])
     })
 }

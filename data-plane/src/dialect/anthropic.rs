@@ -16,12 +16,12 @@
 
 pub(crate) mod answer;
 pub(crate) mod beta;
-mod block;
+pub(super) mod block;
 pub(crate) mod error;
 pub(crate) mod events;
-mod generation;
+pub(super) mod generation;
 pub(crate) mod read;
-mod think;
+pub(super) mod think;
 pub(crate) mod write;
 
 /// What a schema is called that the dialect gives no name.
@@ -32,6 +32,11 @@ const EFFORT: &str = "output_config.effort";
 
 /// Where it stands that a model thinks as it sees fit, if an effort is told too.
 const THINKING_TYPE: &str = "thinking.type";
+
+/// Whether a vendor's proof of thoughts may be of a model of Anthropic's: Gemini's are marked.
+pub(super) fn is_own_proof(signature: &str) -> bool {
+    !signature.starts_with(super::gemini::signature::OWN)
+}
 
 #[cfg(test)]
 mod tests;

@@ -130,6 +130,16 @@ pub(crate) fn kind(
     }
 }
 
+/// A member that is there, and not `null`.
+pub(crate) fn member<'t>(of: Value<'t>, name: &str) -> Option<Value<'t>> {
+    of.get(name).filter(|value| given(*value))
+}
+
+/// What a member says, where it is a string.
+pub(crate) fn text(of: Value<'_>, name: &str) -> Option<String> {
+    of.get(name).filter(|value| value.kind() == Kind::String).map(|value| value.text().into_owned())
+}
+
 /// JSON as it stands.
 pub(crate) fn raw(value: Value<'_>) -> Raw {
     String::from_utf8_lossy(value.raw()).into()

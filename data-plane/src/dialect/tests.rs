@@ -2,6 +2,8 @@
 //!
 //! Law: what is generated here goes through OpenAI's dialect, as the pipeline reads it, and comes back the same but for its form.
 
+pub(crate) mod golden;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

@@ -120,6 +120,8 @@ fn registry(facts: &mut Facts) {
         adapter: Adapter::Simulated,
         base_url: String::new(),
         credential: None,
+        auth: None,
+        api_version: String::new(),
         terms: Terms::default(),
         geos: vec![],
     };

@@ -74,8 +74,8 @@ impl Begun {
 
     /// The vendor's own id of the request, cut to 128 visible characters.
     pub(crate) fn upstream_request_id(&self) -> Option<Box<str>> {
-        let headers = self.headers();
-        let id = headers.get("x-request-id").or_else(|| headers.get("request-id"))?.to_str().ok()?;
+        let names = ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"];
+        let id = names.iter().find_map(|name| self.headers().get(*name))?.to_str().ok()?;
         Some(id.chars().filter(char::is_ascii_graphic).take(128).collect::<String>().into())
     }
 }

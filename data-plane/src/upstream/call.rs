@@ -1,7 +1,7 @@
 //! One call to a vendor and its answer, as the pipeline sees them whatever the vendor.
 //!
 //! Law: an answer carries allow-listed headers only, never hop-by-hop ones, cookies or credentials. Deliberately
-//! absent: who calls, which policy permitted it, and any reading of the body.
+//! absent: who calls, which policy permitted it, and any reading of the body beyond the model's name.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use policy_engine::vocabulary::Operation;
 use tokio::time::Instant;
 
 use super::events::EventStream;
+use crate::dialect::field::BodyFault;
+use crate::tape::Tape;
 
 /// One call: the body is already in the vendor's dialect, patched and permitted.
 #[derive(Debug, Clone)]
@@ -41,6 +43,16 @@ pub(crate) struct File {
     pub(crate) bytes: Bytes,
 }
 
+impl Call {
+    /// The model that the body names.
+    pub(super) fn model(&self) -> Result<String, BodyFault> {
+        let mut tape = Tape::for_text(self.body.len());
+        tape.read(&self.body)?;
+        let named = tape.root(&self.body).and_then(|root| root.get("model"));
+        named.map(|model| model.text().into_owned()).ok_or_else(|| BodyFault::Missing("model".to_owned()))
+    }
+}
+
 /// A vendor's 2xx answer; everything else is an `UpstreamError`.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -65,7 +77,7 @@ pub(crate) enum AnswerBody {
 
 /// The vendor headers that reach the pipeline: the media type, advice on retrying, what is left of a limit of requests, and the vendor's
 /// own request id.
-pub(crate) const KEPT_HEADERS: [HeaderName; 10] = [
+pub(crate) const KEPT_HEADERS: [HeaderName; 12] = [
     header::CONTENT_TYPE,
     header::RETRY_AFTER,
     HeaderName::from_static("retry-after-ms"),
@@ -75,5 +87,7 @@ pub(crate) const KEPT_HEADERS: [HeaderName; 10] = [
     HeaderName::from_static("anthropic-ratelimit-requests-reset"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("request-id"),
+    HeaderName::from_static("apim-request-id"),
+    HeaderName::from_static("x-amzn-requestid"),
     HeaderName::from_static("openai-processing-ms"),
 ];

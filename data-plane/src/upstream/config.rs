@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use policy_engine::facts::Auth;
 
 use super::{
     address::AddressPolicy,
     secret::{Refused, Secret},
     simulated::pace::Pace,
 };
-use crate::dialect::foreign::Foreign;
+use crate::dialect::vendor::Dialect;
 
 /// One callable deployment, as the snapshot's compiler hands it over.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub(crate) struct EndpointConfig {
     pub(crate) credential: Option<Secret>,
     /// Who is told when the vendor refuses it: a credential that is kept elsewhere may have been changed there.
     pub(crate) refused: Option<Refused>,
+    /// How the credential is used where it is not sent itself.
+    pub(crate) auth: Option<Auth>,
+    /// The version of the API that a query asks for; empty: none.
+    pub(crate) api_version: String,
     /// How long each stage may take.
     pub(crate) timeouts: Timeouts,
     /// How much may come back.
@@ -43,8 +48,10 @@ pub(crate) struct EndpointConfig {
 pub(crate) enum Adapter {
     /// OpenAI's HTTP API, or any server compatible with it.
     OpenAi,
+    /// The same API as Azure serves it.
+    Azure,
     /// Another dialect.
-    Foreign(Foreign),
+    Foreign(Dialect),
     /// The deterministic vendor in this process.
     Simulated(Pace),
 }
@@ -80,6 +87,9 @@ pub(crate) enum Fault {
     /// The credential holds bytes that no HTTP header can carry.
     #[error("credential: not a header value")]
     Credential,
+    /// The credential is a key that can't be used.
+    #[error("credential: {0}")]
+    Key(&'static str),
     /// The registry names a credential and there is none.
     #[error("credential: not where the registry says it is")]
     CredentialMissing,
@@ -94,7 +104,7 @@ pub(crate) enum Fault {
 impl Fault {
     /// Whether it is the credential that is at fault. Such an endpoint could be reached; it must not be.
     pub(crate) fn is_of_credential(&self) -> bool {
-        matches!(self, Self::Credential | Self::CredentialMissing)
+        matches!(self, Self::Credential | Self::Key(_) | Self::CredentialMissing)
     }
 }
 

@@ -10,6 +10,7 @@ use http::StatusCode;
 
 use crate::dialect::Unfit;
 use crate::dialect::field::BodyFault;
+use crate::tape::{Tape, Value};
 
 /// The boxed cause of a failure, for the operator's log only.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
@@ -68,6 +69,21 @@ pub(crate) struct Refusal {
     pub(crate) retry_after: Option<Duration>,
     /// The body, at most [`REFUSAL_BODY`] bytes and with the credential masked; it may echo the prompt.
     pub(crate) body: Bytes,
+}
+
+impl Refusal {
+    /// Whether the vendor's filter refused the content, as Azure and OpenAI say it.
+    pub(crate) fn is_filtered(&self) -> bool {
+        let mut tape = Tape::default();
+        let root = tape.read(&self.body).ok().and_then(|()| tape.root(&self.body));
+        let Some(error) = root.and_then(|root| root.get("error")) else { return false };
+        let inner = error.get("innererror").and_then(|inner| inner.get("code"));
+        let is = |words: &[&str], code: Option<Value<'_>>| {
+            code.is_some_and(|code| words.iter().any(|word| code.is(word)))
+        };
+        is(&["content_filter", "content_policy_violation"], error.get("code"))
+            || is(&["ResponsibleAIPolicyViolation"], inner)
+    }
 }
 
 /// The most of a vendor's error body that is kept, in bytes.

@@ -16,7 +16,8 @@ use super::{
     error::UpstreamError, reader::Reader, simulated::pieces::Pieces, simulated::stream::Script,
     translation::Translation,
 };
-use crate::dialect::foreign::Foreign;
+use crate::dialect::event::Start;
+use crate::dialect::vendor::Dialect;
 
 /// Raw bytes of a stream of server-sent events, in the pieces in which they came.
 #[derive(Debug)]
@@ -46,11 +47,11 @@ impl EventStream {
         Self(Source::Pieces(Box::new(pieces)))
     }
 
-    /// The same in OpenAI's dialect, of a vendor that speaks another; `now` is in seconds of Unix time.
-    pub(crate) fn translated(self, dialect: Foreign, now: u64) -> Self {
+    /// The same in OpenAI's dialect, of a vendor that speaks another, and whose answer begins so where it does not say.
+    pub(crate) fn translated(self, dialect: Dialect, start: Start) -> Self {
         match self.0 {
             Source::Wire(reader) => {
-                Self(Source::Translated(Box::new(Translation::of(*reader, dialect, now))))
+                Self(Source::Translated(Box::new(Translation::of(*reader, dialect, start))))
             }
             // These are in it already.
             other => Self(other),

@@ -1,13 +1,15 @@
 //! Vendors that speak another dialect than OpenAI's: what the pipeline has is written for them, and their answers as it reads them.
 //!
-//! Law: what can't be told to a vendor is not sent to it; what may be left out is told to the caller. The credential is one sensitive
-//! header, made once. Absent on purpose: the dialects (`dialect`), choosing, retrying.
+//! Law: what can't be told to a vendor is not sent to it; what may be left out is told to the caller. What an answer does not say of itself, its
+//! id and its model, is what the call had. Absent on purpose: the dialects (`dialect`), how a call shows whose it is (`pass`), choosing,
+//! retrying.
+
+mod place;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use policy_engine::vocabulary::Operation;
 use zeroize::Zeroizing;
 
@@ -16,50 +18,50 @@ use super::{
     config::{EndpointConfig, Fault},
     error::{Kind, UpstreamError},
     line::{Form, Line, bearer, headers, post},
+    pass::Pass,
     secret::Secret,
     target::{Target, bare_host},
 };
-use crate::dialect::field::BodyFault;
-use crate::dialect::foreign::Foreign;
+use crate::dialect::event::Start;
 use crate::dialect::gemini::Api;
 use crate::dialect::json::Json;
-use crate::dialect::{Unfit, gemini, openai};
-use crate::tape::Tape;
+use crate::dialect::{Unfit, openai};
+use crate::dialect::vendor::{Dialect, Framing};
+use place::Places;
 
 /// Google's hosts that know a caller by a bearer's token, and not by a key.
 const BEARERS: &str = "aiplatform.googleapis.com";
 
 /// One endpoint that speaks another dialect.
 pub(crate) struct Vendor {
-    dialect: Foreign,
+    dialect: Dialect,
     line: Line,
-    target: Target,
+    pass: Pass,
+    places: Places,
     /// Which of Google's two it is, where it is one.
     api: Api,
-    /// Where a dialect has one place for every model.
-    messages: Uri,
-    /// The headers of every request, the credential among them.
+    /// The headers of every request, the credential among them where it is one.
     headers: HeaderMap,
 }
 
 impl Vendor {
     /// Checks the base URL and the credential; nothing is dialled yet.
-    pub(crate) fn build(config: &EndpointConfig, dialect: Foreign) -> Result<Self, Fault> {
+    pub(crate) fn build(config: &EndpointConfig, dialect: Dialect) -> Result<Self, Fault> {
         let target = Target::parse(&config.base_url, &config.addresses)?;
-        let credential = config.credential.as_ref().map(|secret| Secret::new(secret.reveal().to_owned()));
-        let messages = target.join("/messages")?;
-        let told = config.credential.as_ref().map(|secret| shown((dialect, &messages), secret));
+        let base = target.join("/")?;
+        let pass = Pass::build(config)?;
+        let told = pass.secret().map(|secret| shown((dialect, &base), secret));
         let mut headers = headers(told)?;
-        if dialect == Foreign::Anthropic {
+        if dialect == Dialect::Anthropic {
             headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         }
         Ok(Self {
             dialect,
-            api: if is_vertex(&messages) { Api::Vertex } else { Api::Gemini },
+            api: if is_vertex(&base) { Api::Vertex } else { Api::Gemini },
             headers,
-            line: Line::build(config, &messages, credential.map(Arc::new))?,
-            messages,
-            target,
+            line: Line::build(config, &base, pass.watched())?,
+            pass,
+            places: Places::of(dialect, target),
         })
     }
 
@@ -79,56 +81,52 @@ impl Vendor {
         }
         let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
         let written = self.dialect.request(&chat, self.api).map_err(UpstreamError::unfit)?;
-        let (form, deadline) = (if chat.stream { Form::Events } else { Form::Whole }, call.deadline);
-        let to = match self.dialect {
-            Foreign::Anthropic => self.messages.clone(),
-            Foreign::Gemini if chat.stream => self.of_model(&chat.model, "streamGenerateContent?alt=sse")?,
-            Foreign::Gemini => self.of_model(&chat.model, "generateContent")?,
+        let form = match (chat.stream, self.dialect.framing()) {
+            (false, _) => Form::Whole,
+            (true, Framing::Events) => Form::Events,
+            (true, Framing::Frames) => Form::Frames,
         };
+        let to = self.places.chat(&chat.model, chat.stream)?;
         call.body = written.body.into();
-        let mut request = post(call, (to, form), &self.headers);
-        request
-            .headers_mut()
-            .extend(written.headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), value)));
-        let answer = self.line.exchange(request, form, deadline).await;
-        let answer = answer.map_err(|error| self.refused(error))?;
-        self.answer(answer, written.left_out)
+        let start = started(&call, chat.model);
+        let answer = self.exchange(call, (to, form), written.headers).await?;
+        self.answer(answer, start, written.left_out)
     }
 
-    /// Vectors, which one of the dialects has.
+    /// Vectors, which not every one of the dialects has.
     async fn embed(&self, mut call: Call) -> Result<Answer, UpstreamError> {
-        if self.dialect != Foreign::Gemini {
-            return Err(lacks("its vendor has no vectors"));
-        }
-        let (written, encoding) = gemini::embed::write(&call.body).map_err(UpstreamError::unfit)?;
-        let model = model(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
-        let (to, deadline) = (self.of_model(&model, "batchEmbedContents")?, call.deadline);
+        let model = call.model().map_err(|fault| UpstreamError::unread(&fault))?;
+        let (written, reading) = self.dialect.embed(&model, &call.body).map_err(UpstreamError::unfit)?;
+        let to = self.places.embed(&model)?;
         call.body = written.body.into();
-        let request = post(call, (to, Form::Whole), &self.headers);
-        let answer = self.line.exchange(request, Form::Whole, deadline).await;
-        let answer = answer.map_err(|error| self.refused(error))?;
+        let answer = self.exchange(call, (to, Form::Whole), written.headers).await?;
         let AnswerBody::Whole(bytes) = answer.body else { return Err(UpstreamError::new(Kind::Protocol)) };
-        let read = gemini::embed::read_answer(&model, encoding, &bytes);
+        let read = reading.read(&model, &bytes);
         let read = read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer has no vectors"))?;
         Ok(Answer { body: AnswerBody::Whole(read.into()), left_out: written.left_out, ..answer })
     }
 
-    /// Where a model answers that is named in the path. The name is an administrator's, and is no path of its own.
-    fn of_model(&self, model: &str, verb: &str) -> Result<Uri, UpstreamError> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._@/:".contains(&byte);
-        let is_name =
-            !model.is_empty() && model.bytes().all(fits) && !model.split('/').any(|part| part == "..");
-        let path = match model.contains('/') {
-            true => format!("/{model}:{verb}"),
-            false => format!("/models/{model}:{verb}"),
-        };
-        let uri = self.target.join(&path).ok().filter(|_| is_name);
-        uri.ok_or_else(|| UpstreamError::caused(Kind::Connect, "the model's name there makes no path"))
+    async fn exchange(
+        &self,
+        call: Call,
+        (to, form): (Uri, Form),
+        more: Vec<(&'static str, HeaderValue)>,
+    ) -> Result<Answer, UpstreamError> {
+        let (deadline, body) = (call.deadline, call.body.clone());
+        let mut request = post(call, (to, form), &self.headers);
+        let more = more.into_iter().map(|(name, value)| (HeaderName::from_static(name), value));
+        request.headers_mut().extend(more);
+        let answer = self.pass.exchange(&self.line, (request, body), (form, deadline)).await;
+        answer.map_err(|error| self.refused(error))
     }
 
     /// A vendor's error with what it says of it where the pipeline looks for that.
     fn refused(&self, mut error: UpstreamError) -> UpstreamError {
         if let Kind::Status(refusal) = &mut error.kind {
+            // The model failed, not the request: as a gateway's error it is, and is tried elsewhere.
+            if refusal.status == StatusCode::FAILED_DEPENDENCY {
+                refusal.status = StatusCode::BAD_GATEWAY;
+            }
             let mut json = Json::default();
             if let Some(message) = self.dialect.message(&refusal.body) {
                 json.object(|json| {
@@ -141,14 +139,23 @@ impl Vendor {
     }
 
     /// The answer as the pipeline reads it.
-    fn answer(&self, answer: Answer, left_out: Vec<Cow<'static, str>>) -> Result<Answer, UpstreamError> {
+    fn answer(
+        &self,
+        answer: Answer,
+        start: Start,
+        left_out: Vec<Cow<'static, str>>,
+    ) -> Result<Answer, UpstreamError> {
         let body = match answer.body {
             AnswerBody::Whole(bytes) => {
                 let read = self.dialect.read_answer(&bytes);
-                let read = read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer is none"))?;
-                AnswerBody::Whole(openai::answer::write(&read, now()).into())
+                let mut read =
+                    read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer is none"))?;
+                let told = [(&mut read.id, start.id), (&mut read.model, start.model)];
+                told.into_iter().filter(|(told, _)| told.is_empty()).for_each(|(told, ours)| *told = ours);
+                let now = start.created.unwrap_or_default();
+                AnswerBody::Whole(openai::answer::write(&read, now).into())
             }
-            AnswerBody::Events(events) => AnswerBody::Events(events.translated(self.dialect, now())),
+            AnswerBody::Events(events) => AnswerBody::Events(events.translated(self.dialect, start)),
             AnswerBody::Media(_) => return Err(UpstreamError::new(Kind::Protocol)),
         };
         Ok(Answer { body, left_out, ..answer })
@@ -156,21 +163,15 @@ impl Vendor {
 }
 
 /// What is asked for is nothing that the vendor does.
-fn lacks(what: &'static str) -> UpstreamError {
+pub(super) fn lacks(what: &'static str) -> UpstreamError {
     UpstreamError::unfit(Unfit::new("model", what))
 }
 
-/// The model that a body names.
-fn model(body: &[u8]) -> Result<String, BodyFault> {
-    let mut tape = Tape::for_text(body.len());
-    tape.read(body)?;
-    let named = tape.root(body).and_then(|root| root.get("model"));
-    named.map(|model| model.text().into_owned()).ok_or_else(|| BodyFault::Missing("model".to_owned()))
-}
-
-/// Seconds of Unix time.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// How the answer to a call begins where the vendor does not say; now, in seconds of Unix time.
+fn started(call: &Call, model: String) -> Start {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let id = call.request_id.to_str().map(|id| format!("chatcmpl-{id}"));
+    Start { id: id.unwrap_or_default(), model, created: Some(now) }
 }
 
 /// Whether it is Google's other house for the same models.
@@ -179,12 +180,12 @@ fn is_vertex(uri: &Uri) -> bool {
 }
 
 /// The credential, and the header in which a vendor looks for it.
-fn shown((dialect, uri): (Foreign, &Uri), secret: &Secret) -> (HeaderName, Zeroizing<String>) {
+fn shown((dialect, uri): (Dialect, &Uri), secret: &Secret) -> (HeaderName, Zeroizing<String>) {
     let as_it_is = || Zeroizing::new(secret.reveal().to_owned());
     match dialect {
-        Foreign::Anthropic => (HeaderName::from_static("x-api-key"), as_it_is()),
-        Foreign::Gemini if is_vertex(uri) => bearer(secret),
-        Foreign::Gemini => (HeaderName::from_static("x-goog-api-key"), as_it_is()),
+        Dialect::Anthropic => (HeaderName::from_static("x-api-key"), as_it_is()),
+        Dialect::Gemini if !is_vertex(uri) => (HeaderName::from_static("x-goog-api-key"), as_it_is()),
+        Dialect::Gemini | Dialect::Bedrock | Dialect::Cohere => bearer(secret),
     }
 }
 

@@ -45,7 +45,12 @@ pub(crate) enum Form {
     Events,
     /// Sound, or whatever else is no text.
     Media,
+    /// Frames of an AWS event stream.
+    Frames,
 }
+
+/// The media type of an AWS event stream.
+const FRAMES: &str = "application/vnd.amazon.eventstream";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -82,6 +87,7 @@ pub(super) fn post(call: Call, (to, form): (Uri, Form), headers: &HeaderMap) -> 
         Form::Events => "text/event-stream",
         Form::Whole => "application/json",
         Form::Media => "*/*",
+        Form::Frames => FRAMES,
     };
     headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
     headers.insert(REQUEST_ID, call.request_id);
@@ -105,6 +111,11 @@ impl Line {
         Ok(Self { way, timeouts: config.timeouts, caps: config.caps, credential })
     }
 
+    /// The same line with other caps.
+    pub(crate) fn capped(self, caps: Caps) -> Self {
+        Self { caps, ..self }
+    }
+
     /// One exchange. Dropping the future, or the events it gives, cancels it.
     pub(crate) async fn exchange(
         &self,
@@ -112,35 +123,48 @@ impl Line {
         form: Form,
         deadline: Option<Instant>,
     ) -> Result<Answer, UpstreamError> {
+        self.exchange_watching(request, (form, deadline), &self.credential).await
+    }
+
+    /// The same, with what this request alone shows looked for in what comes back.
+    pub(crate) async fn exchange_watching(
+        &self,
+        request: Request<Full<Bytes>>,
+        (form, deadline): (Form, Option<Instant>),
+        watched: &Option<Arc<Secret>>,
+    ) -> Result<Answer, UpstreamError> {
         let mut timer = Timer::start(&self.timeouts, deadline);
         let response = timer.watch(self.way.pool(timer.started()).request(request)).await;
         let response = response.map_err(timed_out)?.map_err(failure::of_call)?;
         if !response.status().is_success() {
-            return Err(self.refusal(response, timer).await);
+            return Err(refusal(response, timer, watched).await);
         }
-        self.answer(response, form, timer).await
+        self.answer(response, (form, timer), watched).await
     }
 
     async fn answer(
         &self,
         response: Response<Incoming>,
-        form: Form,
-        timer: Timer,
+        (form, timer): (Form, Timer),
+        watched: &Option<Arc<Secret>>,
     ) -> Result<Answer, UpstreamError> {
         let (head, body) = response.into_parts();
         if is_encoded(&head.headers) {
             return Err(UpstreamError::caused(Kind::Protocol, "an encoding nobody asked for"));
         }
-        let events = is_event_stream(&head.headers);
-        if events && form != Form::Events {
+        let events = match form {
+            Form::Frames => is_of(&head.headers, FRAMES),
+            Form::Whole | Form::Events | Form::Media => is_of(&head.headers, "text/event-stream"),
+        };
+        if events && !matches!(form, Form::Events | Form::Frames) {
             return Err(UpstreamError::caused(Kind::Protocol, "events that nobody asked for"));
         }
         let length = usize::try_from(content_length(&head.headers)).unwrap_or(usize::MAX);
         if length > self.caps.max_answer_bytes {
             return Err(UpstreamError::new(Kind::TooLarge));
         }
-        let headers = self.kept(&head.headers);
-        let reader = Reader::new(body, timer, self.caps.max_answer_bytes, Echo::of(&self.credential));
+        let headers = kept(&head.headers, watched);
+        let reader = Reader::new(body, timer, self.caps.max_answer_bytes, Echo::of(watched));
         let body = if events {
             AnswerBody::Events(EventStream::wire(reader))
         } else if form == Form::Media {
@@ -150,33 +174,33 @@ impl Line {
         };
         Ok(Answer { headers, body, left_out: Vec::new() })
     }
+}
 
-    async fn refusal(&self, response: Response<Incoming>, timer: Timer) -> UpstreamError {
-        let (head, body) = response.into_parts();
-        let retry_after = retry_after(&head.headers);
-        let body = if is_encoded(&head.headers) {
-            Bytes::new()
-        } else {
-            Reader::new(body, timer, REFUSAL_BODY, None).prefix().await
-        };
-        let body = match Echo::of(&self.credential) {
-            Some(echo) => echo.mask(body),
-            None => body,
-        };
-        UpstreamError::new(Kind::Status(Box::new(Refusal { status: head.status, retry_after, body })))
-    }
+async fn refusal(response: Response<Incoming>, timer: Timer, watched: &Option<Arc<Secret>>) -> UpstreamError {
+    let (head, body) = response.into_parts();
+    let retry_after = retry_after(&head.headers);
+    let body = if is_encoded(&head.headers) {
+        Bytes::new()
+    } else {
+        Reader::new(body, timer, REFUSAL_BODY, None).prefix().await
+    };
+    let body = match Echo::of(watched) {
+        Some(echo) => echo.mask(body),
+        None => body,
+    };
+    UpstreamError::new(Kind::Status(Box::new(Refusal { status: head.status, retry_after, body })))
+}
 
-    fn kept(&self, headers: &HeaderMap) -> HeaderMap {
-        let mut kept = HeaderMap::with_capacity(KEPT_HEADERS.len());
-        for name in &KEPT_HEADERS {
-            let Some(value) = headers.get(name) else { continue };
-            let heard = Echo::of(&self.credential).map(|mut echo| echo.hear(value.as_bytes()));
-            if heard != Some(Heard::Credential) {
-                kept.insert(name, value.clone());
-            }
+fn kept(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(KEPT_HEADERS.len());
+    for name in &KEPT_HEADERS {
+        let Some(value) = headers.get(name) else { continue };
+        let heard = Echo::of(watched).map(|mut echo| echo.hear(value.as_bytes()));
+        if heard != Some(Heard::Credential) {
+            kept.insert(name, value.clone());
         }
-        kept
     }
+    kept
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
@@ -186,10 +210,10 @@ fn is_encoded(headers: &HeaderMap) -> bool {
         .any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    const EVENTS: &[u8] = b"text/event-stream";
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.as_bytes().get(..EVENTS.len()));
-    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(EVENTS))
+/// Whether an answer is of a media type, whatever its parameters.
+fn is_of(headers: &HeaderMap, media: &str) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.as_bytes().get(..media.len()));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(media.as_bytes()))
 }
 
 /// The announced length in bytes, zero where none is announced; the HTTP library has checked its form.

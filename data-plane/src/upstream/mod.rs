@@ -3,8 +3,9 @@
 //! Law: whatever goes wrong at a vendor is a value with a kind, and nothing a vendor sends passes unbounded, undated or
 //! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
 //!
-//! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` · `translation` ·
-//! `events call` · `multipart` · `openai foreign simulated` · this file. `sse` splits what `events` gives and needs nothing.
+//! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` · `cut
+//! translation` · `events call` · `grant token sign` · `multipart pass` · `openai azure foreign simulated` · this file. `sse` splits what
+//! `events` gives and needs nothing.
 
 pub(crate) mod address;
 pub(crate) mod call;
@@ -15,19 +16,25 @@ pub(crate) mod secret;
 pub(crate) mod simulated;
 pub(crate) mod sse;
 
+mod azure;
 pub(crate) mod connect;
+mod cut;
 mod echo;
 mod failure;
 mod foreign;
+mod grant;
 mod line;
 mod link;
 mod multipart;
 mod openai;
+mod pass;
 mod reader;
 pub(crate) mod retry_after;
+mod sign;
 mod target;
 mod timer;
 pub(crate) mod tls;
+mod token;
 mod translation;
 mod way;
 
@@ -38,13 +45,13 @@ pub(crate) use secret::{Refused, Secret};
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use http::StatusCode;
-
+use azure::Azure;
 use call::{Answer, Call};
 use config::{Adapter, EndpointConfig, Fault};
 use error::{Kind, UpstreamError};
 use foreign::Vendor;
 use openai::OpenAi;
+use http::StatusCode;
 use simulated::Simulated;
 
 /// The way to one endpoint, or to several that are reached alike.
@@ -61,6 +68,8 @@ pub(crate) struct Upstream {
 pub(crate) enum Provider {
     /// OpenAI's HTTP API or a compatible server; boxed, the pool's configuration is large.
     OpenAi(Box<OpenAi>),
+    /// The same as Azure serves it; boxed likewise.
+    Azure(Box<Azure>),
     /// A vendor that speaks another dialect; boxed likewise.
     Foreign(Box<Vendor>),
     /// The deterministic vendor in this process.
@@ -72,6 +81,7 @@ impl Upstream {
     pub(crate) fn build(config: &EndpointConfig) -> Result<Self, Fault> {
         let provider = match config.adapter {
             Adapter::OpenAi => Provider::OpenAi(Box::new(OpenAi::build(config)?)),
+            Adapter::Azure => Provider::Azure(Box::new(Azure::build(config)?)),
             Adapter::Foreign(dialect) => Provider::Foreign(Box::new(Vendor::build(config, dialect)?)),
             Adapter::Simulated(pace) => Provider::Simulated(Simulated::new(pace, config.timeouts)),
         };
@@ -134,6 +144,7 @@ impl Provider {
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
         match self {
             Self::OpenAi(vendor) => vendor.call(call).await,
+            Self::Azure(vendor) => vendor.call(call).await,
             Self::Foreign(vendor) => vendor.call(call).await,
             Self::Simulated(vendor) => vendor.call(call).await,
         }
@@ -148,6 +159,8 @@ impl fmt::Debug for Upstream {
 
 #[cfg(test)]
 mod tests {
+    use policy_engine::facts::Auth;
+
     use super::*;
 
     #[test]
@@ -158,10 +171,12 @@ mod tests {
         assert!(Arc::ptr_eq(&before, &ways.find(&config).unwrap()));
 
         type Change = fn(&mut EndpointConfig);
-        let changes: [Change; 6] = [
+        let changes: [Change; 8] = [
             |config| config.class.push('x'),
             |config| config.credential = Some(Secret::new("another credential".to_owned())),
             |config| config.credential = None,
+            |config| config.auth = Some(Auth::Google { scope: String::new() }),
+            |config| config.api_version.push('x'),
             |config| config.base_url.push('x'),
             |config| config.caps.max_event_bytes += 1,
             |config| config.addresses.allowed.push("10.0.0.0/8".parse().unwrap()),

@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Uri, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use http_body_util::Full;
 use policy_engine::vocabulary::Operation;
 
 use super::{
@@ -49,19 +51,36 @@ struct Places {
     translate: Uri,
 }
 
+/// Where an operation is asked for, below the base URL.
+pub(super) fn path(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Chat => "/chat/completions",
+        Operation::Embed => "/embeddings",
+        Operation::Complete => "/completions",
+        Operation::Moderate => "/moderations",
+        Operation::Rerank => "/rerank",
+        Operation::Image => "/images/generations",
+        Operation::EditImage => "/images/edits",
+        Operation::Speech => "/audio/speech",
+        Operation::Transcribe => "/audio/transcriptions",
+        Operation::Translate => "/audio/translations",
+    }
+}
+
 impl Places {
     fn of(target: &Target) -> Result<Self, Fault> {
+        let at = |operation| target.join(path(operation));
         Ok(Self {
-            chat: target.join("/chat/completions")?,
-            embed: target.join("/embeddings")?,
-            complete: target.join("/completions")?,
-            moderate: target.join("/moderations")?,
-            rerank: target.join("/rerank")?,
-            image: target.join("/images/generations")?,
-            edit_image: target.join("/images/edits")?,
-            speech: target.join("/audio/speech")?,
-            transcribe: target.join("/audio/transcriptions")?,
-            translate: target.join("/audio/translations")?,
+            chat: at(Operation::Chat)?,
+            embed: at(Operation::Embed)?,
+            complete: at(Operation::Complete)?,
+            moderate: at(Operation::Moderate)?,
+            rerank: at(Operation::Rerank)?,
+            image: at(Operation::Image)?,
+            edit_image: at(Operation::EditImage)?,
+            speech: at(Operation::Speech)?,
+            transcribe: at(Operation::Transcribe)?,
+            translate: at(Operation::Translate)?,
         })
     }
 
@@ -99,40 +118,68 @@ impl OpenAi {
     /// One call.
     pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
         let left_out = match call.foreign && call.operation == Operation::Chat {
-            true => self.rewrite(&mut call)?,
+            true => rewrite(&mut call, self.reader)?,
             false => Vec::new(),
         };
         let to = self.places.place(call.operation).clone();
+        let asked = Asked::of(&mut call)?;
+        let deadline = call.deadline;
+        let mut request = post(call, (to, asked.form), &self.headers);
+        asked.type_of(&mut request);
+        let answer = self.line.exchange(request, asked.form, deadline).await?;
+        Ok(Answer { left_out, ..asked.read(answer)? })
+    }
+}
+
+/// How an operation is asked for, and how its answer comes.
+pub(super) struct Asked {
+    /// What the answer is.
+    pub(super) form: Form,
+    /// The media type of a body that is a form.
+    kind: Option<HeaderValue>,
+    /// Whether the answer is bare text.
+    plain: bool,
+}
+
+impl Asked {
+    /// Of a call, whose body is made a form where its operation has one.
+    pub(super) fn of(call: &mut Call) -> Result<Self, UpstreamError> {
         let form = match (call.stream, call.operation) {
             (_, Operation::Speech) => Form::Media,
             (true, _) => Form::Events,
             (false, _) => Form::Whole,
         };
-        let (deadline, operation) = (call.deadline, call.operation);
-        let (kind, plain) = match operation {
-            Operation::EditImage => (Some(write_form(&mut call)?), false),
+        let (kind, plain) = match call.operation {
+            Operation::EditImage => (Some(write_form(call)?), false),
             Operation::Transcribe | Operation::Translate => {
                 let plain = is_plain(&call.body);
-                (Some(write_form(&mut call)?), plain)
+                (Some(write_form(call)?), plain)
             }
             _ => (None, false),
         };
-        let mut request = post(call, (to, form), &self.headers);
-        if let Some(kind) = kind {
-            request.headers_mut().insert(header::CONTENT_TYPE, kind);
-        }
-        let answer = self.line.exchange(request, form, deadline).await?;
-        let body = if plain { wrapped(answer.body)? } else { answer.body };
-        Ok(Answer { left_out, body, ..answer })
+        Ok(Self { form, kind, plain })
     }
 
-    /// Writes a body that may say more than the dialect has words for in those words; gives what had to be left out.
-    fn rewrite(&self, call: &mut Call) -> Result<Vec<Cow<'static, str>>, UpstreamError> {
-        let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
-        let written = openai::write::write(&chat, self.reader).map_err(UpstreamError::unfit)?;
-        call.body = written.body.into();
-        Ok(written.left_out)
+    /// Says what the body of a request is.
+    pub(super) fn type_of(&self, request: &mut Request<Full<Bytes>>) {
+        if let Some(kind) = &self.kind {
+            request.headers_mut().insert(header::CONTENT_TYPE, kind.clone());
+        }
     }
+
+    /// An answer as the pipeline reads it.
+    pub(super) fn read(&self, answer: Answer) -> Result<Answer, UpstreamError> {
+        let body = if self.plain { wrapped(answer.body)? } else { answer.body };
+        Ok(Answer { body, ..answer })
+    }
+}
+
+/// Writes a body that may say more than the dialect has words for in those words; gives what had to be left out.
+pub(super) fn rewrite(call: &mut Call, reader: Reader) -> Result<Vec<Cow<'static, str>>, UpstreamError> {
+    let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
+    let written = openai::write::write(&chat, reader).map_err(UpstreamError::unfit)?;
+    call.body = written.body.into();
+    Ok(written.left_out)
 }
 
 /// Writes the body of a call as the form it stands for; gives its media type.

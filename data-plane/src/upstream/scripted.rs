@@ -65,6 +65,8 @@ pub(super) fn endpoint(port: u16) -> EndpointConfig {
         base_url: format!("http://127.0.0.1:{port}/v1"),
         credential: Some(Secret::new(KEY.to_owned())),
         refused: None,
+        auth: None,
+        api_version: String::new(),
         timeouts: Timeouts::default(),
         caps: Caps::default(),
         addresses: AddressPolicy { loopback: Loopback::Permitted, allowed: Vec::new() },

@@ -7,13 +7,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use crate::dialect::event::Event;
-use crate::dialect::foreign::{Foreign, Reading};
+use crate::dialect::event::{Event, Start};
 use crate::dialect::openai::events::Writing;
+use crate::dialect::vendor::{Dialect, Reading};
 use crate::dialect::{VendorError, VendorFault};
+use crate::upstream::cut::Cut;
 use crate::upstream::error::{Delivered, Kind, UpstreamError};
 use crate::upstream::reader::Reader;
-use crate::upstream::sse::{self, Splitter};
 
 /// The largest event that is read.
 const EVENT_BYTES: usize = 16 << 20;
@@ -23,8 +23,10 @@ const EVENT_BYTES: usize = 16 << 20;
 pub(crate) struct Translation {
     /// `None` once nothing more is read.
     events: Option<Reader>,
-    splitter: Splitter,
+    cut: Cut,
     reading: Reading,
+    /// How the answer begins where the vendor does not say.
+    start: Start,
     writing: Writing,
     said: Vec<Event>,
     given: Delivered,
@@ -33,13 +35,14 @@ pub(crate) struct Translation {
 }
 
 impl Translation {
-    /// Of a vendor's events; `now` is in seconds of Unix time.
-    pub(crate) fn of(events: Reader, dialect: Foreign, now: u64) -> Self {
+    /// Of a vendor's events, of an answer that begins so where the vendor does not say.
+    pub(crate) fn of(events: Reader, dialect: Dialect, start: Start) -> Self {
         Self {
             events: Some(events),
-            splitter: Splitter::new(EVENT_BYTES),
+            cut: Cut::of(dialect.framing(), EVENT_BYTES),
             reading: dialect.reading(),
-            writing: Writing::at(now),
+            writing: Writing::at(start.created.unwrap_or_default()),
+            start,
             said: Vec::new(),
             given: Delivered::Nothing,
             broken: None,
@@ -62,21 +65,21 @@ impl Translation {
             let Some(events) = self.events.as_mut() else { return Poll::Ready(None) };
             let taken = match ready!(events.poll_piece(cx)) {
                 Some(Ok(piece)) => {
-                    self.splitter.push(piece);
+                    self.cut.push(piece);
                     self.take()
                 }
                 Some(Err(error)) => Err(error),
                 None => {
                     self.events = None;
-                    let rest = self.splitter.finish();
-                    let taken = rest.map_or(Ok(()), |event| self.take_event(&event));
+                    let rest = self.cut.finish();
+                    let taken = rest.and_then(|rest| rest.map_or(Ok(()), |data| self.take_data(&data)));
                     self.reading.finish(&mut self.said);
                     taken
                 }
             };
             let mut out = Vec::new();
             for event in self.said.drain(..) {
-                self.writing.put(event, &mut out);
+                self.writing.put(named(event, &self.start), &mut out);
             }
             if let Err(error) = taken {
                 self.events = None;
@@ -90,15 +93,30 @@ impl Translation {
     }
 
     fn take(&mut self) -> Result<(), UpstreamError> {
-        while let Some(event) = self.splitter.next_event()? {
-            self.take_event(&event)?;
+        while let Some(data) = self.cut.next_data()? {
+            self.take_data(&data)?;
         }
         Ok(())
     }
 
-    fn take_event(&mut self, event: &sse::Event) -> Result<(), UpstreamError> {
-        let Some(data) = &event.data else { return Ok(()) };
+    fn take_data(&mut self, data: &[u8]) -> Result<(), UpstreamError> {
+        if data.is_empty() {
+            return Ok(());
+        }
         self.reading.take(data, &mut self.said).map_err(broken_off)
+    }
+}
+
+/// An event as it is, but for a beginning without a name.
+fn named(event: Event, start: &Start) -> Event {
+    let or = |told: String, ours: &String| if told.is_empty() { ours.clone() } else { told };
+    match event {
+        Event::Start(told) => Event::Start(Start {
+            id: or(told.id, &start.id),
+            model: or(told.model, &start.model),
+            created: told.created,
+        }),
+        event => event,
     }
 }
 

@@ -21,14 +21,14 @@ fn config(first: &str, second: &str) -> String {
     model_info: {{mode: chat, max_input_tokens: 8192, supports_function_calling: true}}
   - model_name: backup
     litellm_params: {{model: openai/echo-small, api_base: '{second}', api_key: sk-canary-in-the-file}}
-  - model_name: azure-chat
-    litellm_params: {{model: azure/gpt-4o-eu, api_base: os.environ/AZURE_API_BASE, api_key: os.environ/AZURE_API_KEY, api_version: 2024-10-21}}
+  - model_name: bedrock-chat
+    litellm_params: {{model: bedrock/amazon.nova-pro-v1:0, aws_region_name: eu-central-1}}
   - model_name: anthropic/*
     litellm_params: {{model: anthropic/*, api_key: os.environ/ANTHROPIC_API_KEY}}
 router_settings:
   routing_strategy: simple-shuffle
   model_group_alias: {{gpt-4: team/chat}}
-  fallbacks: [{{team/chat: [backup, azure-chat]}}]
+  fallbacks: [{{team/chat: [backup, bedrock-chat]}}]
   num_retries: 2
   redis_password: os.environ/REDIS_PASSWORD
 litellm_settings:
@@ -66,7 +66,7 @@ async fn litellms_configuration_is_imported_applied_and_answers() {
     let told = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.success() && done.stdout.is_empty(), "{told}");
     for line in [
-        "config.yaml:11: model_list[3].litellm_params.model: no adapter speaks to `azure` yet",
+        "config.yaml:11: model_list[3].litellm_params.model: `bedrock` is not carried yet",
         "config.yaml:12: model_list[4]: stands for any model of a vendor",
         "config.yaml:17: router_settings.fallbacks[0].team/chat[1]: falls back to no model that is carried",
         "general_settings.master_key: ",
@@ -130,7 +130,7 @@ async fn an_import_asks_nobody_and_ends_by_its_exit_code() {
     assert!(told.contains("bad.yaml:2: model_list[0].litellm_params.rpm: is not a whole number"), "{told}");
     let nothing = run(
         "none.yaml",
-        "model_list: [{model_name: m, litellm_params: {model: azure/x}}]\n",
+        "model_list: [{model_name: m, litellm_params: {model: bedrock/x}}]\n",
         &["-o", "json"],
     );
     assert_eq!((nothing.status.code(), nothing.stdout.len()), (Some(7), 0));

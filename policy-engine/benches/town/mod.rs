@@ -175,6 +175,8 @@ fn registry(facts: &mut Facts, size: &Size) {
                 adapter: Adapter::Simulated,
                 base_url: String::new(),
                 credential: None,
+                auth: None,
+                api_version: String::new(),
                 terms: Terms {
                     trains_on_data: Some(false),
                     dpa: Some(true),

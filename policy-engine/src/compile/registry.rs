@@ -41,6 +41,8 @@ impl Registry {
             adapter: provider.adapter,
             base_url: provider.base_url.clone(),
             credential: provider.credential.clone(),
+            auth: provider.auth.clone(),
+            api_version: provider.api_version.clone(),
         };
         self.providers.put(position(&self.providers, id), row);
     }

@@ -59,6 +59,34 @@ impl fmt::Display for Credential {
     }
 }
 
+/// How calls are authenticated where the secret itself is not what is sent. The secret comes from the [`Credential`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// A token of Microsoft Entra ID by client credentials (RFC 6749, 4.4); the secret is the client's.
+    Entra {
+        /// Of the directory.
+        tenant: String,
+        /// Of the application.
+        client: String,
+        /// What the token is for.
+        scope: String,
+        /// Where tokens are given: scheme and host, perhaps a path, without a trailing slash.
+        authority: String,
+    },
+    /// A signature of AWS, version 4; the secret is the access key's, or a JSON document with all there is to a key.
+    Aws {
+        /// Of the key; empty: the secret is a document.
+        access_key_id: String,
+        /// The region that is called.
+        region: String,
+    },
+    /// A token of Google by a service account's key (RFC 7523); the secret is the key's JSON document.
+    Google {
+        /// What the token is for.
+        scope: String,
+    },
+}
+
 /// What a vendor's contract says. A flag that is not given is unknown, and unknown satisfies nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Terms {
@@ -81,6 +109,10 @@ pub struct Provider {
     pub base_url: String,
     /// Where its credential is found.
     pub credential: Option<Credential>,
+    /// How calls are authenticated, where the credential itself is not sent.
+    pub auth: Option<Auth>,
+    /// The version of its API that a query asks for; empty: none.
+    pub api_version: String,
     /// What its contract says.
     pub terms: Terms,
     /// The geos that may use it; empty is all.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::decision::Actions;
 use crate::facts::{
-    Acceptance, Bound, Credential, Each, LicenceTerm, ModelCard, ModelGlob, Price, Staleness, Terms, Timeouts,
+    Acceptance, Auth, Bound, Credential, Each, LicenceTerm, ModelCard, ModelGlob, Price, Staleness, Terms,
+    Timeouts,
 };
 use crate::request::Caller;
 use crate::rules::condition::{Condition, Interner, Symbol};
@@ -126,6 +127,10 @@ pub struct ProviderRow {
     pub base_url: String,
     /// Where its credential is found.
     pub credential: Option<Credential>,
+    /// How calls are authenticated, where the credential itself is not sent.
+    pub auth: Option<Auth>,
+    /// The version of its API that a query asks for; empty: none.
+    pub api_version: String,
 }
 
 /// An endpoint.

@@ -111,6 +111,12 @@ words! {
         Anthropic = "anthropic",
         /// Google's Gemini API, also on Vertex AI.
         Gemini = "gemini",
+        /// OpenAI's API as Azure serves it.
+        Azure = "azure",
+        /// Amazon Bedrock's Converse API.
+        Bedrock = "bedrock",
+        /// Cohere's API of version 2.
+        Cohere = "cohere",
         /// Deterministic answers made on the node itself.
         Simulated = "simulated",
     }

@@ -65,6 +65,8 @@ fn provider() -> Provider {
         adapter: Adapter::Simulated,
         base_url: String::new(),
         credential: None,
+        auth: None,
+        api_version: String::new(),
         terms: Terms::default(),
         geos: vec![],
     }

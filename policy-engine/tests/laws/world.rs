@@ -215,6 +215,8 @@ fn things(kind: Kind) -> impl Strategy<Value = (Map<Provider>, Map<Endpoint>, Ma
         adapter: Adapter::Simulated,
         base_url: String::new(),
         credential: None,
+        auth: None,
+        api_version: String::new(),
         terms,
         geos,
     });

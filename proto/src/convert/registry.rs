@@ -1,6 +1,5 @@
 //! Providers, endpoints and models, in from the wire and out to it.
 
-use http::Uri;
 use policy_engine::facts::{
     AwsSecret, Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
     VaultSecret,
@@ -8,7 +7,7 @@ use policy_engine::facts::{
 use policy_engine::vocabulary::{Adapter, Duration, Name, RoutePolicy, StickyBy, Tokens, UnknownFields};
 
 use super::checks::{Checks, Faults, Problem};
-use super::{shown, text, texts};
+use super::{reach, shown, text, texts};
 use crate::admin;
 use crate::admin::credential::Source;
 
@@ -22,32 +21,28 @@ impl TryFrom<&admin::Provider> for Provider {
         c.text("displayName", &spec.display_name);
         let adapter: Option<Adapter> = c.required("adapter", &spec.adapter);
         match adapter {
-            Some(Adapter::OpenAi | Adapter::Anthropic | Adapter::Gemini) if spec.base_url.is_empty() => {
-                c.fault("baseUrl", Problem::Missing)
-            }
             Some(Adapter::Simulated) if !spec.base_url.is_empty() => {
                 c.invalid("baseUrl", "is not for the adapter `simulated`, which calls nobody");
             }
-            _ => {}
+            Some(Adapter::Simulated) | None => {}
+            Some(_) if spec.base_url.is_empty() => c.fault("baseUrl", Problem::Missing),
+            Some(_) => {}
         }
-        let base_url = c.optional_by("baseUrl", &spec.base_url, base_url).unwrap_or_default();
+        let base_url = c.optional_by("baseUrl", &spec.base_url, reach::base_url).unwrap_or_default();
         let credential = spec.credential.as_ref().and_then(|w| c.at("credential", |c| credential(c, w)));
+        let auth = reach::auth(&mut c, (adapter, spec));
+        let api_version = reach::api_version(&mut c, (adapter, spec));
         let terms = terms(spec.terms.as_ref());
         let geos = c.list("geos", &spec.geos);
-        c.finish(adapter.map(|adapter| Self { adapter, base_url, credential, terms, geos }))
-    }
-}
-
-/// Reads the root of an API: scheme, host, perhaps port and path, and nothing that could hide a secret or a redirection.
-fn base_url(url: &str) -> Result<String, String> {
-    let refuse = |why: &str| Err(format!("`{}` {why}", shown(url)));
-    let Ok(uri) = url.parse::<Uri>() else { return refuse("is not a URL") };
-    let Some(authority) = uri.authority() else { return refuse("has no host") };
-    match uri.scheme_str() {
-        _ if authority.as_str().contains('@') => Err("carries a user name or a secret".to_owned()),
-        _ if uri.query().is_some() || url.contains('#') => Err("carries a query or a fragment".to_owned()),
-        Some("https" | "http") => Ok(url.trim_end_matches('/').to_owned()),
-        _ => refuse("is neither https nor http"),
+        c.finish(adapter.map(|adapter| Self {
+            adapter,
+            base_url,
+            credential,
+            auth,
+            api_version,
+            terms,
+            geos,
+        }))
     }
 }
 
@@ -162,6 +157,8 @@ impl From<&Provider> for admin::ProviderSpec {
             terms: terms_out(&fact.terms),
             geos: texts(&fact.geos),
             display_name: String::new(),
+            auth: fact.auth.as_ref().map(reach::auth_out),
+            api_version: fact.api_version.clone(),
         }
     }
 }

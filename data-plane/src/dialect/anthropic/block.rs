@@ -178,7 +178,7 @@ pub(super) fn write_tool_use((id, name, arguments): (&str, &str, &str), json: &m
 }
 
 /// The arguments of a call as a JSON object; none at all are an empty one. `None`: they are none.
-pub(super) fn arguments(written: &str) -> Option<&str> {
+pub(in super::super) fn arguments(written: &str) -> Option<&str> {
     let written = written.trim();
     if written.is_empty() {
         return Some("{}");

@@ -17,7 +17,7 @@ const RESTLESS: [&str; 2] = ["fable", "mythos"];
 
 /// Models that are spoken to alike, in the order of their time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Generation {
+pub(in super::super) enum Generation {
     /// Budgets, and any sampling.
     First,
     /// Budgets, and one way of sampling.
@@ -32,7 +32,7 @@ pub(super) enum Generation {
 
 impl Generation {
     /// The one of a model, under whichever house's name: `claude-opus-4-7`, `us.anthropic.claude-opus-4-6-v1`, `claude-3-5-sonnet@20241022`.
-    pub(super) fn of(model: &str) -> Self {
+    pub(in super::super) fn of(model: &str) -> Self {
         let Some((_, name)) = model.split_once("claude") else { return Self::First };
         let mut words =
             name.split(|byte: char| !byte.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -52,13 +52,19 @@ impl Generation {
         }
     }
 
+    /// Which of `temperature`, `top_p` and `top_k` it takes, where a temperature is told or is not.
+    pub(in super::super) fn takes(self, temperature: bool) -> [bool; 3] {
+        let draws = self < Self::EffortsAlone;
+        [draws, draws && (self < Self::OneSampling || !temperature), draws]
+    }
+
     /// Whether it is told efforts.
-    pub(super) fn has_efforts(self) -> bool {
+    pub(in super::super) fn has_efforts(self) -> bool {
         self >= Self::Efforts
     }
 
     /// Whether it is told budgets.
-    pub(super) fn has_budgets(self) -> bool {
+    pub(in super::super) fn has_budgets(self) -> bool {
         self <= Self::Efforts
     }
 }

@@ -35,7 +35,7 @@ const LEAST: u64 = 1_024;
 
 /// How a model thinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(in super::super) enum Mode {
     /// Not at all.
     Disabled,
     /// As it sees fit.
@@ -46,22 +46,22 @@ pub(super) enum Mode {
 
 /// What is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(in super::super) struct Plan {
     /// How, if that is told.
-    pub(super) mode: Option<Mode>,
+    pub(in super::super) mode: Option<Mode>,
     /// The tokens of all that is said and thought.
-    pub(super) tokens: u64,
+    pub(in super::super) tokens: u64,
     /// The effort, where the caller does not say it in the dialect's own words.
-    pub(super) effort: Option<&'static str>,
+    pub(in super::super) effort: Option<&'static str>,
     /// What of the caller's words is left out.
-    pub(super) left_out: Option<&'static str>,
+    pub(in super::super) left_out: Option<&'static str>,
 }
 
 /// Where OpenAI's dialect says how much is thought.
 const THEIRS: &str = "reasoning_effort";
 
 /// What is told for a request; `None`: its effort is none that is known.
-pub(super) fn plan(chat: &Chat) -> Option<Plan> {
+pub(in super::super) fn plan(chat: &Chat) -> Option<Plan> {
     let beside = |path: &str| chat.others.iter().any(|(name, _)| name == path);
     let generation = Generation::of(&chat.model);
     let rests = (generation != Generation::Restless).then_some(Mode::Disabled);
@@ -123,7 +123,7 @@ fn effort_of(budget: u64) -> &'static str {
 }
 
 /// The budget of an effort.
-fn budget(effort: &str) -> Option<u64> {
+pub(in super::super) fn budget(effort: &str) -> Option<u64> {
     Some(match effort {
         "minimal" => 1_024,
         "low" => 2_048,
@@ -164,7 +164,7 @@ fn calls_without_thoughts(said: &[&Message]) -> bool {
 }
 
 /// Writes how a model thinks.
-pub(super) fn write(mode: Mode, json: &mut Json) {
+pub(in super::super) fn write(mode: Mode, json: &mut Json) {
     match mode {
         Mode::Disabled => json.key("type").string("disabled"),
         Mode::Adaptive => json.key("type").string("adaptive"),

@@ -122,13 +122,11 @@ impl Writer {
     fn sampling(&mut self, chat: &Chat, json: &mut Json) {
         let sampling = &chat.sampling;
         let number = |raw: &Raw| raw.parse::<f64>().unwrap_or(f64::NAN);
-        let generation = Generation::of(&chat.model);
-        let draws = generation < Generation::EffortsAlone;
-        let both = generation < Generation::OneSampling || sampling.temperature.is_none();
+        let [draws, by_mass, by_count] = Generation::of(&chat.model).takes(sampling.temperature.is_some());
         let told = [
             ("temperature", sampling.temperature.is_some(), draws),
-            ("top_p", sampling.top_p.is_some(), draws && both),
-            ("top_k", sampling.top_k.is_some(), draws),
+            ("top_p", sampling.top_p.is_some(), by_mass),
+            ("top_k", sampling.top_k.is_some(), by_count),
         ];
         told.into_iter().filter(|(_, said, fits)| *said && !fits).for_each(|(name, ..)| self.leave(name));
         if let Some(temperature) = sampling.temperature.as_ref().filter(|_| draws) {
@@ -137,10 +135,10 @@ impl Writer {
             }
             json.key("temperature").raw(temperature.as_bytes());
         }
-        if let Some(top_p) = sampling.top_p.as_ref().filter(|_| draws && both) {
+        if let Some(top_p) = sampling.top_p.as_ref().filter(|_| by_mass) {
             json.key("top_p").raw(top_p.as_bytes());
         }
-        if let Some(top_k) = sampling.top_k.filter(|_| draws) {
+        if let Some(top_k) = sampling.top_k.filter(|_| by_count) {
             json.key("top_k").number_of(top_k);
         }
         if sampling.seed.is_some() {
@@ -288,7 +286,7 @@ fn beside<'c>(chat: &'c Chat, of: &'static str) -> impl Iterator<Item = &'c (Str
 }
 
 /// Whether a member of OpenAI's dialect asks for what there is without it.
-fn says_nothing(name: &str, value: &str) -> bool {
+pub(in super::super) fn says_nothing(name: &str, value: &str) -> bool {
     let mut tape = Tape::default();
     let Some(root) = tape.read(value.as_bytes()).ok().and_then(|()| tape.root(value.as_bytes())) else {
         return false;

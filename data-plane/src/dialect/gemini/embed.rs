@@ -9,7 +9,8 @@ use base64::prelude::BASE64_STANDARD;
 use super::super::chat::Raw;
 use super::super::field::BodyFault;
 use super::super::json::Json;
-use super::super::{Unfit, Written};
+pub(crate) use super::super::vectors::Encoding;
+use super::super::{Unfit, Written, vectors};
 use super::count::named;
 use super::members::{at, members, objects, raw, string, whole};
 
@@ -22,15 +23,6 @@ pub(crate) enum Asked {
     One,
     /// `batchEmbedContents`.
     Batch,
-}
-
-/// How numbers are written in OpenAI's dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    /// As numbers.
-    Float,
-    /// As base64 of numbers of 32 bits, the lowest byte first.
-    Base64,
 }
 
 /// What the field calls a task, and what this dialect does.
@@ -203,42 +195,9 @@ pub(crate) fn read_answer(model: &str, encoding: Encoding, body: &[u8]) -> Optio
         (None, None) => return None,
     };
     let values: Option<Vec<Value<'_>>> = embeddings.into_iter().map(|one| at(one, "values")).collect();
-    let written: Option<Vec<Vec<u8>>> = values?.into_iter().map(|values| encoded(values, encoding)).collect();
     let usage = at(root, "usageMetadata").and_then(|usage| at(usage, "promptTokenCount"));
     let tokens = usage.and_then(|tokens| tokens.whole());
-    let mut json = Json::default();
-    json.object(|json| {
-        json.key("object").string("list");
-        json.key("data").array(|json| {
-            for (index, values) in written.iter().flatten().enumerate() {
-                json.object(|json| {
-                    json.key("object").string("embedding");
-                    json.key("index").number_of(index as u64);
-                    json.key("embedding").raw(values);
-                });
-            }
-        });
-        json.key("model").string(model);
-        if let Some(tokens) = tokens {
-            json.key("usage").object(|json| {
-                json.key("prompt_tokens").number_of(tokens);
-                json.key("total_tokens").number_of(tokens);
-            });
-        }
-    });
-    written.is_some().then(|| json.done())
-}
-
-fn encoded(values: Value<'_>, encoding: Encoding) -> Option<Vec<u8>> {
-    if values.kind() != Kind::Array {
-        return None;
-    }
-    if encoding == Encoding::Float {
-        return Some(values.raw().to_vec());
-    }
-    let numbers: Vec<f32> = serde_json::from_slice(values.raw()).ok()?;
-    let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
-    Some(format!("\"{}\"", BASE64_STANDARD.encode(bytes)).into_bytes())
+    vectors::write((model, encoding), &values?, tokens)
 }
 
 /// An answer of OpenAI's dialect for a caller of this one; `None`: it is none.

@@ -1,5 +1,9 @@
 //! What goes to vendors of other dialects, byte for byte, and what comes of their answers, however they were cut.
 
+mod bedrock;
+mod cohere;
+mod vertex;
+
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -13,17 +17,25 @@ use crate::upstream::scripted::{KEY, call, endpoint, request, serve};
 const BODY: &str = r#"{"model":"m-1","max_tokens":50,"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"hi"}]}"#;
 
 /// A vendor that answers each connection with the same bytes, in pieces of so many, and what it was asked.
-async fn answering(
-    dialect: Foreign,
-    answer: String,
-    piece: usize,
-) -> (Vendor, mpsc::UnboundedReceiver<(String, Vec<u8>)>) {
+async fn answering(dialect: Dialect, answer: String, piece: usize) -> (Vendor, Heard) {
+    answering_as(dialect, (answer.into_bytes(), piece), |_| {}).await
+}
+
+/// What a vendor was asked: heads and bodies.
+type Heard = mpsc::UnboundedReceiver<(String, Vec<u8>)>;
+
+/// The same with another configuration.
+async fn answering_as(
+    dialect: Dialect,
+    (answer, piece): (Vec<u8>, usize),
+    change: impl FnOnce(&mut EndpointConfig),
+) -> (Vendor, Heard) {
     let (told, heard) = mpsc::unbounded_channel();
     let port = serve(move |mut stream| {
         let (told, answer) = (told.clone(), answer.clone());
         async move {
             told.send(request(&mut stream).await).unwrap();
-            for piece in answer.as_bytes().chunks(piece) {
+            for piece in answer.chunks(piece) {
                 stream.write_all(piece).await.unwrap();
                 stream.flush().await.unwrap();
                 tokio::task::yield_now().await;
@@ -32,7 +44,8 @@ async fn answering(
         }
     })
     .await;
-    let config = EndpointConfig { adapter: Adapter::Foreign(dialect), ..endpoint(port) };
+    let mut config = EndpointConfig { adapter: Adapter::Foreign(dialect), ..endpoint(port) };
+    change(&mut config);
     (Vendor::build(&config, dialect).unwrap(), heard)
 }
 
@@ -66,7 +79,7 @@ const ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role":"assistant","mo
 
 #[tokio::test]
 async fn anthropic_is_sent_its_own_dialect_and_its_answer_is_read() {
-    let (vendor, mut heard) = answering(Foreign::Anthropic, whole("200 OK", ANTHROPIC), 4096).await;
+    let (vendor, mut heard) = answering(Dialect::Anthropic, whole("200 OK", ANTHROPIC), 4096).await;
     let more = r#""seed":7,"anthropic_beta":["files-api-2025-04-14","x"],"max_tokens""#;
     let body = BODY.replace("\"max_tokens\"", more);
     let answer = vendor.call(call(&body, false)).await.unwrap();
@@ -94,7 +107,7 @@ async fn anthropic_is_sent_its_own_dialect_and_its_answer_is_read() {
 #[tokio::test]
 async fn gemini_is_asked_at_the_place_of_its_model() {
     let answer = r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"hello"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":4,"candidatesTokenCount":2,"totalTokenCount":6}}"#;
-    let (vendor, mut heard) = answering(Foreign::Gemini, whole("200 OK", answer), 4096).await;
+    let (vendor, mut heard) = answering(Dialect::Gemini, whole("200 OK", answer), 4096).await;
     let answer = vendor.call(call(BODY, false)).await.unwrap();
     let read: Value = serde_json::from_slice(&collected(answer).await.unwrap()).unwrap();
     assert_eq!(
@@ -140,7 +153,7 @@ fn said(bytes: &[u8]) -> (String, Value, bool) {
 async fn a_stream_is_the_same_however_it_was_cut() {
     let body = BODY.replace("\"max_tokens\"", "\"stream\":true,\"max_tokens\"");
     for piece in [1, 2, 3, 7, 64, 4096] {
-        let (vendor, _heard) = answering(Foreign::Anthropic, events(STREAM), piece).await;
+        let (vendor, _heard) = answering(Dialect::Anthropic, events(STREAM), piece).await;
         let answer = vendor.call(call(&body, true)).await.unwrap();
         let (text, usage, is_over) = said(&collected(answer).await.unwrap());
         assert_eq!((text.as_str(), is_over), ("hello", true), "{piece}");
@@ -156,16 +169,16 @@ async fn a_stream_that_ends_early_or_with_an_error_is_broken_off_after_what_was_
         "{}event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}}}\n\n",
         &STREAM[..cut]
     );
-    let (vendor, _heard) = answering(Foreign::Anthropic, events(&failed), 4096).await;
+    let (vendor, _heard) = answering(Dialect::Anthropic, events(&failed), 4096).await;
     let (told, error) = collected(vendor.call(call(&body, true)).await.unwrap()).await.unwrap_err();
     assert_eq!((said(&told).0.as_str(), error.delivered), ("hello", Delivered::Something));
     assert!(matches!(error.kind, Kind::Reset) && !error.retryable(), "{error:?}");
     // Without its end mark the pipeline knows that it broke off.
-    let (vendor, _heard) = answering(Foreign::Anthropic, events(&STREAM[..cut]), 4096).await;
+    let (vendor, _heard) = answering(Dialect::Anthropic, events(&STREAM[..cut]), 4096).await;
     let (text, _, is_over) = said(&collected(vendor.call(call(&body, true)).await.unwrap()).await.unwrap());
     assert_eq!((text.as_str(), is_over), ("hello", false));
     let junk = events("data: no json\n\n");
-    let (vendor, _heard) = answering(Foreign::Anthropic, junk, 4096).await;
+    let (vendor, _heard) = answering(Dialect::Anthropic, junk, 4096).await;
     let (_, error) = collected(vendor.call(call(&body, true)).await.unwrap()).await.unwrap_err();
     assert!(matches!(error.kind, Kind::Protocol) && error.retryable(), "{error:?}");
 }
@@ -174,10 +187,10 @@ async fn a_stream_that_ends_early_or_with_an_error_is_broken_off_after_what_was_
 async fn a_vendors_refusal_says_what_it_says_where_it_is_looked_for() {
     for (dialect, body) in [
         (
-            Foreign::Anthropic,
+            Dialect::Anthropic,
             r#"{"type":"error","error":{"type":"invalid_request_error","message":"too long"}}"#,
         ),
-        (Foreign::Gemini, r#"[{"error":{"code":400,"message":"too long","status":"INVALID_ARGUMENT"}}]"#),
+        (Dialect::Gemini, r#"[{"error":{"code":400,"message":"too long","status":"INVALID_ARGUMENT"}}]"#),
     ] {
         let (vendor, _heard) = answering(dialect, whole("400 Bad Request", body), 4096).await;
         let error = vendor.call(call(BODY, false)).await.unwrap_err();
@@ -185,14 +198,14 @@ async fn a_vendors_refusal_says_what_it_says_where_it_is_looked_for() {
         let Refusal { status, body, .. } = *refusal;
         assert_eq!((status.as_u16(), &body[..]), (400, &br#"{"error":{"message":"too long"}}"#[..]));
     }
-    let (vendor, _heard) = answering(Foreign::Anthropic, whole("200 OK", "{\"type\":\"error\"}"), 4096).await;
+    let (vendor, _heard) = answering(Dialect::Anthropic, whole("200 OK", "{\"type\":\"error\"}"), 4096).await;
     let error = vendor.call(call(BODY, false)).await.unwrap_err();
     assert!(matches!(error.kind, Kind::Protocol), "{error:?}");
 }
 
 #[tokio::test]
 async fn what_a_vendor_has_no_place_for_is_not_sent() {
-    let (vendor, mut heard) = answering(Foreign::Anthropic, whole("200 OK", ANTHROPIC), 4096).await;
+    let (vendor, mut heard) = answering(Dialect::Anthropic, whole("200 OK", ANTHROPIC), 4096).await;
     for (more, field) in
         [("\"n\":2", "n"), ("\"logprobs\":true", "logprobs"), ("\"inference_geo\":\"us\"", "inference_geo")]
     {

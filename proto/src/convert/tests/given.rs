@@ -166,12 +166,27 @@ fn provider() -> impl Strategy<Value = Provider> {
             }
         ),
     ];
+    let url = || "https?://[a-z]{1,8}(:[1-9][0-9]{0,3})?(/v[0-9])?";
+    let entra = ("[a-z0-9-]{1,8}", "[a-z0-9-]{1,8}", "https://[a-z]{1,8}/.default", "https://[a-z]{1,8}");
+    let entra =
+        entra.prop_map(|(tenant, client, scope, authority)| Auth::Entra { tenant, client, scope, authority });
+    let aws = ("[A-Z0-9]{0,8}", "[a-z]{2}-[a-z]{1,8}-[0-9]");
+    let aws = aws.prop_map(|(access_key_id, region)| Auth::Aws { access_key_id, region });
+    let google = "https://[a-z]{1,8}".prop_map(|scope| Auth::Google { scope });
+    let version = prop_oneof![Just(String::new()), "20[0-9]{2}-10-21"];
+    let none = || Just((None, String::new()));
     let reach = prop_oneof![
-        Just((Adapter::Simulated, String::new())),
-        "https?://[a-z]{1,8}(:[1-9][0-9]{0,3})?(/v[0-9])?".prop_map(|url| (Adapter::OpenAi, url)),
+        (Just((Adapter::Simulated, String::new())), none()),
+        (url().prop_map(|url| (Adapter::OpenAi, url)), none()),
+        (url().prop_map(|url| (Adapter::Cohere, url)), none()),
+        (url().prop_map(|url| (Adapter::Azure, url)), (of(entra), version)),
+        (url().prop_map(|url| (Adapter::Bedrock, url)), (of(aws), Just(String::new()))),
+        (url().prop_map(|url| (Adapter::Gemini, url)), (of(google), Just(String::new()))),
     ];
-    (reach, of(credential), terms(), names()).prop_map(|((adapter, base_url), credential, terms, geos)| {
-        Provider { adapter, base_url, credential, terms, geos }
+    (reach, of(credential), terms(), names()).prop_map(|(reach, credential, terms, geos)| {
+        let ((adapter, base_url), (auth, api_version)) = reach;
+        let credential = credential.or_else(|| auth.as_ref().map(|_| Credential::Sealed));
+        Provider { adapter, base_url, credential, auth, api_version, terms, geos }
     })
 }
 

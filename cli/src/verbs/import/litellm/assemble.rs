@@ -77,6 +77,7 @@ impl<'h, 'n> House<'h, 'n> {
             let provider = Provider {
                 adapter: whom.adapter.to_owned(),
                 base_url: whom.base_url.clone(),
+                api_version: whom.api_version.clone(),
                 credential: env.clone().map(|(env, _)| Credential { env }),
             };
             self.written.add(Kind::Provider, (&name, SOURCE), &provider)?;

@@ -48,6 +48,8 @@ pub(super) struct Whom {
     pub(super) adapter: &'static str,
     /// The root of its API.
     pub(super) base_url: String,
+    /// The version of its API, where that is told.
+    pub(super) api_version: Option<String>,
     /// Its key.
     pub(super) key: Key,
 }
@@ -159,7 +161,7 @@ impl<'n> Entry<'_, 'n> {
         };
         let Some(Vendor { prefix, called: Called::By { adapter, base_url, variable, tail } }) = vendor else {
             at.left(match vendor {
-                Some(Vendor { prefix, .. }) => format!("no adapter speaks to `{prefix}` yet"),
+                Some(Vendor { prefix, .. }) => format!("`{prefix}` is not carried yet: register its provider by hand"),
                 None => "does not tell a vendor that is known, as `openai/..` does".to_owned(),
             });
             return None;
@@ -183,8 +185,10 @@ impl<'n> Entry<'_, 'n> {
             base.as_ref().unwrap_or(at).left(format!("the base URL {refused}"));
             return None;
         }
+        let versioned = || self.fields.remove("api_version").and_then(|at| plain(&at, self.around).map(str::to_owned));
+        let api_version = if adapter == "azure" { versioned() } else { None };
         let key = self.key((at, variable), base.is_some());
-        Some((Whom { vendor: prefix, adapter, base_url, key }, name.to_owned()))
+        Some((Whom { vendor: prefix, adapter, base_url, api_version, key }, name.to_owned()))
     }
 
     fn key(&mut self, (model, variable): (&At<'n>, &str), has_base: bool) -> Key {

@@ -192,7 +192,7 @@ litellm_settings:
 fn what_has_no_counterpart_is_told_with_its_place() {
     let imported = imported(
         "model_list:
-  - {model_name: az, litellm_params: {model: azure/gpt-4o-eu, api_base: 'https://x.openai.azure.com', api_version: 2024-02-01}}
+  - {model_name: wx, litellm_params: {model: watsonx/granite, api_base: 'https://x.example.com', api_version: 2024-02-01}}
   - {model_name: 'openai/*', litellm_params: {model: 'openai/*'}}
   - {model_name: who, litellm_params: {model: something}}
   - {model_name: pic, litellm_params: {model: openai/dall-e-3}, model_info: {mode: image_generation}}
@@ -220,8 +220,21 @@ surprise: {a: 1}
         ]
     );
     assert!(!format!("{:?}", imported.left).contains("canary"));
-    assert!(imported.left[0].why.contains("no adapter speaks to `azure` yet"));
+    assert!(imported.left[0].why.contains("`watsonx` is not carried yet"));
     assert_eq!(specs(&imported, Kind::Model).len(), 1);
+}
+
+#[test]
+fn azures_version_is_the_providers() {
+    let imported = imported(
+        "model_list:
+  - {model_name: az, litellm_params: {model: azure/gpt-4o-eu, api_base: 'https://x.openai.azure.com', api_version: 2024-10-21, api_key: os.environ/AZ}}
+",
+    );
+    assert!(imported.left.is_empty(), "{:?}", imported.left);
+    let providers = specs(&imported, Kind::Provider);
+    let told = ["adapter", "baseUrl", "apiVersion"].map(|field| providers[0].1[field].clone());
+    assert_eq!(told, ["azure", "https://x.openai.azure.com", "2024-10-21"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Where a provider may be, by every way it is written.
 
+use proto::admin::auth::Method;
+use proto::admin::credential::Source;
 use proto::admin::providers_service_server::ProvidersService;
 
 use super::*;
@@ -116,4 +118,34 @@ async fn a_tenants_provider_names_nothing_that_lies_on_a_node() {
         let [fault] = faults.as_slice() else { panic!("{faults:?}") };
         assert_eq!((fault.line, fault.field.as_str()), (7, "spec.credential"), "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn tokens_are_asked_for_where_a_node_would_call() {
+    let House { admin, .. } = &house().await;
+    let create = |authority: &str| {
+        let entra = EntraAuth {
+            tenant_id: "t".into(),
+            client_id: "c".into(),
+            authority: authority.into(),
+            ..Default::default()
+        };
+        let spec = ProviderSpec {
+            adapter: "azure".into(),
+            base_url: "https://r.openai.azure.com".into(),
+            credential: Some(Credential { source: Some(Source::Value("hush".into())) }),
+            auth: Some(Auth { method: Some(Method::Entra(entra)) }),
+            ..Default::default()
+        };
+        let provider = Some(Provider { spec: Some(spec), ..Provider::default() });
+        CreateProviderRequest { provider_id: "p".into(), provider, ..Default::default() }
+    };
+    for bad in ["http://169.254.169.254", "http://login.example", "https://u:hush@login.example", LOOPBACK] {
+        let refusal = admin.create_provider(root(create(bad))).await.unwrap_err();
+        let refusal = Refusal::of_status(&refusal);
+        let fields: Vec<&str> = refusal.fields.iter().map(|field| field.field.as_str()).collect();
+        assert!(fields.contains(&"spec.auth.entra.authority"), "{bad}: {refusal:?}");
+        assert!(!format!("{refusal:?}").contains("hush"), "{refusal:?}");
+    }
+    admin.create_provider(root(create(""))).await.unwrap();
 }

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::super::super::chat::{Call, Chat, Kind, Part, Role, Source};
 use super::super::super::json::Json;
-use super::super::block;
+use super::super::{block, is_own_proof};
 use super::{NO_PLACE, Writer};
 
 /// A part and its path in OpenAI's dialect.
@@ -66,7 +66,7 @@ impl Writer {
     fn says(&mut self, part: &Part) -> bool {
         match &part.kind {
             Kind::Text(text) | Kind::Refusal(text) => !text.is_empty(),
-            Kind::Thinking { signature, .. } if !signature.as_deref().is_some_and(is_own) => {
+            Kind::Thinking { signature, .. } if !signature.as_deref().is_some_and(is_own_proof) => {
                 self.leave("messages.reasoning_content");
                 false
             }
@@ -212,9 +212,4 @@ fn write_source(source: &Source, json: &mut Json) {
 fn id(id: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     id.chars().map(|c| if fits(c) { c } else { '_' }).collect()
-}
-
-/// Whether a vendor's proof may be Anthropic's: Gemini's are marked.
-fn is_own(signature: &str) -> bool {
-    !signature.starts_with(crate::dialect::gemini::signature::OWN)
 }

@@ -1,0 +1,122 @@
+//! Where one event of a vendor ends and the next begins: lines of server-sent events, or frames of an AWS event stream.
+//!
+//! Law: what comes out is the same however the bytes came in; a frame's checksums are its proof, and one that is larger than the cap is never
+//! waited for. A frame is given as a JSON object with one member, its type's, as AWS's own libraries show it. Absent on purpose: what events
+//! mean.
+
+use aws_smithy_eventstream::frame::read_message_from;
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    error::{Kind, UpstreamError},
+    sse::Splitter,
+};
+use crate::dialect::json::Json;
+use crate::dialect::vendor::Framing;
+
+/// What a frame weighs at least: lengths and checksums.
+const LEAST: usize = 16;
+
+/// How a vendor's events are cut apart.
+pub(super) enum Cut {
+    /// At blank lines.
+    Events(Splitter),
+    /// By their lengths.
+    Frames(Frames),
+}
+
+/// Frames that are not yet read.
+pub(super) struct Frames {
+    bytes: BytesMut,
+    cap: usize,
+}
+
+impl Cut {
+    /// Of a framing, with a cap on one event, in bytes.
+    pub(super) fn of(framing: Framing, cap: usize) -> Self {
+        match framing {
+            Framing::Frames => Self::Frames(Frames { bytes: BytesMut::new(), cap }),
+            Framing::Events => Self::Events(Splitter::new(cap)),
+        }
+    }
+
+    /// More bytes.
+    pub(super) fn push(&mut self, piece: Bytes) {
+        match self {
+            Self::Events(splitter) => splitter.push(piece),
+            Self::Frames(frames) => frames.bytes.extend_from_slice(&piece),
+        }
+    }
+
+    /// The data of the next event that is whole; of events without any, empty.
+    pub(super) fn next_data(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        match self {
+            Self::Events(splitter) => {
+                let event = splitter.next_event()?;
+                Ok(event.map(|event| event.data.unwrap_or_default()))
+            }
+            Self::Frames(frames) => frames.next(),
+        }
+    }
+
+    /// Nothing more comes: the data of what there is.
+    pub(super) fn finish(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        match self {
+            Self::Events(splitter) => Ok(splitter.finish().and_then(|event| event.data)),
+            Self::Frames(frames) if frames.bytes.is_empty() => Ok(None),
+            Self::Frames(_) => Err(UpstreamError::caused(Kind::Reset, "the last frame is not whole")),
+        }
+    }
+}
+
+impl Frames {
+    fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        let Some(told) = self.bytes.first_chunk::<4>() else { return Ok(None) };
+        let length = usize::try_from(u32::from_be_bytes(*told)).unwrap_or(usize::MAX);
+        if length > self.cap {
+            return Err(UpstreamError::new(Kind::TooLarge));
+        }
+        if length < LEAST {
+            return Err(UpstreamError::caused(Kind::Protocol, "a frame has no length"));
+        }
+        if self.bytes.len() < length {
+            return Ok(None);
+        }
+        let message = read_message_from(self.bytes.split_to(length).freeze());
+        let message = message.map_err(|error| UpstreamError::caused(Kind::Protocol, error))?;
+        let header = |name: &str| {
+            let header = message.headers().iter().find(|header| header.name().as_str() == name)?;
+            header.value().as_string().ok().map(|text| text.as_str())
+        };
+        let of = match header(":message-type") {
+            Some("exception") => header(":exception-type"),
+            Some("error") => Some("error"),
+            _ => header(":event-type"),
+        };
+        let Some(of) = of else { return Err(UpstreamError::caused(Kind::Protocol, "a frame has no type")) };
+        let mut json = Json::default();
+        json.object(|json| {
+            let json = json.key(of);
+            match (of, message.payload().is_empty()) {
+                ("error", _) => json.object(|json| {
+                    json.key("message").string(header(":error-message").unwrap_or_default());
+                }),
+                (_, true) => json.object(|_| {}),
+                (_, false) => json.raw(message.payload()),
+            }
+        });
+        Ok(Some(json.done().into()))
+    }
+}
+
+impl std::fmt::Debug for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Events(_) => "Events",
+            Self::Frames(_) => "Frames",
+        })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

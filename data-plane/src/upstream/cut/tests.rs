@@ -1,0 +1,64 @@
+//! Frames made by AWS's own library for Rust (`aws-smithy-eventstream`), which is not the one that is tested here: cutting, caps and types are.
+
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
+
+use super::*;
+
+/// A frame of a type.
+pub(in crate::upstream) fn frame(message: &str, of: (&str, &str), payload: &str) -> Vec<u8> {
+    let text = |text: &str| HeaderValue::String(text.to_owned().into());
+    let made = Message::new(payload.to_owned().into_bytes())
+        .add_header(Header::new(":message-type", text(message)))
+        .add_header(Header::new(of.0.to_owned(), text(of.1)))
+        .add_header(Header::new(":content-type", text("application/json")));
+    let mut bytes = Vec::new();
+    write_message_to(&made, &mut bytes).unwrap();
+    bytes
+}
+
+fn all(bytes: &[u8], piece: usize, cap: usize) -> Result<Vec<String>, Kind> {
+    let mut cut = Cut::of(Framing::Frames, cap);
+    let mut read = Vec::new();
+    for piece in bytes.chunks(piece) {
+        cut.push(Bytes::copy_from_slice(piece));
+        while let Some(data) = cut.next_data().map_err(|error| error.kind)? {
+            read.push(String::from_utf8(data.to_vec()).unwrap());
+        }
+    }
+    assert!(cut.finish().map_err(|error| error.kind)?.is_none());
+    Ok(read)
+}
+
+#[test]
+fn frames_are_the_same_however_they_are_cut() {
+    let mut bytes = frame("event", (":event-type", "messageStart"), r#"{"role":"assistant","p":"abc"}"#);
+    bytes.extend(frame("event", (":event-type", "contentBlockStop"), ""));
+    bytes.extend(frame("exception", (":exception-type", "throttlingException"), r#"{"message":"slow"}"#));
+    bytes.extend(frame("error", (":error-message", "broken"), ""));
+    let expected = [
+        r#"{"messageStart":{"role":"assistant","p":"abc"}}"#,
+        r#"{"contentBlockStop":{}}"#,
+        r#"{"throttlingException":{"message":"slow"}}"#,
+        r#"{"error":{"message":"broken"}}"#,
+    ];
+    for piece in 1..=bytes.len() {
+        assert_eq!(all(&bytes, piece, 1 << 20).unwrap(), expected, "{piece}");
+    }
+}
+
+#[test]
+fn what_is_no_frame_or_too_large_a_one_ends_it() {
+    let good = frame("event", (":event-type", "messageStop"), r#"{"stopReason":"end_turn"}"#);
+    for at in [8, 9, 20, good.len() - 1] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        assert_eq!(all(&bad, 7, 1 << 20), Err(Kind::Protocol), "{at}");
+    }
+    assert_eq!(all(&good, 7, good.len() - 1), Err(Kind::TooLarge));
+    assert_eq!(all(&[0xff; 12], 1, 1 << 20), Err(Kind::TooLarge), "it is not waited for");
+    assert_eq!(all(&[0; 12], 1, 1 << 20), Err(Kind::Protocol));
+    assert_eq!(all(&good[..good.len() - 1], 7, 1 << 20), Err(Kind::Reset));
+    let typeless = frame("event", ("other", "x"), "{}");
+    assert_eq!(all(&typeless, 7, 1 << 20), Err(Kind::Protocol));
+}

@@ -1,0 +1,127 @@
+//! What is told to whoever gives tokens: client credentials of Microsoft Entra ID, or an assertion signed by a Google service account's key.
+//!
+//! Law: a key is read once, when the endpoint is built; an assertion holds for an hour and says to whom it is shown. Absent on purpose: asking
+//! and keeping (`token`), and every other way to a token, such as a machine's own identity.
+
+use std::sync::Arc;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject as _;
+use serde::Deserialize;
+use serde_json::json;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{config::Fault, secret::Secret};
+
+/// Where Google gives tokens, if a key does not say.
+const GOOGLES: &str = "https://oauth2.googleapis.com/token";
+/// How long an assertion may be shown, in seconds: the most that Google takes.
+const ASSERTED: u64 = 3600;
+
+/// What gives a right to tokens.
+pub(super) enum Grant {
+    /// RFC 6749, 4.4.
+    Client {
+        /// The application.
+        client: String,
+        /// Its secret.
+        secret: Arc<Secret>,
+        /// What the token is for.
+        scope: String,
+    },
+    /// RFC 7523, 2.1.
+    Account(Account),
+}
+
+/// A service account.
+pub(super) struct Account {
+    email: String,
+    key_id: Option<String>,
+    key: RsaKeyPair,
+    scope: String,
+    /// Where it is shown.
+    token_uri: String,
+}
+
+/// A service account's key as Google hands it out; `private_key` is PKCS #8 in PEM.
+#[derive(Deserialize)]
+struct KeyFile {
+    client_email: String,
+    private_key: String,
+    private_key_id: Option<String>,
+    token_uri: Option<String>,
+}
+
+impl Account {
+    /// Reads a key.
+    pub(super) fn read(document: &Secret, scope: &str) -> Result<Self, Fault> {
+        let unread = |_| Fault::Key("not the JSON document of a service account's key");
+        let mut file: KeyFile = serde_json::from_str(document.reveal()).map_err(unread)?;
+        let der = PrivatePkcs8KeyDer::from_pem_slice(file.private_key.as_bytes());
+        file.private_key.zeroize();
+        let der = der.map_err(|_| Fault::Key("its `private_key` is no PKCS #8 key in PEM"))?;
+        let key = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der());
+        let token_uri = file.token_uri.filter(|uri| !uri.is_empty());
+        Ok(Self {
+            email: file.client_email,
+            key_id: file.private_key_id,
+            key: key.map_err(|_| Fault::Key("its `private_key` is no RSA key"))?,
+            scope: scope.to_owned(),
+            token_uri: token_uri.unwrap_or_else(|| GOOGLES.to_owned()),
+        })
+    }
+
+    /// Where its tokens are given.
+    pub(super) fn token_uri(&self) -> &str {
+        &self.token_uri
+    }
+
+    /// A JSON Web Token (RFC 7519) that holds from `now` on, in seconds of Unix time.
+    fn assertion(&self, now: u64) -> Option<Zeroizing<String>> {
+        let mut header = json!({ "alg": "RS256", "typ": "JWT" });
+        if let (Some(id), Some(header)) = (&self.key_id, header.as_object_mut()) {
+            header.insert("kid".to_owned(), id.clone().into());
+        }
+        let claims = json!({
+            "iss": self.email,
+            "scope": self.scope,
+            "aud": self.token_uri,
+            "iat": now,
+            "exp": now.saturating_add(ASSERTED),
+        });
+        let part = |json: &serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let mut token = format!("{}.{}", part(&header), part(&claims));
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature).ok()?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Some(Zeroizing::new(token))
+    }
+}
+
+impl Grant {
+    /// The form that asks for a token; `None`: the key does not sign.
+    pub(super) fn form(&self, now: u64) -> Option<Zeroizing<String>> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        match self {
+            Self::Client { client, secret, scope } => {
+                form.append_pair("grant_type", "client_credentials");
+                form.append_pair("client_id", client);
+                form.append_pair("client_secret", secret.reveal());
+                form.append_pair("scope", scope);
+            }
+            Self::Account(account) => {
+                let assertion = account.assertion(now)?;
+                form.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+                form.append_pair("assertion", &assertion);
+            }
+        }
+        Some(Zeroizing::new(form.finish()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

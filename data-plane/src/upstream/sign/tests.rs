@@ -1,0 +1,63 @@
+//! Signatures that botocore 1.44.5 (`botocore.auth.SigV4Auth`, AWS's own library for Python) made of the same requests at the same time.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use http::Method;
+
+use super::*;
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const BODY: &[u8] = br#"{"messages":[]}"#;
+const CLAUDE: &str = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/eu.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse";
+const PROFILE: &str = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aeu-central-1%3A123456789012%3Ainference-profile%2Feu.amazon.nova-lite-v1%3A0/converse-stream";
+const LOCAL: &str = "http://127.0.0.1:8000/prefix/model/m-1/invoke";
+
+fn signed(signer: &Signer, url: &str) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(Bytes::from_static(BODY)));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = url.parse().unwrap();
+    request.headers_mut().insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+    request.headers_mut().insert(header::ACCEPT, "application/json".parse().unwrap());
+    // 2026-03-01T12:34:56Z
+    signer.sign(&mut request, BODY, UNIX_EPOCH + Duration::from_secs(1_772_368_496)).unwrap();
+    request
+}
+
+#[test]
+fn signatures_are_those_of_aws_own_library() {
+    let plain = Signer::read("AKIDEXAMPLE", &Secret::new(SECRET.to_owned()), "eu-central-1").unwrap();
+    let document = format!(
+        r#"{{"Version":1,"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"{SECRET}","SessionToken":"AQoEXAMPLEH4aoAH0gNCAPy==","Expiration":"2026-03-02T00:00:00Z"}}"#
+    );
+    let session = Signer::read("", &Secret::new(document), "eu-central-1").unwrap();
+    for (signer, url, signature) in [
+        (&plain, CLAUDE, "49d69e7ece5a8330f236ecd249ffa2d0105fb8ca0a76eb47c252805a262387d4"),
+        (&session, CLAUDE, "38340b5c59a653d36ad0739a6b149a9fbb1ce96f37faecb831dc2f0d6c344bd7"),
+        (&plain, PROFILE, "19d93e9674c7ef3b5e87080d87300ded37357bd0958842a9b256eaffb25d268b"),
+        (&session, PROFILE, "3e43c08deba7b0d89a462cdb995f2c10beb9d34da6dba8bde6a59af18145d5ff"),
+        (&plain, LOCAL, "1f213e05ea4b9d1ce7ea3f2231e1f4e6457b3fb67c6592c9a6cab06e69d4daed"),
+        (&session, LOCAL, "c3fab3ff2553b186066c4ca5dad811ea59a18a798eff013ae79c025ea1427f6d"),
+    ] {
+        let request = signed(signer, url);
+        let told = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let authorization = told("authorization").unwrap();
+        assert!(authorization.ends_with(&format!("Signature={signature}")), "{url}: {authorization}");
+        let scope = "Credential=AKIDEXAMPLE/20260301/eu-central-1/bedrock/aws4_request";
+        assert!(authorization.contains(scope), "{authorization}");
+        assert_eq!(told("x-amz-date"), Some("20260301T123456Z"));
+        let is_session = std::ptr::eq(signer, &session);
+        let token = is_session.then_some("AQoEXAMPLEH4aoAH0gNCAPy==");
+        assert_eq!((told("x-amz-security-token"), request.uri().to_string()), (token, url.to_owned()));
+        assert!(!format!("{:?}", request.headers()).contains(SECRET));
+    }
+    assert_eq!(session.shown().reveal(), "AQoEXAMPLEH4aoAH0gNCAPy==");
+    assert_eq!(plain.shown().reveal(), SECRET);
+}
+
+#[test]
+fn what_is_no_key_is_told_when_the_endpoint_is_built() {
+    for secret in ["{", "{}", r#"{"AccessKeyId":"","SecretAccessKey":"s"}"#, SECRET] {
+        let fault = Signer::read("", &Secret::new(secret.to_owned()), "eu-central-1").err().unwrap();
+        assert!(fault.is_of_credential() && !fault.to_string().contains(SECRET), "{fault}");
+    }
+}

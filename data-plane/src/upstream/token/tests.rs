@@ -1,0 +1,180 @@
+//! Tokens from an authority that is scripted, byte for byte.
+
+use std::error::Error as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::upstream::scripted::{endpoint, request, serve};
+
+const HUSH: &str = "client-secret-canary-0123";
+
+/// An authority that gives `answers` in turn, the last one for ever; and what it was asked.
+async fn authority(answers: Vec<String>) -> (u16, mpsc::UnboundedReceiver<(String, String)>) {
+    let (told, heard) = mpsc::unbounded_channel();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let port = serve(move |mut stream| {
+        let (told, answers, asked) = (told.clone(), answers.clone(), Arc::clone(&asked));
+        async move {
+            let (head, body) = request(&mut stream).await;
+            told.send((head, String::from_utf8(body).unwrap())).unwrap();
+            let turn = asked.fetch_add(1, Ordering::Relaxed);
+            let answer = answers.get(turn).or(answers.last()).unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.shutdown().await.ok();
+        }
+    })
+    .await;
+    (port, heard)
+}
+
+fn answer(status: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+fn given(token: &str, seconds: u64) -> String {
+    let body = format!(r#"{{"token_type":"Bearer","expires_in":{seconds},"access_token":"{token}"}}"#);
+    answer("200 OK", &body)
+}
+
+fn tokens(port: u16) -> Tokens {
+    let secret = Arc::new(Secret::new(HUSH.to_owned()));
+    let grant = Grant::Client {
+        client: "c-1".to_owned(),
+        secret: Arc::clone(&secret),
+        scope: "a/.default".to_owned(),
+    };
+    let from = format!("http://127.0.0.1:{port}/t-1/oauth2/v2.0/token");
+    Tokens::build(&endpoint(port), (grant, &from), Some(secret)).unwrap()
+}
+
+async fn shown(tokens: &Tokens) -> String {
+    tokens.current(None).await.unwrap().header.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_once_however_many_wait() {
+    let (port, mut heard) = authority(vec![given("token-one", 3600)]).await;
+    let tokens = tokens(port);
+    let waiting: Vec<_> = (0..32)
+        .map(|_| {
+            let tokens = tokens.clone();
+            tokio::spawn(async move { shown(&tokens).await })
+        })
+        .collect();
+    for one in waiting {
+        assert_eq!(one.await.unwrap(), "Bearer token-one");
+    }
+    assert_eq!(shown(&tokens).await, "Bearer token-one");
+    let (head, form) = heard.recv().await.unwrap();
+    assert!(head.starts_with("POST /t-1/oauth2/v2.0/token HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("content-type: application/x-www-form-urlencoded"), "{head}");
+    let expected =
+        format!("grant_type=client_credentials&client_id=c-1&client_secret={HUSH}&scope=a%2F.default");
+    assert_eq!(form, expected);
+    assert!(heard.try_recv().is_err(), "nobody asked twice");
+}
+
+#[tokio::test]
+async fn the_next_token_is_asked_for_while_this_one_serves() {
+    let (port, mut heard) = authority(vec![given("token-one", 3600), given("token-two", 3600)]).await;
+    let tokens = tokens(port);
+    assert_eq!(shown(&tokens).await, "Bearer token-one");
+    heard.recv().await.unwrap();
+    // Most of its life is over.
+    let first = tokens.0.held.load_full().unwrap();
+    let now = Instant::now();
+    let late =
+        Token { secret: Arc::clone(&first.secret), header: first.header.clone(), renew: now, end: first.end };
+    tokens.0.held.store(Some(Arc::new(late)));
+    assert_eq!(shown(&tokens).await, "Bearer token-one", "nobody waits");
+    heard.recv().await.unwrap();
+    while shown(&tokens).await != "Bearer token-two" {
+        tokio::task::yield_now().await;
+    }
+    assert!(heard.try_recv().is_err(), "one asked");
+}
+
+#[tokio::test]
+async fn a_token_that_is_over_or_refused_is_not_shown_again() {
+    let answers = vec![given("token-one", 0), given("token-two", 3600), given("token-three", 3600)];
+    let (port, _heard) = authority(answers).await;
+    let tokens = tokens(port);
+    assert_eq!(shown(&tokens).await, "Bearer token-one");
+    assert_eq!(shown(&tokens).await, "Bearer token-two", "the first was over at once");
+    let held = tokens.current(None).await.unwrap();
+    tokens.refused(&held);
+    tokens.refused(&held);
+    assert_eq!(shown(&tokens).await, "Bearer token-three");
+    tokens.refused(&held);
+    assert_eq!(shown(&tokens).await, "Bearer token-three", "it was another that was refused");
+}
+
+#[tokio::test]
+async fn a_failure_counts_for_a_moment_and_tells_no_secret() {
+    let body = format!(
+        r#"{{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided: {HUSH}"}}"#
+    );
+    let (port, mut heard) = authority(vec![answer("401 Unauthorized", &body)]).await;
+    let tokens = tokens(port);
+    let error = tokens.current(None).await.err().unwrap();
+    assert!(matches!(error.kind, Kind::Credential) && error.retryable(), "{error:?}");
+    let cause = error.source().unwrap().to_string();
+    assert_eq!(cause, "no token was given: invalid_client");
+    assert!(!format!("{error:?}{error}").contains(HUSH));
+    assert!(matches!(tokens.current(None).await.err().unwrap().kind, Kind::Credential));
+    heard.recv().await.unwrap();
+    assert!(heard.try_recv().is_err(), "it is not asked again at once");
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_none() {
+    for (body, kind) in [
+        (answer("200 OK", "{}"), Kind::Credential),
+        (answer("200 OK", r#"{"access_token":""}"#), Kind::Credential),
+        (answer("200 OK", r#"{"access_token":"a\nb"}"#), Kind::Credential),
+        (answer("200 OK", r#"{"access_token":"a","expires_in":"soon"}"#), Kind::Credential),
+        (answer("400 Bad Request", "<html>"), Kind::Credential),
+        (answer("503 Service Unavailable", "{}"), Kind::Connect),
+        (answer("429 Too Many Requests", "{}"), Kind::Connect),
+        (answer("200 OK", &format!("{{\"x\":\"{}\"}}", "a".repeat(ANSWER_BYTES))), Kind::TooLarge),
+        ("junk\r\n\r\n".to_owned(), Kind::Protocol),
+        (String::new(), Kind::Reset),
+    ] {
+        let (port, _heard) = authority(vec![body.clone()]).await;
+        let error = tokens(port).current(None).await.err().unwrap();
+        assert_eq!(error.kind, kind, "{body}");
+    }
+    let (port, _heard) =
+        authority(vec![answer("200 OK", r#"{"access_token":"a","expires_in":"3599"}"#)]).await;
+    assert_eq!(shown(&tokens(port)).await, "Bearer a", "older authorities write seconds as text");
+}
+
+#[tokio::test]
+async fn a_deadline_ends_the_wait_and_the_address_policy_holds() {
+    let port = serve(|mut stream| async move {
+        request(&mut stream).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let silent = tokens(port);
+    let soon = Instant::now() + Duration::from_millis(50);
+    let error = silent.current(Some(soon)).await.err().unwrap();
+    assert_eq!(error.kind, Kind::Timeout(Stage::Total));
+
+    let config = EndpointConfig { addresses: Default::default(), ..endpoint(port) };
+    for place in ["http://127.0.0.1:9000/token", "http://169.254.169.254/token", "http://10.0.0.1/token"] {
+        let grant = Grant::Client {
+            client: String::new(),
+            secret: Arc::new(Secret::new(String::new())),
+            scope: String::new(),
+        };
+        let built = Tokens::build(&config, (grant, place), None);
+        assert!(matches!(built.err(), Some(Fault::BaseUrl(_))), "{place}");
+    }
+}

@@ -1,0 +1,163 @@
+//! Where a provider is and how its calls are authenticated, in from the wire and out to it.
+//!
+//! Law: a way is for the vendor that has it, and says all of what it needs or is refused; what is left out has a default, which is the fact's.
+//! Absent on purpose: secrets, and whether a place may be called (the control plane's and, again, the node's).
+
+use http::Uri;
+use policy_engine::facts::Auth;
+use policy_engine::vocabulary::Adapter;
+
+use super::checks::{Checks, Problem};
+use super::shown;
+use crate::admin;
+use crate::admin::auth::Method;
+
+/// What a token of Entra ID is for, where that is not told.
+const AZURE_SCOPE: &str = "https://cognitiveservices.azure.com/.default";
+/// Who gives tokens of Entra ID, where that is not told.
+const AUTHORITY: &str = "https://login.microsoftonline.com";
+/// What a token of Google is for, where that is not told.
+const GOOGLE_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+/// Reads the root of an API: scheme, host, perhaps port and path, and nothing that could hide a secret or a redirection.
+pub(super) fn base_url(url: &str) -> Result<String, String> {
+    let refuse = |why: &str| Err(format!("`{}` {why}", shown(url)));
+    let Ok(uri) = url.parse::<Uri>() else { return refuse("is not a URL") };
+    let Some(authority) = uri.authority() else { return refuse("has no host") };
+    match uri.scheme_str() {
+        _ if authority.as_str().contains('@') => Err("carries a user name or a secret".to_owned()),
+        _ if uri.query().is_some() || url.contains('#') => Err("carries a query or a fragment".to_owned()),
+        Some("https" | "http") => Ok(url.trim_end_matches('/').to_owned()),
+        _ => refuse("is neither https nor http"),
+    }
+}
+
+/// Reads how a provider is authenticated.
+pub(super) fn auth(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) -> Option<Auth> {
+    let (adapter, spec) = of;
+    let wire = spec.auth.as_ref()?;
+    let Some(method) = &wire.method else {
+        c.fault("auth", Problem::Missing);
+        return None;
+    };
+    let (fits, name) = match method {
+        Method::Entra(_) => (Adapter::Azure, "entra"),
+        Method::Aws(_) => (Adapter::Bedrock, "aws"),
+        Method::Google(_) => (Adapter::Gemini, "google"),
+    };
+    if adapter.is_some_and(|adapter| adapter != fits) {
+        c.at("auth", |c| c.invalid(name, format!("is for the adapter `{fits}` alone")));
+    }
+    if spec.credential.is_none() {
+        c.fault("credential", Problem::Missing);
+    }
+    c.at("auth", |c| match method {
+        Method::Entra(wire) => c.at("entra", |c| entra(c, wire)),
+        Method::Aws(wire) => c.at("aws", |c| aws(c, wire, &spec.base_url)),
+        Method::Google(wire) => c.at("google", |c| {
+            let scope = c.optional_by("scope", &wire.scope, plain);
+            Some(Auth::Google { scope: scope.unwrap_or_else(|| GOOGLE_SCOPE.to_owned()) })
+        }),
+    })
+}
+
+fn entra(c: &mut Checks, wire: &admin::EntraAuth) -> Option<Auth> {
+    for (field, id) in [("tenantId", &wire.tenant_id), ("clientId", &wire.client_id)] {
+        if id.is_empty() {
+            c.fault(field, Problem::Missing);
+        }
+    }
+    let tenant = c.optional_by("tenantId", &wire.tenant_id, id);
+    let client = c.optional_by("clientId", &wire.client_id, id);
+    let scope = c.optional_by("scope", &wire.scope, plain);
+    let authority = c.optional_by("authority", &wire.authority, base_url);
+    Some(Auth::Entra {
+        tenant: tenant?,
+        client: client?,
+        scope: scope.unwrap_or_else(|| AZURE_SCOPE.to_owned()),
+        authority: authority.unwrap_or_else(|| AUTHORITY.to_owned()),
+    })
+}
+
+fn aws(c: &mut Checks, wire: &admin::AwsAuth, base_url: &str) -> Option<Auth> {
+    let access_key_id = c.optional_by("accessKeyId", &wire.access_key_id, key_id).unwrap_or_default();
+    let told = match wire.region.is_empty() {
+        false => c.optional_by("region", &wire.region, region)?,
+        true => match of_host(base_url) {
+            Some(region) => region.to_owned(),
+            None => {
+                c.invalid("region", "is missing, and the host of `baseUrl` names none");
+                return None;
+            }
+        },
+    };
+    Some(Auth::Aws { access_key_id, region: told })
+}
+
+/// The region in the name of a host of Bedrock: `bedrock-runtime.REGION.amazonaws.com`, its FIPS twin, and VPC endpoints.
+fn of_host(url: &str) -> Option<&str> {
+    let host = url.split_once("://")?.1.split(['/', ':']).next()?;
+    let mut labels = host.split('.');
+    labels.find(|label| matches!(*label, "bedrock-runtime" | "bedrock-runtime-fips"))?;
+    let named = labels.next()?;
+    let ours =
+        host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn") || host.ends_with(".api.aws");
+    (ours && region(named).is_ok()).then_some(named)
+}
+
+/// The version of an API that a query asks for.
+pub(super) fn api_version(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) -> String {
+    let (adapter, spec) = of;
+    if !spec.api_version.is_empty() && adapter.is_some_and(|adapter| adapter != Adapter::Azure) {
+        c.invalid("apiVersion", "is for the adapter `azure` alone");
+    }
+    c.optional_by("apiVersion", &spec.api_version, version).unwrap_or_default()
+}
+
+/// The same on the wire.
+pub(super) fn auth_out(fact: &Auth) -> admin::Auth {
+    let method = match fact.clone() {
+        Auth::Entra { tenant, client, scope, authority } => {
+            Method::Entra(admin::EntraAuth { tenant_id: tenant, client_id: client, scope, authority })
+        }
+        Auth::Aws { access_key_id, region } => Method::Aws(admin::AwsAuth { access_key_id, region }),
+        Auth::Google { scope } => Method::Google(admin::GoogleAuth { scope }),
+    };
+    admin::Auth { method: Some(method) }
+}
+
+/// Text of certain bytes, of a certain length.
+fn made_of(text: &str, most: usize, fits: fn(u8) -> bool, what: &str) -> Result<String, String> {
+    let good = text.len() <= most && text.bytes().all(fits);
+    if good { Ok(text.to_owned()) } else { Err(format!("`{}` is not {what}", shown(text))) }
+}
+
+fn id(text: &str) -> Result<String, String> {
+    made_of(text, 128, |b| b.is_ascii_alphanumeric() || b"-.".contains(&b), "an id of Entra ID")
+}
+
+fn key_id(text: &str) -> Result<String, String> {
+    made_of(text, 128, |b| b.is_ascii_alphanumeric() || b == b'_', "the id of an access key")
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    made_of(text, 64, fits, "a region such as `eu-central-1`")
+}
+
+fn version(text: &str) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    made_of(text, 32, fits, "a version such as `2024-10-21`")
+}
+
+/// A scope: a URI, or several with a space between.
+fn plain(text: &str) -> Result<String, String> {
+    let is_uri = |part: &str| part.parse::<Uri>().is_ok();
+    match text.len() <= 512 && text.split(' ').all(is_uri) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{}` is not a scope", shown(text))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -129,7 +129,8 @@ impl Vendor {
                 by == adapter && (usual == base_url.trim_end_matches('/') || adapter == "azure")
             }
             Called::Not => {
-                is_vertex && vendor.prefix == "vertex_ai" || adapter == "bedrock" && vendor.prefix == "bedrock"
+                is_vertex && vendor.prefix == "vertex_ai"
+                    || adapter == "bedrock" && vendor.prefix == "bedrock"
             }
         };
         VENDORS.iter().filter(called).map(|vendor| vendor.prefix).collect()

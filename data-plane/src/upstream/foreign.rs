@@ -25,8 +25,8 @@ use super::{
 use crate::dialect::event::Start;
 use crate::dialect::gemini::Api;
 use crate::dialect::json::Json;
-use crate::dialect::{Unfit, openai};
 use crate::dialect::vendor::{Dialect, Framing};
+use crate::dialect::{Unfit, openai};
 use place::Places;
 
 /// Google's hosts that know a caller by a bearer's token, and not by a key.

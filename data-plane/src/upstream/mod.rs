@@ -50,8 +50,8 @@ use call::{Answer, Call};
 use config::{Adapter, EndpointConfig, Fault};
 use error::{Kind, UpstreamError};
 use foreign::Vendor;
-use openai::OpenAi;
 use http::StatusCode;
+use openai::OpenAi;
 use simulated::Simulated;
 
 /// The way to one endpoint, or to several that are reached alike.

@@ -118,7 +118,8 @@ impl Writer {
             self.refuse("temperature", "it goes from 0 to 1 there");
         }
         let takes = fields::takes(chat);
-        let told = [("temperature", "temperature", &sampling.temperature), ("topP", "top_p", &sampling.top_p)];
+        let told =
+            [("temperature", "temperature", &sampling.temperature), ("topP", "top_p", &sampling.top_p)];
         for ((_, name, raw), _) in told.iter().zip(takes).filter(|(_, takes)| !takes) {
             if raw.is_some() {
                 self.leave(*name);

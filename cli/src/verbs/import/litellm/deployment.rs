@@ -161,7 +161,9 @@ impl<'n> Entry<'_, 'n> {
         };
         let Some(Vendor { prefix, called: Called::By { adapter, base_url, variable, tail } }) = vendor else {
             at.left(match vendor {
-                Some(Vendor { prefix, .. }) => format!("`{prefix}` is not carried yet: register its provider by hand"),
+                Some(Vendor { prefix, .. }) => {
+                    format!("`{prefix}` is not carried yet: register its provider by hand")
+                }
                 None => "does not tell a vendor that is known, as `openai/..` does".to_owned(),
             });
             return None;
@@ -185,7 +187,8 @@ impl<'n> Entry<'_, 'n> {
             base.as_ref().unwrap_or(at).left(format!("the base URL {refused}"));
             return None;
         }
-        let versioned = || self.fields.remove("api_version").and_then(|at| plain(&at, self.around).map(str::to_owned));
+        let versioned =
+            || self.fields.remove("api_version").and_then(|at| plain(&at, self.around).map(str::to_owned));
         let api_version = if adapter == "azure" { versioned() } else { None };
         let key = self.key((at, variable), base.is_some());
         Some((Whom { vendor: prefix, adapter, base_url, api_version, key }, name.to_owned()))

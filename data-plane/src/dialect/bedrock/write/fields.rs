@@ -3,9 +3,9 @@
 //! Law: only what the model's maker has published; whose model it is shows in its name, and where it does not (an ARN of a profile of the
 //! account's own), nothing is guessed. What the caller writes there goes first, and ours beside it.
 
+use super::super::super::anthropic::beta;
 use super::super::super::anthropic::generation::Generation;
 use super::super::super::anthropic::think::{self, Mode};
-use super::super::super::anthropic::beta;
 use super::super::super::chat::{Chat, Thinking};
 use super::super::super::json::Json;
 use super::{ADDITIONAL, Writer};

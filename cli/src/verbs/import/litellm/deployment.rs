@@ -187,9 +187,10 @@ impl<'n> Entry<'_, 'n> {
             base.as_ref().unwrap_or(at).left(format!("the base URL {refused}"));
             return None;
         }
-        let versioned =
-            || self.fields.remove("api_version").and_then(|at| plain(&at, self.around).map(str::to_owned));
-        let api_version = if adapter == "azure" { versioned() } else { None };
+        let api_version = match adapter {
+            "azure" => self.fields.remove("api_version").and_then(|at| plain(&at, self.around).map(str::to_owned)),
+            _ => None,
+        };
         let key = self.key((at, variable), base.is_some());
         Some((Whom { vendor: prefix, adapter, base_url, api_version, key }, name.to_owned()))
     }

@@ -30,7 +30,8 @@ async fn case_55_what_must_stay_in_the_eu_fails_there_rather_than_leave(door: Do
     for record in scene.house.records(Geo::Eu).await? {
         let tried: Vec<&str> =
             record["attempts"].as_array().unwrap().iter().map(|a| a["endpoint"].as_str().unwrap()).collect();
-        assert_eq!(tried, ["down-eu"]);
+        // Once more, for it is alone; the other one is not its.
+        assert_eq!(tried, ["down-eu", "down-eu"]);
     }
     // For somebody whose data may go there, the same model falls back.
     let bot = scene.house.key("build-bot", "engineering").await?;

@@ -87,8 +87,11 @@ const RERANK: [&str; 8] = [
 ];
 
 /// `CreateImageRequest` of OpenAI's; ascending.
-const IMAGE: [&str; 14] = [
+const IMAGE: [&str; 19] = [
     "background",
+    "complexity",
+    "frame_count",
+    "frame_duration_ms",
     "model",
     "moderation",
     "n",
@@ -98,18 +101,24 @@ const IMAGE: [&str; 14] = [
     "prompt",
     "quality",
     "response_format",
+    "safety_identifier",
     "size",
     "stream",
     "style",
+    "svg",
     "user",
 ];
 
 /// `CreateImageEditRequest` of the same, `image[]` being several; ascending.
-const EDIT_IMAGE: [&str; 16] = [
+const EDIT_IMAGE: [&str; 22] = [
     "background",
+    "complexity",
+    "frame_count",
+    "frame_duration_ms",
     "image",
     "image[]",
     "input_fidelity",
+    "markup",
     "mask",
     "model",
     "n",
@@ -119,8 +128,10 @@ const EDIT_IMAGE: [&str; 16] = [
     "prompt",
     "quality",
     "response_format",
+    "safety_identifier",
     "size",
     "stream",
+    "svg",
     "user",
 ];
 
@@ -129,13 +140,15 @@ const SPEECH: [&str; 7] =
     ["input", "instructions", "model", "response_format", "speed", "stream_format", "voice"];
 
 /// `CreateTranscriptionRequest` of the same; ascending.
-const TRANSCRIBE: [&str; 12] = [
+const TRANSCRIBE: [&str; 14] = [
     "chunking_strategy",
     "file",
     "include[]",
+    "keywords[]",
     "known_speaker_names[]",
     "known_speaker_references[]",
     "language",
+    "languages[]",
     "model",
     "prompt",
     "response_format",

@@ -183,6 +183,11 @@ async fn a_picture_is_changed_after_a_form_that_is_masked_like_a_body() {
     let [record] = open.house.records();
     assert_eq!(record.found_input, [("EMAIL", 3)], "names of files are read too");
     assert_eq!((record.uninspected, record.operation.as_str()), (vec![("image", 3)], "editImage"));
+    let unheard_of = file("sketch", "x.png", "lines");
+    let parts = [model.clone(), text("prompt", "a cat"), picture(), unheard_of];
+    assert_eq!(open.post_form(path, &parts).await.status, 200);
+    let [_, record]: [_; 2] = open.house.records();
+    assert_eq!(record.uninspected, [("image", 2), ("other", 1)], "a file is told of under any name");
     for (parts, field) in [
         (vec![model.clone(), text("prompt", "x")], "image"),
         (vec![model.clone(), picture()], "prompt"),

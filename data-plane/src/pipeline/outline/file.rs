@@ -37,6 +37,11 @@ pub(super) fn take_file(
     }
 }
 
+/// Whether a field of a form holds a file, whatever it is called.
+pub(super) fn is_file(value: Value<'_>) -> bool {
+    value.kind() == Kind::Object || value.elements().any(|element| element.kind() == Kind::Object)
+}
+
 /// A whole number within bounds that may be written as text, as forms have it; one where there is none.
 pub(super) fn whole_of_form(
     field: &str,

@@ -6,7 +6,7 @@
 use policy_engine::vocabulary::Operation;
 
 use super::chat::{model, note, note_model};
-use super::file::{FILES, take_file, whole_of_form};
+use super::file::{FILES, is_file, take_file, whole_of_form};
 use super::{ANSWERS, Outline};
 use crate::dialect::field::BodyFault;
 use crate::tape::{Kind, Value};
@@ -43,7 +43,9 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>, operation: Operation)
             }
             name => {
                 let known = note(outline, (operation, &OWN), name, (key, value))?;
-                if value.kind() != Kind::Number || !known {
+                if operation == Operation::EditImage && is_file(value) {
+                    take_file(outline, (name, "other"), value)?;
+                } else if value.kind() != Kind::Number || !known {
                     outline.take_all(Some(key), value);
                 }
             }

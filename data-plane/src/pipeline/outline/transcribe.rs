@@ -7,7 +7,7 @@ use policy_engine::vocabulary::Operation;
 
 use super::Outline;
 use super::chat::{model, note, note_model};
-use super::file::take_file;
+use super::file::{is_file, take_file};
 use crate::dialect::field::BodyFault;
 use crate::tape::{Kind, Value};
 
@@ -37,7 +37,11 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>, operation: Operation)
             "response_format" => {}
             name => {
                 note(outline, (operation, &OWN), name, (key, value))?;
-                outline.take_all(Some(key), value);
+                if is_file(value) {
+                    take_file(outline, (name, "other"), value)?;
+                } else {
+                    outline.take_all(Some(key), value);
+                }
             }
         }
     }

@@ -241,6 +241,7 @@ mod tests {
             &["chancery", "elevations", "list"],
             &["chancery", "elevations", "end", "elevations/7"],
             &["chancery", "import", "litellm", "config.yaml", "--regions", "EU,UK", "--out", "f", "--force"],
+            &["chancery", "prices", "import", "l.json", "--valid-from", "2026-01-01", "--all", "-o", "json"],
             &["chancery", "audit", "list"],
             &[
                 "chancery",

@@ -398,10 +398,10 @@ mod tests {
 
     #[test]
     fn a_token_of_the_environment_is_read_and_shown_to_nobody() {
-        let variable = ("CHANCERY__CONTROL__ENROLMENT_TOKEN".to_owned(), "chyn_1_secret_2".to_owned());
+        let variable = ("CHANCERY__CONTROL__ENROLMENT_TOKEN".to_owned(), "chyn_1_canary_2".to_owned());
         let config = Config::parse("[control]\nurl = 'https://c:7071'\n", std::iter::once(variable)).unwrap();
-        assert_eq!(config.control.enrolment_token.as_ref().unwrap().reveal(), "chyn_1_secret_2");
-        assert!(!format!("{config:?}").contains("secret"), "{config:?}");
+        assert_eq!(config.control.enrolment_token.as_ref().unwrap().reveal(), "chyn_1_canary_2");
+        assert!(!format!("{config:?}").contains("canary"), "{config:?}");
     }
 
     #[test]
@@ -443,5 +443,7 @@ mod tests {
         assert_eq!(commented.decisions.segment_records, least.decisions.segment_records);
         assert_eq!(commented.decisions.segment_seconds, least.decisions.segment_seconds);
         assert_eq!(commented.decisions.keep_bytes, least.decisions.keep_bytes);
+        assert_eq!(commented.secrets.refresh_seconds, least.secrets.refresh_seconds);
+        assert_eq!(commented.secrets.keep_seconds, least.secrets.keep_seconds);
     }
 }

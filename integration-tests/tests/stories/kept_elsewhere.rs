@@ -117,7 +117,7 @@ async fn a_credential_of_aws_secrets_manager_is_fetched() {
     let more = format!(
         "[upstream]\nallow_loopback = true\n[secrets]\nrefresh_seconds = 10\naws_region = \"eu-central-1\"\naws_endpoint = \"http://{service}\"\n"
     );
-    let mut house = Household::start(QUICKSTART, &more).await.unwrap();
+    let house = Household::start(QUICKSTART, &more).await.unwrap();
     let credential =
         "adapter: openai, credential: {awsSecretsManager: {secretId: vendors/story, jsonKey: api_key}}";
     let story = policy::one_vendor(&vendor.base_url()).replace("adapter: openai", credential);

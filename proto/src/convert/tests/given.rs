@@ -167,7 +167,7 @@ fn provider() -> impl Strategy<Value = Provider> {
         ),
     ];
     let url = || "https?://[a-z]{1,8}(:[1-9][0-9]{0,3})?(/v[0-9])?";
-    let entra = ("[a-z0-9-]{1,8}", "[a-z0-9-]{1,8}", "https://[a-z]{1,8}/.default", "https://[a-z]{1,8}");
+    let entra = ("[a-z0-9-]{1,8}", "[a-z0-9-]{1,8}", r"https://[a-z]{1,8}/\.default", "https://[a-z]{1,8}");
     let entra =
         entra.prop_map(|(tenant, client, scope, authority)| Auth::Entra { tenant, client, scope, authority });
     let aws = ("[A-Z0-9]{0,8}", "[a-z]{2}-[a-z]{1,8}-[0-9]");

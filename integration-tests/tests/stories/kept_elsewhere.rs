@@ -9,7 +9,7 @@ use http::{StatusCode, header};
 use integration_tests::{
     door::{Ask, Caller, Door},
     household::{Household, free},
-    python,
+    program::{self, Language},
     sandbox::{Geo, QUICKSTART},
     scripted::{Canned, OpenAiLike},
     wait::until,
@@ -97,8 +97,12 @@ async fn a_credential_of_vault_is_changed_there_and_followed_without_a_restart()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_credential_of_aws_secrets_manager_is_fetched() {
     let (vendor, service) = (OpenAiLike::start().await.unwrap(), free().unwrap());
-    let _moto =
-        python::serve("moto.server", &["-H", "127.0.0.1", "-p", &service.port().to_string()]).unwrap();
+    let _moto = program::serve(
+        Language::Python,
+        "moto.server",
+        &["-H", "127.0.0.1", "-p", &service.port().to_string()],
+    )
+    .unwrap();
     let call = async |target: &str, body: serde_json::Value| -> Result<reqwest::Response> {
         let request = reqwest::Client::new().post(format!("http://{service}/"));
         let signed = "AWS4-HMAC-SHA256 Credential=AKIASTORY/20260101/eu-central-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0";

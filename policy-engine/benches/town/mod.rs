@@ -204,7 +204,11 @@ fn registry(facts: &mut Facts, size: &Size) {
         );
     }
     for m in 0..size.models {
-        let target = |n: usize| RouteTarget { endpoint: name(&format!("endpoint-{}", m * 4 + n)), weight: 1 };
+        let target = |n: usize| RouteTarget {
+            endpoint: name(&format!("endpoint-{}", m * 4 + n)),
+            weight: 1,
+            canary_percent: None,
+        };
         put(
             &mut facts.models,
             Id::platform(model(m)),

@@ -188,7 +188,9 @@ impl<'n> Entry<'_, 'n> {
             return None;
         }
         let api_version = match adapter {
-            "azure" => self.fields.remove("api_version").and_then(|at| plain(&at, self.around).map(str::to_owned)),
+            "azure" => {
+                self.fields.remove("api_version").and_then(|at| plain(&at, self.around).map(str::to_owned))
+            }
             _ => None,
         };
         let key = self.key((at, variable), base.is_some());

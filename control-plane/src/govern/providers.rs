@@ -151,7 +151,7 @@ mod tests {
             let told = sealed(&tenants, &gate, source, None).unwrap_err();
             let [fault] = told.0.as_slice() else { panic!("{told:?}") };
             assert_eq!(fault.field.to_string(), "spec.credential");
-            assert!(fault.problem.to_string().contains("can't name the nodes' environment or files"));
+            assert!(fault.problem.to_string().contains("can't name the nodes' environment, files, Vault"));
         }
         for name in ["CHANCERY_MASTER_KEY", "chancery__listen__admin", "Chancery"] {
             let told = sealed(&platform, &gate, Source::Env(name.into()), None).unwrap_err();

@@ -28,14 +28,19 @@ pub(crate) mod write;
 const SCHEMA: &str = "answer";
 
 /// Where an effort stands.
-const EFFORT: &str = "output_config.effort";
+pub(super) const EFFORT: &str = "output_config.effort";
 
 /// Where it stands that a model thinks as it sees fit, if an effort is told too.
-const THINKING_TYPE: &str = "thinking.type";
+pub(super) const THINKING_TYPE: &str = "thinking.type";
 
 /// Whether a vendor's proof of thoughts may be of a model of Anthropic's: Gemini's are marked.
 pub(super) fn is_own_proof(signature: &str) -> bool {
     !signature.starts_with(super::gemini::signature::OWN)
+}
+
+/// Whether something stands beside the rest that says how Anthropic's models think and answer: a hint to all others.
+pub(super) fn is_of_thoughts(path: &str) -> bool {
+    path.starts_with("thinking.") || path.starts_with("output_config.")
 }
 
 #[cfg(test)]

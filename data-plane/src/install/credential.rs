@@ -53,7 +53,7 @@ pub(super) fn open(
 pub(super) fn refused(provider: &ProviderRow, remote: &Arc<Remote>) -> Option<Refused> {
     let reference = provider.credential.clone().filter(Remote::keeps)?;
     let remote = remote.clone();
-    Some(Refused::by(move || remote.refused(&reference)))
+    Some(Refused::by(&reference.to_string(), move || remote.refused(&reference)))
 }
 
 /// A file's text. Only a regular file of a credential's size is read: a pipe or a device would hold back all policy.

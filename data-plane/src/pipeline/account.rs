@@ -355,6 +355,7 @@ impl Open {
         // What is not told in tokens has no price here: it is unpriced, never free.
         let told = reported.is_some_and(|reported| reported.has_tokens());
         let untold = is_metered_otherwise(record.operation) && !told;
+        let full = seen.estimate.amounts(price.as_deref());
         let price = price.filter(|_| !untold);
         let usage = match outcome {
             _ if untold => Usage::default(),
@@ -368,6 +369,10 @@ impl Open {
         record.latency_us = micros(moment);
         record.content = content.and_then(|content| content.end(entry::whose(&record, must_audit)?));
         match reservation {
+            // What it came to is not told, so all that was held for it counts.
+            Some(held) if sent && untold && !matches!(outcome, Outcome::Refused | Outcome::Failed) => {
+                held.settle(full, timestamp(node));
+            }
             Some(held) if sent => {
                 held.settle(amounts(usage.amounts, price.as_deref()), timestamp(node));
             }

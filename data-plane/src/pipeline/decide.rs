@@ -56,7 +56,8 @@ pub(crate) fn decide<'s>(
         let prompts = entitled.question.arrival.operation == Operation::Complete;
         return Err(Rejection::unsupported(if prompts { "prompt" } else { "input" }, line));
     }
-    let unheard = answered_in(entitled.question.arrival.operation).is_some() && acts(&permit.output);
+    let unheard = answered_in(entitled.question.arrival.operation).is_some()
+        && (acts(&permit.output) || permit.output_decides);
     if acts(&permit.input) || unheard {
         permit.notices.extend(notice(&uninspected));
     }

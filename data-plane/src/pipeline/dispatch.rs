@@ -18,6 +18,7 @@ use super::answer::{Answering, Begun, check_whole, media_type};
 use super::reserve::{Reserved, limited, share};
 use crate::error::Rejection;
 use crate::overlay::Cut;
+use crate::quota::Reservation;
 use crate::record::Outcome;
 use crate::runtime::Endpoint;
 use crate::tape::Tape;
@@ -112,10 +113,14 @@ async fn attempt<'s>(
     }
     if let (Some(candidate), Held::ForAnother) = (candidate, held) {
         let (lines, amounts) = share(exchange.runtime, &reserved.permitted, candidate, reserved.estimate);
+        let limited = |refusal| Missed::Limited(limited(&refusal, &reserved.permitted, candidate));
+        let now = exchange.account.now();
         if let Some(reservation) = exchange.account.reservation() {
-            let adjusted = reservation.adjust(lines, amounts, exchange.account.now()).await;
-            let limited = |refusal| Missed::Limited(limited(&refusal, &reserved.permitted, candidate));
-            adjusted.map_err(limited)?;
+            reservation.adjust(lines, amounts, now).await.map_err(limited)?;
+        } else if !lines.is_empty() {
+            // The one before had no limit.
+            let held = Reservation::reserve(&exchange.node.ledger, lines, amounts, now).await;
+            exchange.account.reserved(held.map_err(limited)?);
         }
     }
     let call = call(reserved, endpoint);

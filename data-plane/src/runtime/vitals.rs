@@ -143,7 +143,7 @@ impl Vitals {
 
     /// Which part of what was measured last still counts.
     fn remembered(&self, now: Instant) -> f64 {
-        let since = now.0.saturating_sub(self.measured.load(Ordering::Relaxed)).max(0);
+        let since = now.0.abs_diff(self.measured.load(Ordering::Relaxed));
         (-(since as f64) / MEMORY).exp()
     }
 

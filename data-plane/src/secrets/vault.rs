@@ -91,7 +91,9 @@ impl Vault {
         }
         match status {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Err(NotFetched::Gone("nothing is at its path")),
+            StatusCode::NOT_FOUND if is_vaults_own(&body) => {
+                return Err(NotFetched::Gone("nothing is at its path"));
+            }
             status => return Err(refusal(status)),
         }
         let unreadable = |_| NotFetched::Away("its answer is not Vault's".to_owned());
@@ -235,6 +237,14 @@ fn refusal(status: StatusCode) -> NotFetched {
         }
         status => NotFetched::Away(format!("status {}", status.as_u16())),
     }
+}
+
+/// Whether a 404 is Vault's word for nothing: no errors, or what it keeps of a version that is deleted. Of another's page, or of a mount
+/// that is away for a moment, nothing follows.
+fn is_vaults_own(body: &[u8]) -> bool {
+    let Ok(told) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
+    let deleted = told.pointer("/data/metadata").is_some();
+    deleted || told.get("errors").and_then(|errors| errors.as_array()).is_some_and(Vec::is_empty)
 }
 
 #[cfg(test)]

@@ -127,6 +127,13 @@ impl Vendor {
             if refusal.status == StatusCode::FAILED_DEPENDENCY {
                 refusal.status = StatusCode::BAD_GATEWAY;
             }
+            // Google's word for a key that it does not know is a wrong request.
+            if self.dialect == Dialect::Gemini
+                && refusal.status == StatusCode::BAD_REQUEST
+                && memchr::memmem::find(&refusal.body, b"API_KEY_INVALID").is_some()
+            {
+                refusal.status = StatusCode::UNAUTHORIZED;
+            }
             let mut json = Json::default();
             if let Some(message) = self.dialect.message(&refusal.body) {
                 json.object(|json| {
@@ -176,7 +183,8 @@ fn started(call: &Call, model: String) -> Start {
 
 /// Whether it is Google's other house for the same models.
 fn is_vertex(uri: &Uri) -> bool {
-    bare_host(uri.host().unwrap_or_default()).ends_with(BEARERS)
+    let host = bare_host(uri.host().unwrap_or_default());
+    host.ends_with(BEARERS) || host.starts_with("aiplatform.") && host.ends_with(".rep.googleapis.com")
 }
 
 /// The credential, and the header in which a vendor looks for it.

@@ -55,6 +55,13 @@ struct KeyFile {
     token_uri: Option<String>,
 }
 
+/// Whether nobody on the way reads what is sent there: loopback is for tests.
+fn is_private(uri: &str) -> bool {
+    ["https://", "http://127.0.0.1:", "http://[::1]:", "http://localhost:"]
+        .iter()
+        .any(|begins| uri.starts_with(begins))
+}
+
 impl Account {
     /// Reads a key.
     pub(super) fn read(document: &Secret, scope: &str) -> Result<Self, Fault> {
@@ -65,6 +72,9 @@ impl Account {
         let der = der.map_err(|_| Fault::Key("its `private_key` is no PKCS #8 key in PEM"))?;
         let key = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der());
         let token_uri = file.token_uri.filter(|uri| !uri.is_empty());
+        if token_uri.as_ref().is_some_and(|uri| !is_private(uri)) {
+            return Err(Fault::Key("its `token_uri` is not `https://`"));
+        }
         Ok(Self {
             email: file.client_email,
             key_id: file.private_key_id,

@@ -108,11 +108,19 @@ impl Upstream {
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
         let answer = self.provider.call(call).await;
         if let (Err(error), Some(refused)) = (&answer, &self.refused)
-            && matches!(&error.kind, Kind::Status(refusal) if refusal.status == StatusCode::UNAUTHORIZED)
+            && refuses_credential(&error.kind)
         {
             refused.tell();
         }
         answer
+    }
+}
+
+/// Whether a vendor, or who gives tokens for it, refuses who we say we are; AWS says it by a 403.
+fn refuses_credential(kind: &Kind) -> bool {
+    match kind {
+        Kind::Status(refusal) => [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&refusal.status),
+        kind => matches!(kind, Kind::Credential),
     }
 }
 

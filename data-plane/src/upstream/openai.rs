@@ -184,7 +184,11 @@ pub(super) fn rewrite(call: &mut Call, reader: Reader) -> Result<Vec<Cow<'static
 
 /// Writes the body of a call as the form it stands for; gives its media type.
 fn write_form(call: &mut Call) -> Result<HeaderValue, UpstreamError> {
-    let boundary = format!("chancery-{}", call.request_id.to_str().unwrap_or("form"));
+    // Nobody who writes a file may know it beforehand: what the file holds would else be read as fields.
+    let mut drawn = [0; 16];
+    let unlucky = |_| UpstreamError::caused(Kind::Protocol, "there is no chance to draw a boundary by");
+    aws_lc_rs::rand::fill(&mut drawn).map_err(unlucky)?;
+    let boundary = format!("chancery-{:032x}", u128::from_be_bytes(drawn));
     let (kind, body) = multipart::write(&call.body, &call.files, &boundary)?;
     call.body = body;
     Ok(kind)

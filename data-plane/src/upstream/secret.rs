@@ -43,23 +43,27 @@ impl fmt::Display for Secret {
 
 /// Whom to tell that a vendor refuses a credential.
 #[derive(Clone)]
-pub(crate) struct Refused(Arc<dyn Fn() + Send + Sync>);
+pub(crate) struct Refused {
+    /// Which: it is a part of what tells one way upstream from another.
+    reference: Arc<str>,
+    tell: Arc<dyn Fn() + Send + Sync>,
+}
 
 impl Refused {
-    /// Tells by calling this, which must not wait.
-    pub(crate) fn by(tell: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+    /// Tells of a reference by calling this, which must not wait.
+    pub(crate) fn by(reference: &str, tell: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { reference: reference.into(), tell: Arc::new(tell) }
     }
 
     /// A vendor refused it.
     pub(crate) fn tell(&self) {
-        (self.0)();
+        (self.tell)();
     }
 }
 
 impl fmt::Debug for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Refused")
+        write!(f, "Refused({})", self.reference)
     }
 }
 

@@ -168,7 +168,9 @@ impl Kept {
                 self.held.store(Some(Arc::clone(token)));
             }
             Err(error) => {
-                tracing::warn!(from = self.from.host(), why = %error.kind, "no token for an endpoint's calls");
+                // What is behind it is the standard's word for why, or the library's; never what was answered.
+                let because = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(from = self.from.host(), why = %error.kind, because, "no token for an endpoint's calls");
                 **turn = Some((Instant::now(), error.kind.clone()));
             }
         }

@@ -54,7 +54,7 @@ asked = 0
 for model in MODELS:
     for door in (of_chat, of_responses, of_messages, of_contents):
         for text, tokens in door(model):
-            # What it does not count in Gemini's streams is counted by the gateway.
-            assert text == SAID and tokens > 0, (model, door.__name__, text, tokens)
+            # In Gemini's streams it counts nothing; what it says of that is told as it says it, and the records have our own count.
+            assert text == SAID and (tokens > 0 or model.endswith("gemini")), (model, door.__name__, text, tokens)
             asked += 1
 print("requests:", asked)

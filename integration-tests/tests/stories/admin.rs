@@ -135,13 +135,20 @@ async fn every_rpc_that_is_declared_is_called_and_works() {
     let declared: BTreeSet<String> = caller.declared(ADMIN).iter().map(name_of).collect();
     assert_eq!(caller.called(), declared);
 
+    scene.house.apply(include_str!("../../../deploy/examples/surfaces.yaml")).await.unwrap();
     let url = scene.house.inference_url(Geo::Eu).unwrap();
     let node = Anything::at(&url, Some(&scene.key)).await.unwrap();
     let chat = json!({"model": "sim-mistral-large", "messages": [{"role": "ROLE_USER", "content": [{"text": "hi"}]}]});
     for method in node.declared("chancery.inference.v1") {
         let message = match method.name() {
             "Chat" | "ChatStream" => chat.clone(),
+            "CountTokens" => chat.clone(),
             "Embed" => json!({"model": "sim-embed-small", "inputs": ["hi"]}),
+            "Moderate" => json!({"model": "sim-moderation", "inputs": ["hi"]}),
+            "Rerank" => json!({"model": "sim-rerank", "query": "hi", "documents": ["hello"]}),
+            "GenerateImage" => json!({"model": "sim-image", "prompt": "hi"}),
+            "Speech" => json!({"model": "sim-speech", "input": "hi", "voice": "alloy"}),
+            "Transcribe" => json!({"model": "sim-whisper", "data": "aGk=", "filename": "a.wav"}),
             "GetModel" => json!({"name": "sim-gpt-4o"}),
             _ => json!({}),
         };

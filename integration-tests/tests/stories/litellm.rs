@@ -96,4 +96,7 @@ async fn a_vendor_that_nobody_here_wrote_is_reached_in_three_dialects() {
     ];
     let said = program::run("litellm_upstream.py", &variables).await.unwrap();
     assert!(said.ends_with("requests: 24\n"), "{said}");
+    (0..24).for_each(|_| scene.house.count(Geo::Eu));
+    let records = scene.house.records(Geo::Eu).await.unwrap();
+    assert!(records.iter().all(|record| record["usage"]["output"].as_u64() > Some(0)), "{records:?}");
 }

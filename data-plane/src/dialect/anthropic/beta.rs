@@ -47,8 +47,8 @@ pub(crate) fn read(headers: &HeaderMap, chat: &mut Chat) -> Result<(), BodyFault
 
 const NAMES: &str = "at most 32 names, with commas between";
 
-/// The member as the header; `None`: it is no array of names.
-pub(super) fn header(member: &Raw) -> Option<HeaderValue> {
+/// The names of the member; `None`: it is no array of them.
+pub(in super::super) fn names(member: &Raw) -> Option<Vec<String>> {
     let bytes = member.as_bytes();
     let mut tape = Tape::default();
     tape.read(bytes).ok()?;
@@ -57,8 +57,12 @@ pub(super) fn header(member: &Raw) -> Option<HeaderValue> {
     // Numbers are no nodes: they show in the count alone.
     let whole = names.len() == root.len() && names.len() <= MOST;
     let fits = whole && names.iter().all(|(kind, name)| *kind == Kind::String && is_name(name));
-    let names: Vec<&str> = names.iter().map(|(_, name)| &**name).collect();
-    HeaderValue::from_str(&names.join(",")).ok().filter(|_| fits)
+    fits.then(|| names.into_iter().map(|(_, name)| name.into_owned()).collect())
+}
+
+/// The member as the header; `None`: it is no array of names.
+pub(super) fn header(member: &Raw) -> Option<HeaderValue> {
+    HeaderValue::from_str(&names(member)?.join(",")).ok()
 }
 
 fn is_name(name: &str) -> bool {

@@ -1,11 +1,11 @@
 //! What a model of the vendor's takes, by its name.
 //!
-//! Law: only what the vendor would refuse is told otherwise; a name that tells no version is of the oldest kind, which is how every model was
-//! spoken to before. Absent on purpose: what a model can do (its card's).
+//! Law: only what the vendor would refuse is told otherwise; a name that tells no version is taken to refuse nothing that its caller says. Absent on purpose: what a model can do (its card's).
 //!
 //! | version | thinks by | sampling |
 //! |---|---|---|
-//! | before 4.1, and names without one | budgets | as it is told |
+//! | not told | budgets, and efforts in the vendor's own words | as it is told |
+//! | before 4.1 | budgets | as it is told |
 //! | 4.1 to 4.5 | budgets | `temperature` or `top_p`, not both |
 //! | 4.6 | efforts, and budgets still | the same |
 //! | 4.7 and later | efforts alone | none |
@@ -18,6 +18,8 @@ const RESTLESS: [&str; 2] = ["fable", "mythos"];
 /// Models that are spoken to alike, in the order of their time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) enum Generation {
+    /// It does not show.
+    Unknown,
     /// Budgets, and any sampling.
     First,
     /// Budgets, and one way of sampling.
@@ -33,7 +35,7 @@ pub(in super::super) enum Generation {
 impl Generation {
     /// The one of a model, under whichever house's name: `claude-opus-4-7`, `us.anthropic.claude-opus-4-6-v1`, `claude-3-5-sonnet@20241022`.
     pub(in super::super) fn of(model: &str) -> Self {
-        let Some((_, name)) = model.split_once("claude") else { return Self::First };
+        let Some((_, name)) = model.split_once("claude") else { return Self::Unknown };
         let mut words =
             name.split(|byte: char| !byte.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         if words.clone().any(|word| RESTLESS.contains(&word)) {
@@ -42,7 +44,7 @@ impl Generation {
         // Dates have eight digits.
         let is_number = |word: &&str| word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit());
         let number = |word: &str| word.parse::<u32>().ok();
-        let Some(major) = words.find(is_number).and_then(number) else { return Self::First };
+        let Some(major) = words.find(is_number).and_then(number) else { return Self::Unknown };
         let minor = words.next().filter(is_number).and_then(number).unwrap_or(0);
         match (major, minor) {
             (..=3, _) | (4, 0) => Self::First,
@@ -63,6 +65,11 @@ impl Generation {
         self >= Self::Efforts
     }
 
+    /// Whether it refuses efforts, and to think as it sees fit.
+    pub(in super::super) fn refuses_efforts(self) -> bool {
+        matches!(self, Self::First | Self::OneSampling)
+    }
+
     /// Whether it is told budgets.
     pub(in super::super) fn has_budgets(self) -> bool {
         self <= Self::Efforts
@@ -75,11 +82,11 @@ mod tests {
 
     #[test]
     fn a_name_tells_the_version_wherever_it_stands() {
-        use Generation::{Efforts, EffortsAlone, First, OneSampling, Restless};
+        use Generation::{Efforts, EffortsAlone, First, OneSampling, Restless, Unknown};
         for (name, generation) in [
-            ("claude-x", First),
-            ("gpt-4-7", First),
-            ("claude-instant-v1", First),
+            ("claude-x", Unknown),
+            ("gpt-4-7", Unknown),
+            ("claude-instant-v1", Unknown),
             ("claude-2.1", First),
             ("claude-3-7-sonnet-20250219", First),
             ("claude-3-5-sonnet@20241022", First),

@@ -73,8 +73,11 @@ pub(in super::super) fn plan(chat: &Chat) -> Option<Plan> {
             effort = Some(effort_of(*budget));
             Some(Mode::Adaptive)
         }
+        Some(Thinking::Budget(None)) if generation.refuses_efforts() => within(chat, budget("high")?),
         Some(Thinking::Budget(budget)) => Some(budget.map_or(Mode::Adaptive, Mode::Enabled)),
-        Some(Thinking::Effort(_)) if beside(EFFORT) => beside(THINKING_TYPE).then_some(Mode::Adaptive),
+        Some(Thinking::Effort(_)) if beside(EFFORT) && !generation.refuses_efforts() => {
+            beside(THINKING_TYPE).then_some(Mode::Adaptive)
+        }
         Some(Thinking::Effort(effort)) if effort == "none" => rests,
         Some(Thinking::Effort(word)) => {
             let wanted = budget(word)?;
@@ -83,9 +86,7 @@ pub(in super::super) fn plan(chat: &Chat) -> Option<Plan> {
                 effort = Some(word_of(word, generation));
                 takes_thoughts(chat, generation).then_some(Mode::Adaptive)
             } else {
-                let room = chat.max_tokens.map_or(wanted, |tokens| tokens / 2);
-                let fits = room >= LEAST && takes_thoughts(chat, generation);
-                fits.then_some(Mode::Enabled(wanted.min(room)))
+                within(chat, wanted)
             }
         }
     };
@@ -93,12 +94,20 @@ pub(in super::super) fn plan(chat: &Chat) -> Option<Plan> {
     let enough = most.map_or(TOKENS, |budget| TOKENS.max(budget.saturating_add(BESIDE)));
     let left_out = match &chat.thinking {
         Some(Thinking::Budget(Some(_))) if effort.is_some() => Some("thinking.budget_tokens"),
+        Some(Thinking::Budget(None)) if mode.is_none() => Some("thinking"),
         Some(Thinking::Off) if mode.is_none() => Some("thinking"),
         Some(Thinking::Effort(_)) if mode.is_none() && effort.is_none() && !beside(EFFORT) => Some(THEIRS),
         _ => None,
     };
     let effort = effort.filter(|_| !beside(EFFORT));
     Some(Plan { mode, tokens: chat.max_tokens.unwrap_or(enough), effort, left_out })
+}
+
+/// A budget within the room that there is.
+fn within(chat: &Chat, wanted: u64) -> Option<Mode> {
+    let room = chat.max_tokens.map_or(wanted, |tokens| tokens / 2);
+    let fits = room >= LEAST && takes_thoughts(chat, Generation::of(&chat.model));
+    fits.then_some(Mode::Enabled(wanted.min(room)))
 }
 
 /// An effort in the vendor's words.

@@ -14,7 +14,7 @@ use super::super::chat::{Chat, Format, Raw, Role, Tool, ToolChoice};
 use super::super::json::Json;
 use super::super::{Unfit, Written};
 use super::generation::Generation;
-use super::{SCHEMA, THINKING_TYPE, beta, block, think};
+use super::{EFFORT, SCHEMA, THINKING_TYPE, beta, block, think};
 use crate::tape::{Kind as Form, Tape};
 
 /// Members of OpenAI's dialect that change nothing of what is meant.
@@ -235,7 +235,12 @@ impl Writer {
                 Some(schema)
             }
         };
-        let mut config = beside(chat, "output_config.").peekable();
+        let refused = Generation::of(&chat.model).refuses_efforts();
+        let mut config =
+            beside(chat, "output_config.").filter(|(path, _)| !(refused && path == EFFORT)).peekable();
+        if refused && beside(chat, EFFORT).next().is_some() {
+            self.leave(EFFORT);
+        }
         if schema.is_none() && config.peek().is_none() && self.effort.is_none() {
             return;
         }

@@ -61,6 +61,8 @@ pub(super) fn finish(reason: &str) -> Finish {
         "max_tokens" | "model_context_window_exceeded" => Finish::Length,
         "stop_sequence" => Finish::StopSequence(None),
         "guardrail_intervened" | "content_filtered" => Finish::Filtered,
+        // It began to call a tool and could not: nobody may take that for the end of an answer.
+        "malformed_tool_use" | "malformed_model_output" => Finish::Length,
         _ => Finish::Stop,
     }
 }

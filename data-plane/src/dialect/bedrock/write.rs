@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use policy_engine::vocabulary::{Operation, is_published};
 
-use super::super::anthropic::{beta, write::says_nothing};
+use super::super::anthropic::{beta, is_of_thoughts, write::says_nothing};
 use super::super::chat::{Chat, Format, Kind, Raw, Role, Tool, ToolChoice};
 use super::super::json::Json;
 use super::super::{Unfit, Written};
@@ -60,6 +60,7 @@ struct Writer {
     unfit: Option<Unfit>,
     /// Documents so far.
     documents: usize,
+    caches: fields::Caches,
 }
 
 impl Writer {
@@ -77,6 +78,7 @@ impl Writer {
     }
 
     fn body(&mut self, chat: &Chat, json: &mut Json) {
+        self.caches = fields::Caches::of(&chat.model);
         if chat.messages.iter().any(|message| message.role == Role::System) {
             self.system(chat, json.key("system"));
         }
@@ -154,6 +156,13 @@ impl Writer {
             None => {}
         }
         if chat.tools.is_empty() {
+            let mut said = chat.messages.iter().flat_map(|said| &said.content);
+            if said.any(|part| matches!(part.kind, Kind::Call(_) | Kind::Output { .. })) {
+                self.refuse(
+                    "tools",
+                    "calls that were made are refused there without the tools that were called",
+                );
+            }
             return match chat.tool_choice {
                 None => {}
                 Some(ToolChoice::Auto | ToolChoice::None) => self.leave("tool_choice"),
@@ -207,8 +216,10 @@ impl Writer {
                 }
             });
         });
-        if let Some(cache) = cache {
-            content::cache_point(cache, json);
+        match cache {
+            Some(cache) if self.caches.tools => content::cache_point(cache, json),
+            Some(_) => self.leave(format!("tools[{at}].cache_control")),
+            None => {}
         }
     }
 
@@ -247,7 +258,9 @@ impl Writer {
             // Written with what else there is of it.
         } else if OWN.contains(&name.as_str()) {
             json.key(name).raw(value.as_bytes());
-        } else if HINTS.contains(&name.as_str()) || says_nothing(name, value) {
+        } else if is_of_thoughts(name) && fields::is_anthropics(chat) {
+            // Written with the model's own.
+        } else if HINTS.contains(&name.as_str()) || is_of_thoughts(name) || says_nothing(name, value) {
             self.leave(name.clone());
         } else if is_published(Operation::Chat, name) || name.contains(['.', '[']) {
             self.refuse(name.clone(), NO_PLACE);

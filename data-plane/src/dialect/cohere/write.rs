@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use policy_engine::vocabulary::{Operation, is_published};
 
+use super::super::anthropic::is_of_thoughts;
 use super::super::anthropic::think;
 use super::super::anthropic::write::says_nothing;
 use super::super::chat::{Chat, Format, Raw, Thinking, Tool, ToolChoice};
@@ -15,7 +16,8 @@ use super::super::json::Json;
 use super::super::{Unfit, Written};
 
 /// Members of OpenAI's dialect that change nothing of what is meant.
-const HINTS: [&str; 8] = [
+const HINTS: [&str; 9] = [
+    super::super::anthropic::beta::MEMBER,
     "metadata",
     "prompt_cache_key",
     "prompt_cache_options",
@@ -211,7 +213,7 @@ impl Writer {
     fn other(&mut self, (name, value): &(String, Raw), json: &mut Json) {
         if OWN.contains(&name.as_str()) {
             json.key(name).raw(value.as_bytes());
-        } else if HINTS.contains(&name.as_str()) || says_nothing(name, value) {
+        } else if HINTS.contains(&name.as_str()) || is_of_thoughts(name) || says_nothing(name, value) {
             self.leave(name.clone());
         } else if is_published(Operation::Chat, name) || name.contains(['.', '[']) {
             self.refuse(name.clone(), NO_PLACE);

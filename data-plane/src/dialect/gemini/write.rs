@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::super::anthropic::is_of_thoughts;
 use super::super::chat::{Chat, Format, Kind, Message, Part, Role, Thinking, Tool, ToolChoice};
 use super::super::json::Json;
 use super::super::{Unfit, Written};
@@ -325,7 +326,7 @@ impl Writer {
             match name.as_str() {
                 // Written where they belong.
                 "functionDeclarations" | "tool_config" | "generationConfig" => {}
-                hint if HINTS.contains(&hint) => self.leave_out(hint.to_owned()),
+                hint if HINTS.contains(&hint) || is_of_thoughts(hint) => self.leave_out(hint.to_owned()),
                 _ if asks_nothing() => {}
                 field if policy_engine::vocabulary::is_published(OPERATION, field) => {
                     return Err(Unfit::new(field.to_owned(), "there is no word for it there"));

@@ -90,7 +90,7 @@ impl Course {
         let permit = &reserved.permitted.permit;
         let arrival = &reserved.permitted.entitled.question.arrival;
         if let Some(budget) = exchange.runtime.budget(permit.model) {
-            budget.count(arrival.at);
+            budget.count(exchange.node.clock.now());
         }
         Self {
             at: 0,
@@ -164,6 +164,9 @@ impl Course {
             Missed::Upstream(error) => {
                 tell_refusal(exchange, endpoint, &error);
                 exchange.account.failed(&error);
+                if bars(&error) {
+                    endpoint.vitals.spent(exchange.node.clock.now(), BARRED);
+                }
                 let rejection = rejection(&error, reserved);
                 let ends = !error.retryable() || rejection.code() == ErrorCode::DeadlineExceeded;
                 self.refusal = Some(rejection.clone());
@@ -270,10 +273,19 @@ fn admit(
     }
 }
 
+/// How long an endpoint is put off that refuses our key, or knows no such model. It answers fast, and would be asked first for that.
+const BARRED: Duration = Duration::from_secs(5);
+
+/// Whether it would refuse whatever is asked.
+fn bars(error: &UpstreamError) -> bool {
+    matches!(&error.kind, Kind::Status(refusal) if matches!(refusal.status.as_u16(), 401 | 403 | 404))
+}
+
 /// Whether the very endpoint that failed may be well again in a moment: it did not take its time over it, and did not ask for more.
 fn passes(error: &UpstreamError) -> bool {
     match &error.kind {
-        Kind::Connect | Kind::Reset | Kind::Protocol | Kind::Timeout(Stage::Connect) => true,
+        // An answer that is none was paid for all the same.
+        Kind::Connect | Kind::Reset | Kind::Timeout(Stage::Connect) => true,
         Kind::Status(refusal) => refusal.status.is_server_error() && refusal.retry_after.is_none(),
         _ => false,
     }

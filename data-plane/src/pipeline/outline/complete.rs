@@ -38,11 +38,15 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
         return Err(BodyFault::wrong("", "an object"));
     }
     outline.usage = UsageOption::Absent(root.range().start + 1);
-    let (mut prompts, mut echoes) = (None, false);
+    let (mut prompts, mut echoes, mut echoed) = (None, false, 0);
     for (key, value) in root.members() {
         match key.text().as_ref() {
             "model" => model(outline, value)?,
-            "prompt" => prompts = Some(inputs::read(outline, PROMPT, value)?),
+            "prompt" => {
+                let before = outline.texts.len();
+                prompts = Some(inputs::read(outline, PROMPT, value)?);
+                echoed = outline.texts.iter().skip(before).map(std::ops::Range::len).sum();
+            }
             "suffix" => {
                 kind("suffix", value, &[Kind::String], "a string")?;
                 outline.texts.extend(value.leaves().map(|leaf| leaf.range()));
@@ -69,15 +73,12 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
         return Err(BodyFault::Missing("model".to_owned()));
     }
     let prompts = prompts.ok_or_else(|| BodyFault::Missing("prompt".to_owned()))?;
-    answer_each(outline, prompts as u64, echoes)
+    answer_each(outline, prompts as u64, if echoes { echoed } else { 0 })
 }
 
-/// Every text is answered as often as one is.
-fn answer_each(outline: &mut Outline, prompts: u64, echoes: bool) -> Result<(), BodyFault> {
-    if echoes {
-        let texts: usize = outline.texts.iter().map(std::ops::Range::len).sum();
-        outline.echoed_bytes = texts.saturating_mul(usize::try_from(outline.choices).unwrap_or(usize::MAX));
-    }
+/// Every text is answered as often as one is; `echoed` bytes of them are repeated each time.
+fn answer_each(outline: &mut Outline, prompts: u64, echoed: usize) -> Result<(), BodyFault> {
+    outline.echoed_bytes = echoed.saturating_mul(usize::try_from(outline.choices).unwrap_or(usize::MAX));
     outline.choices = outline.choices.saturating_mul(prompts);
     outline.answers = outline.answers.saturating_mul(prompts);
     if outline.choices > ANSWERS {

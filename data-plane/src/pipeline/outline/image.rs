@@ -43,7 +43,10 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>, operation: Operation)
             }
             name => {
                 let known = note(outline, (operation, &OWN), name, (key, value))?;
-                if operation == Operation::EditImage && is_file(value) {
+                let is_file = operation == Operation::EditImage && is_file(value);
+                if known && is_file {
+                    return Err(BodyFault::wrong(name, "a text"));
+                } else if is_file {
                     take_file(outline, (name, "other"), value)?;
                 } else if value.kind() != Kind::Number || !known {
                     outline.take_all(Some(key), value);

@@ -36,8 +36,10 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>, operation: Operation)
             }
             "response_format" => {}
             name => {
-                note(outline, (operation, &OWN), name, (key, value))?;
-                if is_file(value) {
+                let known = note(outline, (operation, &OWN), name, (key, value))?;
+                if known && is_file(value) {
+                    return Err(BodyFault::wrong(name, "a text"));
+                } else if is_file(value) {
                     take_file(outline, (name, "other"), value)?;
                 } else {
                     outline.take_all(Some(key), value);

@@ -148,10 +148,10 @@ impl Texts {
     }
 }
 
-/// What spells a text that was heard, word by word or token by token.
+/// What spells a text that was heard, piece by piece: what is found in all of it could stand in two pieces.
 fn take_spelled(value: Value<'_>, spelled: &mut Vec<Range<usize>>) {
     for (key, member) in value.members() {
-        if member.kind() == Kind::Array && (key.is("words") || key.is("tokens")) {
+        if member.kind() == Kind::Array && (["words", "tokens", "segments"].iter().any(|name| key.is(name))) {
             spelled.push(member.range());
         } else {
             take_spelled(member, spelled);

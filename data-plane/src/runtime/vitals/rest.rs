@@ -62,12 +62,12 @@ fn left(until: &AtomicI64, now: Instant) -> Option<Duration> {
         return None;
     }
     let left = u64::try_from(end.saturating_sub(now.0)).ok().filter(|left| *left > 0);
-    let left = left.map(Duration::from_micros).filter(|left| *left <= LONGEST);
+    let left = left.map(Duration::from_micros).filter(|left| *left <= LONGEST * 2);
     if left.is_none() {
         // Over, or of a clock that was set back; whoever set it anew meanwhile keeps it.
         let _ = until.compare_exchange(end, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
-    left
+    left.map(|left| left.min(LONGEST))
 }
 
 #[cfg(test)]

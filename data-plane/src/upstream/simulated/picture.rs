@@ -17,6 +17,9 @@ const DOT: &str =
 /// Tokens of one picture.
 const TOKENS: u64 = 272;
 
+/// The most bytes of a description that are repeated.
+const MOST: usize = 4096;
+
 /// `POST /images/generations`, and the fields of the form of `POST /images/edits`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Request<'a> {
@@ -56,11 +59,12 @@ struct Used {
 
 /// The answer to `request`; models named after `dall-e` are paid by the picture and say nothing of tokens, as their original.
 pub(super) fn answer(request: &Request<'_>, prompt: &str) -> Bytes {
+    let shown = prompt.get(..prompt.floor_char_boundary(MOST)).unwrap_or_default();
     let by_url = request.response_format.as_deref() == Some("url");
     let picture = |index: u64| Picture {
         b64_json: (!by_url).then_some(DOT),
         url: by_url.then(|| format!("https://pictures.invalid/{:016x}-{index}.png", fnv(prompt.as_bytes()))),
-        revised_prompt: prompt,
+        revised_prompt: shown,
     };
     let count = request.n.0.unwrap_or(1);
     let (input, output) = (tokens::count(prompt), TOKENS * count);

@@ -19,6 +19,9 @@ const RATE: u32 = 8000;
 /// Samples of one tone: a twentieth of a second.
 const TONE: u32 = RATE / 20;
 
+/// The most tokens that are spoken.
+const MOST: usize = 4096;
+
 /// `POST /audio/speech`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Speech<'a> {
@@ -28,7 +31,7 @@ pub(super) struct Speech<'a> {
 
 /// The pieces of a sound: the head of a WAV file, then a tone for each token.
 pub(super) fn pieces(text: &str) -> VecDeque<Bytes> {
-    let tones = tokens::tokens(text).map(tone);
+    let tones = tokens::tokens(text).take(MOST).map(tone);
     let mut pieces: VecDeque<Bytes> = tones.collect();
     let length = u32::try_from(pieces.len()).unwrap_or(u32::MAX).saturating_mul(TONE);
     pieces.push_front(head(length));

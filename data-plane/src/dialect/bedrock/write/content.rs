@@ -48,6 +48,15 @@ pub(super) fn cache_point(cache: &str, json: &mut Json) {
 }
 
 impl Writer {
+    /// Writes that everything before it may be kept, where the model takes that.
+    fn cached(&mut self, path: &str, part: &Part, json: &mut Json) {
+        match &part.cache {
+            Some(cache) if self.caches.said => cache_point(cache, json),
+            Some(_) => self.leave(format!("{path}.cache_control")),
+            None => {}
+        }
+    }
+
     /// What the system says.
     pub(super) fn system(&mut self, chat: &Chat, json: &mut Json) {
         let said = self.said(chat, |role| role == Role::System);
@@ -55,11 +64,9 @@ impl Writer {
             for (path, part) in said.into_iter().flat_map(|(_, parts)| parts) {
                 match &part.kind {
                     Kind::Text(text) => json.object(|json| json.key("text").string(text)),
-                    _ => self.refuse(path, "the system speaks in text there"),
+                    _ => self.refuse(path.clone(), "the system speaks in text there"),
                 }
-                if let Some(cache) = &part.cache {
-                    cache_point(cache, json);
-                }
+                self.cached(&path, part, json);
             }
         });
     }
@@ -80,9 +87,7 @@ impl Writer {
                     json.key("content").array(|json| {
                         for said in parts {
                             self.part(said, json);
-                            if let Some(cache) = &said.1.cache {
-                                cache_point(cache, json);
-                            }
+                            self.cached(&said.0, said.1, json);
                         }
                     });
                 });

@@ -3,13 +3,28 @@
 //! Law: only what the model's maker has published; whose model it is shows in its name, and where it does not (an ARN of a profile of the
 //! account's own), nothing is guessed. What the caller writes there goes first, and ours beside it.
 
-use super::super::super::anthropic::beta;
 use super::super::super::anthropic::generation::Generation;
 use super::super::super::anthropic::think::{self, Mode};
-use super::super::super::chat::{Chat, Thinking};
+use super::super::super::anthropic::{EFFORT, THINKING_TYPE, beta};
+use super::super::super::chat::{Chat, Raw, Thinking};
 use super::super::super::json::Json;
 use super::{ADDITIONAL, Writer};
 use crate::tape::{Kind as Form, Tape};
+
+/// What Bedrock has of what Anthropic has not for all yet, by the pages of both.
+const BETAS: [&str; 11] = [
+    "computer-use-2024-10-22",
+    "computer-use-2025-01-24",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "dev-full-thinking-2025-05-14",
+    "effort-2025-11-24",
+    "interleaved-thinking-2025-05-14",
+    "output-128k-2025-02-19",
+    "token-efficient-tools-2025-02-19",
+    "tool-examples-2025-10-29",
+    "tool-search-tool-2025-10-19",
+];
 
 /// What is written of them.
 pub(super) struct Own {
@@ -37,6 +52,23 @@ impl Maker {
         } else {
             Self::Other
         }
+    }
+}
+
+/// Of what a model may be told that it may be kept; one that is told so and can't refuses all of a request.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Caches {
+    /// Of what is said.
+    pub(super) said: bool,
+    /// Of its tools.
+    pub(super) tools: bool,
+}
+
+impl Caches {
+    /// Of a model; one whose name does not tell what it is, is whatever its administrator made it of.
+    pub(super) fn of(model: &str) -> Self {
+        let tools = model.contains("anthropic") || model.contains(":application-inference-profile/");
+        Self { said: tools || model.contains("amazon.nova"), tools }
     }
 }
 
@@ -115,21 +147,61 @@ impl Writer {
         if let Some(field) = plan.left_out {
             self.leave(field);
         }
-        let mut any = false;
-        let said = |path: &str| chat.others.iter().find(|(name, _)| name == path).map(|(_, value)| value);
-        if let Some(effort) = plan.effort {
-            json.key("output_config").object(|json| json.key("effort").string(effort));
+        let mut any = self.betas(chat, json);
+        let refused = Generation::of(&chat.model).refuses_efforts();
+        let beside = |of: &'static str| chat.others.iter().filter(move |(name, _)| name.starts_with(of));
+        let config: Vec<_> =
+            beside("output_config.").filter(|(path, _)| !(refused && path == EFFORT)).collect();
+        if refused && beside(EFFORT).next().is_some() {
+            self.leave(EFFORT);
+        }
+        if plan.effort.is_some() || !config.is_empty() {
+            json.key("output_config").object(|json| {
+                if let Some(effort) = plan.effort {
+                    json.key("effort").string(effort);
+                }
+                for (path, value) in config {
+                    json.key(path.trim_start_matches("output_config.")).raw(value.as_bytes());
+                }
+            });
             any = true;
         }
-        if let Some(betas) = said(beta::MEMBER) {
-            json.key(beta::MEMBER).raw(betas.as_bytes());
-            any = true;
-        }
-        let Some(mode) = plan.mode else { return any };
+        let thoughts: Vec<_> = beside("thinking.").filter(|(path, _)| path != THINKING_TYPE).collect();
+        let Some(mode) = plan.mode else {
+            thoughts.iter().for_each(|(path, _)| self.leave(path.clone()));
+            return any;
+        };
         if matches!(mode, Mode::Enabled(_)) || plan.effort.is_some() {
             *max_tokens = Some(plan.tokens);
         }
-        json.key("thinking").object(|json| think::write(mode, json));
+        json.key("thinking").object(|json| {
+            think::write(mode, json);
+            for (path, value) in thoughts {
+                json.key(path.trim_start_matches("thinking.")).raw(value.as_bytes());
+            }
+        });
+        true
+    }
+
+    /// What is asked for that is not there for all yet, as far as it is there: one name that it does not know, and all is refused.
+    fn betas(&mut self, chat: &Chat, json: &mut Json) -> bool {
+        let Some((_, asked)) = chat.others.iter().find(|(name, _)| name == beta::MEMBER) else {
+            return false;
+        };
+        let said_below = |(name, value): &(String, Raw)| name == ADDITIONAL && value.contains(beta::MEMBER);
+        let Some(asked) = beta::names(asked) else {
+            self.refuse(beta::MEMBER, "it is no array of names");
+            return false;
+        };
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            asked.into_iter().partition(|name| BETAS.contains(&name.as_str()));
+        if !unknown.is_empty() {
+            self.leave(beta::MEMBER);
+        }
+        if known.is_empty() || chat.others.iter().any(said_below) {
+            return false;
+        }
+        json.key(beta::MEMBER).array(|json| known.iter().for_each(|name| json.string(name)));
         true
     }
 }

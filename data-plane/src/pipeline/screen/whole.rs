@@ -61,8 +61,13 @@ pub(super) fn screen(
     for spelled in rest.spelled.iter().filter(|_| spells) {
         patches.add(spelled.clone(), &b"null"[..]);
     }
+    let unmasked = rest.pieces.then(|| patches.apply(&bytes));
     mask((&content, &marked), (&actions, &mut masker), &bytes, &mut patches)?;
-    let masked = patches.apply(&bytes);
+    let mut masked = patches.apply(&bytes);
+    if unmasked.is_some_and(|unmasked| unmasked != masked) {
+        let odd = || UpstreamError::caused(Failure::Protocol, "what was heard has no pieces");
+        masked = without_pieces(&masked).ok_or_else(|| Rejection::upstream(&odd(), None))?;
+    }
     if rest.names && !dialect::is_unambiguous(&masked) {
         return Err(Rejection::upstream(&UpstreamError::caused(Failure::Protocol, dialect::AMBIGUOUS), None));
     }
@@ -76,6 +81,17 @@ struct Rest {
     spelled: Vec<Range<usize>>,
     /// Names of members are read, so they may change.
     names: bool,
+    /// What was heard is told in pieces too. What is masked in all of it could stand in two of them, where nobody finds it.
+    pieces: bool,
+}
+
+/// What was heard, without the pieces of it.
+fn without_pieces(masked: &Bytes) -> Option<Bytes> {
+    let mut tape = Tape::for_text(masked.len());
+    tape.read(masked).ok()?;
+    let mut patches = Patches::default();
+    patches.add(tape.root(masked)?.get("segments")?.range(), &b"null"[..]);
+    Some(patches.apply(masked))
 }
 
 /// Where the strings of an answer stand, and which of them are read as one.
@@ -133,6 +149,7 @@ impl Texts {
         let mut rest = Rest::default();
         if matches!(self.operation, Operation::Transcribe | Operation::Translate) {
             take_spelled(root, &mut rest.spelled);
+            rest.pieces = root.get("segments").is_some();
         }
         for (key, value) in root.members() {
             let strings = if is_frame(key) { Strings::All } else { Strings::Structure };
@@ -148,10 +165,10 @@ impl Texts {
     }
 }
 
-/// What spells a text that was heard, piece by piece: what is found in all of it could stand in two pieces.
+/// What spells a text that was heard, word by word or token by token.
 fn take_spelled(value: Value<'_>, spelled: &mut Vec<Range<usize>>) {
     for (key, member) in value.members() {
-        if member.kind() == Kind::Array && (["words", "tokens", "segments"].iter().any(|name| key.is(name))) {
+        if member.kind() == Kind::Array && (key.is("words") || key.is("tokens")) {
             spelled.push(member.range());
         } else {
             take_spelled(member, spelled);

@@ -22,6 +22,7 @@ pub(crate) mod openai;
 pub(crate) mod ours;
 pub(crate) mod responses;
 pub(crate) mod transcript;
+mod untold;
 pub(crate) mod vectors;
 pub(crate) mod vendor;
 

@@ -38,10 +38,5 @@ pub(super) fn is_own_proof(signature: &str) -> bool {
     !signature.starts_with(super::gemini::signature::OWN)
 }
 
-/// Whether something stands beside the rest that says how Anthropic's models think and answer: a hint to all others.
-pub(super) fn is_of_thoughts(path: &str) -> bool {
-    path.starts_with("thinking.") || path.starts_with("output_config.")
-}
-
 #[cfg(test)]
 mod tests;

@@ -8,13 +8,14 @@ use http::{HeaderMap, HeaderValue};
 use super::super::chat::{Chat, Raw};
 use super::super::field::BodyFault;
 use super::super::json::Json;
+use super::super::untold::BETAS;
 use crate::tape::{Kind, Tape};
 
 /// The header, at the door and at the vendor.
 pub(crate) const HEADER: &str = "anthropic-beta";
 
 /// The member in between, which is also what the vendor's models are told by at other houses.
-pub(crate) const MEMBER: &str = "anthropic_beta";
+pub(crate) const MEMBER: &str = BETAS;
 
 /// The most names of one request.
 const MOST: usize = 32;

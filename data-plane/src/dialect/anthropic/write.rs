@@ -5,30 +5,15 @@
 
 mod content;
 
-use std::borrow::Cow;
-
 use http::HeaderValue;
 use policy_engine::vocabulary::{Operation, is_published};
 
 use super::super::chat::{Chat, Format, Raw, Role, Tool, ToolChoice};
 use super::super::json::Json;
+use super::super::untold::{Untold, is_hint, is_of_thoughts, says_nothing};
 use super::super::{Unfit, Written};
 use super::generation::Generation;
 use super::{EFFORT, SCHEMA, THINKING_TYPE, beta, block, think};
-use crate::tape::{Kind as Form, Tape};
-
-/// Members of OpenAI's dialect that change nothing of what is meant.
-const HINTS: [&str; 9] = [
-    "metadata",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "seed",
-    "service_tier",
-    "store",
-    "verbosity",
-];
 
 /// Members that are written here, so that no other may go by their names.
 const WRITTEN: [&str; 4] = ["system", "stop_sequences", "output_config", "output_format"];
@@ -40,35 +25,19 @@ pub(crate) fn write(chat: &Chat) -> Result<Written, Unfit> {
     let mut writer = Writer::default();
     let mut json = Json::default();
     json.object(|json| writer.body(chat, json));
-    match writer.unfit {
-        Some(unfit) => Err(unfit),
-        None => Ok(Written { body: json.done(), left_out: writer.left_out, headers: writer.headers }),
-    }
+    let headers = writer.headers;
+    writer.untold.written(json).map(|written| Written { headers, ..written })
 }
 
 #[derive(Default)]
 struct Writer {
-    left_out: Vec<Cow<'static, str>>,
+    untold: Untold,
     headers: Vec<(&'static str, HeaderValue)>,
     /// What the output's configuration says of thinking, beside what the caller says there.
     effort: Option<&'static str>,
-    unfit: Option<Unfit>,
 }
 
 impl Writer {
-    /// Tells that a field is left out.
-    fn leave(&mut self, field: impl Into<Cow<'static, str>>) {
-        let field = field.into();
-        if !self.left_out.contains(&field) {
-            self.left_out.push(field);
-        }
-    }
-
-    /// What can't be told.
-    fn refuse(&mut self, field: impl Into<Cow<'static, str>>, why: &'static str) {
-        self.unfit.get_or_insert_with(|| Unfit::new(field, why));
-    }
-
     fn body(&mut self, chat: &Chat, json: &mut Json) {
         json.key("model").string(&chat.model);
         self.thinking(chat, json);
@@ -81,7 +50,7 @@ impl Writer {
         }
         self.sampling(chat, json);
         if chat.choices.is_some_and(|choices| choices > 1) {
-            self.refuse("n", "there is one answer there");
+            self.untold.refuse("n", "there is one answer there");
         }
         if !chat.stop.is_empty() {
             json.key("stop_sequences").array(|json| chat.stop.iter().for_each(|stop| json.string(stop)));
@@ -100,15 +69,15 @@ impl Writer {
 
     fn thinking(&mut self, chat: &Chat, json: &mut Json) {
         let Some(plan) = think::plan(chat) else {
-            return self.refuse("reasoning_effort", "how much that is is not known");
+            return self.untold.refuse("reasoning_effort", "how much that is is not known");
         };
         json.key("max_tokens").number_of(plan.tokens);
         if let Some(field) = plan.left_out {
-            self.leave(field);
+            self.untold.leave(field);
         }
         self.effort = plan.effort;
         let Some(mode) = plan.mode else {
-            beside(chat, "thinking.").for_each(|(name, _)| self.leave(name.clone()));
+            beside(chat, "thinking.").for_each(|(name, _)| self.untold.leave(name.clone()));
             return;
         };
         json.key("thinking").object(|json| {
@@ -128,10 +97,12 @@ impl Writer {
             ("top_p", sampling.top_p.is_some(), by_mass),
             ("top_k", sampling.top_k.is_some(), by_count),
         ];
-        told.into_iter().filter(|(_, said, fits)| *said && !fits).for_each(|(name, ..)| self.leave(name));
+        told.into_iter()
+            .filter(|(_, said, fits)| *said && !fits)
+            .for_each(|(name, ..)| self.untold.leave(name));
         if let Some(temperature) = sampling.temperature.as_ref().filter(|_| draws) {
             if !(0.0..=1.0).contains(&number(temperature)) {
-                self.refuse("temperature", "it goes from 0 to 1 there");
+                self.untold.refuse("temperature", "it goes from 0 to 1 there");
             }
             json.key("temperature").raw(temperature.as_bytes());
         }
@@ -142,7 +113,7 @@ impl Writer {
             json.key("top_k").number_of(top_k);
         }
         if sampling.seed.is_some() {
-            self.leave("seed");
+            self.untold.leave("seed");
         }
         let penalties = [
             ("presence_penalty", &sampling.presence_penalty),
@@ -150,8 +121,8 @@ impl Writer {
         ];
         for (name, penalty) in penalties {
             match penalty.as_ref().map(number) {
-                Some(0.0) => self.leave(name),
-                Some(_) => self.refuse(name, NO_PLACE),
+                Some(0.0) => self.untold.leave(name),
+                Some(_) => self.untold.refuse(name, NO_PLACE),
                 None => {}
             }
         }
@@ -162,7 +133,7 @@ impl Writer {
             if let Tool::Vendor(raw) = tool {
                 match block::is_ours(raw) {
                     true => json.raw(raw.as_bytes()),
-                    false => self.refuse(format!("tools[{at}]"), "a tool that another vendor runs"),
+                    false => self.untold.refuse(format!("tools[{at}]"), "a tool that another vendor runs"),
                 }
             }
             return;
@@ -188,18 +159,18 @@ impl Writer {
         let single = chat.parallel_tool_calls.map(|parallel| !parallel);
         let choice = match (&chat.tool_choice, single) {
             (None, None) => return,
-            (Some(ToolChoice::Other(_)), _) => return self.refuse("tool_choice", NO_PLACE),
+            (Some(ToolChoice::Other(_)), _) => return self.untold.refuse("tool_choice", NO_PLACE),
             (Some(choice), _) => choice,
             (None, Some(_)) => &ToolChoice::Auto,
         };
         if chat.tools.is_empty() && matches!(choice, ToolChoice::Auto | ToolChoice::None) {
             let told =
                 [("tool_choice", chat.tool_choice.is_some()), ("parallel_tool_calls", single.is_some())];
-            return told.into_iter().filter(|(_, told)| *told).for_each(|(name, _)| self.leave(name));
+            return told.into_iter().filter(|(_, told)| *told).for_each(|(name, _)| self.untold.leave(name));
         }
         let single = single.filter(|_| {
             *choice != ToolChoice::None || {
-                self.leave("parallel_tool_calls");
+                self.untold.leave("parallel_tool_calls");
                 false
             }
         });
@@ -223,7 +194,7 @@ impl Writer {
         let schema = match &chat.format {
             None | Some(Format::Text) => None,
             Some(Format::Json) => {
-                return self.refuse("response_format", "JSON is answered by a schema alone there");
+                return self.untold.refuse("response_format", "JSON is answered by a schema alone there");
             }
             Some(Format::Schema { name, description, schema, strict }) => {
                 let said = [
@@ -231,7 +202,7 @@ impl Writer {
                     ("response_format.json_schema.description", description.is_some()),
                     ("response_format.json_schema.strict", *strict == Some(false)),
                 ];
-                said.into_iter().filter(|(_, said)| *said).for_each(|(field, _)| self.leave(field));
+                said.into_iter().filter(|(_, said)| *said).for_each(|(field, _)| self.untold.leave(field));
                 Some(schema)
             }
         };
@@ -239,7 +210,7 @@ impl Writer {
         let mut config =
             beside(chat, "output_config.").filter(|(path, _)| !(refused && path == EFFORT)).peekable();
         if refused && beside(chat, EFFORT).next().is_some() {
-            self.leave(EFFORT);
+            self.untold.leave(EFFORT);
         }
         if schema.is_none() && config.peek().is_none() && self.effort.is_none() {
             return;
@@ -266,19 +237,19 @@ impl Writer {
         } else if name == beta::MEMBER {
             match beta::header(value) {
                 Some(names) => self.headers.push((beta::HEADER, names)),
-                None => self.refuse(beta::MEMBER, "it is no array of names"),
+                None => self.untold.refuse(beta::MEMBER, "it is no array of names"),
             }
-        } else if name.starts_with("thinking.") || name.starts_with("output_config.") {
+        } else if is_of_thoughts(name) {
             // Written in its place.
-        } else if HINTS.contains(&name.as_str()) || says_nothing(name, value) {
-            self.leave(name.clone());
+        } else if is_hint(name) || says_nothing(name, value) {
+            self.untold.leave(name.clone());
         } else if is_published(Operation::Chat, name)
             || name.contains(['.', '['])
             || WRITTEN.contains(&name.as_str())
             // Where a request is processed is for policy to say, by the endpoint.
             || name == "inference_geo"
         {
-            self.refuse(name.clone(), NO_PLACE);
+            self.untold.refuse(name.clone(), NO_PLACE);
         } else {
             json.key(name).raw(value.as_bytes());
         }
@@ -288,18 +259,4 @@ impl Writer {
 /// What stands beside the rest of a request, at paths that begin so.
 fn beside<'c>(chat: &'c Chat, of: &'static str) -> impl Iterator<Item = &'c (String, Raw)> {
     chat.others.iter().filter(move |(name, _)| name.starts_with(of))
-}
-
-/// Whether a member of OpenAI's dialect asks for what there is without it.
-pub(in super::super) fn says_nothing(name: &str, value: &str) -> bool {
-    let mut tape = Tape::default();
-    let Some(root) = tape.read(value.as_bytes()).ok().and_then(|()| tape.root(value.as_bytes())) else {
-        return false;
-    };
-    match name {
-        "logprobs" => root.kind() == Form::False,
-        "logit_bias" | "functions" => root.len() == 0 && matches!(root.kind(), Form::Object | Form::Array),
-        "modalities" => root.len() == 1 && root.elements().all(|word| word.is("text")),
-        _ => false,
-    }
 }

@@ -16,8 +16,12 @@ pub(crate) fn read(body: &[u8]) -> Option<Answer> {
     let message = member(member(root, "output")?, "message")?;
     let blocks = member(message, "content").filter(|content| content.kind() == Form::Array)?;
     let content = blocks.elements().flat_map(parts).collect();
+    let finish = match text(root, "stopReason") {
+        Some(why) => Some(finish(&why)?),
+        None => None,
+    };
     Some(Answer {
-        choices: vec![Choice { content, finish: text(root, "stopReason").map(|why| finish(&why)) }],
+        choices: vec![Choice { content, finish }],
         usage: member(root, "usage").map(usage),
         ..Answer::default()
     })
@@ -54,17 +58,16 @@ fn parts(block: Value<'_>) -> Vec<Part> {
     texts.map(|text| Part::of(Kind::Text(text))).collect()
 }
 
-/// Why an answer ended.
-pub(super) fn finish(reason: &str) -> Finish {
-    match reason {
+/// Why an answer ended; `None`: it is none, for the model began to call a tool and could not.
+pub(super) fn finish(reason: &str) -> Option<Finish> {
+    Some(match reason {
         "tool_use" => Finish::Calls,
         "max_tokens" | "model_context_window_exceeded" => Finish::Length,
         "stop_sequence" => Finish::StopSequence(None),
         "guardrail_intervened" | "content_filtered" => Finish::Filtered,
-        // It began to call a tool and could not: nobody may take that for the end of an answer.
-        "malformed_tool_use" | "malformed_model_output" => Finish::Length,
+        "malformed_tool_use" | "malformed_model_output" => return None,
         _ => Finish::Stop,
-    }
+    })
 }
 
 /// What was used.

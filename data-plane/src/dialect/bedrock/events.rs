@@ -3,7 +3,6 @@
 //! Law: what is read is an object with one member, the event's type, as AWS's own libraries show a frame. The answer is over with its
 //! `metadata`, which comes last, or, if none comes, with the end of the stream after its `messageStop`. A stream that ends before that broke off.
 
-use super::super::answer::Finish;
 use super::super::chat::Raw;
 use super::super::event::{Delta, Event, Start};
 use super::super::field::{member, text};
@@ -78,7 +77,8 @@ impl Reading {
             "contentBlockStop" => self.stop(index, &mut more),
             "messageStop" => {
                 self.stopped = true;
-                let why = text(event, "stopReason").map_or(Finish::Stop, |why| finish(&why));
+                let why = text(event, "stopReason").unwrap_or_default();
+                let why = finish(&why).ok_or_else(|| broken_off(&why, event))?;
                 events.extend([Event::End { choice: 0, finish: why }]);
             }
             "metadata" => {

@@ -66,6 +66,58 @@ fn what_there_is_no_place_for_is_refused_by_its_name() {
     }
 }
 
+/// A body for a model, and what is left out of it.
+fn written(model: &str, more: &str) -> (serde_json::Value, Vec<String>) {
+    let body = format!(
+        r#"{{"model":"{model}","messages":[{{"role":"user","content":[{{"type":"text","text":"hi","cache_control":{{"type":"ephemeral"}}}}]}}],{more}}}"#
+    );
+    let written = write::write(&openai::read::read(body.as_bytes()).unwrap()).unwrap();
+    let left_out = written.left_out.iter().map(|field| field.to_string()).collect();
+    (serde_json::from_slice(&written.body).unwrap(), left_out)
+}
+
+#[test]
+fn what_anthropics_callers_say_goes_to_anthropics_models_and_is_a_hint_to_others() {
+    let more = r#""thinking.type":"adaptive","output_config.effort":"high","anthropic_beta":["interleaved-thinking-2025-05-14","x-1"]"#;
+    let thinks = format!(r#"{more},"reasoning_effort":"high""#);
+    let (body, left_out) = written("eu.anthropic.claude-opus-4-7", &thinks);
+    let own = &body["additionalModelRequestFields"];
+    assert_eq!(own["output_config"]["effort"], "high");
+    assert_eq!(own["thinking"]["type"], "adaptive");
+    assert_eq!(own["anthropic_beta"], serde_json::json!(["interleaved-thinking-2025-05-14"]));
+    assert_eq!(left_out, ["anthropic_beta"], "the one that is not known there");
+    let (body, left_out) = written("meta.llama3-70b-instruct-v1:0", more);
+    assert_eq!(body.get("additionalModelRequestFields"), None);
+    for field in ["thinking.type", "output_config.effort", "anthropic_beta"] {
+        assert!(left_out.iter().any(|left| left == field), "{field}: {left_out:?}");
+    }
+}
+
+#[test]
+fn a_mark_of_what_may_be_kept_goes_to_models_that_take_it() {
+    for (model, takes) in [
+        ("anthropic.claude-sonnet-4-5-20250929-v1:0", true),
+        ("eu.amazon.nova-pro-v1:0", true),
+        ("arn:aws:bedrock:eu-central-1:1:application-inference-profile/x", true),
+        ("openai.gpt-oss-120b-1:0", false),
+    ] {
+        let (body, left_out) = written(model, r#""max_tokens":5"#);
+        let marks = body["messages"][0]["content"].as_array().unwrap();
+        assert_eq!(marks.iter().any(|block| block.get("cachePoint").is_some()), takes, "{model}");
+        let told = left_out.iter().any(|left| left.ends_with(".cache_control"));
+        assert_eq!(told, !takes, "{model}: {left_out:?}");
+    }
+}
+
+#[test]
+fn a_call_that_came_out_wrong_is_no_answer() {
+    let answer =
+        r#"{"output":{"message":{"role":"assistant","content":[]}},"stopReason":"malformed_tool_use"}"#;
+    assert_eq!(answer::read(answer.as_bytes()), None);
+    let event = br#"{"messageStop":{"stopReason":"malformed_tool_use"}}"#;
+    assert!(events::Reading::default().take(event, &mut Vec::new()).is_err());
+}
+
 #[test]
 fn what_is_no_answer_is_none() {
     for body in ["", "{", "{}", "[]", r#"{"output":{}}"#, r#"{"output":{"message":{"content":"hi"}}}"#] {

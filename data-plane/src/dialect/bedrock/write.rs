@@ -5,28 +5,13 @@
 mod content;
 mod fields;
 
-use std::borrow::Cow;
-
 use policy_engine::vocabulary::{Operation, is_published};
 
-use super::super::anthropic::{beta, is_of_thoughts, write::says_nothing};
+use super::super::anthropic::beta;
 use super::super::chat::{Chat, Format, Kind, Raw, Role, Tool, ToolChoice};
 use super::super::json::Json;
+use super::super::untold::{Untold, is_hint, is_of_thoughts, says_nothing};
 use super::super::{Unfit, Written};
-
-/// Members of OpenAI's dialect that change nothing of what is meant.
-const HINTS: [&str; 10] = [
-    beta::MEMBER,
-    "metadata",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "seed",
-    "service_tier",
-    "store",
-    "verbosity",
-];
 
 /// Members that only this dialect has, and that go as they came.
 const OWN: [&str; 6] = [
@@ -48,35 +33,18 @@ pub(crate) fn write(chat: &Chat) -> Result<Written, Unfit> {
     let mut writer = Writer::default();
     let mut json = Json::default();
     json.object(|json| writer.body(chat, json));
-    match writer.unfit {
-        Some(unfit) => Err(unfit),
-        None => Ok(Written { body: json.done(), left_out: writer.left_out, headers: Vec::new() }),
-    }
+    writer.untold.written(json)
 }
 
 #[derive(Default)]
 struct Writer {
-    left_out: Vec<Cow<'static, str>>,
-    unfit: Option<Unfit>,
+    untold: Untold,
     /// Documents so far.
     documents: usize,
     caches: fields::Caches,
 }
 
 impl Writer {
-    /// Tells that a field is left out.
-    fn leave(&mut self, field: impl Into<Cow<'static, str>>) {
-        let field = field.into();
-        if !self.left_out.contains(&field) {
-            self.left_out.push(field);
-        }
-    }
-
-    /// What can't be told.
-    fn refuse(&mut self, field: impl Into<Cow<'static, str>>, why: &'static str) {
-        self.unfit.get_or_insert_with(|| Unfit::new(field, why));
-    }
-
     fn body(&mut self, chat: &Chat, json: &mut Json) {
         self.caches = fields::Caches::of(&chat.model);
         if chat.messages.iter().any(|message| message.role == Role::System) {
@@ -91,10 +59,10 @@ impl Writer {
             json.key(ADDITIONAL).raw(&fields);
         }
         if chat.choices.is_some_and(|choices| choices > 1) {
-            self.refuse("n", "there is one answer there");
+            self.untold.refuse("n", "there is one answer there");
         }
         if chat.user.is_some() {
-            self.leave("user");
+            self.untold.leave("user");
         }
         chat.others.iter().for_each(|other| self.other(chat, other, json));
     }
@@ -103,7 +71,7 @@ impl Writer {
         let sampling = &chat.sampling;
         let number = |raw: &Raw| raw.parse::<f64>().unwrap_or(f64::NAN);
         if sampling.seed.is_some() {
-            self.leave("seed");
+            self.untold.leave("seed");
         }
         let penalties = [
             ("presence_penalty", &sampling.presence_penalty),
@@ -111,20 +79,20 @@ impl Writer {
         ];
         for (name, penalty) in penalties {
             match penalty.as_ref().map(number) {
-                Some(0.0) => self.leave(name),
-                Some(_) => self.refuse(name, NO_PLACE),
+                Some(0.0) => self.untold.leave(name),
+                Some(_) => self.untold.refuse(name, NO_PLACE),
                 None => {}
             }
         }
         if sampling.temperature.as_ref().is_some_and(|raw| !(0.0..=1.0).contains(&number(raw))) {
-            self.refuse("temperature", "it goes from 0 to 1 there");
+            self.untold.refuse("temperature", "it goes from 0 to 1 there");
         }
         let takes = fields::takes(chat);
         let told =
             [("temperature", "temperature", &sampling.temperature), ("topP", "top_p", &sampling.top_p)];
         for ((_, name, raw), _) in told.iter().zip(takes).filter(|(_, takes)| !takes) {
             if raw.is_some() {
-                self.leave(*name);
+                self.untold.leave(*name);
             }
         }
         let told = told.iter().zip(takes).filter(|(_, takes)| *takes);
@@ -150,23 +118,23 @@ impl Writer {
     fn tools(&mut self, chat: &Chat, json: &mut Json) {
         match chat.parallel_tool_calls {
             Some(false) if !chat.tools.is_empty() => {
-                self.refuse("parallel_tool_calls", "calls are as many as the model makes there");
+                self.untold.refuse("parallel_tool_calls", "calls are as many as the model makes there");
             }
-            Some(_) => self.leave("parallel_tool_calls"),
+            Some(_) => self.untold.leave("parallel_tool_calls"),
             None => {}
         }
         if chat.tools.is_empty() {
             let mut said = chat.messages.iter().flat_map(|said| &said.content);
             if said.any(|part| matches!(part.kind, Kind::Call(_) | Kind::Output { .. })) {
-                self.refuse(
+                self.untold.refuse(
                     "tools",
                     "calls that were made are refused there without the tools that were called",
                 );
             }
             return match chat.tool_choice {
                 None => {}
-                Some(ToolChoice::Auto | ToolChoice::None) => self.leave("tool_choice"),
-                Some(_) => self.refuse("tool_choice", "there are no tools to choose from"),
+                Some(ToolChoice::Auto | ToolChoice::None) => self.untold.leave("tool_choice"),
+                Some(_) => self.untold.refuse("tool_choice", "there are no tools to choose from"),
             };
         }
         if chat.tool_choice == Some(ToolChoice::None) {
@@ -176,7 +144,7 @@ impl Writer {
                 .flat_map(|said| &said.content)
                 .any(|part| matches!(part.kind, Kind::Call(_)))
             {
-                self.refuse("tool_choice", "tools can't be forbidden there once one was called");
+                self.untold.refuse("tool_choice", "tools can't be forbidden there once one was called");
             }
             return;
         }
@@ -186,7 +154,7 @@ impl Writer {
             });
             let choice = match &chat.tool_choice {
                 None | Some(ToolChoice::None) => return,
-                Some(ToolChoice::Other(_)) => return self.refuse("tool_choice", NO_PLACE),
+                Some(ToolChoice::Other(_)) => return self.untold.refuse("tool_choice", NO_PLACE),
                 Some(choice) => choice,
             };
             json.key("toolChoice").object(|json| match choice {
@@ -201,7 +169,7 @@ impl Writer {
 
     fn tool(&mut self, (at, tool): (usize, &Tool), json: &mut Json) {
         let Tool::Function { name, description, parameters, strict, cache } = tool else {
-            return self.refuse(format!("tools[{at}]"), "a tool that another vendor runs");
+            return self.untold.refuse(format!("tools[{at}]"), "a tool that another vendor runs");
         };
         json.object(|json| {
             json.key("toolSpec").object(|json| {
@@ -218,7 +186,7 @@ impl Writer {
         });
         match cache {
             Some(cache) if self.caches.tools => content::cache_point(cache, json),
-            Some(_) => self.leave(format!("tools[{at}].cache_control")),
+            Some(_) => self.untold.leave(format!("tools[{at}].cache_control")),
             None => {}
         }
     }
@@ -228,11 +196,11 @@ impl Writer {
         let (name, description, schema) = match &chat.format {
             None | Some(Format::Text) => return,
             Some(Format::Json) => {
-                return self.refuse("response_format", "JSON is answered by a schema alone there");
+                return self.untold.refuse("response_format", "JSON is answered by a schema alone there");
             }
             Some(Format::Schema { name, description, schema, strict }) => {
                 if *strict == Some(false) {
-                    self.leave("response_format.json_schema.strict");
+                    self.untold.leave("response_format.json_schema.strict");
                 }
                 (name, description, schema)
             }
@@ -260,12 +228,12 @@ impl Writer {
             json.key(name).raw(value.as_bytes());
         } else if is_of_thoughts(name) && fields::is_anthropics(chat) {
             // Written with the model's own.
-        } else if HINTS.contains(&name.as_str()) || is_of_thoughts(name) || says_nothing(name, value) {
-            self.leave(name.clone());
+        } else if is_hint(name) || says_nothing(name, value) {
+            self.untold.leave(name.clone());
         } else if is_published(Operation::Chat, name) || name.contains(['.', '[']) {
-            self.refuse(name.clone(), NO_PLACE);
+            self.untold.refuse(name.clone(), NO_PLACE);
         } else {
-            self.refuse(name.clone(), "it is not known there");
+            self.untold.refuse(name.clone(), "it is not known there");
         }
     }
 }

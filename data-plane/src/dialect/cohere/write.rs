@@ -4,29 +4,13 @@
 
 mod content;
 
-use std::borrow::Cow;
-
 use policy_engine::vocabulary::{Operation, is_published};
 
-use super::super::anthropic::is_of_thoughts;
 use super::super::anthropic::think;
-use super::super::anthropic::write::says_nothing;
 use super::super::chat::{Chat, Format, Raw, Thinking, Tool, ToolChoice};
 use super::super::json::Json;
+use super::super::untold::{Untold, is_hint, says_nothing};
 use super::super::{Unfit, Written};
-
-/// Members of OpenAI's dialect that change nothing of what is meant.
-const HINTS: [&str; 9] = [
-    super::super::anthropic::beta::MEMBER,
-    "metadata",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "service_tier",
-    "store",
-    "verbosity",
-];
 
 /// Members that only this dialect has, and that go as they came.
 const OWN: [&str; 4] = ["citation_options", "documents", "priority", "safety_mode"];
@@ -38,32 +22,15 @@ pub(crate) fn write(chat: &Chat) -> Result<Written, Unfit> {
     let mut writer = Writer::default();
     let mut json = Json::default();
     json.object(|json| writer.body(chat, json));
-    match writer.unfit {
-        Some(unfit) => Err(unfit),
-        None => Ok(Written { body: json.done(), left_out: writer.left_out, headers: Vec::new() }),
-    }
+    writer.untold.written(json)
 }
 
 #[derive(Default)]
 struct Writer {
-    left_out: Vec<Cow<'static, str>>,
-    unfit: Option<Unfit>,
+    untold: Untold,
 }
 
 impl Writer {
-    /// Tells that a field is left out.
-    fn leave(&mut self, field: impl Into<Cow<'static, str>>) {
-        let field = field.into();
-        if !self.left_out.contains(&field) {
-            self.left_out.push(field);
-        }
-    }
-
-    /// What can't be told.
-    fn refuse(&mut self, field: impl Into<Cow<'static, str>>, why: &'static str) {
-        self.unfit.get_or_insert_with(|| Unfit::new(field, why));
-    }
-
     fn body(&mut self, chat: &Chat, json: &mut Json) {
         json.key("model").string(&chat.model);
         self.messages(chat, json.key("messages"));
@@ -80,10 +47,10 @@ impl Writer {
         self.format(chat, json);
         self.thinking(chat, json);
         if chat.choices.is_some_and(|choices| choices > 1) {
-            self.refuse("n", "there is one answer there");
+            self.untold.refuse("n", "there is one answer there");
         }
         if chat.user.is_some() {
-            self.leave("user");
+            self.untold.leave("user");
         }
         chat.others.iter().for_each(|other| self.other(other, json));
     }
@@ -97,7 +64,7 @@ impl Writer {
         ];
         for (name, penalty) in penalties {
             if penalty.as_ref().is_some_and(|raw| !(0.0..=1.0).contains(&number(raw))) {
-                self.refuse(name, "it goes from 0 to 1 there");
+                self.untold.refuse(name, "it goes from 0 to 1 there");
             }
         }
         let told = [
@@ -118,16 +85,16 @@ impl Writer {
     fn tools(&mut self, chat: &Chat, json: &mut Json) {
         match chat.parallel_tool_calls {
             Some(false) if !chat.tools.is_empty() => {
-                self.refuse("parallel_tool_calls", "calls are as many as the model makes there");
+                self.untold.refuse("parallel_tool_calls", "calls are as many as the model makes there");
             }
-            Some(_) => self.leave("parallel_tool_calls"),
+            Some(_) => self.untold.leave("parallel_tool_calls"),
             None => {}
         }
         if chat.tools.is_empty() {
             return match chat.tool_choice {
                 None => {}
-                Some(ToolChoice::Auto | ToolChoice::None) => self.leave("tool_choice"),
-                Some(_) => self.refuse("tool_choice", "there are no tools to choose from"),
+                Some(ToolChoice::Auto | ToolChoice::None) => self.untold.leave("tool_choice"),
+                Some(_) => self.untold.refuse("tool_choice", "there are no tools to choose from"),
             };
         }
         let tools = chat.tools.iter().enumerate();
@@ -136,7 +103,7 @@ impl Writer {
         match chat.tools.iter().filter(|tool| is_strict(tool)).count() {
             0 => {}
             all if all == chat.tools.len() => json.key("strict_tools").boolean(true),
-            _ => self.leave("tools.function.strict"),
+            _ => self.untold.leave("tools.function.strict"),
         }
         match &chat.tool_choice {
             None | Some(ToolChoice::Auto) => {}
@@ -144,18 +111,18 @@ impl Writer {
             Some(ToolChoice::None) => json.key("tool_choice").string("NONE"),
             Some(ToolChoice::Named(named)) => match chat.tools.as_slice() {
                 [Tool::Function { name, .. }] if name == named => json.key("tool_choice").string("REQUIRED"),
-                _ => self.refuse("tool_choice", "one of several tools can't be demanded there"),
+                _ => self.untold.refuse("tool_choice", "one of several tools can't be demanded there"),
             },
-            Some(ToolChoice::Other(_)) => self.refuse("tool_choice", NO_PLACE),
+            Some(ToolChoice::Other(_)) => self.untold.refuse("tool_choice", NO_PLACE),
         }
     }
 
     fn tool(&mut self, (at, tool): (usize, &Tool), json: &mut Json) {
         let Tool::Function { name, description, parameters, strict: _, cache } = tool else {
-            return self.refuse(format!("tools[{at}]"), "a tool that another vendor runs");
+            return self.untold.refuse(format!("tools[{at}]"), "a tool that another vendor runs");
         };
         if cache.is_some() {
-            self.leave("tools.cache_control");
+            self.untold.leave("tools.cache_control");
         }
         json.object(|json| {
             json.key("type").string("function");
@@ -179,7 +146,7 @@ impl Writer {
                     ("response_format.json_schema.description", description.is_some()),
                     ("response_format.json_schema.strict", *strict == Some(false)),
                 ];
-                said.into_iter().filter(|(_, said)| *said).for_each(|(field, _)| self.leave(field));
+                said.into_iter().filter(|(_, said)| *said).for_each(|(field, _)| self.untold.leave(field));
                 Some(schema)
             }
         };
@@ -199,7 +166,7 @@ impl Writer {
             Some(Thinking::Budget(budget)) => Some(*budget),
             Some(Thinking::Effort(effort)) => match think::budget(effort) {
                 Some(budget) => Some(Some(budget)),
-                None => return self.refuse("reasoning_effort", "how much that is is not known"),
+                None => return self.untold.refuse("reasoning_effort", "how much that is is not known"),
             },
         };
         json.key("thinking").object(|json| {
@@ -213,12 +180,12 @@ impl Writer {
     fn other(&mut self, (name, value): &(String, Raw), json: &mut Json) {
         if OWN.contains(&name.as_str()) {
             json.key(name).raw(value.as_bytes());
-        } else if HINTS.contains(&name.as_str()) || is_of_thoughts(name) || says_nothing(name, value) {
-            self.leave(name.clone());
+        } else if is_hint(name) || says_nothing(name, value) {
+            self.untold.leave(name.clone());
         } else if is_published(Operation::Chat, name) || name.contains(['.', '[']) {
-            self.refuse(name.clone(), NO_PLACE);
+            self.untold.refuse(name.clone(), NO_PLACE);
         } else {
-            self.refuse(name.clone(), "it is not known there");
+            self.untold.refuse(name.clone(), "it is not known there");
         }
     }
 }

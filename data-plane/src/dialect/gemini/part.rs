@@ -9,7 +9,7 @@ use super::PART;
 use super::ids::Ids;
 use super::media;
 use super::members::{members, objects, raw, string};
-use super::said::is_object;
+use super::said::{is_error, is_object};
 use super::signature::{self, Peer, Proof};
 use crate::tape::{Kind as Form, Value};
 
@@ -148,17 +148,17 @@ fn output(value: Value<'_>, ids: &mut Ids) -> Result<Option<Kind>, BodyFault> {
 }
 
 /// What a function gave back, as a text, and whether it failed: what stands alone in `output` or `error`, or all of the JSON. The inverse is
-/// [`super::said::response`], which takes a text that is an object for the whole response.
+/// [`super::said::response`], which takes a text that is an object, or the object of an error, for the whole response.
 fn said(response: Value<'_>) -> (String, bool) {
     let alone = |name: &str| response.get(name).filter(|_| response.len() == 1);
-    let plain = |value: Option<Value<'_>>| {
+    let plain = |value: Option<Value<'_>>, is_whole: fn(&str) -> bool| {
         let text = value.filter(|value| value.kind() == Form::String)?.text().into_owned();
-        Some(text).filter(|text| !is_object(text))
+        Some(text).filter(|text| !is_whole(text))
     };
     let whole = || raw(response).into_string();
     match (alone("output"), alone("error")) {
-        (output @ Some(_), _) => (plain(output).unwrap_or_else(whole), false),
-        (_, error @ Some(_)) => (plain(error).unwrap_or_else(whole), true),
+        (output @ Some(_), _) => (plain(output, is_object).unwrap_or_else(whole), false),
+        (_, error @ Some(_)) => (plain(error, is_error).unwrap_or_else(whole), true),
         _ => (whole(), false),
     }
 }

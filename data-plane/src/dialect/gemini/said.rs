@@ -208,7 +208,7 @@ pub(super) fn is_object(text: &str) -> bool {
 }
 
 /// Whether a text is a JSON object that tells of an error alone.
-fn is_error(text: &str) -> bool {
+pub(super) fn is_error(text: &str) -> bool {
     is_such(text, |object| object.len() == 1 && object.get("error").is_some())
 }
 

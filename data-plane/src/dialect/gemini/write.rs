@@ -3,11 +3,9 @@
 //! Law: what has no place is left out and told where it changes nothing of what is meant, and unfit otherwise. Whoever sets the model up
 //! does so in one place, whenever it was said.
 
-use std::borrow::Cow;
-
-use super::super::anthropic::is_of_thoughts;
 use super::super::chat::{Chat, Format, Kind, Message, Part, Role, Thinking, Tool, ToolChoice};
 use super::super::json::Json;
+use super::super::untold::{Untold, is_hint};
 use super::super::{Unfit, Written};
 use super::config::{JSON, NAME};
 
@@ -16,19 +14,6 @@ use super::said::{Said, array, object, own_members, told};
 use super::tuning::{self, Depth};
 use crate::tape::{Kind as Form, Tape, Value};
 
-/// Members of OpenAI's dialect that change nothing of what is meant.
-const HINTS: [&str; 9] = [
-    super::super::anthropic::beta::MEMBER,
-    "metadata",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "service_tier",
-    "store",
-    "verbosity",
-];
-
 /// A member of OpenAI's dialect, and JSON that asks for nothing there.
 const NOTHING: [(&str, &str); 4] =
     [("logprobs", "false"), ("top_logprobs", "0"), ("logit_bias", "{}"), ("modalities", r#"["text"]"#)];
@@ -36,25 +21,18 @@ const NOTHING: [(&str, &str); 4] =
 /// The body for one of those who serve the dialect.
 pub(crate) fn write(chat: &Chat, api: Api) -> Result<Written, Unfit> {
     let mut json = Json::default();
-    let mut writer = Writer { api, left_out: Vec::new() };
+    let mut writer = Writer { api, untold: Untold::default() };
     object(&mut json, |json| writer.body(chat, json))?;
-    Ok(Written { body: json.done(), left_out: writer.left_out, headers: Vec::new() })
+    writer.untold.written(json)
 }
 
 /// Writes requests, and notes what it leaves out.
 pub(super) struct Writer {
     pub(super) api: Api,
-    pub(super) left_out: Vec<Cow<'static, str>>,
+    pub(super) untold: Untold,
 }
 
 impl Writer {
-    fn leave_out(&mut self, field: impl Into<Cow<'static, str>>) {
-        let field = field.into();
-        if !self.left_out.contains(&field) {
-            self.left_out.push(field);
-        }
-    }
-
     /// The members of a request.
     pub(super) fn body(&mut self, chat: &Chat, json: &mut Json) -> Result<(), Unfit> {
         self.instruction(&chat.messages, json)?;
@@ -69,7 +47,7 @@ impl Writer {
             json.key("generationConfig").raw(&config);
         }
         if chat.user.is_some() {
-            self.leave_out("user");
+            self.untold.leave("user");
         }
         self.others(chat, json)
     }
@@ -86,7 +64,7 @@ impl Writer {
                     ));
                 };
                 if part.cache.is_some() {
-                    self.leave_out("cache_control");
+                    self.untold.leave("cache_control");
                 }
                 texts.push(text);
             }
@@ -126,7 +104,7 @@ impl Writer {
                 in_order(&mut parts, &called);
             }
             if run.iter().any(|(_, message)| message.name.is_some()) {
-                self.leave_out("messages.name");
+                self.untold.leave("messages.name");
             }
             let before = called.get(..seen).unwrap_or_default();
             let mut writer = Said::to_vendor(self.api, is_new, before);
@@ -136,7 +114,7 @@ impl Writer {
                 array(json, |json| writer.write(&parts, json))
             })?;
             seen += parts.iter().filter(|(_, part)| matches!(part.kind, Kind::Call(_))).count();
-            told(writer.left_out).for_each(|field| self.leave_out(field));
+            told(writer.left_out).for_each(|field| self.untold.leave(field));
         }
         Ok(())
     }
@@ -177,10 +155,10 @@ impl Writer {
     fn function(&mut self, tool: &Tool, more: Option<&str>, json: &mut Json) {
         let Tool::Function { name, description, parameters, strict, cache } = tool else { return };
         if *strict == Some(true) {
-            self.leave_out("tools.function.strict");
+            self.untold.leave("tools.function.strict");
         }
         if cache.is_some() {
-            self.leave_out("cache_control");
+            self.untold.leave("cache_control");
         }
         json.object(|json| {
             json.key("name").string(name);
@@ -249,7 +227,7 @@ impl Writer {
         }
         match sampling.seed.as_ref().map(|seed| seed.parse::<i32>()) {
             Some(Ok(seed)) => json.key("seed").whole(seed),
-            Some(Err(_)) => self.leave_out("seed"),
+            Some(Err(_)) => self.untold.leave("seed"),
             None => {}
         }
         let counts = [
@@ -281,10 +259,10 @@ impl Writer {
             Some(Format::Json) => json.key("responseMimeType").string(JSON),
             Some(Format::Schema { name, description, schema, .. }) => {
                 if !name.is_empty() && name != NAME {
-                    self.leave_out("response_format.json_schema.name");
+                    self.untold.leave("response_format.json_schema.name");
                 }
                 if description.is_some() {
-                    self.leave_out("response_format.json_schema.description");
+                    self.untold.leave("response_format.json_schema.description");
                 }
                 json.key("responseMimeType").string(JSON);
                 json.key("responseJsonSchema").raw(schema.as_bytes());
@@ -295,7 +273,7 @@ impl Writer {
     fn thinking(&mut self, chat: &Chat, more: Option<&str>, json: &mut Json) {
         let depth = chat.thinking.as_ref().and_then(|thinking| tuning::depth(&chat.model, thinking));
         if chat.thinking.is_some() && depth.is_none() {
-            self.leave_out("reasoning_effort");
+            self.untold.leave("reasoning_effort");
         }
         // Who names a budget elsewhere is shown the thoughts.
         let is_budget = matches!(chat.thinking, Some(Thinking::Budget(_)));
@@ -326,7 +304,7 @@ impl Writer {
             match name.as_str() {
                 // Written where they belong.
                 "functionDeclarations" | "tool_config" | "generationConfig" => {}
-                hint if HINTS.contains(&hint) || is_of_thoughts(hint) => self.leave_out(hint.to_owned()),
+                hint if is_hint(hint) => self.untold.leave(hint.to_owned()),
                 _ if asks_nothing() => {}
                 field if policy_engine::vocabulary::is_published(OPERATION, field) => {
                     return Err(Unfit::new(field.to_owned(), "there is no word for it there"));

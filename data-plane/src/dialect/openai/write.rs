@@ -2,50 +2,37 @@
 //!
 //! Law: for a vendor, what is not published is left out where it changes nothing of what is meant, and is unfit otherwise.
 
-use std::borrow::Cow;
-
 use super::super::chat::{
     Call, Chat, Format, Kind, Message, Part, Role, Sampling, Source, Thinking, Tool, ToolChoice,
 };
 use super::super::json::Json;
+use super::super::untold::{BETAS, Untold, is_of_thoughts};
 use super::super::{Unfit, Written};
 use super::Reader;
 
 /// Tokens of thinking up to which an effort is low, and medium.
 const EFFORTS: [u64; 2] = [2_048, 8_192];
 
-/// How members of another dialect begin that change nothing of what is meant.
-const HINTS: [&str; 3] = ["thinking.", "output_config.", super::super::anthropic::beta::MEMBER];
-
 /// A body for a reader.
 pub(crate) fn write(chat: &Chat, reader: Reader) -> Result<Written, Unfit> {
-    let mut writer = Writer { reader, left_out: Vec::new(), unfit: None };
+    let mut writer = Writer { reader, untold: Untold::default() };
     let mut json = Json::default();
     json.object(|json| writer.body(chat, json));
-    match writer.unfit {
-        Some(unfit) => Err(unfit),
-        None => Ok(Written { body: json.done(), left_out: writer.left_out, headers: Vec::new() }),
-    }
+    writer.untold.written(json)
 }
 
 struct Writer {
     reader: Reader,
-    left_out: Vec<Cow<'static, str>>,
-    unfit: Option<Unfit>,
+    untold: Untold,
 }
 
 impl Writer {
     /// Whether what is not published is written; if not, that is noted.
     fn tells(&mut self, field: &'static str) -> bool {
-        if self.reader.is_vendor() && !self.left_out.iter().any(|known| known == field) {
-            self.left_out.push(field.into());
+        if self.reader.is_vendor() {
+            self.untold.leave(field);
         }
         self.reader == Reader::Pipeline
-    }
-
-    /// What a vendor can't be told.
-    fn refuse(&mut self, field: impl Into<Cow<'static, str>>, why: &'static str) {
-        self.unfit.get_or_insert_with(|| Unfit::new(field, why));
     }
 
     fn body(&mut self, chat: &Chat, json: &mut Json) {
@@ -93,8 +80,8 @@ impl Writer {
             json.key("user").string(user);
         }
         for (name, value) in &chat.others {
-            if self.reader.is_vendor() && HINTS.iter().any(|hint| name.starts_with(hint)) {
-                self.left_out.push(name.clone().into());
+            if self.reader.is_vendor() && (name == BETAS || is_of_thoughts(name)) {
+                self.untold.leave(name.clone());
                 continue;
             }
             match self.reader {
@@ -102,7 +89,7 @@ impl Writer {
                 _ if policy_engine::vocabulary::is_published(OPERATION, name) => {
                     json.key(name).raw(value.as_bytes());
                 }
-                _ => self.refuse(name.clone(), "it is none of OpenAI's dialect"),
+                _ => self.untold.refuse(name.clone(), "it is none of OpenAI's dialect"),
             }
         }
     }
@@ -204,7 +191,7 @@ impl Writer {
         }
         let is_text = |part: &Part| matches!(part.kind, Kind::Text(_));
         if self.reader.is_vendor() && !content.iter().all(is_text) {
-            self.refuse(format!("{path}.content"), "what a tool gives back can only be text there");
+            self.untold.refuse(format!("{path}.content"), "what a tool gives back can only be text there");
         }
         // A tool that gave nothing back did so all the same.
         if content.is_empty() {
@@ -268,15 +255,15 @@ impl Writer {
         if let Kind::Other(raw) = kind {
             match self.reader {
                 Reader::Pipeline => json.raw(raw.as_bytes()),
-                _ => self.refuse(path.to_owned(), "it is none of OpenAI's dialect"),
+                _ => self.untold.refuse(path.to_owned(), "it is none of OpenAI's dialect"),
             }
             return;
         }
         if self.reader.is_vendor() && matches!(kind, Kind::Image(Source::Id(_), _)) {
-            self.refuse(path.to_owned(), "a picture is given by its content or its place there");
+            self.untold.refuse(path.to_owned(), "a picture is given by its content or its place there");
         }
         if self.reader.is_vendor() && matches!(kind, Kind::File { source: Source::Url(_), .. }) {
-            self.refuse(path.to_owned(), "a file is given by its content or its id there");
+            self.untold.refuse(path.to_owned(), "a file is given by its content or its id there");
         }
         json.object(|json| {
             write_part(kind, json);
@@ -289,7 +276,7 @@ impl Writer {
             if let Tool::Vendor(raw) = tool {
                 match self.reader {
                     Reader::Pipeline => json.raw(raw.as_bytes()),
-                    _ => self.refuse("tools", "a tool that another vendor runs"),
+                    _ => self.untold.refuse("tools", "a tool that another vendor runs"),
                 }
             }
             return;

@@ -119,6 +119,9 @@ async fn what_is_not_there_is_told_apart_from_a_server_that_is_away() {
     let deleted = r#"{"data":{"data":null,"metadata":{"deletion_time":"2026-01-01T00:00:00Z"}}}"#;
     for (status, body, key, gone) in [
         (404, r#"{"errors":[]}"#, "api_key", true),
+        (404, deleted, "api_key", true),
+        (404, r#"{"errors":["no handler for route \"kv/data/x\""]}"#, "api_key", false),
+        (404, "<html>not found</html>", "api_key", false),
         (200, deleted, "api_key", true),
         (200, SECRET, "missing", true),
         (200, SECRET, "other", true),

@@ -20,7 +20,7 @@ impl Writer {
         let parts: Vec<Said<'_>> = said.into_iter().flat_map(|(_, parts)| parts).collect();
         for (path, part) in &parts {
             if !matches!(part.kind, Kind::Text(_)) {
-                self.refuse(path.clone(), "the system speaks in text there");
+                self.untold.refuse(path.clone(), "the system speaks in text there");
             }
         }
         self.content(&parts, json);
@@ -50,7 +50,7 @@ impl Writer {
         let mut said = Vec::new();
         for (at, message) in chat.messages.iter().enumerate().filter(|(_, message)| by(message.role)) {
             if message.name.is_some() {
-                self.leave("messages.name");
+                self.untold.leave("messages.name");
             }
             let path = |inner: usize| format!("messages[{at}].content[{inner}]");
             let parts = message.content.iter().enumerate().map(|(inner, part)| (path(inner), part));
@@ -67,7 +67,7 @@ impl Writer {
         match &part.kind {
             Kind::Text(text) | Kind::Refusal(text) => !text.is_empty(),
             Kind::Thinking { signature, .. } if !signature.as_deref().is_some_and(is_own_proof) => {
-                self.leave("messages.reasoning_content");
+                self.untold.leave("messages.reasoning_content");
                 false
             }
             _ => true,
@@ -86,7 +86,7 @@ impl Writer {
         if let Kind::Other(raw) = &part.kind {
             return match block::is_ours(raw) {
                 true => json.raw(raw.as_bytes()),
-                false => self.refuse(path.clone(), NO_PLACE),
+                false => self.untold.refuse(path.clone(), NO_PLACE),
             };
         }
         json.object(|json| {
@@ -103,7 +103,7 @@ impl Writer {
             Kind::Text(text) | Kind::Refusal(text) => block::write_text(text, json),
             Kind::Image(source, detail) => {
                 if detail.as_deref().is_some_and(|detail| detail != "auto") {
-                    self.leave("messages.content.image_url.detail");
+                    self.untold.leave("messages.content.image_url.detail");
                 }
                 json.key("type").string("image");
                 self.image(path, source, json);
@@ -119,7 +119,7 @@ impl Writer {
             Kind::Redacted(data) => block::write_redacted(data, json),
             Kind::Call(call) => self.call(path, call, json),
             Kind::Output { id, content, failed } => self.output(path, (id, content, *failed), json),
-            Kind::Audio { .. } => self.refuse(path.to_owned(), "there are no sounds there"),
+            Kind::Audio { .. } => self.untold.refuse(path.to_owned(), "there are no sounds there"),
             // Written as it stands.
             Kind::Other(_) => {}
         }
@@ -127,7 +127,7 @@ impl Writer {
 
     fn image(&mut self, path: &str, source: &Source, json: &mut Json) {
         if matches!(source, Source::Data { media_type, .. } if media_type.is_empty()) {
-            self.refuse(path.to_owned(), "the type of a picture is told there");
+            self.untold.refuse(path.to_owned(), "the type of a picture is told there");
         }
         json.key("source").object(|json| write_source(source, json));
     }
@@ -152,16 +152,18 @@ impl Writer {
                 json.key("media_type").string("text/plain");
                 json.key("data").string(&text);
             }),
-            None => self.refuse(path.to_owned(), "a document is a PDF or a text there"),
+            None => self.untold.refuse(path.to_owned(), "a document is a PDF or a text there"),
         }
     }
 
     fn call(&mut self, path: &str, call: &Call, json: &mut Json) {
         if call.id.is_empty() {
-            self.refuse(format!("{path}.id"), "a call has an id there");
+            self.untold.refuse(format!("{path}.id"), "a call has an id there");
         }
         let Some(arguments) = block::arguments(&call.arguments) else {
-            return self.refuse(format!("{path}.arguments"), "the arguments of a call are an object there");
+            return self
+                .untold
+                .refuse(format!("{path}.arguments"), "the arguments of a call are an object there");
         };
         block::write_tool_use((&id(&call.id), &call.name, arguments), json);
     }
@@ -179,7 +181,7 @@ impl Writer {
             )
         };
         if let Some((path, _)) = said.iter().find(|(_, part)| !fits(&part.kind)) {
-            return self.refuse(path.clone(), "no tool gives that back there");
+            return self.untold.refuse(path.clone(), "no tool gives that back there");
         }
         if !said.is_empty() {
             self.content(&said, json.key("content"));

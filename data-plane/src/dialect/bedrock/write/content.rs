@@ -52,7 +52,7 @@ impl Writer {
     fn cached(&mut self, path: &str, part: &Part, json: &mut Json) {
         match &part.cache {
             Some(cache) if self.caches.said => cache_point(cache, json),
-            Some(_) => self.leave(format!("{path}.cache_control")),
+            Some(_) => self.untold.leave(format!("{path}.cache_control")),
             None => {}
         }
     }
@@ -64,7 +64,7 @@ impl Writer {
             for (path, part) in said.into_iter().flat_map(|(_, parts)| parts) {
                 match &part.kind {
                     Kind::Text(text) => json.object(|json| json.key("text").string(text)),
-                    _ => self.refuse(path.clone(), "the system speaks in text there"),
+                    _ => self.untold.refuse(path.clone(), "the system speaks in text there"),
                 }
                 self.cached(&path, part, json);
             }
@@ -100,7 +100,7 @@ impl Writer {
         let mut said = Vec::new();
         for (at, message) in chat.messages.iter().enumerate().filter(|(_, message)| by(message.role)) {
             if message.name.is_some() {
-                self.leave("messages.name");
+                self.untold.leave("messages.name");
             }
             let path = |inner: usize| format!("messages[{at}].content[{inner}]");
             let parts = message.content.iter().enumerate().map(|(inner, part)| (path(inner), part));
@@ -117,7 +117,7 @@ impl Writer {
         match &part.kind {
             Kind::Text(text) | Kind::Refusal(text) => !text.trim().is_empty(),
             Kind::Thinking { signature, .. } if !signature.as_deref().is_some_and(is_own_proof) => {
-                self.leave("messages.reasoning_content");
+                self.untold.leave("messages.reasoning_content");
                 false
             }
             _ => true,
@@ -129,7 +129,7 @@ impl Writer {
             Kind::Text(text) | Kind::Refusal(text) => json.key("text").string(text),
             Kind::Image(source, detail) => {
                 if detail.as_deref().is_some_and(|detail| detail != "auto") {
-                    self.leave("messages.content.image_url.detail");
+                    self.untold.leave("messages.content.image_url.detail");
                 }
                 self.image(path, source, json);
             }
@@ -151,7 +151,7 @@ impl Writer {
             }
             Kind::Call(call) => self.call(path, call, json),
             Kind::Output { id, content, failed } => self.output(path, (id, content, *failed), json),
-            Kind::Other(_) => self.refuse(path.clone(), NO_PLACE),
+            Kind::Other(_) => self.untold.refuse(path.clone(), NO_PLACE),
         });
     }
 
@@ -164,7 +164,7 @@ impl Writer {
         let format = if told == "jpg" { "jpeg" } else { told };
         let reachable = self.is_reachable(path, source);
         if reachable && !PICTURES.contains(&format) {
-            self.refuse(path.to_owned(), "a picture is PNG, JPEG, GIF or WebP there");
+            self.untold.refuse(path.to_owned(), "a picture is PNG, JPEG, GIF or WebP there");
         }
         json.key("image").object(|json| {
             json.key("format").string(format);
@@ -187,7 +187,7 @@ impl Writer {
         };
         let reachable = self.is_reachable(path, source);
         if reachable && format.is_none() {
-            self.refuse(path.to_owned(), "a document of this type is not taken there");
+            self.untold.refuse(path.to_owned(), "a document of this type is not taken there");
         }
         self.documents += 1;
         json.key("document").object(|json| {
@@ -205,16 +205,18 @@ impl Writer {
             Source::Url(_) => "nothing is fetched there: it is sent along, or in S3",
             Source::Id(_) => "files are not kept there",
         };
-        self.refuse(path.to_owned(), why);
+        self.untold.refuse(path.to_owned(), why);
         false
     }
 
     fn call(&mut self, path: &str, call: &Call, json: &mut Json) {
         if call.id.is_empty() {
-            self.refuse(format!("{path}.id"), "a call has an id there");
+            self.untold.refuse(format!("{path}.id"), "a call has an id there");
         }
         let Some(arguments) = block::arguments(&call.arguments) else {
-            return self.refuse(format!("{path}.arguments"), "the arguments of a call are an object there");
+            return self
+                .untold
+                .refuse(format!("{path}.arguments"), "the arguments of a call are an object there");
         };
         json.key("toolUse").object(|json| {
             json.key("toolUseId").string(&id(&call.id));
@@ -240,7 +242,7 @@ impl Writer {
     /// What a tool gave back.
     fn given(&mut self, (path, part): Said<'_>, json: &mut Json) {
         if part.cache.is_some() {
-            self.leave("messages.content.cache_control");
+            self.untold.leave("messages.content.cache_control");
         }
         match &part.kind {
             Kind::Text(_) | Kind::Refusal(_) | Kind::Image(..) | Kind::File { .. } => {
@@ -248,7 +250,7 @@ impl Writer {
                     self.part(&(path, part), json);
                 }
             }
-            _ => self.refuse(path, "no tool gives that back there"),
+            _ => self.untold.refuse(path, "no tool gives that back there"),
         }
     }
 }

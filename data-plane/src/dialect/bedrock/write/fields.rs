@@ -99,8 +99,8 @@ impl Writer {
                         json.key("top_k").number_of(top_k);
                         any = true;
                     }
-                    (Maker::Anthropic, _) => self.leave("top_k"),
-                    _ => self.refuse("top_k", "this model has no word for it there"),
+                    (Maker::Anthropic, _) => self.untold.leave("top_k"),
+                    _ => self.untold.refuse("top_k", "this model has no word for it there"),
                 }
             }
             any |= match (maker, &chat.thinking) {
@@ -111,11 +111,11 @@ impl Writer {
                     true
                 }
                 (Maker::Other, Some(Thinking::Effort(_))) => {
-                    self.leave("reasoning_effort");
+                    self.untold.leave("reasoning_effort");
                     false
                 }
                 (_, Some(Thinking::Budget(_) | Thinking::Off)) => {
-                    self.leave("thinking");
+                    self.untold.leave("thinking");
                     false
                 }
             };
@@ -129,7 +129,7 @@ impl Writer {
         let mut tape = Tape::default();
         let root = tape.read(value.as_bytes()).ok().and_then(|()| tape.root(value.as_bytes()));
         let Some(root) = root.filter(|root| root.kind() == Form::Object) else {
-            self.refuse(ADDITIONAL, "it is an object there");
+            self.untold.refuse(ADDITIONAL, "it is an object there");
             return false;
         };
         for (key, value) in root.members() {
@@ -141,11 +141,11 @@ impl Writer {
     /// How Anthropic's models think, by the same plan as at Anthropic's own.
     fn thoughts(&mut self, chat: &Chat, max_tokens: &mut Option<u64>, json: &mut Json) -> bool {
         let Some(plan) = think::plan(chat) else {
-            self.refuse("reasoning_effort", "how much that is is not known");
+            self.untold.refuse("reasoning_effort", "how much that is is not known");
             return false;
         };
         if let Some(field) = plan.left_out {
-            self.leave(field);
+            self.untold.leave(field);
         }
         let mut any = self.betas(chat, json);
         let refused = Generation::of(&chat.model).refuses_efforts();
@@ -153,7 +153,7 @@ impl Writer {
         let config: Vec<_> =
             beside("output_config.").filter(|(path, _)| !(refused && path == EFFORT)).collect();
         if refused && beside(EFFORT).next().is_some() {
-            self.leave(EFFORT);
+            self.untold.leave(EFFORT);
         }
         if plan.effort.is_some() || !config.is_empty() {
             json.key("output_config").object(|json| {
@@ -168,7 +168,7 @@ impl Writer {
         }
         let thoughts: Vec<_> = beside("thinking.").filter(|(path, _)| path != THINKING_TYPE).collect();
         let Some(mode) = plan.mode else {
-            thoughts.iter().for_each(|(path, _)| self.leave(path.clone()));
+            thoughts.iter().for_each(|(path, _)| self.untold.leave(path.clone()));
             return any;
         };
         if matches!(mode, Mode::Enabled(_)) || plan.effort.is_some() {
@@ -190,13 +190,13 @@ impl Writer {
         };
         let said_below = |(name, value): &(String, Raw)| name == ADDITIONAL && value.contains(beta::MEMBER);
         let Some(asked) = beta::names(asked) else {
-            self.refuse(beta::MEMBER, "it is no array of names");
+            self.untold.refuse(beta::MEMBER, "it is no array of names");
             return false;
         };
         let (known, unknown): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|name| BETAS.contains(&name.as_str()));
         if !unknown.is_empty() {
-            self.leave(beta::MEMBER);
+            self.untold.leave(beta::MEMBER);
         }
         if known.is_empty() || chat.others.iter().any(said_below) {
             return false;

@@ -17,7 +17,7 @@ impl Writer {
         json.array(|json| {
             for (at, message) in chat.messages.iter().enumerate() {
                 if message.name.is_some() {
-                    self.leave("messages.name");
+                    self.untold.leave("messages.name");
                 }
                 self.message((at, message), json);
             }
@@ -29,7 +29,7 @@ impl Writer {
         let parts = message.content.iter().enumerate().map(|(inner, part)| (path(inner), part));
         let parts: Vec<Said<'_>> = parts.filter(|(_, part)| part.kind != Kind::Text(String::new())).collect();
         if parts.iter().any(|(_, part)| part.cache.is_some()) {
-            self.leave("messages.content.cache_control");
+            self.untold.leave("messages.content.cache_control");
         }
         let (outputs, said): (Vec<Said<'_>>, Vec<Said<'_>>) =
             parts.into_iter().partition(|(_, part)| matches!(part.kind, Kind::Output { .. }));
@@ -104,11 +104,15 @@ impl Writer {
                 json.key("type").string("thinking");
                 json.key("thinking").string(text);
             }),
-            Kind::Redacted(_) => self.leave("messages.reasoning_details"),
+            Kind::Redacted(_) => self.untold.leave("messages.reasoning_details"),
             Kind::Image(source, detail) => self.image(path, (source, detail.as_deref()), json),
-            Kind::Audio { .. } => self.refuse(path.clone(), "there are no sounds there"),
-            Kind::File { .. } => self.refuse(path.clone(), "documents are texts there, in `documents`"),
-            Kind::Call(_) | Kind::Output { .. } | Kind::Other(_) => self.refuse(path.clone(), NO_PLACE),
+            Kind::Audio { .. } => self.untold.refuse(path.clone(), "there are no sounds there"),
+            Kind::File { .. } => {
+                self.untold.refuse(path.clone(), "documents are texts there, in `documents`")
+            }
+            Kind::Call(_) | Kind::Output { .. } | Kind::Other(_) => {
+                self.untold.refuse(path.clone(), NO_PLACE)
+            }
         }
     }
 
@@ -116,7 +120,7 @@ impl Writer {
         let url = match source {
             Source::Url(url) => url.clone(),
             Source::Data { media_type, data } => format!("data:{media_type};base64,{data}"),
-            Source::Id(_) => return self.refuse(path.to_owned(), "files are not kept there"),
+            Source::Id(_) => return self.untold.refuse(path.to_owned(), "files are not kept there"),
         };
         json.object(|json| {
             json.key("type").string("image_url");
@@ -131,7 +135,9 @@ impl Writer {
 
     fn call(&mut self, (path, call): (&str, &Call), json: &mut Json) {
         let Some(arguments) = block::arguments(&call.arguments) else {
-            return self.refuse(format!("{path}.arguments"), "the arguments of a call are an object there");
+            return self
+                .untold
+                .refuse(format!("{path}.arguments"), "the arguments of a call are an object there");
         };
         json.object(|json| {
             json.key("id").string(&call.id);
@@ -145,13 +151,17 @@ impl Writer {
 
     fn output(&mut self, path: &str, (call, content, failed): (&str, &[Part], bool), json: &mut Json) {
         if failed {
-            self.leave("messages.is_error");
+            self.untold.leave("messages.is_error");
         }
         let mut texts: Vec<&str> = Vec::new();
         for (at, part) in content.iter().enumerate() {
             match &part.kind {
                 Kind::Text(text) | Kind::Refusal(text) => texts.push(text),
-                _ => return self.refuse(format!("{path}.content[{at}]"), "tools give back texts there"),
+                _ => {
+                    return self
+                        .untold
+                        .refuse(format!("{path}.content[{at}]"), "tools give back texts there");
+                }
             }
         }
         json.object(|json| {

@@ -112,13 +112,19 @@ fn turn() -> impl Strategy<Value = Vec<Message>> {
             Kind::Thinking { text: String::new(), signature: Some(format!("google:{proof}")) },
         ]),
     ];
-    let output = (any::<bool>(), word(), proptest::option::of(media()));
+    let given = prop_oneof![
+        4 => (any::<bool>(), word()),
+        1 => (any::<bool>(), arguments()),
+        // An error alone is one here, whoever says it.
+        1 => Just((true, r#"{"error":{"code":1}}"#.to_owned())),
+    ];
+    let output = (given, proptest::option::of(media()));
     let calls = vec((word(), arguments(), output), 0..3);
     (said, thought, word(), calls).prop_map(|(said, thought, text, calls)| {
         let answer = thought.into_iter().chain([Kind::Text(text)]).map(Part::of).collect();
         let mut answered = Message { role: Role::Assistant, name: None, content: answer };
         let mut given = Message { role: Role::User, name: None, content: Vec::new() };
-        for (name, arguments, (failed, text, media)) in calls {
+        for (name, arguments, ((failed, text), media)) in calls {
             answered.content.push(Part::of(Kind::Call(Call { id: String::new(), name, arguments })));
             let content = std::iter::once(Kind::Text(text)).chain(media).map(Part::of).collect();
             given.content.push(Part::of(Kind::Output { id: String::new(), content, failed }));

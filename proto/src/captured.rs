@@ -48,6 +48,16 @@ pub enum Part {
     Answer,
 }
 
+impl Part {
+    /// The word on every surface.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Answer => "answer",
+        }
+    }
+}
+
 /// What stands in clear.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

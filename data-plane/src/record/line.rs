@@ -1,147 +1,307 @@
 //! A record as one line of JSON.
 //!
 //! Law: names are camelCase and stable; what is absent is left out; times are RFC 3339, money integer nano-units. A busy node
-//! writes a line for every request, so names go straight into it and no string is made on the way.
+//! writes a line for every request, so everything goes straight into it: no string is made on the way, and what can hold nothing to
+//! escape is not looked through.
 
-use std::fmt;
+use std::fmt::Display;
+use std::io::Write as _;
 
 use jiff::Timestamp;
-use policy_engine::vocabulary::{Duration, Entity, Id, Instant, MaskAction};
-use serde::Serialize;
-use serde::ser::{SerializeMap as _, Serializer};
+use policy_engine::snapshot::WordList;
+use policy_engine::vocabulary::{Entity, Id, Instant, MaskAction, Name};
 
 use super::{Attempt, Record, Ruling};
 use crate::captured::{Kept, Place};
+use crate::tape::text::escape;
 
 /// Appends the line of a record with a number of a process and what became of its content, without its closing brace, which comes
 /// after what chains it.
 pub(super) fn write(record: &Record, (seq, boot_id): (u64, &str), kept: Option<&Kept>, out: &mut Vec<u8>) {
-    let start = out.len();
-    if serde_json::to_writer(&mut *out, &Line { seq, boot_id, record, kept }).is_err() {
-        // Writing to memory fails for no value of ours; half a line must not stay all the same.
-        out.truncate(start);
-        return;
+    let mut line = Line(out);
+    line.raw("{\"seq\":");
+    line.number(seq);
+    line.raw(",\"bootId\":");
+    line.text(boot_id);
+    line.request(record);
+    line.inputs(record);
+    line.ruling(&record.ruling);
+    line.ending(record);
+    if let Some(kept) = kept {
+        line.captured(kept);
     }
-    out.pop();
 }
 
-/// A record, where it is written.
-struct Line<'r> {
-    seq: u64,
-    boot_id: &'r str,
-    record: &'r Record,
-    kept: Option<&'r Kept>,
+/// A line that is being written.
+struct Line<'o>(&'o mut Vec<u8>);
+
+/// Writes a member: its name as it stands, and its value by one of the ways a line has.
+macro_rules! put {
+    ($line:ident, $name:literal, $way:ident $value:expr) => {{
+        $line.raw(concat!(",\"", $name, "\":"));
+        $line.$way($value);
+    }};
 }
 
-impl Serialize for Line<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let r = self.record;
-        let mut map = serializer.serialize_map(None)?;
-        macro_rules! put {
-            ($name:literal, $value:expr) => {
-                map.serialize_entry($name, &$value)?
-            };
+/// Writes a member, where there is one.
+macro_rules! put_some {
+    ($line:ident, $name:literal, $way:ident $value:expr) => {
+        if let Some(value) = $value {
+            put!($line, $name, $way value);
         }
-        macro_rules! put_some {
-            ($name:literal, $value:expr) => {
-                if let Some(value) = &$value {
-                    map.serialize_entry($name, value)?;
-                }
-            };
-        }
-        put!("seq", self.seq);
-        put!("bootId", self.boot_id);
-        put!("requestId", Spelled(r.id));
-        put!("time", Spelled(time(r.received)));
-        put!("door", r.door.as_str());
-        put!("operation", r.operation.as_str());
-        put!("stream", r.stream);
+    };
+}
+
+impl Line<'_> {
+    /// Who asked for what, when and where.
+    fn request(&mut self, r: &Record) {
+        put!(self, "requestId", shown r.id);
+        put!(self, "time", shown time(r.received));
+        put!(self, "door", plain r.door.as_str());
+        put!(self, "operation", plain r.operation.as_str());
+        put!(self, "stream", boolean r.stream);
         if let Some(owner) = &r.owner {
-            put!("tenant", owner.tenant.as_str());
-            put!("team", owner.team.as_str());
-            put!("principal", owner.principal.as_str());
-            put!("key", owner.key);
+            put!(self, "tenant", plain owner.tenant.as_str());
+            put!(self, "team", plain owner.team.as_str());
+            put!(self, "principal", plain owner.principal.as_str());
+            put!(self, "key", text & owner.key);
         }
-        put_some!("modelAsked", r.model_asked);
-        put_some!("model", r.model.as_ref().map(Spelled));
-        put_some!("endpoint", r.endpoint.as_ref().map(Spelled));
-        put!("geo", r.geo.as_str());
-        put!("revision", r.version.revision);
-        put_some!("digest", (r.version.revision > 0).then_some(Spelled(Short(&r.version.digest))));
-        put_some!("epoch", (r.version.revision > 0).then_some(r.version.epoch));
-        put_some!("revocationSeq", (r.revocation_seq > 0).then_some(r.revocation_seq));
-        put_some!("purpose", r.purpose);
-        put!("found", Found { input: Counts(&r.found_input), output: Counts(&r.found_output) });
-        put_some!("uninspected", (!r.uninspected.is_empty()).then_some(Counts(&r.uninspected)));
-        let i = &r.inputs;
-        put_some!("decideTime", i.instant.map(time).map(Spelled));
-        put_some!("declaredJurisdictions", given(&i.jurisdictions).map(Names));
-        put_some!("declaredClasses", given(&i.classes));
-        put_some!("egressTools", given(&i.egress_tools));
-        put_some!("unknownFields", (i.unknown_fields > 0).then_some(i.unknown_fields));
-        put_some!("wordLists", given(&i.word_lists).map(Names));
-        put_some!("evaluator", r.ruling.allowed.map(|_| policy_engine::VERSION));
-        put_some!("effect", r.ruling.allowed.map(|allowed| if allowed { "allow" } else { "deny" }));
-        put_some!("candidates", given(&r.ruling.candidates).map(Names));
-        put!("matchedRules", Names(&r.ruling.matched));
-        put!("shadowDenials", Names(&r.ruling.shadow_denials));
-        put!("obligations", Obligations(&r.ruling));
-        put!("reasons", r.ruling.reasons);
-        put!("limits", Names(&r.ruling.limits));
-        put!("outcome", r.outcome.as_str());
-        put_some!("code", r.code);
-        put!("status", r.status);
-        put!("usage", Tokens::of(r));
-        put_some!("costNanos", r.cost.map(|cost| cost.nanos));
-        put_some!("currency", r.cost.as_ref().map(|cost| cost.currency.as_str()));
-        put!("latencyUs", r.latency_us);
-        put_some!("firstByteUs", r.first_byte_us);
-        put_some!("upstreamRequestId", r.upstream_request_id);
-        put!("attempts", Attempts(&r.attempts));
-        put_some!("kill", r.kill.as_deref());
-        put_some!("captured", self.kept.map(Captured));
-        map.end()
+        put_some!(self, "modelAsked", text & r.model_asked);
+        put_some!(self, "model", id & r.model);
+        put_some!(self, "endpoint", id & r.endpoint);
+        put!(self, "geo", plain r.geo.as_str());
+        put!(self, "revision", signed r.version.revision);
+        if r.version.revision > 0 {
+            put!(self, "digest", short & r.version.digest);
+            put!(self, "epoch", signed r.version.epoch);
+        }
+        put_some!(self, "revocationSeq", number(r.revocation_seq > 0).then_some(r.revocation_seq));
+        put_some!(self, "purpose", text & r.purpose);
     }
-}
 
-/// Where content is, or why it was lost.
-struct Captured<'r>(&'r Kept);
+    /// What was found, and what the policy was told.
+    fn inputs(&mut self, r: &Record) {
+        self.raw(",\"found\":{\"input\":");
+        self.counts(&r.found_input);
+        self.raw(",\"output\":");
+        self.counts(&r.found_output);
+        self.raw("}");
+        put_some!(self, "uninspected", counts given(&r.uninspected));
+        let i = &r.inputs;
+        put_some!(self, "decideTime", shown i.instant.map(time));
+        put_some!(self, "declaredJurisdictions", names given(&i.jurisdictions));
+        put_some!(self, "declaredClasses", texts given(&i.classes));
+        put_some!(self, "egressTools", texts given(&i.egress_tools));
+        put_some!(self, "unknownFields", number(i.unknown_fields > 0).then_some(i.unknown_fields as u64));
+        put_some!(self, "wordLists", word_lists given(&i.word_lists));
+    }
 
-impl Serialize for Captured<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        match self.0 {
-            Kept::Lost(why) => map.serialize_entry("lost", why)?,
+    /// What the policy said.
+    fn ruling(&mut self, ruling: &Ruling) {
+        if let Some(allowed) = ruling.allowed {
+            put!(self, "evaluator", plain policy_engine::VERSION);
+            put!(self, "effect", plain if allowed { "allow" } else { "deny" });
+        }
+        put_some!(self, "candidates", ids given(&ruling.candidates));
+        put!(self, "matchedRules", ids & ruling.matched);
+        put!(self, "shadowDenials", ids & ruling.shadow_denials);
+        put!(self, "obligations", obligations ruling);
+        put!(self, "reasons", texts & ruling.reasons);
+        put!(self, "limits", ids & ruling.limits);
+    }
+
+    /// How it ended, and what that took.
+    fn ending(&mut self, r: &Record) {
+        put!(self, "outcome", plain r.outcome.as_str());
+        put_some!(self, "code", plain r.code);
+        put!(self, "status", number u64::from(r.status));
+        let amounts = r.usage.amounts;
+        self.raw(",\"usage\":{\"input\":");
+        self.number(amounts.input);
+        put!(self, "cachedInput", number amounts.cached_input);
+        put!(self, "output", number amounts.output);
+        put!(self, "reasoning", number amounts.reasoning);
+        put!(self, "provenance", plain r.usage.provenance.as_str());
+        self.raw("}");
+        if let Some(cost) = &r.cost {
+            put!(self, "costNanos", signed cost.nanos);
+            put!(self, "currency", plain cost.currency.as_str());
+        }
+        put!(self, "latencyUs", number r.latency_us);
+        put_some!(self, "firstByteUs", number r.first_byte_us);
+        put_some!(self, "upstreamRequestId", text & r.upstream_request_id);
+        put!(self, "attempts", attempts & r.attempts);
+        put_some!(self, "kill", text & r.kill);
+    }
+
+    /// Where content is, or why it was lost.
+    fn captured(&mut self, kept: &Kept) {
+        match kept {
+            Kept::Lost(why) => {
+                self.raw(",\"captured\":{\"lost\":");
+                self.text(why);
+            }
             Kept::In(Place { file, bytes, sha256, until, truncated }) => {
-                map.serialize_entry("file", file)?;
-                map.serialize_entry("bytes", bytes)?;
-                map.serialize_entry("sha256", &proto::segment::hex(sha256))?;
-                map.serialize_entry("until", &Spelled(time(*until)))?;
+                self.raw(",\"captured\":{\"file\":");
+                self.text(file);
+                put!(self, "bytes", number * bytes as u64);
+                put!(self, "sha256", plain & proto::segment::hex(sha256));
+                put!(self, "until", shown time(*until));
                 if let Some(truncated) = given(truncated) {
-                    map.serialize_entry("truncated", truncated)?;
+                    self.raw(",\"truncated\":");
+                    self.list(truncated, |line, part| line.plain(part.as_str()));
                 }
             }
         }
-        map.end()
+        self.raw("}");
     }
-}
 
-/// Something as it spells itself.
-struct Spelled<T>(T);
-
-impl<T: fmt::Display> Serialize for Spelled<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+    /// Obligations as words, such as `input:mask:EMAIL`, `noCache` and `capture:30d`.
+    fn obligations(&mut self, ruling: &Ruling) {
+        self.raw("[");
+        let begin = self.0.len();
+        for (direction, actions) in [("input:", &ruling.input), ("output:", &ruling.output)] {
+            for entity in Entity::ALL {
+                if let Some(action) = actions.on(*entity) {
+                    self.next(begin);
+                    self.duty(direction, action);
+                    self.raw(entity.as_str());
+                    self.raw("\"");
+                }
+            }
+            for (list, action) in &actions.word_lists {
+                self.next(begin);
+                self.duty(direction, *action);
+                self.raw("words[");
+                self.number(u64::from(*list));
+                self.raw("]\"");
+            }
+        }
+        let told = [(ruling.notices > 0).then_some("notice"), ruling.no_cache.then_some("noCache")];
+        for word in told.into_iter().flatten() {
+            self.next(begin);
+            self.plain(word);
+        }
+        if let Some(retention) = ruling.capture {
+            self.next(begin);
+            self.shown(format_args!("capture:{retention}"));
+        }
+        self.raw("]");
     }
-}
 
-/// The beginning of a digest: enough to tell the two snapshots apart that a revision may be.
-struct Short<'r>(&'r [u8; 32]);
+    fn duty(&mut self, direction: &str, action: MaskAction) {
+        self.raw("\"");
+        self.raw(direction);
+        self.raw(action.as_str());
+        self.raw(":");
+    }
 
-impl fmt::Display for Short<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let beginning = self.0.first_chunk().copied().unwrap_or_default();
-        write!(f, "{:016x}", u64::from_be_bytes(beginning))
+    fn attempts(&mut self, attempts: &[Attempt]) {
+        self.list(attempts, |line, attempt| {
+            line.raw("{\"endpoint\":");
+            line.id(&attempt.endpoint);
+            put_some!(line, "latencyUs", number attempt.latency_us);
+            put_some!(line, "failure", text attempt.failure.as_ref().map(|failure| &*failure.why));
+            line.raw("}");
+        });
+    }
+
+    fn counts(&mut self, counts: &[(&'static str, u32)]) {
+        self.raw("{");
+        let begin = self.0.len();
+        for (label, count) in counts {
+            self.next(begin);
+            self.plain(label);
+            self.raw(":");
+            self.number(u64::from(*count));
+        }
+        self.raw("}");
+    }
+
+    fn ids(&mut self, ids: &[Id]) {
+        self.list(ids, Self::id);
+    }
+
+    fn names(&mut self, names: &[Name]) {
+        self.list(names, |line, name| line.plain(name.as_str()));
+    }
+
+    fn texts(&mut self, texts: &[String]) {
+        self.list(texts, |line, text| line.text(text));
+    }
+
+    fn word_lists(&mut self, lists: &[WordList]) {
+        self.list(lists, Self::shown);
+    }
+
+    fn list<'a, T>(&mut self, all: &'a [T], mut each: impl FnMut(&mut Self, &'a T)) {
+        self.raw("[");
+        let begin = self.0.len();
+        for one in all {
+            self.next(begin);
+            each(self, one);
+        }
+        self.raw("]");
+    }
+
+    /// Puts a comma, unless nothing was written since `begin`.
+    fn next(&mut self, begin: usize) {
+        if self.0.len() > begin {
+            self.raw(",");
+        }
+    }
+
+    /// An id; no character of a name is one to be escaped.
+    fn id(&mut self, id: &Id) {
+        self.raw("\"");
+        if let Some(tenant) = &id.tenant {
+            self.raw(tenant.as_str());
+            self.raw("/");
+        }
+        self.raw(id.name.as_str());
+        self.raw("\"");
+    }
+
+    /// A text of anybody's.
+    fn text(&mut self, text: impl AsRef<str>) {
+        self.raw("\"");
+        escape(text.as_ref(), self.0);
+        self.raw("\"");
+    }
+
+    /// A text in which nothing is to be escaped: a name, or a word of ours.
+    fn plain(&mut self, text: &str) {
+        self.raw("\"");
+        self.raw(text);
+        self.raw("\"");
+    }
+
+    /// Something as it shows itself, in which nothing is to be escaped.
+    fn shown(&mut self, value: impl Display) {
+        // Writing to memory fails for no value of ours.
+        let _ = write!(self.0, "\"{value}\"");
+    }
+
+    /// The beginning of a digest: enough to tell the two snapshots apart that a revision may be.
+    fn short(&mut self, digest: &[u8; 32]) {
+        let beginning = digest.first_chunk().copied().unwrap_or_default();
+        let _ = write!(self.0, "\"{:016x}\"", u64::from_be_bytes(beginning));
+    }
+
+    fn number(&mut self, value: u64) {
+        self.raw(itoa::Buffer::new().format(value));
+    }
+
+    fn signed(&mut self, value: i64) {
+        self.raw(itoa::Buffer::new().format(value));
+    }
+
+    fn boolean(&mut self, value: bool) {
+        self.raw(if value { "true" } else { "false" });
+    }
+
+    fn raw(&mut self, json: &str) {
+        self.0.extend_from_slice(json.as_bytes());
     }
 }
 
@@ -152,118 +312,6 @@ fn time(instant: Instant) -> Timestamp {
 /// What there is; `None` where there is nothing.
 fn given<T>(all: &[T]) -> Option<&[T]> {
     (!all.is_empty()).then_some(all)
-}
-
-struct Names<'r, T>(&'r [T]);
-
-impl<T: fmt::Display> Serialize for Names<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(Spelled))
-    }
-}
-
-/// Obligations as words, such as `input:mask:EMAIL`, `noCache` and `capture:30d`.
-struct Obligations<'r>(&'r Ruling);
-
-/// What happens to one kind of finding in one direction.
-enum Duty {
-    Entity(&'static str, MaskAction, Entity),
-    Words(&'static str, MaskAction, u32),
-    Told(&'static str),
-    Kept(Duration),
-}
-
-impl fmt::Display for Duty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Entity(direction, action, entity) => write!(f, "{direction}:{action}:{entity}"),
-            Self::Words(direction, action, list) => write!(f, "{direction}:{action}:words[{list}]"),
-            Self::Told(word) => f.write_str(word),
-            Self::Kept(retention) => write!(f, "capture:{retention}"),
-        }
-    }
-}
-
-impl Serialize for Obligations<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ruling = self.0;
-        let duties = [("input", &ruling.input), ("output", &ruling.output)].into_iter().flat_map(
-            |(direction, actions)| {
-                let on = move |entity: &Entity| Some(Duty::Entity(direction, actions.on(*entity)?, *entity));
-                let words = actions
-                    .word_lists
-                    .iter()
-                    .map(move |(list, action)| Duty::Words(direction, *action, *list));
-                Entity::ALL.iter().filter_map(on).chain(words)
-            },
-        );
-        let notice = (ruling.notices > 0).then_some(Duty::Told("notice"));
-        let no_cache = ruling.no_cache.then_some(Duty::Told("noCache"));
-        let capture = ruling.capture.map(Duty::Kept);
-        serializer.collect_seq(duties.chain(notice).chain(no_cache).chain(capture).map(Spelled))
-    }
-}
-
-struct Attempts<'r>(&'r [Attempt]);
-
-impl Serialize for Attempts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(Tried::of))
-    }
-}
-
-#[derive(Serialize)]
-struct Found<'r> {
-    input: Counts<'r>,
-    output: Counts<'r>,
-}
-
-struct Counts<'r>(&'r [(&'static str, u32)]);
-
-impl Serialize for Counts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(label, count)| (label, count)))
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Tokens {
-    input: u64,
-    cached_input: u64,
-    output: u64,
-    reasoning: u64,
-    provenance: &'static str,
-}
-
-impl Tokens {
-    fn of(record: &Record) -> Self {
-        let amounts = record.usage.amounts;
-        Self {
-            input: amounts.input,
-            cached_input: amounts.cached_input,
-            output: amounts.output,
-            reasoning: amounts.reasoning,
-            provenance: record.usage.provenance.as_str(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Tried<'r> {
-    endpoint: Spelled<&'r Id>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    latency_us: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<&'r str>,
-}
-
-impl<'r> Tried<'r> {
-    fn of(attempt: &'r Attempt) -> Self {
-        let failure = attempt.failure.as_ref().map(|failure| failure.why.as_str());
-        Self { endpoint: Spelled(&attempt.endpoint), latency_us: attempt.latency_us, failure }
-    }
 }
 
 #[cfg(test)]

@@ -163,7 +163,12 @@ impl House {
         self.seen.0.lock().last().unwrap().clone()
     }
 
-    /// The records of all requests that ended, as they were made; `count` of them must have been.
+    /// The records of all requests that ended, as they were made.
+    pub(crate) fn all_records(&self) -> Vec<Record> {
+        self.seen.0.lock().clone()
+    }
+
+    /// The same; `COUNT` of them must have been.
     pub(crate) fn records<const COUNT: usize>(&self) -> [Record; COUNT] {
         let seen = self.seen.0.lock();
         let records: Vec<Record> = seen.iter().cloned().collect();

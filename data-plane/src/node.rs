@@ -28,6 +28,9 @@ use crate::runtime::Runtime;
 use crate::runtime::tally::Revisions;
 use crate::simulate::Simulator;
 
+/// Copies of requests under way at the same time, at most: they are nobody's answer, and take no place from one.
+const MIRRORS: usize = 256;
+
 /// What every request can reach.
 pub(crate) struct Node {
     /// The revision in force; `None` until the first has come.
@@ -58,6 +61,10 @@ pub(crate) struct Node {
     pub(crate) revisions: Revisions,
     /// What this node takes.
     pub(crate) bounds: Bounds,
+    /// Places for copies of requests, for mirrors.
+    mirrors: Arc<Semaphore>,
+    /// Copies that had none.
+    unmirrored: AtomicU64,
     /// Places for requests.
     places: Arc<Semaphore>,
     buffered: AtomicUsize,
@@ -134,6 +141,8 @@ impl Node {
             content: Room::default(),
             revisions: Revisions::default(),
             geo,
+            mirrors: Arc::new(Semaphore::new(MIRRORS)),
+            unmirrored: AtomicU64::new(0),
             places: Arc::new(Semaphore::new(bounds.requests.min(Semaphore::MAX_PERMITS))),
             bounds,
             buffered: AtomicUsize::new(0),
@@ -159,6 +168,20 @@ impl Node {
     /// A place for a request, if one is free; it is given back when dropped.
     pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.places.clone().try_acquire_owned().ok()
+    }
+
+    /// A place for a copy of a request, if one is free; a copy that has none is counted, and not made.
+    pub(crate) fn mirror_place(&self) -> Option<OwnedSemaphorePermit> {
+        let place = self.mirrors.clone().try_acquire_owned().ok();
+        if place.is_none() {
+            self.unmirrored.fetch_add(1, Ordering::Relaxed);
+        }
+        place
+    }
+
+    /// Copies of requests that were not made, since the start.
+    pub(crate) fn unmirrored(&self) -> u64 {
+        self.unmirrored.load(Ordering::Relaxed)
     }
 
     /// Requests that have a place now.

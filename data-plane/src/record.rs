@@ -172,6 +172,8 @@ pub(crate) struct Ruling {
 pub(crate) struct Record {
     /// The request.
     pub(crate) id: RequestId,
+    /// The request that it is a copy of, for a mirror.
+    pub(crate) mirror_of: Option<RequestId>,
     /// The trace it is part of, as W3C `traceparent` says it; for traces alone, it is not written down.
     pub(crate) trace: Option<Box<str>>,
     /// When it was received.
@@ -243,6 +245,11 @@ impl Observer for () {
 }
 
 impl Failure {
+    /// Another that was sent the same began to answer sooner.
+    pub(crate) fn overtaken() -> Self {
+        Self { kind: "overtaken", why: "another endpoint was asked too, and answered sooner".to_owned() }
+    }
+
     /// A vendor's failure.
     pub(crate) fn of(error: &UpstreamError) -> Self {
         Self { kind: error.kind.as_str(), why: error.to_string() }

@@ -25,8 +25,9 @@ pub struct Scene {
 }
 
 /// What differs between two tellings of one story: names, times, and the door itself.
-const DIFFERENT: [&str; 13] = [
+const DIFFERENT: [&str; 14] = [
     "requestId",
+    "mirrorOf",
     "time",
     "decideTime",
     "door",

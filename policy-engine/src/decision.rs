@@ -130,10 +130,19 @@ pub struct Candidate {
     pub weight: u32,
     /// Exactly its share of the requests, in percent, where that is fixed.
     pub canary_percent: Option<u32>,
+    /// Of a mirror, how many of a hundred requests it sees as well; it gives nobody's answer.
+    pub mirror_percent: Option<u32>,
     /// What it costs; `None` is unpriced, never free.
     pub price: Option<Arc<Price>>,
     /// The limits that count a request to it, beside the permit's own.
     pub limits: Vec<LimitIx>,
+}
+
+impl Candidate {
+    /// Whether the caller's answer may come from there: it is no mirror.
+    pub fn answers(&self) -> bool {
+        self.mirror_percent.is_none()
+    }
 }
 
 /// The right to send one request to one of its candidates, and the duties that go with it.
@@ -141,7 +150,7 @@ pub struct Candidate {
 pub struct Permit {
     /// The model.
     pub model: ModelIx,
-    /// Where it may go, in the order of the route's groups; never empty.
+    /// Where it may go, in the order of the route's groups, mirrors among them; never without one that answers.
     pub candidates: Vec<Candidate>,
     /// How to order the candidates of one group.
     pub policy: RoutePolicy,

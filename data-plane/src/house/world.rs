@@ -148,8 +148,14 @@ fn registry(facts: &mut Facts) {
         ("embed", Operation::Embed, &["sim-a"]),
     ];
     for (model, operation, endpoints) in routes {
-        let target =
-            |endpoint: &&str| vec![RouteTarget { endpoint: name(endpoint), weight: 1, canary_percent: None }];
+        let target = |endpoint: &&str| {
+            vec![RouteTarget {
+                endpoint: name(endpoint),
+                weight: 1,
+                canary_percent: None,
+                mirror_percent: None,
+            }]
+        };
         let model_of = Model {
             card: ModelCard {
                 operations: vec![operation],

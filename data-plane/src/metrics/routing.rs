@@ -34,6 +34,7 @@ pub(super) struct Routing {
     states: Family<Stands, Gauge>,
     ejections: Family<Called, Counter>,
     retries: Family<Because, Counter>,
+    unmirrored: Counter,
 }
 
 impl Routing {
@@ -53,9 +54,15 @@ impl Routing {
             "Calls that were made because the one before gave no answer, by why it gave none",
             self.retries.clone(),
         );
+        r.register(
+            "mirrors_dropped",
+            "Copies of requests for mirrors that were not made, because too many were under way",
+            self.unmirrored.clone(),
+        );
     }
 
-    pub(super) fn measure(&self, endpoints: &[Endpoint], now: Instant) {
+    pub(super) fn measure(&self, endpoints: &[Endpoint], (now, unmirrored): (Instant, u64)) {
+        self.unmirrored.inner().store(unmirrored, Ordering::Relaxed);
         self.states.clear();
         self.ejections.clear();
         for Endpoint { id, vitals, .. } in endpoints {

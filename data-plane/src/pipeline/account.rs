@@ -205,6 +205,35 @@ impl Account {
         });
     }
 
+    /// Whoever was called last is given up, unless it failed, for another that was sent the same at `since`.
+    pub(crate) fn overtaken(
+        &mut self,
+        endpoint: &Endpoint,
+        (price, body): (Option<Arc<Price>>, &Bytes),
+        (in_flight, since): (InFlight, Moment),
+    ) {
+        self.note(|open| {
+            if let Some(attempt) = open.record.attempts.last_mut() {
+                attempt.failure.get_or_insert_with(Failure::overtaken);
+            }
+        });
+        self.sent(endpoint, (price, body), in_flight);
+        self.note(|open| {
+            let since = since.saturating_duration_since(open.moment);
+            open.sent_us = Some(u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
+        });
+    }
+
+    /// Another was sent the same beside whoever was called last, and gave no answer.
+    pub(crate) fn lost(&mut self, endpoint: &Id, failure: Failure) {
+        self.note(|open| {
+            let attempt = Attempt { endpoint: endpoint.clone(), latency_us: None, failure: Some(failure) };
+            // Whoever was called last stays the last.
+            let before = open.record.attempts.len().saturating_sub(1);
+            open.record.attempts.insert(before, attempt);
+        });
+    }
+
     /// The vendor called last gave no answer, or broke it off.
     pub(crate) fn failed(&mut self, error: &UpstreamError) {
         let (now, chance) = (self.node.clock.now(), self.node.chance());

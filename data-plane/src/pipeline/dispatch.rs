@@ -1,13 +1,15 @@
 //! The request goes out: a loop of attempts over the permit's candidates.
 //!
-//! Law: another attempt is made only if nothing of an answer was delivered and the failure is a passing one; each attempt
+//! Law: another attempt is made only if nothing of an answer was delivered and the failure is a passing one or the endpoint's own; each attempt
 //! holds its own limits before it is sent, nothing goes to an endpoint without the credential it is to be called with, and a vendor's refusal of our credential is never shown as the caller's.
 //! Deliberately absent: choosing who may be tried (the permit's), who is next (`course`) and reading the answer beyond its beginning.
 
 mod course;
+mod hedge;
 
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::time::Instant as Moment;
 
 use bytes::Bytes;
 use policy_engine::vocabulary::Operation;
@@ -50,6 +52,15 @@ enum When {
     Midway,
 }
 
+/// What came of an attempt.
+struct Tried<'s> {
+    /// Who answered, or failed last.
+    endpoint: &'s Endpoint,
+    /// How many were asked beside it, and failed.
+    others: usize,
+    answer: Result<(Begun, LeftOut), Missed>,
+}
+
 /// Calls the candidates in their order until one begins to answer.
 pub(crate) async fn dispatch<'s>(
     exchange: &mut Exchange<'s>,
@@ -61,14 +72,14 @@ pub(crate) async fn dispatch<'s>(
     }
     let mut course = Course::begin(exchange, &reserved);
     while let Some(turn) = course.next(exchange, &mut reserved.permitted.permit.candidates) {
-        let endpoint = turn.endpoint;
-        match attempt(exchange, &reserved, turn).await {
+        let Tried { endpoint, others, answer } = attempt(exchange, &reserved, turn).await;
+        match answer {
             Ok((begun, left_out)) => {
                 reserved.permitted.entitled.let_go();
                 return Ok(Answering { permitted: reserved.permitted, begun, endpoint, left_out });
             }
             Err(missed) => {
-                if course.missed(exchange, &reserved, (endpoint, missed)).await.is_break() {
+                if course.missed(exchange, &reserved, (endpoint, missed, others)).await.is_break() {
                     break;
                 }
             }
@@ -98,12 +109,57 @@ fn tell_refusal(exchange: &Exchange<'_>, endpoint: &Endpoint, error: &UpstreamEr
     }
 }
 
-async fn attempt<'s>(
+async fn attempt<'s>(exchange: &mut Exchange<'s>, reserved: &Reserved<'s>, turn: Turn<'s>) -> Tried<'s> {
+    let (endpoint, at, is_hedged) = (turn.endpoint, turn.at, turn.is_hedged);
+    let tried = |answer| Tried { endpoint, others: 0, answer };
+    let call = match prepare(exchange, reserved, turn).await {
+        Ok(call) => call,
+        Err(missed) => return tried(Err(missed)),
+    };
+    let Ok(upstream) = &endpoint.upstream else {
+        return tried(Err(Missed::Upstream(UpstreamError::new(Kind::Connect))));
+    };
+    let sent = Sent { endpoint, since: Moment::now() };
+    let operation = call.operation;
+    let work = async { begin(upstream.call(call).await?, operation).await };
+    if let Some(late) = endpoint.vitals.late().filter(|_| is_hedged) {
+        // Boxed, so that who has no second call carries no room for one.
+        return Box::pin(hedge::race(exchange, reserved, (sent, work), (at + 1, late))).await;
+    }
+    let begun = exchange.account.over(work).await;
+    tried(answered(exchange, &sent, begun))
+}
+
+/// A call that was made.
+struct Sent<'s> {
+    endpoint: &'s Endpoint,
+    since: Moment,
+}
+
+/// Takes in how a call went that the account has.
+fn answered(
+    exchange: &mut Exchange<'_>,
+    sent: &Sent<'_>,
+    begun: Result<Result<(Begun, LeftOut), UpstreamError>, Cut>,
+) -> Result<(Begun, LeftOut), Missed> {
+    let (begun, left_out) =
+        begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
+    let now = exchange.node.clock.now();
+    sent.endpoint.vitals.measured(sent.since.elapsed(), now);
+    if let Some(wait) = spent(begun.headers()) {
+        sent.endpoint.vitals.spent(now, wait);
+    }
+    exchange.account.answered(begun.upstream_request_id());
+    Ok((begun, left_out))
+}
+
+/// Makes sure that a candidate may be called, holds what its limits ask for, and gives the call.
+async fn prepare<'s>(
     exchange: &mut Exchange<'s>,
     reserved: &Reserved<'s>,
     turn: Turn<'s>,
-) -> Result<(Begun, LeftOut), Missed> {
-    let Turn { at, endpoint, in_flight, held } = turn;
+) -> Result<Call, Missed> {
+    let Turn { at, endpoint, in_flight, held, .. } = turn;
     let candidate = reserved.permitted.permit.candidates.get(at);
     if endpoint.upstream.as_ref().is_err_and(Fault::is_of_credential) {
         return Err(Missed::Barred(UpstreamError::new(Kind::Credential)));
@@ -126,22 +182,7 @@ async fn attempt<'s>(
     let call = call(reserved, endpoint);
     let price = candidate.and_then(|candidate| candidate.price.clone());
     exchange.account.sent(endpoint, (price, &call.body), in_flight);
-    let Ok(upstream) = &endpoint.upstream else {
-        return Err(Missed::Upstream(UpstreamError::new(Kind::Connect)));
-    };
-    let started = std::time::Instant::now();
-    let operation = call.operation;
-    let work = async { begin(upstream.call(call).await?, operation).await };
-    let begun = exchange.account.over(work).await;
-    let (begun, left_out) =
-        begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
-    let now = exchange.node.clock.now();
-    endpoint.vitals.measured(started.elapsed(), now);
-    if let Some(wait) = spent(begun.headers()) {
-        endpoint.vitals.spent(now, wait);
-    }
-    exchange.account.answered(begun.upstream_request_id());
-    Ok((begun, left_out))
+    Ok(call)
 }
 
 fn call(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Call {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use policy_engine::decision::Permit;
+use policy_engine::decision::{Candidate, Permit};
 use proto::code::ErrorCode;
 
 use super::account::Account;
@@ -60,7 +60,7 @@ impl<'s> Exchange<'s> {
             last = met.or(last.take());
             stays
         });
-        match last.filter(|_| permit.candidates.is_empty()) {
+        match last.filter(|_| !permit.candidates.iter().any(Candidate::answers)) {
             Some(met) => Err(self.switched_off(&met)),
             None => Ok(()),
         }

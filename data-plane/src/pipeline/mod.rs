@@ -15,6 +15,7 @@ mod estimate;
 mod exchange;
 mod inspect;
 pub(crate) mod media;
+mod mirror;
 mod outline;
 mod patch;
 pub(crate) mod received;
@@ -33,7 +34,7 @@ pub(crate) use exchange::{Exchange, turn_away};
 pub(crate) use outline::input_tokens;
 pub(crate) use reply::{Body, Head, Rate, Reply};
 
-use crate::{error::Rejection, node::Node};
+use crate::{error::Rejection, node::Node, runtime::Runtime};
 use received::Received;
 
 /// Answers a request, or refuses it.
@@ -41,8 +42,13 @@ pub(crate) async fn serve(node: &Arc<Node>, received: Received) -> Reply {
     let Some(runtime) = node.runtime.load_full() else {
         return turn_away(node, &received.arrival, Rejection::unready());
     };
-    let mut head = Head::of(&received.arrival, &runtime);
-    let mut exchange = Exchange::open(node, &runtime, &received.arrival);
+    serve_by(node, &runtime, received).await
+}
+
+/// Answers a request by a revision.
+async fn serve_by(node: &Arc<Node>, runtime: &Arc<Runtime>, received: Received) -> Reply {
+    let mut head = Head::of(&received.arrival, runtime);
+    let mut exchange = Exchange::open(node, runtime, &received.arrival);
     let screened = sentence(&mut exchange, received).await;
     if screened.is_err() {
         head.endpoint = exchange.called();

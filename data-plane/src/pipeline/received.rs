@@ -13,6 +13,7 @@ use policy_engine::vocabulary::{Instant, Name, Operation};
 use proto::code::ErrorCode;
 use tokio::time::Instant as Timepoint;
 
+use super::mirror::Mirrored;
 use crate::error::Rejection;
 use crate::node::{Buffered, Node};
 use crate::record::{Door, RequestId};
@@ -51,6 +52,8 @@ pub(crate) struct Arrival {
     pub(crate) credential: Result<HeaderValue, ErrorCode>,
     /// What it declares.
     pub(crate) declared: Result<Declared, Rejection>,
+    /// What it is a copy of, if it is one.
+    pub(crate) mirrors: Option<Mirrored>,
 }
 
 /// A request, received.
@@ -101,6 +104,7 @@ impl Arrival {
             traceparent: headers.get(TRACEPARENT).filter(|value| value.len() <= 64).cloned(),
             credential: credential(headers, query),
             declared: Declared::read(headers),
+            mirrors: None,
         }
     }
 

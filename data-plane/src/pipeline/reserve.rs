@@ -12,6 +12,7 @@ use proto::code::ErrorCode;
 use super::Exchange;
 use super::decide::Permitted;
 use super::estimate::{Estimate, has_output, is_written};
+use super::mirror;
 use crate::error::Rejection;
 use crate::quota::{Amounts, Line, Refusal, Reservation, SubjectKey};
 use crate::record::Unnoted;
@@ -36,6 +37,7 @@ pub(crate) async fn reserve<'s>(
     let question = &permitted.entitled.question;
     let answered = has_output(question.arrival.operation);
     let estimate = Estimate::of(&question.outline, &permitted.entitled.entitled.row.card, answered);
+    let mirrors = mirror::part(&mut permitted.permit, exchange, question);
     order::order(&mut permitted.permit, exchange, &permitted.entitled);
     exchange.account.estimated(estimate);
     let first = permitted.permit.candidates.first();
@@ -48,6 +50,9 @@ pub(crate) async fn reserve<'s>(
         let held = Reservation::reserve(&exchange.node.ledger, lines, amounts, now).await;
         let held = held.map_err(|refusal| limited(&refusal, &permitted, first))?;
         exchange.account.reserved(held);
+    }
+    for endpoint in mirrors {
+        mirror::send(exchange, &permitted.entitled, endpoint);
     }
     Ok(Reserved { permitted, estimate })
 }

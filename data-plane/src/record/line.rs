@@ -56,6 +56,7 @@ impl Line<'_> {
     /// Who asked for what, when and where.
     fn request(&mut self, r: &Record) {
         put!(self, "requestId", shown r.id);
+        put_some!(self, "mirrorOf", shown r.mirror_of);
         put!(self, "time", shown time(r.received));
         put!(self, "door", plain r.door.as_str());
         put!(self, "operation", plain r.operation.as_str());

@@ -5,6 +5,7 @@
 //! neither a lock nor memory.
 
 pub(crate) mod breaker;
+mod late;
 pub(crate) mod rest;
 pub(crate) mod verdict;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use policy_engine::vocabulary::Instant;
 
 use breaker::{Breaker, Entry, State};
+use late::Late;
 use rest::{Rest, UNSAID};
 use verdict::{Health, Verdict, Wish};
 
@@ -32,6 +34,7 @@ pub(crate) struct Vitals {
     latency: AtomicU64,
     /// When that was, in microseconds since the Unix epoch.
     measured: AtomicI64,
+    late: Late,
     /// When it was last told that it refuses our credential; 0 where it never was.
     refusal_told: AtomicI64,
     breaker: Breaker,
@@ -139,6 +142,12 @@ impl Vitals {
         let average = before as f64 * weight + micros as f64 * (1.0 - weight);
         self.latency.store(micros.max(average as u64), Ordering::Relaxed);
         self.measured.store(now.0, Ordering::Relaxed);
+        self.late.measured(micros);
+    }
+
+    /// After how long an answer is late: 19 of 20 begin sooner. `None` where too few were measured.
+    pub(crate) fn late(&self) -> Option<Duration> {
+        self.late.after()
     }
 
     /// Which part of what was measured last still counts.

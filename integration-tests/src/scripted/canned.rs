@@ -65,6 +65,12 @@ impl Canned {
         Self::of(StatusCode::OK, "text/event-stream", pieces)
     }
 
+    /// The same, its body once the gate is open.
+    pub fn after(mut self, gate: Gate) -> Self {
+        self.pieces.insert(0, Piece::Wait(gate));
+        self
+    }
+
     /// The same with one more header.
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);

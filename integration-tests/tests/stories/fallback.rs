@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
+use futures_util::future::join;
 use http::{HeaderValue, StatusCode, header};
 use integration_tests::{
     door::{Ask, Door},
     sandbox::Geo,
     scene::Scene,
-    scripted::{Canned, Nobody, OpenAiLike, Script, ScriptedUpstream},
+    scripted::{Canned, Gate, Nobody, OpenAiLike, Piece, Script, ScriptedUpstream},
     wait::until,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::policy;
+use crate::{answer, policy};
 
 fn two(first: &str, second: &str) -> String {
     let timeouts = "timeouts: {connect: 1s, firstByte: 400ms, idle: 400ms, total: 5s}";
@@ -78,11 +79,14 @@ async fn case_50_passing_failures_are_passed_over_and_others_are_told(door: Door
     };
     refused(&first, 400, (400, "upstream_rejected")).await?;
     refused(&first, 413, (400, "upstream_rejected")).await?;
-    // Who refuses our key is not asked first for a while.
-    refused(&first, 401, (502, "upstream_credential")).await?;
-    let told = scene.answered(&Ask::chat("sim-story", "hello")).await?;
-    assert!(told.header("x-chancery-endpoint").ends_with("second"));
-    refused(&second, 403, (502, "upstream_credential")).await?;
+    // Who refuses our key is made up for, and is not asked first for a while.
+    first.answer_next(failure(401)).await;
+    for _ in 0..2 {
+        let told = scene.answered(&Ask::chat("sim-story", "hello")).await?;
+        assert!(told.header("x-chancery-endpoint").ends_with("second"));
+    }
+    first.answer_next(failure(404)).await;
+    refused(&second, 403, (400, "upstream_rejected")).await?;
     Ok(scene)
 }
 
@@ -196,7 +200,92 @@ async fn a_vendor_that_never_answers_is_given_up_for_another(door: Door) -> Resu
     Ok(scene)
 }
 
+/// A mirror sees a copy of each request, decided and recorded for itself, and nobody's answer comes from there, whatever it does.
+async fn a_mirror_is_sent_copies_and_answers_nobody(door: Door) -> Result<Scene> {
+    let (first, second) = (OpenAiLike::start().await?, OpenAiLike::start().await?);
+    let mirrored = two(&first.base_url(), &second.base_url())
+        .replace("{endpoint: second}", "{endpoint: second, mirrorPercent: 100}");
+    let scene = Scene::with(door, &mirrored).await?;
+    for (stream, is_well) in [(false, true), (true, true), (false, false)] {
+        if !is_well {
+            second.answer_next(failure(400)).await;
+        }
+        let told = scene.answered(&Ask::chat("sim-story", "hello").streaming(stream)).await?;
+        assert!(told.header("x-chancery-endpoint").ends_with("first"));
+        let said = |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap()["messages"].clone();
+        assert_eq!(said(&first.request().await?.body), said(&second.request().await?.body));
+        let of = told.header("x-chancery-request-id").to_owned();
+        let copies = until("the copy's record", async || {
+            let records = scene.house.records(Geo::Eu).await.ok()?;
+            let copies: Vec<Value> = records.into_iter().filter(|record| record["mirrorOf"] == of).collect();
+            (!copies.is_empty()).then_some(copies)
+        })
+        .await?;
+        let [copy] = copies.as_slice() else { panic!("{copies:?}") };
+        assert_eq!(tried(copy), [("second".to_owned(), is_well)]);
+        assert_eq!(copy["outcome"], if is_well { "answered" } else { "failed" });
+        assert_eq!(copy["usage"]["input"].as_u64().unwrap() > 0, is_well, "what it used is counted: {copy}");
+    }
+    Ok(scene)
+}
+
+/// Answers of an endpoint before it is known what is late there.
+const FEW: usize = 20;
+
+/// What takes longer than it did before is asked of another too; whoever is sooner answers, and the other is given up.
+async fn one_that_is_late_is_asked_of_another_too(door: Door) -> Result<Scene> {
+    let (first, second) = (OpenAiLike::start().await?, OpenAiLike::start().await?);
+    let hedged = two(&first.base_url(), &second.base_url())
+        .replace("firstByte: 400ms, idle: 400ms, total: 5s", "firstByte: 20s, idle: 20s, total: 60s")
+        .replace("route: {policy:", "route: {hedge: true, policy:");
+    let scene = Scene::with(door, &hedged).await?;
+    let ask = Ask::chat("sim-story", "hello");
+    for _ in 0..FEW {
+        assert!(scene.answered(&ask).await?.header("x-chancery-endpoint").ends_with("first"));
+        first.request().await?;
+    }
+    first.answer_next(Canned::json_in(vec![Piece::Wait(Gate::default())])).await;
+    let told = scene.answered(&ask).await?;
+    assert!(told.header("x-chancery-endpoint").ends_with("second"));
+    first.given_up().await?;
+    second.request().await?;
+    let record = scene.last_record().await?;
+    assert_eq!(tried(&record), [("first".to_owned(), false), ("second".to_owned(), true)]);
+    assert_eq!(record["attempts"][0]["failure"], "another endpoint was asked too, and answered sooner");
+    // Nothing is held against it.
+    let gate = Gate::default();
+    first.answer_next(answer::whole("late").after(gate.clone())).await;
+    second.answer_next(Canned::json_in(vec![Piece::Wait(Gate::default())])).await;
+    let (told, asked) = join(scene.answered(&ask), async {
+        let asked = second.request().await;
+        gate.open();
+        asked
+    })
+    .await;
+    asked?;
+    let told = told?;
+    assert!(told.header("x-chancery-endpoint").ends_with("first") && told.text == "late", "{told:?}");
+    second.given_up().await?;
+    let record = scene.last_record().await?;
+    assert_eq!(tried(&record), [("second".to_owned(), false), ("first".to_owned(), true)]);
+    // One that fails is no answer.
+    let gate = Gate::default();
+    first.answer_next(answer::whole("late").after(gate.clone())).await;
+    second.answer_next(failure(500)).await;
+    let (told, asked) = join(scene.answered(&ask), async {
+        let asked = second.request().await;
+        gate.open();
+        asked
+    })
+    .await;
+    asked?;
+    assert!(told?.header("x-chancery-endpoint").ends_with("first"));
+    Ok(scene)
+}
+
 stories! {
+    one_that_is_late_is_asked_of_another_too,
+    a_mirror_is_sent_copies_and_answers_nobody,
     one_that_is_down_is_passed_over,
     case_50_passing_failures_are_passed_over_and_others_are_told,
     case_50_a_vendor_that_asks_to_be_left_alone_is,

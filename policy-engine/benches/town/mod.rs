@@ -208,6 +208,7 @@ fn registry(facts: &mut Facts, size: &Size) {
             endpoint: name(&format!("endpoint-{}", m * 4 + n)),
             weight: 1,
             canary_percent: None,
+            mirror_percent: None,
         };
         put(
             &mut facts.models,

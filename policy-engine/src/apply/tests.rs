@@ -140,7 +140,12 @@ fn registry(facts: &mut Facts) {
         licence: None,
         aliases: vec![],
         route: Route {
-            groups: vec![vec![RouteTarget { endpoint: name("e"), weight: 1, canary_percent: None }]],
+            groups: vec![vec![RouteTarget {
+                endpoint: name("e"),
+                weight: 1,
+                canary_percent: None,
+                mirror_percent: None,
+            }]],
             ..Route::default()
         },
         geos: vec![],

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::build::Build;
-use crate::facts::{Endpoint, Model, Provider, Terms};
+use crate::facts::{Endpoint, Model, Provider, RouteTarget, Terms};
 use crate::rules::condition::Interner;
 use crate::snapshot::registry::{meant, own, position};
 use crate::snapshot::rows::{ModelSymbols, PriceRow, SiteRow, TargetRow};
@@ -103,6 +103,7 @@ impl Registry {
             aliases: model.aliases.clone(),
             policy: model.route.policy,
             retry_percent: model.route.retry_percent,
+            hedge: model.route.hedge,
             sticky_by: model.route.sticky_by,
             licence_name: model.licence.clone(),
             tenant,
@@ -129,8 +130,15 @@ impl Registry {
                     Some(at) => {
                         let prices: Arc<[PriceRow]> = Arc::default();
                         let (group, weight) = (g as u32, target.weight);
-                        let canary_percent = target.canary_percent;
-                        targets.push(TargetRow { endpoint: at, group, weight, canary_percent, prices });
+                        let RouteTarget { canary_percent, mirror_percent, .. } = *target;
+                        targets.push(TargetRow {
+                            endpoint: at,
+                            group,
+                            weight,
+                            canary_percent,
+                            mirror_percent,
+                            prices,
+                        });
                     }
                     None => {
                         build.missing((Kind::Model, id), field, (Kind::Endpoint, target.endpoint.as_str()));

@@ -67,11 +67,12 @@ impl<'a, 's> Choice<'a, 's> {
                 group: offer.target.group,
                 weight: offer.target.weight,
                 canary_percent: offer.target.canary_percent,
+                mirror_percent: offer.target.mirror_percent,
                 price: self.price_of(offer.target),
                 limits: Vec::new(),
             });
         }
-        if candidates.is_empty() {
+        if !candidates.iter().any(Candidate::answers) {
             // Every endpoint fell for a reason of its own; one code stands for all, and all stand behind it: that of an endpoint
             // which fell for nothing but a field, since the caller can mend that, or else the first one's.
             let mendable = verdict.dropped.iter().find(|reason| reason.code == ReasonCode::UnknownField);

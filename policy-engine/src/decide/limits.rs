@@ -45,7 +45,7 @@ pub(super) fn attach(
         if !own {
             shared.push(LimitIx(at));
         }
-        if candidates.is_empty() {
+        if !candidates.iter().any(Candidate::answers) {
             return Err(Reason::from(ReasonCode::Unpriced, &limit.id));
         }
     }

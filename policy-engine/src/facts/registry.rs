@@ -192,6 +192,9 @@ pub struct RouteTarget {
     pub weight: u32,
     /// Exactly this share of the route's requests, in percent, 1 to 99; `None`: its share is by weight.
     pub canary_percent: Option<u32>,
+    /// This share of the route's requests, in percent, 1 to 100, is sent there as well, and nobody is answered from there; `None`: it
+    /// answers.
+    pub mirror_percent: Option<u32>,
 }
 
 /// How a model's name becomes an ordered choice of endpoints.
@@ -203,6 +206,8 @@ pub struct Route {
     pub groups: Vec<Vec<RouteTarget>>,
     /// How many of its requests may be asked a second time, in percent; `None` is the default.
     pub retry_percent: Option<u32>,
+    /// Whether one that takes long is sent to the next candidate as well.
+    pub hedge: bool,
     /// What the sticky policy keeps together.
     pub sticky_by: StickyBy,
 }
@@ -214,6 +219,7 @@ impl Default for Route {
             policy: RoutePolicy::Weighted,
             groups: Vec::new(),
             retry_percent: None,
+            hedge: false,
             sticky_by: StickyBy::Session,
         }
     }

@@ -222,6 +222,8 @@ pub struct ModelRow {
     pub policy: RoutePolicy,
     /// How many of its requests may be asked a second time, in percent; `None` is the node's default.
     pub retry_percent: Option<u32>,
+    /// Whether one that takes long is sent to the next candidate as well.
+    pub hedge: bool,
     /// What a sticky order keeps together.
     pub sticky_by: StickyBy,
     /// Its licence's name, as a caller sees it.
@@ -269,6 +271,7 @@ pub(crate) struct TargetRow {
     pub(crate) group: u32,
     pub(crate) weight: u32,
     pub(crate) canary_percent: Option<u32>,
+    pub(crate) mirror_percent: Option<u32>,
     /// Prices here: the tenants' own first, then the endpoint's own, then the latest beginning.
     pub(crate) prices: Arc<[PriceRow]>,
 }

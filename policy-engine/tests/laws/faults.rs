@@ -149,6 +149,7 @@ fn names_of_models_mean_one_model() {
         endpoint: name("in-us"),
         weight: 1,
         canary_percent: None,
+        mirror_percent: None,
     }]);
     assert_eq!(faults(&facts), ["Model z spec.aliases[1] duplicate"]);
 }

@@ -86,7 +86,8 @@ fn endpoint(provider: &str, place: &str) -> Endpoint {
 }
 
 pub(crate) fn model(licence: Option<&str>, route: &[&str]) -> Model {
-    let target = |e: &&str| RouteTarget { endpoint: name(e), weight: 1, canary_percent: None };
+    let target =
+        |e: &&str| RouteTarget { endpoint: name(e), weight: 1, canary_percent: None, mirror_percent: None };
     Model {
         card: ModelCard { operations: vec![Operation::Chat], ..ModelCard::default() },
         licence: licence.map(name),

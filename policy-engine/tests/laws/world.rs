@@ -254,7 +254,12 @@ fn things(kind: Kind) -> impl Strategy<Value = (Map<Provider>, Map<Endpoint>, Ma
             groups: vec![
                 route
                     .iter()
-                    .map(|e| RouteTarget { endpoint: name(e), weight: 1, canary_percent: None })
+                    .map(|e| RouteTarget {
+                        endpoint: name(e),
+                        weight: 1,
+                        canary_percent: None,
+                        mirror_percent: None,
+                    })
                     .collect(),
             ],
             ..Route::default()

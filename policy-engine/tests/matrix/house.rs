@@ -133,7 +133,14 @@ fn registry(facts: &mut Facts) {
         route: Route {
             groups: route
                 .iter()
-                .map(|e| vec![RouteTarget { endpoint: name(e), weight: 1, canary_percent: None }])
+                .map(|e| {
+                    vec![RouteTarget {
+                        endpoint: name(e),
+                        weight: 1,
+                        canary_percent: None,
+                        mirror_percent: None,
+                    }]
+                })
                 .collect(),
             ..Route::default()
         },

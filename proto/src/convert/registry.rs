@@ -312,7 +312,7 @@ fn route(c: &mut Checks, wire: &admin::Route) -> Route {
         c.invalid("retryPercent", format_args!("`{}` is not 0 to 100", retry_percent.unwrap_or_default()));
     }
     let sticky_by = c.optional("stickyBy", &wire.sticky_by).unwrap_or(StickyBy::Session);
-    Route { policy, groups, retry_percent, sticky_by }
+    Route { policy, groups, retry_percent, sticky_by, hedge: wire.hedge }
 }
 
 fn target(c: &mut Checks, wire: &admin::RouteTarget) -> Option<RouteTarget> {
@@ -324,7 +324,15 @@ fn target(c: &mut Checks, wire: &admin::RouteTarget) -> Option<RouteTarget> {
     if let Some(percent) = canary_percent.filter(|percent| !(1..=99).contains(percent)) {
         c.invalid("canaryPercent", format_args!("`{percent}` is not 1 to 99"));
     }
-    Some(RouteTarget { endpoint: c.required("endpoint", &wire.endpoint)?, weight, canary_percent })
+    let mirror_percent = wire.mirror_percent;
+    if let Some(percent) = mirror_percent.filter(|percent| !(1..=100).contains(percent)) {
+        c.invalid("mirrorPercent", format_args!("`{percent}` is not 1 to 100"));
+    }
+    if mirror_percent.is_some() && canary_percent.is_some() {
+        c.invalid("mirrorPercent", format_args!("a mirror answers nobody, and a canary does"));
+    }
+    let endpoint = c.required("endpoint", &wire.endpoint)?;
+    Some(RouteTarget { endpoint, weight, canary_percent, mirror_percent })
 }
 
 impl From<&Model> for admin::ModelSpec {
@@ -333,6 +341,7 @@ impl From<&Model> for admin::ModelSpec {
             endpoint: t.endpoint.to_string(),
             weight: Some(t.weight),
             canary_percent: t.canary_percent,
+            mirror_percent: t.mirror_percent,
         };
         // What is left out means this, so that what was written before it could be said reads the same.
         let sticky_by = Some(fact.route.sticky_by).filter(|by| *by != StickyBy::Session);
@@ -345,6 +354,7 @@ impl From<&Model> for admin::ModelSpec {
                 policy: fact.route.policy.to_string(),
                 groups: fact.route.groups.iter().map(group).collect(),
                 retry_percent: fact.route.retry_percent,
+                hedge: fact.route.hedge,
                 sticky_by: text(&sticky_by),
             }),
             geos: texts(&fact.geos),

@@ -63,9 +63,15 @@ fn every_fault_is_named_by_its_path() {
         endpoint: endpoint.into(),
         weight,
         canary_percent,
+        ..Default::default()
     };
-    let targets =
-        vec![target("ok", None, Some(60)), target("", Some(0), Some(0)), target("b", None, Some(40))];
+    let mirror = |percent, canary_percent| admin::RouteTarget {
+        mirror_percent: Some(percent),
+        ..target("m", None, canary_percent)
+    };
+    let mut targets =
+        vec![target("ok", None, Some(60)), target("", Some(0), Some(0)), target("b", None, Some(38))];
+    targets.extend([mirror(101, None), mirror(1, Some(2))]);
     let faults = model_of(admin::ModelSpec {
         card: Some(admin::ModelCard { operations: vec!["chat".into(), "sing".into()], ..Default::default() }),
         route: Some(admin::Route {
@@ -73,6 +79,7 @@ fn every_fault_is_named_by_its_path() {
             groups: vec![admin::RouteGroup { targets }],
             retry_percent: Some(101),
             sticky_by: "mood".into(),
+            ..Default::default()
         }),
         geos: vec!["e u".into()],
         ..Default::default()
@@ -87,6 +94,8 @@ fn every_fault_is_named_by_its_path() {
             "spec.route.groups[0].targets[1].weight",
             "spec.route.groups[0].targets[1].canaryPercent",
             "spec.route.groups[0].targets[1].endpoint",
+            "spec.route.groups[0].targets[3].mirrorPercent",
+            "spec.route.groups[0].targets[4].mirrorPercent",
             "spec.route.groups",
             "spec.route.retryPercent",
             "spec.route.stickyBy",

@@ -19,6 +19,7 @@ use crate::runtime::Runtime;
 pub(super) fn begin(node: &Node, version: Version, arrival: &Arrival) -> Record {
     Record {
         id: arrival.id,
+        mirror_of: arrival.mirrors.as_ref().map(|mirrored| mirrored.of),
         trace: arrival.traceparent.as_ref().and_then(|value| value.to_str().ok()).map(Into::into),
         received: arrival.at,
         door: arrival.door,

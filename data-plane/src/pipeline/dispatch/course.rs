@@ -43,6 +43,8 @@ pub(super) struct Course {
     /// When it must have ended.
     deadline: Timepoint,
     alone: Alone,
+    /// Whether the route sends what takes long to another too.
+    is_hedged: bool,
     /// Vendors that were asked and failed.
     failed: usize,
     /// The next attempt is in the budget already.
@@ -82,6 +84,8 @@ pub(super) struct Turn<'s> {
     pub(super) endpoint: &'s Endpoint,
     pub(super) in_flight: InFlight,
     pub(super) held: Held,
+    /// Whether the candidate after it may be asked too, if it takes long.
+    pub(super) is_hedged: bool,
 }
 
 impl Course {
@@ -89,6 +93,7 @@ impl Course {
     pub(super) fn begin(exchange: &Exchange<'_>, reserved: &Reserved<'_>) -> Self {
         let permit = &reserved.permitted.permit;
         let arrival = &reserved.permitted.entitled.question.arrival;
+        let is_hedged = exchange.runtime.snapshot.model(permit.model).is_some_and(|row| row.hedge);
         if let Some(budget) = exchange.runtime.budget(permit.model) {
             budget.count(exchange.node.clock.now());
         }
@@ -98,6 +103,7 @@ impl Course {
             model: permit.model,
             deadline: arrival.deadline,
             alone: if permit.candidates.len() == 1 { Alone::Yes } else { Alone::No },
+            is_hedged,
             failed: 0,
             granted: false,
             first: None,
@@ -129,7 +135,8 @@ impl Course {
                     }
                     let is_held = self.held.replace(candidate.endpoint) == Some(candidate.endpoint);
                     let held = if is_held { Held::ForThis } else { Held::ForAnother };
-                    return Some(Turn { at: self.at, endpoint, in_flight, held });
+                    let is_hedged = self.is_hedged && hedge(exchange, candidates.get_mut(self.at..)?);
+                    return Some(Turn { at: self.at, endpoint, in_flight, held, is_hedged });
                 }
                 Err(standing) => {
                     let is_last = !others.iter().any(is_ready);
@@ -151,9 +158,11 @@ impl Course {
         &mut self,
         exchange: &mut Exchange<'_>,
         reserved: &Reserved<'_>,
-        (endpoint, missed): (&Endpoint, Missed),
+        (endpoint, missed, others): (&Endpoint, Missed, usize),
     ) -> ControlFlow<()> {
-        self.at += 1;
+        // Those who were asked beside it, and failed too.
+        self.at += 1 + others;
+        self.failed += others;
         match missed {
             Missed::Stopped(cut, when) => return self.stop(exchange, cut, when),
             Missed::Limited(rejection) => self.refusal = self.refusal.take().or(Some(rejection)),
@@ -248,6 +257,25 @@ impl Course {
             Err(cut) => self.stop(exchange, cut, When::Midway),
         }
     }
+}
+
+/// Puts the one after the first of `candidates` who may be asked beside it, if there is one: who is ready, and counted by the same limits.
+fn hedge(exchange: &Exchange<'_>, candidates: &mut [Candidate]) -> bool {
+    let Some((first, others)) = candidates.split_first_mut() else { return false };
+    let may = |other: &Candidate| {
+        other.limits == first.limits
+            && stands(exchange, other) == Some(Standing::Ready)
+            && is_reachable(exchange, other)
+    };
+    let Some(at) = others.iter().position(may) else { return false };
+    others.get_mut(..=at).is_some_and(|others| {
+        others.rotate_right(1);
+        true
+    })
+}
+
+fn is_reachable(exchange: &Exchange<'_>, candidate: &Candidate) -> bool {
+    exchange.runtime.endpoint(candidate.endpoint).is_some_and(|endpoint| endpoint.upstream.is_ok())
 }
 
 /// How the endpoint of a candidate stands.

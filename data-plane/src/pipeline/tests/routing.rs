@@ -18,8 +18,12 @@ const ILL: Verdict = Verdict { health: Some(Health::Ill), rest: None };
 
 /// The route of a model, group by group.
 pub(super) fn route(facts: &mut Facts, model: &str, groups: &[&[&str]]) {
-    let target =
-        |endpoint: &&str| RouteTarget { endpoint: world::name(endpoint), weight: 1, canary_percent: None };
+    let target = |endpoint: &&str| RouteTarget {
+        endpoint: world::name(endpoint),
+        weight: 1,
+        canary_percent: None,
+        mirror_percent: None,
+    };
     let groups = groups.iter().map(|group| group.iter().map(target).collect()).collect();
     Arc::make_mut(facts.models.get_mut(&world::platform(model)).unwrap()).route.groups = groups;
 }
@@ -173,14 +177,22 @@ async fn callers_faults_eject_nobody() {
 }
 
 /// An endpoint that answers fast because it refuses us is not asked first for that; nor is it ejected, for a caller might have caused it.
+/// Another has another key, or knows the model.
 #[tokio::test]
-async fn who_refuses_our_key_or_knows_no_such_model_is_put_off_for_a_while() {
+async fn who_refuses_our_key_or_knows_no_such_model_is_made_up_for_and_put_off_for_a_while() {
     for text in ["[[sim:error=401]]", "[[sim:error=403]]", "[[sim:error=404]]"] {
         let house = House::new(two);
         refused(house.chat(&asking("pair", text, "")).await);
-        assert_eq!(vitals(&house, "sim-a").standing(|| Instant(crate::house::NOW)), Standing::CoolingOff);
-        assert_eq!(by(house.chat(&asking("pair", "hi", "")).await), "sim-b");
-        let _records: [_; 2] = house.records();
+        for endpoint in ["sim-a", "sim-b"] {
+            assert_eq!(
+                vitals(&house, endpoint).standing(|| Instant(crate::house::NOW)),
+                Standing::CoolingOff
+            );
+        }
+        // Whoever is left is asked all the same.
+        by(house.chat(&asking("pair", "hi", "")).await);
+        let records: [_; 2] = house.records();
+        assert_eq!(hops(&records[0]), [("sim-a", "client_error"), ("sim-b", "client_error")]);
         house.close();
     }
 }
@@ -285,6 +297,7 @@ fn one_group(facts: &mut Facts, policy: RoutePolicy, targets: &[(&str, u32, Opti
         endpoint: world::name(endpoint),
         weight: *weight,
         canary_percent: *canary_percent,
+        mirror_percent: None,
     };
     let model = Arc::make_mut(facts.models.get_mut(&world::platform("pair")).unwrap());
     model.route.groups = vec![targets.iter().map(target).collect()];
@@ -398,5 +411,38 @@ async fn a_route_may_forbid_second_calls() {
     assert_eq!(code, "upstream_error");
     let [record] = house.records();
     assert_eq!(hops(&record), [("sim-a", "server_error"), ("sim-b", "retry_budget")]);
+    house.close();
+}
+
+/// Copies go to mirrors alone, as requests of their own, and a route of which only a mirror is left answers nobody.
+#[tokio::test]
+async fn a_mirror_gets_its_share_of_copies_and_no_request() {
+    let house = House::new(|facts| {
+        two(facts);
+        let model = Arc::make_mut(facts.models.get_mut(&world::platform("pair")).unwrap());
+        model.route.groups[1][0].mirror_percent = Some(50);
+    });
+    for _ in 0..100 {
+        assert_eq!(by(house.chat(&asking("pair", "hi", "")).await), "sim-a");
+    }
+    // Who has a copy has the node.
+    while Arc::strong_count(&house.node) > 1 {
+        tokio::task::yield_now().await;
+    }
+    let records = house.all_records();
+    let copies: Vec<&Record> = records.iter().filter(|record| record.mirror_of.is_some()).collect();
+    assert!((25..=75).contains(&copies.len()), "{} of 100 where some 50 are expected", copies.len());
+    assert_eq!(records.len(), 100 + copies.len());
+    for copy in copies {
+        assert_eq!(hops(copy), [("sim-b", "")]);
+        let of = records.iter().find(|record| Some(record.id) == copy.mirror_of).unwrap();
+        assert_eq!((hops(of), of.usage), (vec![("sim-a", "")], copy.usage));
+    }
+    let mut facts = world::facts();
+    route(&mut facts, "pair", &[&["sim-b"]]);
+    let model = Arc::make_mut(facts.models.get_mut(&world::platform("pair")).unwrap());
+    model.route.groups[0][0].mirror_percent = Some(100);
+    house.enforce(8, &facts);
+    assert_eq!(refused(house.chat(&asking("pair", "hi", "")).await).0, "no_endpoint");
     house.close();
 }

@@ -11,6 +11,7 @@ use crate::record::{Door, Inputs, Outcome, RequestId, Ruling, Usage};
 pub(crate) fn record(number: u128) -> Record {
     Record {
         id: RequestId(Uuid::from_u128(number)),
+        mirror_of: None,
         trace: None,
         received: Instant(1_767_225_600_000_000),
         door: Door::OpenAi,

@@ -240,9 +240,11 @@ prop_compose! {
 
 prop_compose! {
     fn target()(
-        endpoint in name(), weight in 1..=1_000_000_u32, canary_percent in of(1..=49_u32),
+        endpoint in name(), weight in 1..=1_000_000_u32, canary_percent in of(1..=49_u32), mirror in of(1..=100_u32),
     ) -> RouteTarget {
-        RouteTarget { endpoint, weight, canary_percent }
+        // A canary answers somebody, and a mirror nobody.
+        let mirror_percent = mirror.filter(|_| canary_percent.is_none());
+        RouteTarget { endpoint, weight, canary_percent, mirror_percent }
     }
 }
 
@@ -250,9 +252,9 @@ prop_compose! {
     fn model()(
         card in card(), licence in of(name()), aliases in vec("[!-~]{1,20}", 0..3),
         policy in word(RoutePolicy::ALL), groups in vec(vec(target(), 1..3), 1..3),
-        (retry_percent, sticky_by) in (of(0..=100_u32), word(StickyBy::ALL)), geos in names(),
+        (retry_percent, sticky_by, hedge) in (of(0..=100_u32), word(StickyBy::ALL), any::<bool>()), geos in names(),
     ) -> Model {
-        Model { card, licence, aliases, route: Route { policy, groups, retry_percent, sticky_by }, geos }
+        Model { card, licence, aliases, route: Route { policy, groups, retry_percent, sticky_by, hedge }, geos }
     }
 }
 

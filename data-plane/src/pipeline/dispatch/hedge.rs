@@ -1,0 +1,154 @@
+//! A request whose answer is late goes to the next candidate too, and whoever begins to answer first answers it.
+//!
+//! Law: it is done once a request, inside the route's budget of second calls, and only for one that the same limits count: what both may
+//! cost at most is held before the second is called. The other call is given up by being dropped, says nothing against its endpoint and
+//! is not charged. One that fails is no answer: the other goes on. Deliberately absent: who the second is (`course`).
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant as Moment};
+
+use bytes::Bytes;
+use policy_engine::facts::Price;
+
+use super::super::Exchange;
+use super::super::reserve::{Reserved, share};
+use super::{Begun, LeftOut, Missed, Sent, Tried, When, answered, begin, call};
+use crate::record::Failure;
+use crate::runtime::retries::PERCENT;
+use crate::runtime::vitals::InFlight;
+use crate::runtime::vitals::verdict::Verdict;
+use crate::upstream::call::Call;
+use crate::upstream::error::UpstreamError;
+
+type Begins = Result<(Begun, LeftOut), UpstreamError>;
+
+/// The second call, as far as the account does not know of it.
+struct Second<'s> {
+    sent: Sent<'s>,
+    price: Option<Arc<Price>>,
+    body: Bytes,
+    in_flight: InFlight,
+}
+
+/// Waits for a call that the account has; once it is `late`, the candidate at `next` is called too.
+pub(super) async fn race<'s>(
+    exchange: &mut Exchange<'s>,
+    reserved: &Reserved<'s>,
+    (sent, work): (Sent<'s>, impl Future<Output = Begins>),
+    (next, late): (usize, Duration),
+) -> Tried<'s> {
+    let mut first = pin!(work);
+    let tried = |sent: &Sent<'s>, others, answer| Tried { endpoint: sent.endpoint, others, answer };
+    match exchange.account.over(tokio::time::timeout(late, first.as_mut())).await {
+        Ok(Err(_late)) => {}
+        Ok(Ok(begun)) => return tried(&sent, 0, answered(exchange, &sent, Ok(begun))),
+        Err(cut) => return tried(&sent, 0, answered(exchange, &sent, Err(cut))),
+    }
+    let Some((second, call)) = second(exchange, reserved, next).await else {
+        let begun = exchange.account.over(first).await;
+        return tried(&sent, 0, answered(exchange, &sent, begun));
+    };
+    let (upstream, operation) = (&second.sent.endpoint.upstream, call.operation);
+    let work = async {
+        let upstream =
+            upstream.as_ref().map_err(|_| UpstreamError::new(crate::upstream::error::Kind::Connect))?;
+        begin(upstream.call(call).await?, operation).await
+    };
+    let mut other = pin!(work);
+    let won = match exchange.account.over(sooner(first.as_mut(), other.as_mut())).await {
+        Ok(won) => won,
+        Err(cut) => return tried(&sent, 0, answered(exchange, &sent, Err(cut))),
+    };
+    match won {
+        Sooner::First(Ok(begun)) => {
+            exchange.account.lost(&second.sent.endpoint.id, Failure::overtaken());
+            tried(&sent, 0, answered(exchange, &sent, Ok(Ok(begun))))
+        }
+        Sooner::First(Err(error)) => {
+            exchange.account.failed(&error);
+            let sent = overtake(exchange, second);
+            let begun = exchange.account.over(other).await;
+            tried(&sent, 1, answered(exchange, &sent, begun))
+        }
+        Sooner::Second(Ok(begun)) => {
+            let sent = overtake(exchange, second);
+            // The account was not asked about its endpoint while it waited for the first.
+            if let Some(cut) = exchange.forbidden(sent.endpoint) {
+                return tried(&sent, 1, Err(Missed::Stopped(cut, When::Midway)));
+            }
+            tried(&sent, 1, answered(exchange, &sent, Ok(Ok(begun))))
+        }
+        Sooner::Second(Err(error)) => {
+            fail(exchange, reserved, (second, &error));
+            let begun = exchange.account.over(first).await;
+            tried(&sent, 1, answered(exchange, &sent, begun))
+        }
+    }
+}
+
+/// Whose call was done first, and with what.
+enum Sooner {
+    First(Begins),
+    Second(Begins),
+}
+
+async fn sooner(
+    mut first: Pin<&mut impl Future<Output = Begins>>,
+    mut second: Pin<&mut impl Future<Output = Begins>>,
+) -> Sooner {
+    poll_fn(|cx| match first.as_mut().poll(cx) {
+        Poll::Ready(begun) => Poll::Ready(Sooner::First(begun)),
+        Poll::Pending => second.as_mut().poll(cx).map(Sooner::Second),
+    })
+    .await
+}
+
+/// The second call, if it may be made: what both candidates may cost at most is held for it.
+async fn second<'s>(
+    exchange: &mut Exchange<'s>,
+    reserved: &Reserved<'s>,
+    at: usize,
+) -> Option<(Second<'s>, Call)> {
+    let permit = &reserved.permitted.permit;
+    let (before, candidate) = (permit.candidates.get(at.checked_sub(1)?)?, permit.candidates.get(at)?);
+    let endpoint = exchange.runtime.endpoint(candidate.endpoint)?;
+    if exchange.forbidden(endpoint).is_some() {
+        return None;
+    }
+    let now = exchange.node.clock.now();
+    if let Some(budget) = exchange.runtime.budget(permit.model) {
+        let percent = exchange.runtime.snapshot.model(permit.model).and_then(|row| row.retry_percent);
+        if !budget.take(now, percent.unwrap_or(PERCENT)) {
+            return None;
+        }
+    }
+    if let Some(reservation) = exchange.account.reservation() {
+        let share = |candidate| share(exchange.runtime, &reserved.permitted, candidate, reserved.estimate);
+        let ((lines, mut amounts), (_, other)) = (share(candidate), share(before));
+        amounts.spend = amounts.spend.max(other.spend);
+        reservation.adjust(lines, amounts, exchange.account.now()).await.ok()?;
+    }
+    let in_flight = endpoint.vitals.begin(|| now);
+    let call = call(reserved, endpoint);
+    let sent = Sent { endpoint, since: Moment::now() };
+    let (price, body) = (candidate.price.clone(), call.body.clone());
+    Some((Second { sent, price, body, in_flight }, call))
+}
+
+/// From now on the account has the second call, and no other.
+fn overtake<'s>(exchange: &mut Exchange<'_>, second: Second<'s>) -> Sent<'s> {
+    let Second { sent, price, body, in_flight } = second;
+    exchange.account.overtaken(sent.endpoint, (price, &body), (in_flight, sent.since));
+    sent
+}
+
+/// The second call failed, and the account never had it.
+fn fail(exchange: &mut Exchange<'_>, reserved: &Reserved<'_>, (second, error): (Second<'_>, &UpstreamError)) {
+    let own_deadline = reserved.permitted.entitled.question.arrival.own_deadline;
+    let (now, chance) = (exchange.node.clock.now(), exchange.node.chance());
+    second.in_flight.failed(Verdict::of(error, own_deadline), now, chance);
+    exchange.account.lost(&second.sent.endpoint.id, Failure::of(error));
+}

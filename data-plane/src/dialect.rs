@@ -21,6 +21,7 @@ pub(crate) mod json;
 pub(crate) mod openai;
 pub(crate) mod ours;
 pub(crate) mod responses;
+pub(crate) mod template;
 pub(crate) mod transcript;
 mod untold;
 pub(crate) mod vectors;

@@ -125,6 +125,7 @@ impl House {
                 refused: None,
                 auth: None,
                 api_version: String::new(),
+                template: None,
                 timeouts: Timeouts { idle: Duration::from_millis(200), ..Timeouts::default() },
                 caps: Caps::default(),
                 addresses: AddressPolicy::default(),

@@ -151,6 +151,7 @@ impl Installer {
             vocabulary::Adapter::Bedrock => Adapter::Foreign(Dialect::Bedrock),
             vocabulary::Adapter::Gemini => Adapter::Foreign(Dialect::Gemini),
             vocabulary::Adapter::Cohere => Adapter::Foreign(Dialect::Cohere),
+            vocabulary::Adapter::Custom => Adapter::Custom,
             vocabulary::Adapter::Simulated => Adapter::Simulated(Pace::default()),
         };
         Ok(EndpointConfig {
@@ -161,6 +162,7 @@ impl Installer {
             refused: credential::refused(provider, &self.remote),
             auth: provider.auth.clone(),
             api_version: provider.api_version.clone(),
+            template: provider.template.clone(),
             timeouts: timeouts(&row.timeouts),
             caps: Caps::default(),
             addresses: self.addresses.clone(),

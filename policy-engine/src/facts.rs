@@ -9,6 +9,7 @@ mod map;
 mod people;
 mod registry;
 mod rulebook;
+pub mod template;
 mod users;
 
 use std::sync::Arc;

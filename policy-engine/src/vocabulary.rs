@@ -16,8 +16,8 @@ pub use name::{Id, Kind, Name, NameError};
 pub use published::is_published;
 pub use span::{Duration, Instant, Period, SpanError};
 pub use words::{
-    Action, Adapter, Effect, Layer, LicenceKind, MaskAction, Mode, OnStoreLoss, Operation, PrincipalType,
-    RoutePolicy, StickyBy, UnknownFields, UnknownWord,
+    Action, Adapter, Effect, Ending, Layer, LicenceKind, MaskAction, Mode, Omission, OnStoreLoss, Operation,
+    PrincipalType, RoutePolicy, Slot, StickyBy, StreamFraming, UnknownFields, UnknownWord,
 };
 
 /// A count of model tokens, as a vendor bills them.

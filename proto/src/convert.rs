@@ -13,6 +13,7 @@ mod reach;
 mod registry;
 mod rulebook;
 mod snapshot;
+mod template;
 
 #[cfg(test)]
 mod tests;

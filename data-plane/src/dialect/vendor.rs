@@ -8,7 +8,7 @@ use super::chat::Chat;
 use super::event::Event;
 use super::gemini::Api;
 use super::vectors::Encoding;
-use super::{Unfit, VendorError, Written, anthropic, bedrock, cohere, gemini};
+use super::{Unfit, VendorError, Written, anthropic, bedrock, cohere, gemini, template};
 
 /// A dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) enum Dialect {
 pub(crate) enum Framing {
     /// Server-sent events.
     Events,
+    /// Lines, each a JSON value.
+    Lines,
     /// Frames of an AWS event stream.
     Frames,
 }
@@ -122,6 +124,8 @@ pub(crate) enum Reading {
     Bedrock(bedrock::events::Reading),
     /// Of Cohere's dialect.
     Cohere(cohere::events::Reading),
+    /// By a template.
+    Template(template::events::Reading),
 }
 
 impl Reading {
@@ -135,6 +139,7 @@ impl Reading {
             Self::Gemini(reading) => reading.take(data, events),
             Self::Bedrock(reading) => reading.take(data, events),
             Self::Cohere(reading) => reading.take(data, events),
+            Self::Template(reading) => reading.take(data, events),
         }
     }
 
@@ -145,6 +150,7 @@ impl Reading {
             Self::Anthropic(_) | Self::Cohere(_) => {}
             Self::Gemini(reading) => reading.finish(events),
             Self::Bedrock(reading) => reading.finish(events),
+            Self::Template(reading) => reading.finish(events),
         }
     }
 }

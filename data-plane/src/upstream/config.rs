@@ -4,10 +4,12 @@
 //! Deliberately absent: the model's name there, which the pipeline patches into bodies; prices, regions and flags,
 //! which rules read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use policy_engine::facts::Auth;
+use policy_engine::facts::template::Template;
 
 use super::{
     address::AddressPolicy,
@@ -33,6 +35,8 @@ pub(crate) struct EndpointConfig {
     pub(crate) auth: Option<Auth>,
     /// The version of the API that a query asks for; empty: none.
     pub(crate) api_version: String,
+    /// How requests are written and answers read, where that is not the dialect's to say.
+    pub(crate) template: Option<Arc<Template>>,
     /// How long each stage may take.
     pub(crate) timeouts: Timeouts,
     /// How much may come back.
@@ -52,6 +56,8 @@ pub(crate) enum Adapter {
     Azure,
     /// Another dialect.
     Foreign(Dialect),
+    /// An API of the organisation's own, by a template.
+    Custom,
     /// The deterministic vendor in this process.
     Simulated(Pace),
 }
@@ -93,6 +99,9 @@ pub(crate) enum Fault {
     /// The registry names a credential and there is none.
     #[error("credential: not where the registry says it is")]
     CredentialMissing,
+    /// What the adapter needs to be told of the API is not there.
+    #[error("template: there is none")]
+    Template,
     /// The extra roots are not PEM certificates.
     #[error("extra roots: {0}")]
     Roots(&'static str),

@@ -1,4 +1,4 @@
-//! Where one event of a vendor ends and the next begins: lines of server-sent events, or frames of an AWS event stream.
+//! Where one event of a vendor ends and the next begins: lines of server-sent events, lines of JSON, or frames of an AWS event stream.
 //!
 //! Law: what comes out is the same however the bytes came in; a frame's checksums are its proof, and one that is larger than the cap is never
 //! waited for. A frame is given as a JSON object with one member, its type's, as AWS's own libraries show it. Absent on purpose: what events
@@ -21,8 +21,18 @@ const LEAST: usize = 16;
 pub(super) enum Cut {
     /// At blank lines.
     Events(Splitter),
+    /// At the end of each line.
+    Lines(Lines),
     /// By their lengths.
     Frames(Frames),
+}
+
+/// Lines that are not yet read.
+pub(super) struct Lines {
+    bytes: BytesMut,
+    /// How much of it has no end of a line.
+    looked: usize,
+    cap: usize,
 }
 
 /// Frames that are not yet read.
@@ -37,6 +47,7 @@ impl Cut {
         match framing {
             Framing::Frames => Self::Frames(Frames { bytes: BytesMut::new(), cap }),
             Framing::Events => Self::Events(Splitter::new(cap)),
+            Framing::Lines => Self::Lines(Lines { bytes: BytesMut::new(), looked: 0, cap }),
         }
     }
 
@@ -44,6 +55,7 @@ impl Cut {
     pub(super) fn push(&mut self, piece: Bytes) {
         match self {
             Self::Events(splitter) => splitter.push(piece),
+            Self::Lines(lines) => lines.bytes.extend_from_slice(&piece),
             Self::Frames(frames) => frames.bytes.extend_from_slice(&piece),
         }
     }
@@ -55,6 +67,7 @@ impl Cut {
                 let event = splitter.next_event()?;
                 Ok(event.map(|event| event.data.unwrap_or_default()))
             }
+            Self::Lines(lines) => lines.next(),
             Self::Frames(frames) => frames.next(),
         }
     }
@@ -63,9 +76,32 @@ impl Cut {
     pub(super) fn finish(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         match self {
             Self::Events(splitter) => Ok(splitter.finish().and_then(|event| event.data)),
+            Self::Lines(lines) => Ok(Some(lines.bytes.split().freeze())),
             Self::Frames(frames) if frames.bytes.is_empty() => Ok(None),
             Self::Frames(_) => Err(UpstreamError::caused(Kind::Reset, "the last frame is not whole")),
         }
+    }
+}
+
+impl Lines {
+    /// The next line that is whole, empty ones among them.
+    fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        let rest = self.bytes.get(self.looked..).unwrap_or_default();
+        let length = memchr::memchr(b'\n', rest).map(|end| self.looked + end);
+        if length.unwrap_or(self.bytes.len()) > self.cap {
+            return Err(UpstreamError::new(Kind::TooLarge));
+        }
+        let Some(length) = length else {
+            self.looked = self.bytes.len();
+            return Ok(None);
+        };
+        self.looked = 0;
+        let mut line = self.bytes.split_to(length + 1).freeze();
+        line.truncate(length);
+        if line.ends_with(b"\r") {
+            line.truncate(length - 1);
+        }
+        Ok(Some(line))
     }
 }
 
@@ -113,6 +149,7 @@ impl std::fmt::Debug for Cut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Events(_) => "Events",
+            Self::Lines(_) => "Lines",
             Self::Frames(_) => "Frames",
         })
     }

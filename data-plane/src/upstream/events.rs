@@ -17,7 +17,7 @@ use super::{
     translation::Translation,
 };
 use crate::dialect::event::Start;
-use crate::dialect::vendor::Dialect;
+use crate::dialect::vendor::{Framing, Reading};
 
 /// Raw bytes of a stream of server-sent events, in the pieces in which they came.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ enum Source {
     Wire(Box<Reader>),
     Script(Box<Script>),
     Translated(Box<Translation>),
+    Told(Option<Bytes>),
     Pieces(Box<Pieces>),
 }
 
@@ -47,11 +48,16 @@ impl EventStream {
         Self(Source::Pieces(Box::new(pieces)))
     }
 
+    /// Events that are all there already.
+    pub(crate) fn told(events: Bytes) -> Self {
+        Self(Source::Told(Some(events)))
+    }
+
     /// The same in OpenAI's dialect, of a vendor that speaks another, and whose answer begins so where it does not say.
-    pub(crate) fn translated(self, dialect: Dialect, start: Start) -> Self {
+    pub(crate) fn translated(self, spoken: (Framing, Reading), start: Start) -> Self {
         match self.0 {
             Source::Wire(reader) => {
-                Self(Source::Translated(Box::new(Translation::of(*reader, dialect, start))))
+                Self(Source::Translated(Box::new(Translation::of(*reader, spoken, start))))
             }
             // These are in it already.
             other => Self(other),
@@ -63,7 +69,7 @@ impl EventStream {
     pub(crate) fn retire(self) {
         match self.0 {
             Source::Wire(reader) => reader.retire(),
-            Source::Script(_) | Source::Pieces(_) => {}
+            Source::Script(_) | Source::Pieces(_) | Source::Told(_) => {}
             Source::Translated(translation) => translation.retire(),
         }
     }
@@ -74,6 +80,7 @@ impl EventStream {
             Source::Wire(reader) => reader.poll_piece(cx),
             Source::Script(script) => script.poll_piece(cx),
             Source::Translated(translation) => translation.poll_piece(cx),
+            Source::Told(all) => Poll::Ready(all.take().map(Ok)),
             Source::Pieces(pieces) => pieces.poll_piece(cx),
         }
     }

@@ -22,6 +22,7 @@ use super::{
     secret::Secret,
     target::{Target, bare_host},
 };
+use crate::dialect::answer::Answer as Told;
 use crate::dialect::event::Start;
 use crate::dialect::gemini::Api;
 use crate::dialect::json::Json;
@@ -68,22 +69,15 @@ impl Vendor {
     /// One call.
     pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
         match call.operation {
-            Operation::Chat => {}
             Operation::Embed => return self.embed(call).await,
-            Operation::Complete => return Err(lacks("its vendor goes on with no texts (`complete`)")),
-            Operation::Moderate => return Err(lacks("its vendor judges no content (`moderate`)")),
-            Operation::Rerank => return Err(lacks("its vendor orders no documents (`rerank`)")),
-            Operation::Image => return Err(lacks("its vendor makes no pictures (`image`)")),
-            Operation::EditImage => return Err(lacks("its vendor changes no pictures (`editImage`)")),
-            Operation::Speech => return Err(lacks("its vendor speaks no texts (`speech`)")),
-            Operation::Transcribe => return Err(lacks("its vendor writes no speech down (`transcribe`)")),
-            Operation::Translate => return Err(lacks("its vendor translates no speech (`translate`)")),
+            operation => chats(operation)?,
         }
         let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
         let written = self.dialect.request(&chat, self.api).map_err(UpstreamError::unfit)?;
         let form = match (chat.stream, self.dialect.framing()) {
             (false, _) => Form::Whole,
             (true, Framing::Events) => Form::Events,
+            (true, Framing::Lines) => Form::Lines,
             (true, Framing::Frames) => Form::Frames,
         };
         let to = self.places.chat(&chat.model, chat.stream)?;
@@ -155,18 +149,41 @@ impl Vendor {
         let body = match answer.body {
             AnswerBody::Whole(bytes) => {
                 let read = self.dialect.read_answer(&bytes);
-                let mut read =
-                    read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer is none"))?;
-                let told = [(&mut read.id, start.id), (&mut read.model, start.model)];
-                told.into_iter().filter(|(told, _)| told.is_empty()).for_each(|(told, ours)| *told = ours);
                 let now = start.created.unwrap_or_default();
-                AnswerBody::Whole(openai::answer::write(&read, now).into())
+                AnswerBody::Whole(openai::answer::write(&named(read, start)?, now).into())
             }
-            AnswerBody::Events(events) => AnswerBody::Events(events.translated(self.dialect, start)),
+            AnswerBody::Events(events) => {
+                let spoken = (self.dialect.framing(), self.dialect.reading());
+                AnswerBody::Events(events.translated(spoken, start))
+            }
             AnswerBody::Media(_) => return Err(UpstreamError::new(Kind::Protocol)),
         };
         Ok(Answer { body, left_out, ..answer })
     }
+}
+
+/// What was read of an answer, named by what the call had where it does not say.
+pub(super) fn named(read: Option<Told>, start: Start) -> Result<Told, UpstreamError> {
+    let mut read = read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer is none"))?;
+    let told = [(&mut read.id, start.id), (&mut read.model, start.model)];
+    told.into_iter().filter(|(told, _)| told.is_empty()).for_each(|(told, ours)| *told = ours);
+    Ok(read)
+}
+
+/// Refuses whatever is no chat, as a vendor does that knows nothing else.
+pub(super) fn chats(operation: Operation) -> Result<(), UpstreamError> {
+    Err(lacks(match operation {
+        Operation::Chat => return Ok(()),
+        Operation::Embed => "its vendor has no vectors (`embed`)",
+        Operation::Complete => "its vendor goes on with no texts (`complete`)",
+        Operation::Moderate => "its vendor judges no content (`moderate`)",
+        Operation::Rerank => "its vendor orders no documents (`rerank`)",
+        Operation::Image => "its vendor makes no pictures (`image`)",
+        Operation::EditImage => "its vendor changes no pictures (`editImage`)",
+        Operation::Speech => "its vendor speaks no texts (`speech`)",
+        Operation::Transcribe => "its vendor writes no speech down (`transcribe`)",
+        Operation::Translate => "its vendor translates no speech (`translate`)",
+    }))
 }
 
 /// What is asked for is nothing that the vendor does.
@@ -175,7 +192,7 @@ pub(super) fn lacks(what: &'static str) -> UpstreamError {
 }
 
 /// How the answer to a call begins where the vendor does not say; now, in seconds of Unix time.
-fn started(call: &Call, model: String) -> Start {
+pub(super) fn started(call: &Call, model: String) -> Start {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let id = call.request_id.to_str().map(|id| format!("chatcmpl-{id}"));
     Start { id: id.unwrap_or_default(), model, created: Some(now) }

@@ -43,6 +43,8 @@ pub(crate) enum Form {
     Whole,
     /// Server-sent events.
     Events,
+    /// Lines, each a JSON value; whatever media type they are called.
+    Lines,
     /// Sound, or whatever else is no text.
     Media,
     /// Frames of an AWS event stream.
@@ -86,6 +88,7 @@ pub(super) fn post(call: Call, (to, form): (Uri, Form), headers: &HeaderMap) -> 
     let accept = match form {
         Form::Events => "text/event-stream",
         Form::Whole => "application/json",
+        Form::Lines => "application/x-ndjson",
         Form::Media => "*/*",
         Form::Frames => FRAMES,
     };
@@ -154,9 +157,10 @@ impl Line {
         }
         let events = match form {
             Form::Frames => is_of(&head.headers, FRAMES),
+            Form::Lines => true,
             Form::Whole | Form::Events | Form::Media => is_of(&head.headers, "text/event-stream"),
         };
-        if events && !matches!(form, Form::Events | Form::Frames) {
+        if events && !matches!(form, Form::Events | Form::Lines | Form::Frames) {
             return Err(UpstreamError::caused(Kind::Protocol, "events that nobody asked for"));
         }
         let length = usize::try_from(content_length(&head.headers)).unwrap_or(usize::MAX);

@@ -4,7 +4,7 @@
 //! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
 //!
 //! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` · `cut
-//! translation` · `events call` · `grant token sign` · `multipart pass` · `openai azure foreign simulated` · this file. `sse` splits what
+//! translation` · `events call` · `grant token sign` · `multipart pass` · `openai azure foreign simulated` · `custom` · this file. `sse` splits what
 //! `events` gives and needs nothing.
 
 pub(crate) mod address;
@@ -18,6 +18,7 @@ pub(crate) mod sse;
 
 mod azure;
 pub(crate) mod connect;
+mod custom;
 mod cut;
 mod echo;
 mod failure;
@@ -48,6 +49,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use azure::Azure;
 use call::{Answer, Call};
 use config::{Adapter, EndpointConfig, Fault};
+use custom::Custom;
 use error::{Kind, UpstreamError};
 use foreign::Vendor;
 use http::StatusCode;
@@ -72,6 +74,8 @@ pub(crate) enum Provider {
     Azure(Box<Azure>),
     /// A vendor that speaks another dialect; boxed likewise.
     Foreign(Box<Vendor>),
+    /// An API of the organisation's own; boxed likewise.
+    Custom(Box<Custom>),
     /// The deterministic vendor in this process.
     Simulated(Simulated),
 }
@@ -83,6 +87,7 @@ impl Upstream {
             Adapter::OpenAi => Provider::OpenAi(Box::new(OpenAi::build(config)?)),
             Adapter::Azure => Provider::Azure(Box::new(Azure::build(config)?)),
             Adapter::Foreign(dialect) => Provider::Foreign(Box::new(Vendor::build(config, dialect)?)),
+            Adapter::Custom => Provider::Custom(Box::new(Custom::build(config)?)),
             Adapter::Simulated(pace) => Provider::Simulated(Simulated::new(pace, config.timeouts)),
         };
         Ok(Self {
@@ -154,6 +159,7 @@ impl Provider {
             Self::OpenAi(vendor) => vendor.call(call).await,
             Self::Azure(vendor) => vendor.call(call).await,
             Self::Foreign(vendor) => vendor.call(call).await,
+            Self::Custom(vendor) => vendor.call(call).await,
             Self::Simulated(vendor) => vendor.call(call).await,
         }
     }

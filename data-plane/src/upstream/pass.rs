@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     call::Answer,
-    config::{EndpointConfig, Fault},
+    config::{Adapter, EndpointConfig, Fault},
     error::{Kind, UpstreamError},
     grant::{Account, Grant},
     line::{Form, Line},
@@ -31,6 +31,14 @@ pub(super) enum Pass {
     Token(Tokens),
     /// By a signature.
     Signed(Box<Signer>),
+}
+
+/// The service of AWS that an adapter calls, as signatures name it. What is the organisation's own stands behind API Gateway.
+fn service(adapter: Adapter) -> &'static str {
+    match adapter {
+        Adapter::Custom => "execute-api",
+        Adapter::OpenAi | Adapter::Azure | Adapter::Foreign(_) | Adapter::Simulated(_) => "bedrock",
+    }
 }
 
 /// A request on its way, and what it shows.
@@ -61,9 +69,11 @@ impl Pass {
                 let from = account.token_uri().to_owned();
                 Self::Token(Tokens::build(config, (Grant::Account(account), &from), None)?)
             }
-            Some(Auth::Aws { access_key_id, region }) => {
-                Self::Signed(Box::new(Signer::read(access_key_id, secret()?, region)?))
-            }
+            Some(Auth::Aws { access_key_id, region }) => Self::Signed(Box::new(Signer::read(
+                access_key_id,
+                secret()?,
+                (region, service(config.adapter)),
+            )?)),
         })
     }
 

@@ -67,6 +67,7 @@ pub(super) fn endpoint(port: u16) -> EndpointConfig {
         refused: None,
         auth: None,
         api_version: String::new(),
+        template: None,
         timeouts: Timeouts::default(),
         caps: Caps::default(),
         addresses: AddressPolicy { loopback: Loopback::Permitted, allowed: Vec::new() },

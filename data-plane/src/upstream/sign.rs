@@ -1,7 +1,7 @@
 //! Requests to AWS, signed.
 //!
 //! Law: the signature is over what is sent: method, path, host, the media type and the body; it is made anew for each request, at its time. The
-//! key's own secret never leaves. Absent on purpose: finding keys (instance roles, web identities), and every service but Bedrock's.
+//! key's own secret never leaves. Absent on purpose: finding keys (instance roles, web identities), and what services there are.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,13 +21,12 @@ use super::{
     secret::Secret,
 };
 
-/// The service, as signatures name it.
-const SERVICE: &str = "bedrock";
-
 /// Signs the requests of one endpoint.
 pub(super) struct Signer {
     credentials: Credentials,
     region: String,
+    /// As signatures name it.
+    service: &'static str,
     /// What of the key is sent, and must not come back; the key's secret where nothing is.
     shown: Arc<Secret>,
 }
@@ -42,8 +41,12 @@ struct Key {
 }
 
 impl Signer {
-    /// A signer with the key of this id and secret; without an id, the secret is a document.
-    pub(super) fn read(access_key_id: &str, secret: &Secret, region: &str) -> Result<Self, Fault> {
+    /// A signer for a service of a region, with the key of this id and secret; without an id, the secret is a document.
+    pub(super) fn read(
+        access_key_id: &str,
+        secret: &Secret,
+        (region, service): (&str, &'static str),
+    ) -> Result<Self, Fault> {
         let key = match access_key_id {
             "" => serde_json::from_str(secret.reveal())
                 .map_err(|_| Fault::Key("not the JSON document of an AWS credential process"))?,
@@ -67,6 +70,7 @@ impl Signer {
                 "chancery",
             ),
             region: region.to_owned(),
+            service,
         })
     }
 
@@ -87,7 +91,7 @@ impl Signer {
         let params = SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name(SERVICE)
+            .name(self.service)
             .time(at)
             .settings(SigningSettings::default())
             .build()

@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::{Uri, uri::Scheme};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
 use super::{
     address::{self, AddressPolicy, Loopback},
@@ -19,6 +20,9 @@ pub(crate) struct Target {
     /// Scheme, authority and path, without a slash at the end.
     base: String,
 }
+
+/// What is escaped in a name that is one segment of a path: all but the unreserved (RFC 3986, 2.3).
+pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Ports above 1023 that belong to stores and never to a vendor (PostgreSQL, MySQL, Redis, memcached, MongoDB ...).
 const STORE_PORTS: [u16; 10] = [2375, 2379, 2380, 3306, 5432, 5672, 6379, 6380, 11211, 27017];

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::dialect::event::{Event, Start};
 use crate::dialect::openai::events::Writing;
-use crate::dialect::vendor::{Dialect, Reading};
+use crate::dialect::vendor::{Framing, Reading};
 use crate::dialect::{VendorError, VendorFault};
 use crate::upstream::cut::Cut;
 use crate::upstream::error::{Delivered, Kind, UpstreamError};
@@ -36,11 +36,11 @@ pub(crate) struct Translation {
 
 impl Translation {
     /// Of a vendor's events, of an answer that begins so where the vendor does not say.
-    pub(crate) fn of(events: Reader, dialect: Dialect, start: Start) -> Self {
+    pub(crate) fn of(events: Reader, (framing, reading): (Framing, Reading), start: Start) -> Self {
         Self {
             events: Some(events),
-            cut: Cut::of(dialect.framing(), EVENT_BYTES),
-            reading: dialect.reading(),
+            cut: Cut::of(framing, EVENT_BYTES),
+            reading,
             writing: Writing::at(start.created.unwrap_or_default()),
             start,
             said: Vec::new(),

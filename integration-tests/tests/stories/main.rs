@@ -134,6 +134,8 @@ mod survival;
 #[cfg(test)]
 mod telemetry;
 #[cfg(test)]
+mod templates;
+#[cfg(test)]
 mod unauthorised;
 #[cfg(test)]
 mod unseen;

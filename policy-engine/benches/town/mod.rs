@@ -177,6 +177,7 @@ fn registry(facts: &mut Facts, size: &Size) {
                 credential: None,
                 auth: None,
                 api_version: String::new(),
+                template: None,
                 terms: Terms {
                     trains_on_data: Some(false),
                     dpa: Some(true),

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::Geos;
+use super::template::Template;
 use crate::vocabulary::{Adapter, Duration, Name, Operation, RoutePolicy, StickyBy, Tokens, UnknownFields};
 
 /// Where a vendor credential is found. Never the credential itself.
@@ -113,6 +115,8 @@ pub struct Provider {
     pub auth: Option<Auth>,
     /// The version of its API that a query asks for; empty: none.
     pub api_version: String,
+    /// How requests are written and answers read, where that is not the protocol's to say.
+    pub template: Option<Arc<Template>>,
     /// What its contract says.
     pub terms: Terms,
     /// The geos that may use it; empty is all.

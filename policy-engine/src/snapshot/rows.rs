@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::decision::Actions;
+use crate::facts::template::Template;
 use crate::facts::{
     Acceptance, Auth, Bound, Credential, Each, LicenceTerm, ModelCard, ModelGlob, Price, Staleness, Terms,
     Timeouts,
@@ -131,6 +132,8 @@ pub struct ProviderRow {
     pub auth: Option<Auth>,
     /// The version of its API that a query asks for; empty: none.
     pub api_version: String,
+    /// How requests are written and answers read, where that is not the protocol's to say.
+    pub template: Option<Arc<Template>>,
 }
 
 /// An endpoint.

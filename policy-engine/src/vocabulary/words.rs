@@ -117,8 +117,92 @@ words! {
         Bedrock = "bedrock",
         /// Cohere's API of version 2.
         Cohere = "cohere",
+        /// An API of the organisation's own, by a template.
+        Custom = "custom",
         /// Deterministic answers made on the node itself.
         Simulated = "simulated",
+    }
+
+    /// What a template has a place for; what it is filled with is the request's.
+    Slot {
+        /// The model's name at the provider: a text.
+        Model = "model",
+        /// All that was said, each by the template of a message: a list.
+        Messages = "messages",
+        /// The same without what was said by whoever set the model up.
+        Turns = "turns",
+        /// What was said by whoever set the model up: a text.
+        System = "system",
+        /// What the user said last: a text.
+        Prompt = "prompt",
+        /// All that was said as one text, for the model to go on with.
+        Transcript = "transcript",
+        /// The most tokens of the answer: a number.
+        MaxTokens = "maxTokens",
+        /// A number.
+        Temperature = "temperature",
+        /// A number.
+        TopP = "topP",
+        /// A number.
+        TopK = "topK",
+        /// A number.
+        Seed = "seed",
+        /// A number.
+        PresencePenalty = "presencePenalty",
+        /// A number.
+        FrequencyPenalty = "frequencyPenalty",
+        /// Where the answer ends: a list of texts.
+        Stop = "stop",
+        /// Who of the caller's own users asks: a text.
+        User = "user",
+        /// Whether the answer is to come as a stream.
+        Stream = "stream",
+        /// Of a message: by whom.
+        Role = "role",
+        /// Of a message: what.
+        Text = "text",
+    }
+
+    /// Fields of a request that a template may leave out where it has no place for them, which the caller is told.
+    Omission {
+        /// What was said before the last text of the user's, and whatever has no place of it.
+        Messages = "messages",
+        /// The most tokens of the answer.
+        MaxTokens = "max_tokens",
+        /// How answers are drawn.
+        Temperature = "temperature",
+        /// How answers are drawn.
+        TopP = "top_p",
+        /// How answers are drawn.
+        TopK = "top_k",
+        /// How answers are drawn.
+        PresencePenalty = "presence_penalty",
+        /// How answers are drawn.
+        FrequencyPenalty = "frequency_penalty",
+        /// Where the answer ends.
+        Stop = "stop",
+        /// What the answer looks like.
+        ResponseFormat = "response_format",
+        /// How long the model thinks first.
+        ReasoningEffort = "reasoning_effort",
+    }
+
+    /// Where one event of a stream ends and the next begins.
+    StreamFraming {
+        /// Server-sent events.
+        Events = "events",
+        /// Lines, each a JSON value.
+        Lines = "lines",
+    }
+
+    /// Why an answer ended.
+    Ending {
+        /// The model was done.
+        Stop = "stop",
+        /// It was as long as it might be.
+        Length = "length",
+        /// A filter ended it.
+        ContentFilter = "content_filter",
     }
 
     /// What an endpoint makes of fields of a request that are outside the published schema.

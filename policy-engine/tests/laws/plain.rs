@@ -67,6 +67,7 @@ fn provider() -> Provider {
         credential: None,
         auth: None,
         api_version: String::new(),
+        template: None,
         terms: Terms::default(),
         geos: vec![],
     }

@@ -217,6 +217,7 @@ fn things(kind: Kind) -> impl Strategy<Value = (Map<Provider>, Map<Endpoint>, Ma
         credential: None,
         auth: None,
         api_version: String::new(),
+        template: None,
         terms,
         geos,
     });

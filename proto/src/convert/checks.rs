@@ -118,6 +118,11 @@ impl Checks {
         self.faults.push(FieldFault { field: FieldPath(self.path.clone()), problem });
     }
 
+    /// Notes a fault, if there is one, of a field.
+    pub(crate) fn fits<T>(&mut self, field: &'static str, read: Result<T, String>) -> Option<T> {
+        read.map_err(|why| self.invalid(field, why)).ok()
+    }
+
     /// Reads the message in a field.
     pub(crate) fn at<T>(&mut self, field: &'static str, read: impl FnOnce(&mut Self) -> T) -> T {
         self.step(Step::Field(field), read)

@@ -45,8 +45,8 @@ pub(super) fn auth(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) 
         Method::Aws(_) => (Adapter::Bedrock, "aws"),
         Method::Google(_) => (Adapter::Gemini, "google"),
     };
-    if adapter.is_some_and(|adapter| adapter != fits) {
-        c.at("auth", |c| c.invalid(name, format!("is for the adapter `{fits}` alone")));
+    if adapter.is_some_and(|adapter| adapter != fits && adapter != Adapter::Custom) {
+        c.at("auth", |c| c.invalid(name, format!("is for the adapters `{fits}` and `custom` alone")));
     }
     if spec.credential.is_none() {
         c.fault("credential", Problem::Missing);
@@ -94,11 +94,12 @@ fn aws(c: &mut Checks, wire: &admin::AwsAuth, base_url: &str) -> Option<Auth> {
     Some(Auth::Aws { access_key_id, region: told })
 }
 
-/// The region in the name of a host of Bedrock: `bedrock-runtime.REGION.amazonaws.com`, its FIPS twin, and VPC endpoints.
+/// The region in the name of a host of AWS, after its service's: `bedrock-runtime.REGION.amazonaws.com`, its FIPS twin, VPC endpoints, and
+/// `ID.execute-api.REGION.amazonaws.com` of API Gateway.
 fn of_host(url: &str) -> Option<&str> {
     let host = url.split_once("://")?.1.split(['/', ':']).next()?;
     let mut labels = host.split('.');
-    labels.find(|label| matches!(*label, "bedrock-runtime" | "bedrock-runtime-fips"))?;
+    labels.find(|label| matches!(*label, "bedrock-runtime" | "bedrock-runtime-fips" | "execute-api"))?;
     let named = labels.next()?;
     let ours =
         host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn") || host.ends_with(".api.aws");

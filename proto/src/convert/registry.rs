@@ -7,7 +7,7 @@ use policy_engine::facts::{
 use policy_engine::vocabulary::{Adapter, Duration, Name, RoutePolicy, StickyBy, Tokens, UnknownFields};
 
 use super::checks::{Checks, Faults, Problem};
-use super::{reach, shown, text, texts};
+use super::{reach, shown, template, text, texts};
 use crate::admin;
 use crate::admin::credential::Source;
 
@@ -32,6 +32,7 @@ impl TryFrom<&admin::Provider> for Provider {
         let credential = spec.credential.as_ref().and_then(|w| c.at("credential", |c| credential(c, w)));
         let auth = reach::auth(&mut c, (adapter, spec));
         let api_version = reach::api_version(&mut c, (adapter, spec));
+        let template = template::read(&mut c, (adapter, spec));
         let terms = terms(spec.terms.as_ref());
         let geos = c.list("geos", &spec.geos);
         c.finish(adapter.map(|adapter| Self {
@@ -40,6 +41,7 @@ impl TryFrom<&admin::Provider> for Provider {
             credential,
             auth,
             api_version,
+            template,
             terms,
             geos,
         }))
@@ -159,6 +161,7 @@ impl From<&Provider> for admin::ProviderSpec {
             display_name: String::new(),
             auth: fact.auth.as_ref().map(reach::auth_out),
             api_version: fact.api_version.clone(),
+            template: fact.template.as_deref().map(template::write),
         }
     }
 }

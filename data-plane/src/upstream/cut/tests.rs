@@ -18,7 +18,11 @@ pub(in crate::upstream) fn frame(message: &str, of: (&str, &str), payload: &str)
 }
 
 fn all(bytes: &[u8], piece: usize, cap: usize) -> Result<Vec<String>, Kind> {
-    let mut cut = Cut::of(Framing::Frames, cap);
+    every(Framing::Frames, bytes, (piece, cap))
+}
+
+fn every(framing: Framing, bytes: &[u8], (piece, cap): (usize, usize)) -> Result<Vec<String>, Kind> {
+    let mut cut = Cut::of(framing, cap);
     let mut read = Vec::new();
     for piece in bytes.chunks(piece) {
         cut.push(Bytes::copy_from_slice(piece));
@@ -26,8 +30,20 @@ fn all(bytes: &[u8], piece: usize, cap: usize) -> Result<Vec<String>, Kind> {
             read.push(String::from_utf8(data.to_vec()).unwrap());
         }
     }
-    assert!(cut.finish().map_err(|error| error.kind)?.is_none());
+    let rest = cut.finish().map_err(|error| error.kind)?;
+    read.extend(rest.map(|rest| String::from_utf8(rest.to_vec()).unwrap()));
     Ok(read)
+}
+
+#[test]
+fn lines_are_the_same_however_they_are_cut() {
+    let bytes = "{\"a\":1}\n\n{\"ä\":2}\r\n \n{\"c\":3}";
+    for piece in 1..=bytes.len() {
+        let lines = every(Framing::Lines, bytes.as_bytes(), (piece, 10)).unwrap();
+        assert_eq!(lines, ["{\"a\":1}", "", "{\"ä\":2}", " ", "{\"c\":3}"], "{piece}");
+        assert_eq!(every(Framing::Lines, b"123456\n1234567890", (piece, 6)), Err(Kind::TooLarge), "{piece}");
+    }
+    assert_eq!(every(Framing::Lines, b"", (1, 8)).unwrap(), [""]);
 }
 
 #[test]

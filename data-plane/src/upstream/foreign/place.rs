@@ -4,15 +4,12 @@
 //! purpose: hosts, which are checked when the endpoint is built and when they are dialled.
 
 use http::Uri;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use crate::dialect::Unfit;
 use crate::dialect::vendor::Dialect;
 use crate::upstream::error::{Kind, UpstreamError};
-use crate::upstream::target::Target;
-
-/// What is escaped in a label of a path at AWS: all but the unreserved (RFC 3986, 2.3).
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use crate::upstream::target::{SEGMENT, Target};
 
 /// The places of one endpoint.
 pub(super) struct Places {
@@ -67,7 +64,7 @@ impl Places {
         if !model.bytes().all(fits) || model.bytes().all(|byte| byte == b'.') {
             return Err(no_path());
         }
-        self.join(&format!("/model/{}/{action}", utf8_percent_encode(model, ESCAPED)))
+        self.join(&format!("/model/{}/{action}", utf8_percent_encode(model, SEGMENT)))
     }
 
     fn join(&self, path: &str) -> Result<Uri, UpstreamError> {

@@ -25,11 +25,12 @@ fn signed(signer: &Signer, url: &str) -> Request<Full<Bytes>> {
 
 #[test]
 fn signatures_are_those_of_aws_own_library() {
-    let plain = Signer::read("AKIDEXAMPLE", &Secret::new(SECRET.to_owned()), "eu-central-1").unwrap();
+    let plain =
+        Signer::read("AKIDEXAMPLE", &Secret::new(SECRET.to_owned()), ("eu-central-1", "bedrock")).unwrap();
     let document = format!(
         r#"{{"Version":1,"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"{SECRET}","SessionToken":"AQoEXAMPLEH4aoAH0gNCAPy==","Expiration":"2026-03-02T00:00:00Z"}}"#
     );
-    let session = Signer::read("", &Secret::new(document), "eu-central-1").unwrap();
+    let session = Signer::read("", &Secret::new(document), ("eu-central-1", "bedrock")).unwrap();
     for (signer, url, signature) in [
         (&plain, CLAUDE, "49d69e7ece5a8330f236ecd249ffa2d0105fb8ca0a76eb47c252805a262387d4"),
         (&session, CLAUDE, "38340b5c59a653d36ad0739a6b149a9fbb1ce96f37faecb831dc2f0d6c344bd7"),
@@ -57,7 +58,8 @@ fn signatures_are_those_of_aws_own_library() {
 #[test]
 fn what_is_no_key_is_told_when_the_endpoint_is_built() {
     for secret in ["{", "{}", r#"{"AccessKeyId":"","SecretAccessKey":"s"}"#, SECRET] {
-        let fault = Signer::read("", &Secret::new(secret.to_owned()), "eu-central-1").err().unwrap();
+        let fault =
+            Signer::read("", &Secret::new(secret.to_owned()), ("eu-central-1", "bedrock")).err().unwrap();
         assert!(fault.is_of_credential() && !fault.to_string().contains(SECRET), "{fault}");
     }
 }

@@ -1,0 +1,131 @@
+//! An API of the organisation's own, spoken to by the template of `deploy/examples/custom.yaml`: what it is asked, what comes of its answers
+//! and streams, and what is refused of a request and of a template.
+
+use anyhow::Result;
+use http::StatusCode;
+use integration_tests::{
+    door::{Ask, Door},
+    scene::Scene,
+    scripted::{Canned, OpenAiLike, Piece},
+};
+use serde_json::{Value, json};
+
+/// The example, at an address of this machine.
+fn example(base_url: &str) -> String {
+    let example = include_str!("../../../deploy/examples/custom.yaml");
+    format!("---\n{}", example.replace("https://models.example.com", base_url))
+}
+
+async fn with_the_example(door: Door) -> Result<(Scene, OpenAiLike)> {
+    let vendor = OpenAiLike::start().await?;
+    let scene = Scene::with(door, &example(&vendor.base_url())).await?;
+    Ok((scene, vendor))
+}
+
+fn answer(rest: Value) -> Canned {
+    let mut answer = json!({"output": [{"text": "Mice.", "why": "too_long"}]});
+    answer.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    Canned::json(StatusCode::OK, answer.to_string())
+}
+
+async fn it_is_asked_and_answers_in_its_own_words(door: Door) -> Result<Scene> {
+    let (scene, vendor) = with_the_example(door).await?;
+    vendor.answer_next(answer(json!({"counts": {"in": 21, "out": 3}}))).await;
+    let ask = Ask::chat("sim-house", "What do cats eat?").at_most(50);
+    let told = scene.answered(&ask).await?;
+    assert_eq!((told.text.as_str(), told.finish.as_str(), told.usage), ("Mice.", "length", Some((21, 3))));
+    let asked = vendor.request().await?;
+    assert_eq!(
+        (asked.path.as_str(), asked.headers["x-team"].as_bytes()),
+        ("/v1/v2/models/house-7b/generate", &b"research"[..])
+    );
+    let expected = json!({
+        "prompt": "What do cats eat?",
+        "context": {
+            "instructions": "Answer briefly.",
+            "turns": [{"from": "user", "says": "What do cats eat?"}],
+        },
+        "parameters": {"max_new_tokens": 50},
+        "stream": false,
+    });
+    assert_eq!(asked.json()?, expected);
+    let record = scene.last_record().await?;
+    let used = (&record["usage"]["input"], &record["usage"]["output"], &record["usage"]["provenance"]);
+    assert_eq!(used, (&json!(21), &json!(3), &json!("vendor")));
+    // Where it tells no tokens, they are estimated; each is paid for.
+    vendor.answer_next(answer(json!({}))).await;
+    assert_eq!(scene.answered(&ask).await?.text, "Mice.");
+    let record = scene.last_record().await?;
+    assert_eq!(record["usage"]["provenance"], "estimated");
+    assert!(record["costNanos"].as_u64().unwrap() > 0, "{record}");
+    Ok(scene)
+}
+
+async fn its_streams_are_told_as_they_come(door: Door) -> Result<Scene> {
+    let (scene, vendor) = with_the_example(door).await?;
+    let line = |line: Value| Piece::Bytes(format!("{line}\n").into());
+    let first = [line(json!({"delta": "Mi"})), line(json!({"delta": "ce."}))];
+    let pieces = [first.to_vec(), vec![line(json!({"delta": "", "why": "done"}))]].concat();
+    vendor.answer_next(Canned::json_in(pieces)).await;
+    let ask = Ask::chat("sim-house", "What do cats eat?").streaming(true);
+    let told = scene.answered(&ask).await?;
+    assert_eq!((told.text.as_str(), told.finish.as_str()), ("Mice.", "stop"));
+    assert_eq!(vendor.request().await?.json()?["stream"], true);
+    assert_eq!(scene.last_record().await?["usage"]["provenance"], "estimated");
+    // One that does not come to its end is none that ended.
+    vendor.answer_next(Canned::json_in(first.to_vec())).await;
+    let refused = scene.refused(&ask).await?;
+    assert_eq!(refused.code, "upstream_error", "{refused:?}");
+    let failed = [first.to_vec(), vec![line(json!({"fault": {"message": "out of memory"}}))]].concat();
+    vendor.answer_next(Canned::json_in(failed)).await;
+    let refused = scene.refused(&ask).await?;
+    assert_eq!(refused.code, "upstream_error", "{refused:?}");
+    Ok(scene)
+}
+
+async fn what_it_has_no_place_for_is_a_400_by_name(door: Door) -> Result<Scene> {
+    let (scene, vendor) = with_the_example(door).await?;
+    for (ask, field) in [
+        (Ask::chat("sim-house", "hi").times(2), "`n`"),
+        (Ask::chat("sim-house", "hi").offering("look", json!({"type": "object"})), "`tools`"),
+        (Ask::chat("sim-house", "hi").having("frequency_penalty", json!(0.5)), "`frequency_penalty`"),
+    ] {
+        let refused = scene.refused(&ask).await?;
+        assert_eq!(refused.status, 400, "{refused:?}");
+        assert!(refused.message.contains(field), "{refused:?}");
+    }
+    assert!(!vendor.was_asked().await, "nothing was sent");
+    vendor
+        .answer_next(Canned::json(StatusCode::BAD_REQUEST, r#"{"fault":{"message":"no cats here"}}"#))
+        .await;
+    let refused = scene.refused(&Ask::chat("sim-house", "hi")).await?;
+    assert!(refused.status == 400 && refused.message.contains("no cats here"), "{refused:?}");
+    Ok(scene)
+}
+
+async fn a_template_that_can_not_work_is_refused_where_it_is_applied(door: Door) -> Result<Scene> {
+    let (scene, vendor) = with_the_example(door).await?;
+    let example = example(&vendor.base_url());
+    for (is, was, told) in [
+        ("${prompt}", "${promt}", "spec.template.request.body"),
+        ("text: /delta", "text: delta", "spec.template.stream.text"),
+        ("too_long: length", "too_long: tool_calls", "spec.template.response.finishReasons"),
+    ] {
+        let refused = scene.house.apply(&example.replace(is, was)).await.unwrap_err();
+        assert!(format!("{refused:#}").contains(told), "{refused:#}");
+    }
+    vendor.answer_next(answer(json!({}))).await;
+    assert_eq!(
+        scene.answered(&Ask::chat("sim-house", "hi")).await?.text,
+        "Mice.",
+        "what was in force still is"
+    );
+    Ok(scene)
+}
+
+stories! {
+    it_is_asked_and_answers_in_its_own_words,
+    its_streams_are_told_as_they_come,
+    what_it_has_no_place_for_is_a_400_by_name,
+    a_template_that_can_not_work_is_refused_where_it_is_applied,
+}

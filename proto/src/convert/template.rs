@@ -1,0 +1,383 @@
+//! Templates, in from the wire and out to it.
+//!
+//! Law: whatever could go wrong with a template once a request is there is a fault here, by its field. Absent on purpose: what it is filled with.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use policy_engine::facts::template::{Ask, Draft, Path, Pointer, Roles, Shape, Streamed, Template, Told};
+use policy_engine::vocabulary::{Adapter, Ending, Slot, StreamFraming};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::checks::{Checks, Problem};
+use super::{shown, texts};
+use crate::admin;
+
+/// The most bytes of a body.
+const BODY: usize = 16 * 1024;
+/// Headers, roles and words for endings that there may be.
+const ENTRIES: usize = 32;
+
+/// Headers that say what the gateway alone knows, what HTTP keeps between neighbours, or what is a secret and the credential's to say.
+const KEPT: [&str; 23] = [
+    "accept",
+    "accept-encoding",
+    "api-key",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "traceparent",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "x-api-key",
+    "x-client-request-id",
+    "x-goog-api-key",
+];
+
+/// Slots that a body has some of: without one, nothing of the conversation would be told.
+const SAID: [Slot; 4] = [Slot::Messages, Slot::Turns, Slot::Prompt, Slot::Transcript];
+
+/// Reads a provider's template.
+pub(super) fn read(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) -> Option<Arc<Template>> {
+    let (adapter, spec) = of;
+    let is_custom = adapter == Some(Adapter::Custom);
+    let Some(wire) = &spec.template else {
+        if is_custom {
+            c.fault("template", Problem::Missing);
+        }
+        return None;
+    };
+    if adapter.is_some() && !is_custom {
+        c.invalid("template", "is for the adapter `custom` alone");
+    }
+    c.at("template", |c| {
+        let [no_request, no_response] = [wire.request.is_none(), wire.response.is_none()];
+        for (field, missing) in [("request", no_request), ("response", no_response)] {
+            if missing {
+                c.fault(field, Problem::Missing);
+            }
+        }
+        let ask = wire.request.as_ref().and_then(|wire| c.at("request", |c| ask(c, wire)));
+        let told = wire.response.as_ref().and_then(|wire| c.at("response", |c| told(c, wire)));
+        let stream = wire.stream.as_ref().map(|wire| c.at("stream", |c| streamed(c, wire)));
+        let words_of = |told: &Told| told.finish.is_some();
+        if let Some(told) = told.as_ref().filter(|told| !told.endings.is_empty() && !words_of(told))
+            && !stream.iter().flatten().any(|stream| words_of(&stream.told))
+        {
+            let words = told.endings.len();
+            let why = format!("{words} words for an end, which no `finishReason` points to");
+            c.at("response", |c| c.invalid("finishReasons", why));
+        }
+        let stream = match stream {
+            Some(read) => Some(read?),
+            None => None,
+        };
+        Some(Arc::new(Template { ask: ask?, told: told?, stream }))
+    })
+}
+
+fn ask(c: &mut Checks, wire: &admin::RequestTemplate) -> Option<Ask> {
+    let path = c.optional("path", &wire.path).or_else(|| wire.path.is_empty().then(Path::default));
+    let headers = entries(c, "headers", &wire.headers, header);
+    let credential_header = c.optional_by("credentialHeader", &wire.credential_header, credential_header);
+    let body = match wire.body.is_empty() {
+        true => {
+            c.fault("body", Problem::Missing);
+            None
+        }
+        false => c.optional_by("body", &wire.body, |text| draft(text, false)),
+    };
+    let message = c.optional_by("message", &wire.message, |text| draft(text, true));
+    if let Some(body) = &body {
+        c.fits("body", says_something(body));
+        let in_turn = body.shape.has(Slot::Messages) || body.shape.has(Slot::Turns);
+        if message.is_some() && !in_turn {
+            c.invalid("message", "is for `${messages}` and `${turns}`, and `body` has neither");
+        }
+    }
+    let roles = roles(c, &wire.roles);
+    let leave_out = c.list("leaveOut", &wire.leave_out);
+    let credential_header = credential_header.unwrap_or_default();
+    Some(Ask {
+        path: path?,
+        headers: headers?,
+        credential_header,
+        body: body?,
+        message,
+        roles: roles?,
+        leave_out,
+    })
+}
+
+fn told(c: &mut Checks, wire: &admin::ResponseTemplate) -> Option<Told> {
+    if wire.text.is_empty() {
+        c.fault("text", Problem::Missing);
+    }
+    let ending = |_: &str, word: &str| word.parse::<Ending>().map_err(|error| error.to_string());
+    let endings = entries(c, "finishReasons", &wire.finish_reasons, ending);
+    let tokens = tokens(c, (&wire.input_tokens, &wire.output_tokens));
+    Some(Told {
+        text: c.optional("text", &wire.text)?,
+        finish: c.optional("finishReason", &wire.finish_reason),
+        endings: endings?,
+        tokens,
+        id: c.optional("id", &wire.id),
+        error: c.optional("error", &wire.error),
+    })
+}
+
+fn streamed(c: &mut Checks, wire: &admin::StreamTemplate) -> Option<Streamed> {
+    if wire.text.is_empty() {
+        c.fault("text", Problem::Missing);
+    }
+    let tokens = tokens(c, (&wire.input_tokens, &wire.output_tokens));
+    let told = Told {
+        text: c.optional("text", &wire.text)?,
+        finish: c.optional("finishReason", &wire.finish_reason),
+        endings: BTreeMap::new(),
+        tokens,
+        id: None,
+        error: c.optional("error", &wire.error),
+    };
+    let framing = c.optional("framing", &wire.framing).unwrap_or(StreamFraming::Events);
+    Some(Streamed { path: c.optional("path", &wire.path), framing, told, done: c.text("done", &wire.done) })
+}
+
+fn tokens(c: &mut Checks, (input, output): (&str, &str)) -> Option<(Pointer, Pointer)> {
+    match (input.is_empty(), output.is_empty()) {
+        (false, true) => c.invalid("outputTokens", "is missing, though `inputTokens` is given"),
+        (true, false) => c.invalid("inputTokens", "is missing, though `outputTokens` is given"),
+        _ => {}
+    }
+    let (input, output) = (c.optional("inputTokens", input), c.optional("outputTokens", output));
+    input.zip(output)
+}
+
+/// JSON with places for a request, or for one of its messages.
+fn draft(text: &str, of_message: bool) -> Result<Draft, String> {
+    if text.len() > BODY {
+        return Err(format!("is longer than {BODY} bytes"));
+    }
+    let Json(shape) = serde_json::from_str(text).map_err(|error| match error.is_data() {
+        true => error.to_string(),
+        false => format!("is not JSON: {error}"),
+    })?;
+    if let Some(gap) = shape.gaps().into_iter().find(|gap| gap.slot.is_of_message() != of_message) {
+        let whose =
+            if of_message { "`${role}` and `${text}` do" } else { "what belongs to one message does not" };
+        return Err(format!("has `${{{}}}`, which does not belong there: {whose}", gap.slot));
+    }
+    if of_message && !shape.has(Slot::Text) {
+        return Err("has no `${text}`, so that nothing of a message would be told".to_owned());
+    }
+    Ok(Draft { text: text.to_owned(), shape })
+}
+
+fn says_something(body: &Draft) -> Result<(), String> {
+    if !matches!(body.shape, Shape::Object(_) | Shape::List(_)) {
+        return Err("is neither an object nor an array".to_owned());
+    }
+    match SAID.iter().any(|slot| body.shape.has(*slot)) {
+        true => Ok(()),
+        false => {
+            let said: Vec<String> = SAID.iter().map(|slot| format!("`${{{slot}}}`")).collect();
+            Err(format!("tells nothing of what was said: it has none of {}", said.join(", ")))
+        }
+    }
+}
+
+fn roles(c: &mut Checks, wire: &BTreeMap<String, String>) -> Option<Roles> {
+    let fits = |name: &str, word: &str| match (name, word) {
+        ("system" | "user" | "assistant", word) if !word.is_empty() => Ok(word.to_owned()),
+        ("system" | "user" | "assistant", _) => Err("is empty".to_owned()),
+        _ => Err("is not one of system | user | assistant".to_owned()),
+    };
+    let mut told = entries(c, "roles", wire, fits)?;
+    let usual = Roles::default();
+    let mut of = |name: &str, usual: String| told.remove(name).unwrap_or(usual);
+    Some(Roles {
+        system: of("system", usual.system),
+        user: of("user", usual.user),
+        assistant: of("assistant", usual.assistant),
+    })
+}
+
+/// Entries of a map; a fault names the key.
+fn entries<T>(
+    c: &mut Checks,
+    field: &'static str,
+    wire: &BTreeMap<String, String>,
+    read: impl Fn(&str, &str) -> Result<T, String>,
+) -> Option<BTreeMap<String, T>> {
+    if wire.len() > ENTRIES {
+        c.invalid(field, format_args!("has more than {ENTRIES} entries"));
+        return None;
+    }
+    let mut all = BTreeMap::new();
+    for (key, value) in wire {
+        match read(key, value) {
+            Ok(value) => drop(all.insert(key.clone(), value)),
+            Err(why) => c.invalid(field, format_args!("`{}` {why}", shown(key))),
+        }
+    }
+    (all.len() == wire.len()).then_some(all)
+}
+
+fn header(name: &str, value: &str) -> Result<String, String> {
+    if name.parse::<HeaderName>().map_or(true, |parsed| parsed.as_str() != name) {
+        return Err("is not the name of a header in lower case".to_owned());
+    }
+    if KEPT.contains(&name) {
+        return Err("is the gateway's own to say, or the credential's".to_owned());
+    }
+    match HeaderValue::from_str(value) {
+        Ok(_) if value.len() <= 1024 => Ok(value.to_owned()),
+        _ => Err("has a value that no header can have".to_owned()),
+    }
+}
+
+/// A header for a credential: none that HTTP or the gateway itself needs.
+fn credential_header(name: &str) -> Result<String, String> {
+    const SHOWN: [&str; 4] = ["api-key", "authorization", "x-api-key", "x-goog-api-key"];
+    let is_name = name.parse::<HeaderName>().is_ok_and(|parsed| parsed.as_str() == name);
+    match is_name && (SHOWN.contains(&name) || !KEPT.contains(&name)) {
+        true => Ok(name.to_owned()),
+        false => Err(format!("`{}` is not a header in lower case that shows a credential", shown(name))),
+    }
+}
+
+/// A template on the wire.
+pub(super) fn write(fact: &Template) -> admin::Template {
+    let Template { ask, told, stream } = fact;
+    let pointer = |of: Option<&Pointer>| of.map(ToString::to_string).unwrap_or_default();
+    let tokens = |of: &Told| {
+        let of = of.tokens.as_ref();
+        [pointer(of.map(|(input, _)| input)), pointer(of.map(|(_, output)| output))]
+    };
+    let [input_tokens, output_tokens] = tokens(told);
+    let Roles { system, user, assistant } = &ask.roles;
+    let roles = [("system", system), ("user", user), ("assistant", assistant)];
+    let others = roles.into_iter().filter(|(usual, told)| usual != told);
+    admin::Template {
+        request: Some(admin::RequestTemplate {
+            path: ask.path.text.clone(),
+            headers: ask.headers.clone(),
+            credential_header: ask.credential_header.clone(),
+            body: ask.body.text.clone(),
+            message: ask.message.as_ref().map(|message| message.text.clone()).unwrap_or_default(),
+            roles: others.map(|(usual, told)| (usual.to_owned(), told.clone())).collect(),
+            leave_out: texts(&ask.leave_out),
+        }),
+        response: Some(admin::ResponseTemplate {
+            text: told.text.to_string(),
+            finish_reason: pointer(told.finish.as_ref()),
+            finish_reasons: told
+                .endings
+                .iter()
+                .map(|(word, ending)| (word.clone(), ending.to_string()))
+                .collect(),
+            input_tokens,
+            output_tokens,
+            id: pointer(told.id.as_ref()),
+            error: pointer(told.error.as_ref()),
+        }),
+        stream: stream.as_ref().map(|stream| {
+            let [input_tokens, output_tokens] = tokens(&stream.told);
+            admin::StreamTemplate {
+                path: stream.path.as_ref().map(|path| path.text.clone()).unwrap_or_default(),
+                framing: stream.framing.to_string(),
+                text: stream.told.text.to_string(),
+                finish_reason: pointer(stream.told.finish.as_ref()),
+                input_tokens,
+                output_tokens,
+                error: pointer(stream.told.error.as_ref()),
+                done: stream.done.clone(),
+            }
+        }),
+    }
+}
+
+/// A shape, read of JSON whose members keep their order.
+struct Json(Shape);
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Seen).map(Self)
+    }
+}
+
+struct Seen;
+
+impl<'de> Visitor<'de> for Seen {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Shape, E> {
+        Ok(Shape::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Shape, E> {
+        Ok(Shape::Flag(flag))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Shape, E> {
+        Ok(Shape::Number(number.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Shape, E> {
+        Ok(Shape::Number(number.to_string()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Shape, E> {
+        serde_json::to_string(&number).map(Shape::Number).map_err(E::custom)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Shape, E> {
+        Shape::of_text(text).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Shape, A::Error> {
+        let mut all = Vec::new();
+        while let Some(Json(element)) = from.next_element()? {
+            all.push(element);
+        }
+        Ok(Shape::List(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Shape, A::Error> {
+        let mut all: Vec<(String, Shape)> = Vec::new();
+        while let Some(name) = from.next_key::<String>()? {
+            if name.contains("${") {
+                return Err(A::Error::custom(format_args!(
+                    "`{}`: a name is no place for a value",
+                    shown(&name)
+                )));
+            }
+            if all.iter().any(|(known, _)| *known == name) {
+                return Err(A::Error::custom(format_args!("`{}` is there twice", shown(&name))));
+            }
+            let Json(value) = from.next_value()?;
+            all.push((name, value));
+        }
+        Ok(Shape::Object(all))
+    }
+}
+
+#[cfg(test)]
+mod tests;

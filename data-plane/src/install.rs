@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use policy_engine::facts::Timeouts as Stated;
 use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
-use policy_engine::vocabulary;
+use policy_engine::vocabulary::{self, Transport};
 use proto::sync::Status;
 
 use crate::dialect::vendor::Dialect;
@@ -27,7 +27,7 @@ use crate::runtime::{Parts, Runtime};
 use crate::secrets::{Remote, Renew};
 use crate::simulate::Simulator;
 use crate::upstream::address::AddressPolicy;
-use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Timeouts};
+use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Place, Timeouts};
 use crate::upstream::simulated::pace::Pace;
 use crate::upstream::{Upstream, Ways};
 
@@ -151,7 +151,11 @@ impl Installer {
             vocabulary::Adapter::Bedrock => Adapter::Foreign(Dialect::Bedrock),
             vocabulary::Adapter::Gemini => Adapter::Foreign(Dialect::Gemini),
             vocabulary::Adapter::Cohere => Adapter::Foreign(Dialect::Cohere),
-            vocabulary::Adapter::Custom => Adapter::Custom,
+            vocabulary::Adapter::SageMaker => Adapter::Custom(Place::SageMaker),
+            vocabulary::Adapter::Custom => Adapter::Custom(match provider.transport {
+                Transport::Http => Place::Http,
+                Transport::Lambda => Place::Lambda,
+            }),
             vocabulary::Adapter::Simulated => Adapter::Simulated(Pace::default()),
         };
         Ok(EndpointConfig {

@@ -17,7 +17,7 @@ pub use published::is_published;
 pub use span::{Duration, Instant, Period, SpanError};
 pub use words::{
     Action, Adapter, Effect, Ending, Layer, LicenceKind, MaskAction, Mode, Omission, OnStoreLoss, Operation,
-    PrincipalType, RoutePolicy, Slot, StickyBy, StreamFraming, UnknownFields, UnknownWord,
+    PrincipalType, RoutePolicy, Slot, StickyBy, StreamFraming, Transport, UnknownFields, UnknownWord,
 };
 
 /// A count of model tokens, as a vendor bills them.

@@ -18,6 +18,7 @@
 pub(crate) mod answer;
 pub(crate) mod events;
 pub(crate) mod read;
+pub(crate) mod whole;
 pub(crate) mod write;
 
 /// Who is to read what is written.

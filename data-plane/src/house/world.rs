@@ -15,7 +15,9 @@ use policy_engine::facts::{
     Endpoint, Facts, Grant, GrantSubject, Key, Model, ModelCard, ModelGlob, Permission, Price,
     PricePerMillion, Principal, Provider, Role, Route, RouteTarget, Team, Tenant, Terms, Timeouts,
 };
-use policy_engine::vocabulary::{Action, Adapter, Id, Name, Operation, PrincipalType, Tokens, UnknownFields};
+use policy_engine::vocabulary::{
+    Action, Adapter, Id, Name, Operation, PrincipalType, Tokens, Transport, UnknownFields,
+};
 
 /// A name.
 pub(crate) fn name(text: &str) -> Name {
@@ -122,6 +124,7 @@ fn registry(facts: &mut Facts) {
         credential: None,
         auth: None,
         api_version: String::new(),
+        transport: Transport::Http,
         template: None,
         terms: Terms::default(),
         geos: vec![],

@@ -75,9 +75,12 @@ pub(crate) enum AnswerBody {
     Media(EventStream),
 }
 
+/// By which AWS Lambda says that a function failed.
+pub(super) const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+
 /// The vendor headers that reach the pipeline: the media type, advice on retrying, what is left of a limit of requests, and the vendor's
 /// own request id.
-pub(crate) const KEPT_HEADERS: [HeaderName; 12] = [
+pub(crate) const KEPT_HEADERS: [HeaderName; 13] = [
     header::CONTENT_TYPE,
     header::RETRY_AFTER,
     HeaderName::from_static("retry-after-ms"),
@@ -89,5 +92,6 @@ pub(crate) const KEPT_HEADERS: [HeaderName; 12] = [
     HeaderName::from_static("request-id"),
     HeaderName::from_static("apim-request-id"),
     HeaderName::from_static("x-amzn-requestid"),
+    FUNCTION_ERROR,
     HeaderName::from_static("openai-processing-ms"),
 ];

@@ -56,10 +56,21 @@ pub(crate) enum Adapter {
     Azure,
     /// Another dialect.
     Foreign(Dialect),
-    /// An API of the organisation's own, by a template.
-    Custom,
+    /// What is the organisation's own.
+    Custom(Place),
     /// The deterministic vendor in this process.
     Simulated(Pace),
+}
+
+/// Where what is the organisation's own is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Behind an API, which a template describes.
+    Http,
+    /// On an endpoint of Amazon SageMaker.
+    SageMaker,
+    /// As a function of AWS Lambda.
+    Lambda,
 }
 
 /// How long each stage of a call may take.

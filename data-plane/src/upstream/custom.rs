@@ -1,37 +1,53 @@
-//! An API of the organisation's own, by its provider's template.
+//! What is the organisation's own: an API by its provider's template, an endpoint of Amazon SageMaker, a function of AWS Lambda.
 //!
-//! Law: what the template has no place for is not sent; what it leaves out is told to the caller. Where it describes no streams, who asked for
-//! one is given the whole answer in it. Absent on purpose: templates (`dialect::template`), how a call shows whose it is (`pass`), choosing,
-//! retrying.
+//! Law: what the template has no place for is not sent; what it leaves out is told to the caller. Without a template, OpenAI's dialect is
+//! spoken, as it came. Where there are no streams, who asked for one is given the whole answer in it. Absent on purpose: templates
+//! (`dialect::template`), how a call shows whose it is (`pass`), choosing, retrying.
+//!
+//! | place | path below the base URL | a stream |
+//! |---|---|---|
+//! | an API | the template's | as the template says |
+//! | SageMaker | `/endpoints/MODEL/invocations` | the container's own, in `PayloadPart` frames |
+//! | Lambda | `/2015-03-31/functions/MODEL/invocations` | none |
 
+mod place;
+mod refused;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use percent_encoding::utf8_percent_encode;
-use policy_engine::facts::template::{Path, Piece};
 use policy_engine::vocabulary::StreamFraming;
 use zeroize::Zeroizing;
 
 use super::{
     call::{Answer, AnswerBody, Call},
-    config::{EndpointConfig, Fault},
+    config::{EndpointConfig, Fault, Place},
     error::{Kind, UpstreamError},
     events::EventStream,
     foreign::{chats, named, started},
     line::{Form, Line, bearer, headers, post},
+    openai::rewrite,
     pass::Pass,
     secret::Secret,
-    target::{SEGMENT, Target},
+    target::Target,
 };
 use crate::dialect::event::Start;
 use crate::dialect::json::Json;
-use crate::dialect::openai;
+use crate::dialect::openai::{self, Reader};
 use crate::dialect::template::{Plan, answer, events, write};
 use crate::dialect::vendor::{Framing, Reading};
+use crate::tape::Tape;
 
-/// One endpoint that is spoken to by a template.
+/// The most bytes of one frame.
+const FRAME_BYTES: usize = 16 << 20;
+
+/// One endpoint of the organisation's own.
 pub(crate) struct Custom {
-    plan: Arc<Plan>,
+    place: Place,
+    /// `None`: it speaks OpenAI's dialect.
+    plan: Option<Arc<Plan>>,
     target: Target,
     line: Line,
     pass: Pass,
@@ -39,101 +55,150 @@ pub(crate) struct Custom {
     headers: HeaderMap,
 }
 
+/// A call on its way.
+struct Asked {
+    left_out: Vec<Cow<'static, str>>,
+    model: String,
+    /// How the answer comes.
+    form: Form,
+    /// Whether the caller wants it as a stream.
+    as_stream: bool,
+}
+
 impl Custom {
     /// Checks the base URL, the template and the credential; nothing is dialled yet.
-    pub(crate) fn build(config: &EndpointConfig) -> Result<Self, Fault> {
+    pub(crate) fn build(config: &EndpointConfig, place: Place) -> Result<Self, Fault> {
         let target = Target::parse(&config.base_url, &config.addresses)?;
         let base = target.join("/")?;
         let pass = Pass::build(config)?;
-        let plan = Plan::of(config.template.clone().ok_or(Fault::Template)?);
-        let ask = &plan.template().ask;
-        let mut headers = headers(pass.secret().map(|secret| shown(&ask.credential_header, secret)))?;
-        for (name, value) in &ask.headers {
+        let plan = config.template.clone().map(Plan::of);
+        let ask = plan.as_ref().map(|plan| &plan.template().ask);
+        if ask.is_none() && place == Place::Http {
+            return Err(Fault::Template);
+        }
+        let header = ask.map_or("", |ask| ask.credential_header.as_str());
+        let mut headers = headers(pass.secret().map(|secret| shown(header, secret)))?;
+        for (name, value) in ask.into_iter().flat_map(|ask| &ask.headers) {
             let name = HeaderName::try_from(name).map_err(|_| Fault::Template)?;
             headers.insert(name, HeaderValue::try_from(value).map_err(|_| Fault::Template)?);
         }
-        Ok(Self {
-            line: Line::build(config, &base, pass.watched())?,
-            plan: Arc::new(plan),
-            target,
-            pass,
-            headers,
-        })
+        let line = Line::build(config, &base, pass.watched())?;
+        Ok(Self { place, line, plan: plan.map(Arc::new), target, pass, headers })
     }
 
     /// One call.
     pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
         chats(call.operation)?;
-        let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
-        let written = write::write(&chat, &self.plan).map_err(UpstreamError::unfit)?;
-        let template = self.plan.template();
-        let stream = template.stream.as_ref().filter(|_| chat.stream);
-        let form = match stream.map(|stream| stream.framing) {
-            None => Form::Whole,
-            Some(StreamFraming::Events) => Form::Events,
-            Some(StreamFraming::Lines) => Form::Lines,
+        let asked = match &self.plan {
+            Some(plan) => self.fill(&mut call, plan)?,
+            None => self.pass_on(&mut call)?,
         };
-        let path = stream.and_then(|stream| stream.path.as_ref()).unwrap_or(&template.ask.path);
-        let to = self.place(path, &chat.model)?;
-        call.body = written.body.into();
-        let start = started(&call, chat.model);
+        let to = self.to(&asked)?;
+        let start = started(&call, asked.model);
         let (deadline, body) = (call.deadline, call.body.clone());
-        let request = post(call, (to, form), &self.headers);
-        let answer = self.pass.exchange(&self.line, (request, body), (form, deadline)).await;
-        let answer = answer.map_err(|error| self.refused(error))?;
-        Ok(Answer { left_out: written.left_out, ..self.answer(answer, chat.stream, start)? })
+        let request = post(call, (to, asked.form), &self.headers);
+        let answer = self.pass.exchange(&self.line, (request, body), (asked.form, deadline)).await;
+        let answer = answer.map_err(|error| refused::told(error, self.plan.as_deref()))?;
+        refused::failed(&answer)?;
+        Ok(Answer { left_out: asked.left_out, ..self.answer(answer, asked.as_stream, start)? })
     }
 
-    /// Where a call goes; the model's name is one segment of the path, whatever it is.
-    fn place(&self, path: &Path, model: &str) -> Result<Uri, UpstreamError> {
-        let no_path = || UpstreamError::caused(Kind::Connect, "the model's name there makes no path");
-        let mut below = String::new();
-        for piece in &path.pieces {
-            match piece {
-                Piece::Words(words) => below.push_str(words),
-                Piece::Gap(_) if model.bytes().all(|byte| byte == b'.') => return Err(no_path()),
-                Piece::Gap(_) => below.extend(utf8_percent_encode(model, SEGMENT)),
-            }
-        }
-        self.target.join(&below).map_err(|_| no_path())
+    /// Writes the body by the template.
+    fn fill(&self, call: &mut Call, plan: &Plan) -> Result<Asked, UpstreamError> {
+        let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
+        let written = write::write(&chat, plan).map_err(UpstreamError::unfit)?;
+        call.body = written.body.into();
+        let stream = plan.template().stream.as_ref().filter(|_| chat.stream);
+        let form = match (stream.map(|stream| stream.framing), self.place) {
+            (None, _) | (_, Place::Lambda) => Form::Whole,
+            (_, Place::SageMaker) => Form::Frames,
+            (Some(StreamFraming::Events), Place::Http) => Form::Events,
+            (Some(StreamFraming::Lines), Place::Http) => Form::Lines,
+        };
+        Ok(Asked { left_out: written.left_out, model: chat.model, form, as_stream: chat.stream })
     }
 
-    /// A vendor's error with what it says of it where the pipeline looks for that.
-    fn refused(&self, mut error: UpstreamError) -> UpstreamError {
-        if let Kind::Status(refusal) = &mut error.kind
-            && let Some(message) = answer::message(&self.plan.template().told, &refusal.body)
-        {
-            let mut json = Json::default();
-            json.object(|json| json.key("error").object(|json| json.key("message").string(&message)));
-            refusal.body = json.done().into();
+    /// Leaves the body in OpenAI's dialect, but for what the place makes another: the model is the place itself, which a container may know
+    /// by another name; a function has no streams.
+    fn pass_on(&self, call: &mut Call) -> Result<Asked, UpstreamError> {
+        let model = call.model().map_err(|fault| UpstreamError::unread(&fault))?;
+        let left_out = if call.foreign { rewrite(call, Reader::Vendor)? } else { Vec::new() };
+        let (form, without): (_, &[&str]) = match (self.place, call.stream) {
+            (Place::Lambda, true) => (Form::Whole, &["stream", "stream_options"]),
+            (Place::SageMaker, true) => (Form::Frames, &["model"]),
+            (Place::SageMaker, false) => (Form::Whole, &["model"]),
+            (Place::Lambda | Place::Http, _) => (Form::Whole, &[]),
+        };
+        if let Some(body) = lacking(&call.body, without) {
+            call.body = body;
         }
-        error
+        Ok(Asked { left_out, model, form, as_stream: call.stream })
+    }
+
+    fn to(&self, asked: &Asked) -> Result<Uri, UpstreamError> {
+        let stream = asked.form != Form::Whole;
+        match (self.place, &self.plan) {
+            (Place::Http, Some(plan)) => place::api(&self.target, plan.template(), (&asked.model, stream)),
+            (Place::Http, None) => Err(place::no_path()),
+            (Place::SageMaker, _) => place::endpoint(&self.target, &asked.model, stream),
+            (Place::Lambda, _) => place::function(&self.target, &asked.model),
+        }
     }
 
     /// The answer as the pipeline reads it.
     fn answer(&self, answer: Answer, as_stream: bool, start: Start) -> Result<Answer, UpstreamError> {
-        let told = &self.plan.template().told;
         let body = match answer.body {
-            AnswerBody::Whole(bytes) => {
-                let now = start.created.unwrap_or_default();
-                let read = named(answer::read(told, &bytes), start)?;
-                match as_stream {
-                    true => AnswerBody::Events(EventStream::told(answer::as_events(read, now).into())),
-                    false => AnswerBody::Whole(openai::answer::write(&read, now).into()),
-                }
-            }
+            AnswerBody::Whole(bytes) => self.whole(bytes, as_stream, start)?,
             AnswerBody::Events(said) => {
-                let framing = match self.plan.template().stream.as_ref().map(|stream| stream.framing) {
-                    Some(StreamFraming::Lines) => Framing::Lines,
-                    Some(StreamFraming::Events) | None => Framing::Events,
-                };
-                let reading = Reading::Template(events::Reading::of(Arc::clone(&self.plan)));
-                AnswerBody::Events(said.translated((framing, reading), start))
+                let bytes = if self.place == Place::SageMaker { said.unframed(FRAME_BYTES) } else { said };
+                AnswerBody::Events(match &self.plan {
+                    Some(plan) => bytes.translated((framing(plan), reading(plan)), start),
+                    None => bytes,
+                })
             }
             AnswerBody::Media(_) => return Err(UpstreamError::new(Kind::Protocol)),
         };
         Ok(Answer { body, ..answer })
     }
+
+    fn whole(&self, bytes: Bytes, as_stream: bool, start: Start) -> Result<AnswerBody, UpstreamError> {
+        let read = match &self.plan {
+            Some(plan) => answer::read(&plan.template().told, &bytes),
+            None if as_stream => openai::answer::read(&bytes),
+            None => return Ok(AnswerBody::Whole(bytes)),
+        };
+        let now = start.created.unwrap_or_default();
+        let read = named(read, start)?;
+        Ok(match as_stream {
+            true => AnswerBody::Events(EventStream::told(openai::whole::as_events(read, now).into())),
+            false => AnswerBody::Whole(openai::answer::write(&read, now).into()),
+        })
+    }
+}
+
+fn framing(plan: &Plan) -> Framing {
+    match plan.template().stream.as_ref().map(|stream| stream.framing) {
+        Some(StreamFraming::Lines) => Framing::Lines,
+        Some(StreamFraming::Events) | None => Framing::Events,
+    }
+}
+
+fn reading(plan: &Arc<Plan>) -> Reading {
+    Reading::Template(events::Reading::of(Arc::clone(plan)))
+}
+
+/// A body without some of its members; `None`: it has none of them.
+fn lacking(body: &[u8], names: &[&str]) -> Option<Bytes> {
+    let mut tape = Tape::for_text(body.len());
+    tape.read(body).ok()?;
+    let root = tape.root(body)?;
+    names.iter().find(|name| root.get(name).is_some())?;
+    let mut json = Json::default();
+    json.object(|json| {
+        let left = root.members().filter(|(key, _)| !names.iter().any(|name| key.is(name)));
+        left.for_each(|(key, value)| json.key(&key.text()).raw(value.raw()));
+    });
+    Some(json.done().into())
 }
 
 /// The credential, and the header in which the API looks for it.

@@ -5,6 +5,7 @@
 //! mean.
 
 use aws_smithy_eventstream::frame::read_message_from;
+use aws_smithy_types::event_stream::Message;
 use bytes::{Bytes, BytesMut};
 
 use super::{
@@ -45,7 +46,7 @@ impl Cut {
     /// Of a framing, with a cap on one event, in bytes.
     pub(super) fn of(framing: Framing, cap: usize) -> Self {
         match framing {
-            Framing::Frames => Self::Frames(Frames { bytes: BytesMut::new(), cap }),
+            Framing::Frames => Self::Frames(Frames::within(cap)),
             Framing::Events => Self::Events(Splitter::new(cap)),
             Framing::Lines => Self::Lines(Lines { bytes: BytesMut::new(), looked: 0, cap }),
         }
@@ -56,7 +57,7 @@ impl Cut {
         match self {
             Self::Events(splitter) => splitter.push(piece),
             Self::Lines(lines) => lines.bytes.extend_from_slice(&piece),
-            Self::Frames(frames) => frames.bytes.extend_from_slice(&piece),
+            Self::Frames(frames) => frames.push(piece),
         }
     }
 
@@ -77,8 +78,7 @@ impl Cut {
         match self {
             Self::Events(splitter) => Ok(splitter.finish().and_then(|event| event.data)),
             Self::Lines(lines) => Ok(Some(lines.bytes.split().freeze())),
-            Self::Frames(frames) if frames.bytes.is_empty() => Ok(None),
-            Self::Frames(_) => Err(UpstreamError::caused(Kind::Reset, "the last frame is not whole")),
+            Self::Frames(frames) => frames.end().map(|()| None),
         }
     }
 }
@@ -105,8 +105,54 @@ impl Lines {
     }
 }
 
+/// What a frame carries that is no message of a dialect.
+pub(super) enum Carried {
+    /// Bytes of another server's stream.
+    Payload(Bytes),
+    /// Nothing of it.
+    Nothing,
+}
+
 impl Frames {
-    fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+    /// Frames, each at most so many bytes.
+    pub(super) fn within(cap: usize) -> Self {
+        Self { bytes: BytesMut::new(), cap }
+    }
+
+    /// More bytes.
+    pub(super) fn push(&mut self, piece: Bytes) {
+        self.bytes.extend_from_slice(&piece);
+    }
+
+    /// What the next frame that is whole carries.
+    ///
+    /// # Errors
+    /// It is no frame, or it is an exception, by which the stream breaks off.
+    pub(super) fn carried(&mut self) -> Result<Option<Carried>, UpstreamError> {
+        let Some(message) = self.message()? else { return Ok(None) };
+        match header(&message, ":message-type") {
+            Some("event") if header(&message, ":event-type") == Some("PayloadPart") => {
+                Ok(Some(Carried::Payload(message.payload().clone())))
+            }
+            Some("event") => Ok(Some(Carried::Nothing)),
+            _ => {
+                let what = header(&message, ":exception-type").or(header(&message, ":error-message"));
+                let said = String::from_utf8_lossy(message.payload());
+                let why = format!("{}: {said}", what.unwrap_or("an exception"));
+                Err(UpstreamError::caused(Kind::Reset, why))
+            }
+        }
+    }
+
+    /// Nothing more comes.
+    pub(super) fn end(&self) -> Result<(), UpstreamError> {
+        match self.bytes.is_empty() {
+            true => Ok(()),
+            false => Err(UpstreamError::caused(Kind::Reset, "the last frame is not whole")),
+        }
+    }
+
+    fn message(&mut self) -> Result<Option<Message>, UpstreamError> {
         let Some(told) = self.bytes.first_chunk::<4>() else { return Ok(None) };
         let length = usize::try_from(u32::from_be_bytes(*told)).unwrap_or(usize::MAX);
         if length > self.cap {
@@ -119,11 +165,12 @@ impl Frames {
             return Ok(None);
         }
         let message = read_message_from(self.bytes.split_to(length).freeze());
-        let message = message.map_err(|error| UpstreamError::caused(Kind::Protocol, error))?;
-        let header = |name: &str| {
-            let header = message.headers().iter().find(|header| header.name().as_str() == name)?;
-            header.value().as_string().ok().map(|text| text.as_str())
-        };
+        message.map(Some).map_err(|error| UpstreamError::caused(Kind::Protocol, error))
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        let Some(message) = self.message()? else { return Ok(None) };
+        let header = |name: &str| header(&message, name);
         let of = match header(":message-type") {
             Some("exception") => header(":exception-type"),
             Some("error") => Some("error"),
@@ -142,6 +189,18 @@ impl Frames {
             }
         });
         Ok(Some(json.done().into()))
+    }
+}
+
+/// A header of a frame that is text.
+fn header<'m>(message: &'m Message, name: &str) -> Option<&'m str> {
+    let header = message.headers().iter().find(|header| header.name().as_str() == name)?;
+    header.value().as_string().ok().map(|text| text.as_str())
+}
+
+impl std::fmt::Debug for Frames {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Frames")
     }
 }
 

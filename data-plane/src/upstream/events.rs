@@ -13,8 +13,12 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
-    error::UpstreamError, reader::Reader, simulated::pieces::Pieces, simulated::stream::Script,
-    translation::Translation,
+    error::UpstreamError,
+    reader::Reader,
+    simulated::pieces,
+    simulated::stream::Script,
+    translation::{Pieces, Translation},
+    unframed::Unframed,
 };
 use crate::dialect::event::Start;
 use crate::dialect::vendor::{Framing, Reading};
@@ -27,9 +31,10 @@ pub(crate) struct EventStream(Source);
 enum Source {
     Wire(Box<Reader>),
     Script(Box<Script>),
+    Unframed(Box<Unframed>),
     Translated(Box<Translation>),
     Told(Option<Bytes>),
-    Pieces(Box<Pieces>),
+    Pieces(Box<pieces::Pieces>),
 }
 
 impl EventStream {
@@ -44,7 +49,7 @@ impl EventStream {
     }
 
     /// Pieces of what is no text from the simulated vendor.
-    pub(crate) fn pieces(pieces: Pieces) -> Self {
+    pub(crate) fn pieces(pieces: pieces::Pieces) -> Self {
         Self(Source::Pieces(Box::new(pieces)))
     }
 
@@ -53,11 +58,23 @@ impl EventStream {
         Self(Source::Told(Some(events)))
     }
 
+    /// What the frames of an AWS event stream carry, each at most so many bytes.
+    pub(crate) fn unframed(self, cap: usize) -> Self {
+        match self.0 {
+            Source::Wire(reader) => Self(Source::Unframed(Box::new(Unframed::of(*reader, cap)))),
+            // These have no frames.
+            other => Self(other),
+        }
+    }
+
     /// The same in OpenAI's dialect, of a vendor that speaks another, and whose answer begins so where it does not say.
     pub(crate) fn translated(self, spoken: (Framing, Reading), start: Start) -> Self {
         match self.0 {
             Source::Wire(reader) => {
-                Self(Source::Translated(Box::new(Translation::of(*reader, spoken, start))))
+                Self(Source::Translated(Box::new(Translation::of(Pieces::Plain(*reader), spoken, start))))
+            }
+            Source::Unframed(bytes) => {
+                Self(Source::Translated(Box::new(Translation::of(Pieces::Unframed(*bytes), spoken, start))))
             }
             // These are in it already.
             other => Self(other),
@@ -70,6 +87,7 @@ impl EventStream {
         match self.0 {
             Source::Wire(reader) => reader.retire(),
             Source::Script(_) | Source::Pieces(_) | Source::Told(_) => {}
+            Source::Unframed(bytes) => bytes.retire(),
             Source::Translated(translation) => translation.retire(),
         }
     }
@@ -79,6 +97,7 @@ impl EventStream {
         match &mut self.0 {
             Source::Wire(reader) => reader.poll_piece(cx),
             Source::Script(script) => script.poll_piece(cx),
+            Source::Unframed(bytes) => bytes.poll_piece(cx),
             Source::Translated(translation) => translation.poll_piece(cx),
             Source::Told(all) => Poll::Ready(all.take().map(Ok)),
             Source::Pieces(pieces) => pieces.poll_piece(cx),

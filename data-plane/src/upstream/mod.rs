@@ -4,8 +4,8 @@
 //! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
 //!
 //! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` · `cut
-//! translation` · `events call` · `grant token sign` · `multipart pass` · `openai azure foreign simulated` · `custom` · this file. `sse` splits what
-//! `events` gives and needs nothing.
+//! unframed` · `translation` · `events call` · `grant token sign` · `multipart pass` · `openai azure foreign simulated` · `custom` · this file.
+//! `sse` splits what `events` gives and needs nothing.
 
 pub(crate) mod address;
 pub(crate) mod call;
@@ -37,6 +37,7 @@ mod timer;
 pub(crate) mod tls;
 mod token;
 mod translation;
+mod unframed;
 mod way;
 
 #[cfg(test)]
@@ -74,7 +75,7 @@ pub(crate) enum Provider {
     Azure(Box<Azure>),
     /// A vendor that speaks another dialect; boxed likewise.
     Foreign(Box<Vendor>),
-    /// An API of the organisation's own; boxed likewise.
+    /// What is the organisation's own; boxed likewise.
     Custom(Box<Custom>),
     /// The deterministic vendor in this process.
     Simulated(Simulated),
@@ -87,7 +88,7 @@ impl Upstream {
             Adapter::OpenAi => Provider::OpenAi(Box::new(OpenAi::build(config)?)),
             Adapter::Azure => Provider::Azure(Box::new(Azure::build(config)?)),
             Adapter::Foreign(dialect) => Provider::Foreign(Box::new(Vendor::build(config, dialect)?)),
-            Adapter::Custom => Provider::Custom(Box::new(Custom::build(config)?)),
+            Adapter::Custom(place) => Provider::Custom(Box::new(Custom::build(config, place)?)),
             Adapter::Simulated(pace) => Provider::Simulated(Simulated::new(pace, config.timeouts)),
         };
         Ok(Self {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     call::Answer,
-    config::{Adapter, EndpointConfig, Fault},
+    config::{Adapter, EndpointConfig, Fault, Place},
     error::{Kind, UpstreamError},
     grant::{Account, Grant},
     line::{Form, Line},
@@ -33,10 +33,12 @@ pub(super) enum Pass {
     Signed(Box<Signer>),
 }
 
-/// The service of AWS that an adapter calls, as signatures name it. What is the organisation's own stands behind API Gateway.
+/// The service of AWS that an adapter calls, as signatures name it. An API of the organisation's own stands behind API Gateway.
 fn service(adapter: Adapter) -> &'static str {
     match adapter {
-        Adapter::Custom => "execute-api",
+        Adapter::Custom(Place::Http) => "execute-api",
+        Adapter::Custom(Place::SageMaker) => "sagemaker",
+        Adapter::Custom(Place::Lambda) => "lambda",
         Adapter::OpenAi | Adapter::Azure | Adapter::Foreign(_) | Adapter::Simulated(_) => "bedrock",
     }
 }

@@ -14,15 +14,34 @@ use crate::dialect::{VendorError, VendorFault};
 use crate::upstream::cut::Cut;
 use crate::upstream::error::{Delivered, Kind, UpstreamError};
 use crate::upstream::reader::Reader;
+use crate::upstream::unframed::Unframed;
 
 /// The largest event that is read.
 const EVENT_BYTES: usize = 16 << 20;
+
+/// Where a vendor's bytes come from.
+#[derive(Debug)]
+pub(crate) enum Pieces {
+    /// As they came.
+    Plain(Reader),
+    /// Out of frames.
+    Unframed(Unframed),
+}
+
+impl Pieces {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+        match self {
+            Self::Plain(reader) => reader.poll_piece(cx),
+            Self::Unframed(bytes) => bytes.poll_piece(cx),
+        }
+    }
+}
 
 /// Events of one dialect, as those of OpenAI's.
 #[derive(Debug)]
 pub(crate) struct Translation {
     /// `None` once nothing more is read.
-    events: Option<Reader>,
+    events: Option<Pieces>,
     cut: Cut,
     reading: Reading,
     /// How the answer begins where the vendor does not say.
@@ -36,7 +55,7 @@ pub(crate) struct Translation {
 
 impl Translation {
     /// Of a vendor's events, of an answer that begins so where the vendor does not say.
-    pub(crate) fn of(events: Reader, (framing, reading): (Framing, Reading), start: Start) -> Self {
+    pub(crate) fn of(events: Pieces, (framing, reading): (Framing, Reading), start: Start) -> Self {
         Self {
             events: Some(events),
             cut: Cut::of(framing, EVENT_BYTES),
@@ -51,8 +70,10 @@ impl Translation {
 
     /// Ends it once its end mark came.
     pub(crate) fn retire(self) {
-        if let Some(events) = self.events {
-            events.retire();
+        match self.events {
+            Some(Pieces::Plain(reader)) => reader.retire(),
+            Some(Pieces::Unframed(bytes)) => bytes.retire(),
+            None => {}
         }
     }
 

@@ -14,7 +14,7 @@ use policy_engine::facts::{
 use policy_engine::snapshot::Header;
 use policy_engine::vocabulary::{
     Action, Adapter, Currency, Duration, Effect, Entity, Id, Layer, LicenceKind, MaskAction, Mode, Name,
-    OnStoreLoss, Operation, Period, PrincipalType, UnknownFields,
+    OnStoreLoss, Operation, Period, PrincipalType, Transport, UnknownFields,
 };
 
 /// How large a town is.
@@ -177,6 +177,7 @@ fn registry(facts: &mut Facts, size: &Size) {
                 credential: None,
                 auth: None,
                 api_version: String::new(),
+                transport: Transport::Http,
                 template: None,
                 terms: Terms {
                     trains_on_data: Some(false),

@@ -9,7 +9,8 @@ use crate::facts::{
     Timeouts, changes,
 };
 use crate::vocabulary::{
-    Action, Adapter, Effect, Layer, Mode, Name, OnStoreLoss, Operation, PrincipalType, UnknownFields,
+    Action, Adapter, Effect, Layer, Mode, Name, OnStoreLoss, Operation, PrincipalType, Transport,
+    UnknownFields,
 };
 
 fn name(text: &str) -> Name {
@@ -120,6 +121,7 @@ fn registry(facts: &mut Facts) {
         credential: None,
         auth: None,
         api_version: String::new(),
+        transport: Transport::Http,
         template: None,
         terms: Terms::default(),
         geos: vec![],

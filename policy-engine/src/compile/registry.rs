@@ -43,6 +43,7 @@ impl Registry {
             credential: provider.credential.clone(),
             auth: provider.auth.clone(),
             api_version: provider.api_version.clone(),
+            transport: provider.transport,
             template: provider.template.clone(),
         };
         self.providers.put(position(&self.providers, id), row);

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::Geos;
 use super::template::Template;
-use crate::vocabulary::{Adapter, Duration, Name, Operation, RoutePolicy, StickyBy, Tokens, UnknownFields};
+use crate::vocabulary::{
+    Adapter, Duration, Name, Operation, RoutePolicy, StickyBy, Tokens, Transport, UnknownFields,
+};
 
 /// Where a vendor credential is found. Never the credential itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -115,6 +117,8 @@ pub struct Provider {
     pub auth: Option<Auth>,
     /// The version of its API that a query asks for; empty: none.
     pub api_version: String,
+    /// How what is the organisation's own is called.
+    pub transport: Transport,
     /// How requests are written and answers read, where that is not the protocol's to say.
     pub template: Option<Arc<Template>>,
     /// What its contract says.

@@ -14,7 +14,7 @@ use crate::rules::geo::{self, RegionSet};
 use crate::rules::roles::RoleSetIx;
 use crate::vocabulary::{
     Adapter, Currency, Duration, Effect, Id, Instant, Layer, Mode, Name, OnStoreLoss, Operation,
-    PrincipalType, RoutePolicy, StickyBy, UnknownFields,
+    PrincipalType, RoutePolicy, StickyBy, Transport, UnknownFields,
 };
 
 /// An API key as a node knows it.
@@ -132,6 +132,8 @@ pub struct ProviderRow {
     pub auth: Option<Auth>,
     /// The version of its API that a query asks for; empty: none.
     pub api_version: String,
+    /// How what is the organisation's own is called.
+    pub transport: Transport,
     /// How requests are written and answers read, where that is not the protocol's to say.
     pub template: Option<Arc<Template>>,
 }

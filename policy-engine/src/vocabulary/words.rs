@@ -117,10 +117,20 @@ words! {
         Bedrock = "bedrock",
         /// Cohere's API of version 2.
         Cohere = "cohere",
-        /// An API of the organisation's own, by a template.
+        /// Amazon SageMaker's endpoints.
+        SageMaker = "sagemaker",
+        /// A function or an API of the organisation's own.
         Custom = "custom",
         /// Deterministic answers made on the node itself.
         Simulated = "simulated",
+    }
+
+    /// How what is the organisation's own is called.
+    Transport {
+        /// By HTTP.
+        Http = "http",
+        /// As a function of AWS Lambda.
+        Lambda = "lambda",
     }
 
     /// What a template has a place for; what it is filled with is the request's.

@@ -10,7 +10,8 @@ use policy_engine::facts::{
     Timeouts,
 };
 use policy_engine::vocabulary::{
-    Action, Adapter, Effect, Id, Layer, LicenceKind, Mode, Name, Operation, PrincipalType, UnknownFields,
+    Action, Adapter, Effect, Id, Layer, LicenceKind, Mode, Name, Operation, PrincipalType, Transport,
+    UnknownFields,
 };
 
 pub(crate) fn name(text: &str) -> Name {
@@ -67,6 +68,7 @@ fn provider() -> Provider {
         credential: None,
         auth: None,
         api_version: String::new(),
+        transport: Transport::Http,
         template: None,
         terms: Terms::default(),
         geos: vec![],

@@ -10,7 +10,7 @@ use policy_engine::facts::{
 };
 use policy_engine::vocabulary::{
     Action, Adapter, Duration, Entity, Id, Instant, LicenceKind, MaskAction, Name, OnStoreLoss, Operation,
-    Period, PrincipalType, UnknownFields,
+    Period, PrincipalType, Transport, UnknownFields,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -217,6 +217,7 @@ fn things(kind: Kind) -> impl Strategy<Value = (Map<Provider>, Map<Endpoint>, Ma
         credential: None,
         auth: None,
         api_version: String::new(),
+        transport: Transport::Http,
         template: None,
         terms,
         geos,

@@ -9,7 +9,7 @@ use policy_engine::facts::{
 };
 use policy_engine::vocabulary::{
     Action, Adapter, Effect, Entity, Id, Instant, Layer, LicenceKind, MaskAction, Mode, Name, Operation,
-    PrincipalType, UnknownFields,
+    PrincipalType, Transport, UnknownFields,
 };
 
 pub(crate) const GEOS: [&str; 2] = ["eu", "us"];
@@ -108,6 +108,7 @@ fn registry(facts: &mut Facts) {
                 credential: None,
                 auth: None,
                 api_version: String::new(),
+                transport: Transport::Http,
                 template: None,
                 terms: Terms::default(),
                 geos: vec![],

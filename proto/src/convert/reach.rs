@@ -16,6 +16,9 @@ use crate::admin::auth::Method;
 const AZURE_SCOPE: &str = "https://cognitiveservices.azure.com/.default";
 /// Who gives tokens of Entra ID, where that is not told.
 const AUTHORITY: &str = "https://login.microsoftonline.com";
+/// Services of AWS, as hosts are named by them.
+const SERVICES: [&str; 6] =
+    ["bedrock-runtime", "bedrock-runtime-fips", "execute-api", "lambda", "lambda-fips", "sagemaker"];
 /// What a token of Google is for, where that is not told.
 const GOOGLE_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
@@ -40,13 +43,14 @@ pub(super) fn auth(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) 
         c.fault("auth", Problem::Missing);
         return None;
     };
-    let (fits, name) = match method {
-        Method::Entra(_) => (Adapter::Azure, "entra"),
-        Method::Aws(_) => (Adapter::Bedrock, "aws"),
-        Method::Google(_) => (Adapter::Gemini, "google"),
+    let (fits, name): (&[Adapter], _) = match method {
+        Method::Entra(_) => (&[Adapter::Azure, Adapter::Custom], "entra"),
+        Method::Aws(_) => (&[Adapter::Bedrock, Adapter::SageMaker, Adapter::Custom], "aws"),
+        Method::Google(_) => (&[Adapter::Gemini, Adapter::Custom], "google"),
     };
-    if adapter.is_some_and(|adapter| adapter != fits && adapter != Adapter::Custom) {
-        c.at("auth", |c| c.invalid(name, format!("is for the adapters `{fits}` and `custom` alone")));
+    if adapter.is_some_and(|adapter| !fits.contains(&adapter)) {
+        let names: Vec<String> = fits.iter().map(|adapter| format!("`{adapter}`")).collect();
+        c.at("auth", |c| c.invalid(name, format!("is for the adapters {} alone", names.join(", "))));
     }
     if spec.credential.is_none() {
         c.fault("credential", Problem::Missing);
@@ -95,11 +99,11 @@ fn aws(c: &mut Checks, wire: &admin::AwsAuth, base_url: &str) -> Option<Auth> {
 }
 
 /// The region in the name of a host of AWS, after its service's: `bedrock-runtime.REGION.amazonaws.com`, its FIPS twin, VPC endpoints, and
-/// `ID.execute-api.REGION.amazonaws.com` of API Gateway.
+/// `ID.execute-api.REGION.amazonaws.com` of API Gateway, `runtime.sagemaker.REGION.amazonaws.com`, `lambda.REGION.amazonaws.com`.
 fn of_host(url: &str) -> Option<&str> {
     let host = url.split_once("://")?.1.split(['/', ':']).next()?;
     let mut labels = host.split('.');
-    labels.find(|label| matches!(*label, "bedrock-runtime" | "bedrock-runtime-fips" | "execute-api"))?;
+    labels.find(|label| SERVICES.contains(label))?;
     let named = labels.next()?;
     let ours =
         host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn") || host.ends_with(".api.aws");

@@ -32,7 +32,8 @@ impl TryFrom<&admin::Provider> for Provider {
         let credential = spec.credential.as_ref().and_then(|w| c.at("credential", |c| credential(c, w)));
         let auth = reach::auth(&mut c, (adapter, spec));
         let api_version = reach::api_version(&mut c, (adapter, spec));
-        let template = template::read(&mut c, (adapter, spec));
+        let transport = template::transport(&mut c, (adapter, spec));
+        let template = template::read(&mut c, (adapter, transport), spec);
         let terms = terms(spec.terms.as_ref());
         let geos = c.list("geos", &spec.geos);
         c.finish(adapter.map(|adapter| Self {
@@ -41,6 +42,7 @@ impl TryFrom<&admin::Provider> for Provider {
             credential,
             auth,
             api_version,
+            transport,
             template,
             terms,
             geos,
@@ -162,6 +164,7 @@ impl From<&Provider> for admin::ProviderSpec {
             auth: fact.auth.as_ref().map(reach::auth_out),
             api_version: fact.api_version.clone(),
             template: fact.template.as_deref().map(template::write),
+            transport: template::transport_out(fact.transport),
         }
     }
 }

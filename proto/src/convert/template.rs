@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use policy_engine::facts::template::{Ask, Draft, Path, Pointer, Roles, Shape, Streamed, Template, Told};
-use policy_engine::vocabulary::{Adapter, Ending, Slot, StreamFraming};
+use policy_engine::vocabulary::{Adapter, Ending, Slot, StreamFraming, Transport};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::checks::{Checks, Problem};
 use super::{shown, texts};
 use crate::admin;
+use crate::admin::auth::Method;
 
 /// The most bytes of a body.
 const BODY: usize = 16 * 1024;
@@ -50,18 +51,45 @@ const KEPT: [&str; 23] = [
 /// Slots that a body has some of: without one, nothing of the conversation would be told.
 const SAID: [Slot; 4] = [Slot::Messages, Slot::Turns, Slot::Prompt, Slot::Transcript];
 
-/// Reads a provider's template.
-pub(super) fn read(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) -> Option<Arc<Template>> {
+/// Reads how a provider is called.
+pub(super) fn transport(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) -> Transport {
     let (adapter, spec) = of;
-    let is_custom = adapter == Some(Adapter::Custom);
+    if !spec.transport.is_empty() && adapter.is_some_and(|adapter| adapter != Adapter::Custom) {
+        c.invalid("transport", "is for the adapter `custom` alone");
+    }
+    let told = c.optional("transport", &spec.transport).unwrap_or(Transport::Http);
+    let is_signed = matches!(spec.auth.as_ref().and_then(|auth| auth.method.as_ref()), Some(Method::Aws(_)));
+    let of_aws = adapter == Some(Adapter::SageMaker) || told == Transport::Lambda;
+    if of_aws && spec.auth.is_none() {
+        c.invalid("auth", "is missing: calls are signed, by `aws`");
+    } else if of_aws && !is_signed {
+        c.invalid("auth", "is not `aws`, by which calls are signed");
+    }
+    told
+}
+
+/// The same on the wire.
+pub(super) fn transport_out(fact: Transport) -> String {
+    if fact == Transport::Http { String::new() } else { fact.to_string() }
+}
+
+/// Reads a provider's template.
+pub(super) fn read(
+    c: &mut Checks,
+    (adapter, transport): (Option<Adapter>, Transport),
+    spec: &admin::ProviderSpec,
+) -> Option<Arc<Template>> {
+    let by_http = adapter == Some(Adapter::Custom) && transport == Transport::Http;
     let Some(wire) = &spec.template else {
-        if is_custom {
+        if by_http {
             c.fault("template", Problem::Missing);
         }
         return None;
     };
-    if adapter.is_some() && !is_custom {
-        c.invalid("template", "is for the adapter `custom` alone");
+    if adapter.is_some_and(|adapter| !matches!(adapter, Adapter::Custom | Adapter::SageMaker)) {
+        c.invalid("template", "is for the adapters `custom` and `sagemaker` alone");
+    } else if adapter.is_some() && !by_http {
+        c.at("template", |c| placeless(c, wire, transport));
     }
     c.at("template", |c| {
         let [no_request, no_response] = [wire.request.is_none(), wire.response.is_none()];
@@ -87,6 +115,26 @@ pub(super) fn read(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) 
         };
         Some(Arc::new(Template { ask: ask?, told: told?, stream }))
     })
+}
+
+/// Refuses what is not a template's to say of calls whose places are AWS's.
+fn placeless(c: &mut Checks, wire: &admin::Template, transport: Transport) {
+    let why = "is AWS's to say: the place of a call is made of the endpoint's `upstreamModel`";
+    let [of_request, of_stream] = [
+        wire.request.as_ref().is_some_and(|request| !request.path.is_empty()),
+        wire.stream.as_ref().is_some_and(|stream| !stream.path.is_empty()),
+    ];
+    for (part, told) in [("request", of_request), ("stream", of_stream)] {
+        if told {
+            c.at(part, |c| c.invalid("path", why));
+        }
+    }
+    if wire.request.as_ref().is_some_and(|request| !request.credential_header.is_empty()) {
+        c.at("request", |c| c.invalid("credentialHeader", "is not for calls that are signed"));
+    }
+    if transport == Transport::Lambda && wire.stream.is_some() {
+        c.invalid("stream", "is not for functions, whose answers come whole");
+    }
 }
 
 fn ask(c: &mut Checks, wire: &admin::RequestTemplate) -> Option<Ask> {

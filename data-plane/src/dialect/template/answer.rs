@@ -9,8 +9,6 @@ use policy_engine::vocabulary::Ending;
 
 use super::super::answer::{Answer, Choice, Finish, Usage};
 use super::super::chat::{Kind, Part};
-use super::super::event::{Delta, Event, Start};
-use super::super::openai::events::Writing;
 use crate::tape::{Kind as Form, Tape, Value};
 
 /// Words for an answer that was as long as it might be, as APIs have them.
@@ -45,24 +43,6 @@ pub(crate) fn message(told: &Told, body: &[u8]) -> Option<String> {
     let mut tape = Tape::default();
     tape.read(body).ok()?;
     text(tape.root(body)?, told.error.as_ref()?)
-}
-
-/// An answer that came whole as the events of a stream.
-pub(crate) fn as_events(answer: Answer, now: u64) -> Vec<u8> {
-    let (mut writing, mut out) = (Writing::at(now), Vec::new());
-    let mut events =
-        vec![Event::Start(Start { id: answer.id, model: answer.model, created: answer.created })];
-    for choice in answer.choices {
-        events.extend(choice.content.into_iter().filter_map(|part| match part.kind {
-            Kind::Text(text) if !text.is_empty() => Some(Event::More { choice: 0, delta: Delta::Text(text) }),
-            _ => None,
-        }));
-        events.extend(choice.finish.map(|finish| Event::End { choice: 0, finish }));
-    }
-    events.extend(answer.usage.map(Event::Usage));
-    events.push(Event::Done);
-    events.into_iter().for_each(|event| writing.put(event, &mut out));
-    out
 }
 
 /// What a pointer points to; nothing where there is nothing, or `null`.

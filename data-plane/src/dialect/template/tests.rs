@@ -396,7 +396,7 @@ fn a_stream_ends_as_its_template_says_or_broke_off() {
 fn an_answer_that_came_whole_is_told_as_events() {
     let body = r#"{"message":{"content":"hi"},"done_reason":"length","prompt_eval_count":3,"eval_count":1}"#;
     let read = answer::read(&read(ollama()).told, body.as_bytes()).unwrap();
-    let events = String::from_utf8(answer::as_events(read, 7)).unwrap();
+    let events = String::from_utf8(openai::whole::as_events(read, 7)).unwrap();
     let lines: Vec<&str> = events.split_terminator("\n\n").collect();
     assert_eq!(lines.len(), 5, "{events}");
     assert!(lines[1].contains(r#""delta":{"content":"hi"}"#), "{events}");

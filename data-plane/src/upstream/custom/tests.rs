@@ -1,5 +1,7 @@
 //! An API of one's own, by scripted upstreams: what it is sent, byte for byte, and what comes of its answers and of its faults.
 
+mod aws;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,16 +38,26 @@ async fn answering(
     (answer, piece): (String, usize),
     change: impl FnOnce(&mut EndpointConfig),
 ) -> (Custom, Heard) {
+    answering_at(Place::Http, Some(template), (answer.into_bytes(), piece), change).await
+}
+
+/// The same at another place.
+async fn answering_at(
+    place: Place,
+    template: Option<Wire>,
+    (answer, piece): (Vec<u8>, usize),
+    change: impl FnOnce(&mut EndpointConfig),
+) -> (Custom, Heard) {
     let (told, heard) = mpsc::unbounded_channel();
     let port = serve(move |mut stream| {
         let (told, answer) = (told.clone(), answer.clone());
         async move {
             told.send(request(&mut stream).await).unwrap();
-            let (said, hangs) = match answer.strip_suffix('…') {
+            let (said, hangs) = match answer.strip_suffix("…".as_bytes()) {
                 Some(said) => (said, true),
-                None => (answer.as_str(), false),
+                None => (answer.as_slice(), false),
             };
-            for piece in said.as_bytes().chunks(piece) {
+            for piece in said.chunks(piece) {
                 stream.write_all(piece).await.unwrap();
                 stream.flush().await.unwrap();
                 tokio::task::yield_now().await;
@@ -57,10 +69,10 @@ async fn answering(
         }
     })
     .await;
-    let template = Some(read(template));
-    let mut config = EndpointConfig { adapter: Adapter::Custom, template, ..endpoint(port) };
+    let adapter = Adapter::Custom(place);
+    let mut config = EndpointConfig { adapter, template: template.map(read), ..endpoint(port) };
     change(&mut config);
-    (Custom::build(&config).unwrap(), heard)
+    (Custom::build(&config, place).unwrap(), heard)
 }
 
 fn whole(status: &str, body: &str) -> String {
@@ -303,6 +315,6 @@ async fn what_the_template_has_no_place_for_is_not_sent() {
 
 #[test]
 fn without_a_template_there_is_no_way() {
-    let fault = Custom::build(&EndpointConfig { adapter: Adapter::Custom, ..endpoint(8000) }).err().unwrap();
-    assert_eq!(fault, Fault::Template);
+    let config = EndpointConfig { adapter: Adapter::Custom(Place::Http), ..endpoint(8000) };
+    assert_eq!(Custom::build(&config, Place::Http).err().unwrap(), Fault::Template);
 }

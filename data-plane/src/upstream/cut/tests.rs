@@ -6,9 +6,9 @@ use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use super::*;
 
 /// A frame of a type.
-pub(in crate::upstream) fn frame(message: &str, of: (&str, &str), payload: &str) -> Vec<u8> {
+pub(in crate::upstream) fn frame(message: &str, of: (&str, &str), payload: impl AsRef<[u8]>) -> Vec<u8> {
     let text = |text: &str| HeaderValue::String(text.to_owned().into());
-    let made = Message::new(payload.to_owned().into_bytes())
+    let made = Message::new(payload.as_ref().to_vec())
         .add_header(Header::new(":message-type", text(message)))
         .add_header(Header::new(of.0.to_owned(), text(of.1)))
         .add_header(Header::new(":content-type", text("application/json")));

@@ -56,6 +56,52 @@ fn signatures_are_those_of_aws_own_library() {
 }
 
 #[test]
+fn each_service_is_signed_for_by_its_own_name() {
+    let document = format!(
+        r#"{{"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"{SECRET}","SessionToken":"AQoEXAMPLEH4aoAH0gNCAPy=="}}"#
+    );
+    let sagemaker = "https://runtime.sagemaker.eu-central-1.amazonaws.com/endpoints/jumpstart-llama-3-1";
+    let function = "https://lambda.eu-central-1.amazonaws.com/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Aanswer%3Alive";
+    for (service, url, plain, session) in [
+        (
+            "sagemaker",
+            format!("{sagemaker}/invocations"),
+            "a72ceea78cf87969d8ec10223d4e3a953ef066315c56d870ea138b23c67d9b30",
+            "eda846e7fb4f5e53b8b197768ccc60fddebce476cc3aef796c8be6a191353a29",
+        ),
+        (
+            "sagemaker",
+            format!("{sagemaker}/invocations-response-stream"),
+            "fe7dae165fe2580e44eb675351065124bf4491abfda70fb22d41c852082aa31e",
+            "8301a64306397ca2a5aed0975647897de6f3a0630445bd33160f0c8747f1c9eb",
+        ),
+        (
+            "lambda",
+            format!("{function}/invocations"),
+            "8308675ab50906646f48d79eb525281d2f0c9a2a0a80e863e623b8d34752c5e9",
+            "ae673bf7b6dccd1b11b200024983ee4b6d5b9c01054fb73423db7b2646d3defe",
+        ),
+        (
+            "execute-api",
+            "https://a1b2c3.execute-api.eu-central-1.amazonaws.com/prod/models/m%201?stream=true".to_owned(),
+            "ad7f055bd4a44214954133ab1e9608474faf32447baea7a896e35b14fa54e4e4",
+            "6a8caaa5eeedc0fce8d897137a4879c8b8e67be9347cecf8fbbc0afc60c7db42",
+        ),
+    ] {
+        for (id, secret, signature) in [("AKIDEXAMPLE", SECRET, plain), ("", document.as_str(), session)] {
+            let secret = Secret::new(secret.to_owned());
+            let request = signed(&Signer::read(id, &secret, ("eu-central-1", service)).unwrap(), &url);
+            let authorization = request.headers()["authorization"].to_str().unwrap();
+            assert!(
+                authorization.contains(&format!("/eu-central-1/{service}/aws4_request")),
+                "{authorization}"
+            );
+            assert!(authorization.ends_with(&format!("Signature={signature}")), "{url}: {authorization}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_key_is_told_when_the_endpoint_is_built() {
     for secret in ["{", "{}", r#"{"AccessKeyId":"","SecretAccessKey":"s"}"#, SECRET] {
         let fault =

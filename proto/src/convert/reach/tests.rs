@@ -59,6 +59,9 @@ fn a_region_is_told_or_in_the_hosts_name() {
         ("https://vpce-0a-1b.bedrock-runtime.us-east-1.vpce.amazonaws.com:443", "", "us-east-1"),
         ("https://bedrock-runtime.us-east-1.amazonaws.com", "us-west-2", "us-west-2"),
         ("https://models.internal/bedrock", "eu-west-1", "eu-west-1"),
+        ("https://runtime.sagemaker.eu-west-3.amazonaws.com", "", "eu-west-3"),
+        ("https://runtime-fips.sagemaker.us-east-2.amazonaws.com", "", "us-east-2"),
+        ("https://lambda.ap-south-1.amazonaws.com", "", "ap-south-1"),
         ("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/prod", "", "eu-west-3"),
     ] {
         let fact = read("bedrock", url, aws("AKIDEXAMPLE", told)).unwrap();
@@ -80,12 +83,12 @@ fn a_region_is_told_or_in_the_hosts_name() {
 fn a_way_that_is_not_the_vendors_or_not_whole_is_refused() {
     let url = "https://bedrock-runtime.us-east-1.amazonaws.com";
     for (adapter, method, expected) in [
-        ("openai", aws("A", ""), "spec.auth.aws: is for the adapters `bedrock` and `custom` alone"),
-        ("anthropic", entra("t", ""), "spec.auth.entra: is for the adapters `azure` and `custom` alone"),
+        ("openai", aws("A", ""), "spec.auth.aws: is for the adapters `bedrock`, `sagemaker`, `custom` alone"),
+        ("anthropic", entra("t", ""), "spec.auth.entra: is for the adapters `azure`, `custom` alone"),
         (
             "azure",
             Method::Google(Default::default()),
-            "spec.auth.google: is for the adapters `gemini` and `custom` alone",
+            "spec.auth.google: is for the adapters `gemini`, `custom` alone",
         ),
         ("azure", entra("", ""), "spec.auth.entra.tenantId"),
         ("azure", entra("a/../b", ""), "spec.auth.entra.tenantId: `a/../b` is not an id of Entra ID"),

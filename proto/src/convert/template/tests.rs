@@ -87,7 +87,7 @@ fn a_template_is_for_custom_and_custom_needs_one() {
     assert!(of("custom", None).unwrap_err().contains("spec.template: is missing"));
     for adapter in ["openai", "bedrock"] {
         let told = of(adapter, Some(full())).unwrap_err();
-        assert!(told.contains("spec.template: is for the adapter `custom` alone"), "{told}");
+        assert!(told.contains("spec.template: is for the adapters `custom` and `sagemaker` alone"), "{told}");
     }
     let told = of("custom", Some(admin::Template::default())).unwrap_err();
     assert!(told.contains("spec.template.request: is missing; spec.template.response: is missing"), "{told}");
@@ -206,4 +206,60 @@ fn what_is_wrong_with_an_answer_is_told_by_its_field() {
         let told = told.unwrap_err();
         assert!(told.contains(&format!("spec.template.{why}")), "{told}");
     }
+}
+
+/// A provider whose calls are signed.
+fn signed(
+    adapter: &str,
+    transport: &str,
+    change: impl FnOnce(&mut admin::ProviderSpec),
+) -> Result<Provider, String> {
+    let auth = Method::Aws(admin::AwsAuth { region: "eu-west-1".into(), ..Default::default() });
+    let mut spec = admin::ProviderSpec {
+        adapter: adapter.into(),
+        base_url: "https://models.example".into(),
+        transport: transport.into(),
+        credential: Some(admin::Credential { source: Some(admin::credential::Source::Env("KEY".into())) }),
+        auth: Some(admin::Auth { method: Some(auth) }),
+        ..Default::default()
+    };
+    change(&mut spec);
+    let wire = admin::Provider { name: "providers/p".into(), spec: Some(spec), ..Default::default() };
+    let fact = wire.fact().map_err(|faults| faults.to_string())?;
+    let again = admin::Provider { spec: Some(admin::ProviderSpec::from(&fact)), ..wire };
+    assert_eq!(again.fact().unwrap(), fact, "out and in again");
+    Ok(fact)
+}
+
+#[test]
+fn what_aws_runs_is_signed_and_its_places_are_aws_own() {
+    for (adapter, transport) in [("sagemaker", ""), ("custom", "lambda")] {
+        assert_eq!(signed(adapter, transport, |_| {}).unwrap().template, None);
+        let mut template = full();
+        let (request, stream) = (template.request.as_mut().unwrap(), template.stream.as_mut().unwrap());
+        (request.path, stream.path, request.credential_header) = Default::default();
+        let told = signed(adapter, transport, |spec| spec.template = Some(template.clone()));
+        match transport {
+            "lambda" => assert!(
+                told.unwrap_err().contains("spec.template.stream: is not for functions"),
+                "{transport}"
+            ),
+            _ => assert!(told.unwrap().template.is_some()),
+        }
+        let told = signed(adapter, transport, |spec| spec.template = Some(full())).unwrap_err();
+        for field in
+            ["request.path: is AWS's", "stream.path: is AWS's", "request.credentialHeader: is not for calls"]
+        {
+            assert!(told.contains(&format!("spec.template.{field}")), "{told}");
+        }
+        let told = signed(adapter, transport, |spec| spec.auth = None).unwrap_err();
+        assert!(told.contains("spec.auth: is missing: calls are signed, by `aws`"), "{told}");
+        let google = admin::Auth { method: Some(Method::Google(Default::default())) };
+        let told = signed(adapter, transport, |spec| spec.auth = Some(google)).unwrap_err();
+        assert!(told.contains("spec.auth: is not `aws`, by which calls are signed"), "{told}");
+    }
+    let told = signed("bedrock", "lambda", |_| {}).unwrap_err();
+    assert!(told.contains("spec.transport: is for the adapter `custom` alone"), "{told}");
+    let told = signed("custom", "pigeon", |_| {}).unwrap_err();
+    assert!(told.contains("spec.transport: `pigeon` is not one of http | lambda"), "{told}");
 }

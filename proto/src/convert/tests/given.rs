@@ -172,7 +172,7 @@ fn provider() -> impl Strategy<Value = Provider> {
     let entra =
         entra.prop_map(|(tenant, client, scope, authority)| Auth::Entra { tenant, client, scope, authority });
     let aws = ("[A-Z0-9]{0,8}", "[a-z]{2}-[a-z]{1,8}-[0-9]");
-    let aws = aws.prop_map(|(access_key_id, region)| Auth::Aws { access_key_id, region });
+    let aws = move || aws.clone().prop_map(|(access_key_id, region)| Auth::Aws { access_key_id, region });
     let google = "https://[a-z]{1,8}".prop_map(|scope| Auth::Google { scope });
     let version = prop_oneof![Just(String::new()), "20[0-9]{2}-10-21"];
     let none = || Just((None, String::new()));
@@ -182,7 +182,8 @@ fn provider() -> impl Strategy<Value = Provider> {
         (url().prop_map(|url| (Adapter::Cohere, url)), none()),
         (url().prop_map(|url| (Adapter::Azure, url)), (of(entra), version)),
         (url().prop_map(|url| (Adapter::Custom, url)), none()),
-        (url().prop_map(|url| (Adapter::Bedrock, url)), (of(aws), Just(String::new()))),
+        (url().prop_map(|url| (Adapter::SageMaker, url)), (aws().prop_map(Some), Just(String::new()))),
+        (url().prop_map(|url| (Adapter::Bedrock, url)), (of(aws()), Just(String::new()))),
         (url().prop_map(|url| (Adapter::Gemini, url)), (of(google), Just(String::new()))),
     ];
     (reach, of(credential), terms(), names(), template()).prop_map(
@@ -190,7 +191,17 @@ fn provider() -> impl Strategy<Value = Provider> {
             let ((adapter, base_url), (auth, api_version)) = reach;
             let credential = credential.or_else(|| auth.as_ref().map(|_| Credential::Sealed));
             let template = (adapter == Adapter::Custom).then(|| Arc::new(template));
-            Provider { adapter, base_url, credential, auth, api_version, template, terms, geos }
+            Provider {
+                adapter,
+                base_url,
+                credential,
+                auth,
+                api_version,
+                transport: Transport::Http,
+                template,
+                terms,
+                geos,
+            }
         },
     )
 }

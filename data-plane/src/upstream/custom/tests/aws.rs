@@ -1,0 +1,232 @@
+//! SageMaker and Lambda, by scripted upstreams. Paths, frames and errors are after the service models that AWS publishes (botocore's
+//! `sagemaker-runtime` and `lambda`); what containers say in OpenAI's dialect is after Text Generation Inference's Messages API and LMI's chat
+//! completions.
+
+use super::*;
+use crate::upstream::cut::tests::frame;
+
+const CHAT: &str = r#"{"id":"x","object":"chat.completion","created":1,"model":"tgi","choices":[{"index":0,"message":{"role":"assistant","content":"hello","tool_calls":[{"id":"c1","type":"function","function":{"name":"look","arguments":"{}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}"#;
+const CHUNKS: &str = concat!(
+    "data: {\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"tgi\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"hel\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"tgi\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"lo ä\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}}\n\n",
+    "data: [DONE]\n\n",
+);
+const TOOLS: &str = r#"{"model":"m 1","temperature":0.50,"tools":[{"type":"function","function":{"name":"look"}}],"messages":[{"role":"user","content":"hi"}]}"#;
+
+/// An endpoint of AWS, that answers so.
+async fn aws(place: Place, template: Option<Wire>, answer: Vec<u8>, piece: usize) -> (Custom, Heard) {
+    answering_at(place, template, (answer, piece), |config| {
+        config.auth = Some(Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: "eu-west-1".into() });
+    })
+    .await
+}
+
+fn framed(parts: &[&[u8]]) -> Vec<u8> {
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\nconnection: close\r\n\r\n";
+    let parts = parts.iter().flat_map(|part| frame("event", (":event-type", "PayloadPart"), part));
+    head.as_bytes().iter().copied().chain(parts).collect()
+}
+
+fn streaming() -> String {
+    STREAMING.replace("\"stream\":true", "\"stream\":true,\"stream_options\":{\"include_usage\":true}")
+}
+
+#[tokio::test]
+async fn an_endpoint_of_sagemaker_is_asked_in_openais_dialect_and_answers_as_it_does() {
+    let (vendor, mut heard) = aws(Place::SageMaker, None, whole("200 OK", CHAT).into_bytes(), 4096).await;
+    let answer = vendor.call(call(TOOLS, false)).await.unwrap();
+    assert_eq!(collected(answer).await.unwrap(), CHAT.as_bytes());
+    let (head, body) = heard.recv().await.unwrap();
+    assert!(head.starts_with("POST /v1/endpoints/m%201/invocations HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("/eu-west-1/sagemaker/aws4_request, SignedHeaders="), "{head}");
+    assert!(head.contains("accept: application/json") && !head.contains(KEY), "{head}");
+    // The model is the endpoint itself; all else is as it came.
+    let expected = TOOLS.replace("\"model\":\"m 1\",", "");
+    assert_eq!(String::from_utf8(body).unwrap(), expected);
+    for name in ["", ".", ".."] {
+        let error = vendor.call(call(&BODY.replace("m 1", name), false)).await.unwrap_err();
+        assert!(matches!(error.kind, Kind::Connect), "{name}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_containers_stream_is_what_its_frames_carry_however_they_were_cut() {
+    for part in [1, 5, 64, 4096] {
+        let parts: Vec<&[u8]> = CHUNKS.as_bytes().chunks(part).collect();
+        for piece in [1, 7, 4096] {
+            let (vendor, mut heard) = aws(Place::SageMaker, None, framed(&parts), piece).await;
+            let answer = vendor.call(call(&streaming(), true)).await.unwrap();
+            assert_eq!(collected(answer).await.unwrap(), CHUNKS.as_bytes(), "{part} {piece}");
+            let (head, body) = heard.recv().await.unwrap();
+            assert!(
+                head.starts_with("POST /v1/endpoints/m%201/invocations-response-stream HTTP/1.1\r\n"),
+                "{head}"
+            );
+            assert!(head.contains("accept: application/vnd.amazon.eventstream"), "{head}");
+            let sent: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(
+                (&sent["stream"], &sent["stream_options"]["include_usage"]),
+                (&json!(true), &json!(true))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_container_may_be_asked_by_a_template_and_its_lines_come_in_frames() {
+    let mut template = ollama();
+    template.request.as_mut().unwrap().path = String::new();
+    let parts: Vec<&[u8]> = LINES.as_bytes().chunks(9).collect();
+    let (vendor, mut heard) = aws(Place::SageMaker, Some(template.clone()), framed(&parts), 11).await;
+    let (text, usage, is_over) =
+        said(&collected(vendor.call(call(STREAMING, true)).await.unwrap()).await.unwrap());
+    assert_eq!((text.as_str(), is_over, &usage["total_tokens"]), ("hello", true, &json!(9)));
+    let (head, body) = heard.recv().await.unwrap();
+    assert!(head.starts_with("POST /v1/endpoints/m%201/invocations-response-stream HTTP/1.1\r\n"), "{head}");
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["options"]["num_predict"], 512);
+    let (vendor, mut heard) =
+        aws(Place::SageMaker, Some(template), whole("200 OK", ANSWER).into_bytes(), 4096).await;
+    let answer = collected(vendor.call(call(BODY, false)).await.unwrap()).await.unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&answer).unwrap()["choices"][0]["message"]["content"],
+        "hello"
+    );
+    assert!(heard.recv().await.unwrap().0.starts_with("POST /v1/endpoints/m%201/invocations HTTP/1.1\r\n"));
+}
+
+#[tokio::test]
+async fn a_stream_of_frames_that_breaks_off_says_so() {
+    let first = CHUNKS.split_inclusive("\n\n").next().unwrap().as_bytes();
+    let exception = |of: &str, said: &str| frame("exception", (":exception-type", of), said.as_bytes());
+    let model = exception(
+        "ModelStreamError",
+        r#"{"Message":"out of memory","ErrorCode":"ModelInvocationTimeExceeded"}"#,
+    );
+    let inner = exception("InternalStreamFailure", r#"{"Message":"x"}"#);
+    let torn = framed(&[first, b"data: "]);
+    for (answer, kind) in [
+        ([framed(&[first]), model.clone()].concat(), Kind::Reset),
+        ([framed(&[first]), inner].concat(), Kind::Reset),
+        (torn[..torn.len() - 3].to_vec(), Kind::Reset),
+        ([framed(&[first]), vec![0; 16]].concat(), Kind::Protocol),
+    ] {
+        let (vendor, _heard) = aws(Place::SageMaker, None, answer, 4096).await;
+        let (told, error) =
+            collected(vendor.call(call(&streaming(), true)).await.unwrap()).await.unwrap_err();
+        assert_eq!((told.as_slice(), error.delivered, error.kind), (first, Delivered::Something, kind));
+    }
+    let (vendor, _heard) = aws(Place::SageMaker, None, [framed(&[]), model].concat(), 4096).await;
+    let (_, error) = collected(vendor.call(call(&streaming(), true)).await.unwrap()).await.unwrap_err();
+    assert!(error.retryable(), "nothing was said before it: {error:?}");
+    // Events of other types carry nothing.
+    let other = [framed(&[first]), frame("event", (":event-type", "Other"), b"{}")].concat();
+    let (vendor, _heard) = aws(Place::SageMaker, None, other, 4096).await;
+    assert_eq!(collected(vendor.call(call(&streaming(), true)).await.unwrap()).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn whose_fault_it_was_stays_so_though_sagemaker_calls_it_the_models() {
+    let model = |status: u16| {
+        json!({"ErrorCode": "CLIENT_ERROR_FROM_MODEL", "LogStreamArn": "arn:aws:logs:x", "Message": "Received client error",
+            "OriginalMessage": "too long", "OriginalStatusCode": status})
+        .to_string()
+    };
+    for (status, body, code, retryable) in [
+        ("424 Failed Dependency", model(422), 422, false),
+        ("424 Failed Dependency", model(500), 502, true),
+        ("424 Failed Dependency", r#"{"Message":"too long"}"#.to_owned(), 502, true),
+        ("400 Bad Request", r#"{"message":"too long"}"#.to_owned(), 400, false),
+        ("429 Too Many Requests", r#"{"Message":"too long"}"#.to_owned(), 429, true),
+        ("503 Service Unavailable", r#"{"Message":"too long"}"#.to_owned(), 503, true),
+    ] {
+        let (vendor, _heard) = aws(Place::SageMaker, None, whole(status, &body).into_bytes(), 4096).await;
+        let error = vendor.call(call(BODY, false)).await.unwrap_err();
+        assert_eq!(error.retryable(), retryable, "{status}");
+        let Kind::Status(refusal) = error.kind else { panic!("{error:?}") };
+        let told = r#"{"error":{"message":"too long"}}"#;
+        assert_eq!((refusal.status.as_u16(), refusal.body), (code, Bytes::from(told)), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_is_invoked_with_openais_dialect_and_a_stream_is_its_answer_in_one() {
+    let answer = || whole("200 OK", CHAT).into_bytes();
+    let (vendor, mut heard) = aws(Place::Lambda, None, answer(), 4096).await;
+    let arn = "arn:aws:lambda:eu-west-1:123456789012:function:answer:live";
+    let told = vendor.call(call(&TOOLS.replace("m 1", arn), false)).await.unwrap();
+    assert_eq!(collected(told).await.unwrap(), CHAT.as_bytes());
+    let (head, body) = heard.recv().await.unwrap();
+    let path = "/v1/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aanswer%3Alive/invocations";
+    assert!(head.starts_with(&format!("POST {path} HTTP/1.1\r\n")), "{head}");
+    assert!(head.contains("/eu-west-1/lambda/aws4_request, SignedHeaders="), "{head}");
+    assert_eq!(String::from_utf8(body).unwrap(), TOOLS.replace("m 1", arn));
+
+    let (vendor, mut heard) = aws(Place::Lambda, None, answer(), 4096).await;
+    let bytes = collected(vendor.call(call(&streaming(), true)).await.unwrap()).await.unwrap();
+    let (text, usage, is_over) = said(&bytes);
+    assert_eq!((text.as_str(), is_over, &usage["total_tokens"]), ("hello", true, &json!(9)));
+    let told = String::from_utf8(bytes).unwrap();
+    assert!(told.contains(r#""name":"look""#) && told.contains(r#""finish_reason":"tool_calls""#), "{told}");
+    let (_, body) = heard.recv().await.unwrap();
+    assert_eq!(String::from_utf8(body).unwrap(), BODY.replace("\"max_tokens\":50,", ""));
+}
+
+#[tokio::test]
+async fn a_function_that_fails_is_a_vendor_that_failed() {
+    let answer = |kind: &str, body: &str| {
+        let length = body.len();
+        format!("HTTP/1.1 200 OK\r\nx-amz-function-error: {kind}\r\ncontent-length: {length}\r\n\r\n{body}")
+            .into_bytes()
+    };
+    let timed_out = r#"{"errorMessage":"2026-03-01T12:34:56.789Z 1 Task timed out after 3.00 seconds"}"#;
+    for (kind, body, words) in [
+        ("Unhandled", timed_out, "Task timed out"),
+        ("Handled", r#"{"errorMessage":"no cats","errorType":"KeyError","stackTrace":[]}"#, "no cats"),
+        ("Unhandled", "", "the function failed"),
+        // However much it looks like an answer.
+        ("Unhandled", CHAT, "the function failed"),
+    ] {
+        for template in [None, Some(bodied())] {
+            let (vendor, _heard) = aws(Place::Lambda, template, answer(kind, body), 4096).await;
+            let error = vendor.call(call(BODY, false)).await.unwrap_err();
+            assert!(error.retryable(), "{error:?}");
+            let Kind::Status(refusal) = error.kind else { panic!("{error:?}") };
+            let told = String::from_utf8(refusal.body.to_vec()).unwrap();
+            assert!(refusal.status.as_u16() == 502 && told.contains(words), "{told}");
+        }
+    }
+    for (status, code) in
+        [("404 Not Found", 404), ("413 Request Entity Too Large", 413), ("429 Too Many Requests", 429)]
+    {
+        let body = r#"{"Message":"what it says","Type":"User"}"#;
+        let (vendor, _heard) = aws(Place::Lambda, None, whole(status, body).into_bytes(), 4096).await;
+        let error = vendor.call(call(BODY, false)).await.unwrap_err();
+        let Kind::Status(refusal) = error.kind else { panic!("{error:?}") };
+        assert_eq!(
+            (refusal.status.as_u16(), &refusal.body[..]),
+            (code, &br#"{"error":{"message":"what it says"}}"#[..])
+        );
+    }
+}
+
+/// Ollama's template as a function has it.
+fn bodied() -> Wire {
+    let mut template = ollama();
+    template.request.as_mut().unwrap().path = String::new();
+    template.stream = None;
+    template
+}
+
+#[tokio::test]
+async fn a_function_may_be_asked_by_a_template() {
+    let (vendor, mut heard) =
+        aws(Place::Lambda, Some(bodied()), whole("200 OK", ANSWER).into_bytes(), 4096).await;
+    let (text, _, is_over) =
+        said(&collected(vendor.call(call(STREAMING, true)).await.unwrap()).await.unwrap());
+    assert_eq!((text.as_str(), is_over), ("hello", true));
+    let (head, body) = heard.recv().await.unwrap();
+    assert!(head.starts_with("POST /v1/2015-03-31/functions/m%201/invocations HTTP/1.1\r\n"), "{head}");
+    let sent: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&sent["messages"][0]["content"], &sent["stream"]), (&json!("hi"), &json!(false)));
+}

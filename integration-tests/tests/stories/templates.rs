@@ -2,7 +2,7 @@
 //! and streams, and what is refused of a request and of a template.
 
 use anyhow::Result;
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use integration_tests::{
     door::{Ask, Door},
     scene::Scene,
@@ -123,7 +123,52 @@ async fn a_template_that_can_not_work_is_refused_where_it_is_applied(door: Door)
     Ok(scene)
 }
 
+/// What of AWS is the organisation's own, at an address of this machine.
+fn of_aws(base_url: &str, what: &str) -> String {
+    let example = example(base_url);
+    let (head, rest) = example.split_once("  template:").unwrap();
+    let rest = rest.split_once("---").unwrap().1;
+    let signed = "  credential: {value: an-access-keys-secret}\n  auth: {aws: {accessKeyId: AKIASTORY, region: eu-central-1}}\n";
+    format!("{}{signed}---{rest}", head.replace("adapter: custom", what))
+}
+
+async fn what_aws_runs_is_asked_in_openais_dialect_and_signed_for(door: Door) -> Result<Scene> {
+    let vendor = OpenAiLike::start().await?;
+    let scene = Scene::with(door, &of_aws(&vendor.base_url(), "adapter: sagemaker")).await?;
+    let choice =
+        json!({"index": 0, "message": {"role": "assistant", "content": "Mice."}, "finish_reason": "stop"});
+    let usage = json!({"prompt_tokens": 21, "completion_tokens": 3, "total_tokens": 24});
+    let answer = json!({"id": "x", "object": "chat.completion", "created": 1, "model": "tgi", "choices": [choice], "usage": usage});
+    let answer = || Canned::json(StatusCode::OK, answer.to_string());
+    let ask = Ask::chat("sim-house", "What do cats eat?");
+    vendor.answer_next(answer()).await;
+    let told = scene.answered(&ask).await?;
+    assert_eq!((told.text.as_str(), told.usage), ("Mice.", Some((21, 3))));
+    let asked = vendor.request().await?;
+    assert_eq!(asked.path, "/v1/endpoints/house-7b/invocations");
+    let shown = asked.headers["authorization"].to_str()?;
+    assert!(shown.contains("Credential=AKIASTORY/") && shown.contains("/eu-central-1/sagemaker/"), "{shown}");
+    assert_eq!(asked.json()?.get("model"), None);
+
+    // The same provider, now a function, which is given the whole answer's time and no stream.
+    scene.house.apply(&of_aws(&vendor.base_url(), "adapter: custom\n  transport: lambda")).await?;
+    vendor.answer_next(answer()).await;
+    let told = scene.answered(&ask.clone().streaming(true)).await?;
+    assert_eq!((told.text.as_str(), told.usage), ("Mice.", Some((21, 3))));
+    let asked = vendor.request().await?;
+    assert_eq!(asked.path, "/v1/2015-03-31/functions/house-7b/invocations");
+    assert_eq!(asked.json()?.get("stream"), None);
+    let failed = Canned::json(StatusCode::OK, r#"{"errorMessage":"no cats","errorType":"KeyError"}"#);
+    let name = HeaderName::from_static("x-amz-function-error");
+    vendor.answer_next(failed.with(name, HeaderValue::from_static("Unhandled"))).await;
+    // It is asked once more, for that may pass.
+    vendor.answer_next(answer()).await;
+    assert_eq!(scene.answered(&ask).await?.text, "Mice.");
+    Ok(scene)
+}
+
 stories! {
+    what_aws_runs_is_asked_in_openais_dialect_and_signed_for,
     it_is_asked_and_answers_in_its_own_words,
     its_streams_are_told_as_they_come,
     what_it_has_no_place_for_is_a_400_by_name,

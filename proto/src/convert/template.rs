@@ -18,6 +18,8 @@ use crate::admin::auth::Method;
 
 /// The most bytes of a body.
 const BODY: usize = 16 * 1024;
+/// Places that a body may have, and how many of them may be for texts of any length: else a template could make much of little.
+const PLACES: (usize, usize) = (32, 4);
 /// Headers, roles and words for endings that there may be.
 const ENTRIES: usize = 32;
 
@@ -228,10 +230,22 @@ fn draft(text: &str, of_message: bool) -> Result<Draft, String> {
             if of_message { "`${role}` and `${text}` do" } else { "what belongs to one message does not" };
         return Err(format!("has `${{{}}}`, which does not belong there: {whose}", gap.slot));
     }
+    let of_texts = shape.gaps().iter().filter(|gap| is_of_any_length(gap.slot)).count();
+    let (places, texts) = PLACES;
+    if shape.gaps().len() > places || of_texts > texts {
+        return Err(format!(
+            "has more than {places} places, or more than {texts} for what was said and who asks"
+        ));
+    }
     if of_message && !shape.has(Slot::Text) {
         return Err("has no `${text}`, so that nothing of a message would be told".to_owned());
     }
     Ok(Draft { text: text.to_owned(), shape })
+}
+
+/// Whether it is filled with what may be as long as a request.
+fn is_of_any_length(slot: Slot) -> bool {
+    SAID.contains(&slot) || matches!(slot, Slot::System | Slot::Text | Slot::User)
 }
 
 fn says_something(body: &Draft) -> Result<(), String> {

@@ -127,6 +127,15 @@ fn what_is_wrong_with_a_request_is_told_by_its_field() {
     let told = changed(|template| request(template).body = long).unwrap_err();
     assert!(told.contains("request.body: is longer than 16384 bytes"), "{told}");
 
+    for (place, times, fits) in
+        [("prompt", 4, true), ("prompt", 5, false), ("seed", 28, true), ("seed", 32, false)]
+    {
+        let places: Vec<String> = (0..times).map(|at| format!(r#""{at}": "${{{place}}}""#)).collect();
+        let body = format!(r#"{{"m": {{{}}}, "p": "${{transcript}}"}}"#, places.join(", "));
+        let body = if place == "prompt" { body.replace(r#", "p": "${transcript}""#, "") } else { body };
+        let read = changed(|template| request(template).body = body);
+        assert_eq!(read.is_ok(), fits, "{place} {times}: {read:?}");
+    }
     type Change = fn(&mut admin::RequestTemplate);
     let cases: [(Change, &str); 13] = [
         (|r| r.path = "generate".into(), "path: is not a path such as `/v1/generate`"),

@@ -172,7 +172,7 @@ fn provider() -> impl Strategy<Value = Provider> {
     let entra =
         entra.prop_map(|(tenant, client, scope, authority)| Auth::Entra { tenant, client, scope, authority });
     let aws = ("[A-Z0-9]{0,8}", "[a-z]{2}-[a-z]{1,8}-[0-9]");
-    let aws = move || aws.clone().prop_map(|(access_key_id, region)| Auth::Aws { access_key_id, region });
+    let aws = move || aws.prop_map(|(access_key_id, region)| Auth::Aws { access_key_id, region });
     let google = "https://[a-z]{1,8}".prop_map(|scope| Auth::Google { scope });
     let version = prop_oneof![Just(String::new()), "20[0-9]{2}-10-21"];
     let none = || Just((None, String::new()));

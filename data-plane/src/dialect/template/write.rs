@@ -31,7 +31,7 @@ pub(crate) fn write(chat: &Chat, plan: &Plan) -> Result<Written, Unfit> {
     untold.written(json)
 }
 
-/// What the model may be called for a path.
+/// A request on its way into a template.
 struct Writer<'c> {
     chat: &'c Chat,
     plan: &'c Plan,

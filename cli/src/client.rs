@@ -25,6 +25,9 @@ const URL: &str = "CHANCERY_CONTROL_URL";
 /// The bearer token: an admin token, or an API key that may administer.
 const TOKEN: &str = "CHANCERY_ADMIN_TOKEN";
 
+/// Where a data plane is, and an API key for it.
+const NODE: (&str, &str) = ("CHANCERY_DATA_URL", "CHANCERY_API_KEY");
+
 /// The header of the revision an answer is of.
 const REVISION: &str = "x-chancery-revision";
 
@@ -49,6 +52,12 @@ pub(crate) enum ClientError {
          its admin address, and {TOKEN} what `control-plane/admin.token` in its state directory holds"
     )]
     Environment(&'static str),
+    /// The environment does not say which data plane, or by which key.
+    #[error(
+        "`{}` and `{}` are not both set: the address of a data plane, and a key for it; beside a running `chancery dev`: source \
+         .chancery/dev.env", NODE.0, NODE.1
+    )]
+    Node,
     /// The environment does not name a control plane.
     #[error("`{URL}` is not an http or https URL without a path")]
     Url,
@@ -93,7 +102,7 @@ pub(crate) enum ClientError {
 impl ClientError {
     /// Whether the environment is why nobody was asked.
     pub(crate) fn is_of_environment(&self) -> bool {
-        matches!(self, Self::Environment(_) | Self::Url | Self::Token | Self::Authority { .. })
+        matches!(self, Self::Environment(_) | Self::Node | Self::Url | Self::Token | Self::Authority { .. })
     }
 }
 
@@ -132,10 +141,14 @@ impl std::fmt::Debug for Token {
 impl Client {
     /// As the environment says; a file of authorities is trusted beside those the platform trusts.
     pub(crate) fn of_environment(authorities: Option<&Path>) -> Result<Self, ClientError> {
-        let given = |name: &'static str| {
-            std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ClientError::Environment(name))
-        };
         Self::new(&given(URL)?, given(TOKEN)?, authorities)
+    }
+
+    /// A data plane, asked as a caller of models asks it, as the environment says.
+    pub(crate) fn of_node(authorities: Option<&Path>) -> Result<Self, ClientError> {
+        let missing = |_| ClientError::Node;
+        let (url, key) = (given(NODE.0).map_err(missing)?, given(NODE.1).map_err(missing)?);
+        Self::new(&url, key, authorities)
     }
 
     fn new(url: &str, token: String, authorities: Option<&Path>) -> Result<Self, ClientError> {
@@ -355,6 +368,10 @@ impl Client {
     fn stranger(&self, status: u16) -> ClientError {
         ClientError::Stranger { url: self.base.to_string(), status }
     }
+}
+
+fn given(name: &'static str) -> Result<String, ClientError> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ClientError::Environment(name))
 }
 
 /// What asks for the page after a page.

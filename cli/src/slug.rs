@@ -37,6 +37,11 @@ impl Taken {
         Self { joint, names: HashSet::new(), made: HashMap::new() }
     }
 
+    /// Somebody has this name already.
+    pub(crate) fn reserve(&mut self, name: &str) {
+        self.names.insert(name.to_owned());
+    }
+
     /// A name that nobody has yet, made of a text: `a`, then `a-2`, `a-3` ...
     pub(crate) fn take(&mut self, text: &str) -> String {
         let base = match slug(text) {

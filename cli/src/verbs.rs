@@ -29,6 +29,7 @@ mod keys;
 mod kill;
 mod kind;
 mod meant;
+mod models;
 mod newest;
 mod nodes;
 mod people;
@@ -37,6 +38,7 @@ mod priced;
 mod prices;
 mod progress;
 mod proposals;
+mod providers;
 mod retention;
 mod revision;
 mod revisions;
@@ -63,7 +65,7 @@ use failure::Failure;
 pub(crate) use form::Form;
 use form::Shown;
 
-/// The verbs. All but `admins token`, `import`, `nodes issue`, `audit verify` and `decisions verify` need `CHANCERY_CONTROL_URL` and `CHANCERY_ADMIN_TOKEN`.
+/// The verbs. All but `admins token`, `import`, `nodes issue`, `audit verify`, `decisions verify` and `models --mine` need `CHANCERY_CONTROL_URL` and `CHANCERY_ADMIN_TOKEN`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Apply(apply::Apply),
@@ -104,8 +106,11 @@ pub(crate) enum Verb {
     Decisions(decisions::Decisions),
     #[command(subcommand)]
     Import(import::Import),
+    Models(models::Models),
     #[command(subcommand)]
     Prices(prices::Prices),
+    #[command(subcommand)]
+    Providers(providers::Providers),
 }
 
 /// Runs a verb, which trusts a file's authorities too; what went wrong is on standard error, in the form the answer would have
@@ -148,6 +153,11 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
     if let Verb::Delete(delete) = &verb {
         delete.meant()?;
     }
+    if let Verb::Models(asked) = &verb
+        && asked.is_mine()
+    {
+        return models::mine(&Client::of_node(authorities)?, asked).await;
+    }
     let client = Client::of_environment(authorities)?;
     match verb {
         Verb::Apply(apply) => apply::run(&client, &apply).await,
@@ -177,6 +187,8 @@ async fn dispatch(verb: Verb, authorities: Option<&Path>) -> Result<(), Failure>
         Verb::Audit(audit) => audit::run(&client, &audit).await,
         Verb::Decisions(decisions) => decisions::run(&client, &decisions, authorities).await,
         Verb::Import(asked) => import::run(&asked),
+        Verb::Models(asked) => models::registered(&client, &asked).await,
         Verb::Prices(asked) => prices::run(&client, &asked).await,
+        Verb::Providers(asked) => providers::run(&client, &asked).await,
     }
 }

@@ -49,6 +49,7 @@ pub mod signer;
 mod simulate;
 pub mod store;
 pub mod subjects;
+mod survey;
 pub mod telemetry;
 pub mod upstream;
 mod uses;

@@ -132,12 +132,14 @@ mod tests {
 
     use super::asking::UNABLE;
     use super::*;
+    use crate::reach::Able;
 
     #[tokio::test]
     async fn a_build_that_would_answer_another_question_is_not_asked() {
         let (reach, geo) = (Reach::default(), Geo::new("eu").unwrap());
         let (say, mut said) = mpsc::channel(8);
-        let _seat = reach.join(((geo.clone(), "eu-1".parse().unwrap()), false), say);
+        let able = Able { simulates: true, ..Able::default() };
+        let _seat = reach.join(((geo.clone(), "eu-1".parse().unwrap()), able), say);
         let holding = Holding::of(Scope { geo: "eu".to_owned(), node_class: String::new() });
         let question = Question::of(geo, (&holding, &holding), Known::default());
         let asked = Asked { against: Against::InForce, ..Asked::default() };

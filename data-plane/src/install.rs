@@ -12,8 +12,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use policy_engine::facts::Timeouts as Stated;
-use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ProviderRow};
-use policy_engine::vocabulary::{self, Transport};
+use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ModelRow, ProviderRow};
+use policy_engine::vocabulary::{self, Kind, Transport};
 use proto::sync::Status;
 
 use crate::dialect::vendor::Dialect;
@@ -28,8 +28,12 @@ use crate::secrets::{Remote, Renew};
 use crate::simulate::Simulator;
 use crate::upstream::address::AddressPolicy;
 use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Place, Timeouts};
+use crate::upstream::registry::{Registry, Unlisted};
 use crate::upstream::simulated::pace::Pace;
 use crate::upstream::{Upstream, Ways};
+
+/// Models that are past their end which one line of the log names at most.
+const NAMED: usize = 20;
 
 /// Builds runtimes for a node.
 pub(crate) struct Installer {
@@ -67,10 +71,18 @@ impl Install for Installer {
         secrets: &Arc<Secrets>,
     ) -> Result<(), String> {
         let mut last = self.last.lock();
-        let named = snapshot.endpoints().filter_map(|(_, row)| snapshot.provider_of(row)?.credential.clone());
+        // Also of providers without endpoints: their vendors may be asked what they have.
+        let named = snapshot.providers().filter_map(|provider| provider.credential.clone());
         self.remote.want(&named.filter(Remote::keeps).collect());
         let next = InForce { snapshot, version: *version, secrets: secrets.clone() };
         self.put(&next);
+        let now = self.node.clock.now();
+        let before = last.as_ref().map(|before| ended(&before.snapshot, now)).unwrap_or_default();
+        let ended = ended(&next.snapshot, now);
+        if !ended.is_empty() && ended != before {
+            let models = ended.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+            tracing::warn!(models, "models are past their end, by their cards, and served still");
+        }
         *last = Some(next);
         Ok(())
     }
@@ -97,6 +109,18 @@ impl Install for Installer {
 
     fn simulator(&self) -> &Simulator {
         &self.node.simulator
+    }
+
+    fn registry(&self, provider: &str) -> Result<Registry, Unlisted> {
+        const UNKNOWN: Unlisted = Unlisted::None("the policy in force here has no such provider (yet)");
+        let id = proto::name::parse_as(Kind::Provider, provider).map_err(|_| UNKNOWN)?;
+        let config = {
+            let last = self.last.lock();
+            let InForce { snapshot, secrets, .. } = last.as_ref().ok_or(UNKNOWN)?;
+            let provider = snapshot.provider(&id).ok_or(UNKNOWN)?;
+            self.reached(provider, (format!("{id} registry"), Timeouts::default()), secrets)?
+        };
+        Registry::build(&config)
     }
 }
 
@@ -144,6 +168,16 @@ impl Installer {
         secrets: &Secrets,
     ) -> Result<EndpointConfig, Fault> {
         let provider = provider.ok_or(Fault::BaseUrl("the endpoint has no provider"))?;
+        self.reached(provider, (class(row, provider), timeouts(&row.timeouts)), secrets)
+    }
+
+    /// What is needed to reach a provider's vendor, of connections that are shared within a class.
+    fn reached(
+        &self,
+        provider: &ProviderRow,
+        (class, timeouts): (String, Timeouts),
+        secrets: &Secrets,
+    ) -> Result<EndpointConfig, Fault> {
         let adapter = match provider.adapter {
             vocabulary::Adapter::OpenAi => Adapter::OpenAi,
             vocabulary::Adapter::Azure => Adapter::Azure,
@@ -159,7 +193,7 @@ impl Installer {
             vocabulary::Adapter::Simulated => Adapter::Simulated(Pace::default()),
         };
         Ok(EndpointConfig {
-            class: class(row, provider),
+            class,
             adapter,
             base_url: provider.base_url.clone(),
             credential: credential::open(provider, (secrets, &self.remote))?,
@@ -167,12 +201,18 @@ impl Installer {
             auth: provider.auth.clone(),
             api_version: provider.api_version.clone(),
             template: provider.template.clone(),
-            timeouts: timeouts(&row.timeouts),
+            timeouts,
             caps: Caps::default(),
             addresses: self.addresses.clone(),
             extra_roots: self.extra_roots.clone(),
         })
     }
+}
+
+/// The models that are past their end at a time, and can be asked for still.
+fn ended(snapshot: &CompiledSnapshot, now: vocabulary::Instant) -> Vec<String> {
+    let is_over = |row: &&ModelRow| row.has_endpoint() && row.card.retired_from.is_some_and(|end| end <= now);
+    snapshot.models().map(|(_, row)| row).filter(is_over).map(|row| row.id.to_string()).collect()
 }
 
 /// Whom an endpoint shares connections with: the others of its provider, so that all of them stay warm. Under TLS the server may

@@ -32,6 +32,7 @@ mod ship;
 mod simulate;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod survey;
 mod tape;
 mod telemetry;
 mod tls;

@@ -3,6 +3,7 @@
 //! Law: immutable but for lazily made limits, the endpoints' vital signs and the routes' budgets of retries; a request takes one and keeps it to its end.
 //! Deliberately absent: where snapshots come from (`policy`), and counters of any caller (`quota`).
 
+pub(crate) mod ending;
 mod limits;
 pub(crate) mod retries;
 pub(crate) mod tally;
@@ -24,6 +25,7 @@ use crate::overlay::Subject;
 use crate::policy::Version;
 use crate::upstream::Upstream;
 use crate::upstream::config::Fault;
+use ending::Ending;
 use limits::Limits;
 pub(crate) use limits::{Counted, aip_name};
 use retries::Budget;
@@ -59,6 +61,8 @@ pub(crate) struct Runtime {
     endpoints: Vec<Endpoint>,
     /// Of the models' routes, by position; they go on from runtime to runtime.
     budgets: Vec<Arc<Budget>>,
+    /// Of the models, by position.
+    endings: Vec<Ending>,
     scope_keys: HashMap<Arc<str>, hmac::Key>,
     /// What an unknown key is compared under, so that it costs what a known one does.
     decoy: hmac::Key,
@@ -127,6 +131,7 @@ impl Runtime {
             tally: same.map_or_else(Arc::default, |before| before.tally.clone()),
             endpoints,
             budgets: budgets(&snapshot, before),
+            endings: snapshot.models().map(|(_, row)| Ending::of(&row.card)).collect(),
             scope_keys: keys.collect(),
             content_keys,
             decoy: hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]),
@@ -147,6 +152,11 @@ impl Runtime {
     /// How much of a model's load may be asked a second time.
     pub(crate) fn budget(&self, ix: ModelIx) -> Option<&Budget> {
         self.budgets.get(ix.position()).map(|budget| &**budget)
+    }
+
+    /// Until when a model may be used.
+    pub(crate) fn ending(&self, ix: ModelIx) -> Ending {
+        self.endings.get(ix.position()).cloned().unwrap_or_default()
     }
 
     /// The scope key of an id, or one that verifies nothing.

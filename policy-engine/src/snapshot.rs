@@ -35,7 +35,7 @@ use crate::request::Caller;
 use crate::rules::condition::{Interner, Members, Symbol};
 use crate::rules::roles::{RoleIndex, RoleSetIx};
 use crate::shards::Shards;
-use crate::vocabulary::{Action, Geo, Name, Operation};
+use crate::vocabulary::{Action, Geo, Id, Name, Operation};
 
 /// What a snapshot is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,6 +166,17 @@ impl CompiledSnapshot {
     /// The tenants.
     pub fn tenants(&self) -> impl Iterator<Item = &TenantRow> {
         self.people.tenants.iter()
+    }
+
+    /// All providers, those without endpoints among them, in the order of their ids.
+    pub fn providers(&self) -> impl Iterator<Item = &ProviderRow> {
+        self.registry.providers.iter()
+    }
+
+    /// The provider of an id.
+    pub fn provider(&self, id: &Id) -> Option<&ProviderRow> {
+        let at = registry::position(&self.registry.providers, id)?;
+        self.registry.providers.get(at as usize)
     }
 
     /// The provider of an endpoint.

@@ -37,7 +37,9 @@ impl Refused {
         };
         let info = detail("ErrorInfo");
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(plain);
-        let code = text(info.and_then(|info| info.get("reason"))).or_else(|| text(error.get("status")))?;
+        let code = text(info.and_then(|info| info.get("reason"))).or_else(|| text(error.get("status")));
+        // A data plane's door says it in the shape of OpenAI's errors.
+        let code = code.or_else(|| text(error.get("code")))?;
         let violations = detail("BadRequest").and_then(|found| found.get("fieldViolations")?.as_array());
         let field = |violation: &Value| {
             Some((text(violation.get("field")).unwrap_or_default(), text(violation.get("description"))?))

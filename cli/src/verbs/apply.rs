@@ -45,7 +45,7 @@ pub(super) async fn run(client: &Client, apply: &Apply) -> Result<(), Failure> {
 }
 
 /// A label as a selector says it.
-fn label(text: &str) -> Result<(String, String), String> {
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("a label is KEY=VALUE".to_owned()),

@@ -35,6 +35,11 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    /// What is only tried or proposed, or neither.
+    pub(super) fn of(dry_run: bool, propose: bool) -> Self {
+        Self { dry_run, staged: false, manual: false, allow_shrink: false, propose, wait: Wait::default() }
+    }
+
     /// What becomes of resources by these terms.
     pub(super) fn mood(self) -> Mood {
         match (self.dry_run, self.propose) {

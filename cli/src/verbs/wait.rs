@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whether, and how long, a verb waits.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub(super) struct Wait {
     /// Return only when every node that is there enforces it, and at least one does. A node is there while it is connected, and for a
     /// minute after it was last heard, or after the control plane started again; one that is gone for longer, or drained, is named and

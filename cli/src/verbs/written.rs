@@ -166,7 +166,17 @@ impl Written {
         spec: &S,
     ) -> Result<(), Failure> {
         let name = format!("{}/{id}", Collection::of(kind).plural);
-        let resource = Resource { name, labels: json!({ "source": source }), spec };
+        self.put(kind, (name, json!({ "source": source })), spec)
+    }
+
+    /// Adds a resource by its whole name, with labels of its own.
+    pub(super) fn put<S: Serialize>(
+        &mut self,
+        kind: Kind,
+        (name, labels): (String, Value),
+        spec: &S,
+    ) -> Result<(), Failure> {
+        let resource = Resource { name, labels, spec };
         self.0.push((kind, serde_json::value::to_raw_value(&resource).map_err(Failure::Answer)?));
         Ok(())
     }

@@ -28,6 +28,7 @@ mod services;
 mod simulate;
 mod standard;
 mod subjects;
+mod survey;
 mod tokens;
 mod warnings;
 

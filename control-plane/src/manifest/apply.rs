@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use policy_engine::compile;
-use policy_engine::vocabulary::{Geo, Id, Kind};
-use proto::admin::{ApplyResponse, Fault, ResourceChange, RolloutStage};
+use policy_engine::vocabulary::{Geo, Id, Instant, Kind};
+use prost::Message as _;
+use proto::admin::{ApplyResponse, Fault, Model, ResourceChange, RolloutStage};
 use proto::name;
 use proto::status::Refusal;
 
@@ -14,6 +15,7 @@ use super::document::{self, Document};
 use super::meaning::{self, raw};
 use super::prune::pruned;
 use crate::actor::Actor;
+use crate::clock;
 use crate::error::ChangeError;
 use crate::geos::Odd;
 use crate::govern::{self, Gate};
@@ -143,10 +145,23 @@ fn warnings(effects: &Effects, documents: &[Document], nodes_in: &BTreeSet<Geo>)
     let changed: HashSet<(Kind, &Id)> = changed.map(|(kind, id, _)| (*kind, id)).collect();
     let of_change = documents.iter().filter(|each| changed.contains(&(each.kind, &each.id)));
     let found = of_change.flat_map(|each| {
-        let warnings = odd(each, nodes_in).warnings.into_iter();
+        let warnings = odd(each, nodes_in).warnings.into_iter().chain(retired(each, clock::now()));
         warnings.map(move |warning| place(warning, Some(each)))
     });
     found.take(document::MAX_FAULTS).collect()
+}
+
+/// What is told of a model that is past its end, by what its card says.
+fn retired(document: &Document, now: i64) -> Option<compile::Fault> {
+    if document.kind != Kind::Model {
+        return None;
+    }
+    let card = Model::decode(document.encoded.as_slice()).ok()?.spec?.card?;
+    let end = Instant::parse(&card.retired_from).ok().filter(|end| end.0 <= now)?;
+    let message = format!("the model is past its end, {end}: its vendor may refuse whoever asks for it");
+    let (kind, id) = (document.kind, document.id.clone());
+    let field = "spec.card.retiredFrom".to_owned();
+    Some(compile::Fault { kind, id, field, code: "retired", message, target: None })
 }
 
 /// The faults of a document's values, by themselves; what could not be bound has been told already.

@@ -19,6 +19,10 @@ const NOTICE: HeaderName = HeaderName::from_static("x-chancery-notice");
 
 const LEFT_OUT: HeaderName = HeaderName::from_static("x-chancery-left-out");
 
+/// RFC 9745 and RFC 8594.
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+const SUNSET: HeaderName = HeaderName::from_static("sunset");
+
 const REQUESTS: [HeaderName; 3] = [
     HeaderName::from_static("x-ratelimit-limit-requests"),
     HeaderName::from_static("x-ratelimit-remaining-requests"),
@@ -32,6 +36,9 @@ const TOKENS: [HeaderName; 3] = [
 
 /// Every name that is told, for copying them to where a protocol has a second place.
 pub(super) fn is_told(name: &HeaderName) -> bool {
+    if [DEPRECATION, SUNSET].contains(name) {
+        return true;
+    }
     let name = name.as_str();
     name.starts_with("x-chancery-") || name.starts_with("x-ratelimit-") || name == X_REQUEST_ID.as_str()
 }
@@ -62,6 +69,8 @@ pub(super) fn write(head: Head, out: &mut HeaderMap) {
     for notice in head.notices {
         out.append(NOTICE, notice);
     }
+    out.extend(head.ending.deprecation.map(|at| (DEPRECATION, at)));
+    out.extend(head.ending.sunset.map(|at| (SUNSET, at)));
     write_rate(REQUESTS, head.requests, out);
     write_rate(TOKENS, head.tokens, out);
 }

@@ -15,6 +15,7 @@ use super::stream::ScreenedStream;
 use crate::error::Rejection;
 use crate::node::Node;
 use crate::quota::{Bound, Measure, Standing};
+use crate::runtime::ending::Ending;
 use crate::runtime::{Endpoint, Runtime};
 
 /// What a door sends back.
@@ -57,6 +58,8 @@ pub(crate) struct Head {
     pub(crate) notices: Vec<HeaderValue>,
     /// `x-chancery-left-out`, once each
     pub(crate) left_out: Vec<HeaderValue>,
+    /// `deprecation` and `sunset` of the model
+    pub(crate) ending: Ending,
     /// `x-ratelimit-*-requests`
     pub(crate) requests: Option<Rate>,
     /// `x-ratelimit-*-tokens`
@@ -84,6 +87,7 @@ impl Head {
             endpoint: None,
             notices: Vec::new(),
             left_out: Vec::new(),
+            ending: Ending::default(),
             requests: None,
             tokens: None,
         }
@@ -105,6 +109,7 @@ impl Head {
             endpoint: None,
             notices: Vec::new(),
             left_out: Vec::new(),
+            ending: Ending::default(),
             requests: None,
             tokens: None,
         }
@@ -115,7 +120,7 @@ impl Head {
         let body = match screened {
             Ok(Screened { told, body }) => {
                 self.endpoint = Some(told.endpoint);
-                (self.notices, self.left_out) = (told.notices, told.left_out);
+                (self.notices, self.left_out, self.ending) = (told.notices, told.left_out, told.ending);
                 (self.requests, self.tokens) = (told.requests, told.tokens);
                 Ok(body)
             }
@@ -140,6 +145,7 @@ pub(crate) struct Told {
     endpoint: HeaderValue,
     notices: Vec<HeaderValue>,
     left_out: Vec<HeaderValue>,
+    ending: Ending,
     requests: Option<Rate>,
     tokens: Option<Rate>,
 }
@@ -147,7 +153,7 @@ pub(crate) struct Told {
 impl Told {
     /// What is told of an answer of this endpoint under these terms.
     pub(crate) fn of(
-        endpoint: &Endpoint,
+        (runtime, endpoint): (&Runtime, &Endpoint),
         (permit, left_out): (&Permit, &[Cow<'static, str>]),
         standings: &[Standing],
     ) -> Self {
@@ -156,6 +162,7 @@ impl Told {
             endpoint: endpoint.header.clone(),
             notices: permit.notices.iter().filter_map(|text| visible(text)).collect(),
             left_out: left_out.iter().filter_map(|field| visible(field)).collect(),
+            ending: runtime.ending(permit.model),
             requests: rate(counts_requests),
             tokens: rate(counts_tokens),
         }

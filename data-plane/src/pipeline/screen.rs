@@ -16,7 +16,7 @@ use crate::error::Rejection;
 pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> Result<Screened, Rejection> {
     let Answering { permitted, begun, endpoint, left_out } = answering;
     let standings = exchange.account.reservation().map(|held| held.standings()).unwrap_or_default();
-    let told = Told::of(endpoint, (&permitted.permit, &left_out), &standings);
+    let told = Told::of((exchange.runtime, endpoint), (&permitted.permit, &left_out), &standings);
     let body = match begun {
         Begun::Whole { bytes, tape, .. } => {
             let answer = whole::screen(exchange, permitted, (bytes, tape), &endpoint.id)?;

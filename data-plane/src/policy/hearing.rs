@@ -1,4 +1,4 @@
-//! What is heard of the control plane, in two: statements and drains hold at once, simulations are nobody's turn, everything else waits
+//! What is heard of the control plane, in two: statements and drains hold at once, simulations and surveys are nobody's turn, everything else waits
 //! for its own.
 //!
 //! Law: a key that was taken back waits for no snapshot that is being built or kept. Order is kept among what waits.
@@ -15,6 +15,7 @@ use super::holder::Place;
 use super::install::Install;
 use crate::overlay::{self, Taken};
 use crate::simulate::Desk;
+use crate::survey::Surveys;
 
 /// Messages that may wait while a snapshot is taken over: more than are ever said in that time.
 pub(super) const WAITING: usize = 64;
@@ -30,6 +31,8 @@ pub(super) struct Teller<N> {
     pub(super) taken: Arc<Notify>,
     /// Where simulations are asked for.
     pub(super) desk: Desk,
+    /// Where surveys of vendors are asked for.
+    pub(super) surveys: Surveys,
 }
 
 impl<N: Install> Teller<N> {
@@ -62,6 +65,13 @@ impl<N: Install> Teller<N> {
                 Ok(Some(ControlMessage { message: Some(Said::SimulatePart(part)) })) => self.desk.part(&part),
                 Ok(Some(ControlMessage { message: Some(Said::SimulateCancel(cancel)) })) => {
                     self.desk.cancel(&cancel);
+                }
+                Ok(Some(ControlMessage { message: Some(Said::Survey(asked)) })) => {
+                    let node = self.node.clone();
+                    self.surveys.begins(asked, move |provider| node.registry(provider));
+                }
+                Ok(Some(ControlMessage { message: Some(Said::SurveyCancel(cancel)) })) => {
+                    self.surveys.cancel(&cancel);
                 }
                 other => {
                     if pass.send(other).await.is_err() || over {

@@ -14,6 +14,7 @@ use crate::overlay::Overlay;
 use crate::record::Shelf;
 use crate::retained::Retained;
 use crate::simulate::Simulator;
+use crate::upstream::registry::{Registry, Unlisted};
 
 /// What makes a verified snapshot the one in force.
 pub(crate) trait Install: Send + Sync + 'static {
@@ -43,4 +44,7 @@ pub(crate) trait Install: Send + Sync + 'static {
 
     /// What decides recorded requests again, by a draft.
     fn simulator(&self) -> &Simulator;
+
+    /// The registry of the vendor behind a provider of the policy in force, by its AIP name.
+    fn registry(&self, provider: &str) -> Result<Registry, Unlisted>;
 }

@@ -30,6 +30,7 @@ use super::outage::{Outage, broke, chain};
 use super::state::{PolicyState, Version};
 use super::verify::Refusal;
 use crate::simulate::{IN_FORCE, SIMULATE};
+use crate::survey::{SURVEY, Surveys};
 use crate::tls::Way;
 
 /// How long opening a stream may take.
@@ -172,7 +173,8 @@ impl<N: Install> Follower<N> {
         let (drained, told) = (node.clone(), say.clone());
         let taken = Arc::new(Notify::new());
         let desk = node.simulator().desk(say.clone());
-        let teller = Teller { place, node, taken: taken.clone(), desk };
+        let surveys = Surveys::to(say.clone());
+        let teller = Teller { place, node, taken: taken.clone(), desk, surveys };
         let (told, state) = (&told, self.state.clone());
         let confirming = confirm(&taken, told, || status(drained.as_ref(), &state));
         let reporting = drained.drains().report(|done| async move {
@@ -282,7 +284,7 @@ impl<N: Install> Follower<N> {
             schema: SCHEMA,
             hpke_public_key: self.holder.place().key.public().to_vec(),
             applied: self.state.applied().map(|v| v.to_wire()),
-            capabilities: [DELTA, WITNESS, RETENTION, SIMULATE, IN_FORCE].map(str::to_owned).into(),
+            capabilities: [DELTA, WITNESS, RETENTION, SIMULATE, IN_FORCE, SURVEY].map(str::to_owned).into(),
             revocation_seq: self.holder.node().overlay().revocation_seq(),
             kill_seq: self.holder.node().overlay().kill_seq(),
             revocation_epoch,

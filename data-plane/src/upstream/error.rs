@@ -163,6 +163,16 @@ impl UpstreamError {
 }
 
 impl Kind {
+    /// Whether a vendor, or who gives tokens for it, refuses who we say we are; AWS says it by a 403.
+    pub(crate) fn refuses_credential(&self) -> bool {
+        match self {
+            Self::Status(refusal) => {
+                [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&refusal.status)
+            }
+            kind => matches!(kind, Self::Credential),
+        }
+    }
+
     /// Its name, of few: a label.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {

@@ -199,13 +199,13 @@ pub(super) fn started(call: &Call, model: String) -> Start {
 }
 
 /// Whether it is Google's other house for the same models.
-fn is_vertex(uri: &Uri) -> bool {
+pub(super) fn is_vertex(uri: &Uri) -> bool {
     let host = bare_host(uri.host().unwrap_or_default());
     host.ends_with(BEARERS) || host.starts_with("aiplatform.") && host.ends_with(".rep.googleapis.com")
 }
 
 /// The credential, and the header in which a vendor looks for it.
-fn shown((dialect, uri): (Dialect, &Uri), secret: &Secret) -> (HeaderName, Zeroizing<String>) {
+pub(super) fn shown((dialect, uri): (Dialect, &Uri), secret: &Secret) -> (HeaderName, Zeroizing<String>) {
     let as_it_is = || Zeroizing::new(secret.reveal().to_owned());
     match dialect {
         Dialect::Anthropic => (HeaderName::from_static("x-api-key"), as_it_is()),

@@ -4,14 +4,15 @@
 //! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
 //!
 //! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` · `cut
-//! unframed` · `translation` · `events call` · `grant token sign` · `multipart pass` · `openai azure foreign simulated` · `custom` · this file.
-//! `sse` splits what `events` gives and needs nothing.
+//! unframed` · `translation` · `events call` · `grant token sign` · `multipart pass` · `openai azure foreign simulated` · `custom registry` · this
+//! file. `sse` splits what `events` gives and needs nothing.
 
 pub(crate) mod address;
 pub(crate) mod call;
 pub(crate) mod config;
 pub(crate) mod error;
 pub(crate) mod events;
+pub(crate) mod registry;
 pub(crate) mod secret;
 pub(crate) mod simulated;
 pub(crate) mod sse;
@@ -51,9 +52,8 @@ use azure::Azure;
 use call::{Answer, Call};
 use config::{Adapter, EndpointConfig, Fault};
 use custom::Custom;
-use error::{Kind, UpstreamError};
+use error::UpstreamError;
 use foreign::Vendor;
-use http::StatusCode;
 use openai::OpenAi;
 use simulated::Simulated;
 
@@ -114,19 +114,11 @@ impl Upstream {
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
         let answer = self.provider.call(call).await;
         if let (Err(error), Some(refused)) = (&answer, &self.refused)
-            && refuses_credential(&error.kind)
+            && error.kind.refuses_credential()
         {
             refused.tell();
         }
         answer
-    }
-}
-
-/// Whether a vendor, or who gives tokens for it, refuses who we say we are; AWS says it by a 403.
-fn refuses_credential(kind: &Kind) -> bool {
-    match kind {
-        Kind::Status(refusal) => [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&refusal.status),
-        kind => matches!(kind, Kind::Credential),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Geos;
 use super::template::Template;
 use crate::vocabulary::{
-    Adapter, Duration, Name, Operation, RoutePolicy, StickyBy, Tokens, Transport, UnknownFields,
+    Adapter, Duration, Instant, Name, Operation, RoutePolicy, StickyBy, Tokens, Transport, UnknownFields,
 };
 
 /// Where a vendor credential is found. Never the credential itself.
@@ -189,6 +189,10 @@ pub struct ModelCard {
     pub capabilities: Vec<String>,
     /// Published measurements by name.
     pub metrics: BTreeMap<String, String>,
+    /// From when on its use is discouraged.
+    pub deprecated_from: Option<Instant>,
+    /// From when on it may not be served any more.
+    pub retired_from: Option<Instant>,
 }
 
 /// An endpoint in a route.

@@ -4,7 +4,9 @@ use policy_engine::facts::{
     AwsSecret, Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
     VaultSecret,
 };
-use policy_engine::vocabulary::{Adapter, Duration, Name, RoutePolicy, StickyBy, Tokens, UnknownFields};
+use policy_engine::vocabulary::{
+    Adapter, Duration, Instant, Name, RoutePolicy, StickyBy, Tokens, UnknownFields,
+};
 
 use super::checks::{Checks, Faults, Problem};
 use super::{reach, shown, template, text, texts};
@@ -288,6 +290,8 @@ fn card(c: &mut Checks, wire: &admin::ModelCard) -> ModelCard {
         publisher: c.text("publisher", &wire.publisher),
         capabilities: c.texts("capabilities", &wire.capabilities),
         metrics: wire.metrics.clone(),
+        deprecated_from: c.optional_by("deprecatedFrom", &wire.deprecated_from, Instant::parse),
+        retired_from: c.optional_by("retiredFrom", &wire.retired_from, Instant::parse),
     }
 }
 
@@ -384,6 +388,8 @@ impl From<&ModelCard> for admin::ModelCard {
             use_cases: fact.use_cases.clone(),
             risk_class: text(&fact.risk_class),
             metrics: fact.metrics.clone(),
+            deprecated_from: text(&fact.deprecated_from),
+            retired_from: text(&fact.retired_from),
         }
     }
 }

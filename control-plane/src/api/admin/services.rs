@@ -1,4 +1,4 @@
-//! The fourteen services of the declared kinds: each method names its message and calls the standard one.
+//! The fourteen services of the declared kinds: each method names its message and calls the standard one, or one of its own.
 
 use proto::admin::*;
 use tonic::{Request, Response, Status};
@@ -15,6 +15,7 @@ macro_rules! service {
         $create:ident($create_request:ident) as $create_name:literal;
         $update:ident($update_request:ident) as $update_name:literal;
         $delete:ident($delete_request:ident) as $delete_name:literal;
+        $($verb:ident($verb_request:ident, $verb_response:ty) as $verb_name:literal by $done:ident;)*
     ) => {
         #[tonic::async_trait]
         impl $trait for Admin {
@@ -66,6 +67,18 @@ macro_rules! service {
                 let done = self.delete::<$message>(&call, Deletion { name, etag, allow_missing, mode }).await;
                 self.answer(&call, done).await
             }
+
+            $(
+                async fn $verb(
+                    &self,
+                    request: Request<$verb_request>,
+                ) -> Result<Response<$verb_response>, Status> {
+                    let (call, asked) =
+                        self.receive(concat!("chancery.admin.v1.", $service, "/", $verb_name), request).await?;
+                    let done = self.$done(&call, &asked).await;
+                    self.answer(&call, done).await
+                }
+            )*
         }
     };
 }
@@ -122,6 +135,7 @@ service! {
     create_provider(CreateProviderRequest) as "CreateProvider";
     update_provider(UpdateProviderRequest) as "UpdateProvider";
     delete_provider(DeleteProviderRequest) as "DeleteProvider";
+    survey_provider(SurveyProviderRequest, SurveyProviderResponse) as "SurveyProvider" by surveyed;
 }
 
 service! {

@@ -35,7 +35,7 @@ use crate::clock;
 use crate::nodes::said::bounds::bounded;
 use crate::nodes::{self, NodeSession};
 use crate::publish::InForce;
-use crate::reach::Seat;
+use crate::reach::{Able, Seat};
 
 /// What each node adds to the time over which all look for a control plane that went away, and the longest that is.
 const REUNION: Duration = Duration::from_millis(5);
@@ -47,6 +47,9 @@ const DELTA: &str = "delta";
 /// The capabilities of simulating a draft, and of comparing it with what is in force.
 const SIMULATE: &str = "simulate";
 const IN_FORCE: &str = "simulate-in-force";
+
+/// The capability of asking vendors what models they have.
+const SURVEY: &str = "survey";
 
 /// How long a node may take to introduce itself.
 const INTRODUCES: Duration = Duration::from_secs(10);
@@ -83,8 +86,9 @@ pub(super) async fn run(
         shared.nodes.keep(shared.origin.publisher.store()).await;
     }
     let says = |capability: &str| hello.capabilities.iter().any(|word| word == capability);
-    let (place, in_force) = ((node.geo.clone(), node.name.clone()), says(IN_FORCE));
-    let seat = says(SIMULATE).then(|| shared.nodes.reach().join((place, in_force), say.clone()));
+    let able = Able { simulates: says(SIMULATE), in_force: says(IN_FORCE), surveys: says(SURVEY) };
+    let place = (node.geo.clone(), node.name.clone());
+    let seat = (able != Able::default()).then(|| shared.nodes.reach().join((place, able), say.clone()));
     let (turn, sent) = (shared.turns.waiting(), Sent::new(hello));
     let says = Allowance::new(SAYS, std::time::Instant::now());
     let mut stream =
@@ -137,7 +141,7 @@ struct Session {
     says: Allowance,
     /// The epoch in which the node holds what the store does not know; 0: in none.
     ahead: i64,
-    /// Its place among nodes that can be asked to simulate; `None`: it can't.
+    /// Its place among nodes that can be asked something; `None`: it can't.
     seat: Option<Seat>,
 }
 
@@ -415,6 +419,12 @@ impl Session {
                 tokio::spawn(async move { retention::gone(&shared, node, said).await });
             }
             Some(Said::Simulated(said)) => {
+                self.known.update(|view| nodes::said::seen(view, None));
+                if let Some(seat) = &self.seat {
+                    seat.hears(said);
+                }
+            }
+            Some(Said::Surveyed(said)) => {
                 self.known.update(|view| nodes::said::seen(view, None));
                 if let Some(seat) = &self.seat {
                     seat.hears(said);

@@ -5,10 +5,11 @@
 //! spelled out. The bounds are those of `sync.proto`, and no honest node meets one but that of a text.
 
 use policy_engine::simulate::EXAMPLES;
+use proto::admin::VendorModel;
 use proto::sync::node_message::Message as Said;
 use proto::sync::{
     Hello, Kill, NodeMessage, Segments, Simulated, SimulatedFlip, Status, UnusableEndpoint, Version,
-    simulated,
+    simulated, surveyed,
 };
 
 /// The largest message that is read, in bytes: more than twenty endpoints and twenty kills fill, each with its reason.
@@ -39,6 +40,15 @@ const SEGMENTS: usize = 256;
 const FLIPS: usize = 64;
 const HASHES: usize = 1_024;
 
+/// The most models of one part of a survey.
+const MODELS: usize = 64;
+
+/// The longest description of a vendor's model, in bytes.
+const PROSE: usize = 2_048;
+
+/// The most words of one list of a vendor's model.
+const WORDS: usize = 16;
+
 /// Takes in what a node says.
 pub(crate) fn bounded(message: &mut NodeMessage) {
     match &mut message.message {
@@ -58,6 +68,12 @@ pub(crate) fn bounded(message: &mut NodeMessage) {
             said.manifest_hashes.iter_mut().for_each(|hash| fewer(hash, DIGEST));
         }
         Some(Said::Simulated(said)) => simulated(said),
+        Some(Said::Surveyed(said)) => match &mut said.said {
+            Some(surveyed::Said::Failed(why)) => cut(why, TEXT),
+            // What each of them says is bounded when it is read.
+            Some(surveyed::Said::Part(part)) => fewer(&mut part.models, MODELS),
+            Some(surveyed::Said::Done(_)) | None => {}
+        },
         None => {}
     }
 }
@@ -131,6 +147,20 @@ fn flip(said: &mut SimulatedFlip) {
     said.examples.iter_mut().for_each(|id| cut(id, WORD));
 }
 
+/// A model as a node says its vendor has it.
+pub(crate) fn vendor_model(said: &mut VendorModel) {
+    cut(&mut said.id, TEXT);
+    cut(&mut said.display_name, TEXT);
+    cut(&mut said.publisher, TEXT);
+    cut(&mut said.description, PROSE);
+    let lists =
+        [&mut said.input, &mut said.output, &mut said.operations, &mut said.capabilities, &mut said.regions];
+    for list in lists {
+        fewer(list, WORDS);
+        list.iter_mut().for_each(|word| cut(word, WORD));
+    }
+}
+
 fn version(said: Option<&mut Version>) {
     if let Some(version) = said {
         fewer(&mut version.digest, DIGEST);
@@ -173,7 +203,10 @@ fn is_obeyed(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proto::sync::{CodeTally, DrainDone, Nack, RevisionTally, SegmentsPruned, SimulatedPart, Witnessed};
+    use proto::sync::{
+        CodeTally, DrainDone, Nack, RevisionTally, SegmentsPruned, SimulatedPart, Surveyed, SurveyedPart,
+        Witnessed,
+    };
 
     use super::*;
 
@@ -256,6 +289,21 @@ mod tests {
         let lengths = [&flip.tenant, &flip.principal, &flip.model, &flip.reasons[0], &flip.rules[0]];
         assert_eq!(lengths.map(String::len), [WORD, TEXT, TEXT, WORD, TEXT]);
         assert_eq!((flip.reasons.len(), flip.rules.len(), flip.examples.len()), (CODES, CODES, EXAMPLES));
+        let part = SurveyedPart { models: vec![Vec::new(); 100] };
+        let part = Said::Surveyed(Surveyed { id: 1, said: Some(surveyed::Said::Part(part)) });
+        let Said::Surveyed(Surveyed { said: Some(surveyed::Said::Part(part)), .. }) = taken(part) else {
+            panic!("it is a part still")
+        };
+        assert_eq!(part.models.len(), MODELS);
+        let mut model = VendorModel {
+            id: long(),
+            description: "ü".repeat(4_000),
+            capabilities: vec![long(); 100],
+            ..VendorModel::default()
+        };
+        vendor_model(&mut model);
+        let lengths = (model.id.len(), model.description.len(), model.capabilities.len());
+        assert_eq!((lengths, model.capabilities[0].len()), ((TEXT, PROSE, WORDS), WORD));
         assert!(matches!(taken(witnessed), Said::Witnessed(said) if said.inconsistency.len() == TEXT));
     }
 

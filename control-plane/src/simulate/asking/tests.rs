@@ -4,7 +4,9 @@ use proto::sync::{ControlMessage, Simulated, SimulatedDone, SimulatedFlip, Simul
 use tonic::Status;
 
 use super::*;
-use crate::reach::Seat;
+use crate::reach::{Able, Seat};
+
+const ABLE: Able = Able { simulates: true, in_force: true, surveys: false };
 
 type Asked = mpsc::Receiver<Result<ControlMessage, Status>>;
 
@@ -14,7 +16,7 @@ fn bounds() -> Bounds {
 
 fn joined(reach: &Reach, geo: &str) -> (Seat, Asked) {
     let (say, asked) = mpsc::channel(64);
-    (reach.join(((geo.parse().unwrap(), "n-1".parse().unwrap()), true), say), asked)
+    (reach.join(((geo.parse().unwrap(), "n-1".parse().unwrap()), ABLE), say), asked)
 }
 
 /// What a node is asked, by its id.

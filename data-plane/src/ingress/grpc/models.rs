@@ -66,6 +66,8 @@ pub(super) fn model(listed: Listed<'_>, geo: &str) -> Model {
             risk_class: card.risk_class.clone().unwrap_or_default(),
             licence: row.licence_name.as_ref().map(ToString::to_string).unwrap_or_default(),
             metrics: card.metrics.clone().into_iter().collect(),
+            deprecated_from: card.deprecated_from.map(|at| at.to_string()).unwrap_or_default(),
+            retired_from: card.retired_from.map(|at| at.to_string()).unwrap_or_default(),
         }),
         availability: Some(Availability {
             geo: geo.to_owned(),

@@ -269,3 +269,25 @@ async fn token_numbers_pass_only_where_nothing_must_be_looked_for() {
         house.close();
     }
 }
+
+#[tokio::test]
+async fn every_answer_tells_until_when_its_model_may_be_used() {
+    let at = |text: &str| policy_engine::vocabulary::Instant::parse(text).ok();
+    let house = House::new(|facts| {
+        let mut model = facts.models[&world::platform("fast")].as_ref().clone();
+        (model.card.deprecated_from, model.card.retired_from) = (at("2026-01-01"), at("2027-01-01"));
+        facts.models.insert(world::platform("fast"), Arc::new(model));
+    });
+    let told = async |model: &str| {
+        let reply = house.chat(&asking(model, "hi", "")).await;
+        let ending = reply.head.ending.clone();
+        whole(reply);
+        ending
+    };
+    let ending = told("fast").await;
+    assert_eq!(ending.deprecation.unwrap(), "@1767225600");
+    assert_eq!(ending.sunset.unwrap(), "Fri, 01 Jan 2027 00:00:00 GMT");
+    assert_eq!(told("pair").await, Default::default());
+    assert_eq!(house.records::<2>().len(), 2);
+    house.close();
+}

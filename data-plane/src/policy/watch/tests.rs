@@ -23,6 +23,7 @@ use super::*;
 use crate::freshness::{AtMost, Freshness};
 use crate::house::world;
 use crate::overlay::{Overlay, Statements, hashed};
+use crate::upstream::registry::{Registry, Unlisted};
 
 mod denied;
 mod full_disk;
@@ -89,6 +90,10 @@ impl Install for Place {
 
     fn simulator(&self) -> &crate::simulate::Simulator {
         &self.simulator
+    }
+
+    fn registry(&self, _provider: &str) -> Result<Registry, Unlisted> {
+        Ok(Registry::Simulated)
     }
 }
 
@@ -246,7 +251,7 @@ async fn case_09_changes_lead_on_and_what_changes_something_else_is_refused() {
     let mut session = enforcing(&mut control, &node, 5).await;
     assert_eq!(
         session.hello.capabilities,
-        ["delta", "witness", "retention", "simulate", "simulate-in-force"]
+        ["delta", "witness", "retention", "simulate", "simulate-in-force", "survey"]
     );
     let mut facts = world::facts();
     facts.keys.remove(&world::name("old"));

@@ -102,6 +102,24 @@ fn each_service_is_signed_for_by_its_own_name() {
 }
 
 #[test]
+fn a_question_without_a_body_is_signed_with_its_query() {
+    let signer = Signer::read("AKIDEXAMPLE", &Secret::new(SECRET.to_owned()), ("eu-central-1", "bedrock")).unwrap();
+    for (path, signature) in [
+        ("foundation-models", "758c638fde8a3576009dbc88a5b6d907d1782efa6873b5b236daa815ecb990e5"),
+        (
+            "inference-profiles?maxResults=1000&nextToken=n%2F1-%2B%3D&type=SYSTEM_DEFINED",
+            "24c9264ded0f817e11080e38c6c83926d97a936a3f01e23edc100f0d254c3d23",
+        ),
+    ] {
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = format!("https://bedrock.eu-central-1.amazonaws.com/{path}").parse().unwrap();
+        signer.sign(&mut request, b"", UNIX_EPOCH + Duration::from_secs(1_772_368_496)).unwrap();
+        let authorization = request.headers()["authorization"].to_str().unwrap();
+        assert!(authorization.ends_with(&format!("Signature={signature}")), "{path}: {authorization}");
+    }
+}
+
+#[test]
 fn what_is_no_key_is_told_when_the_endpoint_is_built() {
     for secret in ["{", "{}", r#"{"AccessKeyId":"","SecretAccessKey":"s"}"#, SECRET] {
         let fault =

@@ -287,12 +287,13 @@ prop_compose! {
         operations in subsequence(Operation::ALL.to_vec(), 1..3), window in of(1..u32::MAX), most in of(1..u32::MAX),
         use_cases in vec(some_prose(), 0..3), risk_class in of(select(vec!["minimal".to_owned(), "high".to_owned()])),
         (display_name, publisher) in (prose(), prose()), capabilities in vec(some_prose(), 0..3),
-        metrics in btree_map("[a-z]{1,5}", prose(), 0..3),
+        metrics in btree_map("[a-z]{1,5}", prose(), 0..3), (deprecated_from, retired_from) in (of(instant()), of(instant())),
     ) -> ModelCard {
         let tokens = |n: Option<u32>| n.map(|n| Tokens(n.into()));
         ModelCard {
             description, input, output, operations, context_window: tokens(window), max_output_tokens: tokens(most),
             use_cases, risk_class, display_name, publisher, capabilities, metrics,
+            deprecated_from, retired_from,
         }
     }
 }

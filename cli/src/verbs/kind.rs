@@ -69,7 +69,7 @@ impl KindName {
             "endpoints" => &["provider", "upstreamModel", "processingRegions"],
             "licences" => &["kind", "acceptance"],
             "licenceAcceptances" => &["licence", "team", "acceptedBy"],
-            "models" => &["card.operations", "card.riskClass", "licence", "aliases"],
+            "models" => &["card.operations", "card.riskClass", "licence", "aliases", "card.retiredFrom"],
             "limits" => &["scope", "bound", "onStoreLoss"],
             "rules" => &["layer", "effect", "mode", "when"],
             "guardrails" => &["applies.models"],

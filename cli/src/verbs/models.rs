@@ -86,8 +86,16 @@ fn registry(models: &[Value]) -> String {
             card("retiredFrom"),
         ]
     };
-    let headings =
-        ["name", "operations", "contextWindow", "licence", "geos", "endpoints", "deprecatedFrom", "retiredFrom"];
+    let headings = [
+        "name",
+        "operations",
+        "contextWindow",
+        "licence",
+        "geos",
+        "endpoints",
+        "deprecatedFrom",
+        "retiredFrom",
+    ];
     table(&headings, models.iter().map(row))
 }
 
@@ -105,8 +113,15 @@ fn catalogue(models: &[Value]) -> String {
             card("retired_from"),
         ]
     };
-    let headings =
-        ["name", "available", "operations", "contextWindow", "processingRegions", "deprecatedFrom", "retiredFrom"];
+    let headings = [
+        "name",
+        "available",
+        "operations",
+        "contextWindow",
+        "processingRegions",
+        "deprecatedFrom",
+        "retiredFrom",
+    ];
     table(&headings, models.iter().map(row))
 }
 

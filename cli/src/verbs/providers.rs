@@ -135,9 +135,10 @@ impl Sync {
             let id = name::parse_as(Kind::Provider, &self.provider).map_err(|error| error.to_string())?;
             let own = id.tenant.as_ref().map(Name::as_str);
             return match self.tenant.as_deref() {
-                Some(tenant) if own != Some(tenant) => {
-                    Err(format!("`{}` says whose it is already: leave out --tenant", output::plain(&self.provider)))
-                }
+                Some(tenant) if own != Some(tenant) => Err(format!(
+                    "`{}` says whose it is already: leave out --tenant",
+                    output::plain(&self.provider)
+                )),
                 _ => Ok(id),
             };
         }

@@ -89,10 +89,15 @@ pub(super) fn compare(
     if catalogue_only {
         aside.undeployed = unknown.count();
     } else {
-        compared.adds((provider, unknown.map(|(id, model)| (*id, *model))), registered, (wanted, &mut aside))?;
+        compared.adds(
+            (provider, unknown.map(|(id, model)| (*id, *model))),
+            registered,
+            (wanted, &mut aside),
+        )?;
         let owner = owner(provider);
         let gone = registered.endpoints.iter().filter(|(_, id)| !listed.contains_key(id.as_str()));
-        compared.gone = gone.map(|(endpoint, id)| (format!("{owner}endpoints/{endpoint}"), id.clone())).collect();
+        compared.gone =
+            gone.map(|(endpoint, id)| (format!("{owner}endpoints/{endpoint}"), id.clone())).collect();
     }
     compared.dates((provider, &listed), registered, (wanted.now, catalogue_only))?;
     compared.told = aside.told(wanted);
@@ -239,15 +244,24 @@ impl Aside<'_> {
                 told.push(format!("{}: {why}", named(names)));
             }
         };
-        tell(&self.by_name, "the vendor does not say what can be asked of it: that is taken from the name, look at it");
+        tell(
+            &self.by_name,
+            "the vendor does not say what can be asked of it: that is taken from the name, look at it",
+        );
         tell(&self.unasked, "left out, for nothing that the gateway asks can be asked of it");
         tell(&self.discouraged, "left out, for the vendor discourages it; `--deprecated` takes it in");
         if wanted.regions.is_empty() {
-            tell(&self.nowhere, "where it is processed is unknown, so no residency rule lets a request there; `--regions` says it");
+            tell(
+                &self.nowhere,
+                "where it is processed is unknown, so no residency rule lets a request there; `--regions` says it",
+            );
         }
         let taken: Vec<&str> = self.taken.iter().map(String::as_str).collect();
         if !taken.is_empty() {
-            told.push(format!("there is a model of the name already, and its route stays as it is: {}", taken.join("; ")));
+            told.push(format!(
+                "there is a model of the name already, and its route stays as it is: {}",
+                taken.join("; ")
+            ));
         }
         if self.undeployed > 0 {
             told.push(format!(

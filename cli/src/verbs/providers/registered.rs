@@ -52,7 +52,8 @@ impl Registered {
         self.models.iter().filter_map(|(id, model)| {
             let groups = model.pointer("/spec/route").map(|route| list(route, "groups")).unwrap_or_default();
             let targets = groups.iter().flat_map(|group| list(group, "targets"));
-            let names = targets.map(|target| self.endpoints.get(&text(target, "endpoint")).map(String::as_str));
+            let names =
+                targets.map(|target| self.endpoints.get(&text(target, "endpoint")).map(String::as_str));
             let names = names.collect::<Option<Vec<_>>>()?;
             (!names.is_empty()).then_some((id.as_str(), model, names))
         })

@@ -20,8 +20,11 @@ fn model(name: &str, endpoints: &[&str]) -> Value {
 
 /// What is registered: one of the vendor alone, one that another vendor serves too.
 fn registered() -> (Vec<Value>, Vec<Value>) {
-    let endpoints =
-        vec![endpoint("old", "v", "old-1"), endpoint("both", "v", "both-1"), endpoint("other", "w", "both-1")];
+    let endpoints = vec![
+        endpoint("old", "v", "old-1"),
+        endpoint("both", "v", "both-1"),
+        endpoint("other", "w", "both-1"),
+    ];
     (endpoints, vec![model("old", &["old"]), model("both", &["both", "other"])])
 }
 
@@ -62,7 +65,9 @@ impl Case {
 
     /// The same after what came of it was applied.
     fn applied(mut self, compared: &Compared) -> Self {
-        let Value::Array(resources) = compared.written.json().map_err(|f| f.to_string()).unwrap() else { panic!() };
+        let Value::Array(resources) = compared.written.json().map_err(|f| f.to_string()).unwrap() else {
+            panic!()
+        };
         for resource in resources {
             let all = match resource["kind"].as_str().unwrap() {
                 "Endpoint" => &mut self.registered.0,
@@ -103,7 +108,10 @@ fn what_is_new_becomes_an_endpoint_and_a_model_with_what_is_known_of_it() {
     ]));
     let compared = Case::default().of(&listed);
     assert_eq!(compared.new, ["endpoints/v.meta-new-1", "models/meta-new-1"]);
-    assert!(compared.changed.is_empty() && compared.gone.is_empty() && compared.told.is_empty(), "{compared:?}");
+    assert!(
+        compared.changed.is_empty() && compared.gone.is_empty() && compared.told.is_empty(),
+        "{compared:?}"
+    );
     let labels = json!({"source": "v", "team": "search"});
     assert_eq!(
         resources(&compared),
@@ -148,7 +156,10 @@ fn what_the_vendor_ends_is_dated_where_it_alone_serves_it() {
     let [old] = written.as_array().unwrap().as_slice() else { panic!("{written}") };
     assert_eq!(old["spec"]["card"]["deprecatedFrom"], "2026-06-01");
     // The rest stays as it was.
-    assert_eq!((&old["labels"], &old["spec"]["aliases"]), (&json!({"team": "search"}), &json!(["known-alias"])));
+    assert_eq!(
+        (&old["labels"], &old["spec"]["aliases"]),
+        (&json!({"team": "search"}), &json!(["known-alias"]))
+    );
     assert_eq!(old["etag"], Value::Null);
 }
 
@@ -158,7 +169,11 @@ fn what_is_gone_is_told_and_retired_from_the_day_it_was_seen() {
     let gone: Vec<&str> = compared.gone.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(gone, ["endpoints/both", "endpoints/old"]);
     assert_eq!(compared.changed, [("models/old".to_owned(), "retired from 2026-11-23".to_owned())]);
-    assert!(compared.lines().contains("gone     endpoints/old: the list has no `old-1` any more\n"), "{}", compared.lines());
+    assert!(
+        compared.lines().contains("gone     endpoints/old: the list has no `old-1` any more\n"),
+        "{}",
+        compared.lines()
+    );
 }
 
 #[test]
@@ -202,7 +217,10 @@ fn what_is_left_out_or_taken_from_a_name_is_told() {
     assert_eq!(operations("models/text-embedding-9"), Some(json!(["embed"])));
     assert_eq!(operations("models/mystery"), Some(json!(["chat"])));
     assert_eq!(operations("models/whisper-9"), Some(json!(["transcribe"])));
-    assert!(!compared.new.contains(&"models/old".to_owned()) && compared.new.contains(&"endpoints/v.old".to_owned()));
+    assert!(
+        !compared.new.contains(&"models/old".to_owned())
+            && compared.new.contains(&"endpoints/v.old".to_owned())
+    );
     let taken = Case { deprecated: true, ..Case::default() }.of(&listed);
     assert!(taken.new.contains(&"models/legacy".to_owned()));
 }
@@ -223,7 +241,8 @@ fn a_tenants_own_is_named_as_the_tenants() {
     let id = Id::of("acme".parse().unwrap(), "v".parse().unwrap());
     let registered = Registered::of(&id, &[], &[]);
     let wanted = Wanted { only: &[], deprecated: false, regions: &[], labels: &[], now: Instant(0) };
-    let compared = compare((&id, &survey(json!([chat("a")]))), &registered, &wanted).map_err(|f| f.to_string()).unwrap();
+    let compared =
+        compare((&id, &survey(json!([chat("a")]))), &registered, &wanted).map_err(|f| f.to_string()).unwrap();
     assert_eq!(compared.new, ["tenants/acme/endpoints/v.a", "tenants/acme/models/a"]);
     let yaml = compared.written.yaml().map_err(|f| f.to_string()).unwrap();
     assert!(yaml.contains("tenant: acme"), "{yaml}");

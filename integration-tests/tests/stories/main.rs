@@ -98,6 +98,8 @@ mod policy;
 #[cfg(test)]
 mod proved;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod publish_kill;
 #[cfg(test)]
 mod readme;

@@ -108,7 +108,17 @@ pub(super) async fn other_methods(caller: &Anything, house: &Sandbox) -> Result<
     );
     assert_eq!(why["candidates"][0]["endpoint"], "endpoints/sim-gemini-pro-us");
     assert_eq!(why["matchedGrants"], json!(["tenants/acme/grants/research-chat"]));
+    surveyed(caller).await?;
     simulated(caller).await
+}
+
+/// What the simulated vendor has, by a node of a geo; what comes of it is the story of `providers`.
+async fn surveyed(caller: &Anything) -> Result<()> {
+    let asked = json!({"name": "providers/simulated", "geo": "us"});
+    let found =
+        caller.call("chancery.admin.v1.ProvidersService/SurveyProvider", asked).await?.map_err(told)?;
+    ensure!(found["geo"] == "us" && found["models"][0]["id"] == "claude-haiku-4-5", "{found}");
+    Ok(())
 }
 
 /// A draft with a fault, which is all that is said of it: what one turns is the story of `simulated`.

@@ -9,6 +9,7 @@
 //! | `cohere` | `GET /models` | `/v1` in place of the base URL's `/v2` |
 //! | `bedrock` | `GET /foundation-models`, then `GET /inference-profiles` | the host without `-runtime` |
 //! | `simulated` | nobody | |
+//! | what is the organisation's own | nobody: it has no such list | |
 //!
 //! Law: a list is whole, or there is none: a page that can't be read, pages that lead back or never end, and a list that is too large or too
 //! slow are failures. It goes out by the same rules as a call: address policy, credential, no redirects, caps. What a registry does not
@@ -143,7 +144,7 @@ enum Reading {
 impl Registry {
     /// Checks the configuration and prepares the way; nothing is dialled yet.
     pub(crate) fn build(config: &EndpointConfig) -> Result<Self, Unlisted> {
-        let Some(form) = Written::of(config) else { return Ok(Self::Simulated) };
+        let Some(form) = Written::of(config)? else { return Ok(Self::Simulated) };
         let target = Target::parse(&form.base(config), &config.addresses)?;
         let base = target.join("/")?;
         if matches!(form, Written::Gemini) && is_vertex(&base) {
@@ -229,8 +230,8 @@ impl Vendor {
 
 impl Written {
     /// How the registry of an endpoint's vendor is written; none: it is in this process.
-    fn of(config: &EndpointConfig) -> Option<Self> {
-        Some(match config.adapter {
+    fn of(config: &EndpointConfig) -> Result<Option<Self>, Unlisted> {
+        Ok(Some(match config.adapter {
             Adapter::OpenAi => Self::OpenAi,
             Adapter::Azure => Self::Azure(match config.api_version.as_str() {
                 "" => String::new(),
@@ -240,8 +241,11 @@ impl Written {
             Adapter::Foreign(Dialect::Gemini) => Self::Gemini,
             Adapter::Foreign(Dialect::Cohere) => Self::Cohere,
             Adapter::Foreign(Dialect::Bedrock) => Self::Bedrock,
-            Adapter::Simulated(_) => return None,
-        })
+            Adapter::Custom(_) => {
+                return Err(Unlisted::None("what is the organisation's own has no such list"));
+            }
+            Adapter::Simulated(_) => return Ok(None),
+        }))
     }
 
     /// Where the registry is of a vendor whose calls go to a base URL.

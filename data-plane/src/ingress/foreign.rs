@@ -29,7 +29,7 @@ use crate::pipeline::received::Arrival;
 use crate::pipeline::{self, Body, Reply, identify, input_tokens};
 use crate::record::Door;
 
-pub(super) use inbound::Inbound;
+pub(super) use inbound::{Inbound, Told};
 
 /// The name under which Anthropic's clients look for the id of a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -165,7 +165,10 @@ pub(super) async fn count(
     input_tokens(&body).map_err(|fault| wrong(&fault))
 }
 
-fn respond((inbound, now): (Inbound, Instant), reply: Reply, model: String) -> Response<DoorBody> {
+fn respond((inbound, now): (Inbound, Instant), mut reply: Reply, model: String) -> Response<DoorBody> {
+    if reply.body.is_ok() {
+        reply.head.left_out.extend(inbound.left_out().iter().copied().map(HeaderValue::from_static));
+    }
     let mut told = HeaderMap::with_capacity(16);
     headers::write(reply.head, &mut told);
     let body = match reply.body {

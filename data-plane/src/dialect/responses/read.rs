@@ -22,7 +22,7 @@ const STORED: [&str; 7] = [
     "moderation",
 ];
 
-/// What changes nothing of what is meant where nothing is stored.
+/// What has no place in a chat, and what is said can be answered without; [`left_out`] says when the caller is told.
 const IDLE: [&str; 5] = ["include", "metadata", "store", "stream_options", "truncation"];
 
 /// A request, and what of it an answer repeats.
@@ -34,6 +34,8 @@ pub(crate) struct Asked {
     pub(crate) echo: Echo,
     /// The response that it goes on from.
     pub(crate) previous: Option<String>,
+    /// Fields that ask for something and have no place in a chat.
+    pub(crate) left_out: Vec<&'static str>,
 }
 
 /// Reads a body.
@@ -58,7 +60,19 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, BodyFault> {
         let text = Part::of(Kind::Text(string("instructions", instructions)?));
         chat.messages.insert(0, Message { role: Role::System, name: None, content: vec![text] });
     }
-    Ok(Asked { chat, echo, previous })
+    Ok(Asked { chat, echo, previous, left_out: left_out(&request) })
+}
+
+/// What is asked for that no chat has a place for, so that the caller is told: a field that asks for what there is anyway is none.
+fn left_out(request: &Map<String, Value>) -> Vec<&'static str> {
+    let asks = |name: &str| request.get(name).unwrap_or(&Value::Null);
+    let told = [
+        ("include", asks("include").as_array().is_some_and(|include| !include.is_empty())),
+        ("reasoning.summary", word(asks("reasoning"), "summary").is_some()),
+        ("store", asks("store").as_bool() == Some(true)),
+        ("truncation", asks("truncation").as_str().is_some_and(|how| how != "disabled")),
+    ];
+    told.into_iter().filter(|(_, asked)| *asked).map(|(name, _)| name).collect()
 }
 
 fn member(chat: &mut Chat, name: &str, value: &Value) -> Result<(), BodyFault> {

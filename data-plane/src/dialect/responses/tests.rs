@@ -97,6 +97,25 @@ fn what_is_wrong_is_told_by_its_field() {
     assert_eq!(previous.previous.as_deref(), Some("resp_1"));
 }
 
+#[test]
+fn what_a_chat_has_no_place_for_is_told_where_it_asks_for_something() {
+    for (more, told) in [
+        (json!({"include": ["reasoning.encrypted_content"]}), vec!["include"]),
+        (json!({"truncation": "auto", "store": true}), vec!["store", "truncation"]),
+        (json!({"reasoning": {"effort": "low", "summary": "auto"}}), vec!["reasoning.summary"]),
+        (
+            json!({"include": [], "truncation": "disabled", "store": false, "reasoning": {"effort": "low", "summary": null},
+                "metadata": {"a": "b"}, "stream_options": {"include_obfuscation": false}}),
+            vec![],
+        ),
+        (json!({"include": null, "truncation": null, "store": null, "reasoning": null}), vec![]),
+    ] {
+        let mut body = json!({"model": "m", "input": "hi"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert_eq!(asked(&body).unwrap().left_out, told, "{body}");
+    }
+}
+
 fn echo() -> Echo {
     asked(&json!({"model": "m", "input": "hi", "temperature": 0.5})).unwrap().echo
 }

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use proto::code::ErrorCode;
 
 use super::super::body::DoorBody;
-use super::super::foreign::{Inbound, converse, wrong};
+use super::super::foreign::{Inbound, Told, converse, wrong};
 use crate::dialect::responses::read;
 use crate::error::Rejection;
 use crate::node::Node;
@@ -22,7 +22,10 @@ pub(super) async fn answer(node: &Arc<Node>, request: (&Parts, Incoming)) -> Res
         let asked = read::read(body).map_err(|fault| wrong(&fault))?;
         match asked.previous {
             Some(_) => Err(unknown()),
-            None => Ok((asked.chat, Some(Inbound::Responses(Box::new(asked.echo))))),
+            None => {
+                let told = Told { echo: asked.echo, left_out: asked.left_out };
+                Ok((asked.chat, Some(Inbound::Responses(Box::new(told)))))
+            }
         }
     };
     let otherwise = Inbound::Responses(Box::default());

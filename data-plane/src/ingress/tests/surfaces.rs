@@ -288,3 +288,23 @@ async fn tokens_are_counted_without_a_vendor_or_a_record() {
     }
     let [] = open.house.records();
 }
+
+#[tokio::test]
+async fn a_response_says_which_fields_no_vendor_was_told() {
+    let open = open(|_| ()).await;
+    let told = |got: &Got| -> Vec<String> {
+        let told = got.headers.get_all("x-chancery-left-out").iter();
+        told.map(|field| field.to_str().unwrap().to_owned()).collect()
+    };
+    for form in ["", r#","stream":true"#] {
+        let ask = |more: &str| format!(r#"{{"model":"fast","input":"hi"{form}{more}}}"#);
+        let more = r#","include":["reasoning.encrypted_content"],"truncation":"auto","store":true"#;
+        let got = open.post("/v1/responses", &ask(more)).await;
+        assert_eq!(got.status, 200, "{}", got.body);
+        assert_eq!(told(&got), ["include", "store", "truncation"]);
+        let plain = open.post("/v1/responses", &ask(r#","store":false,"truncation":"disabled""#)).await;
+        assert_eq!((plain.status, told(&plain)), (http::StatusCode::OK, vec![]), "{}", plain.body);
+    }
+    let refused = open.post("/v1/responses", r#"{"model":"nobody","input":"hi","store":true}"#).await;
+    assert!(refused.status.is_client_error() && told(&refused).is_empty(), "nobody was asked");
+}

@@ -103,7 +103,8 @@ fn each_service_is_signed_for_by_its_own_name() {
 
 #[test]
 fn a_question_without_a_body_is_signed_with_its_query() {
-    let signer = Signer::read("AKIDEXAMPLE", &Secret::new(SECRET.to_owned()), ("eu-central-1", "bedrock")).unwrap();
+    let signer =
+        Signer::read("AKIDEXAMPLE", &Secret::new(SECRET.to_owned()), ("eu-central-1", "bedrock")).unwrap();
     for (path, signature) in [
         ("foundation-models", "758c638fde8a3576009dbc88a5b6d907d1782efa6873b5b236daa815ecb990e5"),
         (

@@ -298,7 +298,7 @@ impl Metrics {
         self.freshness.measure(node, policy);
         self.audit.measure(policy);
         self.content.measure(node);
-        self.routing.measure(endpoints, (node.clock.now(), node.unmirrored()));
+        self.routing.measure(endpoints, (node.clock.now(), node.mirrors.dropped()));
         self.revision.set(policy.applied().map_or(0, |v| v.revision));
         self.connected.set(i64::from(policy.connected()));
         self.revoked.set(i64::from(policy.revoked()));

@@ -3,6 +3,8 @@
 //! Law: no globals and no thread-locals; the clock, the dice and the names of requests are here, so that a test can hold them.
 //! Deliberately absent: ports, configuration and the way policy arrives.
 
+mod mirrors;
+
 use std::sync::Arc;
 #[cfg(test)]
 use std::sync::atomic::AtomicI64;
@@ -14,6 +16,9 @@ use policy_engine::vocabulary::{Geo, Instant};
 use proto::code::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::{Builder, Uuid};
+
+pub(crate) use mirrors::Copying;
+use mirrors::Mirrors;
 
 use crate::captured::Room;
 use crate::drain::Drains;
@@ -27,9 +32,6 @@ use crate::retained::Retained;
 use crate::runtime::Runtime;
 use crate::runtime::tally::Revisions;
 use crate::simulate::Simulator;
-
-/// Copies of requests under way at the same time, at most: they are nobody's answer, and take no place from one.
-const MIRRORS: usize = 256;
 
 /// What every request can reach.
 pub(crate) struct Node {
@@ -61,10 +63,8 @@ pub(crate) struct Node {
     pub(crate) revisions: Revisions,
     /// What this node takes.
     pub(crate) bounds: Bounds,
-    /// Places for copies of requests, for mirrors.
-    mirrors: Arc<Semaphore>,
-    /// Copies that had none.
-    unmirrored: AtomicU64,
+    /// Copies of requests, for mirrors.
+    pub(crate) mirrors: Mirrors,
     /// Places for requests.
     places: Arc<Semaphore>,
     buffered: AtomicUsize,
@@ -141,8 +141,7 @@ impl Node {
             content: Room::default(),
             revisions: Revisions::default(),
             geo,
-            mirrors: Arc::new(Semaphore::new(MIRRORS)),
-            unmirrored: AtomicU64::new(0),
+            mirrors: Mirrors::default(),
             places: Arc::new(Semaphore::new(bounds.requests.min(Semaphore::MAX_PERMITS))),
             bounds,
             buffered: AtomicUsize::new(0),
@@ -170,18 +169,15 @@ impl Node {
         self.places.clone().try_acquire_owned().ok()
     }
 
-    /// A place for a copy of a request, if one is free; a copy that has none is counted, and not made.
-    pub(crate) fn mirror_place(&self) -> Option<OwnedSemaphorePermit> {
-        let place = self.mirrors.clone().try_acquire_owned().ok();
-        if place.is_none() {
-            self.unmirrored.fetch_add(1, Ordering::Relaxed);
-        }
-        place
-    }
-
-    /// Copies of requests that were not made, since the start.
-    pub(crate) fn unmirrored(&self) -> u64 {
-        self.unmirrored.load(Ordering::Relaxed)
+    /// A place for a copy of a request of so many bytes, if there is one: copies leave three quarters of the byte budget to what is
+    /// asked. One that has none is counted, and not made.
+    pub(crate) fn copy(self: &Arc<Self>, bytes: usize) -> Option<(Copying, Buffered)> {
+        let held = self.buffered.load(Ordering::Relaxed).saturating_add(bytes);
+        let fits = held <= self.bounds.buffered_bytes / 4;
+        let place = self.mirrors.place(fits)?;
+        let buffered = Buffered { node: self.clone(), bytes };
+        self.buffered.fetch_add(bytes, Ordering::Relaxed);
+        Some((place, buffered))
     }
 
     /// Requests that have a place now.

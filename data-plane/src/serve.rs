@@ -284,6 +284,7 @@ impl DataPlane {
         }
         // Cuts what is left, whose ends are then records like all others.
         self.ends.stop.cancel();
+        self.node.mirrors.cut().await;
         self.write_the_rest().await;
         self.hand_over().await;
         self.ends.silent.cancel();

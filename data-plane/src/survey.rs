@@ -1,7 +1,7 @@
 //! Vendors' registries, asked on the control plane's behalf: it has no credential of theirs, and no way to where they are.
 //!
 //! Law: what goes back is what the vendor has, in parts, and last that these are all; or why there is no list, in words that name no
-//! secret. A few at a time; each ends with the stream that asked, or as soon as nobody wants it. Absent on purpose: who may ask, and how a
+//! secret. One at a time; it ends with the stream that asked, or as soon as nobody wants it. Absent on purpose: who may ask, and how a
 //! registry is read (`upstream::registry`).
 
 use std::collections::HashMap;
@@ -20,8 +20,8 @@ use crate::upstream::registry::{Listed, Registry, Unlisted};
 /// The capability of asking registries.
 pub(crate) const SURVEY: &str = "survey";
 
-/// Registries that are asked at a time.
-const AT_A_TIME: usize = 4;
+/// Registries that are asked at a time: what one takes up is not there for requests.
+const AT_A_TIME: usize = 1;
 
 /// Models, and bytes of them, of one part at most.
 const PART: (usize, usize) = (64, 64 << 10);
@@ -56,7 +56,7 @@ impl Surveys {
     ) {
         let (Survey { id, provider }, say) = (asked, self.say.clone());
         let Ok(place) = self.places.clone().try_acquire_owned() else {
-            let busy = Said::Failed("it is busy with other surveys".to_owned());
+            let busy = Said::Failed("it is busy with another survey".to_owned());
             tokio::spawn(async move { tell(&say, id, busy).await });
             return;
         };
@@ -102,6 +102,11 @@ async fn say_all(say: &mpsc::Sender<NodeMessage>, id: u64, Listed { models, cata
     let (mut part, mut bytes) = (Vec::new(), 0_usize);
     for model in models {
         let model = model.encode_to_vec();
+        if model.len() > PART.1 {
+            // In a message that is too large for whoever hears it, it would end the stream.
+            return tell(say, id, Said::Failed("a model of the list is too large to be told".to_owned()))
+                .await;
+        }
         if part.len() >= PART.0 || bytes.saturating_add(model.len()) > PART.1 {
             tell(say, id, Said::Part(SurveyedPart { models: std::mem::take(&mut part) })).await;
             bytes = 0;
@@ -169,6 +174,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_model_that_fits_in_no_part_is_no_list() {
+        let (say, mut said) = mpsc::channel(16);
+        let large = VendorModel { description: "x".repeat(PART.1), ..VendorModel::default() };
+        let models = vec![VendorModel::default(), large];
+        say_all(&say, 7, Listed { models, catalogue_only: false }).await;
+        drop(say);
+        let why = "a model of the list is too large to be told".to_owned();
+        assert_eq!(next(&mut said).await.said, Some(Said::Failed(why)));
+        assert!(said.recv().await.is_none());
+    }
+
+    #[tokio::test]
     async fn what_can_not_be_opened_and_one_too_many_are_told() {
         let (say, mut said) = mpsc::channel(16);
         let surveys = Surveys::to(say);
@@ -179,7 +196,7 @@ mod tests {
         assert_eq!((first.id, first.said), (1, failed("it is not here")));
         let all = surveys.places.clone().acquire_many_owned(AT_A_TIME as u32).await.unwrap();
         surveys.begins(asked(2), |_| Ok(Registry::Simulated));
-        assert_eq!(next(&mut said).await.said, failed("it is busy with other surveys"));
+        assert_eq!(next(&mut said).await.said, failed("it is busy with another survey"));
         drop(all);
         surveys.begins(asked(3), |provider| {
             assert_eq!(provider, "providers/x");

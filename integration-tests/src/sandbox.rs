@@ -198,11 +198,20 @@ impl Sandbox {
         let outbox = self.home.path().join(geo.name()).join("outbox");
         let what = format!("{asked} records of {}, and an empty ledger", geo.name());
         let records = until(&what, async || {
-            let records = read_records(&outbox).ok()?;
+            let mut records = read_records(&outbox).ok()?;
+            // Nobody asked for copies.
+            records.retain(|record| record["mirrorOf"].is_null());
             (records.len() >= asked && self.ledger.size().1 == 0).then_some(records)
         })
         .await?;
         ensure!(records.len() == asked, "{} requests left {} records", asked, records.len());
+        Ok(records)
+    }
+
+    /// The records of copies for mirrors that a plane of this geo wrote so far.
+    pub fn copies(&self, geo: Geo) -> Result<Vec<serde_json::Value>> {
+        let mut records = read_records(&self.home.path().join(geo.name()).join("outbox"))?;
+        records.retain(|record| !record["mirrorOf"].is_null());
         Ok(records)
     }
 

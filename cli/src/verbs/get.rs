@@ -162,8 +162,10 @@ mod tests {
         ];
         let shown = rows("models".parse().unwrap(), &models);
         let cells: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(cells[0], ["NAME", "OPERATIONS", "RISK", "CLASS", "LICENCE", "ALIASES", "REVISION"]);
-        assert_eq!(cells[1], ["gpt-4o", "chat", "limited", "openai-terms", "default-chat", "3"]);
-        assert_eq!(cells[2], ["sim", "-", "-", "-", "-", "-"]);
+        let names =
+            ["NAME", "OPERATIONS", "RISK", "CLASS", "LICENCE", "ALIASES", "RETIRED", "FROM", "REVISION"];
+        assert_eq!(cells[0], names);
+        assert_eq!(cells[1], ["gpt-4o", "chat", "limited", "openai-terms", "default-chat", "-", "3"]);
+        assert_eq!(cells[2], ["sim", "-", "-", "-", "-", "-", "-"]);
     }
 }

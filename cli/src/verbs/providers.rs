@@ -58,13 +58,16 @@ pub(crate) struct Sync {
     /// Also what is new and discouraged by the vendor already.
     #[arg(long)]
     deprecated: bool,
-    /// Where new endpoints process of which the vendor does not say it, such as EU,UK. Without it that is unknown, and no residency rule
-    /// lets requests there.
+    /// Where new endpoints process, whatever the vendor says, such as EU,UK. Without it that is as the vendor says, which is told; where
+    /// it does not, it is unknown, and no residency rule lets requests there.
     #[arg(long, value_delimiter = ',', value_name = "REGIONS", value_parser = place)]
     regions: Vec<String>,
     /// Labels of what is new: KEY=VALUE, several with commas between them; `source=PROVIDER` is always one.
     #[arg(short = 'l', long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = label)]
     labels: Vec<(String, String)>,
+    /// Retire what the list has no more also where that is most of what the vendor serves: a list may be short once.
+    #[arg(long)]
+    end_many: bool,
     /// Keep it as a proposal, for another principal to approve by `chancery proposals approve`.
     #[arg(long, conflicts_with_all = ["dry_run", "out"])]
     propose: bool,
@@ -97,6 +100,7 @@ pub(super) async fn run(client: &Client, Providers::Sync(asked): &Providers) -> 
         deprecated: asked.deprecated,
         regions: &asked.regions,
         labels: &asked.labels,
+        end_many: asked.end_many,
         now: Instant(Timestamp::now().as_microsecond()),
     };
     let compared = compared::compare((&id, &survey), &registered, &wanted)?;

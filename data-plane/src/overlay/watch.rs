@@ -78,6 +78,11 @@ impl Watch {
         overlay.turn.load(Ordering::Acquire) != self.opened
     }
 
+    /// Its subject is another: the next look is one, whether anything changed or not since the one before.
+    pub(crate) fn look_anew(&mut self) {
+        self.seen = self.seen.wrapping_sub(1);
+    }
+
     /// Looks again, if anything changed: what ends a request of this subject now.
     pub(crate) fn look(
         &mut self,

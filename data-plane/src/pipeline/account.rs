@@ -205,7 +205,26 @@ impl Account {
         });
     }
 
-    /// Whoever was called last is given up, unless it failed, for another that was sent the same at `since`.
+    /// Another is sent the same beside whoever was called last, who stays the last.
+    pub(crate) fn sent_beside(&mut self, endpoint: &Id) {
+        self.note(|open| {
+            let attempt = Attempt { endpoint: endpoint.clone(), latency_us: None, failure: None };
+            let before = open.record.attempts.len().saturating_sub(1);
+            open.record.attempts.insert(before, attempt);
+        });
+    }
+
+    /// Who was sent the same beside gave no answer.
+    pub(crate) fn lost(&mut self, endpoint: &Id, failure: Failure) {
+        self.note(|open| {
+            let beside = open.beside(endpoint).and_then(|at| open.record.attempts.get_mut(at));
+            if let Some(attempt) = beside {
+                attempt.failure = Some(failure);
+            }
+        });
+    }
+
+    /// Whoever was called last is given up, unless it failed, for who was sent the same beside it, at `since`.
     pub(crate) fn overtaken(
         &mut self,
         endpoint: &Endpoint,
@@ -213,6 +232,9 @@ impl Account {
         (in_flight, since): (InFlight, Moment),
     ) {
         self.note(|open| {
+            if let Some(at) = open.beside(&endpoint.id) {
+                open.record.attempts.remove(at);
+            }
             if let Some(attempt) = open.record.attempts.last_mut() {
                 attempt.failure.get_or_insert_with(Failure::overtaken);
             }
@@ -222,16 +244,8 @@ impl Account {
             let since = since.saturating_duration_since(open.moment);
             open.sent_us = Some(u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
         });
-    }
-
-    /// Another was sent the same beside whoever was called last, and gave no answer.
-    pub(crate) fn lost(&mut self, endpoint: &Id, failure: Failure) {
-        self.note(|open| {
-            let attempt = Attempt { endpoint: endpoint.clone(), latency_us: None, failure: Some(failure) };
-            // Whoever was called last stays the last.
-            let before = open.record.attempts.len().saturating_sub(1);
-            open.record.attempts.insert(before, attempt);
-        });
+        // What is switched off of this one was not looked for.
+        self.watch.look_anew();
     }
 
     /// The vendor called last gave no answer, or broke it off.
@@ -362,6 +376,12 @@ impl Drop for Account {
 }
 
 impl Open {
+    /// The place of who was sent the same beside who was called last, and has not failed.
+    fn beside(&self, endpoint: &Id) -> Option<usize> {
+        let (_, before) = self.record.attempts.split_last()?;
+        before.iter().rposition(|attempt| attempt.endpoint == *endpoint && attempt.failure.is_none())
+    }
+
     fn end(self, node: &Node, outcome: Outcome, refusal: Option<&proto::status::Refusal>) -> Option<Noted> {
         let Self {
             mut record,
@@ -408,7 +428,9 @@ impl Open {
             Some(held) => held.release(),
             None => {}
         }
-        node.count(&record.version, refusal.map(|refusal| refusal.code));
+        if record.mirror_of.is_none() {
+            node.count(&record.version, refusal.map(|refusal| refusal.code));
+        }
         node.observer.ended(&record, place.is_some());
         match place {
             Some(place) if must_audit => return Some(place.fill_noted(record)),

@@ -12,7 +12,7 @@ use std::future::poll_fn;
 use std::time::Instant as Moment;
 
 use bytes::Bytes;
-use policy_engine::vocabulary::Operation;
+use policy_engine::vocabulary::{Instant, Operation};
 use tokio::time::Instant as Timepoint;
 
 use super::Exchange;
@@ -119,10 +119,11 @@ async fn attempt<'s>(exchange: &mut Exchange<'s>, reserved: &Reserved<'s>, turn:
     let Ok(upstream) = &endpoint.upstream else {
         return tried(Err(Missed::Upstream(UpstreamError::new(Kind::Connect))));
     };
-    let sent = Sent { endpoint, since: Moment::now() };
+    let sent = Sent { endpoint, since: Moment::now(), stream: call.stream };
     let operation = call.operation;
     let work = async { begin(upstream.call(call).await?, operation).await };
-    if let Some(late) = endpoint.vitals.late().filter(|_| is_hedged) {
+    let late = if is_hedged { endpoint.vitals.late(sent.stream) } else { None };
+    if let Some(late) = late {
         // Boxed, so that who has no second call carries no room for one.
         return Box::pin(hedge::race(exchange, reserved, (sent, work), (at + 1, late))).await;
     }
@@ -134,6 +135,17 @@ async fn attempt<'s>(exchange: &mut Exchange<'s>, reserved: &Reserved<'s>, turn:
 struct Sent<'s> {
     endpoint: &'s Endpoint,
     since: Moment,
+    /// Whether a stream was asked for.
+    stream: bool,
+}
+
+impl Sent<'_> {
+    /// The first of its answer came, or another's did: then it took at least so long.
+    fn measured(&self, now: Instant) {
+        let took = self.since.elapsed();
+        self.endpoint.vitals.measured(took, now);
+        self.endpoint.vitals.timed(took, self.stream);
+    }
 }
 
 /// Takes in how a call went that the account has.
@@ -145,7 +157,7 @@ fn answered(
     let (begun, left_out) =
         begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
     let now = exchange.node.clock.now();
-    sent.endpoint.vitals.measured(sent.since.elapsed(), now);
+    sent.measured(now);
     if let Some(wait) = spent(begun.headers()) {
         sent.endpoint.vitals.spent(now, wait);
     }

@@ -2,7 +2,8 @@
 //!
 //! Law: a copy is a request of its own, in the same hands: it is proved, decided, counted and recorded again, and goes to its mirror or
 //! nowhere. It begins once the request it copies holds what its limits ask for, which waits for nothing of it; what comes back is read to
-//! its end and thrown away. No answer ever comes from a mirror, and no copy is copied. Deliberately absent: who is a mirror (the route's).
+//! its end and thrown away. No answer ever comes from a mirror, no copy is copied, and none counts for a route's retries or a rollout's
+//! errors: a mirror that is ill harms nobody. Deliberately absent: who is a mirror (the route's), and how many there may be (the node's).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,20 +15,10 @@ use tokio::time::Instant as Timepoint;
 
 use super::Exchange;
 use super::entitle::{Entitled, Question};
-use super::received::{Arrival, Received};
+use super::received::{Arrival, Mirrored, Received};
 use super::reply::Body;
 use crate::node::Node;
-use crate::record::RequestId;
 use crate::runtime::Runtime;
-
-/// What a copy is of, and for whom.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mirrored {
-    /// The request.
-    pub(crate) of: RequestId,
-    /// The mirror.
-    endpoint: EndpointIx,
-}
 
 /// Parts the mirrors from who may answer, and gives those that see this request too. Of a copy only its mirror is left.
 pub(super) fn part(permit: &mut Permit, exchange: &Exchange<'_>, question: &Question) -> Vec<EndpointIx> {
@@ -48,9 +39,8 @@ pub(super) fn part(permit: &mut Permit, exchange: &Exchange<'_>, question: &Ques
 /// Sends a copy of a request to a mirror, if there is room for one.
 pub(super) fn send(exchange: &Exchange<'_>, entitled: &Entitled<'_>, endpoint: EndpointIx) {
     let node = exchange.node;
-    let Some(place) = node.mirror_place() else { return };
     let files: usize = entitled.files.iter().map(|file| file.bytes.len()).sum();
-    let Some(buffered) = node.buffer(entitled.body.len().saturating_add(files)) else { return };
+    let Some((place, buffered)) = node.copy(entitled.body.len().saturating_add(files)) else { return };
     let mirrored = Mirrored { of: entitled.question.arrival.id, endpoint };
     let received = Received {
         arrival: again(node, &entitled.question.arrival, mirrored),
@@ -60,8 +50,7 @@ pub(super) fn send(exchange: &Exchange<'_>, entitled: &Entitled<'_>, endpoint: E
     };
     let (node, runtime) = (node.clone(), exchange.runtime.clone());
     let run: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-        run(&node, &runtime, received).await;
-        drop(place);
+        place.over(Box::pin(run(&node, &runtime, received))).await;
     });
     tokio::spawn(run);
 }

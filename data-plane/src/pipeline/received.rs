@@ -8,12 +8,12 @@ use std::time::Instant as Moment;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use policy_engine::decision::EndpointIx;
 use policy_engine::rules::geo;
 use policy_engine::vocabulary::{Instant, Name, Operation};
 use proto::code::ErrorCode;
 use tokio::time::Instant as Timepoint;
 
-use super::mirror::Mirrored;
 use crate::error::Rejection;
 use crate::node::{Buffered, Node};
 use crate::record::{Door, RequestId};
@@ -66,6 +66,15 @@ pub(crate) struct Received {
     pub(crate) files: Arc<[File]>,
     /// The part of the byte budget its body takes.
     pub(crate) buffered: Option<Buffered>,
+}
+
+/// What a copy of a request is of, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mirrored {
+    /// The request.
+    pub(crate) of: RequestId,
+    /// The mirror.
+    pub(crate) endpoint: EndpointIx,
 }
 
 /// What a caller declares about its request.

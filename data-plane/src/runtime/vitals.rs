@@ -34,7 +34,8 @@ pub(crate) struct Vitals {
     latency: AtomicU64,
     /// When that was, in microseconds since the Unix epoch.
     measured: AtomicI64,
-    late: Late,
+    /// Of whole answers, and of the beginnings of streams.
+    late: [Late; 2],
     /// When it was last told that it refuses our credential; 0 where it never was.
     refusal_told: AtomicI64,
     breaker: Breaker,
@@ -142,12 +143,19 @@ impl Vitals {
         let average = before as f64 * weight + micros as f64 * (1.0 - weight);
         self.latency.store(micros.max(average as u64), Ordering::Relaxed);
         self.measured.store(now.0, Ordering::Relaxed);
-        self.late.measured(micros);
     }
 
-    /// After how long an answer is late: 19 of 20 begin sooner. `None` where too few were measured.
-    pub(crate) fn late(&self) -> Option<Duration> {
-        self.late.after()
+    /// Takes in after how long an answer came, or a stream began.
+    pub(crate) fn timed(&self, took: Duration, streams: bool) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+        let [whole, stream] = &self.late;
+        if streams { stream } else { whole }.measured(micros);
+    }
+
+    /// After how long an answer is late, or a stream: 19 of 20 are sooner. `None` where too few were timed.
+    pub(crate) fn late(&self, streams: bool) -> Option<Duration> {
+        let [whole, stream] = &self.late;
+        if streams { stream } else { whole }.after()
     }
 
     /// Which part of what was measured last still counts.

@@ -39,7 +39,7 @@ pub(super) async fn run(node: Arc<Node>, cuts: Arc<Cuts>, stop: CancellationToke
 /// Waits until what is in flight has ended, cuts what has not, and waits for the records; gives how many were cut.
 async fn carry_out(node: &Node, cuts: &Cuts, within: Duration) -> u64 {
     let empty = async {
-        while node.in_flight() > 0 {
+        while node.in_flight() > 0 || node.mirrors.under_way() > 0 {
             tokio::time::sleep(LOOK).await;
         }
     };
@@ -48,6 +48,7 @@ async fn carry_out(node: &Node, cuts: &Cuts, within: Duration) -> u64 {
         Err(_) => {
             let left = node.in_flight();
             cuts.cut();
+            node.mirrors.cut().await;
             u64::try_from(left).unwrap_or(u64::MAX)
         }
     };

@@ -98,7 +98,7 @@ impl Custom {
         let (deadline, body) = (call.deadline, call.body.clone());
         let request = post(call, (to, asked.form), &self.headers);
         let answer = self.pass.exchange(&self.line, (request, body), (asked.form, deadline)).await;
-        let answer = answer.map_err(|error| refused::told(error, self.plan.as_deref()))?;
+        let answer = answer.map_err(|error| refused::told(error, (self.place, self.plan.as_deref())))?;
         refused::failed(&answer)?;
         Ok(Answer { left_out: asked.left_out, ..self.answer(answer, asked.as_stream, start)? })
     }
@@ -106,7 +106,7 @@ impl Custom {
     /// Writes the body by the template.
     fn fill(&self, call: &mut Call, plan: &Plan) -> Result<Asked, UpstreamError> {
         let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
-        let written = write::write(&chat, plan).map_err(UpstreamError::unfit)?;
+        let written = write::write(&chat, plan, call.body.len()).map_err(UpstreamError::unfit)?;
         call.body = written.body.into();
         let stream = plan.template().stream.as_ref().filter(|_| chat.stream);
         let form = match (stream.map(|stream| stream.framing), self.place) {

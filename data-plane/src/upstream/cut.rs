@@ -33,6 +33,8 @@ pub(super) struct Lines {
     bytes: BytesMut,
     /// How much of it has no end of a line.
     looked: usize,
+    /// Whether the next line is the first, which may begin with a byte order mark.
+    first: bool,
     cap: usize,
 }
 
@@ -48,7 +50,7 @@ impl Cut {
         match framing {
             Framing::Frames => Self::Frames(Frames::within(cap)),
             Framing::Events => Self::Events(Splitter::new(cap)),
-            Framing::Lines => Self::Lines(Lines { bytes: BytesMut::new(), looked: 0, cap }),
+            Framing::Lines => Self::Lines(Lines { bytes: BytesMut::new(), looked: 0, first: true, cap }),
         }
     }
 
@@ -77,14 +79,14 @@ impl Cut {
     pub(super) fn finish(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         match self {
             Self::Events(splitter) => Ok(splitter.finish().and_then(|event| event.data)),
-            Self::Lines(lines) => Ok(Some(lines.bytes.split().freeze())),
+            Self::Lines(lines) => Ok(Some(lines.rest())),
             Self::Frames(frames) => frames.end().map(|()| None),
         }
     }
 }
 
 impl Lines {
-    /// The next line that is whole, empty ones among them.
+    /// The next line that is whole, empty ones among them; one that is blank is empty.
     fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         let rest = self.bytes.get(self.looked..).unwrap_or_default();
         let length = memchr::memchr(b'\n', rest).map(|end| self.looked + end);
@@ -101,7 +103,19 @@ impl Lines {
         if line.ends_with(b"\r") {
             line.truncate(length - 1);
         }
-        Ok(Some(line))
+        Ok(Some(self.read(line)))
+    }
+
+    /// What has no end of a line.
+    fn rest(&mut self) -> Bytes {
+        let line = self.bytes.split().freeze();
+        self.read(line)
+    }
+
+    fn read(&mut self, line: Bytes) -> Bytes {
+        let marked = std::mem::take(&mut self.first) && line.starts_with(b"\xef\xbb\xbf");
+        let line = if marked { line.slice(3..) } else { line };
+        if line.trim_ascii().is_empty() { Bytes::new() } else { line }
     }
 }
 

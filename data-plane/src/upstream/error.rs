@@ -145,7 +145,7 @@ impl UpstreamError {
     /// |---|---|
     /// | credential, connect, TLS, timeouts before the answer, reset, protocol, unfit | yes |
     /// | status 408, 429, 5xx except 501 | yes |
-    /// | status 401, 403, 404: it refuses our credential, or has no such model, and another may not | yes |
+    /// | status 401: it refuses our credential, and another has another | yes |
     /// | any other status, address refused, too large, total time | no |
     pub(crate) fn retryable(&self) -> bool {
         if self.delivered == Delivered::Something {
@@ -197,7 +197,7 @@ impl Kind {
 
 fn passing(status: StatusCode) -> bool {
     match status.as_u16() {
-        401 | 403 | 404 | 408 | 429 => true,
+        401 | 408 | 429 => true,
         501 => false,
         code => code >= 500,
     }
@@ -237,10 +237,10 @@ mod tests {
 
     #[test]
     fn passing_statuses_are_retryable_and_the_callers_own_faults_are_not() {
-        for code in [401, 403, 404, 408, 429, 500, 502, 503, 504, 529] {
+        for code in [401, 408, 429, 500, 502, 503, 504, 529] {
             assert!(status(code).retryable(), "{code}");
         }
-        for code in [301, 400, 409, 413, 422, 501] {
+        for code in [301, 400, 403, 404, 409, 413, 422, 501] {
             assert!(!status(code).retryable(), "{code}");
         }
     }

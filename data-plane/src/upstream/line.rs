@@ -54,6 +54,13 @@ pub(crate) enum Form {
 /// The media type of an AWS event stream.
 const FRAMES: &str = "application/vnd.amazon.eventstream";
 
+/// What AWS calls an error, which is the cause of its refusals.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct ErrorType(pub(super) String);
+
+/// The header in which it stands.
+const ERROR_TYPE: &str = "x-amzn-errortype";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -192,7 +199,20 @@ async fn refusal(response: Response<Incoming>, timer: Timer, watched: &Option<Ar
         Some(echo) => echo.mask(body),
         None => body,
     };
-    UpstreamError::new(Kind::Status(Box::new(Refusal { status: head.status, retry_after, body })))
+    let kind = Kind::Status(Box::new(Refusal { status: head.status, retry_after, body }));
+    match error_type(&head.headers, watched) {
+        Some(cause) => UpstreamError::caused(kind, cause),
+        None => UpstreamError::new(kind),
+    }
+}
+
+/// The name of an error of AWS's, without what may stand around it (`com.amazon#NAME:http://...`).
+fn error_type(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> Option<ErrorType> {
+    let value = headers.get(ERROR_TYPE)?;
+    let heard = Echo::of(watched).map(|mut echo| echo.hear(value.as_bytes()));
+    let name = value.to_str().ok()?.split(':').next()?.rsplit('#').next()?.trim();
+    let is_name = name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_name && heard != Some(Heard::Credential)).then(|| ErrorType(name.to_owned()))
 }
 
 fn kept(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> HeaderMap {

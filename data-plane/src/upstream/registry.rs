@@ -7,7 +7,7 @@
 //! | `anthropic` | `GET /models` | the base URL |
 //! | `gemini` | `GET /models` | the base URL; Vertex AI has no such list |
 //! | `cohere` | `GET /models` | `/v1` in place of the base URL's `/v2` |
-//! | `bedrock` | `GET /foundation-models`, then `GET /inference-profiles` | the host without `-runtime` |
+//! | `bedrock` | `GET /foundation-models`, then `GET /inference-profiles` | the host, `bedrock` in place of its first label `bedrock-runtime` |
 //! | `simulated` | nobody | |
 //! | what is the organisation's own | nobody: it has no such list | |
 //!
@@ -46,7 +46,9 @@ use super::{
 use crate::dialect::vendor::Dialect;
 
 /// The largest page, in bytes.
-const PAGE_BYTES: usize = 8 << 20;
+const PAGE_BYTES: usize = 2 << 20;
+/// The most objects of one page: read, each takes many times the bytes that it has there.
+const OBJECTS: usize = 50_000;
 /// The most pages of one list.
 const PAGES: usize = 100;
 /// The most models of one list.
@@ -111,6 +113,9 @@ pub(crate) enum Unlisted {
     /// A page is none.
     #[error("page {0} of the list is not what the vendor's registry answers")]
     Unread(usize),
+    /// A page has too much in it.
+    #[error("a page of the list has more than {OBJECTS} objects")]
+    Crowded,
     /// A page leads to one that there was.
     #[error("the list goes round: page {0} leads back to one before it")]
     Round(usize),
@@ -193,7 +198,8 @@ impl Vendor {
             }
             let body = self.page(&path, deadline).await?;
             seen.insert(path);
-            let page = reading.read(&body).ok_or(Unlisted::Unread(number))?;
+            let (read, page) = read_aside(reading, (body, number)).await?;
+            reading = read;
             models.extend(page.models);
             if models.len() > MODELS {
                 return Err(Unlisted::TooMany);
@@ -263,7 +269,11 @@ impl Written {
             Self::Cohere => {
                 base.strip_suffix("/v2").map_or_else(|| base.to_owned(), |root| format!("{root}/v1"))
             }
-            Self::Bedrock => base.replacen("bedrock-runtime", "bedrock", 1),
+            // Of a host of another form nothing is known; in another place the key would go to somebody else's.
+            Self::Bedrock => match base.split_once("://bedrock-runtime.") {
+                Some((scheme, rest)) if !scheme.contains('/') => format!("{scheme}://bedrock.{rest}"),
+                _ => base.to_owned(),
+            },
         }
     }
 }
@@ -305,6 +315,21 @@ impl Reading {
             Self::Bedrock(reading) => reading.read(&json),
         }
     }
+}
+
+/// Reads a page where nobody's request waits for it.
+async fn read_aside(
+    mut reading: Reading,
+    (body, number): (Bytes, usize),
+) -> Result<(Reading, Page), Unlisted> {
+    let read = move || {
+        if body.iter().filter(|byte| **byte == b'{').count() > OBJECTS {
+            return Err(Unlisted::Crowded);
+        }
+        let page = reading.read(&body).ok_or(Unlisted::Unread(number))?;
+        Ok((reading, page))
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or(Err(Unlisted::Unread(number)))
 }
 
 #[cfg(test)]

@@ -94,7 +94,9 @@ impl Translation {
                     self.events = None;
                     let rest = self.cut.finish();
                     let taken = rest.and_then(|rest| rest.map_or(Ok(()), |data| self.take_data(&data)));
-                    self.reading.finish(&mut self.said);
+                    if taken.is_ok() {
+                        self.reading.finish(&mut self.said);
+                    }
                     taken
                 }
             };

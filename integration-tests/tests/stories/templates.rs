@@ -40,11 +40,8 @@ async fn it_is_asked_and_answers_in_its_own_words(door: Door) -> Result<Scene> {
         ("/v1/v2/models/house-7b/generate", &b"research"[..])
     );
     let expected = json!({
-        "prompt": "What do cats eat?",
-        "context": {
-            "instructions": "Answer briefly.",
-            "turns": [{"from": "user", "says": "What do cats eat?"}],
-        },
+        "instructions": "Answer briefly.",
+        "turns": [{"from": "user", "says": "What do cats eat?"}],
         "parameters": {"max_new_tokens": 50},
         "stream": false,
     });
@@ -107,7 +104,7 @@ async fn a_template_that_can_not_work_is_refused_where_it_is_applied(door: Door)
     let (scene, vendor) = with_the_example(door).await?;
     let example = example(&vendor.base_url());
     for (is, was, told) in [
-        ("${prompt}", "${promt}", "spec.template.request.body"),
+        ("${turns}", "${turn}", "spec.template.request.body"),
         ("text: /delta", "text: delta", "spec.template.stream.text"),
         ("too_long: length", "too_long: tool_calls", "spec.template.response.finishReasons"),
     ] {

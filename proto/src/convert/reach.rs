@@ -55,14 +55,29 @@ pub(super) fn auth(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) 
     if spec.credential.is_none() {
         c.fault("credential", Problem::Missing);
     }
+    let is_custom = adapter == Some(Adapter::Custom);
     c.at("auth", |c| match method {
-        Method::Entra(wire) => c.at("entra", |c| entra(c, wire)),
+        Method::Entra(wire) => c.at("entra", |c| {
+            needs_scope(c, (is_custom, &wire.scope));
+            entra(c, wire)
+        }),
         Method::Aws(wire) => c.at("aws", |c| aws(c, wire, &spec.base_url)),
         Method::Google(wire) => c.at("google", |c| {
+            needs_scope(c, (is_custom, &wire.scope));
             let scope = c.optional_by("scope", &wire.scope, plain);
             Some(Auth::Google { scope: scope.unwrap_or_else(|| GOOGLE_SCOPE.to_owned()) })
         }),
     })
+}
+
+/// Refuses a token for all of a cloud, which the default is, where it would be shown to who is not that cloud.
+fn needs_scope(c: &mut Checks, (is_custom, scope): (bool, &str)) {
+    if is_custom && scope.is_empty() {
+        c.invalid(
+            "scope",
+            "is missing: by default a token is for the vendor's cloud, and no API of your own",
+        );
+    }
 }
 
 fn entra(c: &mut Checks, wire: &admin::EntraAuth) -> Option<Auth> {

@@ -18,6 +18,9 @@ use crate::admin::auth::Method;
 
 /// The most bytes of a body.
 const BODY: usize = 16 * 1024;
+/// The most bytes of the shape of one message, and of a word for who speaks: both are there as often as somebody spoke.
+const MESSAGE: usize = 1024;
+const ROLE: usize = 64;
 /// Places that a body may have, and how many of them may be for texts of any length: else a template could make much of little.
 const PLACES: (usize, usize) = (32, 4);
 /// Headers, roles and words for endings that there may be.
@@ -93,6 +96,10 @@ pub(super) fn read(
     } else if adapter.is_some() && !by_http {
         c.at("template", |c| placeless(c, wire, transport));
     }
+    if by_http && spec.auth.is_some() && shows_credential(wire) {
+        let why = "is not for calls that `auth` authenticates";
+        c.at("template", |c| c.at("request", |c| c.invalid("credentialHeader", why)));
+    }
     c.at("template", |c| {
         let [no_request, no_response] = [wire.request.is_none(), wire.response.is_none()];
         for (field, missing) in [("request", no_request), ("response", no_response)] {
@@ -119,6 +126,11 @@ pub(super) fn read(
     })
 }
 
+/// Whether a template says in which header a credential is shown.
+fn shows_credential(wire: &admin::Template) -> bool {
+    wire.request.as_ref().is_some_and(|request| !request.credential_header.is_empty())
+}
+
 /// Refuses what is not a template's to say of calls whose places are AWS's.
 fn placeless(c: &mut Checks, wire: &admin::Template, transport: Transport) {
     let why = "is AWS's to say: the place of a call is made of the endpoint's `upstreamModel`";
@@ -131,7 +143,7 @@ fn placeless(c: &mut Checks, wire: &admin::Template, transport: Transport) {
             c.at(part, |c| c.invalid("path", why));
         }
     }
-    if wire.request.as_ref().is_some_and(|request| !request.credential_header.is_empty()) {
+    if shows_credential(wire) {
         c.at("request", |c| c.invalid("credentialHeader", "is not for calls that are signed"));
     }
     if transport == Transport::Lambda && wire.stream.is_some() {
@@ -143,6 +155,9 @@ fn ask(c: &mut Checks, wire: &admin::RequestTemplate) -> Option<Ask> {
     let path = c.optional("path", &wire.path).or_else(|| wire.path.is_empty().then(Path::default));
     let headers = entries(c, "headers", &wire.headers, header);
     let credential_header = c.optional_by("credentialHeader", &wire.credential_header, credential_header);
+    if let Some(name) = wire.headers.keys().find(|name| name.eq_ignore_ascii_case(&wire.credential_header)) {
+        c.invalid("headers", format_args!("`{}` is the credential's, by `credentialHeader`", shown(name)));
+    }
     let body = match wire.body.is_empty() {
         true => {
             c.fault("body", Problem::Missing);
@@ -203,7 +218,11 @@ fn streamed(c: &mut Checks, wire: &admin::StreamTemplate) -> Option<Streamed> {
         error: c.optional("error", &wire.error),
     };
     let framing = c.optional("framing", &wire.framing).unwrap_or(StreamFraming::Events);
-    Some(Streamed { path: c.optional("path", &wire.path), framing, told, done: c.text("done", &wire.done) })
+    let mark = wire.done.trim_ascii();
+    if mark.is_empty() && !wire.done.is_empty() {
+        c.invalid("done", "is blank");
+    }
+    Some(Streamed { path: c.optional("path", &wire.path), framing, told, done: c.text("done", mark) })
 }
 
 fn tokens(c: &mut Checks, (input, output): (&str, &str)) -> Option<(Pointer, Pointer)> {
@@ -218,8 +237,9 @@ fn tokens(c: &mut Checks, (input, output): (&str, &str)) -> Option<(Pointer, Poi
 
 /// JSON with places for a request, or for one of its messages.
 fn draft(text: &str, of_message: bool) -> Result<Draft, String> {
-    if text.len() > BODY {
-        return Err(format!("is longer than {BODY} bytes"));
+    let most = if of_message { MESSAGE } else { BODY };
+    if text.len() > most {
+        return Err(format!("is longer than {most} bytes"));
     }
     let Json(shape) = serde_json::from_str(text).map_err(|error| match error.is_data() {
         true => error.to_string(),
@@ -263,8 +283,9 @@ fn says_something(body: &Draft) -> Result<(), String> {
 
 fn roles(c: &mut Checks, wire: &BTreeMap<String, String>) -> Option<Roles> {
     let fits = |name: &str, word: &str| match (name, word) {
-        ("system" | "user" | "assistant", word) if !word.is_empty() => Ok(word.to_owned()),
-        ("system" | "user" | "assistant", _) => Err("is empty".to_owned()),
+        ("system" | "user" | "assistant", "") => Err("is empty".to_owned()),
+        ("system" | "user" | "assistant", word) if word.len() <= ROLE => Ok(word.to_owned()),
+        ("system" | "user" | "assistant", _) => Err(format!("is longer than {ROLE} bytes")),
         _ => Err("is not one of system | user | assistant".to_owned()),
     };
     let mut told = entries(c, "roles", wire, fits)?;
@@ -304,6 +325,9 @@ fn header(name: &str, value: &str) -> Result<String, String> {
     }
     if KEPT.contains(&name) {
         return Err("is the gateway's own to say, or the credential's".to_owned());
+    }
+    if name.starts_with("x-amz-") {
+        return Err("is a signature's to say, or AWS's".to_owned());
     }
     match HeaderValue::from_str(value) {
         Ok(_) if value.len() <= 1024 => Ok(value.to_owned()),

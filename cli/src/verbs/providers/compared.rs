@@ -22,16 +22,24 @@ use crate::verbs::written::{Endpoint, Route, Target, Written};
 /// Names that are told in one line at most.
 const NAMED: usize = 5;
 
+/// Models of a vendor that may all be gone at once; of more than these, half.
+const FEW: usize = 3;
+
+/// The label of what a vendor has: its provider.
+const SOURCE: &str = "source";
+
 /// What is wanted of what is new.
 pub(super) struct Wanted<'w> {
     /// Names that models may have here; none: any.
     pub(super) only: &'w [ModelGlob],
     /// Also what is discouraged already.
     pub(super) deprecated: bool,
-    /// Where it is processed if the vendor does not say.
+    /// Where it is processed, whatever the vendor says; none: as the vendor says.
     pub(super) regions: &'w [String],
     /// What it is labelled by.
     pub(super) labels: &'w [(String, String)],
+    /// Most of what is registered may end at once.
+    pub(super) end_many: bool,
     /// The time.
     pub(super) now: Instant,
 }
@@ -67,7 +75,10 @@ struct Aside<'s> {
     unasked: Vec<&'s str>,
     by_name: Vec<&'s str>,
     taken: Vec<String>,
+    platforms: Vec<String>,
     nowhere: Vec<&'s str>,
+    /// By where the vendor says that they are processed.
+    placed: BTreeMap<String, Vec<&'s str>>,
     undeployed: usize,
 }
 
@@ -99,8 +110,17 @@ pub(super) fn compare(
         compared.gone =
             gone.map(|(endpoint, id)| (format!("{owner}endpoints/{endpoint}"), id.clone())).collect();
     }
-    compared.dates((provider, &listed), registered, (wanted.now, catalogue_only))?;
     compared.told = aside.told(wanted);
+    if !compared.new.is_empty() {
+        if registered.platform.is_none() {
+            let unread = "the platform's models can't be read, so names of theirs may be among the new ones";
+            compared.told.push(unread.to_owned());
+        }
+        if wanted.labels.iter().any(|(key, value)| key == SOURCE && value != provider.name.as_str()) {
+            compared.told.push(format!("the label `{SOURCE}` is the provider's name, and no other is taken"));
+        }
+    }
+    compared.dates((provider, &listed), registered, (wanted, catalogue_only))?;
     Ok(compared)
 }
 
@@ -116,8 +136,9 @@ impl Compared {
         registered.endpoint_ids.iter().for_each(|id| endpoints.reserve(id));
         let mut names: BTreeSet<String> = BTreeSet::new();
         let owner = owner(provider);
-        let mut labels = Map::from_iter([("source".to_owned(), Value::from(provider.name.as_str()))]);
-        labels.extend(wanted.labels.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))));
+        let given = wanted.labels.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+        let mut labels = Map::from_iter(given);
+        labels.insert(SOURCE.to_owned(), Value::from(provider.name.as_str()));
         let labels = Value::Object(labels);
         for (id, model) in unknown {
             let name = match slug(id) {
@@ -136,9 +157,14 @@ impl Compared {
                 continue;
             };
             let endpoint = endpoints.take(&format!("{}.{name}", provider.name));
-            let regions = regions(model, wanted.regions);
+            let regions = match wanted.regions {
+                [] => places(model),
+                said => said.to_vec(),
+            };
             if regions.is_empty() {
                 aside.nowhere.push(id);
+            } else if wanted.regions.is_empty() {
+                aside.placed.entry(regions.join(", ")).or_default().push(id);
             }
             let spec = Endpoint {
                 provider: provider.name.to_string(),
@@ -149,15 +175,21 @@ impl Compared {
             let at = format!("{owner}endpoints/{endpoint}");
             self.written.put(Kind::Endpoint, (at.clone(), labels.clone()), &spec)?;
             self.new.push(at);
+            let would = || format!("`{name}`, which `{owner}endpoints/{endpoint}` would serve");
+            if registered.is_platforms(&name) {
+                aside.platforms.push(would());
+                continue;
+            }
             if registered.has_name(&name) || !names.insert(name.clone()) {
-                aside.taken.push(format!("`{name}`, which `{owner}endpoints/{endpoint}` would serve"));
+                aside.taken.push(would());
                 continue;
             }
             if from == Known::ByName {
                 aside.by_name.push(id);
             }
             let is_alias = id != name && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic());
-            let alias = Some(id.to_owned()).filter(|id| is_alias && !registered.has_name(id));
+            let is_free = !registered.has_name(id) && !registered.is_platforms(id);
+            let alias = Some(id.to_owned()).filter(|_| is_alias && is_free);
             let target = Target { endpoint, weight: None };
             let spec = Model {
                 card,
@@ -176,23 +208,30 @@ impl Compared {
         &mut self,
         (provider, listed): (&Id, &BTreeMap<&str, &Value>),
         registered: &Registered,
-        (now, catalogue_only): (Instant, bool),
+        (wanted, catalogue_only): (&Wanted<'_>, bool),
     ) -> Result<(), Failure> {
         let of = |id: &&str| match listed.get(*id) {
             Some(model) => Lifecycle::of(model),
             None if catalogue_only => Lifecycle::default(),
             None => Lifecycle::gone(),
         };
-        for (id, model, names) in registered.own() {
+        let ends = |(id, model, names): (_, _, Vec<&str>)| {
             let all: Vec<Lifecycle> = names.iter().map(of).collect();
-            let Lifecycle { deprecated, retired } = Lifecycle::of_all(&all);
+            (id, model, Lifecycle::of_all(&all))
+        };
+        let own: Vec<(&str, &Value, Lifecycle)> = registered.own().map(ends).collect();
+        let is_kept = !wanted.end_many && self.keeps(&own, wanted.now);
+        for (id, model, Lifecycle { deprecated, retired }) in own {
+            let retired = retired.filter(|since| !is_kept || *since != Since::Seen);
             let mut spec = model.get("spec").cloned().unwrap_or_default();
             let mut how = Vec::new();
             for (field, word, since) in
                 [("deprecatedFrom", "deprecated", deprecated), ("retiredFrom", "retired", retired)]
             {
                 let told = spec.pointer(&format!("/card/{field}")).and_then(Value::as_str);
-                let Some(at) = since.and_then(|since: Since| since.changes(told, now)) else { continue };
+                let Some(at) = since.and_then(|since: Since| since.changes(told, wanted.now)) else {
+                    continue;
+                };
                 how.push(format!("{word} from {at}"));
                 if let Some(card) = spec.get_mut("card").and_then(Value::as_object_mut) {
                     card.insert(field.to_owned(), at.into());
@@ -207,6 +246,25 @@ impl Compared {
             self.changed.push((at, how.join(", ")));
         }
         Ok(())
+    }
+
+    /// Whether so many are gone at once that none of them is ended, for a list may be short once; that is told.
+    fn keeps(&mut self, own: &[(&str, &Value, Lifecycle)], now: Instant) -> bool {
+        let is_there = |model: &Value| {
+            let told = model.pointer("/spec/card/retiredFrom").and_then(Value::as_str);
+            Since::Seen.changes(told, now).is_some()
+        };
+        let there: Vec<_> = own.iter().filter(|(_, model, _)| is_there(model)).collect();
+        let gone = there.iter().filter(|(_, _, ends)| ends.retired == Some(Since::Seen)).count();
+        let keeps = there.len() > FEW && gone > there.len() / 2;
+        if keeps {
+            self.told.push(format!(
+                "of {} models that it alone serves the list has {gone} no more: they stay as they are, for a list may be short once; \
+                 `--end-many` retires them",
+                there.len()
+            ));
+        }
+        keeps
     }
 
     /// Whether nothing would change.
@@ -256,12 +314,16 @@ impl Aside<'_> {
                 "where it is processed is unknown, so no residency rule lets a request there; `--regions` says it",
             );
         }
-        let taken: Vec<&str> = self.taken.iter().map(String::as_str).collect();
-        if !taken.is_empty() {
-            told.push(format!(
-                "there is a model of the name already, and its route stays as it is: {}",
-                taken.join("; ")
-            ));
+        for (places, names) in &self.placed {
+            tell(names, &format!("processed in {places}, as the vendor says: look at it"));
+        }
+        for (whose, names) in [("there is", &self.taken), ("the platform has", &self.platforms)] {
+            if !names.is_empty() {
+                let names = names.join("; ");
+                told.push(format!(
+                    "{whose} a model of the name already, and its route stays as it is: {names}"
+                ));
+            }
         }
         if self.undeployed > 0 {
             told.push(format!(
@@ -282,13 +344,10 @@ fn named(names: &[&str]) -> String {
     }
 }
 
-/// Where a model is processed: as the vendor says, where every place of it is one of the region table.
-fn regions(model: &Value, usual: &[String]) -> Vec<String> {
+/// Where a model is processed, as the vendor says, where every place of it is one of the region table.
+fn places(model: &Value) -> Vec<String> {
     let places = list(model, "regions").iter().map(|region| place(region.as_str()?).ok());
-    match places.collect::<Option<Vec<_>>>() {
-        Some(places) if !places.is_empty() => places,
-        _ => usual.to_vec(),
-    }
+    places.collect::<Option<_>>().unwrap_or_default()
 }
 
 /// What stands before the collection in the names of whoever owns a provider.

@@ -1,13 +1,13 @@
 //! What is registered of a provider's owner, as far as a vendor's list is compared with it.
 //!
-//! Law: a model is of the vendor alone where every endpoint of its route is; what others serve too, the vendor does not end.
+//! Law: a model is of the vendor alone where every endpoint of its route that answers is; what others serve too, the vendor does not end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy_engine::vocabulary::Id;
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::verbs::failure::Failure;
 use crate::verbs::field::{list, text};
 
@@ -19,6 +19,8 @@ pub(super) struct Registered {
     pub(super) endpoint_ids: BTreeSet<String>,
     /// Models of the owner by their ids, as REST has them.
     pub(super) models: BTreeMap<String, Value>,
+    /// Names and aliases of the platform's models, where the owner is a tenant; none: they may not be read.
+    pub(super) platform: Option<BTreeSet<String>>,
 }
 
 impl Registered {
@@ -30,10 +32,19 @@ impl Registered {
         };
         let endpoints = client.all(&path("endpoints"), "endpoints").await?.json;
         let models = client.all(&path("models"), "models").await?.json;
-        Ok(Self::of(provider, list(&endpoints, "endpoints"), list(&models, "models")))
+        let platform = match &provider.tenant {
+            None => Some(BTreeSet::new()),
+            Some(_) => match client.all("models", "models").await {
+                Ok(reply) => Some(names(list(&reply.json, "models"))),
+                Err(ClientError::Refused(refused)) if refused.grpc == "PERMISSION_DENIED" => None,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let of = Self::of(provider, list(&endpoints, "endpoints"), list(&models, "models"));
+        Ok(Self { platform, ..of })
     }
 
-    /// The same of lists that REST answered.
+    /// The same of lists that REST answered, with none of the platform's.
     pub(super) fn of(provider: &Id, endpoints: &[Value], models: &[Value]) -> Self {
         let of_spec = |endpoint: &Value, field: &str| {
             let value = endpoint.pointer(&format!("/spec/{field}")).and_then(Value::as_str);
@@ -44,14 +55,16 @@ impl Registered {
             endpoints: its.map(|it| (id(it), of_spec(it, "upstreamModel"))).collect(),
             endpoint_ids: endpoints.iter().map(id).collect(),
             models: models.iter().map(|model| (id(model), model.clone())).collect(),
+            platform: Some(BTreeSet::new()),
         }
     }
 
-    /// The models of the vendor alone, each with its names there.
+    /// The models of the vendor alone, each with its names there. A mirror answers nobody.
     pub(super) fn own(&self) -> impl Iterator<Item = (&str, &Value, Vec<&str>)> {
         self.models.iter().filter_map(|(id, model)| {
             let groups = model.pointer("/spec/route").map(|route| list(route, "groups")).unwrap_or_default();
             let targets = groups.iter().flat_map(|group| list(group, "targets"));
+            let targets = targets.filter(|target| target.get("mirrorPercent").is_none_or(Value::is_null));
             let names =
                 targets.map(|target| self.endpoints.get(&text(target, "endpoint")).map(String::as_str));
             let names = names.collect::<Option<Vec<_>>>()?;
@@ -67,6 +80,20 @@ impl Registered {
         };
         self.models.contains_key(name) || self.models.values().any(is_alias)
     }
+
+    /// Whether a model of the platform is asked for by a name, beside a tenant's own.
+    pub(super) fn is_platforms(&self, name: &str) -> bool {
+        self.platform.as_ref().is_some_and(|names| names.contains(name))
+    }
+}
+
+/// By what names models are asked for.
+fn names(models: &[Value]) -> BTreeSet<String> {
+    let aliases = |model: &Value| -> Vec<String> {
+        let all = model.get("spec").map(|spec| list(spec, "aliases")).unwrap_or_default();
+        all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    models.iter().map(id).chain(models.iter().flat_map(aliases)).collect()
 }
 
 fn id(resource: &Value) -> String {

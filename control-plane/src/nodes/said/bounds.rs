@@ -153,9 +153,12 @@ pub(crate) fn vendor_model(said: &mut VendorModel) {
     cut(&mut said.display_name, TEXT);
     cut(&mut said.publisher, TEXT);
     cut(&mut said.description, PROSE);
-    let lists =
-        [&mut said.input, &mut said.output, &mut said.operations, &mut said.capabilities, &mut said.regions];
-    for list in lists {
+    // Some of its places would be another claim than all of them: what does not fit is not known.
+    let fits = |place: &String| place.len() <= WORD && !place.chars().any(is_obeyed);
+    if said.regions.len() > WORDS || !said.regions.iter().all(fits) {
+        said.regions = Vec::new();
+    }
+    for list in [&mut said.input, &mut said.output, &mut said.operations, &mut said.capabilities] {
         fewer(list, WORDS);
         list.iter_mut().for_each(|word| cut(word, WORD));
     }
@@ -304,6 +307,14 @@ mod tests {
         vendor_model(&mut model);
         let lengths = (model.id.len(), model.description.len(), model.capabilities.len());
         assert_eq!((lengths, model.capabilities[0].len()), ((TEXT, PROSE, WORDS), WORD));
+        for regions in [vec!["EU".to_owned(); WORDS + 1], vec!["EU".to_owned(), long()]] {
+            model.regions = regions;
+            vendor_model(&mut model);
+            assert!(model.regions.is_empty(), "{:?}", model.regions);
+        }
+        model.regions = vec!["EU".to_owned(); WORDS];
+        vendor_model(&mut model);
+        assert_eq!(model.regions.len(), WORDS);
         assert!(matches!(taken(witnessed), Said::Witnessed(said) if said.inconsistency.len() == TEXT));
     }
 

@@ -1,6 +1,7 @@
 //! An answer, read by a template's pointers.
 //!
-//! Law: an answer that says what went wrong, or has no text where the template points, is none. Tokens are told both, or not at all.
+//! Law: an answer that says what went wrong, or has no text where the template points, is none, but for one that a filter ended before it
+//! said anything. Tokens are told both, or not at all.
 
 use std::collections::BTreeMap;
 
@@ -22,11 +23,14 @@ pub(crate) fn read(told: &Told, body: &[u8]) -> Option<Answer> {
     let mut tape = Tape::for_text(body.len());
     tape.read(body).ok()?;
     let root = tape.root(body)?;
-    if told.error.as_ref().is_some_and(|error| at(root, error).is_some()) {
+    if error(root, told).is_some() {
         return None;
     }
-    let text = text(root, &told.text)?;
     let finish = told.finish.as_ref().and_then(|pointer| finish(root, pointer, &told.endings));
+    let text = match at(root, &told.text) {
+        None if finish == Some(Finish::Filtered) => String::new(),
+        _ => text(root, &told.text)?,
+    };
     Some(Answer {
         id: told.id.as_ref().and_then(|id| self::text(root, id)).unwrap_or_default(),
         choices: vec![Choice {
@@ -42,7 +46,19 @@ pub(crate) fn read(told: &Told, body: &[u8]) -> Option<Answer> {
 pub(crate) fn message(told: &Told, body: &[u8]) -> Option<String> {
     let mut tape = Tape::default();
     tape.read(body).ok()?;
-    text(tape.root(body)?, told.error.as_ref()?)
+    text(tape.root(body)?, told.error.as_ref()?).filter(|text| !text.is_empty())
+}
+
+/// What went wrong, where the template points to it; `false` and what is empty say that nothing did.
+pub(super) fn error<'t>(root: Value<'t>, told: &Told) -> Option<Value<'t>> {
+    let value = at(root, told.error.as_ref()?)?;
+    let is_nothing = match value.kind() {
+        Form::False => true,
+        Form::String => value.text().is_empty(),
+        Form::Object | Form::Array => value.len() == 0,
+        _ => false,
+    };
+    (!is_nothing).then_some(value)
 }
 
 /// What a pointer points to; nothing where there is nothing, or `null`.
@@ -93,8 +109,16 @@ pub(super) fn finish(
 }
 
 /// What was used; `None`: it is not told.
-pub(super) fn usage(root: Value<'_>, told: &Told) -> Option<Usage> {
-    let (input, output) = told.tokens.as_ref()?;
-    let number = |pointer| at(root, pointer).and_then(|value| value.whole());
-    Some(Usage { input: number(input)?, output: number(output)?, ..Usage::default() })
+fn usage(root: Value<'_>, told: &Told) -> Option<Usage> {
+    let (input, output) = tokens(root, told);
+    Some(Usage { input: input?, output: output?, ..Usage::default() })
+}
+
+/// Tokens of input and of output, each where it is told.
+pub(super) fn tokens(root: Value<'_>, told: &Told) -> (Option<u64>, Option<u64>) {
+    let number = |pointer: &Pointer| at(root, pointer).and_then(|value| value.whole());
+    match &told.tokens {
+        Some((input, output)) => (number(input), number(output)),
+        None => (None, None),
+    }
 }

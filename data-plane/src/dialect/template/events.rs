@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use super::super::answer::Finish;
+use super::super::answer::{Finish, Usage};
 use super::super::event::{Delta, Event, Start};
 use super::super::{VendorError, VendorFault};
 use super::Plan;
-use super::answer::{at, finish, text, usage};
+use super::answer::{error, finish, text, tokens};
 use crate::tape::{Kind as Form, Tape, Value};
 
 /// What stands in place of JSON at the end of a stream wherever OpenAI's habit is followed.
@@ -24,12 +24,14 @@ pub(crate) struct Reading {
     /// Whether the answer ended, and whether all did.
     ended: bool,
     done: bool,
+    /// Tokens of input and of output as they were told last.
+    used: (Option<u64>, Option<u64>),
 }
 
 impl Reading {
     /// Of a stream of this plan's.
     pub(crate) fn of(plan: Arc<Plan>) -> Self {
-        Self { plan, tape: Tape::default(), begun: false, ended: false, done: false }
+        Self { plan, tape: Tape::default(), begun: false, ended: false, done: false, used: (None, None) }
     }
 
     /// What the data of an event says.
@@ -80,7 +82,7 @@ impl Reading {
         let template = plan.template();
         let Some(stream) = &template.stream else { return Ok(()) };
         let told = &stream.told;
-        if let Some(error) = told.error.as_ref().and_then(|error| at(root, error)) {
+        if let Some(error) = error(root, told) {
             let message =
                 if error.kind() == Form::String { error.text().into_owned() } else { String::new() };
             return Err(VendorError { fault: VendorFault::Other, message });
@@ -95,8 +97,16 @@ impl Reading {
                 events.extend([Event::End { choice: 0, finish }]);
             }
         }
-        events.extend(usage(root, told).map(Event::Usage));
+        events.extend(self.used(tokens(root, told)).map(Event::Usage));
         Ok(())
+    }
+
+    /// What was used so far, once both are known and as often as one is told anew.
+    fn used(&mut self, (input, output): (Option<u64>, Option<u64>)) -> Option<Usage> {
+        let is_told = input.is_some() || output.is_some();
+        self.used = (input.or(self.used.0), output.or(self.used.1));
+        let (input, output) = self.used;
+        Some(Usage { input: input?, output: output?, ..Usage::default() }).filter(|_| is_told)
     }
 
     fn begin(&mut self, events: &mut impl Extend<Event>) {

@@ -100,8 +100,9 @@ fn bare(body: &str) -> Wire {
 }
 
 fn written(template: Wire, body: &Value) -> Result<(Value, Vec<String>), Unfit> {
-    let chat = openai::read::read(body.to_string().as_bytes()).unwrap();
-    let written = write::write(&chat, &Plan::of(read(template)))?;
+    let body = body.to_string();
+    let chat = openai::read::read(body.as_bytes()).unwrap();
+    let written = write::write(&chat, &Plan::of(read(template)), body.len())?;
     let left_out = written.left_out.iter().map(ToString::to_string).collect();
     Ok((serde_json::from_slice(&written.body).unwrap(), left_out))
 }
@@ -234,6 +235,26 @@ fn a_conversation_that_is_not_told_whole_is_refused_unless_its_author_says_so() 
     assert_eq!(written(lax, &body).unwrap(), (json!({"p": "b"}), vec!["messages".to_owned()]));
 }
 
+#[test]
+fn a_small_template_does_not_blow_a_request_up() {
+    let said = |count: usize| {
+        let messages = vec![json!({"role": "user", "content": "a"}); count];
+        json!({"model": "m", "messages": messages})
+    };
+    let mut large = bare(r#"{"m": "${messages}"}"#);
+    large.request.as_mut().unwrap().message = format!(r#"{{"t": "${{text}}{}"}}"#, "x".repeat(900));
+    let mut long =
+        bare(r#"{"a": "${transcript}", "b": "<${transcript}>", "c": "${transcript}${transcript}"}"#);
+    long.request.as_mut().unwrap().roles = words(&[("user", "u".repeat(64).as_str())]);
+    for template in [large, long] {
+        written(template.clone(), &said(100)).unwrap();
+        let unfit = written(template, &said(20_000)).unwrap_err();
+        assert_eq!(unfit, Unfit::new("messages", "its template makes too much of them"));
+    }
+    let four = bare(r#"{"a": "${messages}", "b": "${messages}", "c": "${messages}", "d": "${messages}"}"#);
+    written(four, &said(20_000)).unwrap();
+}
+
 fn answered(template: Wire, body: &str) -> Option<Value> {
     let read = answer::read(&read(template).told, body.as_bytes())?;
     Some(serde_json::from_slice(&openai::answer::write(&read, 7)).unwrap())
@@ -281,6 +302,19 @@ fn what_is_no_answer_is_none() {
     ] {
         assert_eq!(answered(kserve(), body), None, "{body}");
     }
+    // What says that nothing went wrong is no error, and who was cut off by a filter may have said nothing.
+    for nothing in ["null", "false", "\"\"", "{}", "[]"] {
+        let body = format!(r#"{{"error":{nothing},"text_output":"x"}}"#);
+        assert!(answered(kserve(), &body).is_some(), "{body}");
+    }
+    for (text, reason, is_answer) in
+        [("null", "refused", true), ("null", "stop", false), ("1", "refused", false)]
+    {
+        let body = format!(r#"{{"text_output":{text},"details":{{"finish_reason":"{reason}"}}}}"#);
+        assert_eq!(answered(kserve(), &body).is_some(), is_answer, "{body}");
+    }
+    let filtered = answered(kserve(), r#"{"details":{"finish_reason":"refused"}}"#).unwrap();
+    assert_eq!(filtered["choices"][0]["finish_reason"], "content_filter");
     // Tokens that are told by half are not told.
     let half = r#"{"message":{"content":"x"},"prompt_eval_count":26,"eval_count":2.5}"#;
     assert_eq!(answered(ollama(), half).unwrap().get("usage"), None);
@@ -353,6 +387,18 @@ fn lines_of_json_are_a_stream() {
 }
 
 #[test]
+fn tokens_of_a_stream_are_told_once_both_are_known() {
+    let first = r#"{"message":{"content":"a"},"error":"","prompt_eval_count":26,"done":false}"#;
+    let next = r#"{"message":{"content":"b"},"error":null,"eval_count":1,"done":false}"#;
+    let last = r#"{"message":{"content":""},"done":true,"eval_count":2}"#;
+    let (said, broken) = streamed(ollama(), &[first, next, last]);
+    assert_eq!((said.matches("\"usage\"").count(), broken), (1, None), "{said}");
+    assert!(said.contains(r#""prompt_tokens":26,"completion_tokens":2,"total_tokens":28"#), "{said}");
+    let (said, _) = streamed(ollama(), &[first, r#"{"done":true}"#]);
+    assert!(said.ends_with("data: [DONE]\n\n") && !said.contains("\"usage\""), "{said}");
+}
+
+#[test]
 fn a_stream_ends_as_its_template_says_or_broke_off() {
     let more = r#"{"text_output":"a"}"#;
     let whole = |said: &str| said.ends_with("data: [DONE]\n\n");
@@ -408,7 +454,7 @@ proptest! {
     #[test]
     fn whatever_is_said_is_written_or_refused_by_name(chat in chats()) {
         for template in [ollama(), kserve()] {
-            match write::write(&chat, &Plan::of(read(template))) {
+            match write::write(&chat, &Plan::of(read(template)), 1 << 16) {
                 Ok(written) => {
                     serde_json::from_slice::<Value>(&written.body).unwrap();
                 }

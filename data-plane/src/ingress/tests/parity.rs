@@ -1,7 +1,7 @@
 //! Both doors: the same decision, the same usage, the same record.
 
 use policy_engine::facts::Bound;
-use policy_engine::vocabulary::{Duration, Period};
+use policy_engine::vocabulary::{Duration, Instant, Period};
 use proto::status::Refusal;
 
 use super::grpc::{chat, client, with_key};
@@ -111,6 +111,8 @@ async fn a_model_is_shown_alike_and_whole() {
         (card.input, card.output) = (words("text"), words("text"));
         (card.capabilities, card.use_cases) = (words("tools"), words("assistant"));
         card.risk_class = Some("limited".into());
+        (card.deprecated_from, card.retired_from) =
+            (Some(Instant(1_800_000_000_000_000)), Some(Instant(1_900_000_000_000_000)));
         card.metrics = [("mmlu".to_owned(), "88.7".to_owned())].into();
     })
     .await;
@@ -130,6 +132,8 @@ async fn a_model_is_shown_alike_and_whole() {
         "max_output_tokens": card.max_output_tokens,
         "use_cases": card.use_cases,
         "risk_class": card.risk_class,
+        "deprecated_from": card.deprecated_from,
+        "retired_from": card.retired_from,
         "licence": (!card.licence.is_empty()).then_some(card.licence),
         "metrics": card.metrics,
         "available": availability.available,

@@ -19,6 +19,7 @@ use proto::code::ErrorCode;
 use tokio::time::Instant as Timepoint;
 
 use super::super::Exchange;
+use super::super::estimate::is_metered_otherwise;
 use super::super::reserve::Reserved;
 use super::{Missed, When, rejection, stopped, tell_refusal};
 use crate::error::Rejection;
@@ -93,8 +94,10 @@ impl Course {
     pub(super) fn begin(exchange: &Exchange<'_>, reserved: &Reserved<'_>) -> Self {
         let permit = &reserved.permitted.permit;
         let arrival = &reserved.permitted.entitled.question.arrival;
-        let is_hedged = exchange.runtime.snapshot.model(permit.model).is_some_and(|row| row.hedge);
-        if let Some(budget) = exchange.runtime.budget(permit.model) {
+        let is_hedged = exchange.runtime.snapshot.model(permit.model).is_some_and(|row| row.hedge)
+            && !is_metered_otherwise(arrival.operation);
+        let is_copy = arrival.mirrors.is_some();
+        if let Some(budget) = exchange.runtime.budget(permit.model).filter(|_| !is_copy) {
             budget.count(exchange.node.clock.now());
         }
         Self {
@@ -102,7 +105,8 @@ impl Course {
             held: permit.candidates.first().map(|candidate| candidate.endpoint),
             model: permit.model,
             deadline: arrival.deadline,
-            alone: if permit.candidates.len() == 1 { Alone::Yes } else { Alone::No },
+            // A copy is not asked twice: what its mirror fails at is nobody's answer.
+            alone: if permit.candidates.len() == 1 && !is_copy { Alone::Yes } else { Alone::No },
             is_hedged,
             failed: 0,
             granted: false,

@@ -15,11 +15,11 @@ use policy_engine::facts::Price;
 
 use super::super::Exchange;
 use super::super::reserve::{Reserved, share};
-use super::{Begun, LeftOut, Missed, Sent, Tried, When, answered, begin, call};
+use super::{Begun, LeftOut, Sent, Tried, answered, begin, call};
 use crate::record::Failure;
 use crate::runtime::retries::PERCENT;
-use crate::runtime::vitals::InFlight;
 use crate::runtime::vitals::verdict::Verdict;
+use crate::runtime::vitals::{InFlight, Standing};
 use crate::upstream::call::Call;
 use crate::upstream::error::UpstreamError;
 
@@ -60,7 +60,12 @@ pub(super) async fn race<'s>(
     let mut other = pin!(work);
     let won = match exchange.account.over(sooner(first.as_mut(), other.as_mut())).await {
         Ok(won) => won,
-        Err(cut) => return tried(&sent, 0, answered(exchange, &sent, Err(cut))),
+        // The other may answer still.
+        Err(cut) if cut.is_of_endpoint() => Sooner::Cut,
+        Err(cut) => {
+            exchange.account.lost(&second.sent.endpoint.id, Failure::overtaken());
+            return tried(&sent, 1, answered(exchange, &sent, Err(cut)));
+        }
     };
     match won {
         Sooner::First(Ok(begun)) => {
@@ -69,17 +74,13 @@ pub(super) async fn race<'s>(
         }
         Sooner::First(Err(error)) => {
             exchange.account.failed(&error);
-            let sent = overtake(exchange, second);
-            let begun = exchange.account.over(other).await;
-            tried(&sent, 1, answered(exchange, &sent, begun))
+            take_over(exchange, second, other).await
         }
+        Sooner::Cut => take_over(exchange, second, other).await,
         Sooner::Second(Ok(begun)) => {
-            let sent = overtake(exchange, second);
-            // The account was not asked about its endpoint while it waited for the first.
-            if let Some(cut) = exchange.forbidden(sent.endpoint) {
-                return tried(&sent, 1, Err(Missed::Stopped(cut, When::Midway)));
-            }
-            tried(&sent, 1, answered(exchange, &sent, Ok(Ok(begun))))
+            // Who is late is slow, though its answer was not waited for.
+            sent.measured(exchange.node.clock.now());
+            take_over(exchange, second, std::future::ready(Ok(begun))).await
         }
         Sooner::Second(Err(error)) => {
             fail(exchange, reserved, (second, &error));
@@ -89,10 +90,28 @@ pub(super) async fn race<'s>(
     }
 }
 
+/// From now on the account has the second call, and no other.
+async fn take_over<'s>(
+    exchange: &mut Exchange<'s>,
+    second: Second<'s>,
+    work: impl Future<Output = Begins>,
+) -> Tried<'s> {
+    let Second { sent, price, body, in_flight } = second;
+    exchange.account.overtaken(sent.endpoint, (price, &body), (in_flight, sent.since));
+    let begun = match exchange.account.look() {
+        Some(cut) => Err(cut),
+        None => exchange.account.over(work).await,
+    };
+    let answer = answered(exchange, &sent, begun);
+    Tried { endpoint: sent.endpoint, others: 1, answer }
+}
+
 /// Whose call was done first, and with what.
 enum Sooner {
     First(Begins),
     Second(Begins),
+    /// Who was called first is switched off.
+    Cut,
 }
 
 async fn sooner(
@@ -115,15 +134,10 @@ async fn second<'s>(
     let permit = &reserved.permitted.permit;
     let (before, candidate) = (permit.candidates.get(at.checked_sub(1)?)?, permit.candidates.get(at)?);
     let endpoint = exchange.runtime.endpoint(candidate.endpoint)?;
-    if exchange.forbidden(endpoint).is_some() {
-        return None;
-    }
     let now = exchange.node.clock.now();
-    if let Some(budget) = exchange.runtime.budget(permit.model) {
-        let percent = exchange.runtime.snapshot.model(permit.model).and_then(|row| row.retry_percent);
-        if !budget.take(now, percent.unwrap_or(PERCENT)) {
-            return None;
-        }
+    // It was ready when the first was called.
+    if endpoint.vitals.standing(|| now) != Standing::Ready || exchange.forbidden(endpoint).is_some() {
+        return None;
     }
     if let Some(reservation) = exchange.account.reservation() {
         let share = |candidate| share(exchange.runtime, &reserved.permitted, candidate, reserved.estimate);
@@ -131,18 +145,18 @@ async fn second<'s>(
         amounts.spend = amounts.spend.max(other.spend);
         reservation.adjust(lines, amounts, exchange.account.now()).await.ok()?;
     }
+    if let Some(budget) = exchange.runtime.budget(permit.model) {
+        let percent = exchange.runtime.snapshot.model(permit.model).and_then(|row| row.retry_percent);
+        if !budget.take(now, percent.unwrap_or(PERCENT)) {
+            return None;
+        }
+    }
     let in_flight = endpoint.vitals.begin(|| now);
     let call = call(reserved, endpoint);
-    let sent = Sent { endpoint, since: Moment::now() };
+    exchange.account.sent_beside(&endpoint.id);
+    let sent = Sent { endpoint, since: Moment::now(), stream: call.stream };
     let (price, body) = (candidate.price.clone(), call.body.clone());
     Some((Second { sent, price, body, in_flight }, call))
-}
-
-/// From now on the account has the second call, and no other.
-fn overtake<'s>(exchange: &mut Exchange<'_>, second: Second<'s>) -> Sent<'s> {
-    let Second { sent, price, body, in_flight } = second;
-    exchange.account.overtaken(sent.endpoint, (price, &body), (in_flight, sent.since));
-    sent
 }
 
 /// The second call failed, and the account never had it.

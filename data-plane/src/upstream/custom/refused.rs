@@ -1,8 +1,12 @@
 //! What is said of an error by what is the organisation's own, where the pipeline looks for it.
 //!
 //! Law: whose fault it is stays whose it was: a container that refuses a request makes it a wrong request, though SageMaker calls that an error of
-//! the model's; a function that fails has failed, though Lambda answers with a good status.
+//! the model's; a function that fails has failed, though Lambda answers with a good status. What AWS itself says has our account in it, and is
+//! not told; what a filter refused stays as it came.
 
+use std::error::Error as _;
+
+use bytes::Bytes;
 use http::StatusCode;
 
 use crate::dialect::field::{member, text};
@@ -10,21 +14,60 @@ use crate::dialect::json::Json;
 use crate::dialect::template::{Plan, answer};
 use crate::tape::{Tape, Value};
 use crate::upstream::call::{Answer, AnswerBody, FUNCTION_ERROR};
+use crate::upstream::config::Place;
 use crate::upstream::error::{Kind, Refusal, UpstreamError};
+use crate::upstream::line::ErrorType;
 
 /// A vendor's error with what it says of it.
-pub(super) fn told(mut error: UpstreamError, plan: Option<&Plan>) -> UpstreamError {
+pub(super) fn told(mut error: UpstreamError, (place, plan): (Place, Option<&Plan>)) -> UpstreamError {
+    let named = error.source().and_then(|cause| cause.downcast_ref::<ErrorType>()).and_then(meant);
     let Kind::Status(refusal) = &mut error.kind else { return error };
-    let by_template = plan.and_then(|plan| answer::message(&plan.template().told, &refusal.body));
-    let of_aws = with(&refusal.body, |root| (original(root), message(root)));
-    let (original, message) = of_aws.unwrap_or_default();
-    if refusal.status == StatusCode::FAILED_DEPENDENCY {
-        refusal.status = original.filter(StatusCode::is_client_error).unwrap_or(StatusCode::BAD_GATEWAY);
+    let is_filtered = refusal.is_filtered();
+    if place == Place::Http {
+        if let Some(message) = by_template(plan, &refusal.body).filter(|_| !is_filtered) {
+            refusal.body = body(&message).into();
+        }
+        return error;
     }
-    if let Some(message) = by_template.or(message) {
-        refusal.body = body(&message).into();
+    let of_container = with(&refusal.body, |root| (original(root), text(root, "OriginalMessage")));
+    let (original, said) = of_container.unwrap_or_default();
+    if let Some(status) = named {
+        refusal.status = status;
+    } else if place == Place::SageMaker && refusal.status == StatusCode::FAILED_DEPENDENCY {
+        refusal.status = of_callers(original);
+    }
+    if !is_filtered {
+        let message = said.map(|said| by_template(plan, said.as_bytes()).unwrap_or(said));
+        refusal.body = message.map_or_else(Bytes::new, |message| body(&message).into());
     }
     error
+}
+
+fn by_template(plan: Option<&Plan>, said: &[u8]) -> Option<String> {
+    answer::message(&plan?.template().told, said)
+}
+
+/// What a type of AWS's errors means, where its status may say something else.
+fn meant(of: &ErrorType) -> Option<StatusCode> {
+    let ErrorType(name) = of;
+    let begins = |with: &[&str]| with.iter().any(|word| name.starts_with(word));
+    if begins(&["Throttling", "TooManyRequests"]) {
+        return Some(StatusCode::TOO_MANY_REQUESTS);
+    }
+    let is_ours = begins(&["AccessDenied", "UnrecognizedClient"])
+        || ["Token", "Signature"].iter().any(|word| name.contains(word));
+    is_ours.then_some(StatusCode::FORBIDDEN)
+}
+
+/// What a container's status is to the caller: its own endpoint's failure, unless it refused the request.
+fn of_callers(original: Option<StatusCode>) -> StatusCode {
+    const KEPT: [StatusCode; 3] =
+        [StatusCode::TOO_MANY_REQUESTS, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY];
+    match original.filter(StatusCode::is_client_error) {
+        Some(status) if KEPT.contains(&status) => status,
+        Some(_) => StatusCode::BAD_REQUEST,
+        None => StatusCode::BAD_GATEWAY,
+    }
 }
 
 /// A function that failed, whose answer is what it says of that.
@@ -45,11 +88,6 @@ pub(super) fn failed(answer: &Answer) -> Result<(), UpstreamError> {
 fn original(root: Value<'_>) -> Option<StatusCode> {
     let code = member(root, "OriginalStatusCode")?.whole()?;
     StatusCode::from_u16(u16::try_from(code).ok()?).ok()
-}
-
-/// What AWS says, or the container behind it.
-fn message(root: Value<'_>) -> Option<String> {
-    ["OriginalMessage", "Message", "message"].iter().find_map(|name| text(root, name))
 }
 
 fn with<T>(bytes: &[u8], look: impl FnOnce(Value<'_>) -> T) -> Option<T> {

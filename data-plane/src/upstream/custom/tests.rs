@@ -242,6 +242,12 @@ async fn a_stream_that_breaks_off_says_so() {
     let (vendor, _heard) = answering(ollama(), (short, 4096), |_| {}).await;
     let (_, error) = collected(vendor.call(call(STREAMING, true)).await.unwrap()).await.unwrap_err();
     assert_eq!(error.kind, Kind::Reset);
+    // Nor is one told as whole that was cut within its last event, where nobody says how it ends.
+    let cut = "data: {\"text_output\":\"hel\"}\n\ndata: {\"text_outp";
+    let (vendor, _heard) = answering(kserve(), (stream("text/event-stream", cut), 4096), |_| {}).await;
+    let (told, error) = collected(vendor.call(call(STREAMING, true)).await.unwrap()).await.unwrap_err();
+    let (text, _, is_over) = said(&told);
+    assert_eq!((text.as_str(), is_over, error.kind), ("hel", false, Kind::Protocol));
     // Before anything was said another may be asked.
     let (vendor, _heard) = answering(ollama(), (stream("text/plain", "<html>\n"), 4096), |_| {}).await;
     let (_, error) = collected(vendor.call(call(STREAMING, true)).await.unwrap()).await.unwrap_err();

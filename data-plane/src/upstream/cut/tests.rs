@@ -40,10 +40,15 @@ fn lines_are_the_same_however_they_are_cut() {
     let bytes = "{\"a\":1}\n\n{\"ä\":2}\r\n \n{\"c\":3}";
     for piece in 1..=bytes.len() {
         let lines = every(Framing::Lines, bytes.as_bytes(), (piece, 10)).unwrap();
-        assert_eq!(lines, ["{\"a\":1}", "", "{\"ä\":2}", " ", "{\"c\":3}"], "{piece}");
+        assert_eq!(lines, ["{\"a\":1}", "", "{\"ä\":2}", "", "{\"c\":3}"], "{piece}");
         assert_eq!(every(Framing::Lines, b"123456\n1234567890", (piece, 6)), Err(Kind::TooLarge), "{piece}");
     }
     assert_eq!(every(Framing::Lines, b"", (1, 8)).unwrap(), [""]);
+    let marked = "\u{feff}{}\n\u{feff}{}\n\t";
+    for piece in 1..=marked.len() {
+        let lines = every(Framing::Lines, marked.as_bytes(), (piece, 10)).unwrap();
+        assert_eq!(lines, ["{}", "\u{feff}{}", ""], "{piece}");
+    }
 }
 
 #[test]

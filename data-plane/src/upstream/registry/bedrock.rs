@@ -4,15 +4,15 @@
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListInferenceProfiles.html>
 //!
 //! Law: what is listed can be called by its id: a model that is not served on demand is there by its profiles alone. A profile is
-//! processed wherever one of its models is; where one of them is anywhere, its places are not known.
+//! processed wherever one of its models is; where one of them is anywhere, or there are too many, its places are not known.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use proto::admin::VendorModel;
 use serde_json::Value;
 
 use super::Page;
-use super::card::{escaped, has, id, list, prose, text, those, time, token, words};
+use super::card::{escaped, fitting, has, id, list, places, prose, text, those, time, token, words};
 
 /// Where the foundation models are.
 pub(super) const FOUNDATION: &str = "/foundation-models";
@@ -84,14 +84,14 @@ fn foundation(entry: &Value) -> Option<VendorModel> {
 
 /// A profile, with what is known of the model that it is of.
 fn profile(entry: &Value, known: &HashMap<String, VendorModel>) -> Option<VendorModel> {
-    let arns = || list(entry, "/models").iter().filter_map(|model| model.get("modelArn"));
-    let of = arns().filter_map(|arn| arn.as_str()?.rsplit_once('/')).find_map(|(_, id)| known.get(id));
-    let regions: Option<BTreeSet<String>> = arns().map(region).collect();
+    let arns = list(entry, "/models").iter().filter_map(|model| model.get("modelArn")?.as_str());
+    let of = arns.filter_map(|arn| arn.rsplit_once('/')).find_map(|(_, id)| known.get(id));
+    let regions = list(entry, "/models").iter().map(|model| region(model.get("modelArn")?));
     Some(VendorModel {
         id: id(entry.get("inferenceProfileId"))?,
         display_name: text(entry, &["/inferenceProfileName"]),
         description: prose(entry, &["/description"]),
-        regions: regions.unwrap_or_default().into_iter().take(16).collect(),
+        regions: places(regions),
         // Of a model that is not known, nor is what can be asked of it.
         ..of.cloned().unwrap_or_default()
     })
@@ -99,6 +99,5 @@ fn profile(entry: &Value, known: &HashMap<String, VendorModel>) -> Option<Vendor
 
 /// The region in an ARN; none: it is of all of them.
 fn region(arn: &Value) -> Option<String> {
-    let region = arn.as_str()?.split(':').nth(3)?;
-    (!region.is_empty() && region.len() <= 64).then(|| region.to_owned())
+    fitting(arn.as_str()?.split(':').nth(3)?)
 }

@@ -1,7 +1,9 @@
 //! Fields of a registry's answer, as a card has them.
 //!
 //! Law: a field of another form than it should have is as if it were absent, and what is longer than a card's is cut: a vendor's new words
-//! hold up nothing. An id is never cut. Deliberately absent: any vendor's names of fields.
+//! hold up nothing. An id is never cut, nor is a word, and places are all there or not known. Deliberately absent: any vendor's names of fields.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp as Stamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -13,6 +15,10 @@ use serde_json::Value;
 const ID: usize = 256;
 const PROSE: usize = 2_048;
 const TEXT: usize = 256;
+
+/// The longest word, in bytes, and the most words of one list.
+const WORD: usize = 64;
+const WORDS: usize = 16;
 
 /// What is escaped in a query: all but the unreserved (RFC 3986, 2.3), as signatures have it.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -68,6 +74,28 @@ pub(super) fn words(of: &Value, pointer: &str, table: &[(&str, &str)]) -> Vec<St
         }
     }
     found
+}
+
+/// The words of a list as they are; what can't be one is left out, and so is what is beyond the most of them.
+pub(super) fn as_they_are(of: &Value, pointer: &str) -> Vec<String> {
+    list(of, pointer).iter().filter_map(word).take(WORDS).collect()
+}
+
+/// Places, all of them: where there are too many, or one can't be one, they are not known, for some alone would be another claim.
+pub(super) fn places(all: impl IntoIterator<Item = Option<String>>) -> Vec<String> {
+    let all: Option<BTreeSet<String>> = all.into_iter().collect();
+    all.filter(|all| all.len() <= WORDS).unwrap_or_default().into_iter().collect()
+}
+
+/// A word as it is; none where it can't be one.
+pub(super) fn word(text: &Value) -> Option<String> {
+    fitting(text.as_str()?)
+}
+
+/// The same of a text.
+pub(super) fn fitting(text: &str) -> Option<String> {
+    let fits = (1..=WORD).contains(&text.len()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned())
 }
 
 /// What a table names that is so.
@@ -133,6 +161,21 @@ mod tests {
         assert_eq!(id(Some(&json!("a b"))), None);
         assert_eq!(id(Some(&json!("x".repeat(ID + 1)))), None);
         assert_eq!(id(Some(&json!("meta/llama:8b"))).unwrap(), "meta/llama:8b");
+    }
+
+    #[test]
+    fn words_fit_and_places_are_all_there_or_not_known() {
+        let entry = json!({"w": ["tools", "x".repeat(WORD), "x".repeat(WORD + 1), "a\nb", "", 7, "b"]});
+        assert_eq!(as_they_are(&entry, "/w"), ["tools", "x".repeat(WORD).as_str(), "b"]);
+        let many = json!({ "w": vec!["x"; WORDS + 1] });
+        assert_eq!(as_they_are(&many, "/w").len(), WORDS);
+        let of = |all: Vec<Value>| places(all.iter().map(word));
+        assert_eq!(of(vec![json!("US"), json!("EU"), json!("US")]), ["EU", "US"]);
+        for unfit in [json!("x".repeat(WORD + 1)), json!("a\u{7}"), json!(""), json!(null)] {
+            assert_eq!(of(vec![json!("EU"), unfit]), Vec::<String>::new());
+        }
+        let numbered = |count: usize| (0..count).map(|n| json!(format!("r-{n:02}"))).collect::<Vec<_>>();
+        assert_eq!((of(numbered(WORDS)).len(), of(numbered(WORDS + 1)).len()), (WORDS, 0));
     }
 
     #[test]

@@ -15,7 +15,9 @@ use proto::admin::VendorModel;
 use serde_json::Value;
 
 use super::Page;
-use super::card::{escaped, flag, has, id, list, prose, text, those, time, tokens, words};
+use super::card::{
+    as_they_are, escaped, flag, has, id, list, places, prose, text, those, time, tokens, word, words,
+};
 
 const INPUT: &[(&str, &str)] =
     &[("text", "text"), ("image", "image"), ("audio", "audio"), ("file", "file"), ("pdf", "file")];
@@ -73,8 +75,7 @@ fn model(entry: &Value) -> Option<VendorModel> {
         (able("structured_outputs") || able("response_format"), "jsonSchema"),
         (able("reasoning"), "reasoning"),
     ]);
-    let ours = list(entry, "/chancery/capabilities").iter().filter_map(Value::as_str).take(16);
-    capabilities.extend(ours.map(str::to_owned));
+    capabilities.extend(as_they_are(entry, "/chancery/capabilities"));
     let input =
         modalities(entry, ["/chancery/input", "/architecture/input_modalities", "/input_modalities"], INPUT);
     let input = match flag(entry, "/capabilities/vision") {
@@ -117,7 +118,8 @@ fn model(entry: &Value) -> Option<VendorModel> {
                 "/max_output_tokens",
             ],
         ),
-        regions: places(entry),
+        // Where another gateway of ours processes.
+        regions: places(list(entry, "/chancery/processing_regions").iter().map(word)),
         deprecated: flag(entry, "/active") == Some(false),
         deprecate_time: time(entry, &["/chancery/deprecated_from", "/deprecation"]),
         retire_time: time(entry, &["/chancery/retired_from", "/deprecation/inference", "/expiration_date"]),
@@ -154,10 +156,4 @@ fn operations(entry: &Value, is_ours: bool) -> (Vec<String>, bool) {
 fn modalities(entry: &Value, pointers: [&str; 3], table: &[(&str, &str)]) -> Vec<String> {
     let mut found = pointers.iter().map(|pointer| words(entry, pointer, table));
     found.find(|words| !words.is_empty()).unwrap_or_default()
-}
-
-/// Where another gateway of ours processes.
-fn places(entry: &Value) -> Vec<String> {
-    let places = list(entry, "/chancery/processing_regions").iter().filter_map(Value::as_str);
-    places.filter(|place| place.len() <= 64).take(16).map(str::to_owned).collect()
 }

@@ -332,6 +332,50 @@ async fn bedrock_lists_what_its_ids_call_and_where_profiles_process() {
         at("https://bedrock-runtime.eu-central-1.amazonaws.com/"),
         "https://bedrock.eu-central-1.amazonaws.com"
     );
+    // Elsewhere the key would go to somebody else's host.
+    for other in [
+        "https://my-bedrock-runtime.example.com",
+        "https://bedrock-runtime-proxy.example.com",
+        "https://vpce-1.bedrock-runtime.eu-central-1.vpce.amazonaws.com",
+        "https://gateway.example.com/bedrock-runtime",
+        "https://gateway.example.com/://bedrock-runtime.x",
+    ] {
+        assert_eq!(at(other), other);
+    }
+}
+
+#[test]
+fn words_of_another_gateway_are_bounded_and_its_places_are_all_there_or_not_known() {
+    let model = |card: serde_json::Value| {
+        let page = serde_json::json!({"data": [{"id": "m", "chancery": card}]});
+        openai::read(&page).unwrap().models.pop().unwrap()
+    };
+    let long = "x".repeat(200_000);
+    let told =
+        model(serde_json::json!({"capabilities": ["tools", long], "processing_regions": ["EU", long]}));
+    assert_eq!((told.capabilities, told.regions), (words(&["tools"]), Vec::new()));
+    let many: Vec<String> = (0..17).map(|n| format!("r-{n:02}")).collect();
+    assert!(model(serde_json::json!({ "processing_regions": many })).regions.is_empty());
+    assert_eq!(model(serde_json::json!({ "processing_regions": ["US", "EU"] })).regions, ["EU", "US"]);
+}
+
+#[test]
+fn a_profile_of_many_places_or_of_one_that_is_not_said_is_of_none() {
+    let regions = |models: Vec<serde_json::Value>| {
+        let mut reading = bedrock::Reading::default();
+        reading.read(&serde_json::json!({"modelSummaries": []})).unwrap();
+        let profile = serde_json::json!({"inferenceProfileId": "p", "models": models});
+        let page = reading.read(&serde_json::json!({"inferenceProfileSummaries": [profile]})).unwrap();
+        page.models.into_iter().flat_map(|model| model.regions).count()
+    };
+    let of = |count: usize| -> Vec<serde_json::Value> {
+        let arn =
+            |n: usize| serde_json::json!({"modelArn": format!("arn:aws:bedrock:eu-{n}::foundation-model/m")});
+        (0..count).map(arn).collect()
+    };
+    assert_eq!((regions(of(16)), regions(of(17))), (16, 0));
+    let unsaid = [of(2), vec![serde_json::json!({})]].concat();
+    assert_eq!(regions(unsaid), 0);
 }
 
 #[tokio::test]

@@ -93,6 +93,8 @@ fn a_way_that_is_not_the_vendors_or_not_whole_is_refused() {
         ("azure", entra("", ""), "spec.auth.entra.tenantId"),
         ("azure", entra("a/../b", ""), "spec.auth.entra.tenantId: `a/../b` is not an id of Entra ID"),
         ("azure", entra("t", "https://u:p@login.example"), "spec.auth.entra.authority: carries a user name"),
+        ("custom", entra("t", ""), "spec.auth.entra.scope: is missing: by default"),
+        ("custom", Method::Google(Default::default()), "spec.auth.google.scope: is missing: by default"),
         ("bedrock", aws("A B", ""), "spec.auth.aws.accessKeyId: `A B` is not the id of an access key"),
         ("bedrock", aws("A", "EU Central"), "spec.auth.aws.region: `EU Central` is not a region"),
     ] {

@@ -80,6 +80,8 @@ fn a_template_is_read_with_the_order_of_its_members() {
     assert_eq!(template.ask.roles.assistant, "bot");
     assert_eq!(template.told.endings["too_long"], Ending::Length);
     assert_eq!(template.stream.as_ref().unwrap().framing, StreamFraming::Lines);
+    let marked = changed(|template| template.stream.as_mut().unwrap().done = " END\n".into());
+    assert_eq!(marked.unwrap().template.unwrap().stream.as_ref().unwrap().done, "END");
 }
 
 #[test]
@@ -137,7 +139,7 @@ fn what_is_wrong_with_a_request_is_told_by_its_field() {
         assert_eq!(read.is_ok(), fits, "{place} {times}: {read:?}");
     }
     type Change = fn(&mut admin::RequestTemplate);
-    let cases: [(Change, &str); 13] = [
+    let cases: [(Change, &str); 17] = [
         (|r| r.path = "generate".into(), "path: is not a path such as `/v1/generate`"),
         (|r| r.path = "/${prompt}".into(), "path: `${prompt}` has no place in a path, only `${model}` has"),
         (
@@ -171,6 +173,22 @@ fn what_is_wrong_with_a_request_is_told_by_its_field() {
             "roles: `tool` is not one of system | user | assistant",
         ),
         (|r| drop(r.roles.insert("user".into(), String::new())), "roles: `user` is empty"),
+        (|r| drop(r.roles.insert("user".into(), "u".repeat(65))), "roles: `user` is longer than 64 bytes"),
+        (
+            |r| {
+                r.body = r#"{"m": "${messages}"}"#.into();
+                r.message = format!(r#"{{"t": "${{text}}{}"}}"#, "x".repeat(1024));
+            },
+            "message: is longer than 1024 bytes",
+        ),
+        (
+            |r| r.credential_header = "x-team".into(),
+            "headers: `x-team` is the credential's, by `credentialHeader`",
+        ),
+        (
+            |r| drop(r.headers.insert("x-amz-invocation-type".into(), "Event".into())),
+            "headers: `x-amz-invocation-type` is a signature's to say",
+        ),
         (|r| r.leave_out.push("tools".into()), "leaveOut[2]: `tools` is not one of messages | max_tokens"),
     ];
     for (change, why) in cases {
@@ -183,7 +201,7 @@ fn what_is_wrong_with_a_request_is_told_by_its_field() {
 #[test]
 fn what_is_wrong_with_an_answer_is_told_by_its_field() {
     type Change = fn(&mut admin::Template, &mut admin::ResponseTemplate, &mut admin::StreamTemplate);
-    let cases: [(Change, &str); 11] = [
+    let cases: [(Change, &str); 12] = [
         (|_, r, _| r.text = String::new(), "response.text: is missing"),
         (|_, r, _| r.text = "$.a".into(), "response.text: is not a JSON pointer such as `/choices/0/text`"),
         (|_, r, _| r.id = "/a~3".into(), "response.id: is not a JSON pointer"),
@@ -203,6 +221,7 @@ fn what_is_wrong_with_an_answer_is_told_by_its_field() {
         (|_, _, s| s.text = String::new(), "stream.text: is missing"),
         (|_, _, s| s.framing = "frames".into(), "stream.framing: `frames` is not one of events | lines"),
         (|_, _, s| s.path = "stream".into(), "stream.path: is not a path"),
+        (|_, _, s| s.done = " \n".into(), "stream.done: is blank"),
         (|_, _, s| s.output_tokens = "/n".into(), "stream.inputTokens: is missing, though `outputTokens`"),
     ];
     for (change, why) in cases {
@@ -267,6 +286,9 @@ fn what_aws_runs_is_signed_and_its_places_are_aws_own() {
         let told = signed(adapter, transport, |spec| spec.auth = Some(google)).unwrap_err();
         assert!(told.contains("spec.auth: is not `aws`, by which calls are signed"), "{told}");
     }
+    let told = signed("custom", "", |spec| spec.template = Some(full())).unwrap_err();
+    let why = "spec.template.request.credentialHeader: is not for calls that `auth` authenticates";
+    assert!(told.contains(why), "{told}");
     let told = signed("bedrock", "lambda", |_| {}).unwrap_err();
     assert!(told.contains("spec.transport: is for the adapter `custom` alone"), "{told}");
     let told = signed("custom", "pigeon", |_| {}).unwrap_err();

@@ -33,6 +33,9 @@ struct Case {
     deprecated: bool,
     only: Vec<ModelGlob>,
     regions: Vec<String>,
+    labels: Vec<(String, String)>,
+    platform: Option<Vec<&'static str>>,
+    end_many: bool,
     now: &'static str,
 }
 
@@ -43,6 +46,9 @@ impl Default for Case {
             deprecated: false,
             only: Vec::new(),
             regions: vec!["EU".to_owned()],
+            labels: vec![("team".to_owned(), "search".to_owned())],
+            platform: Some(Vec::new()),
+            end_many: false,
             now: "2026-11-23T12:00:00Z",
         }
     }
@@ -51,13 +57,14 @@ impl Default for Case {
 impl Case {
     fn of(&self, survey: &Value) -> Compared {
         let (endpoints, models) = &self.registered;
-        let registered = Registered::of(&provider(), endpoints, models);
-        let labels = [("team".to_owned(), "search".to_owned())];
+        let names = self.platform.as_ref().map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        let registered = Registered { platform: names, ..Registered::of(&provider(), endpoints, models) };
         let wanted = Wanted {
             only: &self.only,
             deprecated: self.deprecated,
             regions: &self.regions,
-            labels: &labels,
+            labels: &self.labels,
+            end_many: self.end_many,
             now: Instant::parse(self.now).unwrap(),
         };
         compare((&provider(), survey), &registered, &wanted).map_err(|failure| failure.to_string()).unwrap()
@@ -240,10 +247,81 @@ fn only_what_is_wanted_is_new_and_names_that_are_taken_are_not_taken_again() {
 fn a_tenants_own_is_named_as_the_tenants() {
     let id = Id::of("acme".parse().unwrap(), "v".parse().unwrap());
     let registered = Registered::of(&id, &[], &[]);
-    let wanted = Wanted { only: &[], deprecated: false, regions: &[], labels: &[], now: Instant(0) };
+    let wanted =
+        Wanted { only: &[], deprecated: false, regions: &[], labels: &[], end_many: false, now: Instant(0) };
     let compared =
         compare((&id, &survey(json!([chat("a")]))), &registered, &wanted).map_err(|f| f.to_string()).unwrap();
     assert_eq!(compared.new, ["tenants/acme/endpoints/v.a", "tenants/acme/models/a"]);
     let yaml = compared.written.yaml().map_err(|f| f.to_string()).unwrap();
     assert!(yaml.contains("tenant: acme"), "{yaml}");
+}
+
+#[test]
+fn where_a_model_is_processed_is_as_whoever_asks_says_or_told_as_the_vendors_word() {
+    let mut new = chat("new");
+    new["regions"] = json!(["UK"]);
+    let listed = survey(json!([chat("old-1"), chat("both-1"), new]));
+    let regions = |compared: &Compared| resources(compared)[0]["spec"]["processingRegions"].clone();
+    let said = Case::default().of(&listed);
+    assert_eq!((regions(&said), said.told.len()), (json!(["EU"]), 0));
+    let unsaid = Case { regions: Vec::new(), ..Case::default() }.of(&listed);
+    assert_eq!(regions(&unsaid), json!(["UK"]));
+    assert_eq!(unsaid.told, ["`new`: processed in UK, as the vendor says: look at it"]);
+}
+
+#[test]
+fn the_label_of_the_provider_and_names_of_the_platform_are_not_taken() {
+    let listed = survey(json!([chat("old-1"), chat("both-1"), chat("new"), chat("of:all")]));
+    let labels = vec![("source".to_owned(), "x".to_owned())];
+    let case = Case { labels, platform: Some(vec!["new", "of:all"]), ..Case::default() };
+    let compared = case.of(&listed);
+    assert_eq!(compared.new, ["endpoints/v.new", "endpoints/v.of-all", "models/of-all"]);
+    let written = resources(&compared);
+    assert_eq!(written[0]["labels"], json!({"source": "v"}));
+    assert_eq!(written[2]["spec"].get("aliases"), None, "an alias is a name too");
+    let starts = ["the platform has a model of the name already", "the label `source` is"];
+    assert_eq!(compared.told.len(), starts.len(), "{:?}", compared.told);
+    for (told, start) in compared.told.iter().zip(starts) {
+        assert!(told.starts_with(start), "{told}");
+    }
+    let unread = Case { platform: None, ..Case::default() }.of(&listed);
+    assert!(unread.told[0].starts_with("the platform's models can't be read"), "{:?}", unread.told);
+}
+
+#[test]
+fn a_list_that_is_short_once_does_not_end_most_of_what_is_there() {
+    let ids = ["a", "b", "c", "d"];
+    let registered = || {
+        let endpoints = ids.iter().map(|id| endpoint(id, "v", id)).collect();
+        (endpoints, ids.iter().map(|id| model(id, &[*id])).collect())
+    };
+    let case = || Case { registered: registered(), ..Case::default() };
+    let short = survey(json!([chat("a")]));
+    let kept = case().of(&short);
+    assert!(kept.is_nothing() && kept.gone.len() == 3, "{kept:?}");
+    assert!(
+        kept.told[0].starts_with("of 4 models that it alone serves the list has 3 no more"),
+        "{:?}",
+        kept.told
+    );
+    let ended = Case { end_many: true, ..case() }.of(&short);
+    assert_eq!((ended.changed.len(), ended.told.len()), (3, 0));
+    // Half is no more than may end, and so is what a vendor dates itself.
+    let half = case().of(&survey(json!([chat("a"), chat("b")])));
+    assert_eq!((half.changed.len(), half.told.len()), (2, 0));
+    let dated = |id: &&str| json!({"id": id, "retireTime": "2027-06-01T00:00:00Z"});
+    let dated = case().of(&survey(ids.iter().map(dated).collect()));
+    assert_eq!((dated.changed.len(), dated.told.len()), (4, 0));
+}
+
+#[test]
+fn a_mirror_answers_nobody_so_it_neither_keeps_a_model_nor_ends_it() {
+    let mut registered = registered();
+    registered.1[1]["spec"]["route"]["groups"][0]["targets"][1]["mirrorPercent"] = json!(10);
+    let compared = Case { registered, ..Case::default() }.of(&survey(json!([chat("old-1")])));
+    assert_eq!(compared.changed, [("models/both".to_owned(), "retired from 2026-11-23".to_owned())]);
+    let mut registered = self::registered();
+    registered.1[1]["spec"]["route"]["groups"][0]["targets"][0]["mirrorPercent"] = json!(10);
+    let compared = Case { registered, ..Case::default() }.of(&survey(json!([chat("old-1")])));
+    assert!(compared.changed.is_empty(), "{compared:?}");
 }

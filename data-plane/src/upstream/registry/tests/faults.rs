@@ -93,6 +93,8 @@ async fn what_is_too_large_is_not_read() {
     let said = page(&long, "");
     let why = unlisted(&pages(move |_| said.clone()).await).await;
     assert!(matches!(&why, Unlisted::Upstream(error) if error.kind == Kind::TooLarge), "{why:?}");
+    let small = page(&vec!["{}"; OBJECTS].join(","), "");
+    assert!(matches!(unlisted(&pages(move |_| small.clone()).await).await, Unlisted::Crowded));
     let many = |number: usize| {
         let models: Vec<String> =
             (0..1_000).map(|m| format!(r#"{{"name":"models/{number}-{m}"}}"#)).collect();

@@ -229,7 +229,7 @@ fn template() -> impl Strategy<Value = Template> {
     let stream = (of(path()), framing, told(), "[A-Z]{0,6}")
         .prop_map(|(path, framing, told, done)| Streamed { path, framing, told, done });
     let endings = btree_map("[a-z_]{1,8}", select(Ending::ALL), 0..3);
-    let headers = btree_map("x-[a-z]{1,8}-of", "[ -~]{0,12}", 0..3);
+    let headers = btree_map("x-h[a-z]{1,8}-of", "[ -~]{0,12}", 0..3);
     let roles =
         prop_oneof![Just(Roles::default()), "[A-Z]{1,8}".prop_map(|user| Roles { user, ..Roles::default() })];
     let ask =

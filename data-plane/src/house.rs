@@ -171,8 +171,7 @@ impl House {
 
     /// The same; `COUNT` of them must have been.
     pub(crate) fn records<const COUNT: usize>(&self) -> [Record; COUNT] {
-        let seen = self.seen.0.lock();
-        let records: Vec<Record> = seen.iter().cloned().collect();
+        let records = self.all_records();
         let count = records.len();
         records.try_into().unwrap_or_else(|_| panic!("{count} records where {COUNT} are expected"))
     }

@@ -250,6 +250,11 @@ impl Failure {
         Self { kind: "overtaken", why: "another endpoint was asked too, and answered sooner".to_owned() }
     }
 
+    /// It was switched off while it was asked, and another went on.
+    pub(crate) fn switched_off() -> Self {
+        Self { kind: "switched_off", why: "the endpoint was switched off".to_owned() }
+    }
+
     /// A vendor's failure.
     pub(crate) fn of(error: &UpstreamError) -> Self {
         Self { kind: error.kind.as_str(), why: error.to_string() }

@@ -224,7 +224,16 @@ impl Account {
         });
     }
 
-    /// Whoever was called last is given up, unless it failed, for who was sent the same beside it, at `since`.
+    /// Whoever was called last is given up, unless it failed.
+    pub(crate) fn give_up(&mut self, why: Failure) {
+        self.note(|open| {
+            if let Some(attempt) = open.record.attempts.last_mut() {
+                attempt.failure.get_or_insert(why);
+            }
+        });
+    }
+
+    /// Who was sent the same beside whoever was called last, at `since`, is in its place.
     pub(crate) fn overtaken(
         &mut self,
         endpoint: &Endpoint,
@@ -234,9 +243,6 @@ impl Account {
         self.note(|open| {
             if let Some(at) = open.beside(&endpoint.id) {
                 open.record.attempts.remove(at);
-            }
-            if let Some(attempt) = open.record.attempts.last_mut() {
-                attempt.failure.get_or_insert_with(Failure::overtaken);
             }
         });
         self.sent(endpoint, (price, body), in_flight);

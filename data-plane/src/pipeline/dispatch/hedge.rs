@@ -1,7 +1,7 @@
 //! A request whose answer is late goes to the next candidate too, and whoever begins to answer first answers it.
 //!
-//! Law: it is done once a request, inside the route's budget of second calls, and only for one that the same limits count: what both may
-//! cost at most is held before the second is called. The other call is given up by being dropped, says nothing against its endpoint and
+//! Law: it is done once an attempt, inside the route's budget of second calls, and only for one that the same limits count: what the dearer
+//! of the two may cost is held before the second is called. The other call is given up by being dropped, says nothing against its endpoint and
 //! is not charged. One that fails is no answer: the other goes on. Deliberately absent: who the second is (`course`).
 
 use std::future::poll_fn;
@@ -25,7 +25,7 @@ use crate::upstream::error::UpstreamError;
 
 type Begins = Result<(Begun, LeftOut), UpstreamError>;
 
-/// The second call, as far as the account does not know of it.
+/// The second call; of it the account knows only that it was made.
 struct Second<'s> {
     sent: Sent<'s>,
     price: Option<Arc<Price>>,
@@ -62,10 +62,8 @@ pub(super) async fn race<'s>(
         Ok(won) => won,
         // The other may answer still.
         Err(cut) if cut.is_of_endpoint() => Sooner::Cut,
-        Err(cut) => {
-            exchange.account.lost(&second.sent.endpoint.id, Failure::overtaken());
-            return tried(&sent, 1, answered(exchange, &sent, Err(cut)));
-        }
+        // Both are given up with the request: neither failed, and none was sooner.
+        Err(cut) => return tried(&sent, 1, answered(exchange, &sent, Err(cut))),
     };
     match won {
         Sooner::First(Ok(begun)) => {
@@ -74,13 +72,13 @@ pub(super) async fn race<'s>(
         }
         Sooner::First(Err(error)) => {
             exchange.account.failed(&error);
-            take_over(exchange, second, other).await
+            take_over(exchange, (second, other), Failure::overtaken()).await
         }
-        Sooner::Cut => take_over(exchange, second, other).await,
+        Sooner::Cut => take_over(exchange, (second, other), Failure::switched_off()).await,
         Sooner::Second(Ok(begun)) => {
             // Who is late is slow, though its answer was not waited for.
             sent.measured(exchange.node.clock.now());
-            take_over(exchange, second, std::future::ready(Ok(begun))).await
+            take_over(exchange, (second, std::future::ready(Ok(begun))), Failure::overtaken()).await
         }
         Sooner::Second(Err(error)) => {
             fail(exchange, reserved, (second, &error));
@@ -90,13 +88,14 @@ pub(super) async fn race<'s>(
     }
 }
 
-/// From now on the account has the second call, and no other.
+/// From now on the account has the second call, and no other: the first is given up for this, unless it failed.
 async fn take_over<'s>(
     exchange: &mut Exchange<'s>,
-    second: Second<'s>,
-    work: impl Future<Output = Begins>,
+    (second, work): (Second<'s>, impl Future<Output = Begins>),
+    why: Failure,
 ) -> Tried<'s> {
     let Second { sent, price, body, in_flight } = second;
+    exchange.account.give_up(why);
     exchange.account.overtaken(sent.endpoint, (price, &body), (in_flight, sent.since));
     let begun = match exchange.account.look() {
         Some(cut) => Err(cut),
@@ -125,7 +124,7 @@ async fn sooner(
     .await
 }
 
-/// The second call, if it may be made: what both candidates may cost at most is held for it.
+/// The second call, if it may be made: what the dearer of the two may cost is held for it.
 async fn second<'s>(
     exchange: &mut Exchange<'s>,
     reserved: &Reserved<'s>,

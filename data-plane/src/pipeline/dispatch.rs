@@ -9,6 +9,7 @@ mod hedge;
 
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Instant as Moment;
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use crate::quota::Reservation;
 use crate::record::Outcome;
 use crate::runtime::Endpoint;
 use crate::tape::Tape;
+use crate::upstream::Upstream;
 use crate::upstream::call::{Answer, AnswerBody, Call};
 use crate::upstream::config::Fault;
 use crate::upstream::error::{Kind, Stage, UpstreamError};
@@ -120,15 +122,20 @@ async fn attempt<'s>(exchange: &mut Exchange<'s>, reserved: &Reserved<'s>, turn:
         return tried(Err(Missed::Upstream(UpstreamError::new(Kind::Connect))));
     };
     let sent = Sent { endpoint, since: Moment::now(), stream: call.stream };
-    let operation = call.operation;
-    let work = async { begin(upstream.call(call).await?, operation).await };
     let late = if is_hedged { endpoint.vitals.late(sent.stream) } else { None };
     if let Some(late) = late {
         // Boxed, so that who has no second call carries no room for one.
+        let work = ask(upstream, call);
         return Box::pin(hedge::race(exchange, reserved, (sent, work), (at + 1, late))).await;
     }
-    let begun = exchange.account.over(work).await;
+    let begun = exchange.account.over(pin!(ask(upstream, call))).await;
     tried(answered(exchange, &sent, begun))
+}
+
+/// Calls, and waits for the first of the answer.
+async fn ask(upstream: &Upstream, call: Call) -> Result<(Begun, LeftOut), UpstreamError> {
+    let operation = call.operation;
+    begin(upstream.call(call).await?, operation).await
 }
 
 /// A call that was made.

@@ -149,11 +149,12 @@ impl Provider {
     /// One call.
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
         match self {
+            // The others are larger, and boxed: a request's state has room for this one alone.
             Self::OpenAi(vendor) => vendor.call(call).await,
-            Self::Azure(vendor) => vendor.call(call).await,
-            Self::Foreign(vendor) => vendor.call(call).await,
-            Self::Custom(vendor) => vendor.call(call).await,
-            Self::Simulated(vendor) => vendor.call(call).await,
+            Self::Azure(vendor) => Box::pin(vendor.call(call)).await,
+            Self::Foreign(vendor) => Box::pin(vendor.call(call)).await,
+            Self::Custom(vendor) => Box::pin(vendor.call(call)).await,
+            Self::Simulated(vendor) => Box::pin(vendor.call(call)).await,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Law: looking costs one load while nothing changes. Deliberately absent: how it is refused or ended.
 
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use proto::code::ErrorCode;
@@ -34,10 +34,10 @@ impl Account {
         self.look().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Does work that may wait, unless the request may not go on before it is done.
-    pub(crate) async fn over<F: Future>(&mut self, work: F) -> Result<F::Output, Cut> {
-        let mut work = pin!(work);
-        std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+    /// Does work that may wait, unless the request may not go on before it is done. It comes pinned where it is: moved in here it would
+    /// be in a request's state twice.
+    pub(crate) async fn over<F: Future + Unpin>(&mut self, mut work: F) -> Result<F::Output, Cut> {
+        std::future::poll_fn(|cx| match Pin::new(&mut work).poll(cx) {
             Poll::Ready(done) => Poll::Ready(Ok(done)),
             Poll::Pending => self.poll_cut(cx).map(Err),
         })

@@ -11,6 +11,7 @@
 //! | resting: the vendor said for how long | put off | 429 with the shortest of these times |
 
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::time::Duration;
 
 use policy_engine::decision::{Candidate, EndpointIx, ModelIx};
@@ -253,7 +254,7 @@ impl Course {
             return ControlFlow::Break(());
         }
         (self.alone, self.granted) = (Alone::AskedAgain, true);
-        match exchange.account.over(tokio::time::sleep(wait)).await {
+        match exchange.account.over(pin!(tokio::time::sleep(wait))).await {
             Ok(()) => {
                 self.at = self.at.saturating_sub(1);
                 ControlFlow::Continue(())

@@ -15,13 +15,13 @@ use policy_engine::facts::Price;
 
 use super::super::Exchange;
 use super::super::reserve::{Reserved, share};
-use super::{Begun, LeftOut, Sent, Tried, answered, begin, call};
+use super::{Begun, LeftOut, Sent, Tried, answered, ask, call};
 use crate::record::Failure;
 use crate::runtime::retries::PERCENT;
 use crate::runtime::vitals::verdict::Verdict;
 use crate::runtime::vitals::{InFlight, Standing};
 use crate::upstream::call::Call;
-use crate::upstream::error::UpstreamError;
+use crate::upstream::error::{Kind, UpstreamError};
 
 type Begins = Result<(Begun, LeftOut), UpstreamError>;
 
@@ -42,7 +42,7 @@ pub(super) async fn race<'s>(
 ) -> Tried<'s> {
     let mut first = pin!(work);
     let tried = |sent: &Sent<'s>, others, answer| Tried { endpoint: sent.endpoint, others, answer };
-    match exchange.account.over(tokio::time::timeout(late, first.as_mut())).await {
+    match exchange.account.over(pin!(tokio::time::timeout(late, first.as_mut()))).await {
         Ok(Err(_late)) => {}
         Ok(Ok(begun)) => return tried(&sent, 0, answered(exchange, &sent, Ok(begun))),
         Err(cut) => return tried(&sent, 0, answered(exchange, &sent, Err(cut))),
@@ -51,14 +51,15 @@ pub(super) async fn race<'s>(
         let begun = exchange.account.over(first).await;
         return tried(&sent, 0, answered(exchange, &sent, begun));
     };
-    let (upstream, operation) = (&second.sent.endpoint.upstream, call.operation);
+    let upstream = &second.sent.endpoint.upstream;
     let work = async {
-        let upstream =
-            upstream.as_ref().map_err(|_| UpstreamError::new(crate::upstream::error::Kind::Connect))?;
-        begin(upstream.call(call).await?, operation).await
+        match upstream {
+            Ok(upstream) => ask(upstream, call).await,
+            Err(_) => Err(UpstreamError::new(Kind::Connect)),
+        }
     };
     let mut other = pin!(work);
-    let won = match exchange.account.over(sooner(first.as_mut(), other.as_mut())).await {
+    let won = match exchange.account.over(pin!(sooner(first.as_mut(), other.as_mut()))).await {
         Ok(won) => won,
         // The other may answer still.
         Err(cut) if cut.is_of_endpoint() => Sooner::Cut,
@@ -99,7 +100,7 @@ async fn take_over<'s>(
     exchange.account.overtaken(sent.endpoint, (price, &body), (in_flight, sent.since));
     let begun = match exchange.account.look() {
         Some(cut) => Err(cut),
-        None => exchange.account.over(work).await,
+        None => exchange.account.over(pin!(work)).await,
     };
     let answer = answered(exchange, &sent, begun);
     Tried { endpoint: sent.endpoint, others: 1, answer }

@@ -165,11 +165,14 @@ impl<'t> Value<'t> {
     /// Whether it is a string or key of exactly this text. Asked of every key, so compared as bytes, which needs no look at
     /// what characters they are.
     pub(crate) fn is(&self, wanted: &str) -> bool {
-        if !self.is_plain() {
+        let Some(node) = self.node().filter(|node| matches!(node.kind, Kind::String | Kind::Key)) else {
+            return false;
+        };
+        if !node.plain {
             return self.text() == wanted;
         }
-        let range = self.range();
-        self.text.get(range.start + 1..range.end.saturating_sub(1)) == Some(wanted.as_bytes())
+        let inner = node.start as usize + 1..(node.end as usize).saturating_sub(1);
+        inner.len() == wanted.len() && self.text.get(inner) == Some(wanted.as_bytes())
     }
 
     /// The members of an object; nothing for anything else.

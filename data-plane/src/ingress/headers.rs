@@ -105,11 +105,12 @@ fn write_rate(names: [HeaderName; 3], rate: Option<Rate>, out: &mut HeaderMap) {
     let [limit, remaining, reset] = names;
     out.insert(limit, HeaderValue::from(rate.limit));
     out.insert(remaining, HeaderValue::from(rate.remaining));
-    let text = match rate.reset_ms {
-        ms if ms < 1000 => format!("{ms}ms"),
-        ms => format!("{}s", ms.div_ceil(1000)),
+    let (count, unit) = match rate.reset_ms {
+        ms if ms < 1000 => (ms, "ms"),
+        ms => (ms.div_ceil(1000), "s"),
     };
-    if let Ok(value) = HeaderValue::from_str(&text) {
+    let text = [itoa::Buffer::new().format(count), unit].concat();
+    if let Ok(value) = HeaderValue::try_from(text) {
         out.insert(reset, value);
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use policy_engine::content::Masker;
 use policy_engine::content::mask::apply;
 use policy_engine::vocabulary::Operation;
@@ -74,8 +74,13 @@ impl Begun {
 
     /// The vendor's own id of the request, cut to 128 visible characters.
     pub(crate) fn upstream_request_id(&self) -> Option<Box<str>> {
-        let names = ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"];
-        let id = names.iter().find_map(|name| self.headers().get(*name))?.to_str().ok()?;
+        static NAMES: [HeaderName; 4] = [
+            HeaderName::from_static("x-request-id"),
+            HeaderName::from_static("request-id"),
+            HeaderName::from_static("apim-request-id"),
+            HeaderName::from_static("x-amzn-requestid"),
+        ];
+        let id = NAMES.iter().find_map(|name| self.headers().get(name))?.to_str().ok()?;
         Some(id.chars().filter(char::is_ascii_graphic).take(128).collect::<String>().into())
     }
 }

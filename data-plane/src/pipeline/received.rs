@@ -132,6 +132,15 @@ impl Arrival {
     }
 }
 
+/// What is declared, by our names and by those that others use. Names are made once: a name that is a text is read anew each time.
+static PURPOSE_NAMES: [HeaderName; 2] =
+    [HeaderName::from_static("x-chancery-purpose"), HeaderName::from_static("x-purpose")];
+static CLASS_NAMES: [HeaderName; 2] =
+    [HeaderName::from_static("x-chancery-data-class"), HeaderName::from_static("x-data-class")];
+static SUBJECT_NAMES: [HeaderName; 2] = [
+    HeaderName::from_static("x-chancery-subject-jurisdiction"),
+    HeaderName::from_static("x-subject-residency"),
+];
 const SESSION: HeaderName = HeaderName::from_static("x-chancery-session");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -176,9 +185,9 @@ fn holds_key(query: &str) -> bool {
 impl Declared {
     /// Reads declarations from headers; each has a short name too.
     fn read(headers: &HeaderMap) -> Result<Self, Rejection> {
-        let purpose = one(headers, ["x-chancery-purpose", "x-purpose"])?;
-        let classes = several(headers, ["x-chancery-data-class", "x-data-class"])?;
-        let subjects = several(headers, ["x-chancery-subject-jurisdiction", "x-subject-residency"])?;
+        let purpose = one(headers, &PURPOSE_NAMES)?;
+        let classes = several(headers, &CLASS_NAMES)?;
+        let subjects = several(headers, &SUBJECT_NAMES)?;
         Self::of(purpose, classes, subjects)
     }
 
@@ -239,28 +248,28 @@ fn text<'h>(name: &'static str, value: &'h HeaderValue) -> Result<&'h str, Rejec
     value.to_str().map_err(|_| Rejection::field(name, "visible ASCII characters only"))
 }
 
-fn one<'h>(headers: &'h HeaderMap, names: [&'static str; 2]) -> Result<Option<&'h str>, Rejection> {
+fn one<'h>(headers: &'h HeaderMap, names: &'static [HeaderName; 2]) -> Result<Option<&'h str>, Rejection> {
     let mut found = None;
     for name in names {
         for value in headers.get_all(name) {
-            let value = text(name, value)?;
+            let value = text(name.as_str(), value)?;
             if found.replace(value).is_some_and(|before| before != value) {
-                return Err(Rejection::field(name, "is declared twice"));
+                return Err(Rejection::field(name.as_str(), "is declared twice"));
             }
         }
     }
     Ok(found)
 }
 
-fn several<'h>(headers: &'h HeaderMap, names: [&'static str; 2]) -> Result<Vec<&'h str>, Rejection> {
+fn several<'h>(headers: &'h HeaderMap, names: &'static [HeaderName; 2]) -> Result<Vec<&'h str>, Rejection> {
     let mut found = Vec::new();
     for name in names {
         for value in headers.get_all(name) {
-            let listed = text(name, value)?.split(',').map(str::trim);
+            let listed = text(name.as_str(), value)?.split(',').map(str::trim);
             found.extend(listed.filter(|item| !item.is_empty()));
         }
         if found.len() > NAMES {
-            return Err(Rejection::field(name, "at most 32 names"));
+            return Err(Rejection::field(name.as_str(), "at most 32 names"));
         }
     }
     Ok(found)

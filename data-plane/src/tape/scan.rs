@@ -252,6 +252,10 @@ impl Scan<'_> {
     }
 }
 
+/// Whether two keys are one. Most differ in their lengths, and without escapes a key is its bytes.
 fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
-    if one.is_plain() && other.is_plain() { one.inner() == other.inner() } else { one.text() == other.text() }
+    match one.is_plain() && other.is_plain() {
+        true => one.range().len() == other.range().len() && one.raw() == other.raw(),
+        false => one.text() == other.text(),
+    }
 }

@@ -216,12 +216,15 @@ fn error_type(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> Option<Erro
 }
 
 fn kept(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> HeaderMap {
-    let mut kept = HeaderMap::with_capacity(KEPT_HEADERS.len());
-    for name in &KEPT_HEADERS {
-        let Some(value) = headers.get(name) else { continue };
+    let mut kept = HeaderMap::with_capacity(4);
+    // Vendors send few headers, so that it is cheaper to look at each than for each of ours; of several alike, the first is kept.
+    for (name, value) in headers {
+        if !KEPT_HEADERS.contains(name) || kept.contains_key(name) {
+            continue;
+        }
         let heard = Echo::of(watched).map(|mut echo| echo.hear(value.as_bytes()));
         if heard != Some(Heard::Credential) {
-            kept.insert(name, value.clone());
+            kept.insert(name.clone(), value.clone());
         }
     }
     kept

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimeParser};
 
 /// The longest a vendor is believed.
@@ -23,12 +23,18 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// For how long the vendor takes no further request, where an answer says that it was the last for now: OpenAI tells a duration such as
 /// `6m0s`, Anthropic a time (RFC 3339).
 pub(crate) fn spent(headers: &HeaderMap) -> Option<Duration> {
-    const TOLD: [(&str, &str); 2] = [
-        ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
-        ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
+    static TOLD: [(HeaderName, HeaderName); 2] = [
+        (
+            HeaderName::from_static("x-ratelimit-remaining-requests"),
+            HeaderName::from_static("x-ratelimit-reset-requests"),
+        ),
+        (
+            HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+            HeaderName::from_static("anthropic-ratelimit-requests-reset"),
+        ),
     ];
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let (_, reset) = TOLD.into_iter().find(|(remaining, _)| text(remaining) == Some("0"))?;
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let (_, reset) = TOLD.iter().find(|(remaining, _)| text(remaining) == Some("0"))?;
     let reset = text(reset)?;
     let told = seconds(reset).and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
     let told = told.or_else(|| reset.parse().ok());

@@ -18,6 +18,8 @@ pub(super) struct Words {
     nodes: Vec<Node>,
     /// Pairs of bytes that some pattern starts with, one bit each: most words of a text are passed over by this alone.
     pairs: Box<[u64; PAIRS]>,
+    /// Bytes that some pattern starts with, as they may be written.
+    firsts: Box<[bool; 256]>,
 }
 
 /// 256 × 256 bits.
@@ -39,7 +41,7 @@ pub(super) fn pattern_of(word: &str) -> String {
 impl Words {
     /// No patterns.
     pub(super) fn new() -> Self {
-        Self { nodes: vec![Node::default()], pairs: Box::new([0; PAIRS]) }
+        Self { nodes: vec![Node::default()], pairs: Box::new([0; PAIRS]), firsts: Box::new([false; 256]) }
     }
 
     /// Whether there is nothing to find.
@@ -96,6 +98,10 @@ impl Words {
         if let Some(bits) = self.pairs.get_mut(usize::from(first) * 4 + usize::from(second) / 64) {
             *bits |= 1 << (second % 64);
         }
+        if self.firsts.get(usize::from(first)) == Some(&false) {
+            let written = (0..=u8::MAX).zip(self.firsts.iter_mut());
+            written.filter(|(byte, _)| as_matched(*byte) == first).for_each(|(_, starts)| *starts = true);
+        }
     }
 
     fn is_pair(&self, first: u8, second: u8) -> bool {
@@ -111,21 +117,22 @@ impl Words {
         from: usize,
         found: &mut impl FnMut(u32, usize, usize),
     ) -> Option<usize> {
-        let rest = window.bytes().get(from..).unwrap_or_default();
         let mut is_live = |index: usize| {
             starts_word(window, index) && window.decide(|window| self.walk(window, index, found)).is_none()
         };
         let mut index = from;
-        let mut first = as_matched(*rest.first()?);
-        for byte in rest.iter().skip(1) {
-            let second = as_matched(*byte);
-            if self.is_pair(first, second) && is_live(index) {
+        loop {
+            let rest = window.bytes().get(index..)?;
+            let starts = |byte: &u8| self.firsts.get(usize::from(*byte)).is_some_and(|starts| *starts);
+            let (skipped, first) = rest.iter().enumerate().find(|(_, byte)| starts(byte))?;
+            index += skipped;
+            let second = rest.get(skipped + 1);
+            let may_be = second.is_none_or(|second| self.is_pair(as_matched(*first), as_matched(*second)));
+            if may_be && is_live(index) {
                 return Some(index);
             }
-            first = second;
             index += 1;
         }
-        is_live(index).then_some(index)
     }
 
     fn walk(&self, window: &Window<'_>, start: usize, found: &mut impl FnMut(u32, usize, usize)) {

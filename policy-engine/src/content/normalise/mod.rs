@@ -112,7 +112,9 @@ impl Folded {
 
     fn push_plain(&mut self, mut piece: &str) {
         while !piece.is_empty() {
-            let plain = piece.bytes().take_while(u8::is_ascii).count();
+            // Most are ASCII throughout, which is seen many bytes at a time.
+            let plain =
+                if piece.is_ascii() { piece.len() } else { piece.bytes().take_while(u8::is_ascii).count() };
             let (ascii, rest) = piece.split_at(plain);
             self.push_ascii(ascii);
             let mut rest = rest.chars();

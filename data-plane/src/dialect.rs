@@ -20,6 +20,7 @@ pub(crate) mod gemini;
 pub(crate) mod json;
 pub(crate) mod openai;
 pub(crate) mod ours;
+pub(crate) mod pictures;
 pub(crate) mod responses;
 pub(crate) mod template;
 pub(crate) mod transcript;

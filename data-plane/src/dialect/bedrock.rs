@@ -1,4 +1,4 @@
-//! Amazon Bedrock's dialect: `Converse` and `ConverseStream`, and `InvokeModel` for vectors, after its published service model.
+//! Amazon Bedrock's dialect: `Converse` and `ConverseStream`, and `InvokeModel` for vectors and pictures, after its published service model.
 //!
 //! Law: only a vendor speaks it, so it is written and answers are read. Absent on purpose: the way to the vendor, frames of a stream, and
 //! Bedrock's guardrails and prompts beyond what a caller writes of them by their own names.
@@ -17,6 +17,7 @@
 pub(crate) mod answer;
 pub(crate) mod embed;
 pub(crate) mod events;
+pub(crate) mod pictures;
 pub(crate) mod write;
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod ids;
 mod media;
 mod members;
 mod part;
+pub(crate) mod pictures;
 pub(crate) mod read;
 mod said;
 mod schema;

@@ -7,6 +7,7 @@ use super::answer::Answer;
 use super::chat::Chat;
 use super::event::Event;
 use super::gemini::Api;
+use super::pictures::Unmade;
 use super::vectors::Encoding;
 use super::{Unfit, VendorError, Written, anthropic, bedrock, cohere, gemini, template};
 
@@ -72,6 +73,26 @@ impl Dialect {
             Self::Gemini => gemini::embed::write(body).map(of),
             Self::Bedrock => bedrock::embed::write(model, body).map(of),
             Self::Cohere => cohere::embed::write(body).map(of),
+        }
+    }
+
+    /// A request for pictures, of a body of OpenAI's dialect.
+    pub(crate) fn picture(self, model: &str, body: &[u8]) -> Result<Written, Unfit> {
+        match self {
+            Self::Anthropic | Self::Cohere => {
+                Err(Unfit::new("model", "its vendor makes no pictures (`image`)"))
+            }
+            Self::Gemini => gemini::pictures::write(model, body),
+            Self::Bedrock => bedrock::pictures::write(model, body),
+        }
+    }
+
+    /// A vendor's answer with pictures as OpenAI's dialect has it, made at a time in seconds of Unix time.
+    pub(crate) fn read_pictures(self, created: u64, body: &[u8]) -> Result<Vec<u8>, Unmade> {
+        match self {
+            Self::Anthropic | Self::Cohere => Err(Unmade::Unread),
+            Self::Gemini => gemini::pictures::read_answer(created, body),
+            Self::Bedrock => bedrock::pictures::read_answer(created, body),
         }
     }
 

@@ -9,6 +9,7 @@ mod place;
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use policy_engine::vocabulary::Operation;
 use zeroize::Zeroizing;
@@ -16,7 +17,7 @@ use zeroize::Zeroizing;
 use super::{
     call::{Answer, AnswerBody, Call},
     config::{EndpointConfig, Fault},
-    error::{Kind, UpstreamError},
+    error::{Kind, Refusal, UpstreamError},
     line::{Form, Line, bearer, headers, post},
     pass::Pass,
     secret::Secret,
@@ -26,6 +27,7 @@ use crate::dialect::answer::Answer as Told;
 use crate::dialect::event::Start;
 use crate::dialect::gemini::Api;
 use crate::dialect::json::Json;
+use crate::dialect::pictures::Unmade;
 use crate::dialect::vendor::{Dialect, Framing};
 use crate::dialect::{Unfit, openai};
 use place::Places;
@@ -70,6 +72,7 @@ impl Vendor {
     pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
         match call.operation {
             Operation::Embed => return self.embed(call).await,
+            Operation::Image => return self.picture(call).await,
             operation => chats(operation)?,
         }
         let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
@@ -97,6 +100,19 @@ impl Vendor {
         let AnswerBody::Whole(bytes) = answer.body else { return Err(UpstreamError::new(Kind::Protocol)) };
         let read = reading.read(&model, &bytes);
         let read = read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer has no vectors"))?;
+        Ok(Answer { body: AnswerBody::Whole(read.into()), left_out: written.left_out, ..answer })
+    }
+
+    /// Pictures, which not every one of the dialects has.
+    async fn picture(&self, mut call: Call) -> Result<Answer, UpstreamError> {
+        let model = call.model().map_err(|fault| UpstreamError::unread(&fault))?;
+        let written = self.dialect.picture(&model, &call.body).map_err(UpstreamError::unfit)?;
+        let to = self.places.picture(&model)?;
+        let start = started(&call, model);
+        call.body = written.body.into();
+        let answer = self.exchange(call, (to, Form::Whole), written.headers).await?;
+        let AnswerBody::Whole(bytes) = answer.body else { return Err(UpstreamError::new(Kind::Protocol)) };
+        let read = self.dialect.read_pictures(start.created.unwrap_or_default(), &bytes).map_err(unmade)?;
         Ok(Answer { body: AnswerBody::Whole(read.into()), left_out: written.left_out, ..answer })
     }
 
@@ -159,6 +175,19 @@ impl Vendor {
             AnswerBody::Media(_) => return Err(UpstreamError::new(Kind::Protocol)),
         };
         Ok(Answer { body, left_out, ..answer })
+    }
+}
+
+/// Why there are no pictures: what a filter refused is refused as OpenAI's own does.
+fn unmade(unmade: Unmade) -> UpstreamError {
+    match unmade {
+        Unmade::Unread => UpstreamError::caused(Kind::Protocol, "the answer has no pictures"),
+        Unmade::Filtered => {
+            let told = r#"{"error":{"code":"content_filter","message":"the vendor's filter refused it"}}"#;
+            let body = Bytes::from_static(told.as_bytes());
+            let refusal = Refusal { status: StatusCode::BAD_REQUEST, retry_after: None, body };
+            UpstreamError::new(Kind::Status(Box::new(refusal)))
+        }
     }
 }
 

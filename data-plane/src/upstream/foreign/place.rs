@@ -7,6 +7,7 @@ use http::Uri;
 use percent_encoding::utf8_percent_encode;
 
 use crate::dialect::Unfit;
+use crate::dialect::gemini::pictures::is_imagen;
 use crate::dialect::vendor::Dialect;
 use crate::upstream::error::{Kind, UpstreamError};
 use crate::upstream::target::{SEGMENT, Target};
@@ -41,6 +42,18 @@ impl Places {
             Dialect::Gemini => self.method(model, "batchEmbedContents"),
             Dialect::Bedrock => self.action(model, "invoke"),
             Dialect::Cohere => self.join("/embed"),
+        }
+    }
+
+    /// Where what is to be seen goes.
+    pub(super) fn picture(&self, model: &str) -> Result<Uri, UpstreamError> {
+        match self.dialect {
+            Dialect::Anthropic | Dialect::Cohere => {
+                Err(UpstreamError::unfit(Unfit::new("model", "its vendor makes no pictures (`image`)")))
+            }
+            Dialect::Gemini if is_imagen(model) => self.method(model, "predict"),
+            Dialect::Gemini => self.method(model, "generateContent"),
+            Dialect::Bedrock => self.action(model, "invoke"),
         }
     }
 

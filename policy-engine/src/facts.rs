@@ -20,8 +20,8 @@ pub use commerce::{Amounts, Bound, Each, Limit, LimitScope, Price, PricePerMilli
 pub use map::{Iter, Map};
 pub use people::{Grant, GrantSubject, Key, ModelGlob, Permission, Principal, Role, Staleness, Team, Tenant};
 pub use registry::{
-    Auth, AwsSecret, Credential, Endpoint, Model, ModelCard, Provider, Route, RouteTarget, Terms, Timeouts,
-    VaultSecret,
+    AssumedRole, Auth, AwsSecret, Credential, Endpoint, Federation, Model, ModelCard, Provider, Route,
+    RouteTarget, Terms, Timeouts, VaultSecret,
 };
 pub use rulebook::{
     Acceptance, Check, Guardrail, Licence, LicenceAcceptance, LicenceTerm, Obligation, Rule, Seats, Subject,

@@ -22,21 +22,28 @@ governed!(Provider in providers {
         let before = preparing.before.and_then(|stored| Self::decode(stored.bytes.clone()).ok());
         let before = before.and_then(|provider| provider.spec?.credential);
         let Some(spec) = &mut self.spec else { return Ok(()) };
-        let found = [
-            reachable(&["spec", "baseUrl"], &spec.base_url, &preparing.gate.upstream),
-            reachable(&["spec", "auth", "entra", "authority"], authority(spec), &preparing.gate.upstream),
-            spec.credential.as_mut().map_or(Ok(()), |c| seal(c, before.as_ref(), preparing)),
-        ];
+        let upstream = &preparing.gate.upstream;
+        let asked = authorities(spec).into_iter().map(|(field, url)| {
+            reachable(&["spec", "auth", field[0], field[1]], url, upstream)
+        });
+        let mut found = vec![reachable(&["spec", "baseUrl"], &spec.base_url, upstream)];
+        found.extend(asked);
+        found.push(spec.credential.as_mut().map_or(Ok(()), |c| seal(c, before.as_ref(), preparing)));
         let faults: Vec<FieldFault> = found.into_iter().filter_map(Result::err).flat_map(|f| f.0).collect();
         if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
     }
 });
 
-/// Who gives a provider's tokens, where that is told.
-fn authority(spec: &ProviderSpec) -> &str {
+/// Who gives a provider's tokens and sessions, where that is told; and the fields that tell.
+fn authorities(spec: &ProviderSpec) -> Vec<([&'static str; 2], &str)> {
     match spec.auth.as_ref().and_then(|auth| auth.method.as_ref()) {
-        Some(Method::Entra(entra)) => &entra.authority,
-        _ => "",
+        Some(Method::Entra(entra)) => vec![(["entra", "authority"], &entra.authority)],
+        Some(Method::Aws(aws)) => vec![(["aws", "sts"], &aws.sts)],
+        Some(Method::Google(google)) => vec![
+            (["google", "tokenUrl"], &google.token_url),
+            (["google", "impersonationUrl"], &google.impersonation_url),
+        ],
+        None => Vec::new(),
     }
 }
 

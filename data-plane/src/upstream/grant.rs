@@ -1,7 +1,8 @@
-//! What is told to whoever gives tokens: client credentials of Microsoft Entra ID, or an assertion signed by a Google service account's key.
+//! What is told to whoever gives tokens: client credentials of Microsoft Entra ID, an assertion signed by a Google service account's key, or a
+//! token of the machine's own identity, which either of them trusts.
 //!
 //! Law: a key is read once, when the endpoint is built; an assertion holds for an hour and says to whom it is shown. Absent on purpose: asking
-//! and keeping (`token`), and every other way to a token, such as a machine's own identity.
+//! and keeping (`token`), and what a machine is told by its metadata address, which is never called.
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use super::{config::Fault, secret::Secret};
 
 /// Where Google gives tokens, if a key does not say.
 const GOOGLES: &str = "https://oauth2.googleapis.com/token";
+/// That a client shows a token instead of its secret (RFC 7523, 2.2).
+const JWT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// How long an assertion may be shown, in seconds: the most that Google takes.
 const ASSERTED: u64 = 3600;
 
@@ -27,13 +30,24 @@ pub(super) enum Grant {
     Client {
         /// The application.
         client: String,
-        /// Its secret.
+        /// Its secret, or a token that it trusts.
         secret: Arc<Secret>,
+        /// Which of them: a token is an assertion (RFC 7521, 4.2).
+        is_federated: bool,
         /// What the token is for.
         scope: String,
     },
     /// RFC 7523, 2.1.
     Account(Account),
+    /// RFC 8693: a token for another's.
+    Exchange {
+        /// Who trusts it.
+        audience: String,
+        /// It.
+        subject: Arc<Secret>,
+        /// What the token is for.
+        scope: String,
+    },
 }
 
 /// A service account.
@@ -117,16 +131,29 @@ impl Grant {
     pub(super) fn form(&self, now: u64) -> Option<Zeroizing<String>> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         match self {
-            Self::Client { client, secret, scope } => {
+            Self::Client { client, secret, is_federated, scope } => {
                 form.append_pair("grant_type", "client_credentials");
                 form.append_pair("client_id", client);
-                form.append_pair("client_secret", secret.reveal());
+                if *is_federated {
+                    form.append_pair("client_assertion_type", JWT_ASSERTION);
+                    form.append_pair("client_assertion", secret.reveal());
+                } else {
+                    form.append_pair("client_secret", secret.reveal());
+                }
                 form.append_pair("scope", scope);
             }
             Self::Account(account) => {
                 let assertion = account.assertion(now)?;
                 form.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
                 form.append_pair("assertion", &assertion);
+            }
+            Self::Exchange { audience, subject, scope } => {
+                form.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange");
+                form.append_pair("audience", audience);
+                form.append_pair("scope", scope);
+                form.append_pair("requested_token_type", "urn:ietf:params:oauth:token-type:access_token");
+                form.append_pair("subject_token", subject.reveal());
+                form.append_pair("subject_token_type", "urn:ietf:params:oauth:token-type:jwt");
             }
         }
         Some(Zeroizing::new(form.finish()))

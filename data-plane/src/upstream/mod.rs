@@ -17,6 +17,7 @@ pub(crate) mod secret;
 pub(crate) mod simulated;
 pub(crate) mod sse;
 
+mod authority;
 mod azure;
 pub(crate) mod connect;
 mod custom;
@@ -25,6 +26,7 @@ mod echo;
 mod failure;
 mod foreign;
 mod grant;
+mod lease;
 mod line;
 mod link;
 mod multipart;
@@ -32,6 +34,7 @@ mod openai;
 mod pass;
 mod reader;
 pub(crate) mod retry_after;
+mod session;
 mod sign;
 mod target;
 mod timer;
@@ -183,7 +186,7 @@ mod tests {
             |config| config.class.push('x'),
             |config| config.credential = Some(Secret::new("another credential".to_owned())),
             |config| config.credential = None,
-            |config| config.auth = Some(Auth::Google { scope: String::new() }),
+            |config| config.auth = Some(Auth::Google { scope: String::new(), federation: None }),
             |config| config.api_version.push('x'),
             |config| config.base_url.push('x'),
             |config| config.caps.max_event_bytes += 1,

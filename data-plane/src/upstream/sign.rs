@@ -1,7 +1,7 @@
 //! Requests to AWS, signed.
 //!
 //! Law: the signature is over what is sent: method, path, host, the media type and the body; it is made anew for each request, at its time. The
-//! key's own secret never leaves. Absent on purpose: finding keys (instance roles, web identities), and what services there are.
+//! key's own secret never leaves. Absent on purpose: where keys come from (`session`), and what services there are.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,12 +21,17 @@ use super::{
     secret::Secret,
 };
 
-/// Signs the requests of one endpoint.
-pub(super) struct Signer {
+/// What a signature is good for.
+pub(super) struct Scope {
+    /// The region that is called.
+    pub(super) region: String,
+    /// The service, as signatures name it.
+    pub(super) service: &'static str,
+}
+
+/// A key that signs.
+pub(super) struct Key {
     credentials: Credentials,
-    region: String,
-    /// As signatures name it.
-    service: &'static str,
     /// What of the key is sent, and must not come back; the key's secret where nothing is.
     shown: Arc<Secret>,
 }
@@ -34,43 +39,45 @@ pub(super) struct Signer {
 /// All there is to a key, as an AWS credential process prints it.
 #[derive(Deserialize, ZeroizeOnDrop)]
 #[serde(rename_all = "PascalCase")]
-struct Key {
+struct Told {
     access_key_id: String,
     secret_access_key: String,
     session_token: Option<String>,
 }
 
-impl Signer {
-    /// A signer for a service of a region, with the key of this id and secret; without an id, the secret is a document.
-    pub(super) fn read(
-        access_key_id: &str,
-        secret: &Secret,
-        (region, service): (&str, &'static str),
-    ) -> Result<Self, Fault> {
-        let key = match access_key_id {
+impl Key {
+    /// The key of this id and secret; without an id, the secret is a document.
+    pub(super) fn read(access_key_id: &str, secret: &Secret) -> Result<Self, Fault> {
+        Self::of(match access_key_id {
             "" => serde_json::from_str(secret.reveal())
                 .map_err(|_| Fault::Key("not the JSON document of an AWS credential process"))?,
-            id => Key {
+            id => Told {
                 access_key_id: id.to_owned(),
                 secret_access_key: secret.reveal().to_owned(),
                 session_token: None,
             },
-        };
-        if key.access_key_id.is_empty() || key.secret_access_key.is_empty() {
+        })
+    }
+
+    /// The key of a session.
+    pub(super) fn of_session(id: String, secret: String, token: String) -> Result<Self, Fault> {
+        Self::of(Told { access_key_id: id, secret_access_key: secret, session_token: Some(token) })
+    }
+
+    fn of(told: Told) -> Result<Self, Fault> {
+        if told.access_key_id.is_empty() || told.secret_access_key.is_empty() {
             return Err(Fault::Key("a key has an id and a secret"));
         }
-        let shown = key.session_token.as_ref().unwrap_or(&key.secret_access_key);
+        let shown = told.session_token.as_ref().unwrap_or(&told.secret_access_key);
         Ok(Self {
             shown: Arc::new(Secret::new(shown.clone())),
             credentials: Credentials::new(
-                key.access_key_id.as_str(),
-                key.secret_access_key.as_str(),
-                key.session_token.clone(),
+                told.access_key_id.as_str(),
+                told.secret_access_key.as_str(),
+                told.session_token.clone(),
                 None,
                 "chancery",
             ),
-            region: region.to_owned(),
-            service,
         })
     }
 
@@ -82,16 +89,16 @@ impl Signer {
     /// Signs a request with this body, at a time.
     pub(super) fn sign(
         &self,
-        request: &mut Request<Full<Bytes>>,
-        body: &[u8],
+        (request, body): (&mut Request<Full<Bytes>>, &[u8]),
+        scope: &Scope,
         at: SystemTime,
     ) -> Result<(), UpstreamError> {
         let unsigned = |why: String| UpstreamError::caused(Kind::Credential, why);
         let identity = self.credentials.clone().into();
         let params = SigningParams::builder()
             .identity(&identity)
-            .region(&self.region)
-            .name(self.service)
+            .region(&scope.region)
+            .name(scope.service)
             .time(at)
             .settings(SigningSettings::default())
             .build()

@@ -26,6 +26,8 @@ mod answer;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod assumed;
+#[cfg(test)]
 mod audited;
 #[cfg(test)]
 mod auditor;

@@ -66,7 +66,7 @@ impl fmt::Display for Credential {
 /// How calls are authenticated where the secret itself is not what is sent. The secret comes from the [`Credential`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Auth {
-    /// A token of Microsoft Entra ID by client credentials (RFC 6749, 4.4); the secret is the client's.
+    /// A token of Microsoft Entra ID by client credentials (RFC 6749, 4.4); the secret is the client's, or its assertion.
     Entra {
         /// Of the directory.
         tenant: String,
@@ -76,6 +76,8 @@ pub enum Auth {
         scope: String,
         /// Where tokens are given: scheme and host, perhaps a path, without a trailing slash.
         authority: String,
+        /// The secret is a token of the machine's own identity, which the application trusts.
+        is_federated: bool,
     },
     /// A signature of AWS, version 4; the secret is the access key's, or a JSON document with all there is to a key.
     Aws {
@@ -83,12 +85,40 @@ pub enum Auth {
         access_key_id: String,
         /// The region that is called.
         region: String,
+        /// Whose sessions sign instead.
+        role: Option<AssumedRole>,
     },
     /// A token of Google by a service account's key (RFC 7523); the secret is the key's JSON document.
     Google {
         /// What the token is for.
         scope: String,
+        /// Who gives one for a token of the machine's own identity, which the secret is then.
+        federation: Option<Federation>,
     },
+}
+
+/// A role of AWS; keys of its sessions sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssumedRole {
+    /// Its name: `arn:aws:iam::ACCOUNT:role/NAME`.
+    pub arn: String,
+    /// What its trust asks to be told; empty: nothing.
+    pub external_id: String,
+    /// The secret is a token of the machine's own identity, which the role trusts; else it is a key that may assume the role.
+    pub is_web_identity: bool,
+    /// Where sessions are given: scheme and host, perhaps a path, without a trailing slash.
+    pub sts: String,
+}
+
+/// How Google exchanges another's token (RFC 8693).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Federation {
+    /// The provider of the pool that trusts it: `//iam.googleapis.com/projects/...`.
+    pub audience: String,
+    /// Where it is exchanged.
+    pub token_url: String,
+    /// Where a service account's token is given for the exchanged one; `None`: that one is shown.
+    pub impersonation_url: Option<String>,
 }
 
 /// What a vendor's contract says. A flag that is not given is unknown, and unknown satisfies nothing.

@@ -4,7 +4,7 @@
 //! Absent on purpose: secrets, and whether a place may be called (the control plane's and, again, the node's).
 
 use http::Uri;
-use policy_engine::facts::Auth;
+use policy_engine::facts::{AssumedRole, Auth, Federation};
 use policy_engine::vocabulary::Adapter;
 
 use super::checks::{Checks, Problem};
@@ -19,6 +19,8 @@ const AUTHORITY: &str = "https://login.microsoftonline.com";
 /// Services of AWS, as hosts are named by them.
 const SERVICES: [&str; 6] =
     ["bedrock-runtime", "bedrock-runtime-fips", "execute-api", "lambda", "lambda-fips", "sagemaker"];
+/// Where Google exchanges tokens, where that is not told.
+const EXCHANGE: &str = "https://sts.googleapis.com/v1/token";
 /// What a token of Google is for, where that is not told.
 const GOOGLE_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
@@ -64,8 +66,7 @@ pub(super) fn auth(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) 
         Method::Aws(wire) => c.at("aws", |c| aws(c, wire, &spec.base_url)),
         Method::Google(wire) => c.at("google", |c| {
             needs_scope(c, (is_custom, &wire.scope));
-            let scope = c.optional_by("scope", &wire.scope, plain);
-            Some(Auth::Google { scope: scope.unwrap_or_else(|| GOOGLE_SCOPE.to_owned()) })
+            google(c, wire)
         }),
     })
 }
@@ -95,7 +96,26 @@ fn entra(c: &mut Checks, wire: &admin::EntraAuth) -> Option<Auth> {
         client: client?,
         scope: scope.unwrap_or_else(|| AZURE_SCOPE.to_owned()),
         authority: authority.unwrap_or_else(|| AUTHORITY.to_owned()),
+        is_federated: wire.federated,
     })
+}
+
+fn google(c: &mut Checks, wire: &admin::GoogleAuth) -> Option<Auth> {
+    let scope = c.optional_by("scope", &wire.scope, plain).unwrap_or_else(|| GOOGLE_SCOPE.to_owned());
+    if wire.audience.is_empty() {
+        for (field, told) in [("tokenUrl", &wire.token_url), ("impersonationUrl", &wire.impersonation_url)] {
+            if !told.is_empty() {
+                c.invalid(field, "is for a token that is exchanged: `audience` is missing");
+            }
+        }
+        return Some(Auth::Google { scope, federation: None });
+    }
+    let audience = c.optional_by("audience", &wire.audience, audience);
+    let token_url = c.optional_by("tokenUrl", &wire.token_url, base_url);
+    let impersonation_url = c.optional_by("impersonationUrl", &wire.impersonation_url, base_url);
+    let token_url = token_url.unwrap_or_else(|| EXCHANGE.to_owned());
+    let federation = Some(Federation { audience: audience?, token_url, impersonation_url });
+    Some(Auth::Google { scope, federation })
 }
 
 fn aws(c: &mut Checks, wire: &admin::AwsAuth, base_url: &str) -> Option<Auth> {
@@ -110,7 +130,36 @@ fn aws(c: &mut Checks, wire: &admin::AwsAuth, base_url: &str) -> Option<Auth> {
             }
         },
     };
-    Some(Auth::Aws { access_key_id, region: told })
+    let role = role(c, wire, &told);
+    Some(Auth::Aws { access_key_id, region: told, role })
+}
+
+/// Reads whose sessions sign.
+fn role(c: &mut Checks, wire: &admin::AwsAuth, region: &str) -> Option<AssumedRole> {
+    if wire.role_arn.is_empty() {
+        let told = [
+            ("externalId", !wire.external_id.is_empty()),
+            ("webIdentity", wire.web_identity),
+            ("sts", !wire.sts.is_empty()),
+        ];
+        for (field, _) in told.into_iter().filter(|(_, told)| *told) {
+            c.invalid(field, "is for a role: `roleArn` is missing");
+        }
+        return None;
+    }
+    if wire.web_identity && !wire.access_key_id.is_empty() {
+        c.invalid("accessKeyId", "is of a key, and with `webIdentity` the credential is none");
+    }
+    if wire.web_identity && !wire.external_id.is_empty() {
+        c.invalid("externalId", "is told with a key alone, and with `webIdentity` the credential is none");
+    }
+    let arn = c.optional_by("roleArn", &wire.role_arn, role_arn);
+    let external_id = c.optional_by("externalId", &wire.external_id, external_id).unwrap_or_default();
+    let sts = c.optional_by("sts", &wire.sts, base_url).unwrap_or_else(|| {
+        let china = if wire.role_arn.starts_with("arn:aws-cn:") { ".cn" } else { "" };
+        format!("https://sts.{region}.amazonaws.com{china}")
+    });
+    Some(AssumedRole { arn: arn?, external_id, is_web_identity: wire.web_identity, sts })
 }
 
 /// The region in the name of a host of AWS, after its service's: `bedrock-runtime.REGION.amazonaws.com`, its FIPS twin, VPC endpoints, and
@@ -137,11 +186,31 @@ pub(super) fn api_version(c: &mut Checks, of: (Option<Adapter>, &admin::Provider
 /// The same on the wire.
 pub(super) fn auth_out(fact: &Auth) -> admin::Auth {
     let method = match fact.clone() {
-        Auth::Entra { tenant, client, scope, authority } => {
-            Method::Entra(admin::EntraAuth { tenant_id: tenant, client_id: client, scope, authority })
+        Auth::Entra { tenant, client, scope, authority, is_federated } => Method::Entra(admin::EntraAuth {
+            tenant_id: tenant,
+            client_id: client,
+            scope,
+            authority,
+            federated: is_federated,
+        }),
+        Auth::Aws { access_key_id, region, role } => {
+            let key = admin::AwsAuth { access_key_id, region, ..Default::default() };
+            Method::Aws(match role {
+                None => key,
+                Some(AssumedRole { arn: role_arn, external_id, is_web_identity: web_identity, sts }) => {
+                    admin::AwsAuth { role_arn, external_id, web_identity, sts, ..key }
+                }
+            })
         }
-        Auth::Aws { access_key_id, region } => Method::Aws(admin::AwsAuth { access_key_id, region }),
-        Auth::Google { scope } => Method::Google(admin::GoogleAuth { scope }),
+        Auth::Google { scope, federation } => Method::Google(match federation {
+            None => admin::GoogleAuth { scope, ..Default::default() },
+            Some(Federation { audience, token_url, impersonation_url }) => admin::GoogleAuth {
+                scope,
+                audience,
+                token_url,
+                impersonation_url: impersonation_url.unwrap_or_default(),
+            },
+        }),
     };
     admin::Auth { method: Some(method) }
 }
@@ -158,6 +227,41 @@ fn id(text: &str) -> Result<String, String> {
 
 fn key_id(text: &str) -> Result<String, String> {
     made_of(text, 128, |b| b.is_ascii_alphanumeric() || b == b'_', "the id of an access key")
+}
+
+/// The ARN of a role, in whichever of AWS's partitions.
+fn role_arn(text: &str) -> Result<String, String> {
+    let mut parts = text.splitn(6, ':');
+    let [scheme, partition, service, place, account, name] =
+        [(); 6].map(|()| parts.next().unwrap_or_default());
+    let is_role = scheme == "arn"
+        && partition.starts_with("aws")
+        && service == "iam"
+        && place.is_empty()
+        && account.len() == 12
+        && account.bytes().all(|b| b.is_ascii_digit())
+        && name.strip_prefix("role/").is_some_and(|name| !name.is_empty());
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_/:-".contains(&b);
+    match is_role {
+        true => made_of(text, 2048, fits, ROLE),
+        false => Err(format!("`{}` is not {ROLE}", shown(text))),
+    }
+}
+
+/// What a role is told by.
+const ROLE: &str = "the ARN of a role, such as `arn:aws:iam::123456789012:role/models`";
+
+fn external_id(text: &str) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b);
+    made_of(text, 1224, fits, "an external id")
+}
+
+fn audience(text: &str) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._:/".contains(&b);
+    match text.starts_with("//iam.googleapis.com/") {
+        true => made_of(text, 512, fits, "the name of a pool's provider"),
+        false => Err(format!("`{}` does not begin with `//iam.googleapis.com/`", shown(text))),
+    }
 }
 
 fn region(text: &str) -> Result<String, String> {

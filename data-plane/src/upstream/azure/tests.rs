@@ -128,6 +128,7 @@ async fn a_token_of_entra_is_shown_where_the_provider_says_so() {
             client: "c-1".to_owned(),
             scope: "https://cognitiveservices.azure.com/.default".to_owned(),
             authority: format!("http://127.0.0.1:{port}"),
+            is_federated: false,
         }),
         ..config(port, "", "")
     };

@@ -165,7 +165,8 @@ async fn headers_and_the_credentials_own_are_the_templates() {
 #[tokio::test]
 async fn a_signature_is_for_api_gateway() {
     let (vendor, mut heard) = answering(ollama(), (whole("200 OK", ANSWER), 4096), |config| {
-        config.auth = Some(Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: "eu-west-1".into() });
+        config.auth =
+            Some(Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: "eu-west-1".into(), role: None });
     })
     .await;
     vendor.call(call(BODY, false)).await.unwrap();

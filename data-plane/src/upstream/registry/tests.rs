@@ -293,7 +293,8 @@ async fn bedrock_lists_what_its_ids_call_and_where_profiles_process() {
         ("/inference-profiles?maxResults=1000&nextToken=n%2F1&type=SYSTEM_DEFINED", PROFILES_LAST),
     ];
     let (port, mut heard) = vendor(&pages).await;
-    let auth = Auth::Aws { access_key_id: "AKIDEXAMPLE".to_owned(), region: "eu-central-1".to_owned() };
+    let auth =
+        Auth::Aws { access_key_id: "AKIDEXAMPLE".to_owned(), region: "eu-central-1".to_owned(), role: None };
     let config = EndpointConfig { auth: Some(auth), ..config(Adapter::Foreign(Dialect::Bedrock), port, "") };
     let models = listed(&config).await.models;
     let told: Vec<_> =

@@ -12,26 +12,28 @@ const CLAUDE: &str = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/e
 const PROFILE: &str = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aeu-central-1%3A123456789012%3Ainference-profile%2Feu.amazon.nova-lite-v1%3A0/converse-stream";
 const LOCAL: &str = "http://127.0.0.1:8000/prefix/model/m-1/invoke";
 
-fn signed(signer: &Signer, url: &str) -> Request<Full<Bytes>> {
+const REGION: &str = "eu-central-1";
+
+fn signed(key: &Key, service: &'static str, url: &str) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(Bytes::from_static(BODY)));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = url.parse().unwrap();
     request.headers_mut().insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
     request.headers_mut().insert(header::ACCEPT, "application/json".parse().unwrap());
     // 2026-03-01T12:34:56Z
-    signer.sign(&mut request, BODY, UNIX_EPOCH + Duration::from_secs(1_772_368_496)).unwrap();
+    let scope = Scope { region: REGION.to_owned(), service };
+    key.sign((&mut request, BODY), &scope, UNIX_EPOCH + Duration::from_secs(1_772_368_496)).unwrap();
     request
 }
 
 #[test]
 fn signatures_are_those_of_aws_own_library() {
-    let plain =
-        Signer::read("AKIDEXAMPLE", &Secret::new(SECRET.to_owned()), ("eu-central-1", "bedrock")).unwrap();
+    let plain = Key::read("AKIDEXAMPLE", &Secret::new(SECRET.to_owned())).unwrap();
     let document = format!(
         r#"{{"Version":1,"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"{SECRET}","SessionToken":"AQoEXAMPLEH4aoAH0gNCAPy==","Expiration":"2026-03-02T00:00:00Z"}}"#
     );
-    let session = Signer::read("", &Secret::new(document), ("eu-central-1", "bedrock")).unwrap();
-    for (signer, url, signature) in [
+    let session = Key::read("", &Secret::new(document)).unwrap();
+    for (key, url, signature) in [
         (&plain, CLAUDE, "49d69e7ece5a8330f236ecd249ffa2d0105fb8ca0a76eb47c252805a262387d4"),
         (&session, CLAUDE, "38340b5c59a653d36ad0739a6b149a9fbb1ce96f37faecb831dc2f0d6c344bd7"),
         (&plain, PROFILE, "19d93e9674c7ef3b5e87080d87300ded37357bd0958842a9b256eaffb25d268b"),
@@ -39,14 +41,14 @@ fn signatures_are_those_of_aws_own_library() {
         (&plain, LOCAL, "1f213e05ea4b9d1ce7ea3f2231e1f4e6457b3fb67c6592c9a6cab06e69d4daed"),
         (&session, LOCAL, "c3fab3ff2553b186066c4ca5dad811ea59a18a798eff013ae79c025ea1427f6d"),
     ] {
-        let request = signed(signer, url);
+        let request = signed(key, "bedrock", url);
         let told = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let authorization = told("authorization").unwrap();
         assert!(authorization.ends_with(&format!("Signature={signature}")), "{url}: {authorization}");
         let scope = "Credential=AKIDEXAMPLE/20260301/eu-central-1/bedrock/aws4_request";
         assert!(authorization.contains(scope), "{authorization}");
         assert_eq!(told("x-amz-date"), Some("20260301T123456Z"));
-        let is_session = std::ptr::eq(signer, &session);
+        let is_session = std::ptr::eq(key, &session);
         let token = is_session.then_some("AQoEXAMPLEH4aoAH0gNCAPy==");
         assert_eq!((told("x-amz-security-token"), request.uri().to_string()), (token, url.to_owned()));
         assert!(!format!("{:?}", request.headers()).contains(SECRET));
@@ -90,7 +92,7 @@ fn each_service_is_signed_for_by_its_own_name() {
     ] {
         for (id, secret, signature) in [("AKIDEXAMPLE", SECRET, plain), ("", document.as_str(), session)] {
             let secret = Secret::new(secret.to_owned());
-            let request = signed(&Signer::read(id, &secret, ("eu-central-1", service)).unwrap(), &url);
+            let request = signed(&Key::read(id, &secret).unwrap(), service, &url);
             let authorization = request.headers()["authorization"].to_str().unwrap();
             assert!(
                 authorization.contains(&format!("/eu-central-1/{service}/aws4_request")),
@@ -103,8 +105,8 @@ fn each_service_is_signed_for_by_its_own_name() {
 
 #[test]
 fn a_question_without_a_body_is_signed_with_its_query() {
-    let signer =
-        Signer::read("AKIDEXAMPLE", &Secret::new(SECRET.to_owned()), ("eu-central-1", "bedrock")).unwrap();
+    let key = Key::read("AKIDEXAMPLE", &Secret::new(SECRET.to_owned())).unwrap();
+    let scope = Scope { region: REGION.to_owned(), service: "bedrock" };
     for (path, signature) in [
         ("foundation-models", "758c638fde8a3576009dbc88a5b6d907d1782efa6873b5b236daa815ecb990e5"),
         (
@@ -114,7 +116,7 @@ fn a_question_without_a_body_is_signed_with_its_query() {
     ] {
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = format!("https://bedrock.eu-central-1.amazonaws.com/{path}").parse().unwrap();
-        signer.sign(&mut request, b"", UNIX_EPOCH + Duration::from_secs(1_772_368_496)).unwrap();
+        key.sign((&mut request, b""), &scope, UNIX_EPOCH + Duration::from_secs(1_772_368_496)).unwrap();
         let authorization = request.headers()["authorization"].to_str().unwrap();
         assert!(authorization.ends_with(&format!("Signature={signature}")), "{path}: {authorization}");
     }
@@ -123,8 +125,7 @@ fn a_question_without_a_body_is_signed_with_its_query() {
 #[test]
 fn what_is_no_key_is_told_when_the_endpoint_is_built() {
     for secret in ["{", "{}", r#"{"AccessKeyId":"","SecretAccessKey":"s"}"#, SECRET] {
-        let fault =
-            Signer::read("", &Secret::new(secret.to_owned()), ("eu-central-1", "bedrock")).err().unwrap();
+        let fault = Key::read("", &Secret::new(secret.to_owned())).err().unwrap();
         assert!(fault.is_of_credential() && !fault.to_string().contains(SECRET), "{fault}");
     }
 }

@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::upstream::error::Stage;
 use crate::upstream::scripted::{endpoint, request, serve};
 
 const HUSH: &str = "client-secret-canary-0123";
@@ -47,14 +48,15 @@ fn tokens(port: u16) -> Tokens {
     let grant = Grant::Client {
         client: "c-1".to_owned(),
         secret: Arc::clone(&secret),
+        is_federated: false,
         scope: "a/.default".to_owned(),
     };
     let from = format!("http://127.0.0.1:{port}/t-1/oauth2/v2.0/token");
-    Tokens::build(&endpoint(port), (grant, &from), Some(secret)).unwrap()
+    Granted::build(&endpoint(port), (grant, &from), (Some(secret), None)).unwrap()
 }
 
 async fn shown(tokens: &Tokens) -> String {
-    tokens.current(None).await.unwrap().header.to_str().unwrap().to_owned()
+    tokens.current(None).await.unwrap().given.header.to_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -87,11 +89,7 @@ async fn the_next_token_is_asked_for_while_this_one_serves() {
     assert_eq!(shown(&tokens).await, "Bearer token-one");
     heard.recv().await.unwrap();
     // Most of its life is over.
-    let first = tokens.0.held.load_full().unwrap();
-    let now = Instant::now();
-    let late =
-        Token { secret: Arc::clone(&first.secret), header: first.header.clone(), renew: now, end: first.end };
-    tokens.0.held.store(Some(Arc::new(late)));
+    tokens.is_late();
     assert_eq!(shown(&tokens).await, "Bearer token-one", "nobody waits");
     heard.recv().await.unwrap();
     while shown(&tokens).await != "Bearer token-two" {
@@ -142,7 +140,7 @@ async fn what_is_no_token_is_none() {
         (answer("400 Bad Request", "<html>"), Kind::Credential),
         (answer("503 Service Unavailable", "{}"), Kind::Connect),
         (answer("429 Too Many Requests", "{}"), Kind::Connect),
-        (answer("200 OK", &format!("{{\"x\":\"{}\"}}", "a".repeat(ANSWER_BYTES))), Kind::TooLarge),
+        (answer("200 OK", &format!("{{\"x\":\"{}\"}}", "a".repeat(64 * 1024))), Kind::TooLarge),
         ("junk\r\n\r\n".to_owned(), Kind::Protocol),
         (String::new(), Kind::Reset),
     ] {
@@ -172,9 +170,79 @@ async fn a_deadline_ends_the_wait_and_the_address_policy_holds() {
         let grant = Grant::Client {
             client: String::new(),
             secret: Arc::new(Secret::new(String::new())),
+            is_federated: true,
             scope: String::new(),
         };
-        let built = Tokens::build(&config, (grant, place), None);
+        let built = Granted::build(&config, (grant, place), (None, None));
         assert!(matches!(built.err(), Some(Fault::BaseUrl(_))), "{place}");
     }
+}
+
+#[tokio::test]
+async fn a_token_of_the_machines_own_identity_is_shown_instead_of_a_clients_secret() {
+    let (port, mut heard) = authority(vec![given("token-one", 3600)]).await;
+    let secret = Arc::new(Secret::new(HUSH.to_owned()));
+    let grant = Grant::Client {
+        client: "c-1".to_owned(),
+        secret: Arc::clone(&secret),
+        is_federated: true,
+        scope: "a/.default".to_owned(),
+    };
+    let from = format!("http://127.0.0.1:{port}/t-1/oauth2/v2.0/token");
+    let tokens = Granted::build(&endpoint(port), (grant, &from), (Some(secret), None)).unwrap();
+    assert_eq!(shown(&tokens).await, "Bearer token-one");
+    let (_, form) = heard.recv().await.unwrap();
+    let expected = format!(
+        "grant_type=client_credentials&client_id=c-1&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion={HUSH}&scope=a%2F.default"
+    );
+    assert_eq!(form, expected);
+}
+
+#[tokio::test]
+async fn google_exchanges_a_token_and_a_service_account_is_impersonated_by_it() {
+    let ends = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let impersonated = format!(r#"{{"accessToken":"token-two","expireTime":"{ends}"}}"#);
+    let (port, mut heard) = authority(vec![given("token-one", 3600), answer("200 OK", &impersonated)]).await;
+    let secret = Arc::new(Secret::new(HUSH.to_owned()));
+    let pool = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k8s";
+    let grant = || Grant::Exchange {
+        audience: pool.to_owned(),
+        subject: Arc::clone(&secret),
+        scope: "https://scope.example/auth".to_owned(),
+    };
+    let config = endpoint(port);
+    let account =
+        format!("http://127.0.0.1:{port}/v1/projects/-/serviceAccounts/robot@p-1:generateAccessToken");
+    let then = Impersonation::build(&config, &account, "https://one.example https://two.example").unwrap();
+    let from = format!("http://127.0.0.1:{port}/v1/token");
+    let secrets = (Some(Arc::clone(&secret)), Some(then));
+    let tokens = Granted::build(&config, (grant(), &from), secrets).unwrap();
+    assert_eq!(shown(&tokens).await, "Bearer token-two");
+    let (head, form) = heard.recv().await.unwrap();
+    assert!(head.starts_with("POST /v1/token HTTP/1.1\r\n"), "{head}");
+    let form: Vec<(String, String)> = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+    let expected = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("audience", pool),
+        ("scope", "https://scope.example/auth"),
+        ("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ("subject_token", HUSH),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+    ];
+    assert_eq!(form, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let (head, body) = heard.recv().await.unwrap();
+    assert!(head.starts_with("POST /v1/projects/-/serviceAccounts/robot@p-1:generateAccessToken "), "{head}");
+    assert!(head.contains("authorization: Bearer token-one"), "{head}");
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let scopes = ["https://one.example", "https://two.example"];
+    assert_eq!(body, json!({ "scope": scopes, "lifetime": "3600s" }));
+
+    let refused = r#"{"error":{"code":403,"message":"Permission denied","status":"PERMISSION_DENIED"}}"#;
+    let (port, _heard) = authority(vec![given("token-one", 3600), answer("403 Forbidden", refused)]).await;
+    let account = format!("http://127.0.0.1:{port}/v1/robot:generateAccessToken");
+    let then = Impersonation::build(&endpoint(port), &account, "s").unwrap();
+    let from = format!("http://127.0.0.1:{port}/v1/token");
+    let tokens = Granted::build(&endpoint(port), (grant(), &from), (None, Some(then))).unwrap();
+    let error = tokens.current(None).await.err().unwrap();
+    assert_eq!(error.source().unwrap().to_string(), "no token was given: PERMISSION_DENIED");
 }

@@ -1,4 +1,4 @@
-use policy_engine::facts::{Auth, Provider};
+use policy_engine::facts::{AssumedRole, Auth, Federation, Provider};
 
 use super::*;
 use crate::admin::credential::Source;
@@ -26,7 +26,11 @@ fn of(spec: admin::ProviderSpec) -> Result<Provider, String> {
 }
 
 fn aws(access_key_id: &str, region: &str) -> Method {
-    Method::Aws(admin::AwsAuth { access_key_id: access_key_id.into(), region: region.into() })
+    Method::Aws(admin::AwsAuth {
+        access_key_id: access_key_id.into(),
+        region: region.into(),
+        ..Default::default()
+    })
 }
 
 fn entra(tenant_id: &str, authority: &str) -> Method {
@@ -34,7 +38,7 @@ fn entra(tenant_id: &str, authority: &str) -> Method {
         tenant_id: tenant_id.into(),
         client_id: "c".into(),
         authority: authority.into(),
-        scope: String::new(),
+        ..Default::default()
     })
 }
 
@@ -43,11 +47,12 @@ fn what_is_left_out_has_its_default() {
     let azure = read("azure", "https://r.openai.azure.com", entra("t", "")).unwrap();
     let scope = "https://cognitiveservices.azure.com/.default".to_owned();
     let authority = "https://login.microsoftonline.com".to_owned();
-    assert_eq!(azure.auth, Some(Auth::Entra { tenant: "t".into(), client: "c".into(), scope, authority }));
+    let (tenant, client) = ("t".into(), "c".into());
+    assert_eq!(azure.auth, Some(Auth::Entra { tenant, client, scope, authority, is_federated: false }));
     let google = Method::Google(admin::GoogleAuth::default());
     let vertex = read("gemini", "https://europe-west1-aiplatform.googleapis.com/v1", google).unwrap();
     let scope = "https://www.googleapis.com/auth/cloud-platform".to_owned();
-    assert_eq!(vertex.auth, Some(Auth::Google { scope }));
+    assert_eq!(vertex.auth, Some(Auth::Google { scope, federation: None }));
 }
 
 #[test]
@@ -65,7 +70,7 @@ fn a_region_is_told_or_in_the_hosts_name() {
         ("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/prod", "", "eu-west-3"),
     ] {
         let fact = read("bedrock", url, aws("AKIDEXAMPLE", told)).unwrap();
-        let expected = Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: region.into() };
+        let expected = Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: region.into(), role: None };
         assert_eq!(fact.auth, Some(expected), "{url}");
     }
     for url in [
@@ -124,4 +129,104 @@ fn a_version_of_the_api_is_azures() {
     assert_eq!(of(spec("azure", "")).unwrap().api_version, "");
     assert!(of(spec("openai", "2024-10-21")).unwrap_err().contains("is for the adapter `azure` alone"));
     assert!(of(spec("azure", "2024&x=1")).unwrap_err().contains("is not a version"));
+}
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/team/models";
+const POOL: &str = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k8s";
+
+#[test]
+fn a_machines_own_identity_is_exchanged_where_the_vendor_does_it() {
+    let url = "https://bedrock-runtime.eu-central-1.amazonaws.com";
+    let assumed = |role_arn: &str, web_identity, sts: &str| {
+        let role = admin::AwsAuth {
+            role_arn: role_arn.into(),
+            external_id: if web_identity { "" } else { "ext-1" }.into(),
+            web_identity,
+            sts: sts.into(),
+            ..Default::default()
+        };
+        match read("bedrock", url, Method::Aws(role)).unwrap().auth {
+            Some(Auth::Aws { role: Some(role), .. }) => role,
+            other => panic!("{other:?}"),
+        }
+    };
+    let expected = AssumedRole {
+        arn: ROLE.into(),
+        external_id: "ext-1".into(),
+        is_web_identity: false,
+        sts: "https://sts.eu-central-1.amazonaws.com".into(),
+    };
+    assert_eq!(assumed(ROLE, false, ""), expected);
+    let china = "arn:aws-cn:iam::123456789012:role/models";
+    assert_eq!(assumed(china, true, "").sts, "https://sts.eu-central-1.amazonaws.com.cn");
+    assert_eq!(assumed(ROLE, true, "https://vpce-1.sts.example/").sts, "https://vpce-1.sts.example");
+
+    let federated = admin::EntraAuth {
+        tenant_id: "t".into(),
+        client_id: "c".into(),
+        federated: true,
+        ..Default::default()
+    };
+    let azure = read("azure", "https://r.openai.azure.com", Method::Entra(federated)).unwrap();
+    assert!(matches!(azure.auth, Some(Auth::Entra { is_federated: true, .. })));
+
+    let google = admin::GoogleAuth { audience: POOL.into(), ..Default::default() };
+    let vertex = "https://europe-west1-aiplatform.googleapis.com/v1";
+    let Some(Auth::Google { federation, .. }) = read("gemini", vertex, Method::Google(google)).unwrap().auth
+    else {
+        panic!("a token of Google's")
+    };
+    let token_url = "https://sts.googleapis.com/v1/token".to_owned();
+    let expected = Federation { audience: POOL.into(), token_url, impersonation_url: None };
+    assert_eq!(federation, Some(expected));
+}
+
+#[test]
+fn what_is_of_an_identity_is_told_with_it() {
+    let url = "https://bedrock-runtime.eu-central-1.amazonaws.com";
+    let role = || admin::AwsAuth { role_arn: ROLE.into(), ..Default::default() };
+    for (wire, expected) in [
+        (
+            admin::AwsAuth { role_arn: "arn:aws:iam::1:role/r".into(), ..role() },
+            "roleArn: `arn:aws:iam::1:role/r` is not the ARN of a role",
+        ),
+        (
+            admin::AwsAuth { role_arn: "arn:aws:iam::123456789012:user/u".into(), ..role() },
+            "is not the ARN of a role",
+        ),
+        (
+            admin::AwsAuth { role_arn: String::new(), web_identity: true, ..role() },
+            "webIdentity: is for a role",
+        ),
+        (
+            admin::AwsAuth { role_arn: String::new(), external_id: "e".into(), ..role() },
+            "externalId: is for a role",
+        ),
+        (
+            admin::AwsAuth { web_identity: true, access_key_id: "A".into(), ..role() },
+            "accessKeyId: is of a key",
+        ),
+        (
+            admin::AwsAuth { web_identity: true, external_id: "e".into(), ..role() },
+            "externalId: is told with a key alone",
+        ),
+        (admin::AwsAuth { sts: "ftp://sts.example".into(), ..role() }, "sts: `ftp://sts.example` is neither"),
+    ] {
+        let fault = read("bedrock", url, Method::Aws(wire)).unwrap_err();
+        assert!(fault.contains(expected), "{fault}");
+    }
+    let vertex = "https://europe-west1-aiplatform.googleapis.com/v1";
+    for (wire, expected) in [
+        (
+            admin::GoogleAuth { token_url: "https://t.example".into(), ..Default::default() },
+            "tokenUrl: is for a token that is exchanged",
+        ),
+        (
+            admin::GoogleAuth { audience: "https://iam.example".into(), ..Default::default() },
+            "audience: `https://iam.example` does not begin",
+        ),
+    ] {
+        let fault = read("gemini", vertex, Method::Google(wire)).unwrap_err();
+        assert!(fault.contains(expected), "{fault}");
+    }
 }

@@ -10,6 +10,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+mod auth;
+
 fn name() -> impl Strategy<Value = Name> {
     "[a-z0-9][a-z0-9._@+~-]{0,12}".prop_map(|text| Name::new(&text).unwrap())
 }
@@ -168,23 +170,17 @@ fn provider() -> impl Strategy<Value = Provider> {
         ),
     ];
     let url = || "https?://[a-z]{1,8}(:[1-9][0-9]{0,3})?(/v[0-9])?";
-    let entra = ("[a-z0-9-]{1,8}", "[a-z0-9-]{1,8}", r"https://[a-z]{1,8}/\.default", "https://[a-z]{1,8}");
-    let entra =
-        entra.prop_map(|(tenant, client, scope, authority)| Auth::Entra { tenant, client, scope, authority });
-    let aws = ("[A-Z0-9]{0,8}", "[a-z]{2}-[a-z]{1,8}-[0-9]");
-    let aws = move || aws.prop_map(|(access_key_id, region)| Auth::Aws { access_key_id, region });
-    let google = "https://[a-z]{1,8}".prop_map(|scope| Auth::Google { scope });
     let version = prop_oneof![Just(String::new()), "20[0-9]{2}-10-21"];
     let none = || Just((None, String::new()));
     let reach = prop_oneof![
         (Just((Adapter::Simulated, String::new())), none()),
         (url().prop_map(|url| (Adapter::OpenAi, url)), none()),
         (url().prop_map(|url| (Adapter::Cohere, url)), none()),
-        (url().prop_map(|url| (Adapter::Azure, url)), (of(entra), version)),
+        (url().prop_map(|url| (Adapter::Azure, url)), (of(auth::entra()), version)),
         (url().prop_map(|url| (Adapter::Custom, url)), none()),
-        (url().prop_map(|url| (Adapter::SageMaker, url)), (aws().prop_map(Some), Just(String::new()))),
-        (url().prop_map(|url| (Adapter::Bedrock, url)), (of(aws()), Just(String::new()))),
-        (url().prop_map(|url| (Adapter::Gemini, url)), (of(google), Just(String::new()))),
+        (url().prop_map(|url| (Adapter::SageMaker, url)), (auth::aws().prop_map(Some), Just(String::new()))),
+        (url().prop_map(|url| (Adapter::Bedrock, url)), (of(auth::aws()), Just(String::new()))),
+        (url().prop_map(|url| (Adapter::Gemini, url)), (of(auth::google()), Just(String::new()))),
     ];
     (reach, of(credential), terms(), names(), template()).prop_map(
         |(reach, credential, terms, geos, template)| {

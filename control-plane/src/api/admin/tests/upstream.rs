@@ -149,3 +149,48 @@ async fn tokens_are_asked_for_where_a_node_would_call() {
     }
     admin.create_provider(root(create(""))).await.unwrap();
 }
+
+#[tokio::test]
+async fn whoever_gives_sessions_or_exchanges_tokens_is_where_a_node_would_call() {
+    let House { admin, .. } = &house().await;
+    let create = |(adapter, base_url): (&str, &str), method: Method| {
+        let spec = ProviderSpec {
+            adapter: adapter.into(),
+            base_url: base_url.into(),
+            credential: Some(Credential { source: Some(Source::Value("hush".into())) }),
+            auth: Some(Auth { method: Some(method) }),
+            ..Default::default()
+        };
+        let provider = Some(Provider { spec: Some(spec), ..Provider::default() });
+        CreateProviderRequest { provider_id: "p".into(), provider, ..Default::default() }
+    };
+    let aws = |sts: &str| {
+        let role_arn = "arn:aws:iam::123456789012:role/models".into();
+        let auth = AwsAuth { role_arn, web_identity: true, sts: sts.into(), ..Default::default() };
+        create(("bedrock", "https://bedrock-runtime.eu-central-1.amazonaws.com"), Method::Aws(auth))
+    };
+    let google = |token_url: &str, impersonation_url: &str| {
+        let audience = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k";
+        let auth = GoogleAuth {
+            audience: audience.into(),
+            token_url: token_url.into(),
+            impersonation_url: impersonation_url.into(),
+            ..Default::default()
+        };
+        create(("gemini", "https://europe-west1-aiplatform.googleapis.com/v1"), Method::Google(auth))
+    };
+    for bad in ["http://169.254.169.254/latest", "http://sts.example", "https://u:hush@sts.example", LOOPBACK]
+    {
+        for (request, field) in [
+            (aws(bad), "spec.auth.aws.sts"),
+            (google(bad, ""), "spec.auth.google.tokenUrl"),
+            (google("", bad), "spec.auth.google.impersonationUrl"),
+        ] {
+            let refusal = Refusal::of_status(&admin.create_provider(root(request)).await.unwrap_err());
+            let fields: Vec<&str> = refusal.fields.iter().map(|field| field.field.as_str()).collect();
+            assert!(fields.contains(&field), "{bad}: {refusal:?}");
+            assert!(!format!("{refusal:?}").contains("hush"), "{refusal:?}");
+        }
+    }
+    admin.create_provider(root(aws(""))).await.unwrap();
+}

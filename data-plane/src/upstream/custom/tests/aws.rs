@@ -16,7 +16,8 @@ const TOOLS: &str = r#"{"model":"m 1","temperature":0.50,"tools":[{"type":"funct
 /// An endpoint of AWS, that answers so.
 async fn aws(place: Place, template: Option<Wire>, answer: Vec<u8>, piece: usize) -> (Custom, Heard) {
     answering_at(place, template, (answer, piece), |config| {
-        config.auth = Some(Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: "eu-west-1".into() });
+        config.auth =
+            Some(Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: "eu-west-1".into(), role: None });
     })
     .await
 }

@@ -64,7 +64,8 @@ async fn a_signature_is_shown_where_there_is_a_key_of_aws() {
     for (id, secret) in [("AKIDEXAMPLE", KEY.to_owned()), ("", document)] {
         let answer = whole("200 OK", ANSWER).into_bytes();
         let (vendor, mut heard) = answering_as(Dialect::Bedrock, (answer, 4096), |config| {
-            config.auth = Some(Auth::Aws { access_key_id: id.to_owned(), region: "eu-west-1".to_owned() });
+            config.auth =
+                Some(Auth::Aws { access_key_id: id.to_owned(), region: "eu-west-1".to_owned(), role: None });
             config.credential = Some(Secret::new(secret));
         })
         .await;
@@ -82,7 +83,8 @@ async fn a_session_that_is_echoed_does_not_pass() {
     let echo = ANSWER.replace("hello", "session-canary-4711");
     let (vendor, _heard) =
         answering_as(Dialect::Bedrock, (whole("200 OK", &echo).into_bytes(), 4096), |config| {
-            config.auth = Some(Auth::Aws { access_key_id: String::new(), region: "eu-west-1".to_owned() });
+            config.auth =
+                Some(Auth::Aws { access_key_id: String::new(), region: "eu-west-1".to_owned(), role: None });
             let document =
                 r#"{"AccessKeyId":"A","SecretAccessKey":"S","SessionToken":"session-canary-4711"}"#;
             config.credential = Some(Secret::new(document.to_owned()));
@@ -185,4 +187,31 @@ async fn vectors_are_asked_of_the_model_in_its_own_words() {
             "output_dimension": 256});
         assert_eq!(sent, expected);
     }
+}
+
+#[tokio::test]
+async fn pictures_are_made_by_the_model_in_the_path() {
+    let made = whole("200 OK", r#"{"images":["aGk="]}"#);
+    let (vendor, mut heard) = answering(Dialect::Bedrock, made, 4096).await;
+    let mut asked = call(r#"{"model":"amazon.nova-canvas-v1:0","prompt":"a cat","user":"u"}"#, false);
+    asked.operation = Operation::Image;
+    let answer = vendor.call(asked).await.unwrap();
+    assert_eq!(answer.left_out, ["user"]);
+    let read: Value = serde_json::from_slice(&collected(answer).await.unwrap()).unwrap();
+    assert_eq!(read["data"], json!([{"b64_json": "aGk="}]));
+    assert!(read["created"].as_u64().unwrap() > 1_700_000_000, "{read}");
+    let (head, body) = heard.recv().await.unwrap();
+    assert!(head.starts_with("POST /v1/model/amazon.nova-canvas-v1%3A0/invoke HTTP/1.1\r\n"), "{head}");
+    let sent: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (&sent["taskType"], &sent["textToImageParams"]["text"]),
+        (&json!("TEXT_IMAGE"), &json!("a cat"))
+    );
+
+    let filtered = whole("200 OK", r#"{"finish_reasons":["Filter reason: prompt"]}"#);
+    let (vendor, _heard) = answering(Dialect::Bedrock, filtered, 4096).await;
+    let mut asked = call(r#"{"model":"stability.sd3-5-large-v1:0","prompt":"a cat"}"#, false);
+    asked.operation = Operation::Image;
+    let error = vendor.call(asked).await.unwrap_err();
+    assert!(matches!(&error.kind, Kind::Status(refusal) if refusal.is_filtered()), "{error:?}");
 }

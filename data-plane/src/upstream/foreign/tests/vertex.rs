@@ -48,7 +48,7 @@ async fn google(answer: &'static str) -> (Vendor, mpsc::UnboundedReceiver<String
     });
     let config = EndpointConfig {
         credential: Some(Secret::new(file.to_string())),
-        auth: Some(Auth::Google { scope: "s".to_owned() }),
+        auth: Some(Auth::Google { scope: "s".to_owned(), federation: None }),
         ..endpoint(port)
     };
     (Vendor::build(&config, Dialect::Gemini).unwrap(), heard)
@@ -81,7 +81,10 @@ async fn a_token_that_is_echoed_does_not_pass() {
 
 #[test]
 fn a_secret_that_is_no_key_is_the_credentials_fault() {
-    let config = EndpointConfig { auth: Some(Auth::Google { scope: "s".to_owned() }), ..endpoint(8000) };
+    let config = EndpointConfig {
+        auth: Some(Auth::Google { scope: "s".to_owned(), federation: None }),
+        ..endpoint(8000)
+    };
     let fault = Vendor::build(&config, Dialect::Gemini).err().unwrap();
     assert!(fault.is_of_credential() && !fault.to_string().contains(KEY), "{fault}");
 }

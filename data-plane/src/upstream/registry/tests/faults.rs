@@ -140,7 +140,7 @@ fn what_can_not_be_called_can_not_be_asked() {
     }
     let keyless = EndpointConfig {
         credential: None,
-        auth: Some(Auth::Aws { access_key_id: "A".to_owned(), region: "r".to_owned() }),
+        auth: Some(Auth::Aws { access_key_id: "A".to_owned(), region: "r".to_owned(), role: None }),
         ..config(Adapter::Foreign(Dialect::Bedrock), 8000, "")
     };
     let why = Registry::build(&keyless).map(|_| ()).unwrap_err();

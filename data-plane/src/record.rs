@@ -50,6 +50,26 @@ pub(crate) enum Door {
     Grpc,
 }
 
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Task {
+    /// Something of a model.
+    Model(Operation),
+    /// What a guardrail makes of texts.
+    ApplyGuardrail,
+}
+
+/// What becomes of texts that a guardrail was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Fate {
+    /// They pass as they are.
+    None,
+    /// They pass with placeholders.
+    Masked,
+    /// None of them passes.
+    Blocked,
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
@@ -181,7 +201,7 @@ pub(crate) struct Record {
     /// Where it came in.
     pub(crate) door: Door,
     /// What was asked for.
-    pub(crate) operation: Operation,
+    pub(crate) operation: Task,
     /// Whether a stream was asked for.
     pub(crate) stream: bool,
     /// Whose it is; `None` where the credential did not prove it.
@@ -192,6 +212,8 @@ pub(crate) struct Record {
     pub(crate) model: Option<Id>,
     /// The endpoint that answered, or was tried last.
     pub(crate) endpoint: Option<Id>,
+    /// The guardrail that was asked in a model's place, and what became of the texts; `None` of the latter where it did not answer.
+    pub(crate) guardrail: Option<(Id, Option<Fate>)>,
     /// Where this node runs.
     pub(crate) geo: Geo,
     /// The snapshot that judged it; revision 0: none.
@@ -261,6 +283,22 @@ impl Failure {
     }
 }
 
+impl Task {
+    /// The word on every surface.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Model(operation) => operation.as_str(),
+            Self::ApplyGuardrail => "applyGuardrail",
+        }
+    }
+}
+
+impl From<Operation> for Task {
+    fn from(operation: Operation) -> Self {
+        Self::Model(operation)
+    }
+}
+
 impl RequestId {
     /// The id as a header.
     pub(crate) fn to_header(self) -> HeaderValue {
@@ -291,6 +329,7 @@ spelled! {
         Answered = "answered", Refused = "refused", Failed = "failed", Cut = "cut", Blocked = "blocked",
         Cancelled = "cancelled"
     }
+    Fate { None = "none", Masked = "masked", Blocked = "blocked" }
     Provenance { None = "none", Vendor = "vendor", Clamped = "clamped", Estimated = "estimated" }
 }
 

@@ -16,6 +16,8 @@
 //! | | is there an endpoint that keeps every promise | `residency_unsatisfied`, `rule_forbids`, `permit_missing`, `content_blocked`, `unknown_field`, `no_endpoint` |
 //! | | is a model under a spend limit priced | `unpriced_model` |
 //!
+//! A guardrail asked without a model ([`guard`]) is no decision: whom it could check may ask it.
+//!
 //! Law: deny beats allow; a rule can only narrow; every `require` that holds is kept together with all others, the
 //! strictest winning. Absent on purpose: the ledger's and the upstream's answers, and any clock.
 
@@ -25,11 +27,13 @@ mod context;
 mod egress;
 mod entitle;
 mod gather;
+mod guard;
 mod licence;
 mod limits;
 mod verdict;
 
 pub use entitle::{Entitled, entitle};
+pub use guard::{Guarded, guard};
 
 use crate::decision::{Candidate, Decision, LimitIx, Permit, RuleIx};
 use crate::request::{Findings, Found, Request};

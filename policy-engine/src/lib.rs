@@ -39,7 +39,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub use apply::apply;
 pub use compile::{Fault, compile};
-pub use decide::{Entitled, decide, decide_answer, entitle};
+pub use decide::{Entitled, Guarded, decide, decide_answer, entitle, guard};
 pub use facts::Change;
 pub use project::{Scope, Versions, project, project_changes};
 pub use shrink::{Shrunk, Sizes, shrunk};

@@ -8,6 +8,7 @@ mod answer;
 mod ask;
 mod event;
 mod form;
+mod guardrail;
 mod intake;
 mod media;
 mod models;
@@ -35,9 +36,9 @@ use super::standing::counters;
 use super::{foreign, headers};
 use crate::error::Rejection;
 use crate::node::Node;
-use crate::pipeline::received::{Arrival, Declared};
+use crate::pipeline::received::{Arrival, Declared, Received};
 use crate::pipeline::{self, Body, Reply, identify, input_tokens};
-use crate::record::Door;
+use crate::record::{Door, Task};
 use crate::upstream::call::File;
 use event::Events;
 use intake::Intake;
@@ -106,20 +107,21 @@ impl Routes {
 /// else can fill the memory.
 fn arrive(node: &Arc<Node>, request: &Request<Incoming>) -> Option<Result<Arrival, Response<DoorBody>>> {
     let rpc = request.uri().path().strip_prefix(SERVICE)?;
-    let operation = match rpc {
-        "Chat" | "ChatStream" | "CountTokens" => Operation::Chat,
-        "Embed" => Operation::Embed,
-        "Moderate" => Operation::Moderate,
-        "Rerank" => Operation::Rerank,
-        "GenerateImage" => Operation::Image,
-        "Speech" => Operation::Speech,
-        "Transcribe" => Operation::Transcribe,
+    let task = match rpc {
+        "Chat" | "ChatStream" | "CountTokens" => Operation::Chat.into(),
+        "Embed" => Operation::Embed.into(),
+        "Moderate" => Operation::Moderate.into(),
+        "Rerank" => Operation::Rerank.into(),
+        "GenerateImage" => Operation::Image.into(),
+        "Speech" => Operation::Speech.into(),
+        "Transcribe" => Operation::Transcribe.into(),
+        "ApplyGuardrail" => Task::ApplyGuardrail,
         _ => return None,
     };
     // Nobody is asked how many tokens something is, so nothing is recorded of it.
     let counts = rpc == "CountTokens";
     let headers = request.headers();
-    let arrival = Arrival::read(node, (Door::Grpc, operation), (headers, None), timeout(headers));
+    let arrival = Arrival::read(node, (Door::Grpc, task), (headers, None), timeout(headers));
     let known = match node.runtime.load_full() {
         Some(runtime) => identify(node, &runtime, (&arrival.credential, arrival.at)).map(drop),
         None => Err(Rejection::unready()),
@@ -281,6 +283,18 @@ impl Inference for GrpcDoor {
         Ok(tonic::Response::new(wire::CountTokensResponse { input_tokens }))
     }
 
+    async fn apply_guardrail(
+        &self,
+        request: tonic::Request<wire::ApplyGuardrailRequest>,
+    ) -> Result<tonic::Response<wire::ApplyGuardrailResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let asked = guardrail::asked(&message).map(|body| (body, [].into()));
+        let task = Task::ApplyGuardrail;
+        let serve = async |received| pipeline::check(&self.node, received, &message.guardrail).await;
+        let (head, body) = self.ask((&metadata, task), (asked, message.metadata.as_ref()), serve).await?;
+        whole(body, head, guardrail::answer)
+    }
+
     async fn list_models(
         &self,
         request: tonic::Request<wire::ListModelsRequest>,
@@ -329,24 +343,30 @@ impl GrpcDoor {
         asked: Result<(Vec<u8>, Arc<[File]>), Rejection>,
         declared: Option<wire::RequestMetadata>,
     ) -> Result<(pipeline::Head, Body), Status> {
+        let serve = async |received| pipeline::serve(&self.node, received).await;
+        self.ask((metadata, operation), (asked, declared.as_ref()), serve).await
+    }
+
+    /// Asks for a task by what `serve` does.
+    async fn ask(
+        &self,
+        (metadata, task): (&MetadataMap, impl Into<Task>),
+        (asked, declared): (Result<(Vec<u8>, Arc<[File]>), Rejection>, Option<&wire::RequestMetadata>),
+        serve: impl AsyncFnOnce(Received) -> Reply,
+    ) -> Result<(pipeline::Head, Body), Status> {
         let headers: &HeaderMap = metadata.as_ref();
-        let mut arrival =
-            Arrival::read(&self.node, (Door::Grpc, operation), (headers, None), timeout(headers));
+        let mut arrival = Arrival::read(&self.node, (Door::Grpc, task), (headers, None), timeout(headers));
         if let Some(declared) = declared {
-            arrival.declared = arrival.declared.and_then(|known| join(known, &declared));
+            arrival.declared = arrival.declared.and_then(|known| join(known, declared));
         }
         let reply = match asked {
             Ok((body, files)) => {
                 // A form is written again for its vendor.
                 let held: usize = files.iter().map(|file| 2 * file.bytes.len()).sum();
-                let buffered = self.node.buffer(body.len() + held);
                 let full =
                     || Rejection::new(ErrorCode::Overloaded, "this node holds as many bodies as it may");
-                match buffered {
-                    Some(buffered) => {
-                        pipeline::serve(&self.node, arrival.with_form((body.into(), files), Some(buffered)))
-                            .await
-                    }
+                match self.node.buffer(body.len() + held) {
+                    Some(buffered) => serve(arrival.with_form((body.into(), files), Some(buffered))).await,
                     None => pipeline::turn_away(&self.node, &arrival, full()),
                 }
             }

@@ -9,9 +9,11 @@
 //! | `/v1/embeddings`, `/v1/moderations`, `/v1/rerank` | POST |
 //! | `/v1/images/generations`, `/v1/images/edits` | POST |
 //! | `/v1/audio/speech`, `/v1/audio/transcriptions`, `/v1/audio/translations` | POST |
+//! | `/v1/guardrails/{guardrail}/apply` | POST |
 //! | `/v1/models`, `/v1/models/{model}`, `/v1/quota` | GET, HEAD |
 
 mod form;
+mod guardrail;
 mod models;
 mod quota;
 pub(super) mod rejection;
@@ -47,6 +49,8 @@ enum Route<'p> {
     Models,
     Model(&'p str),
     Quota,
+    /// A guardrail asked without a model.
+    Guardrail(&'p str),
 }
 
 impl<'p> Route<'p> {
@@ -66,13 +70,15 @@ impl<'p> Route<'p> {
             "/v1/models" => Some(Self::Models),
             "/v1/quota" => Some(Self::Quota),
             _ if path.starts_with("/v1/responses/") => Some(Self::Response),
-            _ => path.strip_prefix("/v1/models/").filter(|name| !name.is_empty()).map(Self::Model),
+            _ => guardrail::named(path).map(Self::Guardrail).or_else(|| {
+                path.strip_prefix("/v1/models/").filter(|name| !name.is_empty()).map(Self::Model)
+            }),
         }
     }
 
     fn allowed(self) -> &'static str {
         match self {
-            Self::Infer(_) | Self::InferForm(_) | Self::Responses => "POST, OPTIONS",
+            Self::Infer(_) | Self::InferForm(_) | Self::Responses | Self::Guardrail(_) => "POST, OPTIONS",
             Self::Response => "GET, POST, DELETE, OPTIONS",
             Self::Models | Self::Model(_) | Self::Quota => "GET, HEAD, OPTIONS",
         }
@@ -83,7 +89,8 @@ impl<'p> Route<'p> {
 const SERVED: &str = "there is no such path; served are `POST /v1/chat/completions`, `POST /v1/responses`, `POST /v1/completions`, \
                       `POST /v1/embeddings`, `POST /v1/moderations`, `POST /v1/rerank`, \
                       `POST /v1/images/generations`, `POST /v1/images/edits`, `POST /v1/audio/speech`, \
-                      `POST /v1/audio/transcriptions`, `POST /v1/audio/translations`, `GET /v1/models` and `GET /v1/quota`";
+                      `POST /v1/audio/transcriptions`, `POST /v1/audio/translations`, \
+                      `POST /v1/guardrails/{guardrail}/apply`, `GET /v1/models` and `GET /v1/quota`";
 
 /// Answers a request.
 pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Response<DoorBody> {
@@ -101,6 +108,7 @@ pub(super) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> Resp
             let arrival = Arrival::read(node, (Door::OpenAi, operation), (&parts.headers, query), None);
             infer_form(node, arrival, (&parts.headers, body)).await
         }
+        (&Method::POST, Route::Guardrail(name)) => guardrail::answer(node, (&parts, body), name).await,
         (&Method::POST, Route::Responses) => responses::answer(node, (&parts, body)).await,
         (&Method::GET | &Method::POST | &Method::DELETE, Route::Response) => plain(&responses::unknown()),
         (&Method::GET, Route::Models) => models::list(node, &parts.headers, query),

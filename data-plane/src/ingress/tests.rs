@@ -2,6 +2,7 @@
 
 mod freshness;
 mod grpc;
+mod guardrail;
 mod media;
 mod openai;
 mod overlay;

@@ -7,6 +7,7 @@
 //! | how it ends | what is charged |
 //! |---|---|
 //! | before a vendor was called | nothing: the hold is released |
+//! | a guardrail was asked and answered | the request itself |
 //! | no vendor gave an answer | nothing but the request itself |
 //! | the caller went away, the answer was cut or blocked | what was produced |
 //! | answered | what the vendor says, if that is possible |
@@ -36,7 +37,7 @@ use crate::overlay::Watch;
 use crate::policy::Version;
 use crate::quota::Reservation;
 use crate::record::outbox::Place;
-use crate::record::{Attempt, Failure, Noted, Outcome, Owner, Record, Usage};
+use crate::record::{Attempt, Failure, Fate, Noted, Outcome, Owner, Record, Task, Usage};
 use crate::runtime::vitals::verdict::Verdict;
 use crate::runtime::vitals::{InFlight, Standing};
 use crate::runtime::{Endpoint, Runtime};
@@ -120,6 +121,11 @@ impl Account {
     /// Which model was meant.
     pub(crate) fn entitled(&mut self, model: &Id) {
         self.note(|open| open.record.model = Some(model.clone()));
+    }
+
+    /// Which guardrail is asked, and what became of the texts once it has answered.
+    pub(crate) fn guarded(&mut self, guardrail: &Id, fate: Option<Fate>) {
+        self.note(|open| open.record.guardrail = Some((guardrail.clone(), fate)));
     }
 
     /// What was found in what was sent, of which lists among it, and what of it could not be looked into.
@@ -409,7 +415,10 @@ impl Open {
         let sent = sent_us.is_some();
         // What is not told in tokens has no price here: it is unpriced, never free.
         let told = reported.is_some_and(|reported| reported.has_tokens());
-        let untold = is_metered_otherwise(record.operation) && !told;
+        let (untold, checked) = match record.operation {
+            Task::Model(operation) => (is_metered_otherwise(operation) && !told, false),
+            Task::ApplyGuardrail => (false, outcome == Outcome::Answered),
+        };
         let full = seen.estimate.amounts(price.as_deref());
         let price = price.filter(|_| !untold);
         let usage = match outcome {
@@ -428,7 +437,7 @@ impl Open {
             Some(held) if sent && untold && !matches!(outcome, Outcome::Refused | Outcome::Failed) => {
                 held.settle(full, timestamp(node));
             }
-            Some(held) if sent => {
+            Some(held) if sent || checked => {
                 held.settle(amounts(usage.amounts, price.as_deref()), timestamp(node));
             }
             Some(held) => held.release(),

@@ -3,6 +3,7 @@
 //! Law: decided by `policy_engine::decide` alone; the changes to the body are worked out once, whichever candidates are tried.
 //! Placeholders keep clear of those the caller wrote itself. Deliberately absent: opinions.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use policy_engine::content::Masker;
@@ -39,7 +40,7 @@ pub(crate) fn decide<'s>(
     inspected: Inspected<'s>,
 ) -> Result<Permitted<'s>, Rejection> {
     let Inspected { entitled, found, marked, uninspected } = inspected;
-    exchange.knows_rules(&entitled.question)?;
+    exchange.knows_rules(entitled.question.caller, &entitled.question.arrival)?;
     let snapshot = &exchange.runtime.snapshot;
     let mut permit =
         match policy_engine::decide(&entitled.question.request(), &entitled.entitled, &found, snapshot) {
@@ -53,11 +54,11 @@ pub(crate) fn decide<'s>(
     exchange.drop_killed(&mut permit)?;
     if entitled.question.outline.token_numbers > 0 && (acts(&permit.input) || permit.output_decides) {
         let line = "token numbers cannot be inspected, and policy demands it: send the text";
-        let prompts = entitled.question.arrival.operation == Operation::Complete;
+        let prompts = entitled.question.operation == Operation::Complete;
         return Err(Rejection::unsupported(if prompts { "prompt" } else { "input" }, line));
     }
-    let unheard = answered_in(entitled.question.arrival.operation).is_some()
-        && (acts(&permit.output) || permit.output_decides);
+    let unheard =
+        answered_in(entitled.question.operation).is_some() && (acts(&permit.output) || permit.output_decides);
     if acts(&permit.input) || unheard {
         permit.notices.extend(notice(&uninspected));
     }
@@ -76,11 +77,8 @@ impl Permitted<'_> {
         let (body, actions) = (&self.entitled.body, &self.permit.input);
         let outline = &self.entitled.question.outline;
         let textual = outline.embedded.iter().filter(|embedded| embedded.textual);
-        for at in outline.texts.iter().chain(textual.map(|embedded| &embedded.at)) {
-            if may_hold_placeholder(raw(body, at)) {
-                self.masker.reserve(&decoded(body, at));
-            }
-        }
+        let texts = outline.texts.iter().chain(textual.map(|embedded| &embedded.at));
+        reserve_placeholders(body, texts, &mut self.masker);
         marked.iter().filter_map(Marked::held).for_each(|held| self.masker.reserve(held));
         for marked in marked {
             let masked = marked.masked(body, actions, &mut self.masker);
@@ -123,6 +121,19 @@ fn notice(uninspected: &[(&'static str, u32)]) -> Option<Arc<str>> {
 pub(crate) fn acts(actions: &Actions) -> bool {
     let lists = actions.word_lists.iter().map(|(_, action)| action);
     actions.entities.iter().flatten().chain(lists).any(|action| *action != MaskAction::Detect)
+}
+
+/// Keeps clear of the placeholders that texts of a body hold already.
+pub(super) fn reserve_placeholders<'t>(
+    body: &[u8],
+    texts: impl IntoIterator<Item = &'t Range<usize>>,
+    masker: &mut Masker,
+) {
+    for at in texts {
+        if may_hold_placeholder(raw(body, at)) {
+            masker.reserve(&decoded(body, at));
+        }
+    }
 }
 
 /// Whether a text, as written, may hold a placeholder: every one begins with a bracket, written as such or as `\u005b`. Most texts

@@ -208,7 +208,7 @@ fn call(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Call {
     let question = &reserved.permitted.entitled.question;
     let arrival = &question.arrival;
     Call {
-        operation: arrival.operation,
+        operation: question.operation,
         body: body(reserved, endpoint),
         files: reserved.permitted.entitled.files.clone(),
         stream: question.outline.stream,

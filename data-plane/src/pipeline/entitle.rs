@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use policy_engine::request::{Caller, Request};
-use policy_engine::vocabulary::Instant;
+use policy_engine::vocabulary::{Instant, Operation};
 
 use super::Exchange;
 use super::authenticate::Identified;
@@ -15,6 +15,7 @@ use super::outline::{BodyFault, Outline};
 use super::received::{Arrival, Received};
 use crate::error::Rejection;
 use crate::node::Buffered;
+use crate::record::Task;
 use crate::tape::Tape;
 use crate::upstream::call::File;
 
@@ -26,6 +27,8 @@ pub(crate) struct Question {
     pub(crate) key: Box<str>,
     /// The head of the request.
     pub(crate) arrival: Arrival,
+    /// What is asked of the model.
+    pub(crate) operation: Operation,
     /// The body, understood.
     pub(crate) outline: Outline,
     /// When it is, for whatever begins or ends at a time.
@@ -53,11 +56,11 @@ pub(crate) fn entitle<'s>(
 ) -> Result<Entitled<'s>, Rejection> {
     let Identified { received, caller, key } = identified;
     let mut tape = Tape::for_text(received.body.len());
-    let operation = received.arrival.operation;
+    let Task::Model(operation) = received.arrival.task else { return Err(Rejection::defect()) };
     let outline = Outline::read(&mut tape, &received.body, operation).map_err(|fault| refuse(&fault))?;
     let instant = exchange.node.freshness.not_before(received.arrival.at);
     let Received { arrival, body, files, buffered } = received;
-    let question = Box::new(Question { caller, key, arrival, outline, instant });
+    let question = Box::new(Question { caller, key, arrival, operation, outline, instant });
     exchange.account.asked(&question);
     let asked = policy_engine::entitle(&question.request(), &exchange.runtime.snapshot);
     let entitled = asked.map_err(|denial| {
@@ -85,7 +88,7 @@ impl Question {
         Request {
             caller: self.caller,
             model: &self.outline.model,
-            operation: self.arrival.operation,
+            operation: self.operation,
             stream: self.outline.stream,
             purpose: declared.and_then(|d| d.purpose.as_deref()),
             declared_jurisdictions: declared.map_or(&[], |d| &d.jurisdictions),
@@ -98,6 +101,7 @@ impl Question {
     }
 }
 
-fn refuse(fault: &BodyFault) -> Rejection {
+/// A body that can't be understood.
+pub(super) fn refuse(fault: &BodyFault) -> Rejection {
     Rejection::field(fault.field().unwrap_or_default(), fault.to_string())
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use policy_engine::decision::{Candidate, Permit};
+use policy_engine::request::Caller;
 use proto::code::ErrorCode;
 
 use super::account::Account;
-use super::entitle::Question;
 use super::received::Arrival;
 use super::reply::{Head, Reply};
 use crate::error::Rejection;
@@ -38,9 +38,9 @@ impl<'s> Exchange<'s> {
     }
 
     /// Refuses a request whose rules this node can't be sure to know.
-    pub(crate) fn knows_rules(&self, question: &Question) -> Result<(), Rejection> {
-        let Some(identity) = self.runtime.snapshot.identity(question.caller) else { return Ok(()) };
-        let declared = question.arrival.declared.as_ref();
+    pub(crate) fn knows_rules(&self, caller: Caller, arrival: &Arrival) -> Result<(), Rejection> {
+        let Some(identity) = self.runtime.snapshot.identity(caller) else { return Ok(()) };
+        let declared = arrival.declared.as_ref();
         let classes = declared.iter().flat_map(|declared| &declared.classes).map(String::as_str);
         let tenant = &identity.tenant.staleness;
         match self.node.freshness.trusts_rules(self.runtime.spans(), tenant, classes) {

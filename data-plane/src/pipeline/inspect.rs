@@ -6,6 +6,9 @@
 
 mod mark;
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use policy_engine::content::{Detectors, What};
 use policy_engine::request::Found;
 use policy_engine::vocabulary::Operation;
@@ -42,13 +45,7 @@ pub(crate) async fn inspect<'s>(
         return Ok(Inspected { entitled, found, marked, uninspected });
     };
     let content = Content::take(&mut entitled.question.outline);
-    let ((marked, unread), content) = if content.bytes() > LARGE {
-        let (detectors, body) = (view.detectors.clone(), entitled.body.clone());
-        let work = tokio::task::spawn_blocking(move || (read(&content, &detectors, &body), content));
-        work.await.map_err(|_| Rejection::new(ErrorCode::Internal, "inspection failed"))?
-    } else {
-        (read(&content, &view.detectors, &entitled.body), content)
-    };
+    let ((marked, unread), content) = look(content, &view.detectors, &entitled.body).await?;
     content.put_back(&mut entitled.question.outline);
     let mut found = Found::default();
     let mut counts = Tally::default();
@@ -58,12 +55,29 @@ pub(crate) async fn inspect<'s>(
     }
     let mut uninspected = Tally::default();
     let elsewhere = &entitled.question.outline.elsewhere;
-    let answer = answered_in(entitled.question.arrival.operation);
+    let answer = answered_in(entitled.question.operation);
     unread.iter().chain(elsewhere).chain(&answer).for_each(|medium| uninspected.count(medium, 1));
     let Tally(uninspected) = uninspected;
     let lists = found.word_lists.iter().filter_map(|at| view.word_lists.get(*at as usize).cloned());
     exchange.account.found_input((counts, lists.collect()), uninspected.clone());
     Ok(Inspected { entitled, found, marked, uninspected })
+}
+
+/// The places in which something is found, and the media that cannot be read; much is read off the runtime.
+///
+/// # Errors
+/// When it could not be read: then nothing of it passes.
+pub(super) async fn look(
+    content: Content,
+    detectors: &Arc<Detectors>,
+    body: &Bytes,
+) -> Result<((Vec<Marked>, Vec<&'static str>), Content), Rejection> {
+    if content.bytes() <= LARGE {
+        return Ok((read(&content, detectors, body), content));
+    }
+    let (detectors, body) = (detectors.clone(), body.clone());
+    let work = tokio::task::spawn_blocking(move || (read(&content, &detectors, &body), content));
+    work.await.map_err(|_| Rejection::new(ErrorCode::Internal, "inspection failed"))
 }
 
 /// The medium of an answer that will not be looked into.

@@ -61,7 +61,7 @@ fn again(node: &Node, arrival: &Arrival, mirrored: Mirrored) -> Arrival {
     let id = node.name_request(at);
     Arrival {
         door: arrival.door,
-        operation: arrival.operation,
+        task: arrival.task,
         translated: arrival.translated,
         id,
         id_header: id.to_header(),

@@ -7,6 +7,7 @@ mod account;
 mod again;
 mod answer;
 mod authenticate;
+mod check;
 mod decide;
 mod dialect;
 mod dispatch;
@@ -30,12 +31,14 @@ mod usage;
 use std::sync::Arc;
 
 pub(crate) use authenticate::identify;
+pub(crate) use check::{Direction, check};
 pub(crate) use exchange::{Exchange, turn_away};
 pub(crate) use outline::input_tokens;
 pub(crate) use reply::{Body, Head, Rate, Reply};
 
 use crate::{error::Rejection, node::Node, runtime::Runtime};
 use received::Received;
+use reply::Screened;
 
 /// Answers a request, or refuses it.
 pub(crate) async fn serve(node: &Arc<Node>, received: Received) -> Reply {
@@ -47,9 +50,14 @@ pub(crate) async fn serve(node: &Arc<Node>, received: Received) -> Reply {
 
 /// Answers a request by a revision.
 async fn serve_by(node: &Arc<Node>, runtime: &Arc<Runtime>, received: Received) -> Reply {
-    let mut head = Head::of(&received.arrival, runtime);
+    let head = Head::of(&received.arrival, runtime);
     let mut exchange = Exchange::open(node, runtime, &received.arrival);
     let screened = sentence(&mut exchange, received).await;
+    end(exchange, head, screened).await
+}
+
+/// Closes the account of a request, and replies once it is recorded as its tenant demands.
+async fn end(mut exchange: Exchange<'_>, mut head: Head, screened: Result<Screened, Rejection>) -> Reply {
     if screened.is_err() {
         head.endpoint = exchange.called();
     }
@@ -61,7 +69,7 @@ async fn serve_by(node: &Arc<Node>, runtime: &Arc<Runtime>, received: Received) 
     head.reply(screened)
 }
 
-async fn sentence(exchange: &mut Exchange<'_>, received: Received) -> Result<reply::Screened, Rejection> {
+async fn sentence(exchange: &mut Exchange<'_>, received: Received) -> Result<Screened, Rejection> {
     let identified = authenticate::authenticate(exchange, received)?;
     let entitled = entitle::entitle(exchange, identified)?;
     let inspected = inspect::inspect(exchange, entitled).await?;

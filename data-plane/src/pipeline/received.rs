@@ -10,13 +10,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use policy_engine::decision::EndpointIx;
 use policy_engine::rules::geo;
-use policy_engine::vocabulary::{Instant, Name, Operation};
+use policy_engine::vocabulary::{Instant, Name};
 use proto::code::ErrorCode;
 use tokio::time::Instant as Timepoint;
 
 use crate::error::Rejection;
 use crate::node::{Buffered, Node};
-use crate::record::{Door, RequestId};
+use crate::record::{Door, RequestId, Task};
 use crate::upstream::call::File;
 
 /// The longest purpose, in bytes.
@@ -29,7 +29,7 @@ pub(crate) struct Arrival {
     /// Where it came in.
     pub(crate) door: Door,
     /// What is asked for, as the path or the method says.
-    pub(crate) operation: Operation,
+    pub(crate) task: Task,
     /// Its body was written by us from another dialect, and may say more than OpenAI's has words for.
     pub(crate) translated: bool,
     /// Its name.
@@ -92,7 +92,7 @@ impl Arrival {
     /// Reads a request's head. `wait` is how long the caller will wait, where it says so.
     pub(crate) fn read(
         node: &Node,
-        (door, operation): (Door, Operation),
+        (door, task): (Door, impl Into<Task>),
         (headers, query): (&HeaderMap, Option<&str>),
         wait: Option<std::time::Duration>,
     ) -> Self {
@@ -101,7 +101,7 @@ impl Arrival {
         let total = wait.map_or(node.bounds.total, |wait| wait.min(node.bounds.total));
         Self {
             door,
-            operation,
+            task: task.into(),
             translated: false,
             id,
             id_header: id.to_header(),

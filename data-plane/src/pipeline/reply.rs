@@ -119,7 +119,7 @@ impl Head {
     pub(crate) fn reply(mut self, screened: Result<Screened, Rejection>) -> Reply {
         let body = match screened {
             Ok(Screened { told, body }) => {
-                self.endpoint = Some(told.endpoint);
+                self.endpoint = told.endpoint;
                 (self.notices, self.left_out, self.ending) = (told.notices, told.left_out, told.ending);
                 (self.requests, self.tokens) = (told.requests, told.tokens);
                 Ok(body)
@@ -142,7 +142,7 @@ impl Head {
 
 /// What an answer adds to the head.
 pub(crate) struct Told {
-    endpoint: HeaderValue,
+    endpoint: Option<HeaderValue>,
     notices: Vec<HeaderValue>,
     left_out: Vec<HeaderValue>,
     ending: Ending,
@@ -159,12 +159,27 @@ impl Told {
     ) -> Self {
         let rate = |of: fn(&Bound) -> bool| Standing::tightest(standings, of).map(Rate::of);
         Self {
-            endpoint: endpoint.header.clone(),
+            endpoint: Some(endpoint.header.clone()),
             notices: permit.notices.iter().filter_map(|text| visible(text)).collect(),
             left_out: left_out.iter().filter_map(|field| visible(field)).collect(),
             ending: runtime.ending(permit.model),
             requests: rate(counts_requests),
             tokens: rate(counts_tokens),
+        }
+    }
+}
+
+impl Told {
+    /// What is told of a guardrail's answer.
+    pub(crate) fn of_check(standings: &[Standing]) -> Self {
+        let rate = |of: fn(&Bound) -> bool| Standing::tightest(standings, of).map(Rate::of);
+        Self {
+            endpoint: None,
+            notices: Vec::new(),
+            left_out: Vec::new(),
+            ending: Ending::default(),
+            requests: rate(counts_requests),
+            tokens: None,
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn reserve<'s>(
         return Err(Rejection::unnoted(Unnoted));
     }
     let question = &permitted.entitled.question;
-    let answered = has_output(question.arrival.operation);
+    let answered = has_output(question.operation);
     let estimate = Estimate::of(&question.outline, &permitted.entitled.entitled.row.card, answered);
     let mirrors = mirror::part(&mut permitted.permit, exchange, question);
     order::order(&mut permitted.permit, exchange, &permitted.entitled);
@@ -61,7 +61,7 @@ pub(crate) async fn reserve<'s>(
 pub(crate) fn limited(refusal: &Refusal, permitted: &Permitted<'_>, candidate: &Candidate) -> Rejection {
     let question = &permitted.entitled.question;
     let mut rejection = Rejection::limited(refusal, candidate.price.as_ref().map(|price| price.currency));
-    let longest = is_written(question.arrival.operation) && question.outline.max_tokens.is_none();
+    let longest = is_written(question.operation) && question.outline.max_tokens.is_none();
     if longest && refusal.retry_after.is_none() && refusal.limit.bound.counts_output() {
         rejection.refusal.message.push_str(HINT);
     }

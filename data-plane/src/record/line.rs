@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use policy_engine::snapshot::WordList;
 use policy_engine::vocabulary::{Entity, Id, Instant, MaskAction, Name};
 
-use super::{Attempt, Record, Ruling};
+use super::{Attempt, Fate, Record, Ruling};
 use crate::captured::{Kept, Place};
 use crate::tape::text::escape;
 
@@ -70,6 +70,10 @@ impl Line<'_> {
         put_some!(self, "modelAsked", text & r.model_asked);
         put_some!(self, "model", id & r.model);
         put_some!(self, "endpoint", id & r.endpoint);
+        if let Some((guardrail, fate)) = &r.guardrail {
+            put!(self, "guardrail", id guardrail);
+            put_some!(self, "guardrailAction", plain fate.map(Fate::as_str));
+        }
         put!(self, "geo", plain r.geo.as_str());
         put!(self, "revision", signed r.version.revision);
         if r.version.revision > 0 {

@@ -25,7 +25,7 @@ class Service:
 
     def call(self, method, stream=False, credential=None, **fields):
         global requests
-        requests += method in ("Chat", "ChatStream", "Embed", "Moderate", "Rerank", "GenerateImage", "Speech", "Transcribe")
+        requests += method in ("Chat", "ChatStream", "Embed", "Moderate", "Rerank", "GenerateImage", "Speech", "Transcribe", "ApplyGuardrail")
         found = self.methods[method]
         request, answer = GetMessageClass(found.input_type), GetMessageClass(found.output_type)
         path = f"/{self.name}/{method}"
@@ -70,6 +70,12 @@ assert sound[0].media_type == "audio/wav" and len(b"".join(piece.data for piece 
 said = inference.call("Transcribe", model="sim-whisper", data=b"a nice day", filename="a.wav", segments=True)
 assert said.text == said.segments[0].text == "a nice day", said
 assert inference.call("CountTokens", **hello).input_tokens > 0
+card = dict(guardrail="baseline", direction="GUARDRAIL_DIRECTION_INPUT", texts=["fine", "card 4111 1111 1111 1111"])
+checked = inference.call("ApplyGuardrail", **card)
+assert checked.guardrail == "guardrails/baseline" and checked.texts[0] == "fine", checked
+assert checked.texts[1] == "card [CREDIT_DEBIT_CARD_NUMBER_1]" and checked.findings[0].count == 1, checked
+blocked = inference.call("ApplyGuardrail", **dict(card, texts=["about project-x"]))
+assert not blocked.texts and blocked.findings[0].type == "WORD", blocked
 models = [model.name for model in inference.call("ListModels").models]
 assert "sim-gpt-4o" in models and models == sorted(models), models
 page = inference.call("ListModels", page_size=5)
@@ -92,10 +98,11 @@ def refused(code, reason, call):
 nobody = (("authorization", "Bearer chy_nobody_knows"),)
 refused(grpc.StatusCode.UNAUTHENTICATED, "invalid_api_key", lambda: inference.call("Chat", credential=nobody, **hello))
 refused(grpc.StatusCode.UNAUTHENTICATED, "missing_api_key", lambda: inference.call("Chat", credential=(), **hello))
-for method, fields in (("Moderate", {"inputs": ["x"]}), ("Rerank", {"query": "x", "documents": ["y"]}), ("CountTokens", hello)):
+for method, fields in (("ApplyGuardrail", card), ("Moderate", {"inputs": ["x"]}), ("Rerank", {"query": "x", "documents": ["y"]}), ("CountTokens", hello)):
     for reason, credential in (("invalid_api_key", nobody), ("missing_api_key", ())):
-        fields = dict(fields, model="sim-mistral-large")
+        fields = fields if method == "ApplyGuardrail" else dict(fields, model="sim-mistral-large")
         refused(grpc.StatusCode.UNAUTHENTICATED, reason, lambda: inference.call(method, credential=credential, **fields))
+refused(grpc.StatusCode.NOT_FOUND, "not_found", lambda: inference.call("ApplyGuardrail", **dict(card, guardrail="nobody")))
 other = dict(hello, model="no-such-model")
 refused(grpc.StatusCode.NOT_FOUND, "model_not_found", lambda: inference.call("Chat", **other))
 other = dict(hello, model="sim-gemini-pro")

@@ -149,6 +149,9 @@ async fn every_rpc_that_is_declared_is_called_and_works() {
             "GenerateImage" => json!({"model": "sim-image", "prompt": "hi"}),
             "Speech" => json!({"model": "sim-speech", "input": "hi", "voice": "alloy"}),
             "Transcribe" => json!({"model": "sim-whisper", "data": "aGk=", "filename": "a.wav"}),
+            "ApplyGuardrail" => {
+                json!({"guardrail": "baseline", "direction": "GUARDRAIL_DIRECTION_INPUT", "texts": ["hi"]})
+            }
             "GetModel" => json!({"name": "sim-gpt-4o"}),
             _ => json!({}),
         };

@@ -44,7 +44,8 @@ pub(super) fn apply_guardrails(
     }
 }
 
-fn tighten(actions: &mut Actions, checks: &[CheckRow]) {
+/// Takes in what checks say of their findings.
+pub(super) fn tighten(actions: &mut Actions, checks: &[CheckRow]) {
     for check in checks {
         check.entities.iter().for_each(|e| actions.tighten(*e, check.action));
         if let Some(list) = check.word_list {

@@ -94,9 +94,10 @@ impl Course {
     /// Begins, and counts the request for its route.
     pub(super) fn begin(exchange: &Exchange<'_>, reserved: &Reserved<'_>) -> Self {
         let permit = &reserved.permitted.permit;
-        let arrival = &reserved.permitted.entitled.question.arrival;
+        let question = &reserved.permitted.entitled.question;
+        let arrival = &question.arrival;
         let is_hedged = exchange.runtime.snapshot.model(permit.model).is_some_and(|row| row.hedge)
-            && !is_metered_otherwise(arrival.operation);
+            && !is_metered_otherwise(question.operation);
         let is_copy = arrival.mirrors.is_some();
         if let Some(budget) = exchange.runtime.budget(permit.model).filter(|_| !is_copy) {
             budget.count(exchange.node.clock.now());

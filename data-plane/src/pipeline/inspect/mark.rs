@@ -169,6 +169,11 @@ enum Form {
 }
 
 impl Marked {
+    /// Where the first of its places begins.
+    pub(crate) fn begins_at(&self) -> usize {
+        self.places.first().map_or(0, |at| at.start)
+    }
+
     /// What was read of base64, for placeholders that its author wrote into it.
     pub(crate) fn held(&self) -> Option<&str> {
         match &self.form {

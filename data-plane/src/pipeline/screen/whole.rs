@@ -37,7 +37,7 @@ pub(super) fn screen(
     if let Some(reported) = root.get("usage").and_then(Reported::read) {
         exchange.account.reported(reported);
     }
-    let texts = Texts::of(root, permitted.entitled.question.arrival.operation);
+    let texts = Texts::of(root, permitted.entitled.question.operation);
     exchange.account.produced(texts.produced(root));
     let Some(detectors) = detectors(&permitted) else { return Ok(bytes) };
     let (content, rest) = texts.with_rest(root);

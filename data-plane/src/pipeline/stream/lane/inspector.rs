@@ -73,7 +73,7 @@ impl Inspector {
         endpoint: Id,
     ) -> Self {
         let Permitted { entitled, found, permit, masker, .. } = permitted;
-        let in_messages = entitled.question.arrival.operation == Operation::Chat;
+        let in_messages = entitled.question.operation == Operation::Chat;
         let again = Again { question: entitled.question, found, runtime, endpoint };
         let again = permit.output_decides.then_some(again);
         let actions =

@@ -4,6 +4,7 @@
 //! Every key can be given as `CHANCERY__<SECTION>__<KEY>`. `deploy/config/data-plane.toml` lists every key with its default.
 
 mod check;
+mod fetch;
 mod form;
 mod secrets;
 
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use fetch::Fetch;
 pub use form::FormError;
 pub use secrets::Secrets;
 
@@ -42,6 +44,9 @@ pub struct Config {
     /// Which upstream addresses it may dial.
     #[serde(default)]
     pub upstream: Upstream,
+    /// What it fetches for conversations.
+    #[serde(default)]
+    pub fetch: Fetch,
     /// Where credentials are kept that policy names and does not hold.
     #[serde(default)]
     pub secrets: Secrets,
@@ -443,6 +448,7 @@ mod tests {
         assert_eq!(commented.decisions.segment_records, least.decisions.segment_records);
         assert_eq!(commented.decisions.segment_seconds, least.decisions.segment_seconds);
         assert_eq!(commented.decisions.keep_bytes, least.decisions.keep_bytes);
+        assert_eq!(commented.fetch, least.fetch);
         assert_eq!(commented.secrets.refresh_seconds, least.secrets.refresh_seconds);
         assert_eq!(commented.secrets.keep_seconds, least.secrets.keep_seconds);
     }

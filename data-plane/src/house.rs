@@ -129,6 +129,7 @@ impl House {
                 timeouts: Timeouts { idle: Duration::from_millis(200), ..Timeouts::default() },
                 caps: Caps::default(),
                 addresses: AddressPolicy::default(),
+                fetch: None,
                 extra_roots: None,
             };
             Ok(Arc::new(Upstream::build(&config).unwrap()))

@@ -16,6 +16,7 @@ use policy_engine::snapshot::{CompiledSnapshot, EndpointRow, ModelRow, ProviderR
 use policy_engine::vocabulary::{self, Kind, Transport};
 use proto::sync::Status;
 
+use crate::config;
 use crate::dialect::vendor::Dialect;
 use crate::drain::Drains;
 use crate::node::Node;
@@ -28,6 +29,7 @@ use crate::secrets::{Remote, Renew};
 use crate::simulate::Simulator;
 use crate::upstream::address::AddressPolicy;
 use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Place, Timeouts};
+use crate::upstream::fetch::{Fetcher, Settings};
 use crate::upstream::registry::{Registry, Unlisted};
 use crate::upstream::simulated::pace::Pace;
 use crate::upstream::{Upstream, Ways};
@@ -40,6 +42,8 @@ pub(crate) struct Installer {
     pub(crate) node: Arc<Node>,
     pub(crate) addresses: AddressPolicy,
     pub(crate) extra_roots: Option<String>,
+    /// What fetches files by URL, where the node may.
+    pub(crate) fetch: Option<Arc<Fetcher>>,
     /// Credentials that are kept elsewhere.
     pub(crate) remote: Arc<Remote>,
     /// What was put in force last; whoever swaps holds it, so that nothing older is swapped in after.
@@ -204,9 +208,22 @@ impl Installer {
             timeouts,
             caps: Caps::default(),
             addresses: self.addresses.clone(),
+            fetch: self.fetch.clone(),
             extra_roots: self.extra_roots.clone(),
         })
     }
+}
+
+/// What fetches files by URL, where the node may.
+pub(crate) fn fetcher(
+    told: &config::Fetch,
+    (addresses, extra_roots): (&AddressPolicy, &Option<String>),
+) -> Result<Option<Arc<Fetcher>>, Fault> {
+    let config::Fetch { enabled, hosts, plain_http, files, file_bytes, seconds, at_once } = told.clone();
+    let (addresses, extra_roots) = (addresses.clone(), extra_roots.clone());
+    let within = Duration::from_secs(seconds);
+    let settings = Settings { hosts, plain_http, files, file_bytes, within, at_once, addresses, extra_roots };
+    enabled.then(|| Fetcher::new(settings).map(Arc::new)).transpose()
 }
 
 /// The models that are past their end at a time, and can be asked for still.

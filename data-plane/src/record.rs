@@ -32,6 +32,7 @@ use uuid::Uuid;
 use crate::captured::Gathered;
 use crate::policy::Version;
 use crate::upstream::error::UpstreamError;
+use crate::upstream::fetch::Fetched;
 
 /// Names one request, on every surface and in every log; a UUIDv7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -250,6 +251,8 @@ pub(crate) struct Record {
     pub(crate) upstream_request_id: Option<Box<str>>,
     /// Every call to a vendor, and every candidate that could not be called, in order.
     pub(crate) attempts: Vec<Attempt>,
+    /// Files by URL that were fetched for it, or tried.
+    pub(crate) fetched: Vec<Fetched>,
     /// The kill that refused or ended it.
     pub(crate) kill: Option<Arc<str>>,
     /// Its content, where that is kept; never written into the record, which tells where it is.

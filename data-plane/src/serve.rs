@@ -28,7 +28,7 @@ use crate::drain::Cuts;
 use crate::enrol::{self, Member, Renewal};
 use crate::freshness::{self, AtMost, Freshness};
 use crate::ingress;
-use crate::install::Installer;
+use crate::install::{self, Installer};
 use crate::lock::DirLock;
 use crate::metrics::{Both, Metrics};
 use crate::node::{Bounds, Node};
@@ -480,9 +480,11 @@ fn installer(config: &Config, node: Arc<Node>) -> anyhow::Result<Installer> {
         ),
         None => None,
     };
+    let addresses = AddressPolicy { loopback, allowed: config.upstream.allowed_networks.clone() };
     Ok(Installer {
         node,
-        addresses: AddressPolicy { loopback, allowed: config.upstream.allowed_networks.clone() },
+        fetch: install::fetcher(&config.fetch, (&addresses, &extra_roots))?,
+        addresses,
         extra_roots,
         remote: Arc::new(Remote::of(&config.secrets)?),
         last: Default::default(),

@@ -71,6 +71,7 @@ impl SimulatedNode {
             node: node.clone(),
             addresses,
             extra_roots: None,
+            fetch: None,
             remote: Arc::new(Remote::of(&Default::default()).map_err(anyhow::Error::from)?),
             last: Default::default(),
         });

@@ -44,6 +44,23 @@ impl Config {
         let policy = &self.policy;
         faults.between("policy.keys_stale_seconds", policy.keys_stale_seconds.into(), (HEARD, WEEK));
         faults.between("policy.rules_stale_seconds", policy.rules_stale_seconds.into(), (HEARD, WEEK));
+        let fetch = &self.fetch;
+        faults.between("fetch.files", wide(fetch.files), (1, 1000));
+        faults.between("fetch.file_bytes", wide(fetch.file_bytes), (1, MOST_BYTES));
+        faults.between("fetch.seconds", fetch.seconds, (1, 600));
+        faults.between("fetch.at_once", wide(fetch.at_once), (wide(fetch.files), MOST));
+        let name = |host: &str| host.strip_prefix("*.").unwrap_or(host).to_owned();
+        let odd = |host: &&String| {
+            let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
+            !matches!(name(host), name if !name.is_empty() && name.chars().all(fits))
+        };
+        if let Some(host) = fetch.hosts.iter().find(odd) {
+            faults.add(
+                "fetch.hosts",
+                host,
+                "it must be a host in lower case, such as `a.example.org` or `*.example.org`",
+            );
+        }
         faults.between("bounds.body_bytes", wide(bounds.body_bytes), (1, MOST_BYTES));
         faults.between("bounds.buffered_bytes", wide(bounds.buffered_bytes), (1, MOST_BYTES));
         faults.between("bounds.request_seconds", bounds.request_seconds, (1, WEEK));
@@ -160,6 +177,11 @@ mod tests {
             ("secrets", "keep_seconds", &["604801"]),
             ("policy", "keys_stale_seconds", &["0", "4", "604801"]),
             ("policy", "rules_stale_seconds", &["0", "604801"]),
+            ("fetch", "files", &["0", "1001"]),
+            ("fetch", "file_bytes", &["0"]),
+            ("fetch", "seconds", &["0", "601"]),
+            ("fetch", "at_once", &["0", "7"]),
+            ("fetch", "hosts", &["['']", "['*.']", "['https://a.org']", "['A.org']", "['a.*.org']"]),
             ("bounds", "body_bytes", &["0", "9000000000000000000"]),
             ("bounds", "buffered_bytes", &["0", "1024"]),
             ("bounds", "request_seconds", &["0", "9000000000000000000"]),

@@ -42,6 +42,7 @@ use crate::runtime::vitals::verdict::Verdict;
 use crate::runtime::vitals::{InFlight, Standing};
 use crate::runtime::{Endpoint, Runtime};
 use crate::upstream::error::UpstreamError;
+use crate::upstream::fetch::Noted;
 
 /// Text after which the hold is told how far the answer is: about 256 tokens.
 const CHECKPOINT: u64 = 1024;
@@ -75,6 +76,8 @@ struct Open {
     told_bytes: u64,
     /// What is kept of its content, where a rule asks for that.
     content: Option<Box<Gathering>>,
+    /// Where it is noted what was fetched for it.
+    fetched: Noted,
 }
 
 impl Account {
@@ -95,6 +98,7 @@ impl Account {
             reported: None,
             told_bytes: 0,
             content: None,
+            fetched: Noted::default(),
         };
         Self { node: node.clone(), open: Some(Box::new(open)), watch: Watch::from_now(&node.overlay) }
     }
@@ -185,6 +189,16 @@ impl Account {
     /// What is held for it, if anything.
     pub(crate) fn reservation(&self) -> Option<&Reservation> {
         self.open.as_deref().and_then(|open| open.reservation.as_ref())
+    }
+
+    /// Where it is noted what is fetched for a request, where it names anything by URL.
+    pub(crate) fn fetches(&mut self, elsewhere: &[&'static str]) -> Noted {
+        let names = !elsewhere.is_empty();
+        let Some(open) = self.open.as_deref_mut().filter(|_| names) else { return Noted::default() };
+        if !open.fetched.is_somewhere() {
+            open.fetched = Noted::somewhere();
+        }
+        open.fetched.clone()
     }
 
     /// A vendor is called, at this price, with this body.
@@ -407,8 +421,10 @@ impl Open {
             sent_us,
             content,
             in_flight,
+            fetched,
             ..
         } = self;
+        record.fetched = fetched.all();
         if let (Some(in_flight), Outcome::Answered | Outcome::Blocked) = (in_flight, outcome) {
             in_flight.well();
         }

@@ -29,6 +29,7 @@ use crate::upstream::Upstream;
 use crate::upstream::call::{Answer, AnswerBody, Call};
 use crate::upstream::config::Fault;
 use crate::upstream::error::{Kind, Stage, UpstreamError};
+use crate::upstream::fetch::Noted;
 use crate::upstream::retry_after::spent;
 use course::{Course, Held, Turn};
 
@@ -198,7 +199,8 @@ async fn prepare<'s>(
             exchange.account.reserved(held.map_err(limited)?);
         }
     }
-    let call = call(reserved, endpoint);
+    let noted = exchange.account.fetches(&reserved.permitted.entitled.question.outline.elsewhere);
+    let call = Call { noted, ..call(reserved, endpoint) };
     let price = candidate.and_then(|candidate| candidate.price.clone());
     exchange.account.sent(endpoint, (price, &call.body), in_flight);
     Ok(call)
@@ -215,6 +217,7 @@ fn call(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Call {
         foreign: arrival.translated,
         request_id: arrival.id_header.clone(),
         traceparent: arrival.traceparent.clone(),
+        noted: Noted::default(),
         deadline: Some(arrival.deadline),
     }
 }

@@ -14,6 +14,7 @@ use policy_engine::vocabulary::{Entity, Id, Instant, MaskAction, Name};
 use super::{Attempt, Fate, Record, Ruling};
 use crate::captured::{Kept, Place};
 use crate::tape::text::escape;
+use crate::upstream::fetch::Fetched;
 
 /// Appends the line of a record with a number of a process and what became of its content, without its closing brace, which comes
 /// after what chains it.
@@ -136,6 +137,7 @@ impl Line<'_> {
         put_some!(self, "firstByteUs", number r.first_byte_us);
         put_some!(self, "upstreamRequestId", text & r.upstream_request_id);
         put!(self, "attempts", attempts & r.attempts);
+        put_some!(self, "fetched", fetched given(&r.fetched));
         put_some!(self, "kill", text & r.kill);
     }
 
@@ -209,6 +211,18 @@ impl Line<'_> {
             put_some!(line, "failure", text attempt.failure.as_ref().map(|failure| &*failure.why));
             line.raw("}");
         });
+    }
+
+    /// Files by URL: how many, those that were not had, how many bytes, and the digests of their hosts.
+    fn fetched(&mut self, fetched: &[Fetched]) {
+        let had = || fetched.iter().filter_map(|file| file.bytes);
+        self.raw("{\"files\":");
+        self.number(fetched.len() as u64);
+        put!(self, "failed", number(fetched.len() - had().count()) as u64);
+        put!(self, "bytes", number had().sum());
+        self.raw(",\"hosts\":");
+        self.list(fetched, |line, file| line.shown(format_args!("{:016x}", u64::from_be_bytes(file.host))));
+        self.raw("}");
     }
 
     fn counts(&mut self, counts: &[(&'static str, u32)]) {

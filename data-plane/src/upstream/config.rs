@@ -13,6 +13,7 @@ use policy_engine::facts::template::Template;
 
 use super::{
     address::AddressPolicy,
+    fetch::Fetcher,
     secret::{Refused, Secret},
     simulated::pace::Pace,
 };
@@ -43,6 +44,8 @@ pub(crate) struct EndpointConfig {
     pub(crate) caps: Caps,
     /// Which addresses may be dialled.
     pub(crate) addresses: AddressPolicy,
+    /// What fetches files by URL for a vendor that takes them only whole; `None`: they are not fetched.
+    pub(crate) fetch: Option<Arc<Fetcher>>,
     /// PEM certificates trusted beside the public roots, for private CAs and tests.
     pub(crate) extra_roots: Option<String>,
 }

@@ -7,6 +7,7 @@
 mod place;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use super::{
     call::{Answer, AnswerBody, Call},
     config::{EndpointConfig, Fault},
     error::{Kind, Refusal, UpstreamError},
+    fetch::Fetcher,
     line::{Form, Line, bearer, headers, post},
     pass::Pass,
     secret::Secret,
@@ -43,6 +45,7 @@ pub(crate) struct Vendor {
     places: Places,
     /// Which of Google's two it is, where it is one.
     api: Api,
+    fetch: Option<Arc<Fetcher>>,
     /// The headers of every request, the credential among them where it is one.
     headers: HeaderMap,
 }
@@ -62,6 +65,7 @@ impl Vendor {
             dialect,
             api: if is_vertex(&base) { Api::Vertex } else { Api::Gemini },
             headers,
+            fetch: config.fetch.clone(),
             line: Line::build(config, &base, pass.watched())?,
             pass,
             places: Places::of(dialect, target),
@@ -75,7 +79,15 @@ impl Vendor {
             Operation::Image => return self.picture(call).await,
             operation => chats(operation)?,
         }
-        let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
+        let mut chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
+        // Held until the vendor answers: for so long there is what was fetched.
+        let _held = match &self.fetch {
+            Some(fetch) => fetch
+                .bring(&mut chat, (self.dialect, self.api), (&call.noted, call.deadline))
+                .await
+                .map_err(UpstreamError::unfit)?,
+            None => None,
+        };
         let written = self.dialect.request(&chat, self.api).map_err(UpstreamError::unfit)?;
         let form = match (chat.stream, self.dialect.framing()) {
             (false, _) => Form::Whole,

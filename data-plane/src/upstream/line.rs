@@ -230,7 +230,8 @@ fn kept(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> HeaderMap {
     kept
 }
 
-fn is_encoded(headers: &HeaderMap) -> bool {
+/// Whether an answer is written in another encoding than its own.
+pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::CONTENT_ENCODING)
         .iter()

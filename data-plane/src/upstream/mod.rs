@@ -24,6 +24,7 @@ mod custom;
 mod cut;
 mod echo;
 mod failure;
+pub(crate) mod fetch;
 mod foreign;
 mod grant;
 mod lease;

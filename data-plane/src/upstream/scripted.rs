@@ -71,6 +71,7 @@ pub(super) fn endpoint(port: u16) -> EndpointConfig {
         timeouts: Timeouts::default(),
         caps: Caps::default(),
         addresses: AddressPolicy { loopback: Loopback::Permitted, allowed: Vec::new() },
+        fetch: None,
         extra_roots: None,
     }
 }
@@ -85,6 +86,7 @@ pub(super) fn call(body: &str, stream: bool) -> Call {
         stream,
         request_id: HeaderValue::from_static("req-1"),
         traceparent: None,
+        noted: Default::default(),
         deadline: None,
     }
 }

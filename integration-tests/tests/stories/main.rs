@@ -70,6 +70,8 @@ mod fallback;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod four_eyes;
 #[cfg(test)]
 mod governance;

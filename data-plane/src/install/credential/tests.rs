@@ -25,6 +25,7 @@ fn install(house: &House, credential: Credential, mut secrets: Secrets) {
         node: house.node.clone(),
         addresses: AddressPolicy::default(),
         extra_roots: None,
+        fetch: None,
         remote: Arc::new(Remote::of(&Default::default()).unwrap()),
         last: Default::default(),
     };

@@ -48,6 +48,7 @@ pub(super) fn begin(node: &Node, version: Version, arrival: &Arrival) -> Record 
         first_byte_us: None,
         upstream_request_id: None,
         attempts: Vec::new(),
+        fetched: Vec::new(),
         kill: None,
         content: None,
     }

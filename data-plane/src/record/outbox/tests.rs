@@ -40,6 +40,7 @@ pub(crate) fn record(number: u128) -> Record {
         first_byte_us: None,
         upstream_request_id: None,
         attempts: vec![],
+        fetched: vec![],
         kill: None,
         content: None,
     }

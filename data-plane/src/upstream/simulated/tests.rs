@@ -25,6 +25,7 @@ fn call(operation: Operation, body: &Value) -> Call {
         foreign: false,
         request_id,
         traceparent: None,
+        noted: Default::default(),
         deadline: None,
     }
 }

@@ -205,6 +205,7 @@ fn data_config(dev: &Dev, geo: &str, control: &ControlPlane) -> anyhow::Result<d
         decisions: data::Decisions::default(),
         policy: data::Policy::default(),
         upstream: data::Upstream { allow_loopback: true, ..data::Upstream::default() },
+        fetch: Default::default(),
         secrets: data::Secrets::default(),
         bounds: data::Bounds::default(),
         drain: data::Drain { seconds: 5, ..data::Drain::default() },

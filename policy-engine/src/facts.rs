@@ -10,6 +10,7 @@ mod people;
 mod registry;
 mod rulebook;
 pub mod template;
+mod units;
 mod users;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use rulebook::{
     Acceptance, Check, Guardrail, Licence, LicenceAcceptance, LicenceTerm, Obligation, Rule, Seats, Subject,
     Territory,
 };
+pub use units::{Label, Picture, PicturePrice, PricePerUnit, Units};
 
 pub(crate) use users::{owned_by, users, users_but_keys};
 

@@ -19,7 +19,7 @@ use super::Form;
 use super::failure::Failure;
 use super::kept::Out;
 use super::source::text;
-use super::written::{PerMillion, Price, Written};
+use super::written::{Amounts, Price, Written};
 use crate::client::Client;
 use crate::output;
 use crate::slug::slug;
@@ -104,7 +104,7 @@ fn everything(list: &List, from: &str) -> Result<Imported, Failure> {
     let mut imported = Imported::default();
     for (name, entry) in list.all() {
         match entry.price() {
-            Ok(price) => imported.add((&slug(name), None), (price, from))?,
+            Ok(price) => imported.add((&slug(name), None), (list.with_pictures(name, price), from))?,
             Err(why) => imported.told.push(format!("`{name}` stays unpriced: {why}")),
         }
     }
@@ -115,9 +115,10 @@ fn everything(list: &List, from: &str) -> Result<Imported, Failure> {
 fn known(list: &List, registered: &Registered, from: &str) -> Result<Imported, Failure> {
     let mut imported = Imported::default();
     for (model, endpoints) in registered.models() {
-        let mut found: Vec<(&str, Option<PerMillion>)> = Vec::with_capacity(endpoints.len());
+        let mut found: Vec<(&str, Option<Amounts>)> = Vec::with_capacity(endpoints.len());
         for Of { endpoint, vendors, upstream } in &endpoints {
-            let Some(entry) = vendors.iter().find_map(|vendor| list.of(vendor, upstream)) else {
+            let found_at = vendors.iter().find_map(|vendor| list.of(vendor, upstream));
+            let Some((name, entry)) = found_at else {
                 imported.told.push(format!(
                     "`{model}` at `{endpoint}` stays unpriced: the list has no `{upstream}` of its vendor"
                 ));
@@ -134,7 +135,7 @@ fn known(list: &List, registered: &Registered, from: &str) -> Result<Imported, F
             let price = entry.price().map_err(|why| {
                 imported.told.push(format!("`{model}` at `{endpoint}` stays unpriced: {why}"))
             });
-            found.push((endpoint, price.ok()));
+            found.push((endpoint, price.ok().map(|price| list.with_pictures(name, price))));
         }
         let same = found.first().filter(|(_, first)| found.iter().all(|(_, price)| price == first));
         if let Some((_, Some(price))) = same {
@@ -153,7 +154,7 @@ impl Imported {
         &mut self,
         registered: &Registered,
         of: (&str, Option<&str>),
-        (price, from): (PerMillion, &str),
+        (price, from): (Amounts, &str),
     ) -> Result<(), Failure> {
         if registered.costs(of, &price, from) {
             self.known = self.known.saturating_add(1);
@@ -165,7 +166,7 @@ impl Imported {
     fn add(
         &mut self,
         (model, endpoint): (&str, Option<&str>),
-        (per_million, from): (PerMillion, &str),
+        (amounts, from): (Amounts, &str),
     ) -> Result<(), Failure> {
         let at = endpoint.map(|endpoint| format!("{endpoint}.")).unwrap_or_default();
         let day = from.get(..10).unwrap_or(from);
@@ -174,7 +175,7 @@ impl Imported {
             endpoint: endpoint.map(str::to_owned),
             valid_from: Some(from.to_owned()),
             currency: "USD",
-            per_million,
+            amounts,
         };
         self.written.add(Kind::Price, (&slug(&format!("{model}.{at}{day}")), SOURCE), &price)
     }

@@ -26,8 +26,21 @@ pub(super) enum Called {
         /// What ends a base URL here and does not in LiteLLM, which adds it.
         tail: &'static str,
     },
+    /// By an adapter, in a place that an entry says, as somebody whom more than a key may say.
+    In(Cloud),
     /// Not yet.
     Not,
+}
+
+/// Whose models are in a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cloud {
+    /// Amazon Bedrock.
+    Bedrock,
+    /// Amazon SageMaker, whose endpoint speaks OpenAI's dialect.
+    SageMaker,
+    /// Vertex AI.
+    Vertex,
 }
 
 /// One that speaks OpenAI's protocol.
@@ -45,7 +58,12 @@ const fn own(
     Vendor { prefix, called: Called::By { adapter, base_url, variable, tail } }
 }
 
-/// One that no adapter speaks to, or whose signature or sign-in a file says in too many ways.
+/// One in a place.
+const fn placed(prefix: &'static str, cloud: Cloud) -> Vendor {
+    Vendor { prefix, called: Called::In(cloud) }
+}
+
+/// One that no adapter speaks to.
 const fn not_yet(prefix: &'static str) -> Vendor {
     Vendor { prefix, called: Called::Not }
 }
@@ -86,13 +104,13 @@ pub(super) const VENDORS: &[Vendor] = &[
     own("cohere_chat", "cohere", ("https://api.cohere.com/v2", "/v2"), "COHERE_API_KEY"),
     ollama("ollama"),
     ollama("ollama_chat"),
-    not_yet("azure_ai"),
-    not_yet("bedrock"),
-    not_yet("bedrock_converse"),
+    placed("bedrock", Cloud::Bedrock),
+    placed("bedrock_converse", Cloud::Bedrock),
+    placed("sagemaker_chat", Cloud::SageMaker),
+    placed("vertex_ai", Cloud::Vertex),
+    placed("vertex_ai_beta", Cloud::Vertex),
     not_yet("sagemaker"),
-    not_yet("sagemaker_chat"),
-    not_yet("vertex_ai"),
-    not_yet("vertex_ai_beta"),
+    not_yet("azure_ai"),
     not_yet("text-completion-openai"),
     not_yet("huggingface"),
     not_yet("replicate"),
@@ -128,10 +146,11 @@ impl Vendor {
             Called::By { adapter: by, base_url: usual, .. } => {
                 by == adapter && (usual == base_url.trim_end_matches('/') || adapter == "azure")
             }
-            Called::Not => {
+            Called::In(_) => {
                 is_vertex && vendor.prefix == "vertex_ai"
                     || adapter == "bedrock" && vendor.prefix == "bedrock"
             }
+            Called::Not => false,
         };
         VENDORS.iter().filter(called).map(|vendor| vendor.prefix).collect()
     }

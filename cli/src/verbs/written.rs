@@ -34,12 +34,28 @@ pub(super) struct Provider {
     pub(super) api_version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) credential: Option<Credential>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) auth: Option<Auth>,
 }
 
 /// Where a secret is.
-#[derive(Debug, Serialize)]
-pub(super) struct Credential {
-    pub(super) env: String,
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Credential {
+    Env(String),
+    File(String),
+}
+
+/// How a secret is used where it is not sent itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(super) enum Auth {
+    Aws {
+        #[serde(skip_serializing_if = "String::is_empty")]
+        access_key_id: String,
+        region: String,
+    },
+    Google {},
 }
 
 /// An endpoint.
@@ -111,7 +127,42 @@ pub(super) struct Price {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) valid_from: Option<String>,
     pub(super) currency: &'static str,
-    pub(super) per_million: PerMillion,
+    #[serde(flatten)]
+    pub(super) amounts: Amounts,
+}
+
+/// What tokens cost, and what else does; one of them at least.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Amounts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) per_million: Option<PerMillion>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) per_unit: Option<PerUnit>,
+}
+
+/// What is not billed by tokens.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PerUnit {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) request: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) pictures: Vec<Picture>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) audio_second: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) character: Option<String>,
+}
+
+/// What a picture costs.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Picture {
+    pub(super) amount: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) size: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) quality: String,
 }
 
 /// What a million tokens of each class cost.

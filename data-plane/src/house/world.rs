@@ -49,6 +49,7 @@ pub(crate) fn facts() -> Facts {
                 output: 2_000_000,
                 ..PricePerMillion::default()
             },
+            per_unit: Default::default(),
             geos: vec![],
         };
         facts.prices.insert(platform(model), Arc::new(price));

@@ -8,6 +8,7 @@ mod openai;
 mod overlay;
 mod parity;
 mod surfaces;
+mod units;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

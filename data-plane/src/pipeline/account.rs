@@ -29,7 +29,7 @@ use super::entitle::Question;
 use super::estimate::{Estimate, amounts, is_metered_otherwise};
 use super::inspect::Tally;
 use super::received::Arrival;
-use super::usage::{Produced, Reported, Seen};
+use super::usage::{Delivered, Produced, Reported, Seen};
 use crate::captured::Gathering;
 use crate::error::Rejection;
 use crate::node::Node;
@@ -42,7 +42,7 @@ use crate::runtime::vitals::verdict::Verdict;
 use crate::runtime::vitals::{InFlight, Standing};
 use crate::runtime::{Endpoint, Runtime};
 use crate::upstream::error::UpstreamError;
-use crate::upstream::fetch::Noted;
+use crate::upstream::fetch::Fetches;
 
 /// Text after which the hold is told how far the answer is: about 256 tokens.
 const CHECKPOINT: u64 = 1024;
@@ -73,11 +73,13 @@ struct Open {
     own_deadline: bool,
     seen: Seen,
     reported: Option<Reported>,
+    /// Pictures and sound of the answer.
+    delivered: Delivered,
     told_bytes: u64,
     /// What is kept of its content, where a rule asks for that.
     content: Option<Box<Gathering>>,
     /// Where it is noted what was fetched for it.
-    fetched: Noted,
+    fetched: Fetches,
 }
 
 impl Account {
@@ -96,9 +98,10 @@ impl Account {
             own_deadline: arrival.own_deadline,
             seen: Seen { estimate: Estimate::default(), output_bytes: 0, spoken_bytes: 0, window: None },
             reported: None,
+            delivered: Delivered::default(),
             told_bytes: 0,
             content: None,
-            fetched: Noted::default(),
+            fetched: Fetches::default(),
         };
         Self { node: node.clone(), open: Some(Box::new(open)), watch: Watch::from_now(&node.overlay) }
     }
@@ -192,11 +195,11 @@ impl Account {
     }
 
     /// Where it is noted what is fetched for a request, where it names anything by URL.
-    pub(crate) fn fetches(&mut self, elsewhere: &[&'static str]) -> Noted {
+    pub(crate) fn fetches(&mut self, elsewhere: &[&'static str]) -> Fetches {
         let names = !elsewhere.is_empty();
-        let Some(open) = self.open.as_deref_mut().filter(|_| names) else { return Noted::default() };
+        let Some(open) = self.open.as_deref_mut().filter(|_| names) else { return Fetches::default() };
         if !open.fetched.is_somewhere() {
-            open.fetched = Noted::somewhere();
+            open.fetched = Fetches::somewhere();
         }
         open.fetched.clone()
     }
@@ -350,6 +353,11 @@ impl Account {
         }
     }
 
+    /// The answer holds this of what is billed otherwise than by tokens.
+    pub(crate) fn delivered(&mut self, delivered: Delivered) {
+        self.note(|open| open.delivered = delivered);
+    }
+
     /// The vendor said what was used.
     pub(crate) fn reported(&mut self, reported: Reported) {
         self.note(|open| open.reported = Some(reported));
@@ -418,6 +426,7 @@ impl Open {
             price,
             seen,
             reported,
+            delivered,
             sent_us,
             content,
             in_flight,
@@ -429,19 +438,24 @@ impl Open {
             in_flight.well();
         }
         let sent = sent_us.is_some();
-        // What is not told in tokens has no price here: it is unpriced, never free.
+        // What is told neither in tokens nor in units that have a price is unpriced, never free.
         let told = reported.is_some_and(|reported| reported.has_tokens());
-        let (untold, checked) = match record.operation {
+        let units = delivered.of(seen.estimate.units);
+        let priced = price.as_ref().is_some_and(|price| price.per_unit.prices(&units));
+        let (wordless, checked) = match record.operation {
             Task::Model(operation) => (is_metered_otherwise(operation) && !told, false),
             Task::ApplyGuardrail => (false, outcome == Outcome::Answered),
         };
+        let untold = wordless && !priced;
         let full = seen.estimate.amounts(price.as_deref());
         let price = price.filter(|_| !untold);
         let usage = match outcome {
             _ if untold => Usage::default(),
-            Outcome::Answered | Outcome::Cut | Outcome::Blocked => seen.judge(reported),
-            Outcome::Cancelled if sent => seen.judge(reported),
-            Outcome::Refused | Outcome::Failed | Outcome::Cancelled => Usage::default(),
+            Outcome::Refused | Outcome::Failed => Usage::default(),
+            Outcome::Cancelled if !sent => Usage::default(),
+            _ if checked => Usage::default(),
+            _ if wordless => Usage::of(units),
+            _ => seen.judge(reported).with(units),
         };
         record.usage = usage;
         record.cost = price.as_ref().map(|price| price.cost(usage.amounts));

@@ -29,7 +29,7 @@ use crate::upstream::Upstream;
 use crate::upstream::call::{Answer, AnswerBody, Call};
 use crate::upstream::config::Fault;
 use crate::upstream::error::{Kind, Stage, UpstreamError};
-use crate::upstream::fetch::Noted;
+use crate::upstream::fetch::Fetches;
 use crate::upstream::retry_after::spent;
 use course::{Course, Held, Turn};
 
@@ -217,7 +217,7 @@ fn call(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Call {
         foreign: arrival.translated,
         request_id: arrival.id_header.clone(),
         traceparent: arrival.traceparent.clone(),
-        noted: Noted::default(),
+        noted: Fetches::default(),
         deadline: Some(arrival.deadline),
     }
 }

@@ -3,7 +3,7 @@
 //! Law: an upper bound, so that no number of concurrent requests walks through a limit; counted only where a limit asks. Output
 //! is bounded by what the caller asked for, else by what the model can give. Deliberately absent: a tokeniser.
 
-use policy_engine::facts::{Amounts, ModelCard, Price};
+use policy_engine::facts::{Amounts, ModelCard, Price, Units};
 use policy_engine::vocabulary::Operation;
 
 use super::outline::Outline;
@@ -18,7 +18,7 @@ pub(crate) fn is_written(operation: Operation) -> bool {
 }
 
 /// Whether there is output that may be paid for in tokens.
-pub(crate) fn has_output(operation: Operation) -> bool {
+fn has_output(operation: Operation) -> bool {
     !matches!(operation, Operation::Embed | Operation::Moderate | Operation::Rerank)
 }
 
@@ -37,25 +37,51 @@ pub(crate) struct Estimate {
     pub(crate) output: u64,
     /// Bytes of the question that the answers repeat, which are no output.
     pub(crate) echoed_bytes: u64,
+    /// What may be billed otherwise.
+    pub(crate) units: Units,
 }
 
 impl Estimate {
     /// The bound of a request to a model.
-    pub(crate) fn of(outline: &Outline, card: &ModelCard, answers: bool) -> Self {
+    pub(crate) fn of(outline: &Outline, card: &ModelCard, operation: Operation) -> Self {
+        let answers = has_output(operation);
         let able = card.max_output_tokens.or(card.context_window).map(|tokens| tokens.0);
         let each = match (outline.max_tokens, able) {
             (Some(asked), Some(able)) => asked.min(able),
             (asked, able) => asked.or(able).unwrap_or(OUTPUT),
         };
         let output = if answers { each.saturating_mul(outline.answers) } else { 0 };
-        Self { input: outline.input_bound(), output, echoed_bytes: outline.echoed_bytes as u64 }
+        let (input, echoed_bytes) = (outline.input_bound(), outline.echoed_bytes as u64);
+        Self { input, output, echoed_bytes, units: units(outline, operation) }
     }
 
     /// The same in the ledger's units, at a candidate's price.
     pub(crate) fn amounts(self, price: Option<&Price>) -> quota::Amounts {
-        amounts(Amounts { input: self.input, output: self.output, ..Amounts::default() }, price)
+        amounts(self.most(), price)
+    }
+
+    /// The same by token class and unit.
+    pub(crate) fn most(self) -> Amounts {
+        let Self { input, output, units, .. } = self;
+        Amounts { input, output, units, ..Amounts::default() }
     }
 }
+
+/// What may be billed of a request beside tokens, at most.
+fn units(outline: &Outline, operation: Operation) -> Units {
+    let pictures = matches!(operation, Operation::Image | Operation::EditImage);
+    let heard = matches!(operation, Operation::Transcribe | Operation::Translate);
+    Units {
+        requests: 1,
+        pictures: if pictures { outline.answers } else { 0 },
+        picture: outline.picture,
+        audio_millis: if heard { (outline.media_bytes as u64).saturating_mul(MILLIS_A_BYTE) } else { 0 },
+        characters: outline.characters,
+    }
+}
+
+/// Sound of the least that speech is coded with, some 4 kbit a second, lasts so long.
+const MILLIS_A_BYTE: u64 = 2;
 
 /// Tokens in the ledger's units.
 pub(crate) fn amounts(used: Amounts, price: Option<&Price>) -> quota::Amounts {
@@ -81,8 +107,8 @@ mod tests {
             (asked(None, 2), card(None), 2 * OUTPUT),
             (asked(Some(1 << 40), 128), card(None), 128 << 40),
         ] {
-            assert_eq!(Estimate::of(&outline, &card, true).output, expected);
-            assert_eq!(Estimate::of(&outline, &card, false).output, 0);
+            assert_eq!(Estimate::of(&outline, &card, Operation::Chat).output, expected);
+            assert_eq!(Estimate::of(&outline, &card, Operation::Embed).output, 0);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! but the parts of what is read as one together as well; media that is no text is told of and left. Large bodies are read off the
 //! runtime. Deliberately absent: what a finding means.
 
+mod cues;
 mod mark;
 
 use std::sync::Arc;

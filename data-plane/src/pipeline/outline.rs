@@ -17,6 +17,7 @@ mod transcribe;
 
 use std::ops::Range;
 
+use policy_engine::facts::Picture;
 use policy_engine::vocabulary::{Operation, is_published};
 
 pub(crate) use crate::dialect::field::BodyFault;
@@ -69,6 +70,10 @@ pub(crate) struct Outline {
     pub(crate) media_bytes: usize,
     /// Input that came as token numbers, which cannot be inspected.
     pub(crate) token_numbers: u64,
+    /// How pictures are asked for.
+    pub(crate) picture: Picture,
+    /// Characters that are to be spoken.
+    pub(crate) characters: u64,
     /// Bytes of texts that are read more than once, as often as they are beyond the first.
     pub(crate) again_bytes: usize,
     /// Bytes of the question that the answers repeat, at most.

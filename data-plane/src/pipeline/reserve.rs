@@ -11,7 +11,7 @@ use proto::code::ErrorCode;
 
 use super::Exchange;
 use super::decide::Permitted;
-use super::estimate::{Estimate, has_output, is_written};
+use super::estimate::{Estimate, is_written};
 use super::mirror;
 use crate::error::Rejection;
 use crate::quota::{Amounts, Line, Refusal, Reservation, SubjectKey};
@@ -35,10 +35,10 @@ pub(crate) async fn reserve<'s>(
         return Err(Rejection::unnoted(Unnoted));
     }
     let question = &permitted.entitled.question;
-    let answered = has_output(question.operation);
-    let estimate = Estimate::of(&question.outline, &permitted.entitled.entitled.row.card, answered);
+    let card = &permitted.entitled.entitled.row.card;
+    let estimate = Estimate::of(&question.outline, card, question.operation);
     let mirrors = mirror::part(&mut permitted.permit, exchange, question);
-    order::order(&mut permitted.permit, exchange, &permitted.entitled);
+    order::order(&mut permitted.permit, exchange, (&permitted.entitled, estimate));
     exchange.account.estimated(estimate);
     let first = permitted.permit.candidates.first();
     let Some(first) = first else {

@@ -3,8 +3,8 @@
 //! Law: a vendor's number is taken only if it is a whole number within what the request could use; a number that is not, or that
 //! denies text we saw, is replaced and the replacement is marked. Deliberately absent: prices.
 
-use policy_engine::facts::Amounts;
-use policy_engine::vocabulary::Tokens;
+use policy_engine::facts::{Amounts, Units};
+use policy_engine::vocabulary::{Operation, Tokens};
 
 use super::estimate::Estimate;
 use crate::record::{Provenance, Usage};
@@ -27,6 +27,66 @@ pub(crate) struct Produced {
     pub(crate) bytes: usize,
     /// Bytes of them that the model surely wrote token by token, at least: no pictures, no sound, no sources.
     pub(crate) spoken: usize,
+}
+
+/// What an answer holds of what is billed otherwise than by tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Delivered {
+    /// Pictures.
+    pub(crate) pictures: u64,
+    /// Milliseconds of sound that was written down, where that is told.
+    pub(crate) audio_millis: u64,
+}
+
+impl Delivered {
+    /// Reads an answer: the pictures, and how long the vendor says that the sound was: `usage` of a type that is a duration, or
+    /// `duration` where the answer tells much (OpenAI's reference for `POST /v1/audio/transcriptions`).
+    pub(crate) fn read(answer: Value<'_>, operation: Operation) -> Self {
+        match operation {
+            Operation::Image | Operation::EditImage => {
+                let pictures = answer.get("data").map_or(0, |data| data.elements().count() as u64);
+                Self { pictures, ..Self::default() }
+            }
+            Operation::Transcribe | Operation::Translate => {
+                let used = answer.get("usage").and_then(|usage| usage.get("seconds"));
+                let seconds = used.or_else(|| answer.get("duration"));
+                let audio_millis = seconds.and_then(millis).unwrap_or(0);
+                Self { audio_millis, ..Self::default() }
+            }
+            _ => Self::default(),
+        }
+    }
+
+    /// The units that were used, of those that might be.
+    pub(crate) fn of(self, most: Units) -> Units {
+        let (pictures, audio_millis) =
+            (self.pictures.min(most.pictures), self.audio_millis.min(most.audio_millis));
+        Units { pictures, audio_millis, ..most }
+    }
+}
+
+/// Seconds, as a number or a text of one, in milliseconds, rounded up; `None`: it is no such thing.
+fn millis(seconds: Value<'_>) -> Option<u64> {
+    let text = match seconds.kind() {
+        Kind::String => seconds.text(),
+        Kind::Number => String::from_utf8_lossy(seconds.raw()),
+        _ => return None,
+    };
+    let seconds: f64 = text.trim().parse().ok()?;
+    // More than a week is nobody's.
+    (0.0..604_800.0).contains(&seconds).then(|| (seconds * 1000.0).ceil() as u64)
+}
+
+impl Usage {
+    /// What is told in units alone.
+    pub(crate) fn of(units: Units) -> Self {
+        Self { amounts: Amounts { units, ..Amounts::default() }, ..Self::default() }
+    }
+
+    /// The same with units beside.
+    pub(crate) fn with(self, units: Units) -> Self {
+        Self { amounts: Amounts { units, ..self.amounts }, ..self }
+    }
 }
 
 /// What a vendor reported; `None` where it is missing or not a whole number.
@@ -124,12 +184,14 @@ impl Seen {
             cached_input: reported.cached_input.unwrap_or(0).min(input.min(self.most_input())),
             output: output.min(self.most_output()),
             reasoning: reported.reasoning.unwrap_or(0).min(output.min(self.most_output())),
+            ..Amounts::default()
         };
         let said = Amounts {
             input,
             cached_input: reported.cached_input.unwrap_or(0),
             output,
             reasoning: reported.reasoning.unwrap_or(0),
+            ..Amounts::default()
         };
         let provenance =
             if said == amounts && !reported.absurd { Provenance::Vendor } else { Provenance::Clamped };
@@ -165,7 +227,7 @@ mod tests {
 
     fn judge(usage: &str, output_bytes: u64) -> Usage {
         let reported = read(usage);
-        let estimate = Estimate { input: 40, output: 1000, echoed_bytes: 0 };
+        let estimate = Estimate { input: 40, output: 1000, ..Estimate::default() };
         let spoken_bytes = output_bytes;
         Seen { estimate, output_bytes, spoken_bytes, window: Some(Tokens(8192)) }.judge(reported)
     }
@@ -176,7 +238,10 @@ mod tests {
             "prompt_tokens_details":{"cached_tokens":5},"completion_tokens_details":{"reasoning_tokens":2}}"#;
         let usage = judge(honest, 28);
         assert_eq!(usage.provenance, Provenance::Vendor);
-        assert_eq!(usage.amounts, Amounts { input: 20, cached_input: 5, output: 7, reasoning: 2 });
+        assert_eq!(
+            usage.amounts,
+            Amounts { input: 20, cached_input: 5, output: 7, reasoning: 2, ..Amounts::default() }
+        );
         for (lie, provenance, input, output) in [
             (r#"{"prompt_tokens":1000000000,"completion_tokens":7}"#, Provenance::Clamped, 8192, 7),
             (r#"{"prompt_tokens":20,"completion_tokens":1000000000}"#, Provenance::Clamped, 20, 1000),
@@ -222,7 +287,7 @@ mod tests {
 
     #[test]
     fn what_repeats_the_question_is_no_output() {
-        let estimate = Estimate { input: 40, output: 1000, echoed_bytes: 2000 };
+        let estimate = Estimate { input: 40, output: 1000, echoed_bytes: 2000, ..Estimate::default() };
         let seen = |bytes| Seen { estimate, output_bytes: bytes, spoken_bytes: bytes, window: None };
         for (bytes, said, provenance, output) in [
             (2000, 0, Provenance::Vendor, 0),

@@ -127,6 +127,10 @@ impl Line<'_> {
         put!(self, "cachedInput", number amounts.cached_input);
         put!(self, "output", number amounts.output);
         put!(self, "reasoning", number amounts.reasoning);
+        let units = amounts.units;
+        put_some!(self, "pictures", number some(units.pictures));
+        put_some!(self, "audioMillis", number some(units.audio_millis));
+        put_some!(self, "characters", number some(units.characters));
         put!(self, "provenance", plain r.usage.provenance.as_str());
         self.raw("}");
         if let Some(cost) = &r.cost {
@@ -326,6 +330,11 @@ impl Line<'_> {
 
 fn time(instant: Instant) -> Timestamp {
     Timestamp::from_microsecond(instant.0).unwrap_or_default()
+}
+
+/// A count that is none where it is zero.
+fn some(count: u64) -> Option<u64> {
+    (count > 0).then_some(count)
 }
 
 /// What there is; `None` where there is nothing.

@@ -33,6 +33,7 @@ fn config(control: &ControlPlane) -> Config {
         state: State { dir: control.home().join("state"), ..State::default() },
         policy: crate::config::Policy::default(),
         upstream: Upstream::default(),
+        fetch: Default::default(),
         secrets: Default::default(),
         bounds: crate::config::Bounds::default(),
         drain: Drain::default(),

@@ -12,7 +12,7 @@ use policy_engine::vocabulary::Operation;
 use tokio::time::Instant;
 
 use super::events::EventStream;
-use super::fetch::Noted;
+use super::fetch::Fetches;
 use crate::dialect::field::BodyFault;
 use crate::tape::Tape;
 
@@ -34,7 +34,7 @@ pub(crate) struct Call {
     /// W3C trace context, if the request is traced.
     pub(crate) traceparent: Option<HeaderValue>,
     /// Where it is noted what was fetched for it.
-    pub(crate) noted: Noted,
+    pub(crate) noted: Fetches,
     /// The caller's own deadline; the endpoint's total timeout applies as well.
     pub(crate) deadline: Option<Instant>,
 }

@@ -23,6 +23,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -42,7 +43,7 @@ use crate::dialect::Unfit;
 use crate::dialect::chat::{Chat, Kind, Part, Source};
 use crate::dialect::gemini::Api;
 use crate::dialect::vendor::Dialect;
-pub(crate) use noted::{Fetched, Noted};
+pub(crate) use noted::{Fetched, Fetches};
 
 /// What may be fetched, from where, and how much.
 #[derive(Debug, Clone)]
@@ -84,11 +85,11 @@ const GOOGLES: [&str; 3] = ["googleapis.com", "youtube.com", "youtu.be"];
 
 /// Whether what is behind a URL of that host has to be brought to a vendor.
 fn is_brought(dialect: Dialect, api: Api, host: &str) -> bool {
-    let within =
-        |name: &&str| host == **name || host.strip_suffix(**name).is_some_and(|sub| sub.ends_with('.'));
+    let is_within =
+        |name: &str| host == name || host.strip_suffix(name).is_some_and(|sub| sub.ends_with('.'));
     match dialect {
         Dialect::Bedrock => true,
-        Dialect::Gemini => api == Api::Gemini && !GOOGLES.iter().any(|name| within(&name)),
+        Dialect::Gemini => api == Api::Gemini && !GOOGLES.iter().any(|name| is_within(name)),
         Dialect::Anthropic | Dialect::Cohere => false,
     }
 }
@@ -119,7 +120,7 @@ impl Fetcher {
         &self,
         chat: &mut Chat,
         (dialect, api): (Dialect, Api),
-        (noted, deadline): (&Noted, Option<Instant>),
+        (noted, deadline): (&Fetches, Option<Instant>),
     ) -> Result<Option<OwnedSemaphorePermit>, Unfit> {
         let mut wanted = Vec::new();
         for (at, message) in chat.messages.iter_mut().enumerate() {
@@ -135,7 +136,7 @@ impl Fetcher {
     async fn bring_all(
         &self,
         wanted: Vec<Wanted<'_>>,
-        (noted, deadline): (&Noted, Option<Instant>),
+        (noted, deadline): (&Fetches, Option<Instant>),
     ) -> Result<Option<OwnedSemaphorePermit>, Unfit> {
         let Some(first) = wanted.first() else { return Ok(None) };
         let end = Instant::now() + self.settings.within;
@@ -184,9 +185,14 @@ impl Fetcher {
         if is_encoded(response.headers()) {
             return Err("its host sent it compressed, which is not taken");
         }
-        let read = Limited::new(response.into_body(), self.settings.file_bytes).collect().await;
+        const LARGE: &str = "it is larger than what this node fetches";
+        let body = response.into_body();
+        if body.size_hint().lower() > self.settings.file_bytes as u64 {
+            return Err(LARGE);
+        }
+        let read = Limited::new(body, self.settings.file_bytes).collect().await;
         let bytes = read.map_err(|error| match error.is::<LengthLimitError>() {
-            true => "it is larger than what this node fetches",
+            true => LARGE,
             false => "it broke off while it was fetched",
         })?;
         let bytes = bytes.to_bytes();
@@ -244,7 +250,7 @@ struct Wanted<'c> {
 
 impl Wanted<'_> {
     fn url(&self) -> &str {
-        match self.source {
+        match &*self.source {
             Source::Url(url) => url,
             Source::Data { .. } | Source::Id(_) => "",
         }

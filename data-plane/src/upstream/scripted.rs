@@ -57,6 +57,14 @@ pub(crate) async fn request<R: AsyncRead + Unpin>(stream: &mut R) -> (String, Ve
     }
 }
 
+/// A whole answer of JSON, after which the connection ends.
+pub(super) fn answer(status: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
 /// An endpoint at `http://127.0.0.1:port/v1` with a credential.
 pub(super) fn endpoint(port: u16) -> EndpointConfig {
     EndpointConfig {

@@ -61,6 +61,7 @@ pub(super) fn data_config(home: &Path, geo: Geo, control: &ControlPlane) -> Resu
         decisions: data::Decisions::default(),
         policy: data::Policy::default(),
         upstream: data::Upstream { allow_loopback: true, ..data::Upstream::default() },
+        fetch: Default::default(),
         secrets: data::Secrets::default(),
         bounds: data::Bounds::default(),
         drain: data::Drain::default(),

@@ -7,7 +7,7 @@ use anyhow::Result;
 use futures_util::future::join;
 use http::{HeaderValue, StatusCode, header};
 use integration_tests::{
-    door::{Ask, Door},
+    door::{Ask, Door, Told},
     sandbox::Geo,
     scene::Scene,
     scripted::{Canned, Gate, Nobody, OpenAiLike, Piece, Script, ScriptedUpstream},
@@ -231,6 +231,18 @@ async fn a_mirror_is_sent_copies_and_answers_nobody(door: Door) -> Result<Scene>
 /// Answers of an endpoint before it is known what is late there.
 const FEW: usize = 20;
 
+/// An answer that waits behind a gate, which opens once another vendor was asked too.
+async fn answered_late(scene: &Scene, ask: &Ask, (other, gate): (&OpenAiLike, &Gate)) -> Result<Told> {
+    let (told, asked) = join(scene.answered(ask), async {
+        let asked = other.request().await;
+        gate.open();
+        asked
+    })
+    .await;
+    asked?;
+    told
+}
+
 /// What takes longer than it did before is asked of another too; whoever is sooner answers, and the other is given up.
 async fn one_that_is_late_is_asked_of_another_too(door: Door) -> Result<Scene> {
     let (first, second) = (OpenAiLike::start().await?, OpenAiLike::start().await?);
@@ -255,14 +267,7 @@ async fn one_that_is_late_is_asked_of_another_too(door: Door) -> Result<Scene> {
     let gate = Gate::default();
     first.answer_next(answer::whole("late").after(gate.clone())).await;
     second.answer_next(Canned::json_in(vec![Piece::Wait(Gate::default())])).await;
-    let (told, asked) = join(scene.answered(&ask), async {
-        let asked = second.request().await;
-        gate.open();
-        asked
-    })
-    .await;
-    asked?;
-    let told = told?;
+    let told = answered_late(&scene, &ask, (&second, &gate)).await?;
     assert!(told.header("x-chancery-endpoint").ends_with("first") && told.text == "late", "{told:?}");
     second.given_up().await?;
     let record = scene.last_record().await?;
@@ -271,14 +276,8 @@ async fn one_that_is_late_is_asked_of_another_too(door: Door) -> Result<Scene> {
     let gate = Gate::default();
     first.answer_next(answer::whole("late").after(gate.clone())).await;
     second.answer_next(failure(500)).await;
-    let (told, asked) = join(scene.answered(&ask), async {
-        let asked = second.request().await;
-        gate.open();
-        asked
-    })
-    .await;
-    asked?;
-    assert!(told?.header("x-chancery-endpoint").ends_with("first"));
+    let told = answered_late(&scene, &ask, (&second, &gate)).await?;
+    assert!(told.header("x-chancery-endpoint").ends_with("first"));
     Ok(scene)
 }
 

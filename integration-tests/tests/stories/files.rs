@@ -44,11 +44,15 @@ async fn an_sdk_names_a_picture_by_its_url_and_the_vendor_gets_it_whole() -> Res
     vendor.answer_next(answer()).await;
     host.answer_next(picture(PNG)).await;
     host.answer_next(picture(b"<html>not a cat</html>")).await;
-    let (url, at) = (scene.house.openai_url(Geo::Eu)?, format!("{}/cat.png?signature=canary", host.base_url()));
+    let (url, at) =
+        (scene.house.openai_url(Geo::Eu)?, format!("{}/cat.png?signature=canary", host.base_url()));
     let variables =
         [("OPENAI_BASE_URL", url.as_str()), ("OPENAI_API_KEY", &scene.key), ("PICTURE", at.as_str())];
     let said = program::run("files_by_url.py", &variables).await?;
-    assert!(said.contains("its host can't be reached from here, or may not be") && said.contains("no type"), "{said}");
+    assert!(
+        said.contains("its host can't be reached from here, or may not be") && said.contains("no type"),
+        "{said}"
+    );
 
     let asked = host.request().await?;
     assert_eq!((&asked.method, asked.path.as_str()), (&Method::GET, "/v1/cat.png?signature=canary"));

@@ -244,6 +244,7 @@ fn registry(facts: &mut Facts, size: &Size) {
                     output: 3_000,
                     reasoning: None,
                 },
+                per_unit: Default::default(),
                 geos: vec![],
             },
         );

@@ -77,6 +77,7 @@ fn price(input: i64) -> Arc<Price> {
         valid_from: None,
         currency: "USD".parse().unwrap(),
         per_million: PricePerMillion { input, ..PricePerMillion::default() },
+        per_unit: Default::default(),
         geos: vec![],
     })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::units::{PricePerUnit, Units};
 use super::{Geos, ModelGlob};
 use crate::vocabulary::{Currency, Instant, Money, Name, OnStoreLoss, Period};
 
@@ -85,7 +86,7 @@ pub struct PricePerMillion {
     pub reasoning: Option<i64>,
 }
 
-/// What one request used, by token class. `cached_input` is part of `input`, `reasoning` of `output`.
+/// What one request used, by token class and unit. `cached_input` is part of `input`, `reasoning` of `output`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Amounts {
     /// All input tokens.
@@ -96,6 +97,8 @@ pub struct Amounts {
     pub output: u64,
     /// Of them, reasoning.
     pub reasoning: u64,
+    /// What is billed otherwise.
+    pub units: Units,
 }
 
 /// A dated price of a model, or of one endpoint of it. A tenant's price is for that tenant's requests alone; where the platform
@@ -110,8 +113,10 @@ pub struct Price {
     pub valid_from: Option<Instant>,
     /// The currency.
     pub currency: Currency,
-    /// The amounts.
+    /// The amounts of tokens.
     pub per_million: PricePerMillion,
+    /// The amounts of what is billed otherwise.
+    pub per_unit: PricePerUnit,
     /// The geos it holds in; empty is all.
     pub geos: Geos,
 }
@@ -140,13 +145,20 @@ impl Price {
     /// The price `own` of a tenant, in no class below the price `floor` of the platform for the same. Amounts in different
     /// currencies do not compare, and no spend limit can meet both; there `own` stands.
     pub fn no_lower(own: &Arc<Price>, floor: &Arc<Price>) -> Arc<Price> {
-        if own.currency != floor.currency || own.per_million.covers(&floor.per_million) {
+        let covers = |one: &Price, other: &Price| {
+            one.per_million.covers(&other.per_million) && one.per_unit.covers(&other.per_unit)
+        };
+        if own.currency != floor.currency || covers(own, floor) {
             return own.clone();
         }
-        if floor.per_million.covers(&own.per_million) {
+        if covers(floor, own) {
             return floor.clone();
         }
-        Arc::new(Price { per_million: own.per_million.greater(&floor.per_million), ..(**own).clone() })
+        Arc::new(Price {
+            per_million: own.per_million.greater(&floor.per_million),
+            per_unit: own.per_unit.greater(&floor.per_unit),
+            ..(**own).clone()
+        })
     }
 
     /// What `used` costs, rounded up to a whole nano-unit once; saturates at what [`Money`] can hold.
@@ -160,7 +172,8 @@ impl Price {
             (used.output - reasoning, p.output),
             (reasoning, p.reasoning.unwrap_or(p.output)),
         ];
-        let total: i128 = lines.iter().map(|(n, price)| i128::from(*n) * i128::from(*price)).sum();
+        let tokens: i128 = lines.iter().map(|(n, price)| i128::from(*n) * i128::from(*price)).sum();
+        let total = tokens.saturating_add(self.per_unit.cost(&used.units));
         let nanos = total.div_euclid(1_000_000) + i128::from(total.rem_euclid(1_000_000) != 0);
         Money { currency: self.currency, nanos: i64::try_from(nanos).unwrap_or(i64::MAX) }
     }
@@ -181,6 +194,7 @@ mod tests {
                 valid_from: None,
                 currency: currency.parse().unwrap(),
                 per_million,
+                per_unit: PricePerUnit::default(),
                 geos: vec![],
             })
         };
@@ -211,11 +225,15 @@ mod tests {
                 output: decimal_nanos("10.00").unwrap(),
                 reasoning: None,
             },
+            per_unit: PricePerUnit { request: Some(7), ..PricePerUnit::default() },
             geos: vec![],
         };
-        let used = Amounts { input: 1000, cached_input: 400, output: 10, reasoning: 3 };
+        let used = Amounts { input: 1000, cached_input: 400, output: 10, reasoning: 3, ..Amounts::default() };
         assert_eq!(price.cost(used).nanos, 600 * 2500 + 400 * 1250 + 10 * 10_000);
-        let lying = Amounts { input: u64::MAX, cached_input: u64::MAX, output: u64::MAX, reasoning: 0 };
+        let asked = Amounts { units: Units { requests: 1, ..Units::default() }, ..used };
+        assert_eq!(price.cost(asked).nanos, price.cost(used).nanos + 7, "units are paid for beside tokens");
+        let lying =
+            Amounts { input: u64::MAX, cached_input: u64::MAX, output: u64::MAX, ..Amounts::default() };
         assert_eq!(price.cost(lying).nanos, i64::MAX);
     }
 }

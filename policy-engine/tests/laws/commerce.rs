@@ -122,6 +122,7 @@ fn price(input: i64, endpoint: Option<&str>, from: Option<&str>) -> Price {
         valid_from: from.map(at),
         currency: "USD".parse().unwrap(),
         per_million: PricePerMillion { input, ..PricePerMillion::default() },
+        per_unit: Default::default(),
         geos: vec![],
     }
 }

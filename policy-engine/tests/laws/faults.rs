@@ -34,6 +34,7 @@ fn price(currency: &str, endpoint: Option<&str>) -> Price {
         valid_from: None,
         currency: currency.parse().unwrap(),
         per_million: PricePerMillion::default(),
+        per_unit: Default::default(),
         geos: vec![],
     }
 }

@@ -333,6 +333,7 @@ fn terms() -> impl Strategy<Value = TermMaps> {
         valid_from,
         currency: "USD".parse().unwrap(),
         per_million: PricePerMillion { input, ..PricePerMillion::default() },
+        per_unit: Default::default(),
         geos: vec![],
     });
     (

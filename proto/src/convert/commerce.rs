@@ -1,6 +1,9 @@
 //! Limits and prices, in from the wire and out to it.
 
-use policy_engine::facts::{Bound, Each, Limit, LimitScope, ModelGlob, Price, PricePerMillion};
+use policy_engine::facts::{
+    Bound, Each, Label, Limit, LimitScope, ModelGlob, Picture, PicturePrice, Price, PricePerMillion,
+    PricePerUnit,
+};
 use policy_engine::vocabulary::{Currency, Instant, Name, OnStoreLoss, Period, decimal_nanos, decimal_text};
 
 use super::checks::{Checks, Faults, Problem};
@@ -130,8 +133,12 @@ impl TryFrom<&admin::Price> for Price {
         let endpoint = c.optional("endpoint", &spec.endpoint);
         let valid_from = c.optional_by("validFrom", &spec.valid_from, Instant::parse);
         let currency: Option<Currency> = c.required("currency", &spec.currency);
-        let per_million =
-            c.at("perMillion", |c| per_million(c, &spec.per_million.clone().unwrap_or_default()));
+        let per_unit = spec.per_unit.as_ref().map(|wire| c.at("perUnit", |c| per_unit(c, wire)));
+        let per_unit = per_unit.unwrap_or_default();
+        let per_million = match &spec.per_million {
+            None if !per_unit.is_empty() => Some(PricePerMillion::default()),
+            wire => c.at("perMillion", |c| per_million(c, &wire.clone().unwrap_or_default())),
+        };
         let geos = c.list("geos", &spec.geos);
         let known = model.zip(currency).zip(per_million);
         c.finish(known.map(|((model, currency), per_million)| Self {
@@ -140,6 +147,7 @@ impl TryFrom<&admin::Price> for Price {
             valid_from,
             currency,
             per_million,
+            per_unit,
             geos,
         }))
     }
@@ -157,6 +165,50 @@ fn per_million(c: &mut Checks, wire: &admin::PricePerMillion) -> Option<PricePer
     Some(PricePerMillion { input: input?, cached_input, output, reasoning })
 }
 
+fn per_unit(c: &mut Checks, wire: &admin::PricePerUnit) -> PricePerUnit {
+    let pictures = c.each("pictures", &wire.pictures, |c, wire| {
+        if wire.amount.is_empty() {
+            c.fault("amount", Problem::Missing);
+        }
+        let word = |text: &str| Label::new(text).ok_or("must be 1 to 16 visible ASCII characters");
+        let size = c.optional_by("size", &wire.size, word);
+        let quality = c.optional_by("quality", &wire.quality, word);
+        let amount = c.optional_by("amount", &wire.amount, decimal_nanos)?;
+        Some(PicturePrice { of: Picture { size, quality }, amount })
+    });
+    let twin = pictures
+        .iter()
+        .enumerate()
+        .find(|(at, one)| pictures.iter().take(*at).any(|other| other.of == one.of));
+    if twin.is_some() {
+        c.invalid("pictures", "two of them are of the same size and quality");
+    }
+    let mut read = |field, text: &Option<String>| {
+        text.as_deref().and_then(|amount| c.optional_by(field, amount, decimal_nanos))
+    };
+    let request = read("request", &wire.request);
+    let audio_second = read("audioSecond", &wire.audio_second);
+    let character = read("character", &wire.character);
+    PricePerUnit { request, pictures, audio_second, character }
+}
+
+impl From<&PricePerUnit> for admin::PricePerUnit {
+    fn from(fact: &PricePerUnit) -> Self {
+        let word = |label: &Option<Label>| label.map(|label| label.as_str().to_owned()).unwrap_or_default();
+        let picture = |price: &PicturePrice| admin::PricePerPicture {
+            amount: decimal_text(price.amount),
+            size: word(&price.of.size),
+            quality: word(&price.of.quality),
+        };
+        Self {
+            request: fact.request.map(decimal_text),
+            pictures: fact.pictures.iter().map(picture).collect(),
+            audio_second: fact.audio_second.map(decimal_text),
+            character: fact.character.map(decimal_text),
+        }
+    }
+}
+
 impl From<&Price> for admin::PriceSpec {
     fn from(fact: &Price) -> Self {
         let p = &fact.per_million;
@@ -172,6 +224,7 @@ impl From<&Price> for admin::PriceSpec {
             }),
             geos: texts(&fact.geos),
             endpoint: text(&fact.endpoint),
+            per_unit: (!fact.per_unit.is_empty()).then(|| admin::PricePerUnit::from(&fact.per_unit)),
         }
     }
 }

@@ -144,6 +144,44 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn a_price_of_units_alone_is_one_and_says_which_pictures() {
+    let picture = |amount: &str, size: &str, quality: &str| admin::PricePerPicture {
+        amount: amount.into(),
+        size: size.into(),
+        quality: quality.into(),
+    };
+    let read = |per_unit: admin::PricePerUnit| {
+        let spec = admin::PriceSpec {
+            model: "m".into(),
+            currency: "USD".into(),
+            per_unit: Some(per_unit),
+            ..Default::default()
+        };
+        admin::Price { name: "prices/p".into(), spec: Some(spec), ..Default::default() }.fact()
+    };
+    let pictures = vec![picture("0.04", "", ""), picture("0.08", "1024x1024", "hd")];
+    let of_pictures = admin::PricePerUnit { pictures: pictures.clone(), ..Default::default() };
+    let price = read(of_pictures.clone()).unwrap();
+    assert_eq!(price.per_million, policy_engine::facts::PricePerMillion::default());
+    assert_eq!(admin::PriceSpec::from(&price).per_unit, Some(of_pictures));
+    let wrong = admin::PricePerUnit {
+        request: Some("free".into()),
+        pictures: vec![picture("", "", ""), picture("1", "a size of many letters", "")],
+        ..Default::default()
+    };
+    let twins = [pictures.clone(), pictures].concat();
+    for (per_unit, fields) in [
+        (admin::PricePerUnit::default(), "spec.perMillion.input"),
+        (wrong, "spec.perUnit.pictures[0].amount, spec.perUnit.pictures[1].size, spec.perUnit.request"),
+        (admin::PricePerUnit { pictures: twins, ..Default::default() }, "spec.perUnit.pictures"),
+    ] {
+        let faults = read(per_unit).unwrap_err();
+        let named: Vec<String> = faults.0.iter().map(|fault| fault.field.to_string()).collect();
+        assert_eq!(named.join(", "), fields, "{faults}");
+    }
+}
+
+#[test]
 fn fields_nobody_published_are_forwarded_unless_an_endpoint_says_otherwise() {
     let endpoint = |word: &str| {
         let spec = admin::EndpointSpec {

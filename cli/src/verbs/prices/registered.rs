@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::verbs::failure::Failure;
 use crate::verbs::field::{list, text};
 use crate::verbs::vendors::Vendor;
-use crate::verbs::written::PerMillion;
+use crate::verbs::written::Amounts;
 
 /// What is registered.
 pub(super) struct Registered {
@@ -86,12 +86,7 @@ impl Registered {
     }
 
     /// Whether a model costs this at an endpoint, or at all of them, at a time.
-    pub(super) fn costs(
-        &self,
-        (model, endpoint): (&str, Option<&str>),
-        price: &PerMillion,
-        at: &str,
-    ) -> bool {
+    pub(super) fn costs(&self, (model, endpoint): (&str, Option<&str>), price: &Amounts, at: &str) -> bool {
         let Ok(at) = Instant::parse(at) else { return false };
         let begun = |of: &Value| Instant::parse(&spec(of, "validFrom")).unwrap_or(Instant(i64::MIN));
         let is_its =
@@ -99,6 +94,8 @@ impl Registered {
         let in_force =
             self.prices.iter().filter(is_its).filter(|of| begun(of) <= at).max_by_key(|of| begun(of));
         in_force.is_some_and(|of| {
+            let tokens = price.per_million.clone().unwrap_or_default();
+            let units = of.pointer("/spec/perUnit").cloned().unwrap_or(Value::Null);
             let has = |class: &str| {
                 let amount =
                     of.pointer("/spec/perMillion").map(|amounts| text(amounts, class)).unwrap_or_default();
@@ -108,12 +105,34 @@ impl Registered {
                 has(class) == amount.and_then(|amount| decimal_nanos(amount).ok())
             };
             spec(of, "currency") == "USD"
-                && is("input", Some(&price.input))
-                && has("output").unwrap_or(0) == decimal_nanos(&price.output).unwrap_or(0)
-                && is("cachedInput", price.cached_input.as_ref())
-                && is("reasoning", price.reasoning.as_ref())
+                && has("input").unwrap_or(0) == decimal_nanos(&tokens.input).unwrap_or(0)
+                && has("output").unwrap_or(0) == decimal_nanos(&tokens.output).unwrap_or(0)
+                && is("cachedInput", tokens.cached_input.as_ref())
+                && is("reasoning", tokens.reasoning.as_ref())
+                && is_same(&units, &serde_json::to_value(&price.per_unit).unwrap_or_default())
         })
     }
+}
+
+/// Whether two of `perUnit` say the same, however their amounts are spelled.
+fn is_same(one: &Value, other: &Value) -> bool {
+    let empty = serde_json::Map::new();
+    let (one, other) = (one.as_object().unwrap_or(&empty), other.as_object().unwrap_or(&empty));
+    let amount = |of: &Value, field: &str| decimal_nanos(&text(of, field)).ok();
+    let each = |of: &serde_json::Map<String, Value>, field: &str| {
+        of.get(field).and_then(Value::as_str).and_then(|amount| decimal_nanos(amount).ok())
+    };
+    let pictures = |of: &serde_json::Map<String, Value>| {
+        let pictures = of.get("pictures").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut pictures: Vec<_> = pictures
+            .iter()
+            .map(|picture| (text(picture, "size"), text(picture, "quality"), amount(picture, "amount")))
+            .collect();
+        pictures.sort();
+        pictures
+    };
+    ["request", "audioSecond", "character"].iter().all(|field| each(one, field) == each(other, field))
+        && pictures(one) == pictures(other)
 }
 
 fn id(resource: &Value) -> String {

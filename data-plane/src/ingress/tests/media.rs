@@ -24,11 +24,11 @@ fn guarded(facts: &mut Facts, action: MaskAction) {
     facts.guardrails.insert(world::id("guard"), Arc::new(guardrail));
 }
 
-fn text(name: &str, text: &str) -> String {
+pub(super) fn text(name: &str, text: &str) -> String {
     format!("--B\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
 }
 
-fn file(name: &str, filename: &str, bytes: &str) -> String {
+pub(super) fn file(name: &str, filename: &str, bytes: &str) -> String {
     format!(
         "--B\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"{filename}\"\r\ncontent-type: audio/wav\r\n\r\n{bytes}\r\n"
     )
@@ -39,10 +39,15 @@ fn form(parts: &[String]) -> String {
 }
 
 impl Open {
-    async fn post_form(&self, path: &str, parts: &[String]) -> Got {
+    pub(super) async fn post_form(&self, path: &str, parts: &[String]) -> Got {
         let key = format!("Bearer {KEY}");
         self.send((Method::POST, path), &[("authorization", &key), ("content-type", FORM)], &form(parts))
             .await
+    }
+
+    /// The status of a text that is spoken, of which everything is read.
+    pub(super) async fn send_speech(&self, text: &str) -> u16 {
+        self.post_for_media(SPEAK, &speaking(text)).await.0.as_u16()
     }
 
     /// An answer that is no text: its head, and what came of it before it ended or broke off.

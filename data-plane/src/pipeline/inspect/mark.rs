@@ -13,6 +13,7 @@ use policy_engine::content::{Blocked, Detectors, Finding, Held, Joined, Masker, 
 use policy_engine::decision::Actions;
 
 use super::super::outline::{Embedded, Labelled, Outline, data_url};
+use super::cues::Cues;
 use crate::tape::{number, text::unescape};
 
 /// The last bytes of a label that are read: no detector looks further back.
@@ -28,6 +29,8 @@ pub(crate) struct Content {
     joined: Vec<Vec<Range<usize>>>,
     numbers: Vec<Labelled>,
     embedded: Vec<Embedded>,
+    /// The texts may be transcripts with cues, which are read as one.
+    cues: bool,
 }
 
 impl Content {
@@ -38,7 +41,12 @@ impl Content {
         numbers: impl Iterator<Item = Range<usize>>,
     ) -> Self {
         let numbers = numbers.map(|at| Labelled { label: 0..0, at }).collect();
-        Self { texts, joined, numbers, embedded: Vec::new() }
+        Self { texts, joined, numbers, embedded: Vec::new(), cues: false }
+    }
+
+    /// The same, of what was heard.
+    pub(crate) fn with_cues(self) -> Self {
+        Self { cues: true, ..self }
     }
 
     /// Takes it out of an outline, to be read elsewhere.
@@ -48,6 +56,7 @@ impl Content {
             joined: std::mem::take(&mut outline.joined),
             numbers: std::mem::take(&mut outline.numbers),
             embedded: std::mem::take(&mut outline.embedded),
+            cues: false,
         }
     }
 
@@ -72,18 +81,29 @@ impl Content {
     pub(crate) fn mark(&self, detectors: &Detectors, body: &[u8]) -> Vec<Marked> {
         let mut marked = Vec::new();
         let mut findings = Vec::new();
-        let mut add = |places: &[Range<usize>], findings: &mut Vec<Finding>| {
+        let mut add_as = |form: Form, places: &[Range<usize>], findings: &mut Vec<Finding>| {
             if !findings.is_empty() {
-                let form = Form::Plain;
                 marked.push(Marked { places: places.to_vec(), findings: std::mem::take(findings), form });
             }
         };
         let mut parts: Vec<usize> = self.joined.iter().flatten().map(|at| at.start).collect();
         parts.sort_unstable();
         for at in self.texts.iter().filter(|at| parts.is_empty() || parts.binary_search(&at.start).is_err()) {
-            detectors.scan(&decoded(body, at), &mut findings);
-            add(std::slice::from_ref(at), &mut findings);
+            let text = decoded(body, at);
+            let form = match self.cues.then(|| Cues::read(&text)).flatten() {
+                Some(cues) => {
+                    cues.scan(detectors, &mut findings);
+                    Form::Cues
+                }
+                None => {
+                    detectors.scan(&text, &mut findings);
+                    Form::Plain
+                }
+            };
+            add_as(form, std::slice::from_ref(at), &mut findings);
         }
+        let mut add =
+            |places: &[Range<usize>], findings: &mut Vec<Finding>| add_as(Form::Plain, places, findings);
         for places in &self.joined {
             joined(body, places).scan(detectors, &mut findings);
             add(places, &mut findings);
@@ -166,6 +186,8 @@ enum Form {
     Plain,
     /// In base64 that holds this, behind what is said of it.
     Base64(Held),
+    /// In the cues of a transcript, of which what was said is read alone.
+    Cues,
 }
 
 impl Marked {
@@ -178,7 +200,7 @@ impl Marked {
     pub(crate) fn held(&self) -> Option<&str> {
         match &self.form {
             Form::Base64(Held::Text(held)) => Some(held),
-            Form::Base64(Held::Opaque) | Form::Plain => None,
+            Form::Base64(Held::Opaque) | Form::Plain | Form::Cues => None,
         }
     }
 
@@ -217,6 +239,10 @@ impl Marked {
             let masked = match &self.form {
                 Form::Plain => mask::apply(&text, &self.findings, actions, masker)?.into_owned(),
                 Form::Base64(held) => self.recoded((&text, held), (actions, masker))?,
+                Form::Cues => match Cues::read(&text) {
+                    Some(cues) => cues.masked(&self.findings, actions, masker)?,
+                    None => text.clone().into_owned(),
+                },
             };
             return Ok(changed(at, masked).into_iter().collect());
         }

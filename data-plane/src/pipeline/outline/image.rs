@@ -3,6 +3,7 @@
 //! Law: see the parent. The fields are those of OpenAI's references for `POST /v1/images/generations` and `/v1/images/edits`; of the
 //! latter, a form, every field is a text and every file is told of (`file`). Pictures come whole.
 
+use policy_engine::facts::Label;
 use policy_engine::vocabulary::Operation;
 
 use super::chat::{model, note, note_model};
@@ -42,6 +43,12 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>, operation: Operation)
                 pictures += usize::from(name != "mask") * take_file(outline, (name, "image"), value)?;
             }
             name => {
+                let word = || Label::new(&value.text()).filter(|_| value.kind() == Kind::String);
+                match name {
+                    "size" => outline.picture.size = word(),
+                    "quality" => outline.picture.quality = word(),
+                    _ => {}
+                }
                 let known = note(outline, (operation, &OWN), name, (key, value))?;
                 let is_file = operation == Operation::EditImage && is_file(value);
                 if known && is_file {

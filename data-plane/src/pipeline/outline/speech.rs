@@ -26,6 +26,7 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
                     return Err(BodyFault::wrong("input", "a text"));
                 }
                 outline.texts.push(value.range());
+                outline.characters = value.text().chars().count() as u64;
                 input = true;
             }
             "instructions" => {

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | weighted | by weight, at random |
 //! | latency | of two drawn by weight the one that answers sooner of late, for each request it has |
-//! | cost | the cheapest for a million tokens in and out; unpriced last |
+//! | cost | the cheapest for a million tokens in and out, and of what is not billed by tokens for the request at most; unpriced last |
 //! | leastBusy | the fewest requests in flight |
 //! | sticky | the same one for what belongs together (`session`), as long as it is a candidate |
 //!
@@ -22,16 +22,25 @@ use policy_engine::vocabulary::{RoutePolicy, StickyBy};
 
 use super::super::Exchange;
 use super::super::entitle::Entitled;
+use super::super::estimate::{Estimate, is_metered_otherwise};
 use super::session::{self, hash, mix};
 use crate::runtime::Endpoint;
 use crate::runtime::vitals::Standing;
 
 /// Puts the candidates into their order.
-pub(super) fn order(permit: &mut Permit, exchange: &mut Exchange<'_>, asked: &Entitled<'_>) {
+pub(super) fn order(
+    permit: &mut Permit,
+    exchange: &mut Exchange<'_>,
+    (asked, estimate): (&Entitled<'_>, Estimate),
+) {
     if permit.candidates.len() < 2 {
         return;
     }
-    rank(permit, exchange, asked);
+    let yardstick = match is_metered_otherwise(asked.question.operation) {
+        true => estimate.most(),
+        false => Amounts { input: 1_000_000, output: 1_000_000, ..Amounts::default() },
+    };
+    rank(permit, exchange, (asked, yardstick));
     put_off(permit, exchange);
 }
 
@@ -58,7 +67,7 @@ fn put_off(permit: &mut Permit, exchange: &mut Exchange<'_>) {
     }
 }
 
-fn rank(permit: &mut Permit, exchange: &Exchange<'_>, asked: &Entitled<'_>) {
+fn rank(permit: &mut Permit, exchange: &Exchange<'_>, (asked, yardstick): (&Entitled<'_>, Amounts)) {
     let (policy, node, runtime) = (permit.policy, exchange.node, exchange.runtime);
     let kept = (policy == RoutePolicy::Sticky).then(|| {
         let row = runtime.snapshot.model(permit.model);
@@ -71,7 +80,7 @@ fn rank(permit: &mut Permit, exchange: &Exchange<'_>, asked: &Entitled<'_>) {
         let within = match policy {
             RoutePolicy::Weighted | RoutePolicy::Latency => lot(candidate.weight, node.chance()),
             RoutePolicy::LeastBusy => endpoint.map_or(0, |endpoint| u64::from(endpoint.vitals.busy())),
-            RoutePolicy::Cost => cost(candidate),
+            RoutePolicy::Cost => cost(candidate, yardstick),
             RoutePolicy::Sticky => {
                 let id = endpoint.map_or("", |endpoint| endpoint.id.name.as_str());
                 lot(candidate.weight, mix(hash(kept.unwrap_or_default(), id.as_bytes())))
@@ -147,9 +156,8 @@ fn lot(weight: u32, bits: u64) -> u64 {
     (exponential * (1_u64 << 40) as f64) as u64
 }
 
-fn cost(candidate: &Candidate) -> u64 {
-    let million = Amounts { input: 1_000_000, output: 1_000_000, ..Amounts::default() };
-    let price = candidate.price.as_ref().map(|price| price.cost(million).nanos);
+fn cost(candidate: &Candidate, yardstick: Amounts) -> u64 {
+    let price = candidate.price.as_ref().map(|price| price.cost(yardstick).nanos);
     price.map_or(u64::MAX, |nanos| u64::try_from(nanos).unwrap_or(0))
 }
 

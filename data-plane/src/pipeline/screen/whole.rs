@@ -18,7 +18,7 @@ use super::super::dialect::{self, Beside, Strings};
 use super::super::estimate::is_written;
 use super::super::inspect::{Content, Marked, Tally, decoded};
 use super::super::patch::Patches;
-use super::super::usage::{Produced, Reported};
+use super::super::usage::{Delivered, Produced, Reported};
 use crate::error::Rejection;
 use crate::tape::{Kind, Tape, Value};
 use crate::upstream::error::{Kind as Failure, UpstreamError};
@@ -37,7 +37,9 @@ pub(super) fn screen(
     if let Some(reported) = root.get("usage").and_then(Reported::read) {
         exchange.account.reported(reported);
     }
-    let texts = Texts::of(root, permitted.entitled.question.operation);
+    let operation = permitted.entitled.question.operation;
+    exchange.account.delivered(Delivered::read(root, operation));
+    let texts = Texts::of(root, operation);
     exchange.account.produced(texts.produced(root));
     let Some(detectors) = detectors(&permitted) else { return Ok(bytes) };
     let (content, rest) = texts.with_rest(root);
@@ -161,7 +163,9 @@ impl Texts {
                 Beside::LogProbabilities(value) => rest.spelled.push(value.range()),
             });
         }
-        (Content::of_answer(self.all, self.joined, numbers(root).map(|number| number.range())), rest)
+        let heard = matches!(self.operation, Operation::Transcribe | Operation::Translate);
+        let content = Content::of_answer(self.all, self.joined, numbers(root).map(|number| number.range()));
+        (if heard { content.with_cues() } else { content }, rest)
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::R
 
 use policy_engine::vocabulary::Instant;
 
-/// Failures in a row that open it.
+/// Failures in a row that open it: with no whole answer between them. One that its caller gave up says nothing, and ends no row.
 const IN_A_ROW: u32 = 5;
 
 /// All of the latest failed, as the moving average counts.
@@ -36,7 +36,7 @@ const CALM: i64 = 120_000_000;
 /// One endpoint's circuit breaker.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
-    /// Failures since the last answer.
+    /// Failures since the last whole answer.
     row: AtomicU32,
     /// Which share of the latest failed, of [`ALL`].
     share: AtomicU32,

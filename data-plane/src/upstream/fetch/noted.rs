@@ -19,9 +19,9 @@ pub(crate) struct Fetched {
 
 /// Where it is noted what was fetched; clones note in the same place. The default is nowhere.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Noted(Option<Arc<Mutex<Vec<Fetched>>>>);
+pub(crate) struct Fetches(Option<Arc<Mutex<Vec<Fetched>>>>);
 
-impl Noted {
+impl Fetches {
     /// A place, for a request that names something by URL.
     pub(crate) fn somewhere() -> Self {
         Self(Some(Arc::default()))

@@ -65,7 +65,7 @@ const BEDROCK: (Dialect, Api) = (Dialect::Bedrock, Api::Gemini);
 
 /// What becomes of one picture: why it was not had, and what was noted.
 async fn refused(settings: Settings, url: String) -> (&'static str, Vec<Fetched>) {
-    let (fetcher, noted) = (Fetcher::new(settings).unwrap(), Noted::somewhere());
+    let (fetcher, noted) = (Fetcher::new(settings).unwrap(), Fetches::somewhere());
     let mut chat = chat(&[url]);
     let unfit = fetcher.bring(&mut chat, BEDROCK, (&noted, None)).await.unwrap_err();
     assert_eq!(unfit.field, "messages[0].content[0]");
@@ -76,7 +76,7 @@ async fn refused(settings: Settings, url: String) -> (&'static str, Vec<Fetched>
 async fn a_picture_is_fetched_with_nothing_said_of_whose_it_is() {
     let (port, mut heard) = giving("200 OK\r\ncontent-type: text/html", PNG).await;
     let url = format!("http://127.0.0.1:{port}/a.gif?signature=canary#part");
-    let (fetcher, noted) = (Fetcher::new(settings()).unwrap(), Noted::somewhere());
+    let (fetcher, noted) = (Fetcher::new(settings()).unwrap(), Fetches::somewhere());
     let mut chat = chat(&[url]);
     let held = fetcher.bring(&mut chat, BEDROCK, (&noted, None)).await.unwrap();
     let data = BASE64_STANDARD.encode(PNG);
@@ -180,7 +180,7 @@ async fn a_name_that_leads_inside_gains_nothing() {
     let names = Names::Table(std::sync::Mutex::new(VecDeque::from([vec![inside]])));
     let tls = tls::client(None).unwrap();
     let connector = Connector::with_names(strict.addresses.clone(), tls, strict.within, names);
-    let (fetcher, noted) = (Fetcher::with(connector, strict), Noted::somewhere());
+    let (fetcher, noted) = (Fetcher::with(connector, strict), Fetches::somewhere());
     let mut chat = chat(&[format!("http://pictures.example.org:{port}/a.png")]);
     let unfit = fetcher.bring(&mut chat, BEDROCK, (&noted, None)).await.unwrap_err();
     assert!(unfit.why.contains("can't be reached from here, or may not be"), "{unfit}");
@@ -206,7 +206,7 @@ async fn a_host_that_nobody_vouches_for_is_not_believed() {
     assert!(refused(secure(None), url.clone()).await.0.contains("can't be reached"));
     let mut chat = chat(&[url]);
     let fetcher = Fetcher::new(secure(Some(root))).unwrap();
-    fetcher.bring(&mut chat, BEDROCK, (&Noted::default(), None)).await.unwrap();
+    fetcher.bring(&mut chat, BEDROCK, (&Fetches::default(), None)).await.unwrap();
     assert!(matches!(&sources(&chat)[..], [Source::Data { .. }]));
 }
 
@@ -215,7 +215,7 @@ async fn a_request_has_so_many_files_and_each_vendor_its_own_way() {
     let (port, mut heard) = giving("200 OK", PNG).await;
     let url = |name: &str| format!("http://127.0.0.1:{port}/{name}");
     let fetcher = Fetcher::new(settings()).unwrap();
-    let noted = Noted::somewhere();
+    let noted = Fetches::somewhere();
     let mut three = chat(&[url("a"), url("b"), url("c")]);
     let unfit = fetcher.bring(&mut three, BEDROCK, (&noted, None)).await.unwrap_err();
     assert_eq!((&*unfit.field, noted.all().len()), ("messages[0].content[2]", 0), "none is fetched");

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::upstream::scripted::{KEY, endpoint, request, serve};
+use crate::upstream::scripted::{KEY, answer, endpoint, request, serve};
 use policy_engine::facts::Auth;
 
 mod faults;
@@ -38,13 +38,6 @@ async fn vendor(pages: &[(&str, &str)]) -> (u16, Heard) {
     })
     .await;
     (port, heard)
-}
-
-fn answer(status: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
 }
 
 fn config(adapter: Adapter, port: u16, root: &str) -> EndpointConfig {

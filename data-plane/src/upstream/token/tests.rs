@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::upstream::error::Stage;
-use crate::upstream::scripted::{endpoint, request, serve};
+use crate::upstream::scripted::{answer, endpoint, request, serve};
 
 const HUSH: &str = "client-secret-canary-0123";
 
@@ -29,13 +29,6 @@ async fn authority(answers: Vec<String>) -> (u16, mpsc::UnboundedReceiver<(Strin
     })
     .await;
     (port, heard)
-}
-
-fn answer(status: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
 }
 
 fn given(token: &str, seconds: u64) -> String {

@@ -242,6 +242,7 @@ pub(super) fn data_config(home: &Path, url: &str, token: &str) -> data::Config {
         state: data::State { dir: home.to_owned(), ..data::State::default() },
         policy: data::Policy::default(),
         upstream: data::Upstream { allow_loopback: true, ..data::Upstream::default() },
+        fetch: Default::default(),
         secrets: data::Secrets::default(),
         bounds: data::Bounds::default(),
         drain: data::Drain::default(),

@@ -344,12 +344,29 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn per_unit()(
+        request in of(nanos()), audio_second in of(nanos()), character in of(nanos()),
+        pictures in vec(((of("[a-z0-9]{1,16}"), of("[a-z]{1,16}")), nanos()), 0..3),
+    ) -> PricePerUnit {
+        let label = |text: Option<String>| text.and_then(|text| Label::new(&text));
+        let each = pictures.into_iter().map(|((size, quality), amount)| {
+            PicturePrice { of: Picture { size: label(size), quality: label(quality) }, amount }
+        });
+        let mut pictures: Vec<PicturePrice> = each.collect();
+        pictures.sort_unstable_by_key(|price| price.of);
+        pictures.dedup_by_key(|price| price.of);
+        PricePerUnit { request, pictures, audio_second, character }
+    }
+}
+
+prop_compose! {
     fn price()(
         model in name(), endpoint in of(name()), valid_from in of(instant()), currency in currency(),
         input in nanos(), cached_input in of(nanos()), output in nanos(), reasoning in of(nanos()), geos in names(),
+        per_unit in per_unit(),
     ) -> Price {
         let per_million = PricePerMillion { input, cached_input, output, reasoning };
-        Price { model, endpoint, valid_from, currency, per_million, geos }
+        Price { model, endpoint, valid_from, currency, per_million, per_unit, geos }
     }
 }
 

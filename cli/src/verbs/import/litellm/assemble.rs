@@ -12,7 +12,7 @@ use super::settings::Settings;
 use crate::slug::{Taken, slug};
 use crate::verbs::failure::Failure;
 use crate::verbs::written::{
-    Bound, Credential, Endpoint, Limit, Model, Price, Provider, Route, Scope, Timeouts, Written,
+    Amounts, Bound, Credential, Endpoint, Limit, Model, Price, Provider, Route, Scope, Timeouts, Written,
 };
 
 /// The label that tells where a resource came from.
@@ -69,16 +69,19 @@ impl<'h, 'n> House<'h, 'n> {
                 continue;
             }
             let env = match &whom.key {
-                Key::None => None,
+                Key::None | Key::File(_) => None,
                 Key::Variable(name) => Some((name.clone(), false)),
                 Key::Inline { variable, .. } => Some((variables.take(variable), true)),
             };
+            let file = if let Key::File(path) = &whom.key { Some(path.clone()) } else { None };
+            let credential = env.clone().map(|(env, _)| Credential::Env(env));
             let name = self.take("providers", whom.vendor);
             let provider = Provider {
                 adapter: whom.adapter.to_owned(),
                 base_url: whom.base_url.clone(),
                 api_version: whom.api_version.clone(),
-                credential: env.clone().map(|(env, _)| Credential { env }),
+                credential: credential.or(file.map(Credential::File)),
+                auth: whom.auth.clone(),
             };
             self.written.add(Kind::Provider, (&name, SOURCE), &provider)?;
             self.variables.extend(env);
@@ -161,13 +164,14 @@ impl<'h, 'n> House<'h, 'n> {
         let same = targets.iter().all(|(deployment, _)| deployment.price == first.price);
         for (deployment, endpoint) in targets {
             let Some(per_million) = deployment.price.clone() else { continue };
+            let amounts = Amounts { per_million: Some(per_million), per_unit: None };
             let (id, endpoint) = match same {
                 true => (model.to_owned(), None),
                 false => (format!("{model}.{endpoint}"), Some((*endpoint).to_owned())),
             };
             let name = self.take("prices", &id);
             let price =
-                Price { model: model.to_owned(), endpoint, valid_from: None, currency: "USD", per_million };
+                Price { model: model.to_owned(), endpoint, valid_from: None, currency: "USD", amounts };
             self.written.add(Kind::Price, (&name, SOURCE), &price)?;
             if same {
                 break;

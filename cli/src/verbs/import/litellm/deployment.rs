@@ -3,6 +3,8 @@
 //! Law: a key is a reference or stays here; it is printed nowhere. What is said by `os.environ/..` where no reference can be is read
 //! from the file's own `environment_variables`, and from nowhere else, so that a file always means the same.
 
+mod cloud;
+
 use std::collections::{BTreeMap, HashMap};
 
 use control_plane::upstream::Upstream;
@@ -12,7 +14,7 @@ use super::at::At;
 use super::card;
 use crate::verbs::per_million::{amount, per_million};
 use crate::verbs::vendors::{Called, Vendor, based};
-use crate::verbs::written::{Card, PerMillion};
+use crate::verbs::written::{Auth, Card, PerMillion};
 
 /// What the rest of the file says that counts for an entry.
 #[derive(Default)]
@@ -30,6 +32,8 @@ pub(super) enum Key {
     None,
     /// In this variable.
     Variable(String),
+    /// In this file, where nodes run.
+    File(String),
     /// In the file, and to be put into a variable like this one.
     Inline {
         /// The key.
@@ -52,6 +56,8 @@ pub(super) struct Whom {
     pub(super) api_version: Option<String>,
     /// Its key.
     pub(super) key: Key,
+    /// How that is used, where it is not sent itself.
+    pub(super) auth: Option<Auth>,
 }
 
 /// An entry that can be carried.
@@ -116,7 +122,7 @@ pub(super) fn read<'n>(entry: At<'n>, around: &Around<'n>) -> Option<Deployment<
         entry.left("stands for any model of a vendor: register those that shall be used, each by its name");
         return None;
     }
-    let mut entry = Entry { fields, info, around };
+    let mut entry = Entry { fields, info, around, place: None };
     let (whom, upstream_model) = entry.whom(&model_at, model)?;
     let card = card::read(&mut entry.info, model).map_err(|(at, why)| at.left(why)).ok()?;
     let deployment = Deployment {
@@ -146,6 +152,8 @@ pub(super) fn read<'n>(entry: At<'n>, around: &Around<'n>) -> Option<Deployment<
 struct Entry<'e, 'n> {
     fields: BTreeMap<&'n str, At<'n>>,
     info: BTreeMap<&'n str, At<'n>>,
+    /// Where it is processed, unless it says so itself.
+    place: Option<String>,
     around: &'e Around<'n>,
 }
 
@@ -159,6 +167,9 @@ impl<'n> Entry<'_, 'n> {
             (None, Some((prefix, rest))) => (Vendor::of(prefix), rest),
             (None, None) => (Vendor::of_bare(model, base.is_some()), model),
         };
+        if let Some(Vendor { prefix, called: Called::In(cloud) }) = vendor {
+            return self.of_cloud(at, (prefix, cloud), (name, base));
+        }
         let Some(Vendor { prefix, called: Called::By { adapter, base_url, variable, tail } }) = vendor else {
             at.left(match vendor {
                 Some(Vendor { prefix, .. }) => {
@@ -181,12 +192,7 @@ impl<'n> Entry<'_, 'n> {
             }
             (None, usual) => usual.to_owned(),
         };
-        let all = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect();
-        let anywhere = Upstream { allowed_networks: all, allow_loopback: true };
-        if let Err(refused) = anywhere.check(&base_url) {
-            base.as_ref().unwrap_or(at).left(format!("the base URL {refused}"));
-            return None;
-        }
+        checked(&base_url, base.as_ref().unwrap_or(at))?;
         let api_version = match adapter {
             "azure" => {
                 self.fields.remove("api_version").and_then(|at| plain(&at, self.around).map(str::to_owned))
@@ -194,7 +200,7 @@ impl<'n> Entry<'_, 'n> {
             _ => None,
         };
         let key = self.key((at, variable), base.is_some());
-        Some((Whom { vendor: prefix, adapter, base_url, api_version, key }, name.to_owned()))
+        Some((Whom { vendor: prefix, adapter, base_url, api_version, key, auth: None }, name.to_owned()))
     }
 
     fn key(&mut self, (model, variable): (&At<'n>, &str), has_base: bool) -> Key {
@@ -206,23 +212,11 @@ impl<'n> Entry<'_, 'n> {
             let usual = !has_base && !variable.is_empty();
             return if usual { Key::Variable(variable.to_owned()) } else { Key::None };
         };
-        let text = at.text().unwrap_or_default();
-        match text.strip_prefix("os.environ/") {
-            Some(name) if is_variable(name) => Key::Variable(name.to_owned()),
-            Some(_) => {
-                at.fault("does not name a variable");
-                Key::None
-            }
-            None if text.is_empty() => Key::None,
-            None => {
-                let variable = if variable.is_empty() { "UPSTREAM_API_KEY" } else { variable };
-                Key::Inline { secret: text.to_owned(), variable: variable.to_owned() }
-            }
-        }
+        secret(&at, if variable.is_empty() { "UPSTREAM_API_KEY" } else { variable })
     }
 
     fn region(&mut self) -> Option<String> {
-        let at = self.fields.remove("region_name")?;
+        let Some(at) = self.fields.remove("region_name") else { return self.place.take() };
         let text = plain(&at, self.around)?;
         let found = [text.to_owned(), text.to_ascii_uppercase()]
             .into_iter()
@@ -273,6 +267,27 @@ impl<'n> Entry<'_, 'n> {
             reasoning: reasoning.ok()?,
         })
     }
+}
+
+/// A secret where it is said: in a variable, or in the file itself, to be put into a variable like this one.
+fn secret(at: &At<'_>, variable: &str) -> Key {
+    let text = at.text().unwrap_or_default();
+    match text.strip_prefix("os.environ/") {
+        Some(name) if is_variable(name) => Key::Variable(name.to_owned()),
+        Some(_) => {
+            at.fault("does not name a variable");
+            Key::None
+        }
+        None if text.is_empty() => Key::None,
+        None => Key::Inline { secret: text.to_owned(), variable: variable.to_owned() },
+    }
+}
+
+/// A base URL that is one, wherever it leads; what is not is noted.
+fn checked(base_url: &str, at: &At<'_>) -> Option<()> {
+    let all = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect();
+    let anywhere = Upstream { allowed_networks: all, allow_loopback: true };
+    anywhere.check(base_url).map_err(|refused| at.left(format!("the base URL {refused}"))).ok()
 }
 
 /// A text that may not be a reference; one that is, is read from the file's own variables.

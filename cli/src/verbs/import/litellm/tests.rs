@@ -346,3 +346,117 @@ fn a_file_of_ten_megabytes_is_read_in_one_go() {
     assert_eq!((imported.written.count(Kind::Model), imported.left.len()), (entries, entries));
     assert!(matches!(read(&"#".repeat(17 << 20), &[]), Err(Refused::Faults(_))));
 }
+
+#[test]
+fn bedrock_is_a_provider_of_a_region_and_an_identity() {
+    let imported = imported(
+        "environment_variables: {BEDROCK_ID: AKIAFILE}
+model_list:
+  - {model_name: a, litellm_params: {model: bedrock/anthropic.claude-3-5-haiku-20241022-v1:0, aws_region_name: eu-central-1, aws_access_key_id: AKIAEXAMPLE, aws_secret_access_key: os.environ/BEDROCK_SECRET}}
+  - {model_name: b, litellm_params: {model: bedrock/converse/us-east-1/amazon.nova-lite-v1:0, aws_access_key_id: os.environ/BEDROCK_ID, aws_secret_access_key: secret-canary}}
+  - {model_name: c, litellm_params: {model: bedrock/eu.amazon.nova-pro-v1:0, aws_region_name: eu-west-1, aws_access_key_id: os.environ/AWS_ACCESS_KEY_ID, aws_secret_access_key: os.environ/AWS_SECRET_ACCESS_KEY}}
+  - {model_name: d, litellm_params: {model: bedrock_converse/x.y, aws_region_name: eu-west-1, api_key: os.environ/BEDROCK_KEY, model_id: 'arn:aws:bedrock:eu-west-1:1:application-inference-profile/abc', aws_bedrock_runtime_endpoint: 'https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com/'}}
+  - {model_name: e, litellm_params: {model: bedrock/amazon.nova-pro-v1:0, aws_region_name: eu-west-1, aws_role_name: 'arn:aws:iam::1:role/r', aws_session_name: s}}
+  - {model_name: f, litellm_params: {model: bedrock/amazon.nova-pro-v1:0}}
+  - {model_name: g, litellm_params: {model: bedrock/agent/L1RT58GYRW/MFPSBCXYTW, aws_region_name: eu-west-1}}
+",
+    );
+    let providers: Vec<Value> = specs(&imported, Kind::Provider).into_iter().map(|(_, spec)| spec).collect();
+    let runtime = |region: &str| format!("https://bedrock-runtime.{region}.amazonaws.com");
+    assert_eq!(
+        providers,
+        [
+            json!({"adapter": "bedrock", "baseUrl": runtime("eu-central-1"), "credential": {"env": "BEDROCK_SECRET"},
+                   "auth": {"aws": {"accessKeyId": "AKIAEXAMPLE", "region": "eu-central-1"}}}),
+            json!({"adapter": "bedrock", "baseUrl": runtime("us-east-1"), "credential": {"env": "AWS_SECRET_ACCESS_KEY_2"},
+                   "auth": {"aws": {"accessKeyId": "AKIAFILE", "region": "us-east-1"}}}),
+            json!({"adapter": "bedrock", "baseUrl": runtime("eu-west-1"),
+                   "credential": {"env": "AWS_SECRET_ACCESS_KEY_DOCUMENT"}, "auth": {"aws": {"region": "eu-west-1"}}}),
+            json!({"adapter": "bedrock", "baseUrl": "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com",
+                   "credential": {"env": "BEDROCK_KEY"}}),
+        ]
+    );
+    let endpoints: Vec<Value> = specs(&imported, Kind::Endpoint).into_iter().map(|(_, spec)| spec).collect();
+    let told: Vec<_> =
+        endpoints.iter().map(|spec| (&spec["upstreamModel"], &spec["processingRegions"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("anthropic.claude-3-5-haiku-20241022-v1:0"), &json!(["eu-central-1"])),
+            (&json!("amazon.nova-lite-v1:0"), &json!(["us-east-1"])),
+            (&json!("eu.amazon.nova-pro-v1:0"), &Value::Null),
+            (&json!("arn:aws:bedrock:eu-west-1:1:application-inference-profile/abc"), &Value::Null),
+        ],
+        "a profile is processed in more places than the one that is called"
+    );
+    assert_eq!(
+        left(&imported),
+        [
+            (1, "environment_variables.BEDROCK_ID"),
+            (5, "model_list[2].litellm_params.model"),
+            (7, "model_list[4].litellm_params.aws_role_name"),
+            (8, "model_list[5].litellm_params.model"),
+            (9, "model_list[6].litellm_params.model"),
+        ],
+        "{:?}",
+        imported.left
+    );
+    let told = format!("{:?}{}{:?}", imported.left, imported.written.yaml().unwrap(), imported.variables);
+    assert!(!told.contains("canary"), "{told}");
+}
+
+#[test]
+fn vertex_and_sagemaker_are_carried_where_they_are_spoken_to() {
+    let imported = imported(
+        "model_list:
+  - {model_name: a, litellm_params: {model: vertex_ai/gemini-2.5-pro, vertex_project: acme-1, vertex_location: europe-west1, vertex_credentials: /run/secrets/key.json}}
+  - {model_name: b, litellm_params: {model: vertex_ai/gemini-2.5-flash, vertex_project: acme-1, vertex_location: global, vertex_credentials: os.environ/VERTEX_KEY}}
+  - {model_name: c, litellm_params: {model: vertex_ai/gemini-2.5-flash, vertex_project: acme-1, vertex_credentials: '{\"private_key\": \"canary\"}'}}
+  - {model_name: d, litellm_params: {model: vertex_ai/claude-sonnet-4-5, vertex_project: acme-1}}
+  - {model_name: e, litellm_params: {model: vertex_ai/gemini-2.5-pro}}
+  - {model_name: f, litellm_params: {model: sagemaker_chat/my-endpoint, aws_region_name: eu-central-1, aws_access_key_id: A, aws_secret_access_key: os.environ/S}}
+  - {model_name: g, litellm_params: {model: sagemaker/my-endpoint, aws_region_name: eu-central-1}}
+",
+    );
+    let providers: Vec<Value> = specs(&imported, Kind::Provider).into_iter().map(|(_, spec)| spec).collect();
+    let vertex = |host: &str, location: &str, credential: Value| {
+        json!({"adapter": "gemini", "credential": credential, "auth": {"google": {}},
+               "baseUrl": format!("https://{host}/v1/projects/acme-1/locations/{location}/publishers/google")})
+    };
+    assert_eq!(
+        providers,
+        [
+            vertex(
+                "europe-west1-aiplatform.googleapis.com",
+                "europe-west1",
+                json!({"file": "/run/secrets/key.json"})
+            ),
+            vertex("aiplatform.googleapis.com", "global", json!({"env": "VERTEX_KEY"})),
+            vertex(
+                "us-central1-aiplatform.googleapis.com",
+                "us-central1",
+                json!({"env": "VERTEX_CREDENTIALS"})
+            ),
+            json!({"adapter": "sagemaker", "baseUrl": "https://runtime.sagemaker.eu-central-1.amazonaws.com",
+                   "credential": {"env": "S"}, "auth": {"aws": {"accessKeyId": "A", "region": "eu-central-1"}}}),
+        ]
+    );
+    let endpoints = specs(&imported, Kind::Endpoint);
+    let places: Vec<_> = endpoints.iter().map(|(_, spec)| &spec["processingRegions"]).collect();
+    assert_eq!(
+        places,
+        [&json!(["europe-west1"]), &Value::Null, &json!(["us-central1"]), &json!(["eu-central-1"])]
+    );
+    assert_eq!(
+        left(&imported),
+        [
+            (3, "model_list[1].litellm_params.vertex_credentials"),
+            (5, "model_list[3].litellm_params.model"),
+            (6, "model_list[4].litellm_params.model"),
+            (8, "model_list[6].litellm_params.model"),
+        ],
+        "{:?}",
+        imported.left
+    );
+    assert!(!format!("{:?}{}", imported.left, imported.written.yaml().unwrap()).contains("canary"));
+}

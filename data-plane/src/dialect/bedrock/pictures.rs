@@ -118,9 +118,7 @@ mod tests {
         );
         let usual = r#","size":"auto","quality":"auto","response_format":"b64_json","output_format":"png""#;
         assert_eq!(told("amazon.titan-image-generator-v2:0", usual).unwrap(), bare);
-        let ultra = concat!(
-            r#"{"prompt":"A blue backpack","aspect_ratio":"3:2","output_format":"jpeg","seed":7,"negative_prompt":"a cat"}"#,
-        );
+        let ultra = r#"{"prompt":"A blue backpack","aspect_ratio":"3:2","output_format":"jpeg","seed":7,"negative_prompt":"a cat"}"#;
         let more = r#","size":"1536x1024","output_format":"jpeg","seed":7,"negative_prompt":"a cat""#;
         assert_eq!(told("stability.stable-image-ultra-v1:1", more).unwrap(), ultra);
         for (model, more, field) in [

@@ -148,9 +148,14 @@ impl<'t> Value<'t> {
 
     /// A string's or key's text between the quotes, as written.
     pub(crate) fn inner(&self) -> &'t str {
+        std::str::from_utf8(self.inner_bytes()).unwrap_or_default()
+    }
+
+    /// The same as bytes, which needs no look at what characters they are.
+    #[inline]
+    pub(crate) fn inner_bytes(&self) -> &'t [u8] {
         let range = self.range();
-        let inner = self.text.get(range.start + 1..range.end.saturating_sub(1)).unwrap_or_default();
-        std::str::from_utf8(inner).unwrap_or_default()
+        self.text.get(range.start + 1..range.end.saturating_sub(1)).unwrap_or_default()
     }
 
     /// A string's text, unescaped where it has to be; empty for anything else.
@@ -162,17 +167,13 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Whether it is a string or key of exactly this text. Asked of every key, so compared as bytes, which needs no look at
-    /// what characters they are.
+    /// Whether it is a string or key of exactly this text. Asked of every key, so compared as bytes.
+    #[inline]
     pub(crate) fn is(&self, wanted: &str) -> bool {
         let Some(node) = self.node().filter(|node| matches!(node.kind, Kind::String | Kind::Key)) else {
             return false;
         };
-        if !node.plain {
-            return self.text() == wanted;
-        }
-        let inner = node.start as usize + 1..(node.end as usize).saturating_sub(1);
-        inner.len() == wanted.len() && self.text.get(inner) == Some(wanted.as_bytes())
+        if node.plain { self.inner_bytes() == wanted.as_bytes() } else { self.text() == wanted }
     }
 
     /// The members of an object; nothing for anything else.

@@ -42,13 +42,16 @@ const CATEGORIES: [&str; 13] = [
 
 /// Whether a member's string is structure.
 pub(crate) fn is_structure(key: Value<'_>) -> bool {
-    STRUCTURE.iter().any(|known| key.is(known))
+    match key.is_plain() {
+        true => STRUCTURE.iter().any(|known| key.inner_bytes() == known.as_bytes()),
+        false => STRUCTURE.iter().any(|known| key.is(known)),
+    }
 }
 
 /// Whether a member has its name from the dialect or a known vendor of it, and not from a text.
-pub(crate) fn is_own_name(name: &str) -> bool {
+pub(crate) fn is_own_name(name: &[u8]) -> bool {
     let answer = matches!(
-        name.as_bytes(),
+        name,
         b"id"
             | b"object"
             | b"created"
@@ -91,18 +94,18 @@ pub(crate) fn is_own_name(name: &str) -> bool {
             | b"x_groq"
     );
     answer
-        || CATEGORIES.contains(&name)
-        || (name.ends_with("_tokens") || name.ends_with("_tokens_details")) && name.bytes().all(is_of_name)
+        || CATEGORIES.iter().any(|known| name == known.as_bytes())
+        || (name.ends_with(b"_tokens") || name.ends_with(b"_tokens_details")) && name.iter().all(is_of_name)
 }
 
-fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte == b'_'
+fn is_of_name(byte: &u8) -> bool {
+    byte.is_ascii_lowercase() || *byte == b'_'
 }
 
 /// Whether a structural string is a word of a closed vocabulary, or empty.
 pub(crate) fn is_own_word(word: Value<'_>) -> bool {
     matches!(
-        word.inner().as_bytes(),
+        word.inner_bytes(),
         b"" | b"assistant"
             | b"user"
             | b"system"
@@ -156,8 +159,8 @@ pub(crate) fn spoken_of(choice: Value<'_>) -> usize {
 
 /// Bytes of a text, at least: a byte in JSON takes six at most, and one of them is a backslash then.
 fn least(text: Value<'_>) -> usize {
-    let escapes = memchr::memchr_iter(b'\\', text.inner().as_bytes()).count();
-    text.inner().len().saturating_sub(5 * escapes)
+    let escapes = memchr::memchr_iter(b'\\', text.inner_bytes()).count();
+    text.inner_bytes().len().saturating_sub(5 * escapes)
 }
 
 /// Bytes of what the model says in a message, at least.
@@ -202,7 +205,7 @@ pub(crate) fn beside<'t>(
     strings: Strings,
     see: &mut dyn FnMut(Beside<'t>),
 ) {
-    if !is_own_name(key.inner()) {
+    if !is_own_name(key.inner_bytes()) {
         see(Beside::Text(key));
     }
     if key.is("logprobs") {

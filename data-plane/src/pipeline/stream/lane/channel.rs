@@ -149,7 +149,7 @@ struct Walk<'w, 't> {
 
 impl<'t> Walk<'_, 't> {
     fn member(&mut self, key: Value<'t>, value: Value<'t>) -> Result<(), &'static str> {
-        if !is_own_name(key.inner()) {
+        if !is_own_name(key.inner_bytes()) {
             self.found.alone.push(key);
         }
         if key.is("logprobs") {
@@ -299,7 +299,7 @@ fn value(path: &[Step], text: &str, name: Naming<'_>, out: &mut BytesMut) {
 }
 
 fn key_of(key: &str, name: Naming<'_>, out: &mut BytesMut) {
-    let key = if is_own_name(key) { quoted(key) } else { quoted(&name(key)) };
+    let key = if is_own_name(key.as_bytes()) { quoted(key) } else { quoted(&name(key)) };
     out.extend_from_slice(&key);
     out.extend_from_slice(b":");
 }

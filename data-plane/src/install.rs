@@ -30,6 +30,7 @@ use crate::simulate::Simulator;
 use crate::upstream::address::AddressPolicy;
 use crate::upstream::config::{Adapter, Caps, EndpointConfig, Fault, Place, Timeouts};
 use crate::upstream::fetch::{Fetcher, Settings};
+use crate::upstream::fetched::Fetch;
 use crate::upstream::registry::{Registry, Unlisted};
 use crate::upstream::simulated::pace::Pace;
 use crate::upstream::{Upstream, Ways};
@@ -43,7 +44,7 @@ pub(crate) struct Installer {
     pub(crate) addresses: AddressPolicy,
     pub(crate) extra_roots: Option<String>,
     /// What fetches files by URL, where the node may.
-    pub(crate) fetch: Option<Arc<Fetcher>>,
+    pub(crate) fetch: Option<Arc<dyn Fetch>>,
     /// Credentials that are kept elsewhere.
     pub(crate) remote: Arc<Remote>,
     /// What was put in force last; whoever swaps holds it, so that nothing older is swapped in after.
@@ -218,12 +219,12 @@ impl Installer {
 pub(crate) fn fetcher(
     told: &config::Fetch,
     (addresses, extra_roots): (&AddressPolicy, &Option<String>),
-) -> Result<Option<Arc<Fetcher>>, Fault> {
+) -> Result<Option<Arc<dyn Fetch>>, Fault> {
     let config::Fetch { enabled, hosts, plain_http, files, file_bytes, seconds, at_once } = told.clone();
     let (addresses, extra_roots) = (addresses.clone(), extra_roots.clone());
     let within = Duration::from_secs(seconds);
     let settings = Settings { hosts, plain_http, files, file_bytes, within, at_once, addresses, extra_roots };
-    enabled.then(|| Fetcher::new(settings).map(Arc::new)).transpose()
+    enabled.then(|| Fetcher::new(settings).map(|fetcher| Arc::new(fetcher) as Arc<dyn Fetch>)).transpose()
 }
 
 /// The models that are past their end at a time, and can be asked for still.

@@ -32,7 +32,7 @@ use uuid::Uuid;
 use crate::captured::Gathered;
 use crate::policy::Version;
 use crate::upstream::error::UpstreamError;
-use crate::upstream::fetch::Fetched;
+use crate::upstream::fetched::Fetched;
 
 /// Names one request, on every surface and in every log; a UUIDv7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -46,6 +46,9 @@ use intake::Intake;
 /// Where the RPCs of the service are.
 const SERVICE: &str = "/chancery.inference.v1.Inference/";
 
+/// A body as an SDK would have sent it, and the files of a form.
+type Written = (Vec<u8>, Arc<[File]>);
+
 /// The services of the door.
 pub(super) struct Routes {
     node: Arc<Node>,
@@ -340,7 +343,7 @@ impl GrpcDoor {
     async fn infer_form(
         &self,
         (metadata, operation): (&MetadataMap, Operation),
-        asked: Result<(Vec<u8>, Arc<[File]>), Rejection>,
+        asked: Result<Written, Rejection>,
         declared: Option<wire::RequestMetadata>,
     ) -> Result<(pipeline::Head, Body), Status> {
         let serve = async |received| pipeline::serve(&self.node, received).await;
@@ -351,7 +354,7 @@ impl GrpcDoor {
     async fn ask(
         &self,
         (metadata, task): (&MetadataMap, impl Into<Task>),
-        (asked, declared): (Result<(Vec<u8>, Arc<[File]>), Rejection>, Option<&wire::RequestMetadata>),
+        (asked, declared): (Result<Written, Rejection>, Option<&wire::RequestMetadata>),
         serve: impl AsyncFnOnce(Received) -> Reply,
     ) -> Result<(pipeline::Head, Body), Status> {
         let headers: &HeaderMap = metadata.as_ref();

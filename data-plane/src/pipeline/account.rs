@@ -42,7 +42,7 @@ use crate::runtime::vitals::verdict::Verdict;
 use crate::runtime::vitals::{InFlight, Standing};
 use crate::runtime::{Endpoint, Runtime};
 use crate::upstream::error::UpstreamError;
-use crate::upstream::fetch::Fetches;
+use crate::upstream::fetched::Fetches;
 
 /// Text after which the hold is told how far the answer is: about 256 tokens.
 const CHECKPOINT: u64 = 1024;

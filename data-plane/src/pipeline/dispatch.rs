@@ -29,7 +29,7 @@ use crate::upstream::Upstream;
 use crate::upstream::call::{Answer, AnswerBody, Call};
 use crate::upstream::config::Fault;
 use crate::upstream::error::{Kind, Stage, UpstreamError};
-use crate::upstream::fetch::Fetches;
+use crate::upstream::fetched::Fetches;
 use crate::upstream::retry_after::spent;
 use course::{Course, Held, Turn};
 

@@ -14,7 +14,7 @@ use policy_engine::vocabulary::{Entity, Id, Instant, MaskAction, Name};
 use super::{Attempt, Fate, Record, Ruling};
 use crate::captured::{Kept, Place};
 use crate::tape::text::escape;
-use crate::upstream::fetch::Fetched;
+use crate::upstream::fetched::Fetched;
 
 /// Appends the line of a record with a number of a process and what became of its content, without its closing brace, which comes
 /// after what chains it.

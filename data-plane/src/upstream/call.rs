@@ -12,7 +12,7 @@ use policy_engine::vocabulary::Operation;
 use tokio::time::Instant;
 
 use super::events::EventStream;
-use super::fetch::Fetches;
+use super::fetched::Fetches;
 use crate::dialect::field::BodyFault;
 use crate::tape::Tape;
 

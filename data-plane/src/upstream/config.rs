@@ -13,7 +13,7 @@ use policy_engine::facts::template::Template;
 
 use super::{
     address::AddressPolicy,
-    fetch::Fetcher,
+    fetched::Fetch,
     secret::{Refused, Secret},
     simulated::pace::Pace,
 };
@@ -45,7 +45,7 @@ pub(crate) struct EndpointConfig {
     /// Which addresses may be dialled.
     pub(crate) addresses: AddressPolicy,
     /// What fetches files by URL for a vendor that takes them only whole; `None`: they are not fetched.
-    pub(crate) fetch: Option<Arc<Fetcher>>,
+    pub(crate) fetch: Option<Arc<dyn Fetch>>,
     /// PEM certificates trusted beside the public roots, for private CAs and tests.
     pub(crate) extra_roots: Option<String>,
 }

@@ -11,7 +11,6 @@
 //! | Gemini's developer API | fetches it itself by its newer models; where we may, we do, so that every model can |
 //! | Bedrock | takes bytes, or what is in S3; where we may not fetch, a 400 that names the field |
 
-mod noted;
 mod sniff;
 
 use std::fmt;
@@ -21,7 +20,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use http::{HeaderValue, Request, StatusCode, Uri, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -34,8 +33,9 @@ use super::{
     address::AddressPolicy,
     config::Fault,
     connect::Connector,
+    fetched::{Fetch, Fetches, host},
     line::is_encoded,
-    target::{Target, bare_host},
+    target::Target,
     tls,
     way::Pool,
 };
@@ -43,7 +43,6 @@ use crate::dialect::Unfit;
 use crate::dialect::chat::{Chat, Kind, Part, Source};
 use crate::dialect::gemini::Api;
 use crate::dialect::vendor::Dialect;
-pub(crate) use noted::{Fetched, Fetches};
 
 /// What may be fetched, from where, and how much.
 #[derive(Debug, Clone)]
@@ -111,12 +110,7 @@ impl Fetcher {
         Self { places: Arc::new(Semaphore::new(settings.at_once)), settings, pool }
     }
 
-    /// Puts what is behind the URLs of a conversation in their place, where the vendor takes it only so. What it gives holds the place
-    /// of what was fetched, and is kept for as long as that is.
-    ///
-    /// # Errors
-    /// When one can't be had, by the field that names it.
-    pub(crate) async fn bring(
+    async fn bring_each(
         &self,
         chat: &mut Chat,
         (dialect, api): (Dialect, Api),
@@ -228,17 +222,21 @@ impl Fetcher {
     }
 }
 
+impl Fetch for Fetcher {
+    fn bring<'c>(
+        &'c self,
+        chat: &'c mut Chat,
+        vendor: (Dialect, Api),
+        noted: (&'c Fetches, Option<Instant>),
+    ) -> BoxFuture<'c, Result<Option<OwnedSemaphorePermit>, Unfit>> {
+        Box::pin(self.bring_each(chat, vendor, noted))
+    }
+}
+
 impl fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.fmt(f)
     }
-}
-
-/// The host of an HTTP URL, in lower case; `None`: it is none.
-fn host(url: &str) -> Option<String> {
-    let uri: Uri = url.split('#').next()?.parse().ok()?;
-    matches!(uri.scheme_str(), Some("http" | "https")).then_some(())?;
-    uri.host().map(|host| bare_host(host).to_ascii_lowercase())
 }
 
 /// Something that is named by a URL.

@@ -19,7 +19,7 @@ use super::{
     call::{Answer, AnswerBody, Call},
     config::{EndpointConfig, Fault},
     error::{Kind, Refusal, UpstreamError},
-    fetch::Fetcher,
+    fetched::Fetch,
     line::{Form, Line, bearer, headers, post},
     pass::Pass,
     secret::Secret,
@@ -45,7 +45,7 @@ pub(crate) struct Vendor {
     places: Places,
     /// Which of Google's two it is, where it is one.
     api: Api,
-    fetch: Option<Arc<Fetcher>>,
+    fetch: Option<Arc<dyn Fetch>>,
     /// The headers of every request, the credential among them where it is one.
     headers: HeaderMap,
 }

@@ -3,8 +3,8 @@
 //! Law: whatever goes wrong at a vendor is a value with a kind, and nothing a vendor sends passes unbounded, undated or
 //! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
 //!
-//! Floors, lowest first: `error secret address` · `config target tls echo timer` · `link connect failure reader way line` · `cut
-//! unframed` · `translation` · `events call` · `grant token sign` · `multipart pass` · `openai azure foreign simulated` · `custom registry` · this
+//! Floors, lowest first: `error secret address fetched` · `config target tls echo timer` · `link connect failure reader way line` · `cut
+//! unframed` · `translation` · `events call` · `grant token sign` · `multipart pass fetch` · `openai azure foreign simulated` · `custom registry` · this
 //! file. `sse` splits what `events` gives and needs nothing.
 
 pub(crate) mod address;
@@ -25,6 +25,7 @@ mod cut;
 mod echo;
 mod failure;
 pub(crate) mod fetch;
+pub(crate) mod fetched;
 mod foreign;
 mod grant;
 mod lease;

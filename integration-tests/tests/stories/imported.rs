@@ -21,14 +21,16 @@ fn config(first: &str, second: &str) -> String {
     model_info: {{mode: chat, max_input_tokens: 8192, supports_function_calling: true}}
   - model_name: backup
     litellm_params: {{model: openai/echo-small, api_base: '{second}', api_key: sk-canary-in-the-file}}
-  - model_name: bedrock-chat
-    litellm_params: {{model: bedrock/amazon.nova-pro-v1:0, aws_region_name: eu-central-1}}
+  - model_name: granite
+    litellm_params: {{model: watsonx/granite}}
   - model_name: anthropic/*
     litellm_params: {{model: anthropic/*, api_key: os.environ/ANTHROPIC_API_KEY}}
+  - model_name: nova
+    litellm_params: {{model: bedrock/amazon.nova-pro-v1:0, aws_region_name: eu-central-1, aws_access_key_id: AKIASTORY, aws_secret_access_key: os.environ/BEDROCK_SECRET}}
 router_settings:
   routing_strategy: simple-shuffle
   model_group_alias: {{gpt-4: team/chat}}
-  fallbacks: [{{team/chat: [backup, bedrock-chat]}}]
+  fallbacks: [{{team/chat: [backup, granite]}}]
   num_retries: 2
   redis_password: os.environ/REDIS_PASSWORD
 litellm_settings:
@@ -66,13 +68,14 @@ async fn litellms_configuration_is_imported_applied_and_answers() {
     let told = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.success() && done.stdout.is_empty(), "{told}");
     for line in [
-        "config.yaml:11: model_list[3].litellm_params.model: `bedrock` is not carried yet",
+        "config.yaml:11: model_list[3].litellm_params.model: `watsonx` is not carried yet",
         "config.yaml:12: model_list[4]: stands for any model of a vendor",
-        "config.yaml:17: router_settings.fallbacks[0].team/chat[1]: falls back to no model that is carried",
+        "config.yaml:19: router_settings.fallbacks[0].team/chat[1]: falls back to no model that is carried",
         "general_settings.master_key: ",
         "a key stands in the file itself: put it into `OPENAI_API_KEY` where nodes run",
         "nodes need `VLLM_KEY` in their environment",
-        "3 providers, 3 endpoints, 2 models, ",
+        "nodes need `BEDROCK_SECRET` in their environment",
+        "4 providers, 4 endpoints, 3 models, ",
     ] {
         assert!(told.contains(line), "{line}: {told}");
     }

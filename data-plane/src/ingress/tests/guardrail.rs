@@ -100,7 +100,7 @@ async fn it_is_the_same_scanner_as_every_requests() {
         let checked = checked["texts"][0].as_str().unwrap();
         assert!(said.ends_with(&format!("you said {checked}")), "{said} {checked}");
     }
-    let [first, second, ..] = <[_; 10]>::from(open.house.records());
+    let [first, second, ..]: [_; 10] = open.house.records();
     assert_eq!(first.found_input, second.found_input);
 }
 
@@ -251,12 +251,12 @@ async fn limits_that_name_no_model_count_a_check_and_stay_counted() {
     let minute = Period::Sliding(Duration(60_000_000));
     let open = open(|facts| {
         guarded(facts);
-        limit(facts, "rpm", Bound::Requests(2, minute.clone()));
-        limit(facts, "of-fast", Bound::Requests(1, minute.clone()));
+        limit(facts, "rpm", Bound::Requests(2, minute));
+        limit(facts, "of-fast", Bound::Requests(1, minute));
         let of_fast = facts.limits.get_mut(&world::id("of-fast")).unwrap();
         Arc::make_mut(of_fast).scope =
             LimitScope { model: Some(ModelGlob::new("fast").unwrap()), ..LimitScope::default() };
-        limit(facts, "tokens", Bound::Tokens(1, minute.clone()));
+        limit(facts, "tokens", Bound::Tokens(1, minute));
     })
     .await;
     let first = ask(&open, GUARD, "input", &["x"]).await;

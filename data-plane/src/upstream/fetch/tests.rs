@@ -10,6 +10,7 @@ use super::*;
 use crate::dialect::openai;
 use crate::upstream::address::Loopback;
 use crate::upstream::connect::Names;
+use crate::upstream::fetched::Fetched;
 use crate::upstream::scripted::{identity, request, serve};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nnot much of a picture";

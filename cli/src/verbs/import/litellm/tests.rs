@@ -368,7 +368,7 @@ model_list:
         [
             json!({"adapter": "bedrock", "baseUrl": runtime("eu-central-1"), "credential": {"env": "BEDROCK_SECRET"},
                    "auth": {"aws": {"accessKeyId": "AKIAEXAMPLE", "region": "eu-central-1"}}}),
-            json!({"adapter": "bedrock", "baseUrl": runtime("us-east-1"), "credential": {"env": "AWS_SECRET_ACCESS_KEY_2"},
+            json!({"adapter": "bedrock", "baseUrl": runtime("us-east-1"), "credential": {"env": "AWS_SECRET_ACCESS_KEY"},
                    "auth": {"aws": {"accessKeyId": "AKIAFILE", "region": "us-east-1"}}}),
             json!({"adapter": "bedrock", "baseUrl": runtime("eu-west-1"),
                    "credential": {"env": "AWS_SECRET_ACCESS_KEY_DOCUMENT"}, "auth": {"aws": {"region": "eu-west-1"}}}),
@@ -445,7 +445,7 @@ fn vertex_and_sagemaker_are_carried_where_they_are_spoken_to() {
     let places: Vec<_> = endpoints.iter().map(|(_, spec)| &spec["processingRegions"]).collect();
     assert_eq!(
         places,
-        [&json!(["europe-west1"]), &Value::Null, &json!(["us-central1"]), &json!(["eu-central-1"])]
+        [&json!(["europe-west1"]), &json!(["global"]), &json!(["us-central1"]), &json!(["eu-central-1"])]
     );
     assert_eq!(
         left(&imported),

@@ -125,6 +125,7 @@ impl House {
                 refused: None,
                 auth: None,
                 api_version: String::new(),
+                responses_api: None,
                 template: None,
                 timeouts: Timeouts { idle: Duration::from_millis(200), ..Timeouts::default() },
                 caps: Caps::default(),
@@ -212,7 +213,7 @@ pub(crate) fn asking(model: &str, text: &str, more: &str) -> String {
 /// A whole answer's JSON.
 pub(crate) fn whole(reply: Reply) -> serde_json::Value {
     match reply.body {
-        Ok(Body::Whole(bytes)) => serde_json::from_slice(&bytes).unwrap(),
+        Ok(Body::Whole(bytes) | Body::Response(bytes)) => serde_json::from_slice(&bytes).unwrap(),
         Ok(Body::Stream(_) | Body::Media(_)) => panic!("a stream where a whole answer is expected"),
         Err(rejection) => panic!("{:?}", rejection.refusal),
     }

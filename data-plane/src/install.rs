@@ -205,6 +205,7 @@ impl Installer {
             refused: credential::refused(provider, &self.remote),
             auth: provider.auth.clone(),
             api_version: provider.api_version.clone(),
+            responses_api: provider.responses_api,
             template: provider.template.clone(),
             timeouts,
             caps: Caps::default(),

@@ -13,7 +13,7 @@ mod words;
 pub use entity::Entity;
 pub use money::{Currency, Money, MoneyError, decimal_nanos, decimal_text};
 pub use name::{Id, Kind, Name, NameError};
-pub use published::is_published;
+pub use published::{is_published, is_published_of_responses};
 pub use span::{Duration, Instant, Period, SpanError};
 pub use words::{
     Action, Adapter, Effect, Ending, Layer, LicenceKind, MaskAction, Mode, Omission, OnStoreLoss, Operation,

@@ -1,4 +1,5 @@
-//! OpenAI's Responses API: `POST /v1/responses`, after its published reference. Callers speak it; vendors are spoken to in their chats.
+//! OpenAI's Responses API: `POST /v1/responses`, after its published reference. Callers speak it, and so do some vendors, to
+//! whom it goes on as it was written; this is how it is told to the others, as a chat.
 //!
 //! Law: nothing is stored, so that what is answered says so, and what refers to something stored is not found. What an answer repeats of its
 //! request is what the caller wrote.

@@ -125,6 +125,7 @@ fn registry(facts: &mut Facts) {
         credential: None,
         auth: None,
         api_version: String::new(),
+        responses_api: None,
         transport: Transport::Http,
         template: None,
         terms: Terms::default(),

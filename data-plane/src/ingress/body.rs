@@ -127,8 +127,12 @@ fn poll_events(stream: &mut Option<Box<ScreenedStream>>, cx: &mut Context<'_>) -
     Poll::Ready(match next {
         Some(Ok(bytes)) => Some(bytes),
         Some(Err(rejection)) => {
+            let standing = events.standing();
             *stream = None;
-            Some(rejection::event(&rejection))
+            Some(match standing {
+                None => rejection::event(&rejection),
+                Some((number, opening)) => rejection::events(&rejection, (number, &opening)).into(),
+            })
         }
         None => {
             *stream = None;

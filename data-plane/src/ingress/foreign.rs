@@ -25,11 +25,11 @@ use crate::dialect::openai::{self, Reader};
 use crate::dialect::{anthropic, gemini};
 use crate::error::Rejection;
 use crate::node::{Buffered, Node};
-use crate::pipeline::received::Arrival;
+use crate::pipeline::received::{Arrival, Form};
 use crate::pipeline::{self, Body, Reply, identify, input_tokens};
 use crate::record::Door;
 
-pub(super) use inbound::{Inbound, Told};
+pub(super) use inbound::Inbound;
 
 /// The name under which Anthropic's clients look for the id of a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -74,7 +74,7 @@ pub(super) async fn embed(
     headers::write(head, &mut told);
     let written = body.and_then(|body| match body {
         Body::Whole(bytes) => write(&bytes).ok_or_else(odd_answer),
-        Body::Stream(_) | Body::Media(_) => Err(odd_answer()),
+        Body::Response(_) | Body::Stream(_) | Body::Media(_) => Err(odd_answer()),
     });
     match written {
         Err(rejection) => refuse(dialect, &rejection, told),
@@ -94,7 +94,7 @@ async fn ask<T>(
     read: impl FnOnce(&[u8]) -> Result<(Vec<u8>, T), Rejection>,
 ) -> (Reply, Instant, Option<T>) {
     let mut arrival = Arrival::read(node, to, (&parts.headers, parts.uri.query()), None);
-    arrival.translated = true;
+    arrival.form = Form::Translated;
     let now = arrival.at;
     match written(node, (&arrival, &parts.headers), body, read).await {
         Ok((body, buffered, read)) => {
@@ -111,10 +111,7 @@ async fn written<T>(
     body: Incoming,
     read: impl FnOnce(&[u8]) -> Result<(Vec<u8>, T), Rejection>,
 ) -> Result<(Bytes, Option<Buffered>, T), Rejection> {
-    let (body, mut buffered) = intake::read(node, arrival, (headers, body)).await?;
-    // Who is nobody is told that, and nothing about what it sent.
-    let runtime = node.runtime.load_full().ok_or_else(Rejection::unready)?;
-    identify(node, &runtime, (&arrival.credential, arrival.at))?;
+    let (body, mut buffered) = taken(node, (arrival, headers), body).await?;
     let (written, read) = read(&body)?;
     let more = written.len().saturating_sub(body.len());
     if !buffered.as_mut().is_none_or(|buffered| buffered.grow(more)) {
@@ -122,6 +119,18 @@ async fn written<T>(
         return Err(Rejection::new(ErrorCode::Overloaded, line));
     }
     Ok((written.into(), buffered, read))
+}
+
+/// Reads the body of somebody who is proved: who is nobody is told that, and nothing about what it sent.
+pub(super) async fn taken(
+    node: &Arc<Node>,
+    (arrival, headers): (&Arrival, &HeaderMap),
+    body: Incoming,
+) -> Result<(Bytes, Option<Buffered>), Rejection> {
+    let (body, buffered) = intake::read(node, arrival, (headers, body)).await?;
+    let runtime = node.runtime.load_full().ok_or_else(Rejection::unready)?;
+    identify(node, &runtime, (&arrival.credential, arrival.at))?;
+    Ok((body, buffered))
 }
 
 /// A conversation as the pipeline reads it.
@@ -165,10 +174,8 @@ pub(super) async fn count(
     input_tokens(&body).map_err(|fault| wrong(&fault))
 }
 
-fn respond((inbound, now): (Inbound, Instant), mut reply: Reply, model: String) -> Response<DoorBody> {
-    if reply.body.is_ok() {
-        reply.head.left_out.extend(inbound.left_out().iter().copied().map(HeaderValue::from_static));
-    }
+/// A reply in a dialect, of a model by the name that was asked for.
+pub(super) fn respond((inbound, now): (Inbound, Instant), reply: Reply, model: String) -> Response<DoorBody> {
     let mut told = HeaderMap::with_capacity(16);
     headers::write(reply.head, &mut told);
     let body = match reply.body {
@@ -181,7 +188,7 @@ fn respond((inbound, now): (Inbound, Instant), mut reply: Reply, model: String) 
             told.insert(header::CONTENT_TYPE, JSON);
             DoorBody::whole(inbound.answer(&answer, now).into())
         }
-        Ok(Body::Media(_)) => return inbound.refuse(&odd_answer(), told),
+        Ok(Body::Response(_) | Body::Media(_)) => return inbound.refuse(&odd_answer(), told),
         Ok(Body::Stream(stream)) => {
             headers::write_events(&mut told);
             DoorBody::spoken(Spoken::of(stream, inbound.writing(now), model))

@@ -175,7 +175,7 @@ async fn read_form(
 }
 
 /// A reply as a response; where `plain` is said, what was said is bare text of that media type.
-fn respond(reply: Reply, plain: Option<&'static str>) -> Response<DoorBody> {
+pub(super) fn respond(reply: Reply, plain: Option<&'static str>) -> Response<DoorBody> {
     let mut told = HeaderMap::with_capacity(16);
     headers::write(reply.head, &mut told);
     let body = match reply.body {
@@ -184,6 +184,10 @@ fn respond(reply: Reply, plain: Option<&'static str>) -> Response<DoorBody> {
             let text = plain.and_then(|plain| Some((plain, transcript::unwrap(&bytes)?)));
             let (kind, bytes) = text.map_or(("application/json", bytes), |(kind, text)| (kind, text.into()));
             told.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            DoorBody::whole(bytes)
+        }
+        Ok(Body::Response(bytes)) => {
+            told.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             DoorBody::whole(bytes)
         }
         Ok(Body::Media(stream)) => {

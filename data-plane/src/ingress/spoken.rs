@@ -122,17 +122,7 @@ impl Writing {
         match self {
             Self::Anthropic(_) => anthropic::error::event(status, refusal),
             Self::Gemini(_) => [&b"data: "[..], &gemini::error::write(status, refusal), b"\n\n"].concat(),
-            Self::Responses(writing) => {
-                let error = rejection::json(refusal);
-                let begin = format!(
-                    "event: error\ndata: {{\"type\":\"error\",\"sequence_number\":{},\"code\":\"{}\",\"message\":{},\"param\":null,",
-                    writing.number(),
-                    refusal.code.as_str(),
-                    serde_json::Value::from(refusal.message.as_str()),
-                );
-                // The error object goes on with the same members, so that clients of either kind find it.
-                [begin.as_bytes(), error.get(1..).unwrap_or_default(), b"\n\n"].concat()
-            }
+            Self::Responses(writing) => rejection::events(rejection, (writing.number(), &writing.opening())),
         }
     }
 }

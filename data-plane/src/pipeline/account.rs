@@ -204,6 +204,11 @@ impl Account {
         open.fetched.clone()
     }
 
+    /// Whether content of it is kept.
+    pub(crate) fn keeps_content(&self) -> bool {
+        self.open.as_deref().is_some_and(|open| open.content.is_some())
+    }
+
     /// A vendor is called, at this price, with this body.
     pub(crate) fn sent(
         &mut self,

@@ -12,8 +12,10 @@ use policy_engine::content::mask::apply;
 use policy_engine::vocabulary::Operation;
 
 use super::decide::Permitted;
+use super::repeated::Repeated;
 use crate::runtime::Endpoint;
 use crate::tape::{Kind as Form, Tape, Value};
+use crate::upstream::call::Api;
 use crate::upstream::error::{Kind, UpstreamError};
 use crate::upstream::events::EventStream;
 
@@ -30,6 +32,8 @@ pub(crate) struct Answering<'s> {
     pub(crate) endpoint: &'s Endpoint,
     /// Fields of the request that it was not told.
     pub(crate) left_out: Vec<Cow<'static, str>>,
+    /// What the answer repeats of its request, where it is one of the Responses API.
+    pub(crate) repeated: Option<Box<Repeated>>,
 }
 
 /// An answer, as far as it has come.
@@ -97,7 +101,11 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Result<HeaderValue, UpstreamErr
 }
 
 /// Checks a whole answer: an object with choices, vectors or results, or with what was said, and not an error under a good status.
-pub(crate) fn check_whole(tape: &mut Tape, bytes: &[u8], operation: Operation) -> Result<(), UpstreamError> {
+pub(crate) fn check_whole(
+    tape: &mut Tape,
+    bytes: &[u8],
+    (operation, api): (Operation, Api),
+) -> Result<(), UpstreamError> {
     let wrong = |what: &'static str| UpstreamError::caused(Kind::Protocol, what);
     tape.read(bytes).map_err(|malformed| UpstreamError::caused(Kind::Protocol, malformed.fault))?;
     let root = tape.root(bytes).ok_or_else(|| wrong("the answer is empty"))?;
@@ -110,6 +118,9 @@ pub(crate) fn check_whole(tape: &mut Tape, bytes: &[u8], operation: Operation) -
     let holds = |name| root.get(name).is_some_and(|list| list.kind() == Form::Array);
     let heard = matches!(operation, Operation::Transcribe | Operation::Translate);
     let says = || root.get("text").is_some_and(|text| text.kind() == Form::String);
+    if api == Api::Responses {
+        return if holds("output") { Ok(()) } else { Err(wrong("the answer holds no answer")) };
+    }
     match holds("choices") || holds("data") || holds("results") || heard && says() {
         true => Ok(()),
         false => Err(wrong("the answer holds no answer")),

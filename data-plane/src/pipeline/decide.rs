@@ -66,6 +66,7 @@ pub(crate) fn decide<'s>(
         Permitted { entitled, found, permit, patches: Patches::default(), masker: Masker::new() };
     permitted.mask(&marked)?;
     permitted.ask_usage();
+    permitted.store_nothing();
     Ok(permitted)
 }
 
@@ -88,6 +89,14 @@ impl Permitted<'_> {
             masked.iter().for_each(|(at, text)| self.patches.add(at.clone(), quoted(text)));
         }
         Ok(())
+    }
+
+    /// Nothing is stored at a vendor. One that is not told that stores what is asked of the Responses API.
+    fn store_nothing(&mut self) {
+        let Some(stated) = &self.entitled.question.outline.stated else { return };
+        let at = stated.store.clone();
+        let said = if at.is_empty() { &br#""store":false,"#[..] } else { &b"false"[..] };
+        self.patches.add(at, said);
     }
 
     /// Usage is always asked for on streams, and shown only to who asked for it.

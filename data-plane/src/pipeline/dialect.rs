@@ -3,6 +3,8 @@
 //! Law: what is not listed here is somebody's text, and read; a word that the lists lack costs a read, never a leak. Deliberately
 //! absent: what becomes of a finding.
 
+pub(crate) mod responses;
+
 use crate::tape::{Kind, Tape, Value};
 
 /// The highest place of a choice, a part or a call of a tool: nobody is given more than 128.

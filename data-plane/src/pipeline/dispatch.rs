@@ -18,6 +18,8 @@ use tokio::time::Instant as Timepoint;
 
 use super::Exchange;
 use super::answer::{Answering, Begun, check_whole, media_type};
+use super::received::Form;
+use super::repeated::{Repeated, without_secrets};
 use super::reserve::{Reserved, limited, share};
 use crate::error::Rejection;
 use crate::overlay::Cut;
@@ -26,7 +28,7 @@ use crate::record::Outcome;
 use crate::runtime::Endpoint;
 use crate::tape::Tape;
 use crate::upstream::Upstream;
-use crate::upstream::call::{Answer, AnswerBody, Call};
+use crate::upstream::call::{Answer, AnswerBody, Api, Call};
 use crate::upstream::config::Fault;
 use crate::upstream::error::{Kind, Stage, UpstreamError};
 use crate::upstream::fetched::Fetches;
@@ -61,8 +63,11 @@ struct Tried<'s> {
     endpoint: &'s Endpoint,
     /// How many were asked beside it, and failed.
     others: usize,
-    answer: Result<(Begun, LeftOut), Missed>,
+    answer: Result<Answered, Missed>,
 }
+
+/// An answer that began, in which API it is, and what its vendor was not told.
+type Answered = (Begun, (Api, LeftOut));
 
 /// Calls the candidates in their order until one begins to answer.
 pub(crate) async fn dispatch<'s>(
@@ -77,9 +82,17 @@ pub(crate) async fn dispatch<'s>(
     while let Some(turn) = course.next(exchange, &mut reserved.permitted.permit.candidates) {
         let Tried { endpoint, others, answer } = attempt(exchange, &reserved, turn).await;
         match answer {
-            Ok((begun, left_out)) => {
+            Ok((begun, (api, mut left_out))) => {
+                let entitled = &reserved.permitted.entitled;
+                let stated = entitled.question.outline.stated.as_deref();
+                if stated.is_some_and(|stated| stated.stores) {
+                    left_out.push(Cow::Borrowed("store"));
+                    left_out.sort();
+                }
+                let repeated = stated.filter(|_| api == Api::Responses);
+                let repeated = repeated.map(|stated| Box::new(Repeated::of(&entitled.body, stated)));
                 reserved.permitted.entitled.let_go();
-                return Ok(Answering { permitted: reserved.permitted, begun, endpoint, left_out });
+                return Ok(Answering { permitted: reserved.permitted, begun, endpoint, left_out, repeated });
             }
             Err(missed) => {
                 if course.missed(exchange, &reserved, (endpoint, missed, others)).await.is_break() {
@@ -134,9 +147,9 @@ async fn attempt<'s>(exchange: &mut Exchange<'s>, reserved: &Reserved<'s>, turn:
 }
 
 /// Calls, and waits for the first of the answer.
-async fn ask(upstream: &Upstream, call: Call) -> Result<(Begun, LeftOut), UpstreamError> {
-    let operation = call.operation;
-    begin(upstream.call(call).await?, operation).await
+async fn ask(upstream: &Upstream, call: Call) -> Result<Answered, UpstreamError> {
+    let what = (call.operation, upstream.api(call.api));
+    begin(upstream.call(call).await?, what).await
 }
 
 /// A call that was made.
@@ -160,17 +173,16 @@ impl Sent<'_> {
 fn answered(
     exchange: &mut Exchange<'_>,
     sent: &Sent<'_>,
-    begun: Result<Result<(Begun, LeftOut), UpstreamError>, Cut>,
-) -> Result<(Begun, LeftOut), Missed> {
-    let (begun, left_out) =
-        begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
+    begun: Result<Result<Answered, UpstreamError>, Cut>,
+) -> Result<Answered, Missed> {
+    let (begun, told) = begun.map_err(|cut| Missed::Stopped(cut, When::Midway))?.map_err(Missed::Upstream)?;
     let now = exchange.node.clock.now();
     sent.measured(now);
     if let Some(wait) = spent(begun.headers()) {
         sent.endpoint.vitals.spent(now, wait);
     }
     exchange.account.answered(begun.upstream_request_id());
-    Ok((begun, left_out))
+    Ok((begun, told))
 }
 
 /// Makes sure that a candidate may be called, holds what its limits ask for, and gives the call.
@@ -202,8 +214,15 @@ async fn prepare<'s>(
     let noted = exchange.account.fetches(&reserved.permitted.entitled.question.outline.elsewhere);
     let call = Call { noted, ..call(reserved, endpoint) };
     let price = candidate.and_then(|candidate| candidate.price.clone());
-    exchange.account.sent(endpoint, (price, &call.body), in_flight);
+    let kept = kept(exchange, &call);
+    exchange.account.sent(endpoint, (price, kept.as_ref().unwrap_or(&call.body)), in_flight);
     Ok(call)
+}
+
+/// What is kept of a body in its place, where it holds what only the vendor may see.
+fn kept(exchange: &Exchange<'_>, call: &Call) -> Option<Bytes> {
+    let hides = call.api == Api::Responses && exchange.account.keeps_content();
+    hides.then(|| without_secrets(&call.body))
 }
 
 fn call(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Call {
@@ -214,7 +233,8 @@ fn call(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Call {
         body: body(reserved, endpoint),
         files: reserved.permitted.entitled.files.clone(),
         stream: question.outline.stream,
-        foreign: arrival.translated,
+        foreign: arrival.form == Form::Translated,
+        api: if arrival.form == Form::Responses { Api::Responses } else { Api::Chat },
         request_id: arrival.id_header.clone(),
         traceparent: arrival.traceparent.clone(),
         noted: Fetches::default(),
@@ -235,23 +255,24 @@ fn body(reserved: &Reserved<'_>, endpoint: &Endpoint) -> Bytes {
 }
 
 /// Waits for the first of the answer, so that a stream that breaks before it can still be another's.
-async fn begin(answer: Answer, operation: Operation) -> Result<(Begun, LeftOut), UpstreamError> {
+async fn begin(answer: Answer, what: (Operation, Api)) -> Result<Answered, UpstreamError> {
     let Answer { headers, body, left_out } = answer;
+    let told = (what.1, left_out);
     match body {
         AnswerBody::Whole(bytes) => {
             let mut tape = Tape::for_text(bytes.len());
-            check_whole(&mut tape, &bytes, operation)?;
-            Ok((Begun::Whole { headers, bytes, tape }, left_out))
+            check_whole(&mut tape, &bytes, what)?;
+            Ok((Begun::Whole { headers, bytes, tape }, told))
         }
         AnswerBody::Events(mut events) => match poll_fn(|cx| events.poll_piece(cx)).await {
-            Some(Ok(first)) => Ok((Begun::Events { headers, first, events }, left_out)),
+            Some(Ok(first)) => Ok((Begun::Events { headers, first, events }, told)),
             Some(Err(error)) => Err(error),
             None => Err(UpstreamError::new(Kind::Protocol)),
         },
         AnswerBody::Media(mut pieces) => {
             let media_type = media_type(&headers)?;
             match poll_fn(|cx| pieces.poll_piece(cx)).await {
-                Some(Ok(first)) => Ok((Begun::Media { headers, media_type, first, pieces }, left_out)),
+                Some(Ok(first)) => Ok((Begun::Media { headers, media_type, first, pieces }, told)),
                 Some(Err(error)) => Err(error),
                 None => Err(UpstreamError::new(Kind::Protocol)),
             }

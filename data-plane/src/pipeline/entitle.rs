@@ -12,7 +12,7 @@ use policy_engine::vocabulary::{Instant, Operation};
 use super::Exchange;
 use super::authenticate::Identified;
 use super::outline::{BodyFault, Outline};
-use super::received::{Arrival, Received};
+use super::received::{Arrival, Form, Received};
 use crate::error::Rejection;
 use crate::node::Buffered;
 use crate::record::Task;
@@ -57,7 +57,11 @@ pub(crate) fn entitle<'s>(
     let Identified { received, caller, key } = identified;
     let mut tape = Tape::for_text(received.body.len());
     let Task::Model(operation) = received.arrival.task else { return Err(Rejection::defect()) };
-    let outline = Outline::read(&mut tape, &received.body, operation).map_err(|fault| refuse(&fault))?;
+    let outline = match received.arrival.form {
+        Form::Own | Form::Translated => Outline::read(&mut tape, &received.body, operation),
+        Form::Responses => Outline::of_responses(&mut tape, &received.body),
+    };
+    let outline = outline.map_err(|fault| refuse(&fault))?;
     let instant = exchange.node.freshness.not_before(received.arrival.at);
     let Received { arrival, body, files, buffered } = received;
     let question = Box::new(Question { caller, key, arrival, operation, outline, instant });

@@ -121,7 +121,8 @@ impl Tally {
         self.count(what.label(), count);
     }
 
-    fn count(&mut self, label: &'static str, count: u32) {
+    /// Counts findings of a label.
+    pub(crate) fn count(&mut self, label: &'static str, count: u32) {
         match self.0.iter_mut().find(|(known, _)| *known == label) {
             Some((_, known)) => *known = known.saturating_add(count),
             None => self.0.push((label, count)),

@@ -62,7 +62,7 @@ fn again(node: &Node, arrival: &Arrival, mirrored: Mirrored) -> Arrival {
     Arrival {
         door: arrival.door,
         task: arrival.task,
-        translated: arrival.translated,
+        form: arrival.form,
         id,
         id_header: id.to_header(),
         at,
@@ -80,7 +80,7 @@ fn again(node: &Node, arrival: &Arrival, mirrored: Mirrored) -> Arrival {
 /// Answers a copy to nobody.
 async fn run(node: &Arc<Node>, runtime: &Arc<Runtime>, received: Received) {
     match super::serve_by(node, runtime, received).await.body {
-        Ok(Body::Whole(_)) | Err(_) => {}
+        Ok(Body::Whole(_) | Body::Response(_)) | Err(_) => {}
         Ok(Body::Stream(stream)) => {
             let mut stream = Pin::from(stream);
             while stream.next().await.is_some() {}

@@ -20,6 +20,7 @@ mod mirror;
 mod outline;
 mod patch;
 pub(crate) mod received;
+mod repeated;
 mod reply;
 mod reserve;
 mod screen;

@@ -12,6 +12,7 @@ mod image;
 mod inputs;
 mod moderate;
 mod rerank;
+mod responses;
 mod speech;
 mod transcribe;
 
@@ -22,6 +23,7 @@ use policy_engine::vocabulary::{Operation, is_published};
 
 pub(crate) use crate::dialect::field::BodyFault;
 pub(crate) use chat::data_url;
+pub(crate) use responses::Stated;
 
 use crate::tape::{Tape, Value};
 
@@ -78,6 +80,10 @@ pub(crate) struct Outline {
     pub(crate) again_bytes: usize,
     /// Bytes of the question that the answers repeat, at most.
     pub(crate) echoed_bytes: usize,
+    /// Bytes of what a vendor sealed for itself, which nobody else can read.
+    pub(crate) sealed_bytes: usize,
+    /// What else matters of a request of the Responses API, where it is one.
+    pub(crate) stated: Option<Box<Stated>>,
 }
 
 /// Something in base64.
@@ -144,9 +150,25 @@ impl Outline {
         Ok(outline)
     }
 
-    /// Notes a field that is outside the published schema.
+    /// Understands a body of the Responses API, which asks for a chat.
+    pub(crate) fn of_responses(tape: &mut Tape, body: &[u8]) -> Result<Self, BodyFault> {
+        tape.read(body)?;
+        let Some(root) = tape.root(body) else { return Err(BodyFault::wrong("", "an object")) };
+        let mut outline = Self { choices: 1, answers: 1, ..Self::default() };
+        responses::read(&mut outline, root)?;
+        Ok(outline)
+    }
+
+    /// Notes a field that is outside the published schema, if it is.
     fn note_field(&mut self, operation: Operation, name: &str) {
-        if !is_published(operation, name) && self.unknown_fields.len() < UNKNOWN {
+        if !is_published(operation, name) {
+            self.note_unknown(name);
+        }
+    }
+
+    /// Notes a field that is outside the published schema.
+    fn note_unknown(&mut self, name: &str) {
+        if self.unknown_fields.len() < UNKNOWN {
             self.unknown_fields.push(name.chars().take(64).collect());
         }
     }
@@ -190,7 +212,7 @@ impl Outline {
     pub(crate) fn input_bound(&self) -> u64 {
         let textual = self.embedded.iter().filter(|embedded| embedded.textual).map(|embedded| &embedded.at);
         let text: usize = self.texts.iter().chain(textual).map(Range::len).sum();
-        let text = (text as u64).saturating_add(self.again_bytes as u64);
+        let text = (text as u64).saturating_add((self.again_bytes + self.sealed_bytes) as u64);
         let bytes = text.saturating_add(self.media_bytes as u64 / MEDIA_BYTES_A_TOKEN);
         let framing = (self.texts.len() as u64).saturating_mul(4);
         bytes.saturating_mul(2).div_ceil(5).saturating_add(framing).saturating_add(self.token_numbers)

@@ -30,8 +30,8 @@ pub(crate) struct Arrival {
     pub(crate) door: Door,
     /// What is asked for, as the path or the method says.
     pub(crate) task: Task,
-    /// Its body was written by us from another dialect, and may say more than OpenAI's has words for.
-    pub(crate) translated: bool,
+    /// In whose words its body is.
+    pub(crate) form: Form,
     /// Its name.
     pub(crate) id: RequestId,
     /// Its name as a header.
@@ -68,6 +68,17 @@ pub(crate) struct Received {
     pub(crate) buffered: Option<Buffered>,
 }
 
+/// In whose words a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// In the caller's own, which are those of OpenAI's dialect for the operation.
+    Own,
+    /// In ours: it was written from another dialect, and may say more than OpenAI's has words for.
+    Translated,
+    /// In the caller's own, which are those of the Responses API.
+    Responses,
+}
+
 /// What a copy of a request is of, and for whom.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mirrored {
@@ -102,7 +113,7 @@ impl Arrival {
         Self {
             door,
             task: task.into(),
-            translated: false,
+            form: Form::Own,
             id,
             id_header: id.to_header(),
             at,

@@ -30,6 +30,8 @@ pub(crate) struct Reply {
 pub(crate) enum Body {
     /// One JSON object.
     Whole(Bytes),
+    /// One JSON object, of the Responses API: what asks for that is answered so where a vendor speaks it.
+    Response(Bytes),
     /// Server-sent events; boxed, it holds the request's account.
     Stream(Box<ScreenedStream>),
     /// What is no text; boxed likewise.

@@ -3,6 +3,7 @@
 //! Law: findings in an answer are decided like findings in a request; where nothing can apply, the bytes go on as they came. No
 //! string of an answer is left out, and no name of a member, but for the dialect's own words (`dialect`). Deliberately absent: streams, which are screened as they come (`stream`).
 
+mod responses;
 mod whole;
 
 use super::Exchange;
@@ -14,14 +15,22 @@ use crate::error::Rejection;
 
 /// Screens an answer, or sets up its screening.
 pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> Result<Screened, Rejection> {
-    let Answering { permitted, begun, endpoint, left_out } = answering;
+    let Answering { permitted, begun, endpoint, left_out, repeated } = answering;
     let standings = exchange.account.reservation().map(|held| held.standings()).unwrap_or_default();
     let told = Told::of((exchange.runtime, endpoint), (&permitted.permit, &left_out), &standings);
     let body = match begun {
         Begun::Whole { bytes, tape, .. } => {
-            let answer = whole::screen(exchange, permitted, (bytes, tape), &endpoint.id)?;
-            exchange.account.told(&answer);
-            Body::Whole(answer)
+            let (whole, id) = ((bytes, tape), &endpoint.id);
+            let body = match repeated {
+                None => Body::Whole(whole::screen(exchange, permitted, whole, id)?),
+                Some(repeated) => {
+                    Body::Response(responses::screen(exchange, permitted, whole, (id, &repeated))?)
+                }
+            };
+            if let Body::Whole(answer) | Body::Response(answer) = &body {
+                exchange.account.told(answer);
+            }
+            body
         }
         Begun::Events { first, events, .. } => {
             let splitter = endpoint.upstream.as_ref().ok().map(|upstream| upstream.splitter());
@@ -29,7 +38,7 @@ pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> R
                 exchange,
                 permitted,
                 (first, events, splitter),
-                endpoint,
+                (endpoint, repeated),
             )))
         }
         Begun::Media { media_type, first, pieces, .. } => {

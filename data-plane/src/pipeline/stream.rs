@@ -11,14 +11,17 @@
 //! | an event with held or masked text, or with usage nobody asked for | the same with that spliced |
 //! | comments, fields other than `data`, anything after `[DONE]` | nothing |
 //! | an end without `[DONE]` after every answer was finished | `[DONE]` |
+//! | of the Responses API, the event that says that the response is over | what is held, masked; then that event |
 //! | any other end | what is held, masked; then the error |
 //! | the end of an answer to a tenant that demands a record | nothing more until the record is on the disk |
 //! | the key is taken back, or something it uses is switched off | the error alone |
 
 mod chunk;
 mod frame;
+mod judge;
 mod lane;
 mod pace;
+mod responses;
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -32,6 +35,7 @@ use super::account::Account;
 use super::again::detectors;
 use super::answer::is_error;
 use super::decide::Permitted;
+use super::repeated::Repeated;
 use super::usage::Reported;
 use crate::error::Rejection;
 use crate::node::Clock;
@@ -44,8 +48,10 @@ use crate::upstream::events::EventStream;
 use crate::upstream::sse::{Event, Splitter};
 use chunk::{Chunk, Finished};
 use frame::Frame;
+use judge::odd;
 use lane::Lane;
 use pace::Pace;
+use responses::{Says, kind_of, says};
 
 /// The largest event where an endpoint says nothing.
 const EVENT_BYTES: usize = 1024 * 1024;
@@ -57,6 +63,8 @@ pub(crate) struct ScreenedStream {
     splitter: Splitter,
     tape: Tape,
     lane: Lane,
+    /// The lane in its place, where the events are those of the Responses API.
+    told: Option<Box<responses::Lane>>,
     frame: Frame,
     shows_usage: bool,
     finished: Finished,
@@ -89,19 +97,27 @@ impl ScreenedStream {
         exchange: &mut Exchange<'_>,
         permitted: Permitted<'_>,
         (first, events, splitter): (Bytes, EventStream, Option<Splitter>),
-        endpoint: &Endpoint,
+        (endpoint, repeated): (&Endpoint, Option<Box<Repeated>>),
     ) -> Self {
         let shows_usage = permitted.entitled.question.outline.shows_usage();
         let choices = permitted.entitled.question.outline.choices;
-        let lane = match detectors(&permitted) {
-            None => Lane::fast(),
-            Some(detectors) => Lane::inspected(detectors, permitted, exchange.runtime, &endpoint.id),
+        let (lane, told) = match (detectors(&permitted), repeated) {
+            (None, None) => (Lane::fast(), None),
+            (Some(detectors), None) => {
+                (Lane::inspected(detectors, permitted, exchange.runtime, &endpoint.id), None)
+            }
+            (None, Some(repeated)) => (Lane::fast(), Some(responses::Lane::fast(repeated))),
+            (Some(detectors), Some(repeated)) => {
+                let by = (exchange.runtime, &endpoint.id);
+                (Lane::fast(), Some(responses::Lane::inspected(repeated, detectors, permitted, by)))
+            }
         };
         let mut stream = Self {
             events: Some(events),
             splitter: splitter.unwrap_or_else(|| Splitter::new(EVENT_BYTES)),
             tape: Tape::default(),
             lane,
+            told: told.map(Box::new),
             frame: Frame::default(),
             shows_usage,
             finished: Finished::of(choices),
@@ -139,6 +155,9 @@ impl ScreenedStream {
 
     fn take_event(&mut self, event: &Event) {
         let Some(data) = &event.data else { return };
+        if self.told.is_some() {
+            return self.take_told(event, data);
+        }
         if event.is_done() {
             return self.complete();
         }
@@ -169,12 +188,60 @@ impl ScreenedStream {
         Ok(())
     }
 
+    /// Takes an event of the Responses API, which has an end mark of its own.
+    fn take_told(&mut self, event: &Event, data: &Bytes) {
+        if event.is_done() {
+            return;
+        }
+        match self.take_event_of_response(event, data) {
+            Ok(Says::Done) => {
+                if let Some(events) = self.events.take() {
+                    events.retire();
+                }
+                self.end = Some(Ok(()));
+            }
+            Ok(Says::More | Says::Failed) => {}
+            Err(rejection) => self.stop(rejection),
+        }
+    }
+
+    fn take_event_of_response(&mut self, event: &Event, data: &Bytes) -> Result<Says, Rejection> {
+        let Some(lane) = &mut self.told else { return Ok(Says::More) };
+        self.tape.read(data).map_err(|_| odd("an event is not JSON"))?;
+        let root = self.tape.root(data).filter(|root| root.kind() == Form::Object);
+        let root = root.ok_or_else(|| odd("an event is not an object"))?;
+        let kind = kind_of(root)?;
+        let says = says(kind);
+        let usage = root.get("response").and_then(|response| response.get("usage"));
+        if let Some(reported) = usage.and_then(Reported::read) {
+            self.account.reported(reported);
+        }
+        if says == Says::Failed {
+            return Err(odd("the vendor ended with an error"));
+        }
+        let produced = lane.take((kind, root), (event, data), &mut self.frame)?;
+        self.account.produced(produced);
+        Ok(says)
+    }
+
+    /// Of a stream of the Responses API: the number of the next event, and the response as it began, empty where it has not.
+    pub(crate) fn standing(&self) -> Option<(u64, Bytes)> {
+        self.told.as_ref().map(|lane| lane.standing())
+    }
+
+    fn flush(&mut self) -> Result<(), Rejection> {
+        match &mut self.told {
+            None => self.lane.flush(&mut self.frame),
+            Some(lane) => lane.flush(&mut self.frame),
+        }
+    }
+
     /// The vendor is done: what is held leaves, then the end mark.
     fn complete(&mut self) {
         if let Some(events) = self.events.take() {
             events.retire();
         }
-        match self.lane.flush(&mut self.frame) {
+        match self.flush() {
             Ok(()) => {
                 self.frame.done();
                 self.end = Some(Ok(()));
@@ -224,7 +291,7 @@ impl ScreenedStream {
     fn stop(&mut self, rejection: Rejection) {
         self.events = None;
         // Of two reasons to end, the first is told.
-        let _ = self.lane.flush(&mut self.frame);
+        let _ = self.flush();
         self.end = Some(Err(rejection.midway()));
     }
 
@@ -233,7 +300,8 @@ impl ScreenedStream {
             self.account.sign(rejection);
         }
         self.events = None;
-        self.account.found_output(self.lane.tally());
+        let tally = self.told.as_ref().map_or_else(|| self.lane.tally(), |lane| lane.tally());
+        self.account.found_output(tally);
         // What waits for the record leaves after it.
         self.account.told(self.frame.waiting());
         self.account.close(end.as_ref().err())

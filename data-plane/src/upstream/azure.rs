@@ -6,20 +6,23 @@
 //! | told, base URL without `/v1` | the same | `/openai/deployments/DEPLOYMENT/chat/completions?api-version=…` |
 //! | told, base URL with `/v1` | the same with `/openai/v1` | `/openai/v1/chat/completions?api-version=…` |
 //!
+//! The Responses API is at `/openai/v1/responses`; with an `api_version` and a base URL without `/v1`, where only some of the versions have it,
+//! at `/openai/responses?api-version=…` if the provider says so.
+//!
 //! Law: as of `openai`: the body goes out as it is given, and comes back as it is, what the vendor says of its content filter included. Absent
-//! on purpose: managed identities, the Responses API, listing of deployments.
+//! on purpose: managed identities, listing of deployments.
 
 use http::{HeaderMap, HeaderName, Uri};
 use policy_engine::vocabulary::Operation;
 use zeroize::Zeroizing;
 
 use super::{
-    call::{Answer, Call},
+    call::{Answer, Api, Call},
     config::{EndpointConfig, Fault},
     error::{Kind, UpstreamError},
     foreign::lacks,
     line::{Line, headers, post},
-    openai::{Asked, path, rewrite},
+    openai::{Asked, RESPONSES, path, rewrite},
     pass::Pass,
     target::Target,
 };
@@ -34,6 +37,7 @@ pub(crate) struct Azure {
     pass: Pass,
     places: Places,
     headers: HeaderMap,
+    speaks_responses: bool,
 }
 
 /// Where calls go.
@@ -44,6 +48,9 @@ enum Places {
     Each(Target, String),
 }
 
+/// Where deployments are, below the root of a resource.
+const DEPLOYMENTS: &str = "/deployments";
+
 impl Azure {
     /// Checks the base URL and the credential; nothing is dialled yet.
     pub(crate) fn build(config: &EndpointConfig) -> Result<Self, Fault> {
@@ -53,7 +60,14 @@ impl Azure {
         let base = match &places {
             Places::Common(target, _) | Places::Each(target, _) => target.join("/")?,
         };
-        Ok(Self { headers: headers(shown)?, line: Line::build(config, &base, pass.watched())?, pass, places })
+        let speaks_responses = config.responses_api.unwrap_or(matches!(places, Places::Common(..)));
+        let line = Line::build(config, &base, pass.watched())?;
+        Ok(Self { headers: headers(shown)?, line, pass, places, speaks_responses })
+    }
+
+    /// Whether it speaks the Responses API.
+    pub(crate) fn speaks_responses(&self) -> bool {
+        self.speaks_responses
     }
 
     /// One call.
@@ -63,6 +77,7 @@ impl Azure {
             false => Vec::new(),
         };
         let what = match call.operation {
+            Operation::Chat if call.api == Api::Responses => RESPONSES,
             Operation::Moderate => return Err(lacks("its vendor judges no content (`moderate`)")),
             Operation::Rerank => return Err(lacks("its vendor orders no documents (`rerank`)")),
             operation => path(operation),
@@ -98,20 +113,21 @@ impl Places {
             ));
         }
         let root = base.strip_suffix("/openai").unwrap_or(base);
-        Ok(Self::Each(parse(&format!("{root}/openai/deployments"))?, query))
+        Ok(Self::Each(parse(&format!("{root}/openai"))?, query))
     }
 
     /// Where a call goes; the name of a deployment is an administrator's, and is no path of its own.
     fn place(&self, what: &str, call: &Call) -> Result<Uri, UpstreamError> {
         let path = match self {
             Self::Common(_, query) => format!("{what}{query}"),
+            Self::Each(_, query) if call.api == Api::Responses => format!("{what}{query}"),
             Self::Each(_, query) => {
                 let name = call.model().map_err(|fault| UpstreamError::unread(&fault))?;
                 let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
                 if name.is_empty() || !name.bytes().all(fits) || name.bytes().all(|byte| byte == b'.') {
                     return Err(UpstreamError::caused(Kind::Connect, "the deployment's name makes no path"));
                 }
-                format!("/{name}{what}{query}")
+                format!("{DEPLOYMENTS}/{name}{what}{query}")
             }
         };
         let (Self::Common(target, _) | Self::Each(target, _)) = self;

@@ -16,11 +16,22 @@ use super::fetched::Fetches;
 use crate::dialect::field::BodyFault;
 use crate::tape::Tape;
 
+/// In which of OpenAI's two APIs a chat is asked for, and answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// Chat completions; whatever is no chat has an API of its own, and is of this one here.
+    Chat,
+    /// Responses.
+    Responses,
+}
+
 /// One call: the body is already in the vendor's dialect, patched and permitted.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     /// What is asked for; picks the path.
     pub(crate) operation: Operation,
+    /// In which API it is written.
+    pub(crate) api: Api,
     /// The whole request body, JSON; of a form, the object of its fields.
     pub(crate) body: Bytes,
     /// The files of a form, in the order in which its fields refer to them.

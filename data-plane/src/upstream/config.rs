@@ -36,6 +36,8 @@ pub(crate) struct EndpointConfig {
     pub(crate) auth: Option<Auth>,
     /// The version of the API that a query asks for; empty: none.
     pub(crate) api_version: String,
+    /// Whether it speaks OpenAI's Responses API, where that is told.
+    pub(crate) responses_api: Option<bool>,
     /// How requests are written and answers read, where that is not the dialect's to say.
     pub(crate) template: Option<Arc<Template>>,
     /// How long each stage may take.

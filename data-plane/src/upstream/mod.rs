@@ -54,12 +54,12 @@ pub(crate) use secret::{Refused, Secret};
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use azure::Azure;
-use call::{Answer, Call};
+use call::{Answer, Api, Call};
 use config::{Adapter, EndpointConfig, Fault};
 use custom::Custom;
 use error::UpstreamError;
 use foreign::Vendor;
-use openai::OpenAi;
+use openai::{OpenAi, as_chat};
 use simulated::Simulated;
 
 /// The way to one endpoint, or to several that are reached alike.
@@ -115,9 +115,21 @@ impl Upstream {
         sse::Splitter::new(self.max_event_bytes)
     }
 
+    /// The API in which it answers what is written in one: the same where it speaks that, and chats otherwise.
+    pub(crate) fn api(&self, asked: Api) -> Api {
+        if asked == Api::Responses && self.provider.speaks_responses() { Api::Responses } else { Api::Chat }
+    }
+
     /// One call. Dropping the future, or the events in its answer, cancels the upstream call.
-    pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
-        let answer = self.provider.call(call).await;
+    pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
+        let untold = match (call.api, self.api(call.api)) {
+            (Api::Responses, Api::Chat) => as_chat(&mut call)?,
+            _ => Vec::new(),
+        };
+        let mut answer = self.provider.call(call).await;
+        if let Ok(answer) = &mut answer {
+            answer.left_out.extend(untold);
+        }
         if let (Err(error), Some(refused)) = (&answer, &self.refused)
             && error.kind.refuses_credential()
         {
@@ -151,6 +163,15 @@ impl Ways {
 }
 
 impl Provider {
+    /// Whether it speaks the Responses API.
+    fn speaks_responses(&self) -> bool {
+        match self {
+            Self::OpenAi(vendor) => vendor.speaks_responses(),
+            Self::Azure(vendor) => vendor.speaks_responses(),
+            Self::Foreign(_) | Self::Custom(_) | Self::Simulated(_) => false,
+        }
+    }
+
     /// One call.
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
         match self {

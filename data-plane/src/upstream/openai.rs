@@ -12,7 +12,7 @@ use http_body_util::Full;
 use policy_engine::vocabulary::Operation;
 
 use super::{
-    call::{Answer, AnswerBody, Call},
+    call::{Answer, AnswerBody, Api, Call},
     config::{EndpointConfig, Fault},
     error::{Kind, UpstreamError},
     line::{Form, Line, bearer, headers, post},
@@ -21,8 +21,11 @@ use super::{
     target::Target,
 };
 use crate::dialect::openai::{self, Reader};
-use crate::dialect::transcript;
+use crate::dialect::{Unfit, responses, transcript};
 use crate::tape::Tape;
+
+/// Where the Responses API is, below the base URL.
+pub(super) const RESPONSES: &str = "/responses";
 
 /// OpenAI's own host.
 const OPENAI: &str = "api.openai.com";
@@ -33,6 +36,7 @@ pub(crate) struct OpenAi {
     places: Places,
     /// Who reads what is written there.
     reader: Reader,
+    speaks_responses: bool,
     /// The headers of every request, the credential among them.
     headers: HeaderMap,
 }
@@ -49,6 +53,7 @@ struct Places {
     speech: Uri,
     transcribe: Uri,
     translate: Uri,
+    responses: Uri,
 }
 
 /// Where an operation is asked for, below the base URL.
@@ -81,11 +86,13 @@ impl Places {
             speech: at(Operation::Speech)?,
             transcribe: at(Operation::Transcribe)?,
             translate: at(Operation::Translate)?,
+            responses: target.join(RESPONSES)?,
         })
     }
 
-    fn place(&self, operation: Operation) -> &Uri {
+    fn place(&self, operation: Operation, api: Api) -> &Uri {
         match operation {
+            Operation::Chat if api == Api::Responses => &self.responses,
             Operation::Chat => &self.chat,
             Operation::Embed => &self.embed,
             Operation::Complete => &self.complete,
@@ -107,12 +114,19 @@ impl OpenAi {
         let credential = config.credential.as_ref().map(|secret| Secret::new(secret.reveal().to_owned()));
         let shown = config.credential.as_ref().map(bearer);
         let places = Places::of(&target)?;
+        let is_openai = places.chat.host() == Some(OPENAI);
         Ok(Self {
-            reader: if places.chat.host() == Some(OPENAI) { Reader::OpenAi } else { Reader::Vendor },
+            reader: if is_openai { Reader::OpenAi } else { Reader::Vendor },
+            speaks_responses: config.responses_api.unwrap_or(is_openai),
             headers: headers(shown)?,
             line: Line::build(config, &places.chat, credential.map(Arc::new))?,
             places,
         })
+    }
+
+    /// Whether it speaks the Responses API.
+    pub(crate) fn speaks_responses(&self) -> bool {
+        self.speaks_responses
     }
 
     /// One call.
@@ -121,7 +135,7 @@ impl OpenAi {
             true => rewrite(&mut call, self.reader)?,
             false => Vec::new(),
         };
-        let to = self.places.place(call.operation).clone();
+        let to = self.places.place(call.operation, call.api).clone();
         let asked = Asked::of(&mut call)?;
         let deadline = call.deadline;
         let mut request = post(call, (to, asked.form), &self.headers);
@@ -180,6 +194,21 @@ pub(super) fn rewrite(call: &mut Call, reader: Reader) -> Result<Vec<Cow<'static
     let written = openai::write::write(&chat, reader).map_err(UpstreamError::unfit)?;
     call.body = written.body.into();
     Ok(written.left_out)
+}
+
+/// Writes what is asked of the Responses API as a chat, for a vendor that does not speak it; gives what had to be left out.
+pub(super) fn as_chat(call: &mut Call) -> Result<Vec<Cow<'static, str>>, UpstreamError> {
+    let asked = responses::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
+    if let Some(field) = asked.beyond {
+        return Err(UpstreamError::unfit(Unfit::new(
+            field,
+            "its vendor is asked for a chat, which has none",
+        )));
+    }
+    let written = openai::write::write(&asked.chat, Reader::Pipeline).map_err(UpstreamError::unfit)?;
+    (call.body, call.api, call.foreign) = (written.body.into(), Api::Chat, true);
+    let left_out = asked.left_out.into_iter().map(Cow::Borrowed);
+    Ok(left_out.chain(written.left_out).collect())
 }
 
 /// Writes the body of a call as the form it stands for; gives its media type.

@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     address::{AddressPolicy, Loopback},
-    call::Call,
+    call::{Api, Call},
     config::{Adapter, Caps, EndpointConfig, Timeouts},
     secret::Secret,
 };
@@ -75,6 +75,7 @@ pub(super) fn endpoint(port: u16) -> EndpointConfig {
         refused: None,
         auth: None,
         api_version: String::new(),
+        responses_api: None,
         template: None,
         timeouts: Timeouts::default(),
         caps: Caps::default(),
@@ -88,6 +89,7 @@ pub(super) fn endpoint(port: u16) -> EndpointConfig {
 pub(super) fn call(body: &str, stream: bool) -> Call {
     Call {
         foreign: false,
+        api: Api::Chat,
         operation: Operation::Chat,
         files: [].into(),
         body: Bytes::copy_from_slice(body.as_bytes()),

@@ -112,6 +112,8 @@ mod refusals;
 #[cfg(test)]
 mod replayed;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod restored;
 #[cfg(test)]
 mod retained;

@@ -177,6 +177,7 @@ fn registry(facts: &mut Facts, size: &Size) {
                 credential: None,
                 auth: None,
                 api_version: String::new(),
+                responses_api: None,
                 transport: Transport::Http,
                 template: None,
                 terms: Terms {

@@ -43,6 +43,7 @@ impl Registry {
             credential: provider.credential.clone(),
             auth: provider.auth.clone(),
             api_version: provider.api_version.clone(),
+            responses_api: provider.responses_api,
             transport: provider.transport,
             template: provider.template.clone(),
         };

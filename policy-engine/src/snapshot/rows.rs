@@ -132,6 +132,8 @@ pub struct ProviderRow {
     pub auth: Option<Auth>,
     /// The version of its API that a query asks for; empty: none.
     pub api_version: String,
+    /// Whether it speaks OpenAI's Responses API, where that is told.
+    pub responses_api: Option<bool>,
     /// How what is the organisation's own is called.
     pub transport: Transport,
     /// How requests are written and answers read, where that is not the protocol's to say.

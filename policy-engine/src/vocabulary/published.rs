@@ -46,6 +46,42 @@ const CHAT: [&str; 37] = [
     "web_search_options",
 ];
 
+/// `CreateResponse` of the same: what is asked of the Responses API; ascending.
+const RESPONSES: [&str; 32] = [
+    "background",
+    "background_options",
+    "context_management",
+    "conversation",
+    "include",
+    "input",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "model",
+    "moderation",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "prompt",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+];
+
 /// `CreateEmbeddingRequest` of the same; ascending.
 const EMBED: [&str; 5] = ["dimensions", "encoding_format", "input", "model", "user"];
 
@@ -180,6 +216,11 @@ pub fn is_published(operation: Operation, field: &str) -> bool {
     fields(operation).binary_search(&field).is_ok()
 }
 
+/// Whether a field stands in the published schema of the Responses API, in whose form a chat may be asked for too.
+pub fn is_published_of_responses(field: &str) -> bool {
+    RESPONSES.binary_search(&field).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +232,9 @@ mod tests {
             assert!(fields.is_sorted_by(|a, b| a < b), "{operation}");
             assert!(fields.iter().all(|field| is_published(operation, field)), "{operation}");
         }
+        assert!(RESPONSES.is_sorted_by(|a, b| a < b));
+        assert!(RESPONSES.iter().all(|field| is_published_of_responses(field)));
+        assert!(!is_published_of_responses("messages"));
         for field in ["", "plugins", "best_of", "Model", "input", "model ", "zzz"] {
             assert!(!is_published(Operation::Chat, field), "{field}");
         }

@@ -68,6 +68,7 @@ fn provider() -> Provider {
         credential: None,
         auth: None,
         api_version: String::new(),
+        responses_api: None,
         transport: Transport::Http,
         template: None,
         terms: Terms::default(),

@@ -217,6 +217,7 @@ fn things(kind: Kind) -> impl Strategy<Value = (Map<Provider>, Map<Endpoint>, Ma
         credential: None,
         auth: None,
         api_version: String::new(),
+        responses_api: None,
         transport: Transport::Http,
         template: None,
         terms,

@@ -183,6 +183,16 @@ pub(super) fn api_version(c: &mut Checks, of: (Option<Adapter>, &admin::Provider
     c.optional_by("apiVersion", &spec.api_version, version).unwrap_or_default()
 }
 
+/// Whether it speaks the Responses API, where that is told.
+pub(super) fn responses_api(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) -> Option<bool> {
+    let (adapter, spec) = of;
+    let speaks_openai = |adapter| matches!(adapter, Adapter::OpenAi | Adapter::Azure);
+    if spec.responses_api.is_some() && adapter.is_some_and(|adapter| !speaks_openai(adapter)) {
+        c.invalid("responsesApi", "is for the adapters `openai`, `azure` alone");
+    }
+    spec.responses_api
+}
+
 /// The same on the wire.
 pub(super) fn auth_out(fact: &Auth) -> admin::Auth {
     let method = match fact.clone() {

@@ -34,6 +34,7 @@ impl TryFrom<&admin::Provider> for Provider {
         let credential = spec.credential.as_ref().and_then(|w| c.at("credential", |c| credential(c, w)));
         let auth = reach::auth(&mut c, (adapter, spec));
         let api_version = reach::api_version(&mut c, (adapter, spec));
+        let responses_api = reach::responses_api(&mut c, (adapter, spec));
         let transport = template::transport(&mut c, (adapter, spec));
         let template = template::read(&mut c, (adapter, transport), spec);
         let terms = terms(spec.terms.as_ref());
@@ -44,6 +45,7 @@ impl TryFrom<&admin::Provider> for Provider {
             credential,
             auth,
             api_version,
+            responses_api,
             transport,
             template,
             terms,
@@ -167,6 +169,7 @@ impl From<&Provider> for admin::ProviderSpec {
             api_version: fact.api_version.clone(),
             template: fact.template.as_deref().map(template::write),
             transport: template::transport_out(fact.transport),
+            responses_api: fact.responses_api,
         }
     }
 }

@@ -67,6 +67,14 @@ impl Writing {
         self.number
     }
 
+    /// The response as it began; nothing where it has not.
+    pub(crate) fn opening(&self) -> Vec<u8> {
+        match self.number {
+            0 => Vec::new(),
+            _ => self.echo.response(self.head(), "in_progress", Vec::new()).to_string().into(),
+        }
+    }
+
     fn head(&self) -> (&str, &str, u64) {
         (&self.start.id, &self.start.model, self.start.created.unwrap_or(self.now))
     }

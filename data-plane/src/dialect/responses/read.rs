@@ -12,15 +12,10 @@ use super::Echo;
 use crate::tape::Tape;
 
 /// What needs something that is stored, or goes on without the caller.
-const STORED: [&str; 7] = [
-    "background",
-    "background_options",
-    "context_management",
-    "conversation",
-    "max_tool_calls",
-    "prompt",
-    "moderation",
-];
+const STORED: [&str; 4] = ["background", "background_options", "conversation", "prompt"];
+
+/// What a vendor does that speaks this API, and no chat has a place for.
+const BEYOND: [&str; 3] = ["context_management", "max_tool_calls", "moderation"];
 
 /// What has no place in a chat, and what is said can be answered without; [`left_out`] says when the caller is told.
 const IDLE: [&str; 5] = ["include", "metadata", "store", "stream_options", "truncation"];
@@ -36,6 +31,8 @@ pub(crate) struct Asked {
     pub(crate) previous: Option<String>,
     /// Fields that ask for something and have no place in a chat.
     pub(crate) left_out: Vec<&'static str>,
+    /// A field without which the chat would be another.
+    pub(crate) beyond: Option<&'static str>,
 }
 
 /// Reads a body.
@@ -60,7 +57,9 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, BodyFault> {
         let text = Part::of(Kind::Text(string("instructions", instructions)?));
         chat.messages.insert(0, Message { role: Role::System, name: None, content: vec![text] });
     }
-    Ok(Asked { chat, echo, previous, left_out: left_out(&request) })
+    let asks = |name: &str| request.get(name).is_some_and(|value| !value.is_null());
+    let beyond = BEYOND.into_iter().find(|name| asks(name));
+    Ok(Asked { chat, echo, previous, left_out: left_out(&request), beyond })
 }
 
 /// What is asked for that no chat has a place for, so that the caller is told: a field that asks for what there is anyway is none.
@@ -101,7 +100,7 @@ fn member(chat: &mut Chat, name: &str, value: &Value) -> Result<(), BodyFault> {
                 "left out: nothing is stored here, and nobody is asked twice",
             ));
         }
-        _ if IDLE.contains(&name) => {}
+        _ if IDLE.contains(&name) || BEYOND.contains(&name) => {}
         _ => chat.others.push((name.to_owned(), raw(value))),
     }
     Ok(())

@@ -19,17 +19,8 @@ use crate::error::Rejection;
 pub(in crate::ingress) enum Inbound {
     /// Another vendor's.
     Foreign(Foreign),
-    /// OpenAI's Responses API.
-    Responses(Box<Told>),
-}
-
-/// What an answer of the Responses API tells of its request.
-#[derive(Debug, Default)]
-pub(in crate::ingress) struct Told {
-    /// What it repeats.
-    pub(in crate::ingress) echo: Echo,
-    /// Fields that no vendor was told, for a chat has no place for them.
-    pub(in crate::ingress) left_out: Vec<&'static str>,
+    /// OpenAI's Responses API, with what an answer repeats of its request.
+    Responses(Box<Echo>),
 }
 
 impl Inbound {
@@ -38,7 +29,7 @@ impl Inbound {
         match self {
             Self::Foreign(Foreign::Anthropic) => anthropic::answer::write(answer),
             Self::Foreign(Foreign::Gemini) => gemini::answer::write(answer),
-            Self::Responses(told) => responses::answer::write(answer, &told.echo, seconds(now)),
+            Self::Responses(echo) => responses::answer::write(answer, echo, seconds(now)),
         }
     }
 
@@ -47,17 +38,9 @@ impl Inbound {
         match self {
             Self::Foreign(Foreign::Anthropic) => Writing::Anthropic(Default::default()),
             Self::Foreign(Foreign::Gemini) => Writing::Gemini(Default::default()),
-            Self::Responses(told) => {
-                Writing::Responses(Box::new(responses::events::Writing::of(told.echo, seconds(now))))
+            Self::Responses(echo) => {
+                Writing::Responses(Box::new(responses::events::Writing::of(*echo, seconds(now))))
             }
-        }
-    }
-
-    /// Fields of the request that no vendor was told, whoever it was.
-    pub(super) fn left_out(&self) -> &[&'static str] {
-        match self {
-            Self::Foreign(_) => &[],
-            Self::Responses(told) => &told.left_out,
         }
     }
 

@@ -1,35 +1,62 @@
-//! `/v1/responses`: OpenAI's Responses API, whose requests become chats.
+//! `/v1/responses`: OpenAI's Responses API.
 //!
-//! Law: nothing is stored, so that whatever refers to a response is told that there is none: a vendor's own ids are nobody's here.
+//! Law: nothing is stored, so that whatever refers to a response is told that there is none: a vendor's own ids are nobody's here. What is
+//! asked goes through the pipeline as it was written; whether it reaches its vendor so, or as a chat, is the vendor's to say, and an
+//! answer is told in this API either way.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 use hyper::body::Incoming;
+use policy_engine::vocabulary::Operation;
 use proto::code::ErrorCode;
 
 use super::super::body::DoorBody;
-use super::super::foreign::{Inbound, Told, converse, wrong};
-use crate::dialect::responses::read;
+use super::super::foreign::{Inbound, respond, taken, wrong};
+use crate::dialect::responses::read::{Asked, read};
 use crate::error::Rejection;
-use crate::node::Node;
+use crate::node::{Buffered, Node};
+use crate::pipeline::received::{Arrival, Form};
+use crate::pipeline::{self, Body};
 use crate::record::Door;
 
 /// Answers a request.
-pub(super) async fn answer(node: &Arc<Node>, request: (&Parts, Incoming)) -> Response<DoorBody> {
-    let read = |body: &[u8]| {
-        let asked = read::read(body).map_err(|fault| wrong(&fault))?;
-        match asked.previous {
-            Some(_) => Err(unknown()),
-            None => {
-                let told = Told { echo: asked.echo, left_out: asked.left_out };
-                Ok((asked.chat, Some(Inbound::Responses(Box::new(told)))))
-            }
+pub(super) async fn answer(node: &Arc<Node>, (parts, body): (&Parts, Incoming)) -> Response<DoorBody> {
+    let head = (&parts.headers, parts.uri.query());
+    let mut arrival = Arrival::read(node, (Door::OpenAi, Operation::Chat), head, None);
+    arrival.form = Form::Responses;
+    let now = arrival.at;
+    let (reply, asked) = match asked(node, (&arrival, parts), body).await {
+        Ok((body, buffered, asked)) => {
+            (pipeline::serve(node, arrival.with(body, buffered)).await, Some(asked))
         }
+        Err(rejection) => (pipeline::turn_away(node, &arrival, rejection), None),
     };
-    let otherwise = Inbound::Responses(Box::default());
-    converse(node, (Door::OpenAi, otherwise), request, read).await
+    match (&reply.body, asked) {
+        (Ok(Body::Response(_)), _) => super::respond(reply, None),
+        (Ok(Body::Stream(stream)), _) if stream.standing().is_some() => super::respond(reply, None),
+        (_, Some(asked)) => {
+            let inbound = Inbound::Responses(Box::new(asked.echo));
+            respond((inbound, now), reply, asked.chat.model)
+        }
+        (_, None) => respond((Inbound::Responses(Box::default()), now), reply, String::new()),
+    }
+}
+
+/// What is asked, and its body.
+async fn asked(
+    node: &Arc<Node>,
+    (arrival, parts): (&Arrival, &Parts),
+    body: Incoming,
+) -> Result<(Bytes, Option<Buffered>, Asked), Rejection> {
+    let (body, buffered) = taken(node, (arrival, &parts.headers), body).await?;
+    let asked = read(&body).map_err(|fault| wrong(&fault))?;
+    match asked.previous {
+        Some(_) => Err(unknown()),
+        None => Ok((body, buffered, asked)),
+    }
 }
 
 /// There is no such response, whoever made it.

@@ -15,7 +15,7 @@ use policy_engine::facts::Price;
 
 use super::super::Exchange;
 use super::super::reserve::{Reserved, share};
-use super::{Begun, LeftOut, Sent, Tried, answered, ask, call};
+use super::{Answered, Sent, Tried, answered, ask, call, kept};
 use crate::record::Failure;
 use crate::runtime::retries::PERCENT;
 use crate::runtime::vitals::verdict::Verdict;
@@ -23,7 +23,7 @@ use crate::runtime::vitals::{InFlight, Standing};
 use crate::upstream::call::Call;
 use crate::upstream::error::{Kind, UpstreamError};
 
-type Begins = Result<(Begun, LeftOut), UpstreamError>;
+type Begins = Result<Answered, UpstreamError>;
 
 /// The second call; of it the account knows only that it was made.
 struct Second<'s> {
@@ -155,7 +155,8 @@ async fn second<'s>(
     let call = call(reserved, endpoint);
     exchange.account.sent_beside(&endpoint.id);
     let sent = Sent { endpoint, since: Moment::now(), stream: call.stream };
-    let (price, body) = (candidate.price.clone(), call.body.clone());
+    let body = kept(exchange, &call).unwrap_or_else(|| call.body.clone());
+    let price = candidate.price.clone();
     Some((Second { sent, price, body, in_flight }, call))
 }
 

@@ -16,15 +16,18 @@ use policy_engine::vocabulary::{Operation, is_published};
 use super::{ANSWERS, MODEL_NAME, Outline, UsageOption, Written};
 use crate::dialect::field::{BodyFault, boolean, given, kind, number, whole};
 use crate::tape::{Kind, Value};
-use kinds::{Place, is_lookalike};
+pub(super) use kinds::Place;
+use kinds::is_lookalike;
 pub(crate) use media::data_url;
+pub(super) use media::note as note_media;
 pub(super) use message::read_part;
-pub(super) use tools::note_model;
+pub(super) use schema::take_described;
+pub(super) use tools::{note_choice, note_field, note_model, read_named};
 
 /// More output tokens than this are not asked for by anybody but an attacker; it keeps every sum far from overflow.
 pub(super) const MOST_TOKENS: u64 = 1 << 40;
 
-const TOKENS: &str = "a whole number of tokens, at least 1";
+pub(super) const TOKENS: &str = "a whole number of tokens, at least 1";
 
 /// Fields that are numbers, within the bounds of the reference, and what is said of others.
 const NUMBERS: [(&str, RangeInclusive<f64>, &str); 4] = [
@@ -147,18 +150,29 @@ pub(super) fn note(
     outline: &mut Outline,
     (operation, own): (Operation, &[&str]),
     name: &str,
-    (key, value): (Value<'_>, Value<'_>),
+    member: (Value<'_>, Value<'_>),
 ) -> Result<bool, BodyFault> {
     let known = is_published(operation, name);
+    note_by(outline, (known, own), name, member)?;
+    Ok(known)
+}
+
+/// The same of a field of which it is said whether it is known.
+pub(super) fn note_by(
+    outline: &mut Outline,
+    (known, own): (bool, &[&str]),
+    name: &str,
+    (key, value): (Value<'_>, Value<'_>),
+) -> Result<(), BodyFault> {
     tools::note_field(outline, Place::Body, (key, value))?;
     if !known {
         if is_lookalike(name, own) {
             return Err(BodyFault::wrong(name, "written as the dialect has it"));
         }
-        outline.note_field(operation, name);
+        outline.note_unknown(name);
         outline.texts.push(key.range());
     }
-    Ok(known)
+    Ok(())
 }
 
 /// Checks the types of fields that concern only the vendor.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use policy_engine::content::Masker;
+use policy_engine::content::{Detectors, Masker};
 use policy_engine::decision::Actions;
 use policy_engine::vocabulary::{Id, Operation};
 
@@ -43,7 +43,27 @@ pub(super) fn screen(
     exchange.account.produced(texts.produced(root));
     let Some(detectors) = detectors(&permitted) else { return Ok(bytes) };
     let (content, rest) = texts.with_rest(root);
-    let marked = content.mark(&detectors, &bytes);
+    judge(exchange, permitted, (&detectors, endpoint), Read { bytes: bytes.clone(), content, rest })
+}
+
+/// An answer that was read.
+pub(super) struct Read {
+    /// It.
+    pub(super) bytes: Bytes,
+    /// What of it is looked into.
+    pub(super) content: Content,
+    /// What else of it matters.
+    pub(super) rest: Rest,
+}
+
+/// An answer as it may go on, by what is found in it.
+pub(super) fn judge(
+    exchange: &mut Exchange<'_>,
+    permitted: Permitted<'_>,
+    (detectors, endpoint): (&Detectors, &Id),
+    Read { bytes, content, rest }: Read,
+) -> Result<Bytes, Rejection> {
+    let marked = content.mark(detectors, &bytes);
     let mut tally = Tally::default();
     let kinds = || marked.iter().flat_map(|marked| &marked.findings).map(|finding| finding.what);
     kinds().for_each(|what| tally.add(what, 1));
@@ -52,16 +72,16 @@ pub(super) fn screen(
     let mut actions = permit.output;
     let spells = acts(&actions) || permit.output_decides;
     if marked.is_empty() && (!spells || rest.spelled.is_empty()) {
-        return Ok(bytes);
+        return Ok(rest.always.apply(&bytes));
     }
     if permit.output_decides {
         let runtime = exchange.runtime.clone();
         let mut again = Again { question: entitled.question, found, runtime, endpoint: endpoint.clone() };
         actions = again.ask(kinds())?.unwrap_or(actions);
     }
-    let mut patches = Patches::default();
-    for spelled in rest.spelled.iter().filter(|_| spells) {
-        patches.add(spelled.clone(), &b"null"[..]);
+    let mut patches = rest.always;
+    for (spelled, nothing) in rest.spelled.iter().filter(|_| spells) {
+        patches.add(spelled.clone(), nothing.as_bytes());
     }
     let unmasked = rest.pieces.then(|| patches.apply(&bytes));
     mask((&content, &marked), (&actions, &mut masker), &bytes, &mut patches)?;
@@ -78,11 +98,13 @@ pub(super) fn screen(
 
 /// What else of an answer matters to its masking.
 #[derive(Default)]
-struct Rest {
-    /// Where log probabilities stand.
-    spelled: Vec<Range<usize>>,
+pub(super) struct Rest {
+    /// What is changed whatever is found.
+    pub(super) always: Patches,
+    /// Where log probabilities stand, and what stands there where there are none.
+    pub(super) spelled: Vec<(Range<usize>, &'static str)>,
     /// Names of members are read, so they may change.
-    names: bool,
+    pub(super) names: bool,
     /// What was heard is told in pieces too. What is masked in all of it could stand in two of them, where nobody finds it.
     pieces: bool,
 }
@@ -160,7 +182,7 @@ impl Texts {
                     rest.names |= text.kind() == Kind::Key;
                     self.all.push(text.range());
                 }
-                Beside::LogProbabilities(value) => rest.spelled.push(value.range()),
+                Beside::LogProbabilities(value) => rest.spelled.push((value.range(), "null")),
             });
         }
         let heard = matches!(self.operation, Operation::Transcribe | Operation::Translate);
@@ -170,10 +192,10 @@ impl Texts {
 }
 
 /// What spells a text that was heard, word by word or token by token.
-fn take_spelled(value: Value<'_>, spelled: &mut Vec<Range<usize>>) {
+fn take_spelled(value: Value<'_>, spelled: &mut Vec<(Range<usize>, &'static str)>) {
     for (key, member) in value.members() {
         if member.kind() == Kind::Array && (key.is("words") || key.is("tokens")) {
-            spelled.push(member.range());
+            spelled.push((member.range(), "null"));
         } else {
             take_spelled(member, spelled);
         }
@@ -209,7 +231,8 @@ fn numbers<'t>(root: Value<'t>) -> impl Iterator<Item = Value<'t>> {
     })
 }
 
-fn mask(
+/// Works out what is masked.
+pub(super) fn mask(
     (content, marked): (&Content, &[Marked]),
     (actions, masker): (&Actions, &mut Masker),
     body: &[u8],

@@ -44,6 +44,16 @@ impl Frame {
         out.extend_from_slice(b"\n\n");
     }
 
+    /// A payload leaves as an event of its own under a name, written by `write`.
+    pub(super) fn named(&mut self, name: &str, write: impl FnOnce(&mut BytesMut)) {
+        let out = self.change();
+        for part in ["event: ", name, "\ndata: "] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        write(out);
+        out.extend_from_slice(b"\n\n");
+    }
+
     /// The end mark leaves.
     pub(super) fn done(&mut self) {
         self.event(|out| out.extend_from_slice(b"[DONE]"));

@@ -110,7 +110,7 @@ fn is_canonical(event: &Event) -> bool {
 }
 
 /// A payload on one line. One that was joined from several has line feeds where JSON has blanks, and nowhere else.
-fn one_line(event: &Event, data: &Bytes) -> Bytes {
+pub(super) fn one_line(event: &Event, data: &Bytes) -> Bytes {
     if event.span.is_some() {
         return data.clone();
     }

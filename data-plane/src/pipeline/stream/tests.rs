@@ -1,5 +1,7 @@
 //! The stream law: however the vendor's bytes are cut, the same leaves, and its texts are the whole texts masked.
 
+mod responses;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,7 +38,7 @@ async fn opened(house: &House, more: &str) -> ScreenedStream {
     let answering = dispatch::dispatch(&mut exchange, reserved).await.map_err(drop).unwrap();
     let Answering { permitted, begun, endpoint, .. } = answering;
     let Begun::Events { events, .. } = begun else { panic!("a whole answer") };
-    ScreenedStream::begin(&mut exchange, permitted, (Bytes::new(), events, None), endpoint)
+    ScreenedStream::begin(&mut exchange, permitted, (Bytes::new(), events, None), (endpoint, None))
 }
 
 /// What leaves when these pieces come, and how it ends.

@@ -53,7 +53,7 @@ async fn markers(house: &House, form: &str) -> BTreeSet<u64> {
     let mut found = BTreeSet::from([number(reply.head.revision.as_ref().unwrap().to_str().unwrap())]);
     found.extend(reply.head.notices.iter().map(|notice| number(notice.to_str().unwrap())));
     let text = match reply.body {
-        Ok(Body::Whole(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
+        Ok(Body::Whole(bytes) | Body::Response(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
         Ok(Body::Stream(stream)) => {
             let mut stream: std::pin::Pin<Box<_>> = stream.into();
             let mut text = String::new();

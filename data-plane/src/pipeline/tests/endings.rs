@@ -43,7 +43,7 @@ async fn serve(house: &House, door: Door, (key, body): (&str, &str), frames: usi
     let reply = pipeline::serve(&house.node, received).await;
     match reply.body {
         Ok(Body::Stream(stream)) => stream.take(frames).collect::<Vec<_>>().await.len(),
-        Ok(Body::Whole(_) | Body::Media(_)) | Err(_) => 0,
+        Ok(Body::Whole(_) | Body::Response(_) | Body::Media(_)) | Err(_) => 0,
     }
 }
 

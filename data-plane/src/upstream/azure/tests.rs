@@ -90,6 +90,28 @@ async fn both_forms_of_the_url_lead_where_azure_has_them() {
 }
 
 #[tokio::test]
+async fn the_responses_api_has_a_place_of_its_own_for_all_deployments() {
+    let (port, mut heard) = resource(whole("200 OK", ANSWER)).await;
+    for (path, version, told, expected) in [
+        ("", "", None, Some("/openai/v1/responses")),
+        ("/openai/v1", "preview", None, Some("/openai/v1/responses?api-version=preview")),
+        ("", "", Some(false), None),
+        ("", "2024-10-21", None, None),
+        ("", "2025-04-01-preview", Some(true), Some("/openai/responses?api-version=2025-04-01-preview")),
+    ] {
+        let config = EndpointConfig { responses_api: told, ..config(port, path, version) };
+        let azure = Azure::build(&config).unwrap();
+        assert_eq!(azure.speaks_responses(), expected.is_some(), "{path} {version}");
+        let Some(expected) = expected else { continue };
+        let asked = Call { api: Api::Responses, ..call(r#"{"model":"gpt-4o.eu","input":"hi"}"#, false) };
+        azure.call(asked).await.unwrap();
+        let (head, body) = heard.recv().await.unwrap();
+        assert!(head.starts_with(&format!("POST {expected} HTTP/1.1\r\n")), "{path} {version}: {head}");
+        assert_eq!(body, br#"{"model":"gpt-4o.eu","input":"hi"}"#);
+    }
+}
+
+#[tokio::test]
 async fn what_the_filter_says_passes_and_its_refusal_is_one() {
     let (port, _heard) = resource(whole("200 OK", ANSWER)).await;
     let answer = Azure::build(&config(port, "", "")).unwrap().call(call("{}", false)).await.unwrap();

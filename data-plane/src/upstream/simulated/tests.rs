@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
+        call::Api,
         error::{Delivered, Stage},
         sse::Splitter,
     },
@@ -23,6 +24,7 @@ fn call(operation: Operation, body: &Value) -> Call {
         files: [].into(),
         stream,
         foreign: false,
+        api: Api::Chat,
         request_id,
         traceparent: None,
         noted: Default::default(),

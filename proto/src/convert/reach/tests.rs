@@ -230,3 +230,19 @@ fn what_is_of_an_identity_is_told_with_it() {
         assert!(fault.contains(expected), "{fault}");
     }
 }
+
+#[test]
+fn the_responses_api_is_openais() {
+    let spec = |adapter: &str, responses_api: Option<bool>| admin::ProviderSpec {
+        adapter: adapter.into(),
+        base_url: "https://api.example.com/v1".into(),
+        responses_api,
+        ..Default::default()
+    };
+    for told in [None, Some(true), Some(false)] {
+        assert_eq!(of(spec("openai", told)).unwrap().responses_api, told);
+        assert_eq!(of(spec("azure", told)).unwrap().responses_api, told);
+    }
+    let refused = of(spec("anthropic", Some(false))).unwrap_err();
+    assert!(refused.contains("spec.responsesApi") && refused.contains("alone"), "{refused}");
+}

@@ -182,8 +182,8 @@ fn provider() -> impl Strategy<Value = Provider> {
         (url().prop_map(|url| (Adapter::Bedrock, url)), (of(auth::aws()), Just(String::new()))),
         (url().prop_map(|url| (Adapter::Gemini, url)), (of(auth::google()), Just(String::new()))),
     ];
-    (reach, of(credential), terms(), names(), template()).prop_map(
-        |(reach, credential, terms, geos, template)| {
+    (reach, of(credential), terms(), names(), (template(), of(any::<bool>()))).prop_map(
+        |(reach, credential, terms, geos, (template, responses_api))| {
             let ((adapter, base_url), (auth, api_version)) = reach;
             let credential = credential.or_else(|| auth.as_ref().map(|_| Credential::Sealed));
             let template = (adapter == Adapter::Custom).then(|| Arc::new(template));
@@ -193,6 +193,7 @@ fn provider() -> impl Strategy<Value = Provider> {
                 credential,
                 auth,
                 api_version,
+                responses_api: responses_api.filter(|_| matches!(adapter, Adapter::OpenAi | Adapter::Azure)),
                 transport: Transport::Http,
                 template,
                 terms,

@@ -5,7 +5,7 @@
 
 /// Where a name stands that may mean a tool of the vendor's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(in crate::pipeline::outline) enum Place {
     /// A field of the body.
     Body,
     /// A member of a message.
@@ -23,7 +23,7 @@ pub(super) enum Place {
 use Place::{Body, Choice, Member, Message, Type};
 
 /// What a name means where it stands: a kind of tool that the vendor runs, or none. See [`kind_of`] for names that are not here.
-const KINDS: [(Place, &str, Option<&str>); 62] = [
+const KINDS: [(Place, &str, Option<&str>); 63] = [
     (Body, "web_search_options", Some("web_search")),
     (Body, "web_search", Some("web_search")),
     (Body, "enable_web_search", Some("web_search")),
@@ -79,6 +79,7 @@ const KINDS: [(Place, &str, Option<&str>); 62] = [
     (Member, "strict", None),
     (Member, "format", None),
     (Member, "cache_control", None),
+    (Member, "defer_loading", None),
     (Choice, "none", None),
     (Choice, "auto", None),
     (Choice, "required", None),

@@ -7,7 +7,7 @@ use super::super::{Embedded, Outline};
 use crate::tape::{Kind, Value};
 
 /// Members that hold media, or say where it is.
-const MEDIA: [&str; 6] = ["url", "data", "file_data", "image_url", "audio_url", "video_url"];
+const MEDIA: [&str; 7] = ["url", "data", "file_data", "file_url", "image_url", "audio_url", "video_url"];
 
 /// Those of them that hold base64 without a word about it.
 const BARE: [&str; 2] = ["data", "file_data"];
@@ -40,7 +40,7 @@ pub(super) fn medium_of(part: Value<'_>) -> &'static str {
 }
 
 /// Takes in a value of a part that holds this medium: what is embedded apart, all else as text.
-pub(super) fn note<'t>(
+pub(in crate::pipeline::outline) fn note<'t>(
     outline: &mut Outline,
     medium: &'static str,
     (mut name, value): (Value<'t>, Value<'t>),

@@ -49,7 +49,7 @@ const NAMED: [&str; 6] =
     ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 
 /// Takes in the long numbers of a tool, a function or a format: those of its schemas as a schema has them.
-pub(super) fn take_described(outline: &mut Outline, described: Value<'_>) {
+pub(in crate::pipeline::outline) fn take_described(outline: &mut Outline, described: Value<'_>) {
     for (key, member) in described.members() {
         let holds = member.kind() == Kind::Object && (key.is("function") || key.is("json_schema"));
         if key.is("parameters") || key.is("schema") {

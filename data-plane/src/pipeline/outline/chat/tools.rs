@@ -6,6 +6,8 @@
 //! that are not in the table, which an endpoint may reject altogether (`unknownFields`), and what an endpoint's own name for the
 //! model implies, which whoever registered the endpoint has decided.
 
+use std::borrow::Cow;
+
 use super::super::Outline;
 use super::kinds::{Place, kind_of};
 use super::schema;
@@ -24,11 +26,7 @@ const LISTS: [&str; 2] = ["tools", "enabled_tools"];
 /// The tools of `tools`, each of which says what it is.
 pub(super) fn read(outline: &mut Outline, tools: Value<'_>) -> Result<(), BodyFault> {
     each("tools", tools, |tool| {
-        let of = match tool.get("type") {
-            Some(of) if of.kind() == Kind::String => of.text(),
-            Some(_) => return Err(BodyFault::wrong("type", "a string")),
-            None => return Err(BodyFault::Missing("type".to_owned())),
-        };
+        let of = type_of(tool)?;
         if of == "function" {
             let named = tool.get("function").and_then(|function| function.get("name"));
             if !named.is_some_and(is_string) {
@@ -37,6 +35,28 @@ pub(super) fn read(outline: &mut Outline, tools: Value<'_>) -> Result<(), BodyFa
         }
         one(outline, &of, tool)
     })
+}
+
+/// The same as the Responses API has them, where a function is named in the tool itself.
+pub(in crate::pipeline::outline) fn read_named(
+    outline: &mut Outline,
+    tools: Value<'_>,
+) -> Result<(), BodyFault> {
+    each("tools", tools, |tool| {
+        let of = type_of(tool)?;
+        if of == "function" && !tool.get("name").is_some_and(is_string) {
+            return Err(BodyFault::wrong("name", "a string"));
+        }
+        one(outline, &of, tool)
+    })
+}
+
+fn type_of(tool: Value<'_>) -> Result<Cow<'_, str>, BodyFault> {
+    match tool.get("type") {
+        Some(of) if of.kind() == Kind::String => Ok(of.text()),
+        Some(_) => Err(BodyFault::wrong("type", "a string")),
+        None => Err(BodyFault::Missing("type".to_owned())),
+    }
 }
 
 /// The functions of `functions`, which need no type and are the caller's own without one.
@@ -119,7 +139,7 @@ fn note_names(outline: &mut Outline, tool: Value<'_>) -> Result<(), BodyFault> {
 }
 
 /// Notes what a field switches on by being there. Off is said by leaving it out, `null` or `false`.
-pub(super) fn note_field(
+pub(in crate::pipeline::outline) fn note_field(
     outline: &mut Outline,
     place: Place,
     (key, value): (Value<'_>, Value<'_>),
@@ -133,7 +153,10 @@ pub(super) fn note_field(
 }
 
 /// Notes a tool that is chosen and is not the caller's own, whether or not it was offered.
-pub(super) fn note_choice(outline: &mut Outline, choice: Value<'_>) -> Result<(), BodyFault> {
+pub(in crate::pipeline::outline) fn note_choice(
+    outline: &mut Outline,
+    choice: Value<'_>,
+) -> Result<(), BodyFault> {
     let of = if is_string(choice) { Some(choice) } else { choice.get("type") };
     note(outline, Place::Choice, &of.map_or("".into(), |of| of.text()))?;
     note_names(outline, choice)?;

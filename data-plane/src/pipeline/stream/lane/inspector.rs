@@ -4,54 +4,34 @@
 //! text, read as in an answer that comes whole. A finding that blocks, or that the policy would not have permitted, ends the stream,
 //! and what stood before it has left. Deliberately absent: detecting.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use policy_engine::content::mask::apply;
-use policy_engine::content::{Blocked, Detectors, Masker};
-use policy_engine::decision::Actions;
+use policy_engine::content::{Blocked, Detectors};
 use policy_engine::vocabulary::{Id, Operation};
 
-use super::super::super::again::Again;
-use super::super::super::decide::{Permitted, acts, quoted};
+use super::super::super::decide::{Permitted, quoted};
 use super::super::super::dialect::{self, Beside, Strings};
 use super::super::super::inspect::Tally;
 use super::super::super::patch::Patches;
 use super::super::chunk::{Choice, Chunk};
 use super::super::frame::Frame;
+use super::super::judge::{Judge, odd};
 use super::channel::Channels;
 use crate::error::Rejection;
 use crate::runtime::Runtime;
 use crate::tape::{Kind, Value};
-use crate::upstream::error::{Kind as Failure, UpstreamError};
-
-/// Texts outside the channels that are remembered for having nothing in them, and how long they may be: every chunk brings the
-/// same few.
-const CLEAN: (usize, usize) = (16, 256);
 
 /// Screens one stream.
 pub(super) struct Inspector {
-    detectors: Arc<Detectors>,
-    actions: Arc<Actions>,
-    masker: Masker,
+    judge: Judge,
     channels: Channels,
-    /// Where a new finding may change the decision.
-    again: Option<Again>,
     /// The beginning of a chunk of this answer, up to its choices.
     opening: Vec<u8>,
     /// What was found outside choices.
     beside: Tally,
-    /// Texts outside the channels, as written, in which nothing was found.
-    clean: Vec<Box<[u8]>>,
     /// Text that may leave; kept for its room.
     free: String,
-    /// Log probabilities go, since something may have to be masked.
-    spells: bool,
-    /// A name of a member of the chunk at hand was masked.
-    renamed: bool,
-    /// Nothing leaves any more.
-    over: bool,
     /// What is said stands in messages, and not as a text by itself.
     in_messages: bool,
 }
@@ -72,27 +52,15 @@ impl Inspector {
         runtime: Arc<Runtime>,
         endpoint: Id,
     ) -> Self {
-        let Permitted { entitled, found, permit, masker, .. } = permitted;
-        let in_messages = entitled.question.operation == Operation::Chat;
-        let again = Again { question: entitled.question, found, runtime, endpoint };
-        let again = permit.output_decides.then_some(again);
-        let actions =
-            again.as_ref().map_or_else(|| permit.output.clone(), |again| again.foresee(&permit.output));
-        let actions = Arc::new(actions);
-        let spells = acts(&actions) || again.is_some();
+        let in_messages = permitted.entitled.question.operation == Operation::Chat;
+        let judge = Judge::new(detectors, permitted, runtime, endpoint);
+        let (detectors, actions) = judge.terms();
         Self {
-            channels: Channels::new(detectors.clone(), actions.clone()),
-            detectors,
-            actions,
-            masker,
-            again,
+            channels: Channels::new(detectors, actions),
+            judge,
             opening: Vec::new(),
             beside: Tally::default(),
-            clean: Vec::new(),
             free: String::new(),
-            spells,
-            renamed: false,
-            over: false,
             in_messages,
         }
     }
@@ -119,10 +87,7 @@ impl Inspector {
 
     /// Refuses a chunk in which a name was masked, if what is `written` of it can be read in two ways.
     pub(super) fn judge(&mut self, written: impl FnOnce() -> BytesMut) -> Result<(), Rejection> {
-        if std::mem::take(&mut self.renamed) && !dialect::is_unambiguous(&written()) {
-            return Err(odd(dialect::AMBIGUOUS));
-        }
-        Ok(())
+        self.judge.judge(written)
     }
 
     /// Lets go of everything held.
@@ -198,34 +163,16 @@ impl Inspector {
     }
 
     fn drop_spelled(&self, logprobs: Value<'_>, patches: &mut Patches) {
-        if self.spells {
-            patches.add(logprobs.range(), &b"null"[..]);
-        }
+        self.judge.drop_spelled(logprobs, "null", patches);
     }
 
-    /// Screens a string, a key or a number that is a whole text.
     fn take_alone(&mut self, leaf: Value<'_>, patches: &mut Patches) -> Result<(), Rejection> {
-        if self.clean.iter().any(|known| **known == *leaf.raw()) {
-            return Ok(());
-        }
-        let (text, mut findings) = (leaf.as_read(), Vec::new());
-        self.detectors.scan(&text, &mut findings);
-        if findings.is_empty() && self.clean.len() < CLEAN.0 && leaf.raw().len() <= CLEAN.1 {
-            self.clean.push(leaf.raw().into());
-        }
-        findings.iter().for_each(|finding| self.beside.add(finding.what, 1));
-        let masked = apply(&text, &findings, &self.actions, &mut self.masker);
-        let masked = masked.map_err(|blocked| self.end(Rejection::blocked(blocked.what.label())))?;
-        if masked != text {
-            self.renamed |= leaf.kind() == Kind::Key;
-            patches.add(leaf.range(), quoted(&masked));
-        }
-        Ok(())
+        self.judge.take_alone(leaf, patches, &mut self.beside)
     }
 
     /// Ends a channel: what it still holds leaves in a chunk of its own.
     fn finish(&mut self, at: usize, frame: &mut Frame) -> Result<(), Rejection> {
-        if self.over {
+        if self.judge.is_over() {
             return Ok(());
         }
         self.free.clear();
@@ -239,12 +186,12 @@ impl Inspector {
         let Some(channel) = self.channels.get(at) else { return Ok(()) };
         let advanced = match text {
             Some("") => return Ok(()),
-            Some(_) if channel.ended => return Err(self.end(odd("text after the end of its choice"))),
-            Some(text) => channel.hold.push(text, &mut self.masker, &mut self.free),
+            Some(_) if channel.ended => return Err(self.judge.end(odd("text after the end of its choice"))),
+            Some(text) => channel.hold.push(text, &mut self.judge.masker, &mut self.free),
             None if channel.ended => return Ok(()),
             None => {
                 channel.ended = true;
-                channel.hold.finish(&mut self.masker, &mut self.free)
+                channel.hold.finish(&mut self.judge.masker, &mut self.free)
             }
         };
         let judged = match advanced {
@@ -256,33 +203,23 @@ impl Inspector {
         };
         judged.map_err(|rejection| {
             self.filtered(at, frame);
-            self.end(rejection)
+            self.judge.end(rejection)
         })
     }
 
     /// Where a channel holds a new kind of data: whether the policy still permits the answer.
     fn ask_again(&mut self, at: usize) -> Result<(), Rejection> {
-        let (Some(channel), Some(again)) = (self.channels.get(at), &mut self.again) else { return Ok(()) };
-        let found = channel.hold.found();
-        if found.len() > std::mem::replace(&mut channel.asked, found.len()) {
-            again.ask(found.iter().map(|(what, _)| *what))?;
-        }
-        Ok(())
+        let Some(channel) = self.channels.get(at) else { return Ok(()) };
+        self.judge.ask_again(channel.hold.found(), &mut channel.asked)
     }
 
     /// What is free leaves in a chunk of its own.
     fn let_go(&mut self, at: usize, frame: &mut Frame) {
-        let (detectors, actions, masker) = (&self.detectors, &self.actions, &mut self.masker);
-        // Whatever may not leave was refused when it came.
-        let mut name = |key: &str| {
-            let mut findings = Vec::new();
-            detectors.scan(key, &mut findings);
-            apply(key, &findings, actions, masker).map(Cow::into_owned).unwrap_or_default()
-        };
+        let judge = &mut self.judge;
         if let Some(channel) = self.channels.get(at).filter(|_| !self.free.is_empty()) {
             frame.event(|out| {
                 out.extend_from_slice(&self.opening);
-                channel.write(&self.free, &mut name, out);
+                channel.write(&self.free, &mut |key| judge.name(key), out);
                 out.extend_from_slice(b"]}");
             });
         }
@@ -299,12 +236,6 @@ impl Inspector {
                 out.extend_from_slice(choice.as_bytes());
             });
         }
-    }
-
-    /// Nothing is let go any more.
-    fn end(&mut self, rejection: Rejection) -> Rejection {
-        self.over = true;
-        rejection
     }
 
     /// Remembers how chunks of this answer begin, as they leave.
@@ -328,8 +259,4 @@ fn are_choices(value: Value<'_>, choices: &[Choice<'_>]) -> Result<(), Rejection
         value.len() == choices.len() && choices.iter().all(|choice| choice.value.kind() == Kind::Object);
     let are = value.kind() == Kind::Null || value.kind() == Kind::Array && all;
     if are { Ok(()) } else { Err(odd("the choices are none")) }
-}
-
-fn odd(what: &'static str) -> Rejection {
-    Rejection::upstream(&UpstreamError::caused(Failure::Protocol, what), None)
 }

@@ -28,6 +28,9 @@ const SHARED_BYTES: [&str; 9] = [
 /// The package whose streams are open for as long as a node lives.
 const LONG: &str = "chancery.sync.v1";
 
+/// The package whose messages are another's.
+const BORROWING: &str = "chancery.adapter.v1";
+
 /// The package of what every definition may refer to.
 const GOOGLE: &str = "google.protobuf";
 
@@ -41,12 +44,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
 
-    // Either refers to what is Google's.
-    let (mut long, mut others) = (descriptors.clone(), descriptors);
+    // These refer to what is Google's.
+    let (mut long, mut borrowing, mut others) = (descriptors.clone(), descriptors.clone(), descriptors);
     long.file.retain(|file| [LONG, GOOGLE].contains(&file.package()));
-    others.file.retain(|file| file.package() != LONG);
+    borrowing.file.retain(|file| file.package() == BORROWING);
+    others.file.retain(|file| ![LONG, BORROWING].contains(&file.package()));
     builder().compile_fds(others)?;
     builder().codec_path("crate::codec::Frugal").compile_fds(long)?;
+    builder().extern_path(".chancery.inference.v1", "crate::inference").compile_fds(borrowing)?;
     Ok(())
 }
 

@@ -191,10 +191,11 @@ impl Installer {
             vocabulary::Adapter::Gemini => Adapter::Foreign(Dialect::Gemini),
             vocabulary::Adapter::Cohere => Adapter::Foreign(Dialect::Cohere),
             vocabulary::Adapter::SageMaker => Adapter::Custom(Place::SageMaker),
-            vocabulary::Adapter::Custom => Adapter::Custom(match provider.transport {
-                Transport::Http => Place::Http,
-                Transport::Lambda => Place::Lambda,
-            }),
+            vocabulary::Adapter::Custom => match provider.transport {
+                Transport::Http => Adapter::Custom(Place::Http),
+                Transport::Lambda => Adapter::Custom(Place::Lambda),
+                Transport::Grpc => Adapter::Rpc,
+            },
             vocabulary::Adapter::Simulated => Adapter::Simulated(Pace::default()),
         };
         Ok(EndpointConfig {

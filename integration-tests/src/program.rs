@@ -46,10 +46,29 @@ impl Language {
 
 /// Starts a server that is a module of Python's, with these arguments; it ends when what is given is dropped.
 pub fn serve(language: Language, module: &str, arguments: &[&str]) -> Result<Child> {
+    serve_with(language, (module, arguments), &[])
+}
+
+/// The same with these variables.
+pub fn serve_with(
+    language: Language,
+    (module, arguments): (&str, &[&str]),
+    variables: &[(&str, &str)],
+) -> Result<Child> {
     let mut command = Command::new(language.interpreter()?);
     command.args(["-m", module]).args(arguments).env("LITELLM_LOCAL_MODEL_COST_MAP", "True"); // or it asks the network
+    command.envs(variables.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     command.spawn().with_context(|| module.to_owned())
+}
+
+/// Starts a server of `deploy/examples` with these arguments and variables; it ends when what is given is dropped.
+pub fn example(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Child> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/examples").join(program);
+    let mut command = Command::new(Language::of(program).interpreter()?);
+    command.arg(&path).args(arguments).envs(variables.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    command.spawn().with_context(|| path.display().to_string())
 }
 
 /// Runs a program of `tests/python` or `tests/node` with these variables and gives what it printed. Errors if it does not end well.

@@ -11,6 +11,11 @@ pub mod inference {
     tonic::include_proto!("chancery.inference.v1");
 }
 
+/// `chancery.adapter.v1`: what an organisation serves to be a vendor of its own.
+pub mod adapter {
+    tonic::include_proto!("chancery.adapter.v1");
+}
+
 /// `chancery.admin.v1`: what is governed, and how.
 pub mod admin {
     tonic::include_proto!("chancery.admin.v1");

@@ -21,4 +21,4 @@ pub mod tree;
 )]
 mod generated;
 
-pub use generated::{FILE_DESCRIPTOR_SET, admin, inference, sync};
+pub use generated::{FILE_DESCRIPTOR_SET, adapter, admin, inference, sync};

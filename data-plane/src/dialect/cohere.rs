@@ -1,6 +1,6 @@
-//! Cohere's dialect: `POST /v2/chat` and `POST /v2/embed`, after its published reference.
+//! Cohere's dialect: `POST /v2/chat`, `POST /v2/embed` and `POST /v2/rerank`, after its published reference.
 //!
-//! Law: only a vendor speaks it, so it is written and answers are read. Absent on purpose: the older version of the API, and reranking.
+//! Law: only a vendor speaks it, so it is written and answers are read. Absent on purpose: the older version of the API.
 //!
 //! | in between | here |
 //! |---|---|
@@ -15,6 +15,7 @@
 pub(crate) mod answer;
 pub(crate) mod embed;
 pub(crate) mod events;
+pub(crate) mod rerank;
 pub(crate) mod write;
 
 #[cfg(test)]

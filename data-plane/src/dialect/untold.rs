@@ -76,10 +76,15 @@ impl Untold {
     /// # Errors
     /// Something of it can't be told.
     pub(super) fn written(self, json: Json) -> Result<Written, Unfit> {
-        match self.unfit {
-            Some(unfit) => Err(unfit),
-            None => Ok(Written { body: json.done(), left_out: self.left_out, headers: Vec::new() }),
-        }
+        Ok(Written { left_out: self.told()?, body: json.done(), headers: Vec::new() })
+    }
+
+    /// What was left out.
+    ///
+    /// # Errors
+    /// Something of it can't be told.
+    pub(super) fn told(self) -> Result<Vec<Cow<'static, str>>, Unfit> {
+        self.unfit.map_or(Ok(self.left_out), Err)
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Asked {
     /// How they are written.
     pub(super) encoding: Encoding,
     /// Who of the caller's own users asks.
-    pub(super) user: bool,
+    pub(super) user: Option<String>,
     /// Members that the published schema has not, by their names.
     pub(super) others: Vec<(String, Raw)>,
 }
@@ -48,7 +48,7 @@ pub(super) fn read(body: &[u8]) -> Result<Asked, Unfit> {
         texts: Vec::new(),
         dimensions: None,
         encoding: Encoding::Float,
-        user: false,
+        user: None,
         others: Vec::new(),
     };
     for (key, value) in root.members().filter(|(_, value)| value.kind() != Kind::Null) {
@@ -66,7 +66,7 @@ pub(super) fn read(body: &[u8]) -> Result<Asked, Unfit> {
             "dimensions" => asked.dimensions = Some(raw(value)),
             "encoding_format" if value.is("base64") => asked.encoding = Encoding::Base64,
             "encoding_format" => {}
-            "user" => asked.user = true,
+            "user" => asked.user = Some(value.text().into_owned()),
             name => asked.others.push((name.to_owned(), raw(value))),
         }
     }
@@ -81,6 +81,11 @@ pub(super) fn write(
 ) -> Option<Vec<u8>> {
     let written: Vec<Vec<u8>> =
         vectors.iter().map(|vector| encoded(*vector, encoding)).collect::<Option<_>>()?;
+    Some(told(model, &written, tokens))
+}
+
+/// An answer of vectors as they are written.
+fn told(model: &str, written: &[Vec<u8>], tokens: Option<u64>) -> Vec<u8> {
     let mut json = Json::default();
     json.object(|json| {
         json.key("object").string("list");
@@ -101,7 +106,24 @@ pub(super) fn write(
             });
         }
     });
-    Some(json.done())
+    json.done()
+}
+
+/// An answer of these vectors; `None`: one of their numbers is none that JSON has.
+pub(super) fn of_numbers(of: (&str, Encoding), vectors: &[Vec<f32>], tokens: Option<u64>) -> Option<Vec<u8>> {
+    if vectors.iter().flatten().any(|number| !number.is_finite()) {
+        return None;
+    }
+    let written = vectors.iter().map(|vector| match of.1 {
+        Encoding::Float => serde_json::to_vec(vector).ok(),
+        Encoding::Base64 => Some(base64_of(vector)),
+    });
+    Some(told(of.0, &written.collect::<Option<Vec<_>>>()?, tokens))
+}
+
+fn base64_of(numbers: &[f32]) -> Vec<u8> {
+    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    format!("\"{}\"", BASE64_STANDARD.encode(bytes)).into_bytes()
 }
 
 fn encoded(values: Value<'_>, encoding: Encoding) -> Option<Vec<u8>> {
@@ -112,6 +134,5 @@ fn encoded(values: Value<'_>, encoding: Encoding) -> Option<Vec<u8>> {
         return Some(values.raw().to_vec());
     }
     let numbers: Vec<f32> = serde_json::from_slice(values.raw()).ok()?;
-    let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
-    Some(format!("\"{}\"", BASE64_STANDARD.encode(bytes)).into_bytes())
+    Some(base64_of(&numbers))
 }

@@ -8,6 +8,7 @@ use super::chat::Chat;
 use super::event::Event;
 use super::gemini::Api;
 use super::pictures::Unmade;
+use super::ranks::Asked;
 use super::vectors::Encoding;
 use super::{Unfit, VendorError, Written, anthropic, bedrock, cohere, gemini, template};
 
@@ -96,6 +97,16 @@ impl Dialect {
         }
     }
 
+    /// A request for the order of documents, of a body of the gateway's dialect, and how its answer is read.
+    pub(crate) fn rerank(self, body: &[u8]) -> Result<(Written, Order), Unfit> {
+        match self {
+            Self::Cohere => cohere::rerank::write(body).map(|(written, asked)| (written, Order(asked))),
+            Self::Anthropic | Self::Gemini | Self::Bedrock => {
+                Err(Unfit::new("model", "its vendor orders no documents (`rerank`)"))
+            }
+        }
+    }
+
     /// How its events are told apart.
     pub(crate) fn framing(self) -> Framing {
         match self {
@@ -131,6 +142,17 @@ impl Vectors {
             Dialect::Bedrock => bedrock::embed::read_answer(model, self.encoding, body),
             Dialect::Cohere => cohere::embed::read_answer(model, self.encoding, body),
         }
+    }
+}
+
+/// How an answer with an order of documents is read; Cohere's, for nobody else has one.
+#[derive(Debug)]
+pub(crate) struct Order(Asked);
+
+impl Order {
+    /// A vendor's answer as the gateway's dialect has it; `None`: it is none.
+    pub(crate) fn read(&self, body: &[u8]) -> Option<Vec<u8>> {
+        cohere::rerank::read_answer(&self.0, body)
     }
 }
 

@@ -12,7 +12,6 @@ mod guardrail;
 mod intake;
 mod media;
 mod models;
-mod structure;
 
 use std::sync::Arc;
 use std::time::Duration;

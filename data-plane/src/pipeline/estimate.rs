@@ -7,6 +7,7 @@ use policy_engine::facts::{Amounts, ModelCard, Price, Units};
 use policy_engine::vocabulary::Operation;
 
 use super::outline::Outline;
+use crate::dialect::template::Growth;
 use crate::quota;
 
 /// Output tokens of an answer where neither caller nor card bounds them.
@@ -53,6 +54,12 @@ impl Estimate {
         let output = if answers { each.saturating_mul(outline.answers) } else { 0 };
         let (input, echoed_bytes) = (outline.input_bound(), outline.echoed_bytes as u64);
         Self { input, output, echoed_bytes, units: units(outline, operation) }
+    }
+
+    /// The same for who is sent more than the caller's texts, so many of them.
+    pub(crate) fn grown(self, growth: Growth, texts: usize) -> Self {
+        let beside = growth.beside(texts as u64).saturating_mul(2).div_ceil(5);
+        Self { input: self.input.saturating_mul(growth.copies()).saturating_add(beside), ..self }
     }
 
     /// The same in the ledger's units, at a candidate's price.

@@ -13,6 +13,7 @@ use super::Exchange;
 use super::decide::Permitted;
 use super::estimate::{Estimate, is_written};
 use super::mirror;
+use crate::dialect::template::Growth;
 use crate::error::Rejection;
 use crate::quota::{Amounts, Line, Refusal, Reservation, SubjectKey};
 use crate::record::Unnoted;
@@ -84,5 +85,8 @@ pub(crate) fn share(
     let Some(identity) = runtime.snapshot.identity(question.caller) else { return Default::default() };
     let counted = Counted { identity, key: &SubjectKey::new(&*question.key) };
     let lines = limits.filter_map(|ix| runtime.limits().line(&runtime.snapshot, *ix, counted));
+    let way = runtime.endpoint(candidate.endpoint).and_then(|endpoint| endpoint.upstream.as_ref().ok());
+    let growth = way.map_or(Growth::NONE, |way| way.growth(question.operation));
+    let estimate = estimate.grown(growth, question.outline.texts.len());
     (lines.collect(), estimate.amounts(candidate.price.as_deref()))
 }

@@ -63,6 +63,8 @@ pub(crate) enum Adapter {
     Foreign(Dialect),
     /// What is the organisation's own.
     Custom(Place),
+    /// The same as a service over gRPC.
+    Rpc,
     /// The deterministic vendor in this process.
     Simulated(Pace),
 }

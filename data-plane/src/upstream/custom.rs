@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | an API | the template's | as the template says |
 //! | SageMaker | `/endpoints/MODEL/invocations` | the container's own, in `PayloadPart` frames |
-//! | Lambda | `/2015-03-31/functions/MODEL/invocations` | none |
+//! | Lambda | `/2015-03-31/functions/MODEL/invocations` | as the template says, in `PayloadChunk` frames; without one, none |
 
 mod place;
 mod refused;
@@ -18,15 +18,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use policy_engine::vocabulary::StreamFraming;
+use policy_engine::facts::template::{Embed, Pointer};
+use policy_engine::vocabulary::{Operation, StreamFraming};
 use zeroize::Zeroizing;
 
 use super::{
     call::{Answer, AnswerBody, Call},
     config::{EndpointConfig, Fault, Place},
+    cut::Carrier,
     error::{Kind, UpstreamError},
     events::EventStream,
-    foreign::{chats, named, started},
+    foreign::{chats, lacks, named, started},
     line::{Form, Line, bearer, headers, post},
     openai::rewrite,
     pass::Pass,
@@ -36,11 +38,11 @@ use super::{
 use crate::dialect::event::Start;
 use crate::dialect::json::Json;
 use crate::dialect::openai::{self, Reader};
-use crate::dialect::template::{Plan, answer, events, write};
+use crate::dialect::template::{self, Growth, Plan, answer, events, write};
 use crate::dialect::vendor::{Framing, Reading};
 use crate::tape::Tape;
 
-/// The most bytes of one frame.
+/// The most bytes of one frame, where an answer may have as many.
 const FRAME_BYTES: usize = 16 << 20;
 
 /// One endpoint of the organisation's own.
@@ -53,6 +55,8 @@ pub(crate) struct Custom {
     pass: Pass,
     /// The headers of every request, the credential among them where it is one.
     headers: HeaderMap,
+    /// The most bytes of one frame.
+    frame_bytes: usize,
 }
 
 /// A call on its way.
@@ -83,11 +87,18 @@ impl Custom {
             headers.insert(name, HeaderValue::try_from(value).map_err(|_| Fault::Template)?);
         }
         let line = Line::build(config, &base, pass.watched())?;
-        Ok(Self { place, line, plan: plan.map(Arc::new), target, pass, headers })
+        let frame_bytes = FRAME_BYTES.min(config.caps.max_answer_bytes);
+        Ok(Self { place, line, plan: plan.map(Arc::new), target, pass, headers, frame_bytes })
     }
 
     /// One call.
     pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
+        if call.operation == Operation::Embed
+            && let Some(plan) = &self.plan
+            && let Some(embed) = &plan.template().embed
+        {
+            return self.embed(call, (plan, embed)).await;
+        }
         chats(call.operation)?;
         let asked = match &self.plan {
             Some(plan) => self.fill(&mut call, plan)?,
@@ -95,23 +106,60 @@ impl Custom {
         };
         let to = self.to(&asked)?;
         let start = started(&call, asked.model);
-        let (deadline, body) = (call.deadline, call.body.clone());
-        let request = post(call, (to, asked.form), &self.headers);
-        let answer = self.pass.exchange(&self.line, (request, body), (asked.form, deadline)).await;
-        let answer = answer.map_err(|error| refused::told(error, (self.place, self.plan.as_deref())))?;
-        refused::failed(&answer)?;
+        let error = self.plan.as_ref().and_then(|plan| plan.template().told.error.as_ref());
+        let answer = self.exchange(call, (to, asked.form), error).await?;
         Ok(Answer { left_out: asked.left_out, ..self.answer(answer, asked.as_stream, start)? })
+    }
+
+    /// How much is sent of a request.
+    pub(super) fn growth(&self, operation: Operation) -> Growth {
+        self.plan.as_ref().map_or(Growth::NONE, |plan| plan.growth(operation))
+    }
+
+    /// Vectors, by the template of them.
+    async fn embed(&self, mut call: Call, (plan, embed): (&Plan, &Embed)) -> Result<Answer, UpstreamError> {
+        let (written, vectors) =
+            template::embed::write(&call.body, plan, embed).map_err(UpstreamError::unfit)?;
+        let to = match self.place {
+            Place::Http => place::below(&self.target, &embed.path, vectors.model())?,
+            Place::SageMaker => place::endpoint(&self.target, vectors.model(), false)?,
+            Place::Lambda => place::function(&self.target, vectors.model(), false)?,
+        };
+        call.body = written.body.into();
+        let answer = self.exchange(call, (to, Form::Whole), embed.error.as_ref()).await?;
+        let AnswerBody::Whole(bytes) = answer.body else { return Err(UpstreamError::new(Kind::Protocol)) };
+        let read = vectors.read(embed, &bytes);
+        let read =
+            read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer has no such vectors"))?;
+        Ok(Answer { body: AnswerBody::Whole(read.into()), left_out: written.left_out, ..answer })
+    }
+
+    /// Asks; where an error says what it is, is told.
+    async fn exchange(
+        &self,
+        call: Call,
+        (to, form): (Uri, Form),
+        error: Option<&Pointer>,
+    ) -> Result<Answer, UpstreamError> {
+        let (deadline, body) = (call.deadline, call.body.clone());
+        let request = post(call, (to, form), &self.headers);
+        let answer = self.pass.exchange(&self.line, (request, body), (form, deadline)).await;
+        let answer = answer.map_err(|failure| refused::told(failure, (self.place, error)))?;
+        refused::failed(&answer)?;
+        Ok(answer)
     }
 
     /// Writes the body by the template.
     fn fill(&self, call: &mut Call, plan: &Plan) -> Result<Asked, UpstreamError> {
         let chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
-        let written = write::write(&chat, plan, call.body.len()).map_err(UpstreamError::unfit)?;
+        let body = plan.template().ask.body.as_ref();
+        let body = body.ok_or_else(|| lacks("its template has no chats (`chat`)"))?;
+        let written = write::write(&chat, (plan, body), call.body.len()).map_err(UpstreamError::unfit)?;
         call.body = written.body.into();
         let stream = plan.template().stream.as_ref().filter(|_| chat.stream);
         let form = match (stream.map(|stream| stream.framing), self.place) {
-            (None, _) | (_, Place::Lambda) => Form::Whole,
-            (_, Place::SageMaker) => Form::Frames,
+            (None, _) => Form::Whole,
+            (_, Place::SageMaker | Place::Lambda) => Form::Frames,
             (Some(StreamFraming::Events), Place::Http) => Form::Events,
             (Some(StreamFraming::Lines), Place::Http) => Form::Lines,
         };
@@ -141,7 +189,7 @@ impl Custom {
             (Place::Http, Some(plan)) => place::api(&self.target, plan.template(), (&asked.model, stream)),
             (Place::Http, None) => Err(place::no_path()),
             (Place::SageMaker, _) => place::endpoint(&self.target, &asked.model, stream),
-            (Place::Lambda, _) => place::function(&self.target, &asked.model),
+            (Place::Lambda, _) => place::function(&self.target, &asked.model, stream),
         }
     }
 
@@ -150,7 +198,11 @@ impl Custom {
         let body = match answer.body {
             AnswerBody::Whole(bytes) => self.whole(bytes, as_stream, start)?,
             AnswerBody::Events(said) => {
-                let bytes = if self.place == Place::SageMaker { said.unframed(FRAME_BYTES) } else { said };
+                let bytes = match self.place {
+                    Place::Http => said,
+                    Place::SageMaker => said.unframed(self.frame_bytes, Carrier::Parts),
+                    Place::Lambda => said.unframed(self.frame_bytes, Carrier::Chunks),
+                };
                 AnswerBody::Events(match &self.plan {
                     Some(plan) => bytes.translated((framing(plan), reading(plan)), start),
                     None => bytes,

@@ -12,8 +12,10 @@ use super::{
     error::{Kind, UpstreamError},
     sse::Splitter,
 };
+use crate::dialect::field::text;
 use crate::dialect::json::Json;
 use crate::dialect::vendor::Framing;
+use crate::tape::Tape;
 
 /// What a frame weighs at least: lengths and checksums.
 const LEAST: usize = 16;
@@ -119,12 +121,23 @@ impl Lines {
     }
 }
 
+/// What frames carry another server's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// SageMaker's: `PayloadPart`.
+    Parts,
+    /// Lambda's: `PayloadChunk`, and `InvokeComplete` last.
+    Chunks,
+}
+
 /// What a frame carries that is no message of a dialect.
 pub(super) enum Carried {
     /// Bytes of another server's stream.
     Payload(Bytes),
     /// Nothing of it.
     Nothing,
+    /// Nothing more of it: all came.
+    End,
 }
 
 impl Frames {
@@ -141,14 +154,21 @@ impl Frames {
     /// What the next frame that is whole carries.
     ///
     /// # Errors
-    /// It is no frame, or it is an exception, by which the stream breaks off.
-    pub(super) fn carried(&mut self) -> Result<Option<Carried>, UpstreamError> {
+    /// It is no frame, or it is an exception, by which the stream breaks off; or all came, and it failed.
+    pub(super) fn carried(&mut self, carrier: Carrier) -> Result<Option<Carried>, UpstreamError> {
         let Some(message) = self.message()? else { return Ok(None) };
-        match header(&message, ":message-type") {
-            Some("event") if header(&message, ":event-type") == Some("PayloadPart") => {
+        let of = header(&message, ":event-type");
+        match (header(&message, ":message-type"), carrier) {
+            (Some("event"), Carrier::Parts) if of == Some("PayloadPart") => {
                 Ok(Some(Carried::Payload(message.payload().clone())))
             }
-            Some("event") => Ok(Some(Carried::Nothing)),
+            (Some("event"), Carrier::Chunks) if of == Some("PayloadChunk") => {
+                Ok(Some(Carried::Payload(message.payload().clone())))
+            }
+            (Some("event"), Carrier::Chunks) if of == Some("InvokeComplete") => {
+                completed(message.payload()).map(Some)
+            }
+            (Some("event"), _) => Ok(Some(Carried::Nothing)),
             _ => {
                 let what = header(&message, ":exception-type").or(header(&message, ":error-message"));
                 let said = String::from_utf8_lossy(message.payload());
@@ -203,6 +223,21 @@ impl Frames {
             }
         });
         Ok(Some(json.done().into()))
+    }
+}
+
+/// What the end of a function's answer says: that it failed, by a code, or that it did not.
+fn completed(payload: &Bytes) -> Result<Carried, UpstreamError> {
+    if payload.is_empty() {
+        return Ok(Carried::End);
+    }
+    let mut tape = Tape::default();
+    let root = tape.read(payload).ok().and_then(|()| tape.root(payload));
+    let root = root.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the last frame is no JSON"))?;
+    // What it says beside may repeat what it was asked.
+    match text(root, "ErrorCode").filter(|code| !code.is_empty()) {
+        None => Ok(Carried::End),
+        Some(code) => Err(UpstreamError::caused(Kind::Reset, format!("the function failed: {code}"))),
     }
 }
 

@@ -13,8 +13,10 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
+    cut::Carrier,
     error::UpstreamError,
     reader::Reader,
+    rpc::steps::Steps,
     simulated::pieces,
     simulated::stream::Script,
     translation::{Pieces, Translation},
@@ -34,6 +36,7 @@ enum Source {
     Unframed(Box<Unframed>),
     Translated(Box<Translation>),
     Told(Option<Bytes>),
+    Steps(Box<Steps>),
     Pieces(Box<pieces::Pieces>),
 }
 
@@ -58,10 +61,15 @@ impl EventStream {
         Self(Source::Told(Some(events)))
     }
 
+    /// The events of an adapter of the organisation's own.
+    pub(super) fn steps(steps: Steps) -> Self {
+        Self(Source::Steps(Box::new(steps)))
+    }
+
     /// What the frames of an AWS event stream carry, each at most so many bytes.
-    pub(crate) fn unframed(self, cap: usize) -> Self {
+    pub(crate) fn unframed(self, cap: usize, carrier: Carrier) -> Self {
         match self.0 {
-            Source::Wire(reader) => Self(Source::Unframed(Box::new(Unframed::of(*reader, cap)))),
+            Source::Wire(reader) => Self(Source::Unframed(Box::new(Unframed::of(*reader, cap, carrier)))),
             // These have no frames.
             other => Self(other),
         }
@@ -86,7 +94,7 @@ impl EventStream {
     pub(crate) fn retire(self) {
         match self.0 {
             Source::Wire(reader) => reader.retire(),
-            Source::Script(_) | Source::Pieces(_) | Source::Told(_) => {}
+            Source::Script(_) | Source::Pieces(_) | Source::Told(_) | Source::Steps(_) => {}
             Source::Unframed(bytes) => bytes.retire(),
             Source::Translated(translation) => translation.retire(),
         }
@@ -101,6 +109,7 @@ impl EventStream {
             Source::Translated(translation) => translation.poll_piece(cx),
             Source::Told(all) => Poll::Ready(all.take().map(Ok)),
             Source::Pieces(pieces) => pieces.poll_piece(cx),
+            Source::Steps(steps) => steps.poll_piece(cx),
         }
     }
 }

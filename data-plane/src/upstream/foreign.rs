@@ -77,6 +77,7 @@ impl Vendor {
         match call.operation {
             Operation::Embed => return self.embed(call).await,
             Operation::Image => return self.picture(call).await,
+            Operation::Rerank => return self.rerank(call).await,
             operation => chats(operation)?,
         }
         let mut chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
@@ -125,6 +126,19 @@ impl Vendor {
         let answer = self.exchange(call, (to, Form::Whole), written.headers).await?;
         let AnswerBody::Whole(bytes) = answer.body else { return Err(UpstreamError::new(Kind::Protocol)) };
         let read = self.dialect.read_pictures(start.created.unwrap_or_default(), &bytes).map_err(unmade)?;
+        Ok(Answer { body: AnswerBody::Whole(read.into()), left_out: written.left_out, ..answer })
+    }
+
+    /// The order of documents, which few of the dialects have.
+    async fn rerank(&self, mut call: Call) -> Result<Answer, UpstreamError> {
+        let (written, order) = self.dialect.rerank(&call.body).map_err(UpstreamError::unfit)?;
+        let to = self.places.rerank()?;
+        call.body = written.body.into();
+        let answer = self.exchange(call, (to, Form::Whole), written.headers).await?;
+        let AnswerBody::Whole(bytes) = answer.body else { return Err(UpstreamError::new(Kind::Protocol)) };
+        let read = order.read(&bytes);
+        let read =
+            read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer orders no documents"))?;
         Ok(Answer { body: AnswerBody::Whole(read.into()), left_out: written.left_out, ..answer })
     }
 

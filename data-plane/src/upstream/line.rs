@@ -25,7 +25,7 @@ use super::{
     secret::Secret,
     timer::Timer,
     tls,
-    way::Way,
+    way::{Spoken, Way},
 };
 
 /// One endpoint's way out.
@@ -61,8 +61,9 @@ pub(super) struct ErrorType(pub(super) String);
 
 /// The header in which it stands.
 const ERROR_TYPE: &str = "x-amzn-errortype";
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The headers in which a request tells our id of it, and its trace.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A credential as a bearer's token (RFC 6750).
 pub(super) fn bearer(secret: &Secret) -> (HeaderName, Zeroizing<String>) {
@@ -115,9 +116,21 @@ impl Line {
         base: &Uri,
         credential: Option<Arc<Secret>>,
     ) -> Result<Self, Fault> {
-        let tls = tls::client(config.extra_roots.as_deref())?;
+        Self::speaking(config, (base, Spoken::Any), credential)
+    }
+
+    /// The same, where it matters which HTTP is spoken.
+    pub(super) fn speaking(
+        config: &EndpointConfig,
+        (base, spoken): (&Uri, Spoken),
+        credential: Option<Arc<Secret>>,
+    ) -> Result<Self, Fault> {
+        let tls = match spoken {
+            Spoken::Any => tls::client(config.extra_roots.as_deref())?,
+            Spoken::Http2 => tls::http2(config.extra_roots.as_deref())?,
+        };
         let connector = Connector::new(config.addresses.clone(), tls, config.timeouts.connect);
-        let way = Way::new(connector, base);
+        let way = Way::new(connector, base, spoken);
         Ok(Self { way, timeouts: config.timeouts, caps: config.caps, credential })
     }
 
@@ -143,13 +156,35 @@ impl Line {
         (form, deadline): (Form, Option<Instant>),
         watched: &Option<Arc<Secret>>,
     ) -> Result<Answer, UpstreamError> {
+        let (response, timer) = self.response(request, deadline, watched).await?;
+        self.answer(response, (form, timer), watched).await
+    }
+
+    /// A call whose answer is read by who asks: its head, and its body under the clock and the cap of every other.
+    pub(super) async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+        deadline: Option<Instant>,
+        watched: &Option<Arc<Secret>>,
+    ) -> Result<Response<Reader>, UpstreamError> {
+        let (response, timer) = self.response(request, deadline, watched).await?;
+        let cap = self.caps.max_answer_bytes;
+        Ok(response.map(|body| Reader::new(body, timer, cap, Echo::of(watched))))
+    }
+
+    async fn response(
+        &self,
+        request: Request<Full<Bytes>>,
+        deadline: Option<Instant>,
+        watched: &Option<Arc<Secret>>,
+    ) -> Result<(Response<Incoming>, Timer), UpstreamError> {
         let mut timer = Timer::start(&self.timeouts, deadline);
         let response = timer.watch(self.way.pool(timer.started()).request(request)).await;
         let response = response.map_err(timed_out)?.map_err(failure::of_call)?;
         if !response.status().is_success() {
             return Err(refusal(response, timer, watched).await);
         }
-        self.answer(response, (form, timer), watched).await
+        Ok((response, timer))
     }
 
     async fn answer(
@@ -215,7 +250,8 @@ fn error_type(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> Option<Erro
     (is_name && heard != Some(Heard::Credential)).then(|| ErrorType(name.to_owned()))
 }
 
-fn kept(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> HeaderMap {
+/// Those of an answer's headers that reach the pipeline.
+pub(super) fn kept(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> HeaderMap {
     let mut kept = HeaderMap::with_capacity(4);
     // Vendors send few headers, so that it is cheaper to look at each than for each of ours; of several alike, the first is kept.
     for (name, value) in headers {
@@ -239,7 +275,7 @@ pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 /// Whether an answer is of a media type, whatever its parameters.
-fn is_of(headers: &HeaderMap, media: &str) -> bool {
+pub(super) fn is_of(headers: &HeaderMap, media: &str) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.as_bytes().get(..media.len()));
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case(media.as_bytes()))
 }

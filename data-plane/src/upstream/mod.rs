@@ -4,7 +4,8 @@
 //! unfiltered. Deliberately absent: choosing, retrying, reserving (the pipeline's), and any knowledge of policy.
 //!
 //! Floors, lowest first: `error secret address fetched` · `config target tls echo timer` · `link connect failure reader way line` · `cut
-//! unframed` · `translation` · `events call` · `grant token sign` · `multipart pass fetch` · `openai azure foreign simulated` · `custom registry` · this
+//! unframed` · `translation` · `rpc::steps` · `events call` · `lease authority grant sign` · `token session` · `multipart pass fetch` ·
+//! `openai azure foreign simulated` · `custom rpc registry` · this
 //! file. `sse` splits what `events` gives and needs nothing.
 
 pub(crate) mod address;
@@ -36,6 +37,7 @@ mod openai;
 mod pass;
 mod reader;
 pub(crate) mod retry_after;
+mod rpc;
 mod session;
 mod sign;
 mod target;
@@ -60,7 +62,11 @@ use custom::Custom;
 use error::UpstreamError;
 use foreign::Vendor;
 use openai::{OpenAi, as_chat};
+use policy_engine::vocabulary::Operation;
+use rpc::Rpc;
 use simulated::Simulated;
+
+use crate::dialect::template::Growth;
 
 /// The way to one endpoint, or to several that are reached alike.
 pub(crate) struct Upstream {
@@ -82,6 +88,8 @@ pub(crate) enum Provider {
     Foreign(Box<Vendor>),
     /// What is the organisation's own; boxed likewise.
     Custom(Box<Custom>),
+    /// The same as a service over gRPC; boxed likewise.
+    Rpc(Box<Rpc>),
     /// The deterministic vendor in this process.
     Simulated(Simulated),
 }
@@ -94,6 +102,7 @@ impl Upstream {
             Adapter::Azure => Provider::Azure(Box::new(Azure::build(config)?)),
             Adapter::Foreign(dialect) => Provider::Foreign(Box::new(Vendor::build(config, dialect)?)),
             Adapter::Custom(place) => Provider::Custom(Box::new(Custom::build(config, place)?)),
+            Adapter::Rpc => Provider::Rpc(Box::new(Rpc::build(config)?)),
             Adapter::Simulated(pace) => Provider::Simulated(Simulated::new(pace, config.timeouts)),
         };
         Ok(Self {
@@ -118,6 +127,14 @@ impl Upstream {
     /// The API in which it answers what is written in one: the same where it speaks that, and chats otherwise.
     pub(crate) fn api(&self, asked: Api) -> Api {
         if asked == Api::Responses && self.provider.speaks_responses() { Api::Responses } else { Api::Chat }
+    }
+
+    /// How much is sent of a request, where it is not what came.
+    pub(crate) fn growth(&self, operation: Operation) -> Growth {
+        match &self.provider {
+            Provider::Custom(vendor) => vendor.growth(operation),
+            _ => Growth::NONE,
+        }
     }
 
     /// One call. Dropping the future, or the events in its answer, cancels the upstream call.
@@ -168,7 +185,7 @@ impl Provider {
         match self {
             Self::OpenAi(vendor) => vendor.speaks_responses(),
             Self::Azure(vendor) => vendor.speaks_responses(),
-            Self::Foreign(_) | Self::Custom(_) | Self::Simulated(_) => false,
+            Self::Foreign(_) | Self::Custom(_) | Self::Rpc(_) | Self::Simulated(_) => false,
         }
     }
 
@@ -180,6 +197,7 @@ impl Provider {
             Self::Azure(vendor) => Box::pin(vendor.call(call)).await,
             Self::Foreign(vendor) => Box::pin(vendor.call(call)).await,
             Self::Custom(vendor) => Box::pin(vendor.call(call)).await,
+            Self::Rpc(vendor) => Box::pin(vendor.call(call)).await,
             Self::Simulated(vendor) => Box::pin(vendor.call(call)).await,
         }
     }

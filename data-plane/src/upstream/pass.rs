@@ -49,7 +49,9 @@ fn service(adapter: Adapter) -> &'static str {
         Adapter::Custom(Place::Http) => "execute-api",
         Adapter::Custom(Place::SageMaker) => "sagemaker",
         Adapter::Custom(Place::Lambda) => "lambda",
-        Adapter::OpenAi | Adapter::Azure | Adapter::Foreign(_) | Adapter::Simulated(_) => "bedrock",
+        Adapter::OpenAi | Adapter::Azure | Adapter::Foreign(_) | Adapter::Rpc | Adapter::Simulated(_) => {
+            "bedrock"
+        }
     }
 }
 
@@ -150,13 +152,26 @@ impl Pass {
         }
         let answer = line.exchange_watching(request, (form, deadline), &watched).await;
         if let Err(error) = &answer {
-            self.refused(&shown, error);
+            self.let_go(&shown, error);
         }
         answer
     }
 
+    /// The token that a request shows, where it shows one.
+    pub(super) async fn token(&self, deadline: Option<Instant>) -> Result<Option<Arc<Token>>, UpstreamError> {
+        match self {
+            Self::Token(tokens) => tokens.current(deadline).await.map(Some),
+            Self::Header(_) | Self::Signed(..) | Self::Session(..) => Ok(None),
+        }
+    }
+
+    /// Forgets a token that a vendor refuses.
+    pub(super) fn refused(&self, token: &Arc<Token>, error: &UpstreamError) {
+        self.let_go(&Shown::Token(Arc::clone(token)), error);
+    }
+
     /// Forgets what the vendor does not take.
-    fn refused(&self, shown: &Shown, error: &UpstreamError) {
+    fn let_go(&self, shown: &Shown, error: &UpstreamError) {
         let Kind::Status(refusal) = &error.kind else { return };
         match (self, shown) {
             (Self::Token(tokens), Shown::Token(token))

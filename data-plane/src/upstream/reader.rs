@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -36,12 +37,14 @@ pub(crate) struct Reader {
     left: usize,
     delivered: Delivered,
     echo: Option<Echo>,
+    /// What came after it, once it did.
+    trailers: Option<HeaderMap>,
 }
 
 impl Reader {
     /// Reads `body` on the call's `timer`, at most `cap` bytes of it.
     pub(crate) fn new(body: Incoming, timer: Timer, cap: usize, echo: Option<Echo>) -> Self {
-        Self { body: Some(body), timer, left: cap, delivered: Delivered::Nothing, echo }
+        Self { body: Some(body), timer, left: cap, delivered: Delivered::Nothing, echo, trailers: None }
     }
 
     /// The next bytes as they come; `None` at the end of the answer and ever after.
@@ -52,7 +55,10 @@ impl Reader {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(piece) if piece.is_empty() => continue,
                     Ok(piece) => break Ok(piece),
-                    Err(_trailers) => continue,
+                    Err(trailers) => {
+                        self.trailers = trailers.into_trailers().ok();
+                        continue;
+                    }
                 },
                 Poll::Ready(Some(Err(error))) => break Err(failure::of_body(error)),
                 Poll::Ready(None) => {
@@ -71,6 +77,11 @@ impl Reader {
         }
         let delivered = std::mem::replace(&mut self.delivered, Delivered::Something);
         Poll::Ready(Some(checked.map_err(|error| error.after(delivered))))
+    }
+
+    /// What came after the answer's end, once.
+    pub(super) fn trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
     }
 
     /// The answer is complete by its own account: what the framing still owes is read away on a task of its own, so that

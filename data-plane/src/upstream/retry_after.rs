@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, header};
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimeParser};
 
 /// The longest a vendor is believed.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// `retry-after-ms` (OpenAI, Azure), else `retry-after` in seconds or as a date (RFC 9110, 10.2.3).
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -6,8 +6,10 @@
 use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::HeaderValue;
 use policy_engine::vocabulary::Operation;
+use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     net::{TcpListener, TcpStream},
@@ -16,8 +18,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     address::{AddressPolicy, Loopback},
-    call::{Api, Call},
+    call::{Answer, AnswerBody, Api, Call},
     config::{Adapter, Caps, EndpointConfig, Timeouts},
+    error::UpstreamError,
     secret::Secret,
 };
 
@@ -99,6 +102,35 @@ pub(super) fn call(body: &str, stream: bool) -> Call {
         noted: Default::default(),
         deadline: None,
     }
+}
+
+/// All of an answer, or as much as came before it broke off.
+pub(super) async fn collected(answer: Answer) -> Result<Vec<u8>, (Vec<u8>, UpstreamError)> {
+    let mut all = Vec::new();
+    match answer.body {
+        AnswerBody::Whole(body) => all.extend_from_slice(&body),
+        AnswerBody::Media(_) => panic!("sound"),
+        AnswerBody::Events(mut events) => {
+            while let Some(piece) = events.next().await {
+                match piece {
+                    Ok(piece) => all.extend_from_slice(&piece),
+                    Err(error) => return Err((all, error)),
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// What was said in chunks, what was used, and whether it came to its end.
+pub(super) fn said(bytes: &[u8]) -> (String, Value, bool) {
+    let text = std::str::from_utf8(bytes).unwrap();
+    let data: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    let chunks = data.iter().filter(|data| **data != "[DONE]");
+    let chunks: Vec<Value> = chunks.map(|data| serde_json::from_str(data).unwrap()).collect();
+    let said = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    let usage = chunks.iter().rev().find_map(|chunk| chunk.get("usage").filter(|usage| usage.is_object()));
+    (said, usage.cloned().unwrap_or_default(), data.last() == Some(&"[DONE]"))
 }
 
 /// A server certificate for `name`, signed by itself, in PEM, and a TLS acceptor that shows it and offers `alpn`.

@@ -16,6 +16,15 @@ static PUBLIC_ROOTS: LazyLock<Arc<RootCertStore>> =
 
 /// A client configuration that trusts the public roots and the PEM certificates of `extra`.
 pub(crate) fn client(extra: Option<&str>) -> Result<Arc<ClientConfig>, Fault> {
+    offering(extra, vec![b"h2".to_vec(), b"http/1.1".to_vec()])
+}
+
+/// The same for servers that must speak HTTP/2.
+pub(super) fn http2(extra: Option<&str>) -> Result<Arc<ClientConfig>, Fault> {
+    offering(extra, vec![b"h2".to_vec()])
+}
+
+fn offering(extra: Option<&str>, protocols: Vec<Vec<u8>>) -> Result<Arc<ClientConfig>, Fault> {
     let roots = match extra {
         None => Arc::clone(&PUBLIC_ROOTS),
         Some(pem) => Arc::new(with_extra(pem)?),
@@ -25,7 +34,7 @@ pub(crate) fn client(extra: Option<&str>) -> Result<Arc<ClientConfig>, Fault> {
         .map_err(|error| Fault::Tls(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols;
     Ok(Arc::new(config))
 }
 

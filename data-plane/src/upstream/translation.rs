@@ -131,7 +131,7 @@ impl Translation {
 }
 
 /// An event as it is, but for a beginning without a name.
-fn named(event: Event, start: &Start) -> Event {
+pub(super) fn named(event: Event, start: &Start) -> Event {
     let or = |told: String, ours: &String| if told.is_empty() { ours.clone() } else { told };
     match event {
         Event::Start(told) => Event::Start(Start {
@@ -144,7 +144,7 @@ fn named(event: Event, start: &Start) -> Event {
 }
 
 /// What the vendor says in the middle of an answer, as if it had said it before.
-fn broken_off(error: VendorError) -> UpstreamError {
+pub(super) fn broken_off(error: VendorError) -> UpstreamError {
     let kind = match error.fault {
         VendorFault::Malformed => Kind::Protocol,
         VendorFault::Overloaded | VendorFault::Other => Kind::Reset,

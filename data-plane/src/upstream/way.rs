@@ -46,12 +46,22 @@ const ASK_EVERY: u64 = 30;
 /// A pool of connections.
 pub(crate) type Pool = Client<Connector, Full<Bytes>>;
 
+/// Which HTTP is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    /// What the server chooses under TLS, and HTTP/1.1 without.
+    Any,
+    /// HTTP/2, without TLS too.
+    Http2,
+}
+
 /// One endpoint's pool of the day.
 pub(crate) struct Way(Arc<Kept>);
 
 struct Kept {
     pool: ArcSwap<Pool>,
     connector: Connector,
+    spoken: Spoken,
     /// Whose address is asked for; `None` where the endpoint is an address already.
     name: Option<Uri>,
     born: Instant,
@@ -61,10 +71,11 @@ struct Kept {
 
 impl Way {
     /// A pool whose connections `connector` opens, to the host of `base`.
-    pub(crate) fn new(connector: Connector, base: &Uri) -> Self {
+    pub(crate) fn new(connector: Connector, base: &Uri, spoken: Spoken) -> Self {
         let name = Some(base.clone()).filter(Connector::needs_resolving);
-        let pool = ArcSwap::from_pointee(pool(&connector));
-        Self(Arc::new(Kept { pool, connector, name, born: Instant::now(), asked: AtomicU64::new(0) }))
+        let pool = ArcSwap::from_pointee(pool(&connector, spoken));
+        let (born, asked) = (Instant::now(), AtomicU64::new(0));
+        Self(Arc::new(Kept { pool, connector, spoken, name, born, asked }))
     }
 
     /// The pool for a call that starts now.
@@ -95,13 +106,14 @@ impl Kept {
     async fn follow(&self) {
         let Some(name) = &self.name else { return };
         if self.connector.has_moved(name).await {
-            self.pool.store(Arc::new(pool(&self.connector)));
+            self.pool.store(Arc::new(pool(&self.connector, self.spoken)));
         }
     }
 }
 
-fn pool(connector: &Connector) -> Pool {
+fn pool(connector: &Connector, spoken: Spoken) -> Pool {
     Client::builder(TokioExecutor::new())
+        .http2_only(spoken == Spoken::Http2)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE)
@@ -155,7 +167,7 @@ mod tests {
         let policy = scripted::endpoint(8000).addresses;
         let within = Duration::from_secs(5);
         let connector = Connector::with_names(policy, tls::client(None).unwrap(), within, names);
-        let way = Way::new(connector, &Uri::from_static("http://moving.example/"));
+        let way = Way::new(connector, &Uri::from_static("http://moving.example/"), Spoken::Any);
         assert_eq!(hear(&way).await, "old");
         for _ in 0..4 {
             way.follow().await;
@@ -172,12 +184,12 @@ mod tests {
             let tls = tls::client(None).unwrap();
             Connector::new(config.addresses.clone(), tls, Duration::from_secs(5))
         };
-        let way = Way::new(connector(), &Uri::from_static("http://moving.example/"));
+        let way = Way::new(connector(), &Uri::from_static("http://moving.example/"), Spoken::Any);
         let after = |seconds| way.0.born + Duration::from_secs(seconds);
         let due: Vec<bool> = [0, 29, 30, 31, 59, 60, 600].map(|at| way.0.is_due(after(at))).into();
         assert_eq!(due, [false, false, true, false, false, true, true]);
         for address in ["http://127.0.0.1:8000/v1", "http://[::1]/"] {
-            assert!(Way::new(connector(), &address.parse().unwrap()).0.name.is_none());
+            assert!(Way::new(connector(), &address.parse().unwrap(), Spoken::Any).0.name.is_none());
         }
     }
 }

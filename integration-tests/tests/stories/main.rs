@@ -20,6 +20,8 @@ macro_rules! stories {
 }
 
 #[cfg(test)]
+mod adapters;
+#[cfg(test)]
 mod admin;
 #[cfg(test)]
 mod answer;

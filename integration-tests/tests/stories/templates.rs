@@ -120,6 +120,27 @@ async fn a_template_that_can_not_work_is_refused_where_it_is_applied(door: Door)
     Ok(scene)
 }
 
+async fn its_vectors_are_read_by_the_template(door: Door) -> Result<Scene> {
+    let (scene, vendor) = with_the_example(door).await?;
+    let vectors = json!({"vectors": [{"values": [0.5, 1]}, {"values": [2, 3]}], "counts": {"in": 7}});
+    vendor.answer_next(Canned::json(StatusCode::OK, vectors.to_string())).await;
+    let ask = Ask::embed("sim-house", &["cats", "of ada, card 4111 1111 1111 1111"]);
+    let told = scene.answered(&ask).await?;
+    assert_eq!(told.vectors, [[0.5, 1.0], [2.0, 3.0]]);
+    let asked = vendor.request().await?;
+    assert_eq!(asked.path, "/v1/v2/models/house-7b/embed");
+    let texts = asked.json()?["texts"].clone();
+    assert!(texts[0] == "cats" && !texts[1].as_str().unwrap().contains("4111"), "{texts}");
+    let record = scene.last_record().await?;
+    let used = (&record["usage"]["input"], &record["usage"]["provenance"]);
+    assert_eq!(used, (&json!(7), &json!("vendor")));
+    // One too few is no answer.
+    vendor.answer_next(Canned::json(StatusCode::OK, r#"{"vectors":[{"values":[1]}]}"#)).await;
+    vendor.answer_next(Canned::json(StatusCode::OK, r#"{"vectors":[{"values":[1]}]}"#)).await;
+    assert_eq!(scene.refused(&ask).await?.code, "upstream_error");
+    Ok(scene)
+}
+
 /// What of AWS is the organisation's own, at an address of this machine.
 fn of_aws(base_url: &str, what: &str) -> String {
     let example = example(base_url);
@@ -165,6 +186,7 @@ async fn what_aws_runs_is_asked_in_openais_dialect_and_signed_for(door: Door) ->
 }
 
 stories! {
+    its_vectors_are_read_by_the_template,
     what_aws_runs_is_asked_in_openais_dialect_and_signed_for,
     it_is_asked_and_answers_in_its_own_words,
     its_streams_are_told_as_they_come,

@@ -25,10 +25,12 @@ pub struct Template {
     pub told: Told,
     /// Where its events have what; `None`: it has no streams.
     pub stream: Option<Streamed>,
+    /// How it is asked for vectors; `None`: it has none.
+    pub embed: Option<Embed>,
 }
 
 /// How an API is asked, by `POST`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ask {
     /// Below the base URL; empty: the base URL itself.
     pub path: Path,
@@ -36,14 +38,31 @@ pub struct Ask {
     pub headers: BTreeMap<String, String>,
     /// The header in which the credential is shown as it is; empty: as a bearer's token.
     pub credential_header: String,
-    /// The body.
-    pub body: Draft,
+    /// The body; `None`: it has no chats.
+    pub body: Option<Draft>,
     /// One message of [`Slot::Messages`] and [`Slot::Turns`]; `None`: an object of `role` and `content`.
     pub message: Option<Draft>,
     /// Who speaks, as the API has it.
     pub roles: Roles,
     /// What may be left out where there is no place for it.
     pub leave_out: Vec<Omission>,
+}
+
+/// How an API is asked for vectors, and where its answers have them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embed {
+    /// Below the base URL; empty: the base URL itself.
+    pub path: Path,
+    /// The body; it has a place for one text, or for all.
+    pub body: Draft,
+    /// Where the list of vectors is; of an API that is asked for one text at a time, nowhere.
+    pub vectors: Pointer,
+    /// Where the numbers are: in each of the list, or in the answer.
+    pub vector: Pointer,
+    /// Tokens of input.
+    pub tokens: Option<Pointer>,
+    /// What the API says went wrong.
+    pub error: Option<Pointer>,
 }
 
 /// What those who speak are called.
@@ -166,7 +185,7 @@ impl Slot {
     /// What it is filled with.
     pub const fn filling(self) -> Filling {
         match self {
-            Self::Messages | Self::Turns | Self::Stop => Filling::List,
+            Self::Messages | Self::Turns | Self::Stop | Self::Inputs => Filling::List,
             Self::Stream => Filling::Flag,
             Self::MaxTokens
             | Self::Temperature
@@ -174,15 +193,22 @@ impl Slot {
             | Self::TopK
             | Self::Seed
             | Self::PresencePenalty
-            | Self::FrequencyPenalty => Filling::Number,
+            | Self::FrequencyPenalty
+            | Self::Dimensions => Filling::Number,
             Self::Model
             | Self::System
             | Self::Prompt
             | Self::Transcript
             | Self::User
+            | Self::Input
             | Self::Role
             | Self::Text => Filling::Text,
         }
+    }
+
+    /// Whether it is of texts to be embedded alone.
+    pub const fn is_of_vectors(self) -> bool {
+        matches!(self, Self::Inputs | Self::Input | Self::Dimensions)
     }
 
     /// Whether it is a message's and no request's.

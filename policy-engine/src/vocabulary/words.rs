@@ -131,6 +131,8 @@ words! {
         Http = "http",
         /// As a function of AWS Lambda.
         Lambda = "lambda",
+        /// By gRPC, as `chancery.adapter.v1.Adapter`.
+        Grpc = "grpc",
     }
 
     /// What a template has a place for; what it is filled with is the request's.
@@ -167,6 +169,12 @@ words! {
         User = "user",
         /// Whether the answer is to come as a stream.
         Stream = "stream",
+        /// Of texts to be embedded: all of them, a list.
+        Inputs = "inputs",
+        /// Of texts to be embedded: the one that there is, a text.
+        Input = "input",
+        /// Of texts to be embedded: how many numbers a vector has.
+        Dimensions = "dimensions",
         /// Of a message: by whom.
         Role = "role",
         /// Of a message: what.

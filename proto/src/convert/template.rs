@@ -2,27 +2,23 @@
 //!
 //! Law: whatever could go wrong with a template once a request is there is a fault here, by its field. Absent on purpose: what it is filled with.
 
+mod draft;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
-use policy_engine::facts::template::{Ask, Draft, Path, Pointer, Roles, Shape, Streamed, Template, Told};
+use policy_engine::facts::template::{Ask, Draft, Embed, Path, Pointer, Roles, Streamed, Template, Told};
 use policy_engine::vocabulary::{Adapter, Ending, Slot, StreamFraming, Transport};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::checks::{Checks, Problem};
 use super::{shown, texts};
 use crate::admin;
 use crate::admin::auth::Method;
+use draft::{Whose, draft, embeds_something, says_something};
 
-/// The most bytes of a body.
-const BODY: usize = 16 * 1024;
-/// The most bytes of the shape of one message, and of a word for who speaks: both are there as often as somebody spoke.
-const MESSAGE: usize = 1024;
+/// The most bytes of a word for who speaks, which is there as often as somebody spoke.
 const ROLE: usize = 64;
-/// Places that a body may have, and how many of them may be for texts of any length: else a template could make much of little.
-const PLACES: (usize, usize) = (32, 4);
 /// Headers, roles and words for endings that there may be.
 const ENTRIES: usize = 32;
 
@@ -53,9 +49,6 @@ const KEPT: [&str; 23] = [
     "x-goog-api-key",
 ];
 
-/// Slots that a body has some of: without one, nothing of the conversation would be told.
-const SAID: [Slot; 4] = [Slot::Messages, Slot::Turns, Slot::Prompt, Slot::Transcript];
-
 /// Reads how a provider is called.
 pub(super) fn transport(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSpec)) -> Transport {
     let (adapter, spec) = of;
@@ -69,6 +62,8 @@ pub(super) fn transport(c: &mut Checks, of: (Option<Adapter>, &admin::ProviderSp
         c.invalid("auth", "is missing: calls are signed, by `aws`");
     } else if of_aws && !is_signed {
         c.invalid("auth", "is not `aws`, by which calls are signed");
+    } else if told == Transport::Grpc && is_signed {
+        c.invalid("auth", "is not `aws`: calls by gRPC are not signed");
     }
     told
 }
@@ -93,21 +88,32 @@ pub(super) fn read(
     };
     if adapter.is_some_and(|adapter| !matches!(adapter, Adapter::Custom | Adapter::SageMaker)) {
         c.invalid("template", "is for the adapters `custom` and `sagemaker` alone");
+    } else if transport == Transport::Grpc {
+        c.invalid("template", "is not for calls by gRPC, whose messages are those of `chancery.adapter.v1`");
     } else if adapter.is_some() && !by_http {
-        c.at("template", |c| placeless(c, wire, transport));
+        c.at("template", |c| placeless(c, wire));
     }
     if by_http && spec.auth.is_some() && shows_credential(wire) {
         let why = "is not for calls that `auth` authenticates";
         c.at("template", |c| c.at("request", |c| c.invalid("credentialHeader", why)));
     }
     c.at("template", |c| {
+        let embed = wire.embeddings.as_ref().map(|wire| c.at("embeddings", |c| embed(c, wire)));
+        if embed.is_some() && !chats(wire) {
+            let ask = match &wire.request {
+                Some(wire) => c.at("request", |c| ask(c, wire, Body::None)),
+                None => Some(Ask::default()),
+            };
+            let (told, stream) = (Told::default(), None);
+            return Some(Arc::new(Template { ask: ask?, told, stream, embed: embed.flatten() }));
+        }
         let [no_request, no_response] = [wire.request.is_none(), wire.response.is_none()];
         for (field, missing) in [("request", no_request), ("response", no_response)] {
             if missing {
                 c.fault(field, Problem::Missing);
             }
         }
-        let ask = wire.request.as_ref().and_then(|wire| c.at("request", |c| ask(c, wire)));
+        let ask = wire.request.as_ref().and_then(|wire| c.at("request", |c| ask(c, wire, Body::Chat)));
         let told = wire.response.as_ref().and_then(|wire| c.at("response", |c| told(c, wire)));
         let stream = wire.stream.as_ref().map(|wire| c.at("stream", |c| streamed(c, wire)));
         let words_of = |told: &Told| told.finish.is_some();
@@ -122,7 +128,48 @@ pub(super) fn read(
             Some(read) => Some(read?),
             None => None,
         };
-        Some(Arc::new(Template { ask: ask?, told: told?, stream }))
+        let embed = match embed {
+            Some(read) => Some(read?),
+            None => None,
+        };
+        Some(Arc::new(Template { ask: ask?, told: told?, stream, embed }))
+    })
+}
+
+/// Whether a template says anything of chats.
+fn chats(wire: &admin::Template) -> bool {
+    let asks = wire.request.as_ref().is_some_and(|request| !request.body.is_empty());
+    asks || wire.response.is_some() || wire.stream.is_some()
+}
+
+/// What a request's body is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// Conversations.
+    Chat,
+    /// Nothing: there is none.
+    None,
+}
+
+fn embed(c: &mut Checks, wire: &admin::EmbeddingsTemplate) -> Option<Embed> {
+    let path = c.optional("path", &wire.path).or_else(|| wire.path.is_empty().then(Path::default));
+    if wire.body.is_empty() {
+        c.fault("body", Problem::Missing);
+    }
+    let body = c.optional_by("body", &wire.body, |text| draft(text, Whose::Vectors));
+    if let Some(body) = &body {
+        c.fits("body", embeds_something(body));
+        if body.shape.has(Slot::Input) && !wire.vectors.is_empty() {
+            c.invalid("vectors", "is for `${inputs}`: of one text there is one vector");
+        }
+    }
+    Some(Embed {
+        path: path?,
+        vectors: c.optional("vectors", &wire.vectors).unwrap_or_default(),
+        vector: c.optional("vector", &wire.vector).unwrap_or_default(),
+        tokens: c.optional("inputTokens", &wire.input_tokens),
+        error: c.optional("error", &wire.error),
+        body: body?,
     })
 }
 
@@ -132,13 +179,14 @@ fn shows_credential(wire: &admin::Template) -> bool {
 }
 
 /// Refuses what is not a template's to say of calls whose places are AWS's.
-fn placeless(c: &mut Checks, wire: &admin::Template, transport: Transport) {
+fn placeless(c: &mut Checks, wire: &admin::Template) {
     let why = "is AWS's to say: the place of a call is made of the endpoint's `upstreamModel`";
-    let [of_request, of_stream] = [
+    let [of_request, of_stream, of_vectors] = [
         wire.request.as_ref().is_some_and(|request| !request.path.is_empty()),
         wire.stream.as_ref().is_some_and(|stream| !stream.path.is_empty()),
+        wire.embeddings.as_ref().is_some_and(|embeddings| !embeddings.path.is_empty()),
     ];
-    for (part, told) in [("request", of_request), ("stream", of_stream)] {
+    for (part, told) in [("request", of_request), ("stream", of_stream), ("embeddings", of_vectors)] {
         if told {
             c.at(part, |c| c.invalid("path", why));
         }
@@ -146,26 +194,32 @@ fn placeless(c: &mut Checks, wire: &admin::Template, transport: Transport) {
     if shows_credential(wire) {
         c.at("request", |c| c.invalid("credentialHeader", "is not for calls that are signed"));
     }
-    if transport == Transport::Lambda && wire.stream.is_some() {
-        c.invalid("stream", "is not for functions, whose answers come whole");
-    }
 }
 
-fn ask(c: &mut Checks, wire: &admin::RequestTemplate) -> Option<Ask> {
+fn ask(c: &mut Checks, wire: &admin::RequestTemplate, of: Body) -> Option<Ask> {
     let path = c.optional("path", &wire.path).or_else(|| wire.path.is_empty().then(Path::default));
     let headers = entries(c, "headers", &wire.headers, header);
     let credential_header = c.optional_by("credentialHeader", &wire.credential_header, credential_header);
     if let Some(name) = wire.headers.keys().find(|name| name.eq_ignore_ascii_case(&wire.credential_header)) {
         c.invalid("headers", format_args!("`{}` is the credential's, by `credentialHeader`", shown(name)));
     }
-    let body = match wire.body.is_empty() {
-        true => {
-            c.fault("body", Problem::Missing);
-            None
+    if wire.body.is_empty() && of == Body::Chat {
+        c.fault("body", Problem::Missing);
+    }
+    let body = c.optional_by("body", &wire.body, |text| draft(text, Whose::Request));
+    let message = c.optional_by("message", &wire.message, |text| draft(text, Whose::Message));
+    if of == Body::None {
+        let [shaped, called, left] =
+            [!wire.message.is_empty(), !wire.roles.is_empty(), !wire.leave_out.is_empty()];
+        for (field, told) in [("message", shaped), ("roles", called), ("leaveOut", left)] {
+            if told {
+                c.invalid(field, "is for chats, and there is no `body` of one");
+            }
         }
-        false => c.optional_by("body", &wire.body, |text| draft(text, false)),
-    };
-    let message = c.optional_by("message", &wire.message, |text| draft(text, true));
+        if !wire.path.is_empty() {
+            c.invalid("path", "is for chats, and there is no `body` of one; `embeddings` has its own");
+        }
+    }
     if let Some(body) = &body {
         c.fits("body", says_something(body));
         let in_turn = body.shape.has(Slot::Messages) || body.shape.has(Slot::Turns);
@@ -176,15 +230,7 @@ fn ask(c: &mut Checks, wire: &admin::RequestTemplate) -> Option<Ask> {
     let roles = roles(c, &wire.roles);
     let leave_out = c.list("leaveOut", &wire.leave_out);
     let credential_header = credential_header.unwrap_or_default();
-    Some(Ask {
-        path: path?,
-        headers: headers?,
-        credential_header,
-        body: body?,
-        message,
-        roles: roles?,
-        leave_out,
-    })
+    Some(Ask { path: path?, headers: headers?, credential_header, body, message, roles: roles?, leave_out })
 }
 
 fn told(c: &mut Checks, wire: &admin::ResponseTemplate) -> Option<Told> {
@@ -233,52 +279,6 @@ fn tokens(c: &mut Checks, (input, output): (&str, &str)) -> Option<(Pointer, Poi
     }
     let (input, output) = (c.optional("inputTokens", input), c.optional("outputTokens", output));
     input.zip(output)
-}
-
-/// JSON with places for a request, or for one of its messages.
-fn draft(text: &str, of_message: bool) -> Result<Draft, String> {
-    let most = if of_message { MESSAGE } else { BODY };
-    if text.len() > most {
-        return Err(format!("is longer than {most} bytes"));
-    }
-    let Json(shape) = serde_json::from_str(text).map_err(|error| match error.is_data() {
-        true => error.to_string(),
-        false => format!("is not JSON: {error}"),
-    })?;
-    if let Some(gap) = shape.gaps().into_iter().find(|gap| gap.slot.is_of_message() != of_message) {
-        let whose =
-            if of_message { "`${role}` and `${text}` do" } else { "what belongs to one message does not" };
-        return Err(format!("has `${{{}}}`, which does not belong there: {whose}", gap.slot));
-    }
-    let of_texts = shape.gaps().iter().filter(|gap| is_of_any_length(gap.slot)).count();
-    let (places, texts) = PLACES;
-    if shape.gaps().len() > places || of_texts > texts {
-        return Err(format!(
-            "has more than {places} places, or more than {texts} for what was said and who asks"
-        ));
-    }
-    if of_message && !shape.has(Slot::Text) {
-        return Err("has no `${text}`, so that nothing of a message would be told".to_owned());
-    }
-    Ok(Draft { text: text.to_owned(), shape })
-}
-
-/// Whether it is filled with what may be as long as a request.
-fn is_of_any_length(slot: Slot) -> bool {
-    SAID.contains(&slot) || matches!(slot, Slot::System | Slot::Text | Slot::User)
-}
-
-fn says_something(body: &Draft) -> Result<(), String> {
-    if !matches!(body.shape, Shape::Object(_) | Shape::List(_)) {
-        return Err("is neither an object nor an array".to_owned());
-    }
-    match SAID.iter().any(|slot| body.shape.has(*slot)) {
-        true => Ok(()),
-        false => {
-            let said: Vec<String> = SAID.iter().map(|slot| format!("`${{{slot}}}`")).collect();
-            Err(format!("tells nothing of what was said: it has none of {}", said.join(", ")))
-        }
-    }
 }
 
 fn roles(c: &mut Checks, wire: &BTreeMap<String, String>) -> Option<Roles> {
@@ -347,7 +347,9 @@ fn credential_header(name: &str) -> Result<String, String> {
 
 /// A template on the wire.
 pub(super) fn write(fact: &Template) -> admin::Template {
-    let Template { ask, told, stream } = fact;
+    let Template { ask, told, stream, embed } = fact;
+    let text = |of: Option<&Draft>| of.map(|draft| draft.text.clone()).unwrap_or_default();
+    let whole = |of: &Pointer| of.to_string();
     let pointer = |of: Option<&Pointer>| of.map(ToString::to_string).unwrap_or_default();
     let tokens = |of: &Told| {
         let of = of.tokens.as_ref();
@@ -362,12 +364,12 @@ pub(super) fn write(fact: &Template) -> admin::Template {
             path: ask.path.text.clone(),
             headers: ask.headers.clone(),
             credential_header: ask.credential_header.clone(),
-            body: ask.body.text.clone(),
-            message: ask.message.as_ref().map(|message| message.text.clone()).unwrap_or_default(),
+            body: text(ask.body.as_ref()),
+            message: text(ask.message.as_ref()),
             roles: others.map(|(usual, told)| (usual.to_owned(), told.clone())).collect(),
             leave_out: texts(&ask.leave_out),
         }),
-        response: Some(admin::ResponseTemplate {
+        response: ask.body.as_ref().map(|_| admin::ResponseTemplate {
             text: told.text.to_string(),
             finish_reason: pointer(told.finish.as_ref()),
             finish_reasons: told
@@ -393,75 +395,14 @@ pub(super) fn write(fact: &Template) -> admin::Template {
                 done: stream.done.clone(),
             }
         }),
-    }
-}
-
-/// A shape, read of JSON whose members keep their order.
-struct Json(Shape);
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Seen).map(Self)
-    }
-}
-
-struct Seen;
-
-impl<'de> Visitor<'de> for Seen {
-    type Value = Shape;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Shape, E> {
-        Ok(Shape::Null)
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Shape, E> {
-        Ok(Shape::Flag(flag))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Shape, E> {
-        Ok(Shape::Number(number.to_string()))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Shape, E> {
-        Ok(Shape::Number(number.to_string()))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Shape, E> {
-        serde_json::to_string(&number).map(Shape::Number).map_err(E::custom)
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Shape, E> {
-        Shape::of_text(text).map_err(E::custom)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Shape, A::Error> {
-        let mut all = Vec::new();
-        while let Some(Json(element)) = from.next_element()? {
-            all.push(element);
-        }
-        Ok(Shape::List(all))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Shape, A::Error> {
-        let mut all: Vec<(String, Shape)> = Vec::new();
-        while let Some(name) = from.next_key::<String>()? {
-            if name.contains("${") {
-                return Err(A::Error::custom(format_args!(
-                    "`{}`: a name is no place for a value",
-                    shown(&name)
-                )));
-            }
-            if all.iter().any(|(known, _)| *known == name) {
-                return Err(A::Error::custom(format_args!("`{}` is there twice", shown(&name))));
-            }
-            let Json(value) = from.next_value()?;
-            all.push((name, value));
-        }
-        Ok(Shape::Object(all))
+        embeddings: embed.as_ref().map(|embed| admin::EmbeddingsTemplate {
+            path: embed.path.text.clone(),
+            body: embed.body.text.clone(),
+            vectors: whole(&embed.vectors),
+            vector: whole(&embed.vector),
+            input_tokens: pointer(embed.tokens.as_ref()),
+            error: pointer(embed.error.as_ref()),
+        }),
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn write(model: &str, body: &[u8]) -> Result<(Written, Encoding), Unf
         }
         asked.others.iter().for_each(|(name, value)| json.key(name).raw(value.as_bytes()));
     });
-    let left_out = asked.user.then(|| "user".into()).into_iter().collect();
+    let left_out = asked.user.iter().map(|_| "user".into()).collect();
     Ok((Written { body: json.done(), left_out, headers: Vec::new() }, asked.encoding))
 }
 

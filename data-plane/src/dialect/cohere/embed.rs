@@ -47,7 +47,7 @@ fn compose(asked: &Asked, model: Option<&str>) -> Result<(Written, Encoding), Un
             json.key("truncate").raw(truncate.as_bytes());
         }
     });
-    let left_out = asked.user.then(|| "user".into()).into_iter().collect();
+    let left_out = asked.user.iter().map(|_| "user".into()).collect();
     Ok((Written { body: json.done(), left_out, headers: Vec::new() }, asked.encoding))
 }
 

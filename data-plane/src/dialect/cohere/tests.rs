@@ -1,5 +1,5 @@
 //! What a request is in Cohere's dialect, and what its answers are in OpenAI's. Bodies are after the vendor's published reference of version 2
-//! (docs.cohere.com, `chat`, `chat-stream` and `embed`); no vendor was asked.
+//! (docs.cohere.com, `chat`, `chat-stream`, `embed` and `rerank`); no vendor was asked.
 
 use proptest::prelude::*;
 
@@ -99,5 +99,37 @@ proptest! {
             }
             Err(unfit) => prop_assert!(!unfit.field.is_empty()),
         }
+    }
+}
+
+/// The example of the reference's `rerank`, both ways; that documents stand in results is the gateway's to see to.
+#[test]
+fn documents_are_told_as_texts_and_their_order_is_read() {
+    let body = r#"{"model":"rerank-v3.5","query":"What is the capital?","documents":["Carson City",{"text":"Saipan"},"Washington"],"top_n":2,"max_tokens_per_doc":512,"return_documents":true}"#;
+    let (written, asked) = rerank::write(body.as_bytes()).unwrap();
+    let expected = r#"{"model":"rerank-v3.5","query":"What is the capital?","documents":["Carson City","Saipan","Washington"],"top_n":2,"max_tokens_per_doc":512}"#;
+    assert_eq!(String::from_utf8(written.body).unwrap(), expected);
+    let answer = r#"{"results":[{"index":2,"relevance_score":0.999071},{"index":0,"relevance_score":0.32713068}],"id":"07734bd2","meta":{"api_version":{"version":"2","is_experimental":false},"billed_units":{"search_units":1}}}"#;
+    let told = rerank::read_answer(&asked, answer.as_bytes()).unwrap();
+    let expected = r#"{"id":"07734bd2","model":"rerank-v3.5","results":[{"index":2,"relevance_score":0.999071,"document":{"text":"Washington"}},{"index":0,"relevance_score":0.32713068,"document":{"text":"Carson City"}}]}"#;
+    assert_eq!(String::from_utf8(told).unwrap(), expected);
+    let counted = answer.replace(r#""billed_units""#, r#""tokens":{"input_tokens":9},"billed_units""#);
+    let told = rerank::read_answer(&asked, counted.as_bytes()).unwrap();
+    assert!(String::from_utf8(told).unwrap().ends_with(r#""usage":{"prompt_tokens":9,"total_tokens":9}}"#));
+    for junk in [
+        "",
+        "{}",
+        r#"{"results":{}}"#,
+        r#"{"results":[7]}"#,
+        &answer.replace("\"index\":2", "\"index\":3"),
+        &answer.replace("0.999071", "\"1\""),
+    ] {
+        assert_eq!(rerank::read_answer(&asked, junk.as_bytes()), None, "{junk}");
+    }
+    for (more, field) in
+        [(r#""rank_fields":["a"]"#, "rank_fields"), (r#""documents":[{"title":"b"}]"#, "documents[0]")]
+    {
+        let body = format!(r#"{{"model":"m","query":"q",{more}}}"#);
+        assert_eq!(rerank::write(body.as_bytes()).unwrap_err().field, field);
     }
 }

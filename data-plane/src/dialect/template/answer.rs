@@ -23,7 +23,7 @@ pub(crate) fn read(told: &Told, body: &[u8]) -> Option<Answer> {
     let mut tape = Tape::for_text(body.len());
     tape.read(body).ok()?;
     let root = tape.root(body)?;
-    if error(root, told).is_some() {
+    if error(root, told.error.as_ref()).is_some() {
         return None;
     }
     let finish = told.finish.as_ref().and_then(|pointer| finish(root, pointer, &told.endings));
@@ -43,15 +43,15 @@ pub(crate) fn read(told: &Told, body: &[u8]) -> Option<Answer> {
 }
 
 /// What an error says, where the template points to it.
-pub(crate) fn message(told: &Told, body: &[u8]) -> Option<String> {
+pub(crate) fn message(error: &Pointer, body: &[u8]) -> Option<String> {
     let mut tape = Tape::default();
     tape.read(body).ok()?;
-    text(tape.root(body)?, told.error.as_ref()?).filter(|text| !text.is_empty())
+    text(tape.root(body)?, error).filter(|text| !text.is_empty())
 }
 
 /// What went wrong, where the template points to it; `false` and what is empty say that nothing did.
-pub(super) fn error<'t>(root: Value<'t>, told: &Told) -> Option<Value<'t>> {
-    let value = at(root, told.error.as_ref()?)?;
+pub(super) fn error<'t>(root: Value<'t>, error: Option<&Pointer>) -> Option<Value<'t>> {
+    let value = at(root, error?)?;
     let is_nothing = match value.kind() {
         Form::False => true,
         Form::String => value.text().is_empty(),

@@ -82,7 +82,7 @@ impl Reading {
         let template = plan.template();
         let Some(stream) = &template.stream else { return Ok(()) };
         let told = &stream.told;
-        if let Some(error) = error(root, told) {
+        if let Some(error) = error(root, told.error.as_ref()) {
             let message =
                 if error.kind() == Form::String { error.text().into_owned() } else { String::new() };
             return Err(VendorError { fault: VendorFault::Other, message });

@@ -9,11 +9,14 @@ use proto::admin::{
 use proto::convert::Governed as _;
 use serde_json::{Value, json};
 
+use super::super::chat::Kind;
 use super::super::event::{Event, Start};
 use super::super::openai::{self, events::Writing};
 use super::super::tests::chats;
 use super::super::{Unfit, VendorError};
 use super::*;
+
+pub(crate) mod vectors;
 
 fn words(words: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
     words.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
@@ -57,6 +60,7 @@ pub(crate) fn ollama() -> Wire {
             error: "/error".into(),
             ..Default::default()
         }),
+        embeddings: None,
     }
 }
 
@@ -87,6 +91,7 @@ pub(crate) fn kserve() -> Wire {
             text: "/text_output".into(),
             ..Default::default()
         }),
+        embeddings: None,
     }
 }
 
@@ -96,13 +101,15 @@ fn bare(body: &str) -> Wire {
         request: Some(RequestTemplate { body: body.into(), ..Default::default() }),
         response: Some(ResponseTemplate { text: "/a".into(), ..Default::default() }),
         stream: None,
+        embeddings: None,
     }
 }
 
 fn written(template: Wire, body: &Value) -> Result<(Value, Vec<String>), Unfit> {
     let body = body.to_string();
     let chat = openai::read::read(body.as_bytes()).unwrap();
-    let written = write::write(&chat, &Plan::of(read(template)), body.len())?;
+    let plan = Plan::of(read(template));
+    let written = write::write(&chat, (&plan, plan.template().ask.body.as_ref().unwrap()), body.len())?;
     let left_out = written.left_out.iter().map(ToString::to_string).collect();
     Ok((serde_json::from_slice(&written.body).unwrap(), left_out))
 }
@@ -454,9 +461,21 @@ proptest! {
     #[test]
     fn whatever_is_said_is_written_or_refused_by_name(chat in chats()) {
         for template in [ollama(), kserve()] {
-            match write::write(&chat, &Plan::of(read(template)), 1 << 16) {
+            let plan = Plan::of(read(template));
+            match write::write(&chat, (&plan, plan.template().ask.body.as_ref().unwrap()), 1 << 16) {
                 Ok(written) => {
                     serde_json::from_slice::<Value>(&written.body).unwrap();
+                    let parts = chat.messages.iter().flat_map(|message| &message.content);
+                    let texts: Vec<usize> = parts
+                        .filter_map(|part| match &part.kind {
+                            Kind::Text(text) | Kind::Refusal(text) => Some(json!(text).to_string().len()),
+                            _ => None,
+                        })
+                        .collect();
+                    // What says who asks, where to end and how is little.
+                    let growth = plan.growth(Operation::Chat);
+                    let bound = texts.iter().sum::<usize>() as u64 * growth.copies() + growth.beside(texts.len() as u64);
+                    prop_assert!(written.body.len() as u64 <= bound + 512, "{} > {bound}", written.body.len());
                 }
                 Err(unfit) => prop_assert!(!unfit.field.is_empty()),
             }

@@ -1,46 +1,36 @@
 //! A request, by a template.
 //!
-//! Law: see the parent. A member whose value the request does not have is left out of its object or array. A template makes no request much
-//! larger than it was: what it would write beyond that is not written.
+//! Law: see the parent.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt::Write as _;
 
-use policy_engine::facts::template::{Filling, Gap, Piece, Roles, Shape};
+use policy_engine::facts::template::{Draft, Roles};
 use policy_engine::vocabulary::{Omission, Operation, Slot, is_published};
 
 use super::super::chat::{Chat, Format, Raw, Role, Thinking, ToolChoice};
-use super::super::json::Json;
 use super::super::untold::{Untold, is_hint, says_nothing};
 use super::super::{Unfit, Written};
 use super::Plan;
+use super::fill::{Fill, Value, role};
 use super::said::{self, Said};
 
-/// The bytes of a message without what was said and by whom.
-const FRAME: usize = r#"{"role":"","content":""},"#.len();
 const NO_PLACE: &str = "its template has no place for it";
 
-/// How many times as large as the request a body may be, and the bytes that it may have beside.
-const GROWTH: usize = 8;
-const ROOM: usize = 256 * 1024;
-
 /// The body for a request of so many bytes.
-pub(crate) fn write(chat: &Chat, plan: &Plan, size: usize) -> Result<Written, Unfit> {
+pub(crate) fn write(chat: &Chat, (plan, body): (&Plan, &Draft), size: usize) -> Result<Written, Unfit> {
     let mut untold = Untold::default();
     let said = said::all(chat, &mut untold);
-    let left = Cell::new(Some(size.saturating_mul(GROWTH).saturating_add(ROOM)));
-    let writer = Writer { chat, plan, said: &said, left };
+    let writer = Writer { chat, plan, said: &said };
     writer.conversation(&mut untold);
     writer.settings(&mut untold);
     writer.abilities(&mut untold);
     chat.others.iter().for_each(|(name, value)| other(name, value, &mut untold));
-    let mut json = Json::default();
-    writer.shape(&plan.template.ask.body.shape, None, &mut json);
-    if writer.left.get().is_none() {
+    let filled = Fill::of(&plan.template.ask, size, |slot, message| writer.value(slot, message)).body(body);
+    if filled.is_none() {
         untold.refuse("messages", "its template makes too much of them");
     }
-    untold.written(json)
+    untold.written(filled.unwrap_or_default())
 }
 
 /// A request on its way into a template.
@@ -48,17 +38,6 @@ struct Writer<'c> {
     chat: &'c Chat,
     plan: &'c Plan,
     said: &'c [Said],
-    /// The bytes that it may still write; `None`: it would have had to write more.
-    left: Cell<Option<usize>>,
-}
-
-/// What a place is filled with.
-enum Value<'c> {
-    Text(Cow<'c, str>),
-    /// JSON as it stands.
-    Raw(Cow<'c, str>),
-    Messages(Vec<&'c Said>),
-    Texts(&'c [String]),
 }
 
 impl<'c> Writer<'c> {
@@ -180,114 +159,9 @@ impl<'c> Writer<'c> {
             }
             Slot::Role => text(role(message?.role, roles)),
             Slot::Text => text(&message?.text),
+            // Of texts that are to be embedded; a template of chats has none.
+            Slot::Inputs | Slot::Input | Slot::Dimensions => None,
         }
-    }
-
-    /// Takes so many bytes of those that it may write; `false`: there are not as many.
-    fn takes(&self, bytes: usize) -> bool {
-        self.left.set(self.left.get().and_then(|left| left.checked_sub(bytes)));
-        self.left.get().is_some()
-    }
-
-    /// Writes JSON with its places filled.
-    fn shape(&self, shape: &Shape, message: Option<&'c Said>, json: &mut Json) {
-        if !self.takes(weight(shape)) {
-            return json.null();
-        }
-        match shape {
-            Shape::Null => json.null(),
-            Shape::Flag(flag) => json.boolean(*flag),
-            Shape::Number(number) => json.raw(number.as_bytes()),
-            Shape::Text(pieces) => json.string(&self.text(pieces, message)),
-            Shape::Gap(gap) => self.gap(gap, message, json),
-            Shape::List(all) => json.array(|json| {
-                let there = all.iter().filter(|shape| !self.is_absent(shape, message));
-                there.for_each(|shape| self.shape(shape, message, json));
-            }),
-            Shape::Object(members) => json.object(|json| {
-                let there = members.iter().filter(|(_, shape)| !self.is_absent(shape, message));
-                there.for_each(|(name, shape)| self.shape(shape, message, json.key(name)));
-            }),
-        }
-    }
-
-    fn is_absent(&self, shape: &Shape, message: Option<&'c Said>) -> bool {
-        match shape {
-            Shape::Gap(gap) => gap.otherwise.is_none() && self.value(gap.slot, message).is_none(),
-            _ => false,
-        }
-    }
-
-    fn gap(&self, gap: &Gap, message: Option<&'c Said>, json: &mut Json) {
-        let value = self.value(gap.slot, message);
-        let bytes = match &value {
-            Some(Value::Text(text) | Value::Raw(text)) => text.len(),
-            Some(Value::Texts(texts)) => texts.iter().map(|text| text.len() + 3).sum::<usize>(),
-            Some(Value::Messages(_)) => 0,
-            None => gap.otherwise.as_ref().map_or(0, String::len),
-        };
-        if !self.takes(bytes) {
-            return json.null();
-        }
-        match (value, &gap.otherwise) {
-            (Some(Value::Text(text)), _) => json.string(&text),
-            (Some(Value::Raw(raw)), _) => json.raw(raw.as_bytes()),
-            (Some(Value::Texts(texts)), _) => {
-                json.array(|json| texts.iter().for_each(|text| json.string(text)))
-            }
-            (Some(Value::Messages(all)), _) => {
-                json.array(|json| all.into_iter().for_each(|said| self.message(said, json)));
-            }
-            (None, Some(text)) if gap.slot.filling() == Filling::Text => json.string(text),
-            (None, Some(otherwise)) => json.raw(otherwise.as_bytes()),
-            (None, None) => json.null(),
-        }
-    }
-
-    fn message(&self, said: &'c Said, json: &mut Json) {
-        let ask = &self.plan.template.ask;
-        match &ask.message {
-            Some(message) => self.shape(&message.shape, Some(said), json),
-            None => {
-                let role = role(said.role, &ask.roles);
-                if !self.takes(FRAME + role.len() + said.text.len()) {
-                    return json.null();
-                }
-                json.object(|json| {
-                    json.key("role").string(role);
-                    json.key("content").string(&said.text);
-                });
-            }
-        }
-    }
-
-    fn text(&self, pieces: &[Piece], message: Option<&'c Said>) -> String {
-        let mut text = String::new();
-        let mut more = |words: &str| {
-            if self.takes(words.len()) {
-                text.push_str(words);
-            }
-        };
-        for piece in pieces {
-            match piece {
-                Piece::Words(words) => more(words),
-                Piece::Gap(gap) => match self.value(gap.slot, message) {
-                    Some(Value::Text(value) | Value::Raw(value)) => more(&value),
-                    _ => more(gap.otherwise.as_deref().unwrap_or_default()),
-                },
-            }
-        }
-        text
-    }
-}
-
-/// The bytes of JSON without what is within it and what its places are filled with.
-fn weight(shape: &Shape) -> usize {
-    match shape {
-        Shape::Null | Shape::Flag(_) => 6,
-        Shape::Number(number) => number.len() + 1,
-        Shape::Text(_) | Shape::Gap(_) | Shape::List(_) => 3,
-        Shape::Object(members) => members.iter().map(|(name, _)| name.len() + 4).sum::<usize>() + 3,
     }
 }
 
@@ -299,14 +173,6 @@ fn other(name: &str, value: &Raw, untold: &mut Untold) {
         untold.refuse(name.to_owned(), NO_PLACE);
     } else {
         untold.refuse(name.to_owned(), "it is not known there");
-    }
-}
-
-fn role(role: Role, roles: &Roles) -> &str {
-    match role {
-        Role::System => &roles.system,
-        Role::User => &roles.user,
-        Role::Assistant => &roles.assistant,
     }
 }
 

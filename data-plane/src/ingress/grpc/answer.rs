@@ -11,7 +11,7 @@ use proto::inference::{
 };
 
 use super::form;
-use super::structure;
+use crate::dialect::structure;
 use crate::tape::{Kind, Tape, Value};
 
 /// Members that have fields, or that say nothing.

@@ -16,8 +16,8 @@ use proto::inference::{
 };
 
 use super::form;
-use super::structure;
 use crate::dialect::json::{Json, NotFinite};
+use crate::dialect::structure;
 use crate::error::Rejection;
 
 /// How the answer is to come.

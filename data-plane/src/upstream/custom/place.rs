@@ -5,17 +5,22 @@
 
 use http::Uri;
 use percent_encoding::utf8_percent_encode;
-use policy_engine::facts::template::{Piece, Template};
+use policy_engine::facts::template::{Path, Piece, Template};
 
 use crate::upstream::error::{Kind, UpstreamError};
 use crate::upstream::target::{SEGMENT, Target};
 
-/// Where a template says.
+/// Where a template says that chats go.
 pub(super) fn api(target: &Target, template: &Template, of: (&str, bool)) -> Result<Uri, UpstreamError> {
     let (model, stream) = of;
     let stream = template.stream.as_ref().filter(|_| stream).and_then(|stream| stream.path.as_ref());
+    below(target, stream.unwrap_or(&template.ask.path), model)
+}
+
+/// Where a path of a template leads.
+pub(super) fn below(target: &Target, path: &Path, model: &str) -> Result<Uri, UpstreamError> {
     let mut below = String::new();
-    for piece in &stream.unwrap_or(&template.ask.path).pieces {
+    for piece in &path.pieces {
         match piece {
             Piece::Words(words) => below.push_str(words),
             Piece::Gap(_) => below.push_str(&segment(model)?),
@@ -31,8 +36,10 @@ pub(super) fn endpoint(target: &Target, name: &str, stream: bool) -> Result<Uri,
 }
 
 /// A function of Lambda's, by its name or ARN, with a version or alias where it has one.
-pub(super) fn function(target: &Target, name: &str) -> Result<Uri, UpstreamError> {
-    target.join(&format!("/2015-03-31/functions/{}/invocations", segment(name)?)).map_err(|_| no_path())
+pub(super) fn function(target: &Target, name: &str, stream: bool) -> Result<Uri, UpstreamError> {
+    let (version, action) =
+        if stream { ("2021-11-15", "response-streaming-invocations") } else { ("2015-03-31", "invocations") };
+    target.join(&format!("/{version}/functions/{}/{action}", segment(name)?)).map_err(|_| no_path())
 }
 
 fn segment(name: &str) -> Result<String, UpstreamError> {

@@ -8,23 +8,24 @@ use std::error::Error as _;
 
 use bytes::Bytes;
 use http::StatusCode;
+use policy_engine::facts::template::Pointer;
 
 use crate::dialect::field::{member, text};
 use crate::dialect::json::Json;
-use crate::dialect::template::{Plan, answer};
+use crate::dialect::template::answer;
 use crate::tape::{Tape, Value};
 use crate::upstream::call::{Answer, AnswerBody, FUNCTION_ERROR};
 use crate::upstream::config::Place;
 use crate::upstream::error::{Kind, Refusal, UpstreamError};
 use crate::upstream::line::ErrorType;
 
-/// A vendor's error with what it says of it.
-pub(super) fn told(mut error: UpstreamError, (place, plan): (Place, Option<&Plan>)) -> UpstreamError {
+/// A vendor's error with what it says of it, which is at a place of its answer.
+pub(super) fn told(mut error: UpstreamError, (place, at): (Place, Option<&Pointer>)) -> UpstreamError {
     let named = error.source().and_then(|cause| cause.downcast_ref::<ErrorType>()).and_then(meant);
     let Kind::Status(refusal) = &mut error.kind else { return error };
     let is_filtered = refusal.is_filtered();
     if place == Place::Http {
-        if let Some(message) = by_template(plan, &refusal.body).filter(|_| !is_filtered) {
+        if let Some(message) = by_template(at, &refusal.body).filter(|_| !is_filtered) {
             refusal.body = body(&message).into();
         }
         return error;
@@ -37,14 +38,14 @@ pub(super) fn told(mut error: UpstreamError, (place, plan): (Place, Option<&Plan
         refusal.status = of_callers(original);
     }
     if !is_filtered {
-        let message = said.map(|said| by_template(plan, said.as_bytes()).unwrap_or(said));
+        let message = said.map(|said| by_template(at, said.as_bytes()).unwrap_or(said));
         refusal.body = message.map_or_else(Bytes::new, |message| body(&message).into());
     }
     error
 }
 
-fn by_template(plan: Option<&Plan>, said: &[u8]) -> Option<String> {
-    answer::message(&plan?.template().told, said)
+fn by_template(at: Option<&Pointer>, said: &[u8]) -> Option<String> {
+    answer::message(at?, said)
 }
 
 /// What a type of AWS's errors means, where its status may say something else.

@@ -5,7 +5,6 @@ mod aws;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use policy_engine::facts::Auth;
 use policy_engine::vocabulary::Operation;
 use proto::admin::Template as Wire;
@@ -14,10 +13,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::dialect::template::tests::{kserve, ollama, read};
+use crate::dialect::template::tests::{kserve, ollama, read, vectors};
 use crate::upstream::config::{Adapter, Timeouts};
 use crate::upstream::error::{Delivered, Stage};
-use crate::upstream::scripted::{KEY, call, endpoint, request, serve};
+use crate::upstream::scripted::{KEY, call, collected, endpoint, request, said, serve};
 
 const BODY: &str = r#"{"model":"m 1","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}"#;
 const STREAMING: &str = r#"{"model":"m 1","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
@@ -82,34 +81,6 @@ fn whole(status: &str, body: &str) -> String {
 
 fn stream(kind: &str, body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n{body}")
-}
-
-async fn collected(answer: Answer) -> Result<Vec<u8>, (Vec<u8>, UpstreamError)> {
-    let mut all = Vec::new();
-    match answer.body {
-        AnswerBody::Whole(body) => all.extend_from_slice(&body),
-        AnswerBody::Media(_) => panic!("sound"),
-        AnswerBody::Events(mut events) => {
-            while let Some(piece) = events.next().await {
-                match piece {
-                    Ok(piece) => all.extend_from_slice(&piece),
-                    Err(error) => return Err((all, error)),
-                }
-            }
-        }
-    }
-    Ok(all)
-}
-
-/// What was said in chunks, what was used, and whether it came to its end.
-fn said(bytes: &[u8]) -> (String, Value, bool) {
-    let text = std::str::from_utf8(bytes).unwrap();
-    let data: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
-    let chunks = data.iter().filter(|data| **data != "[DONE]");
-    let chunks: Vec<Value> = chunks.map(|data| serde_json::from_str(data).unwrap()).collect();
-    let said = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
-    let usage = chunks.iter().rev().find_map(|chunk| chunk.get("usage"));
-    (said, usage.cloned().unwrap_or_default(), data.last() == Some(&"[DONE]"))
 }
 
 #[tokio::test]
@@ -324,4 +295,32 @@ async fn what_the_template_has_no_place_for_is_not_sent() {
 fn without_a_template_there_is_no_way() {
     let config = EndpointConfig { adapter: Adapter::Custom(Place::Http), ..endpoint(8000) };
     assert_eq!(Custom::build(&config, Place::Http).err().unwrap(), Fault::Template);
+}
+
+#[tokio::test]
+async fn vectors_are_asked_for_and_read_by_their_template() {
+    let answer = r#"{"embeddings":[[0.5,1],[2,3]],"prompt_eval_count":4}"#;
+    let embed = |input: &str| {
+        let mut asked = call(&format!(r#"{{"model":"m 1","input":{input}}}"#), false);
+        asked.operation = Operation::Embed;
+        asked
+    };
+    let (vendor, mut heard) = answering(vectors::ollama(), (whole("200 OK", answer), 7), |_| {}).await;
+    let told = vendor.call(embed(r#"["a","b"]"#)).await.unwrap();
+    let read: Value = serde_json::from_slice(&collected(told).await.unwrap()).unwrap();
+    assert_eq!((&read["data"][1]["embedding"], &read["usage"]["prompt_tokens"]), (&json!([2, 3]), &json!(4)));
+    let (head, body) = heard.recv().await.unwrap();
+    assert!(head.starts_with("POST /v1/api/embed HTTP/1.1\r\n"), "{head}");
+    assert!(head.lines().any(|line| line == format!("authorization: Bearer {KEY}")), "{head}");
+    assert_eq!(String::from_utf8(body).unwrap(), r#"{"model":"m 1","input":["a","b"],"keep_alive":"10m"}"#);
+    // One too few is none.
+    let error = vendor.call(embed(r#"["a","b","c"]"#)).await.unwrap_err();
+    assert!(error.kind == Kind::Protocol && error.retryable(), "{error:?}");
+    // It has nothing else.
+    let error = vendor.call(call(BODY, false)).await.unwrap_err();
+    assert!(matches!(&error.kind, Kind::Unfit(unfit) if unfit.why.contains("`chat`")), "{error:?}");
+    let refused = whole("400 Bad Request", r#"{"error":"too long"}"#);
+    let (vendor, _heard) = answering(vectors::ollama(), (refused, 4096), |_| {}).await;
+    let Kind::Status(refusal) = vendor.call(embed("\"a\"")).await.unwrap_err().kind else { panic!() };
+    assert_eq!(refusal.body, Bytes::from(r#"{"error":{"message":"too long"}}"#));
 }

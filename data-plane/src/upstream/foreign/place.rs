@@ -57,6 +57,11 @@ impl Places {
         }
     }
 
+    /// Where documents go whose order is asked for.
+    pub(super) fn rerank(&self) -> Result<Uri, UpstreamError> {
+        self.join("/rerank")
+    }
+
     /// A method of a model at Google, whose name may be a path with slashes.
     fn method(&self, model: &str, verb: &str) -> Result<Uri, UpstreamError> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._@/:".contains(&byte);

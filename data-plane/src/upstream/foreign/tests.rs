@@ -4,7 +4,6 @@ mod bedrock;
 mod cohere;
 mod vertex;
 
-use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
@@ -12,7 +11,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::upstream::config::Adapter;
 use crate::upstream::error::{Delivered, Refusal};
-use crate::upstream::scripted::{KEY, call, endpoint, request, serve};
+use crate::upstream::scripted::{KEY, call, collected, endpoint, request, said, serve};
 
 const BODY: &str = r#"{"model":"m-1","max_tokens":50,"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"hi"}]}"#;
 
@@ -56,23 +55,6 @@ fn whole(status: &str, body: &str) -> String {
 
 fn events(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}")
-}
-
-async fn collected(answer: Answer) -> Result<Vec<u8>, (Vec<u8>, UpstreamError)> {
-    let mut all = Vec::new();
-    match answer.body {
-        AnswerBody::Whole(body) => all.extend_from_slice(&body),
-        AnswerBody::Media(_) => panic!("sound"),
-        AnswerBody::Events(mut events) => {
-            while let Some(piece) = events.next().await {
-                match piece {
-                    Ok(piece) => all.extend_from_slice(&piece),
-                    Err(error) => return Err((all, error)),
-                }
-            }
-        }
-    }
-    Ok(all)
 }
 
 const ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"m-1","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":7,"cache_read_input_tokens":3,"output_tokens":2}}"#;
@@ -136,18 +118,6 @@ const STREAM: &str = concat!(
     "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":2}}\n\n",
     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 );
-
-/// What was said in chunks, and of the last the usage.
-fn said(bytes: &[u8]) -> (String, Value, bool) {
-    let text = std::str::from_utf8(bytes).unwrap();
-    let data: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
-    let chunks =
-        data.iter().filter(|data| **data != "[DONE]").map(|data| serde_json::from_str(data).unwrap());
-    let chunks: Vec<Value> = chunks.collect();
-    let said = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
-    let usage = chunks.iter().rev().find_map(|chunk| chunk.get("usage").filter(|usage| usage.is_object()));
-    (said, usage.cloned().unwrap_or_default(), data.last() == Some(&"[DONE]"))
-}
 
 #[tokio::test]
 async fn a_stream_is_the_same_however_it_was_cut() {

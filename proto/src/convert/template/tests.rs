@@ -1,5 +1,5 @@
 use policy_engine::facts::Provider;
-use policy_engine::facts::template::{Gap, Piece};
+use policy_engine::facts::template::{Gap, Piece, Shape};
 
 use super::*;
 use crate::convert::Governed as _;
@@ -41,6 +41,7 @@ fn full() -> admin::Template {
             done: "END".into(),
             ..Default::default()
         }),
+        embeddings: None,
     }
 }
 
@@ -68,7 +69,7 @@ fn changed(change: impl FnOnce(&mut admin::Template)) -> Result<Provider, String
 #[test]
 fn a_template_is_read_with_the_order_of_its_members() {
     let template = of("custom", Some(full())).unwrap().template.unwrap();
-    let Shape::Object(members) = &template.ask.body.shape else { panic!("{template:?}") };
+    let Shape::Object(members) = &template.ask.body.as_ref().unwrap().shape else { panic!("{template:?}") };
     let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["model", "input", "parameters", "tags"]);
     let Shape::Object(input) = &members[1].1 else { panic!("{members:?}") };
@@ -267,13 +268,7 @@ fn what_aws_runs_is_signed_and_its_places_are_aws_own() {
         let (request, stream) = (template.request.as_mut().unwrap(), template.stream.as_mut().unwrap());
         (request.path, stream.path, request.credential_header) = Default::default();
         let told = signed(adapter, transport, |spec| spec.template = Some(template.clone()));
-        match transport {
-            "lambda" => assert!(
-                told.unwrap_err().contains("spec.template.stream: is not for functions"),
-                "{transport}"
-            ),
-            _ => assert!(told.unwrap().template.is_some()),
-        }
+        assert!(told.unwrap().template.is_some(), "{transport}");
         let told = signed(adapter, transport, |spec| spec.template = Some(full())).unwrap_err();
         for field in
             ["request.path: is AWS's", "stream.path: is AWS's", "request.credentialHeader: is not for calls"]
@@ -292,5 +287,95 @@ fn what_aws_runs_is_signed_and_its_places_are_aws_own() {
     let told = signed("bedrock", "lambda", |_| {}).unwrap_err();
     assert!(told.contains("spec.transport: is for the adapter `custom` alone"), "{told}");
     let told = signed("custom", "pigeon", |_| {}).unwrap_err();
-    assert!(told.contains("spec.transport: `pigeon` is not one of http | lambda"), "{told}");
+    assert!(told.contains("spec.transport: `pigeon` is not one of http | lambda | grpc"), "{told}");
+}
+
+#[test]
+fn what_is_called_by_grpc_has_no_template_and_no_signature() {
+    let plain = signed("custom", "grpc", |spec| (spec.auth, spec.credential) = (None, None)).unwrap();
+    assert_eq!((plain.transport, plain.template), (Transport::Grpc, None));
+    let told = signed("custom", "grpc", |_| {}).unwrap_err();
+    assert!(told.contains("spec.auth: is not `aws`: calls by gRPC are not signed"), "{told}");
+    let told = signed("custom", "grpc", |spec| {
+        spec.auth = None;
+        spec.template = Some(full());
+    });
+    let told = told.unwrap_err();
+    assert!(told.contains("spec.template: is not for calls by gRPC"), "{told}");
+}
+
+/// How Ollama's `POST /api/embed` is asked for vectors.
+fn vectors() -> admin::EmbeddingsTemplate {
+    admin::EmbeddingsTemplate {
+        path: "/api/embed".into(),
+        body: r#"{"model": "${model}", "input": "${inputs}", "dimensions": "${dimensions}"}"#.into(),
+        vectors: "/embeddings".into(),
+        input_tokens: "/prompt_eval_count".into(),
+        error: "/error".into(),
+        ..Default::default()
+    }
+}
+
+fn of_vectors(
+    with: Option<admin::Template>,
+    change: impl FnOnce(&mut admin::EmbeddingsTemplate),
+) -> Result<Provider, String> {
+    let mut embeddings = vectors();
+    change(&mut embeddings);
+    let template = admin::Template { embeddings: Some(embeddings), ..with.unwrap_or_default() };
+    signed("custom", "", |spec| {
+        (spec.auth, spec.credential) = (None, None);
+        spec.template = Some(template);
+    })
+}
+
+#[test]
+fn an_api_may_have_vectors_beside_chats_or_alone() {
+    let template = |provider: Provider| provider.template.unwrap();
+    let both = template(of_vectors(Some(full()), |_| {}).unwrap());
+    assert!(both.ask.body.is_some() && both.embed.is_some());
+    let alone = template(of_vectors(None, |_| {}).unwrap());
+    assert!(alone.ask.body.is_none() && alone.stream.is_none());
+    let headers =
+        admin::RequestTemplate { headers: [("x-team".into(), "a".into())].into(), ..Default::default() };
+    let with = admin::Template { request: Some(headers.clone()), ..Default::default() };
+    assert_eq!(template(of_vectors(Some(with), |_| {}).unwrap()).ask.headers["x-team"], "a");
+    let more = admin::RequestTemplate { message: r#"["${text}"]"#.into(), path: "/x".into(), ..headers };
+    let with = admin::Template { request: Some(more), ..Default::default() };
+    let told = of_vectors(Some(with), |_| {}).unwrap_err();
+    for field in ["request.message: is for chats", "request.path: is for chats"] {
+        assert!(told.contains(&format!("spec.template.{field}")), "{told}");
+    }
+    let stream = admin::Template { stream: full().stream, ..Default::default() };
+    let told = of_vectors(Some(stream), |_| {}).unwrap_err();
+    assert!(told.contains("spec.template.request: is missing"), "{told}");
+}
+
+#[test]
+fn a_template_of_vectors_that_can_not_work_is_refused_by_its_field() {
+    type Change = fn(&mut admin::EmbeddingsTemplate);
+    let changes: [(Change, &str); 7] = [
+        (|wire| wire.body.clear(), "body: is missing"),
+        (|wire| wire.body = r#"{"model": "${model}"}"#.into(), "body: tells nothing of the texts"),
+        (|wire| wire.body = r#"["${inputs}", "${input}"]"#.into(), "body: has both"),
+        (
+            |wire| wire.body = r#"["${inputs}", "${prompt}"]"#.into(),
+            "body: has `${prompt}`, which does not belong there",
+        ),
+        (|wire| wire.body = r#"["${input}"]"#.into(), "vectors: is for `${inputs}`"),
+        (|wire| wire.vector = "embedding".into(), "vector: "),
+        (|wire| wire.path = "embed".into(), "path: "),
+    ];
+    for (change, why) in changes {
+        let told = of_vectors(None, change).unwrap_err();
+        assert!(told.contains(&format!("spec.template.embeddings.{why}")), "{told}");
+    }
+    let mut chat = full();
+    chat.request.as_mut().unwrap().body = r#"{"p": "${prompt}", "i": "${inputs}"}"#.into();
+    let told = of_vectors(Some(chat), |_| {}).unwrap_err();
+    assert!(told.contains("spec.template.request.body: has `${inputs}`"), "{told}");
+    let told = signed("custom", "lambda", |spec| {
+        spec.template = Some(admin::Template { embeddings: Some(vectors()), ..Default::default() });
+    });
+    assert!(told.unwrap_err().contains("spec.template.embeddings.path: is AWS's"));
 }

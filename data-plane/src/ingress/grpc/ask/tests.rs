@@ -115,7 +115,7 @@ proptest! {
                 // The reader of the test rounds the last digit as it likes, and more where there are few digits left.
                 let off = (read[&key].as_f64().unwrap() - number).abs();
                 prop_assert!(off <= number.abs() * 1e-15 + f64::MIN_POSITIVE);
-                let back = super::super::structure::read(&body).unwrap();
+                let back = crate::dialect::structure::read(&body).unwrap();
                 let Some(Value::StructValue(back)) = back.kind else { panic!() };
                 prop_assert!(back.fields.contains_key(&key));
             }

@@ -258,3 +258,106 @@ async fn a_function_may_be_asked_by_a_template() {
     let sent: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((&sent["messages"][0]["content"], &sent["stream"]), (&json!("hi"), &json!(false)));
 }
+
+/// Ollama's lines as a function streams them.
+fn chunked(parts: &[&[u8]], complete: Option<&str>) -> Vec<u8> {
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\nconnection: close\r\n\r\n";
+    let parts = parts.iter().flat_map(|part| frame("event", (":event-type", "PayloadChunk"), part));
+    let end = complete.map(|end| frame("event", (":event-type", "InvokeComplete"), end.as_bytes()));
+    head.as_bytes().iter().copied().chain(parts).chain(end.into_iter().flatten()).collect()
+}
+
+fn streams() -> Wire {
+    Wire { stream: ollama().stream, ..bodied() }
+}
+
+/// `InvokeWithResponseStream` of the same service model: `PayloadChunk` and, last, `InvokeComplete`.
+#[tokio::test]
+async fn a_function_with_a_stream_is_asked_for_it_and_ends_with_a_word_that_all_came() {
+    let parts: Vec<&[u8]> = LINES.as_bytes().chunks(9).collect();
+    for (complete, piece) in
+        [("{}", 1), (r#"{"LogResult":"x"}"#, 11), ("", 4096), (r#"{"ErrorCode":""}"#, 64)]
+    {
+        let (vendor, mut heard) =
+            aws(Place::Lambda, Some(streams()), chunked(&parts, Some(complete)), piece).await;
+        let (text, usage, is_over) =
+            said(&collected(vendor.call(call(STREAMING, true)).await.unwrap()).await.unwrap());
+        assert_eq!(
+            (text.as_str(), is_over, &usage["total_tokens"]),
+            ("hello", true, &json!(9)),
+            "{complete}"
+        );
+        let (head, body) = heard.recv().await.unwrap();
+        let path = "/v1/2021-11-15/functions/m%201/response-streaming-invocations";
+        assert!(head.starts_with(&format!("POST {path} HTTP/1.1\r\n")), "{head}");
+        assert!(head.contains("/eu-west-1/lambda/aws4_request, SignedHeaders="), "{head}");
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["stream"], true);
+    }
+    // Who asks for no stream is answered whole.
+    let (vendor, mut heard) =
+        aws(Place::Lambda, Some(streams()), whole("200 OK", ANSWER).into_bytes(), 4096).await;
+    collected(vendor.call(call(BODY, false)).await.unwrap()).await.unwrap();
+    assert!(heard.recv().await.unwrap().0.starts_with("POST /v1/2015-03-31/functions/m%201/invocations "));
+}
+
+#[tokio::test]
+async fn a_functions_stream_that_failed_or_has_no_such_word_broke_off() {
+    let first = LINES.lines().next().unwrap();
+    let first = format!("{first}\n");
+    let failed = r#"{"ErrorCode":"Unhandled","ErrorDetails":"no cats, said ada"}"#;
+    for (parts, complete, kind) in [
+        (vec![first.as_bytes()], Some(failed), Kind::Reset),
+        (vec![first.as_bytes()], None, Kind::Reset),
+        // However whole the answer is that came before.
+        (vec![first.as_bytes(), LINES.as_bytes()], None, Kind::Reset),
+        (vec![first.as_bytes()], Some("junk"), Kind::Protocol),
+    ] {
+        let (vendor, _heard) = aws(Place::Lambda, Some(streams()), chunked(&parts, complete), 4096).await;
+        let answer = vendor.call(call(STREAMING, true)).await.unwrap();
+        let (told, error) = collected(answer).await.unwrap_err();
+        assert!(said(&told).0.starts_with("hel") && !said(&told).2, "{complete:?}");
+        assert_eq!((error.delivered, &error.kind), (Delivered::Something, &kind), "{complete:?}");
+        assert!(!format!("{error:?}").contains("ada"), "{error:?}");
+    }
+    let (vendor, _heard) = aws(Place::Lambda, Some(streams()), chunked(&[], Some(failed)), 4096).await;
+    let (_, error) = collected(vendor.call(call(STREAMING, true)).await.unwrap()).await.unwrap_err();
+    assert!(error.retryable(), "nothing was said before it: {error:?}");
+}
+
+#[tokio::test]
+async fn no_frame_is_waited_for_that_no_answer_may_be() {
+    let part = "x".repeat(4096);
+    for place in [Place::SageMaker, Place::Lambda] {
+        let template = (place == Place::Lambda).then(streams);
+        let answer = match place {
+            Place::Lambda => chunked(&[part.as_bytes()], Some("{}")),
+            _ => framed(&[part.as_bytes()]),
+        };
+        let (vendor, _heard) = answering_at(place, template, (answer[..200].to_vec(), 4096), |config| {
+            config.auth = Some(Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: "eu-west-1".into() });
+            config.caps.max_answer_bytes = 1024;
+        })
+        .await;
+        let (_, error) = collected(vendor.call(call(&streaming(), true)).await.unwrap()).await.unwrap_err();
+        assert_eq!(error.kind, Kind::TooLarge);
+    }
+}
+
+#[tokio::test]
+async fn vectors_are_asked_of_an_endpoint_and_of_a_function_at_their_own_places() {
+    for (place, path) in [
+        (Place::SageMaker, "/v1/endpoints/m%201/invocations"),
+        (Place::Lambda, "/v1/2015-03-31/functions/m%201/invocations"),
+    ] {
+        let mut template = vectors::ollama();
+        template.embeddings.as_mut().unwrap().path = String::new();
+        let answer = whole("200 OK", r#"{"embeddings":[[0.5]]}"#).into_bytes();
+        let (vendor, mut heard) = aws(place, Some(template), answer, 4096).await;
+        let mut asked = call(r#"{"model":"m 1","input":"a"}"#, false);
+        asked.operation = Operation::Embed;
+        let told = collected(vendor.call(asked).await.unwrap()).await.unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&told).unwrap()["data"][0]["embedding"], json!([0.5]));
+        assert!(heard.recv().await.unwrap().0.starts_with(&format!("POST {path} HTTP/1.1\r\n")));
+    }
+}

@@ -92,3 +92,23 @@ async fn vectors_and_refusals() {
         (422, &br#"{"error":{"message":"too long"}}"#[..])
     );
 }
+
+#[tokio::test]
+async fn documents_get_their_order() {
+    let answer = r#"{"results":[{"index":1,"relevance_score":0.9}],"id":"r-1","meta":{"billed_units":{"search_units":1}}}"#;
+    let (vendor, mut heard) = answering(Dialect::Cohere, whole("200 OK", answer), 4096).await;
+    let mut asked = call(r#"{"model":"m-1","query":"who?","documents":["a","b"],"top_n":1}"#, false);
+    asked.operation = Operation::Rerank;
+    let told = collected(vendor.call(asked.clone()).await.unwrap()).await.unwrap();
+    let expected = json!({"id": "r-1", "model": "m-1", "results": [{"index": 1, "relevance_score": 0.9}]});
+    assert_eq!(serde_json::from_slice::<Value>(&told).unwrap(), expected);
+    let (head, body) = heard.recv().await.unwrap();
+    assert!(head.starts_with("POST /v1/rerank HTTP/1.1\r\n"), "{head}");
+    let expected = json!({"model": "m-1", "query": "who?", "documents": ["a", "b"], "top_n": 1});
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
+    for dialect in [Dialect::Anthropic, Dialect::Gemini, Dialect::Bedrock] {
+        let (vendor, _heard) = answering(dialect, whole("200 OK", answer), 4096).await;
+        let error = vendor.call(asked.clone()).await.unwrap_err();
+        assert!(matches!(&error.kind, Kind::Unfit(unfit) if unfit.why.contains("`rerank`")), "{error:?}");
+    }
+}

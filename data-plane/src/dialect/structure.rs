@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use crate::dialect::json::{Json, NotFinite};
 
 /// Writes a struct as an object.
-pub(super) fn write(json: &mut Json, structure: &Struct) -> Result<(), NotFinite> {
+pub(crate) fn write(json: &mut Json, structure: &Struct) -> Result<(), NotFinite> {
     let mut written = Ok(());
     json.object(|json| {
         for (name, value) in &structure.fields {
@@ -21,7 +21,7 @@ pub(super) fn write(json: &mut Json, structure: &Struct) -> Result<(), NotFinite
 }
 
 /// Writes a value of a struct.
-pub(super) fn write_value(json: &mut Json, value: &Value) -> Result<(), NotFinite> {
+pub(crate) fn write_value(json: &mut Json, value: &Value) -> Result<(), NotFinite> {
     let mut written = Ok(());
     match &value.kind {
         None | Some(Kind::NullValue(_)) => json.null(),
@@ -37,7 +37,7 @@ pub(super) fn write_value(json: &mut Json, value: &Value) -> Result<(), NotFinit
 }
 
 /// A JSON text as a value of a struct; `None` where it is none.
-pub(super) fn read(text: &[u8]) -> Option<Value> {
+pub(crate) fn read(text: &[u8]) -> Option<Value> {
     serde_json::from_slice::<Read>(text).ok().map(|read| read.0)
 }
 

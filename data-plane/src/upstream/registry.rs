@@ -8,8 +8,9 @@
 //! | `gemini` | `GET /models` | the base URL; Vertex AI has no such list |
 //! | `cohere` | `GET /models` | `/v1` in place of the base URL's `/v2` |
 //! | `bedrock` | `GET /foundation-models`, then `GET /inference-profiles` | the host, `bedrock` in place of its first label `bedrock-runtime` |
+//! | `sagemaker` | `ListEndpoints`, by `POST /` | the host, `api` in place of its first label `runtime` |
 //! | `simulated` | nobody | |
-//! | what is the organisation's own | nobody: it has no such list | |
+//! | `custom` | nobody: it has no such list | |
 //!
 //! Law: a list is whole, or there is none: a page that can't be read, pages that lead back or never end, and a list that is too large or too
 //! slow are failures. It goes out by the same rules as a call: address policy, credential, no redirects, caps. What a registry does not
@@ -21,6 +22,7 @@ mod card;
 mod cohere;
 mod gemini;
 mod openai;
+mod sagemaker;
 mod simulated;
 
 use std::collections::HashSet;
@@ -35,7 +37,7 @@ use zeroize::Zeroizing;
 
 use super::{
     call::AnswerBody,
-    config::{Adapter, Caps, EndpointConfig, Fault},
+    config::{Adapter, Caps, EndpointConfig, Fault, Place},
     error::{Kind, UpstreamError},
     foreign::{is_vertex, shown},
     line::{Form, Line, bearer, headers},
@@ -87,6 +89,7 @@ enum Written {
     Gemini,
     Cohere,
     Bedrock,
+    SageMaker,
 }
 
 /// Everything that a registry has.
@@ -131,7 +134,7 @@ pub(crate) enum Unlisted {
 #[derive(Debug, Default)]
 struct Page {
     models: Vec<VendorModel>,
-    /// Where the next one is, below the target; none: this was the last.
+    /// Where the next one is, below the target, or what asks for it; none: this was the last.
     next: Option<String>,
 }
 
@@ -144,6 +147,7 @@ enum Reading {
     Cohere,
     /// Boxed: it keeps what it has read.
     Bedrock(Box<bedrock::Reading>),
+    SageMaker,
 }
 
 impl Registry {
@@ -163,12 +167,18 @@ impl Registry {
             Written::Gemini => shown((Dialect::Gemini, &base), secret),
             Written::Cohere => shown((Dialect::Cohere, &base), secret),
             Written::Bedrock => shown((Dialect::Bedrock, &base), secret),
+            // Without a signature nobody is let in.
+            Written::SageMaker => bearer(secret),
         });
         let mut headers = headers(told)?;
         headers.remove(header::CONTENT_TYPE);
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if matches!(form, Written::Anthropic) {
             headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        }
+        if matches!(form, Written::SageMaker) {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+            headers.insert("x-amz-target", HeaderValue::from_static(sagemaker::TARGET));
         }
         let caps = Caps { max_answer_bytes: PAGE_BYTES, ..config.caps };
         let line = Line::build(config, &base, pass.watched())?.capped(caps);
@@ -216,12 +226,16 @@ impl Vendor {
     }
 
     async fn page(&self, path: &str, deadline: Instant) -> Result<Bytes, Unlisted> {
-        let mut request = Request::new(Full::new(Bytes::new()));
-        *request.method_mut() = Method::GET;
+        let (method, path, body) = match self.form {
+            Written::SageMaker => (Method::POST, "/", Bytes::copy_from_slice(path.as_bytes())),
+            _ => (Method::GET, path, Bytes::new()),
+        };
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = method;
         *request.uri_mut() = self.target.join(path)?;
         *request.headers_mut() = self.headers.clone();
         let whole = (Form::Whole, Some(deadline));
-        let answer = self.pass.exchange(&self.line, (request, Bytes::new()), whole).await;
+        let answer = self.pass.exchange(&self.line, (request, body), whole).await;
         if let (Err(error), Some(refused)) = (&answer, &self.refused)
             && error.kind.refuses_credential()
         {
@@ -247,7 +261,8 @@ impl Written {
             Adapter::Foreign(Dialect::Gemini) => Self::Gemini,
             Adapter::Foreign(Dialect::Cohere) => Self::Cohere,
             Adapter::Foreign(Dialect::Bedrock) => Self::Bedrock,
-            Adapter::Custom(_) => {
+            Adapter::Custom(Place::SageMaker) => Self::SageMaker,
+            Adapter::Custom(Place::Http | Place::Lambda) | Adapter::Rpc => {
                 return Err(Unlisted::None("what is the organisation's own has no such list"));
             }
             Adapter::Simulated(_) => return Ok(None),
@@ -274,6 +289,11 @@ impl Written {
                 Some((scheme, rest)) if !scheme.contains('/') => format!("{scheme}://bedrock.{rest}"),
                 _ => base.to_owned(),
             },
+            // Likewise.
+            Self::SageMaker => match base.split_once("://runtime.sagemaker.") {
+                Some((scheme, rest)) if !scheme.contains('/') => format!("{scheme}://api.sagemaker.{rest}"),
+                _ => base.to_owned(),
+            },
         }
     }
 }
@@ -287,6 +307,7 @@ impl Reading {
             Written::Gemini => Self::Gemini,
             Written::Cohere => Self::Cohere,
             Written::Bedrock => Self::Bedrock(Box::default()),
+            Written::SageMaker => Self::SageMaker,
         }
     }
 
@@ -299,6 +320,7 @@ impl Reading {
             Self::Gemini => gemini::place(None),
             Self::Cohere => cohere::place(None),
             Self::Bedrock(_) => bedrock::FOUNDATION.to_owned(),
+            Self::SageMaker => sagemaker::question(None),
         }
     }
 
@@ -313,6 +335,7 @@ impl Reading {
             Self::Gemini => gemini::read(&json),
             Self::Cohere => cohere::read(&json),
             Self::Bedrock(reading) => reading.read(&json),
+            Self::SageMaker => sagemaker::read(&json),
         }
     }
 }

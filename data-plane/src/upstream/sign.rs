@@ -1,7 +1,7 @@
 //! Requests to AWS, signed.
 //!
-//! Law: the signature is over what is sent: method, path, host, the media type and the body; it is made anew for each request, at its time. The
-//! key's own secret never leaves. Absent on purpose: where keys come from (`session`), and what services there are.
+//! Law: the signature is over what is sent: method, path, host, the media type, what AWS is asked for and the body; it is made anew for each
+//! request, at its time. The key's own secret never leaves. Absent on purpose: where keys come from (`session`), and what services there are.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -105,10 +105,11 @@ impl Key {
             .map_err(|error| unsigned(error.to_string()))?
             .into();
         let uri = request.uri().to_string();
-        let media = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let told = media.map(|media| ("content-type", media));
-        let signable =
-            SignableRequest::new(request.method().as_str(), uri, told.into_iter(), SignableBody::Bytes(body));
+        let told = [header::CONTENT_TYPE.as_str(), "x-amz-target"].into_iter().filter_map(|name| {
+            let value = request.headers().get(name)?;
+            Some((name, value.to_str().ok()?))
+        });
+        let signable = SignableRequest::new(request.method().as_str(), uri, told, SignableBody::Bytes(body));
         let signable = signable.map_err(|error| unsigned(error.to_string()))?;
         let signed = sign(signable, &params).map_err(|error| unsigned(error.to_string()))?;
         let (instructions, _signature) = signed.into_parts();

@@ -31,7 +31,11 @@ fn model(entry: &Value) -> Option<VendorModel> {
             true => vec!["text".to_owned(), "image".to_owned()],
             false => Vec::new(),
         },
-        operations: those(&[(serves("chat"), "chat"), (serves("embed"), "embed")]),
+        operations: those(&[
+            (serves("chat"), "chat"),
+            (serves("embed"), "embed"),
+            (serves("rerank"), "rerank"),
+        ]),
         operations_known: true,
         capabilities: those(&[
             (able("tools"), "tools"),

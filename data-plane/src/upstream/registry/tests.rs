@@ -12,6 +12,7 @@ use crate::upstream::scripted::{KEY, answer, endpoint, request, serve};
 use policy_engine::facts::Auth;
 
 mod faults;
+mod sagemaker;
 
 /// What a vendor was asked: the heads of the requests.
 type Heard = mpsc::UnboundedReceiver<String>;
@@ -246,7 +247,7 @@ async fn cohere_is_asked_at_the_first_version_of_its_api() {
             ("command-a-03-2025", "chat".to_owned(), 288_000, false),
             ("command-r", "chat".to_owned(), 128_000, true),
             ("embed-v4.0", "embed".to_owned(), 128_000, false),
-            ("rerank-v3.5", String::new(), 4_096, false),
+            ("rerank-v3.5", "rerank".to_owned(), 4_096, false),
         ]
     );
     assert_eq!(models[0].capabilities, ["tools", "jsonSchema"]);

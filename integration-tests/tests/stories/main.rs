@@ -76,6 +76,8 @@ mod files;
 #[cfg(test)]
 mod four_eyes;
 #[cfg(test)]
+mod functions;
+#[cfg(test)]
 mod governance;
 #[cfg(test)]
 mod history;

@@ -174,7 +174,8 @@ impl<'r> Asking<'r> {
     /// A client whose answers may weigh so many bytes a message.
     fn client(&self, most: usize) -> AdapterClient<Channel<'r>> {
         let Rpc { line, target, pass, .. } = self.rpc;
-        let watched = self.token.as_ref().map(|token| Arc::clone(&token.given.secret)).or_else(|| pass.watched());
+        let watched =
+            self.token.as_ref().map(|token| Arc::clone(&token.given.secret)).or_else(|| pass.watched());
         let (headers, deadline) = (self.headers.clone(), self.deadline);
         AdapterClient::new(Channel { line, target, headers, deadline, watched })
             .max_decoding_message_size(most)

@@ -366,7 +366,8 @@ async fn who_tells_our_credential_is_out_of_protocol() {
 #[test]
 fn what_can_not_be_called_is_not_built() {
     let mut config = EndpointConfig { adapter: config::Adapter::Rpc, ..endpoint(8000) };
-    config.auth = Some(Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: "eu-west-1".into(), role: None });
+    config.auth =
+        Some(Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: "eu-west-1".into(), role: None });
     assert!(Rpc::build(&config).err().unwrap().is_of_credential());
     config.auth = None;
     config.base_url = "http://169.254.169.254/".into();

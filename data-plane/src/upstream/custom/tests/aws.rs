@@ -335,7 +335,11 @@ async fn no_frame_is_waited_for_that_no_answer_may_be() {
             _ => framed(&[part.as_bytes()]),
         };
         let (vendor, _heard) = answering_at(place, template, (answer[..200].to_vec(), 4096), |config| {
-            config.auth = Some(Auth::Aws { access_key_id: "AKIDEXAMPLE".into(), region: "eu-west-1".into(), role: None });
+            config.auth = Some(Auth::Aws {
+                access_key_id: "AKIDEXAMPLE".into(),
+                region: "eu-west-1".into(),
+                role: None,
+            });
             config.caps.max_answer_bytes = 1024;
         })
         .await;

@@ -30,7 +30,8 @@ async fn service() -> (u16, mpsc::UnboundedReceiver<(String, serde_json::Value)>
 #[tokio::test]
 async fn sagemaker_lists_what_is_in_service_by_its_name() {
     let (port, mut heard) = service().await;
-    let auth = Auth::Aws { access_key_id: "AKIDEXAMPLE".to_owned(), region: "eu-central-1".to_owned(), role: None };
+    let auth =
+        Auth::Aws { access_key_id: "AKIDEXAMPLE".to_owned(), region: "eu-central-1".to_owned(), role: None };
     let config = EndpointConfig { auth: Some(auth), ..config(Adapter::Custom(Place::SageMaker), port, "") };
     let listed = listed(&config).await;
     let told: Vec<_> =

@@ -23,7 +23,7 @@ weather = {"type": "function", "name": "weather", "strict": True, "parameters": 
 mcp = {"type": "mcp", "server_label": "files", "server_url": "https://mcp.example.org", "authorization": "token-of-the-caller",
        "headers": {"x-key": "key-of-the-caller"}, "require_approval": "never"}
 
-# Whole: thoughts sealed, a search that the vendor makes, a text that cites, a call.
+# Whole: thoughts sealed, a search that the vendor makes, a text that cites, a call; the address that we sent is the first, and is told as it was written.
 asked = [{"role": "user", "content": [{"type": "input_text", "text": "Whom? 4111 1111 1111 1111"}]}]
 answer = counted(lambda: client.responses.create(
     model=MODEL, instructions="Be brief, for ada@example.org.", input=asked, tools=[{"type": "web_search"}, mcp, weather],
@@ -32,11 +32,11 @@ answer = counted(lambda: client.responses.create(
 thought, search, message, call = answer.output
 assert answer.id.startswith("resp_67ccd2be") and message.id.startswith("msg_67ccd2bf"), answer
 assert (answer.model, answer.store, answer.status) == (MODEL, False, "completed"), answer
-assert answer.output_text == "Ask [EMAIL_1] about it.", answer
+assert answer.output_text == "Ask [EMAIL_2] about it.", answer
 assert message.content[0].annotations[0].url == "https://example.org/people", message
-assert thought.summary[0].text == "They want [EMAIL_1], it seems." and thought.encrypted_content.startswith("gAAAA"), thought
+assert thought.summary[0].text == "They want [EMAIL_2], it seems." and thought.encrypted_content.startswith("gAAAA"), thought
 assert search.type == "web_search_call" and search.action.query == "who to ask", search
-assert (call.name, call.arguments) == ("weather", '{"city":"Berlin","for":"[EMAIL_1]"}'), call
+assert (call.name, call.arguments) == ("weather", '{"city":"Berlin","for":"[EMAIL_2]"}'), call
 assert answer.instructions == "Be brief, for ada@example.org." and answer.metadata == {"k": "v"}, answer
 assert [tool.type for tool in answer.tools] == ["web_search", "mcp", "function"], answer
 assert answer.tools[1].authorization is None and answer.tools[1].headers is None, answer

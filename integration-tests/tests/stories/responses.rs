@@ -91,7 +91,7 @@ async fn the_official_sdk_is_understood_by_a_vendor_that_speaks_it_too() {
         assert_eq!(request.path, "/v1/responses");
         asked.push(request.json().unwrap());
     }
-    // As it was asked, but for the name of the model, a card, and that nothing is stored.
+    // As it was asked, but for the name of the model, an address, a card, and that nothing is stored.
     let parameters = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false});
     let weather = json!({"type": "function", "name": "weather", "strict": true, "parameters": parameters});
     let mcp = json!({"type": "mcp", "server_label": "files", "server_url": "https://mcp.example.org", "authorization": "token-of-the-caller",
@@ -100,7 +100,7 @@ async fn the_official_sdk_is_understood_by_a_vendor_that_speaks_it_too() {
     let card = question("Whom? [CREDIT_DEBIT_CARD_NUMBER_1]");
     assert_eq!(
         asked[0],
-        json!({"model": "echo-small", "store": false, "instructions": "Be brief, for ada@example.org.", "input": [card],
+        json!({"model": "echo-small", "store": false, "instructions": "Be brief, for [EMAIL_1].", "input": [card],
             "tools": [{"type": "web_search"}, mcp, weather], "include": ["reasoning.encrypted_content"],
             "reasoning": {"effort": "low", "summary": "detailed"}, "max_output_tokens": 300, "max_tool_calls": 2, "metadata": {"k": "v"}})
     );

@@ -236,10 +236,11 @@ fn ended(snapshot: &CompiledSnapshot, now: vocabulary::Instant) -> Vec<String> {
 }
 
 /// Whom an endpoint shares connections with: the others of its provider, so that all of them stay warm. Under TLS the server may
-/// choose HTTP/2, where one connection carries all calls and a bounded number at a time; there each endpoint has its own.
+/// choose HTTP/2, and gRPC is nothing else, where one connection carries all calls and a bounded number at a time; there each endpoint has its own.
 fn class(row: &EndpointRow, provider: &ProviderRow) -> String {
     let secure = provider.base_url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
-    let id = if secure { &row.id } else { &provider.id };
+    let multiplexed = secure || provider.transport == Transport::Grpc;
+    let id = if multiplexed { &row.id } else { &provider.id };
     id.to_string()
 }
 

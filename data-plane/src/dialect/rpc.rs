@@ -12,6 +12,7 @@
 pub(crate) mod answer;
 pub(crate) mod embed;
 pub(crate) mod events;
+pub(crate) mod moderate;
 pub(crate) mod rerank;
 pub(crate) mod write;
 

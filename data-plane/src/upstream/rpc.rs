@@ -77,6 +77,7 @@ impl Rpc {
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
         match call.operation {
             Operation::Embed => self.embed(call).await,
+            Operation::Moderate => self.moderate(call).await,
             Operation::Rerank => self.rerank(call).await,
             operation => {
                 chats(operation)?;
@@ -109,6 +110,21 @@ impl Rpc {
         let read = rpc::embed::read((&model, encoding), count, told);
         let read =
             read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer has no such vectors"))?;
+        Ok(Answer { headers, body: AnswerBody::Whole(read.into()), left_out: written.left_out })
+    }
+
+    async fn moderate(&self, call: Call) -> Result<Answer, UpstreamError> {
+        let written = rpc::moderate::write(&call.body).map_err(UpstreamError::unfit)?;
+        let model = written.message.model.clone();
+        // Parts are judged as one.
+        let count = written.message.inputs.len().max(1);
+        let asking = self.asking(&call).await?;
+        let answer =
+            asking.client(self.caps.max_answer_bytes).moderate(asking.request(written.message)).await;
+        let (headers, told) = asking.told(answer)?;
+        let read = rpc::moderate::read(&model, count, &told);
+        let read =
+            read.ok_or_else(|| UpstreamError::caused(Kind::Protocol, "the answer judges no such content"))?;
         Ok(Answer { headers, body: AnswerBody::Whole(read.into()), left_out: written.left_out })
     }
 

@@ -3,7 +3,7 @@
     pip install grpcio-reflection
     . .chancery/dev.env && python3 deploy/examples/adapter/adapter.py 127.0.0.1:50051
 
-It does what adapter.rs does: it counts words. What is not here (Embed, Rerank) is UNIMPLEMENTED by itself.
+It does what adapter.rs does: it counts words. What is not here (Embed, Moderate, Rerank) is UNIMPLEMENTED by itself.
 """
 
 import os

@@ -11,8 +11,8 @@ use proto::inference::content_part::Part;
 use proto::inference::stream_delta::Delta;
 use proto::inference::{
     ChatRequest, ChatResponse, ChatStreamEvent, Choice, ContentPart, EmbedRequest, EmbedResponse,
-    FinishReason, Message, RerankRequest, RerankResponse, Role, StreamDelta, StreamFinish, StreamStart,
-    Usage,
+    FinishReason, Message, ModerateRequest, ModerateResponse, RerankRequest, RerankResponse, Role,
+    StreamDelta, StreamFinish, StreamStart, Usage,
 };
 use tokio::net::TcpListener;
 use tonic::codegen::tokio_stream::{self, Stream, StreamExt as _};
@@ -68,6 +68,10 @@ impl Adapter for House {
 
     async fn embed(&self, _: Request<EmbedRequest>) -> Result<Response<EmbedResponse>, Status> {
         Err(Status::unimplemented("this house has no vectors"))
+    }
+
+    async fn moderate(&self, _: Request<ModerateRequest>) -> Result<Response<ModerateResponse>, Status> {
+        Err(Status::unimplemented("this house judges nothing"))
     }
 
     async fn rerank(&self, _: Request<RerankRequest>) -> Result<Response<RerankResponse>, Status> {

@@ -125,7 +125,8 @@ fn messages(chat: &mut Chat, value: Value<'_>) -> Result<Vec<Message>, BodyFault
     Ok(messages)
 }
 
-fn parts(path: &str, value: Value<'_>) -> Result<Vec<Part>, BodyFault> {
+/// The pieces of what is said, or judged, at a path.
+pub(in crate::dialect) fn parts(path: &str, value: Value<'_>) -> Result<Vec<Part>, BodyFault> {
     match value.kind() {
         Form::String => Ok(vec![Part::of(Kind::Text(value.text().into_owned()))]),
         _ => value.elements().enumerate().map(|(at, part)| one(&format!("{path}[{at}]"), part)).collect(),

@@ -7,7 +7,8 @@ use proto::inference::content_part::Part as Said;
 use proto::inference::stream_delta::Delta as More;
 use proto::inference::{
     ChatResponse, ChatStreamEvent, Choice, ContentPart, EmbedResponse, Embedding, FinishReason, Image,
-    Message, Role, StreamDelta, StreamFinish, StreamStart, ToolCall, Usage as Used,
+    Message, ModerateResponse, Moderation, ModerationCategory, Role, StreamDelta, StreamFinish, StreamStart,
+    ToolCall, Usage as Used,
 };
 use serde_json::{Value, json};
 
@@ -219,6 +220,30 @@ fn a_stream_is_whole_once_each_of_its_choices_ended() {
     ] {
         assert_eq!(read(all).unwrap_err().fault, fault);
     }
+}
+
+#[test]
+fn a_judgement_is_one_for_each_text_and_names_no_category_twice() {
+    let category = |name: &str, score: f64| ModerationCategory {
+        name: name.into(),
+        flagged: true,
+        score,
+        input_types: vec!["text".into()],
+    };
+    let of = |categories: Vec<ModerationCategory>| ModerateResponse {
+        results: vec![Moderation { flagged: true, categories }],
+        ..ModerateResponse::default()
+    };
+    let told = moderate::read("m", 1, &of(vec![category("a/b", 0.25)])).unwrap();
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    let expected = json!({"id": "", "model": "m", "results": [{"flagged": true, "categories": {"a/b": true},
+        "category_scores": {"a/b": 0.25}, "category_applied_input_types": {"a/b": ["text"]}}]});
+    assert_eq!(told, expected);
+    assert_eq!(moderate::read("m", 2, &of(vec![])), None);
+    assert_eq!(moderate::read("m", 1, &of(vec![category("a", 0.1), category("a", 0.2)])), None);
+    assert_eq!(moderate::read("m", 1, &of(vec![category("a", f64::NAN)])), None);
+    let unfit = moderate::write(br#"{"model":"m","input":[{"type":"hologram"}]}"#).unwrap_err();
+    assert_eq!(unfit.field, "input[0]");
 }
 
 #[test]

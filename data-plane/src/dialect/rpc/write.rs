@@ -149,7 +149,7 @@ fn messages(all: &[chat::Message], untold: &mut Untold) -> Vec<Message> {
 }
 
 /// A piece of what was said; `None`: it is not told.
-fn part(part: &Part, path: &str, untold: &mut Untold) -> Option<ContentPart> {
+pub(super) fn part(part: &Part, path: &str, untold: &mut Untold) -> Option<ContentPart> {
     let mut decoded = |data: &str| {
         let bytes = BASE64_STANDARD.decode(data).ok();
         if bytes.is_none() {

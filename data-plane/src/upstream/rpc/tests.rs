@@ -13,8 +13,8 @@ use proto::inference::content_part::Part as Said;
 use proto::inference::stream_delta::Delta as More;
 use proto::inference::{
     ChatRequest, ChatResponse, ChatStreamEvent, Choice, ContentPart, EmbedRequest, EmbedResponse, Embedding,
-    FinishReason, Message, RerankRequest, RerankResponse, RerankResult, Role, StreamDelta, StreamFinish,
-    StreamStart, Usage,
+    FinishReason, Message, ModerateRequest, ModerateResponse, Moderation, ModerationCategory, RerankRequest,
+    RerankResponse, RerankResult, Role, StreamDelta, StreamFinish, StreamStart, Usage,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -75,6 +75,22 @@ impl Adapter for House {
             (0..).zip(inputs).map(|(index, text)| Embedding { index, values: vec![text.len() as f32] });
         let usage = Some(Usage { input_tokens: 5, ..Usage::default() });
         Ok(Response::new(EmbedResponse { embeddings: vectors.collect(), usage, ..EmbedResponse::default() }))
+    }
+
+    async fn moderate(
+        &self,
+        request: Request<ModerateRequest>,
+    ) -> Result<Response<ModerateResponse>, Status> {
+        let asked = request.into_inner();
+        let category =
+            |flagged| ModerationCategory { name: "mice".into(), flagged, score: 0.5, input_types: vec![] };
+        let of = |flagged| Moderation { flagged, categories: vec![category(flagged)] };
+        let mut results: Vec<Moderation> =
+            asked.inputs.iter().map(|text| of(text.contains("mouse"))).collect();
+        if !asked.parts.is_empty() {
+            results.push(of(true));
+        }
+        Ok(Response::new(ModerateResponse { id: "m1".into(), results, ..ModerateResponse::default() }))
     }
 
     async fn rerank(&self, request: Request<RerankRequest>) -> Result<Response<RerankResponse>, Status> {
@@ -283,7 +299,7 @@ async fn what_it_does_not_implement_it_does_not_have() {
         let error = vendor.call(call(if streams { STREAMING } else { BODY }, streams)).await.unwrap_err();
         assert!(matches!(&error.kind, Kind::Unfit(unfit) if unfit.field == "model"), "{error:?}");
     }
-    let has = [Operation::Chat, Operation::Embed, Operation::Rerank];
+    let has = [Operation::Chat, Operation::Embed, Operation::Moderate, Operation::Rerank];
     for operation in Operation::ALL.iter().filter(|operation| !has.contains(operation)) {
         let mut other = call(r#"{"model":"m-1","input":"hi"}"#, false);
         other.operation = *operation;
@@ -313,6 +329,28 @@ async fn texts_become_vectors_and_documents_get_their_order() {
         {"index": 0, "relevance_score": 0.5, "document": {"text": "a"}},
     ]});
     assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn content_is_judged_each_text_by_itself_and_parts_as_one() {
+    let (vendor, _heard) = house(|_| {}, |_| {}).await;
+    for (input, flagged) in [
+        (r#""a mouse""#, vec![true]),
+        (r#"["a cat","a mouse"]"#, vec![false, true]),
+        (
+            r#"[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"https://x.example/a.png"}}]"#,
+            vec![true],
+        ),
+    ] {
+        let mut asked = call(&format!(r#"{{"model":"m-1","input":{input}}}"#), false);
+        asked.operation = Operation::Moderate;
+        let told = collected(vendor.call(asked).await.unwrap()).await.unwrap();
+        let told: Value = serde_json::from_slice(&told).unwrap();
+        let results = told["results"].as_array().unwrap();
+        let of: Vec<bool> = results.iter().map(|result| result["flagged"] == true).collect();
+        assert_eq!(of, flagged, "{told}");
+        assert_eq!((&results[0]["category_scores"]["mice"], &told["id"]), (&json!(0.5), &json!("m1")));
+    }
 }
 
 #[tokio::test]

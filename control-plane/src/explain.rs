@@ -182,6 +182,7 @@ impl<'a> Explaining<'a> {
             declared_classes: &asked.classes,
             egress_tools: &asked.egress_tools,
             unknown_fields: &asked.unknown_fields,
+            picture: None,
             instant: asked.instant,
             key: None,
         }

@@ -170,6 +170,7 @@ impl Rejection {
                 return Self::unsupported(&unfit.field, &error.to_string());
             }
             Kind::Credential => ErrorCode::UpstreamCredential,
+            Kind::Full => ErrorCode::Overloaded,
             Kind::Connect
             | Kind::Tls
             | Kind::AddressRefused
@@ -185,6 +186,9 @@ impl Rejection {
         if let Kind::Status(refusal) = &error.kind {
             let unsaid = (code == ErrorCode::UpstreamRateLimited).then_some(Duration::from_secs(1));
             rejection.refusal.retry_after = refusal.retry_after.or(unsaid);
+        }
+        if error.kind == Kind::Full {
+            rejection.refusal.retry_after = Some(Duration::from_secs(1));
         }
         rejection
     }
@@ -242,6 +246,13 @@ fn round_up(wait: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::upstream::error::Refusal as VendorsRefusal;
+
+    #[test]
+    fn a_node_that_has_no_room_is_asked_again_in_a_moment() {
+        let rejection = Rejection::upstream(&UpstreamError::new(Kind::Full), None);
+        assert_eq!((rejection.code(), rejection.retry_after()), (ErrorCode::Overloaded, Some(1)));
+        assert_eq!(rejection.code().row().http, http::StatusCode::SERVICE_UNAVAILABLE);
+    }
 
     #[test]
     fn what_a_vendors_filter_refuses_is_told_by_the_name_that_its_callers_know() {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use policy_engine::decision::Actions;
-use policy_engine::facts::Amounts;
+use policy_engine::facts::{Amounts, Picture};
 use policy_engine::snapshot::WordList;
 use policy_engine::vocabulary::{Duration, Geo, Id, Instant, Money, Name, Operation};
 use uuid::Uuid;
@@ -157,6 +157,8 @@ pub(crate) struct Inputs {
     pub(crate) egress_tools: Vec<String>,
     /// How many fields were outside the published schema, as far as they are counted.
     pub(crate) unknown_fields: usize,
+    /// How a picture was asked for, where one was.
+    pub(crate) picture: Option<Picture>,
     /// The word lists of which a word was found.
     pub(crate) word_lists: Vec<WordList>,
 }

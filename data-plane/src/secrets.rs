@@ -1,4 +1,4 @@
-//! The secret port: credentials that are kept elsewhere, fetched before anybody needs them, and fetched again as they change.
+//! The secret port: credentials that are kept elsewhere or in files, fetched before anybody needs them, and fetched again as they change.
 //!
 //! | what happens | what becomes of the value |
 //! |---|---|
@@ -12,6 +12,7 @@
 
 mod asker;
 mod aws;
+mod file;
 mod keeper;
 mod refresh;
 mod vault;
@@ -30,6 +31,7 @@ use crate::config;
 use crate::policy::jitter;
 use asker::NotFetched;
 pub(crate) use asker::Unfit;
+pub(crate) use file::read;
 use keeper::Keepers;
 pub(crate) use refresh::{Renew, run};
 
@@ -42,7 +44,7 @@ const REFUSED: Duration = Duration::from_secs(10);
 /// The first pause after a keeper did not give a secret; it doubles up to the usual interval.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The secrets that policy names and that are kept elsewhere.
+/// The secrets that policy names and that are kept elsewhere, or in files that may be written anew.
 pub(crate) struct Remote {
     keepers: Keepers,
     every: Duration,
@@ -92,8 +94,13 @@ impl Remote {
         }
     }
 
-    /// Whether a credential is one that is kept elsewhere.
+    /// Whether a credential may become another while the same policy is in force: what is kept elsewhere, and what is in a file.
     pub(crate) fn keeps(credential: &Credential) -> bool {
+        Self::fetches(credential) || matches!(credential, Credential::File(_))
+    }
+
+    /// Whether a credential is one that is kept elsewhere, so that it comes after the policy that names it.
+    pub(crate) fn fetches(credential: &Credential) -> bool {
         matches!(credential, Credential::Vault(_) | Credential::Aws(_))
     }
 

@@ -54,6 +54,7 @@ impl Asked {
             declared_classes: &[],
             egress_tools: &[],
             unknown_fields: &[],
+            picture: None,
             instant: Instant(1_750_000_000_000_000),
             key: Some("key00000001"),
         }

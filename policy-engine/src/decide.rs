@@ -14,7 +14,7 @@
 //! | | does the content hold what a guardrail or a rule blocks | `content_blocked` |
 //! | | do the requirements contradict each other | `obligation_conflict` |
 //! | | is there an endpoint that keeps every promise | `residency_unsatisfied`, `rule_forbids`, `permit_missing`, `content_blocked`, `unknown_field`, `no_endpoint` |
-//! | | is a model under a spend limit priced | `unpriced_model` |
+//! | | is a model under a spend limit priced, and the kind of picture or sound that is asked for | `unpriced_model` |
 //!
 //! A guardrail asked without a model ([`guard`]) is no decision: whom it could check may ask it.
 //!

@@ -5,6 +5,7 @@
 
 use crate::decide::{decide, entitle};
 use crate::decision::{Decision, Denial, Permit, RuleIx};
+use crate::facts::Picture;
 use crate::reason::Reason;
 use crate::request::{Caller, Found, Request};
 use crate::snapshot::CompiledSnapshot;
@@ -37,6 +38,8 @@ pub struct Recorded {
     pub egress_tools: Vec<String>,
     /// How many fields were outside the published schema; their names are the caller's, and are not kept.
     pub unknown_fields: usize,
+    /// How a picture was asked for, where one was.
+    pub picture: Option<Picture>,
     /// The instant of the decision.
     pub instant: Instant,
     /// The entities that were found.
@@ -75,6 +78,7 @@ pub fn replay(recorded: &Recorded, snapshot: &CompiledSnapshot) -> Option<Judged
         declared_classes: &recorded.declared_classes,
         egress_tools: &recorded.egress_tools,
         unknown_fields: &unknown_fields,
+        picture: recorded.picture,
         instant: recorded.instant,
         key: Some(&recorded.key),
     };

@@ -2,6 +2,7 @@
 //!
 //! Law: everything a decision depends on is in here or in the snapshot, the instant included, so that a record of it replays.
 
+use crate::facts::{Picture, Units};
 use crate::vocabulary::{Entity, Instant, Name, Operation};
 
 /// Who asks: positions in the snapshot it was made from, meaningless in any other.
@@ -37,6 +38,8 @@ pub struct Request<'a> {
     /// Fields outside the published schema of the operation ([`crate::vocabulary::is_published`]), by name; as many as a
     /// reason is to name.
     pub unknown_fields: &'a [String],
+    /// How a picture is asked for, where one is; `None`: it does not matter how.
+    pub picture: Option<Picture>,
     /// The instant of the decision.
     pub instant: Instant,
     /// The public id of the key that was presented, for limits that count keys apart.
@@ -59,6 +62,21 @@ pub struct Findings<'a> {
     pub sent: &'a Found,
     /// In what was answered so far.
     pub answered: &'a Found,
+}
+
+impl Request<'_> {
+    /// What it may be billed for beside tokens, one of each kind: whether it is priced does not hang on how many.
+    pub(crate) fn units(&self) -> Units {
+        use Operation::{EditImage, Image, Speech, Transcribe, Translate};
+        let picture = self.picture.filter(|_| matches!(self.operation, Image | EditImage));
+        Units {
+            requests: 1,
+            pictures: u64::from(picture.is_some()),
+            picture: picture.unwrap_or_default(),
+            audio_millis: u64::from(matches!(self.operation, Transcribe | Translate)),
+            characters: u64::from(self.operation == Speech),
+        }
+    }
 }
 
 impl Found {

@@ -57,6 +57,7 @@ fn mark(snapshot: &CompiledSnapshot, asking: &Asking<'_>) -> String {
         declared_classes: &[],
         egress_tools: &[],
         unknown_fields: &[],
+        picture: None,
         instant: Instant::parse("2026-06-01").unwrap(),
         key: None,
     };

@@ -104,7 +104,10 @@ fn everything(list: &List, from: &str) -> Result<Imported, Failure> {
     let mut imported = Imported::default();
     for (name, entry) in list.all() {
         match entry.price() {
-            Ok(price) => imported.add((&slug(name), None), (list.with_pictures(name, price), from))?,
+            Ok(price) => {
+                let price = list.with_pictures(name, price, &mut imported.told);
+                imported.add((&slug(name), None), (price, from))?;
+            }
             Err(why) => imported.told.push(format!("`{name}` stays unpriced: {why}")),
         }
     }
@@ -135,7 +138,8 @@ fn known(list: &List, registered: &Registered, from: &str) -> Result<Imported, F
             let price = entry.price().map_err(|why| {
                 imported.told.push(format!("`{model}` at `{endpoint}` stays unpriced: {why}"))
             });
-            found.push((endpoint, price.ok().map(|price| list.with_pictures(name, price))));
+            let price = price.ok().map(|price| list.with_pictures(name, price, &mut imported.told));
+            found.push((endpoint, price));
         }
         let same = found.first().filter(|(_, first)| found.iter().all(|(_, price)| price == first));
         if let Some((_, Some(price))) = same {

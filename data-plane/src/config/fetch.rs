@@ -11,7 +11,8 @@ use serde::Deserialize;
 pub struct Fetch {
     /// Whether they are fetched; default false: a URL is told to vendors that take one and is a 400 elsewhere.
     pub enabled: bool,
-    /// The only hosts they are fetched from, each by its name or as `*.example.org`; default empty: every public one.
+    /// The only hosts they are fetched from, each by its name or as `*.example.org`; default empty: every public one. What `upstream`
+    /// opens beyond public addresses is open at listed hosts alone.
     pub hosts: Vec<String>,
     /// Plain HTTP is taken too; default false.
     pub plain_http: bool,

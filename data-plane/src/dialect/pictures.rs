@@ -74,13 +74,17 @@ pub(super) fn read(body: &[u8]) -> Result<Asked, Unfit> {
     Ok(asked)
 }
 
-/// A size such as `1024x1536`.
+/// A size such as `1024x1536`, spelt in the one way that prices are: digits, without leading zeros.
 fn pixels(text: &str) -> Result<(u32, u32), Unfit> {
-    let sides = text.split_once('x').and_then(|(width, height)| {
-        let side = |text: &str| text.parse().ok().filter(|side| (1..=16_384).contains(side));
-        Some((side(width)?, side(height)?))
-    });
+    let sides = text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
     sides.ok_or_else(|| Unfit::new("size", "it is no width and height such as `1024x1024`"))
+}
+
+/// A side of a picture, in pixels.
+fn side(text: &str) -> Option<u32> {
+    let plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    let side = text.parse().ok().filter(|_| plain)?;
+    (1..=16_384).contains(&side).then_some(side)
 }
 
 impl Asked {
@@ -137,8 +141,12 @@ impl Asked {
     }
 }
 
-/// An answer of these pictures, each a text of base64.
-pub(super) fn write(pictures: &[Value<'_>], created: u64) -> Result<Vec<u8>, Unmade> {
+/// An answer of these pictures, each a text of base64; and how many tokens went in and came out, where that is told.
+pub(super) fn write(
+    pictures: &[Value<'_>],
+    created: u64,
+    tokens: Option<(u64, u64)>,
+) -> Result<Vec<u8>, Unmade> {
     if pictures.is_empty() || pictures.iter().any(|picture| picture.kind() != Kind::String) {
         return Err(Unmade::Unread);
     }
@@ -150,6 +158,36 @@ pub(super) fn write(pictures: &[Value<'_>], created: u64) -> Result<Vec<u8>, Unm
                 json.object(|json| json.key("b64_json").raw(picture.raw()));
             }
         });
+        if let Some((input, output)) = tokens {
+            json.key("usage").object(|json| {
+                json.key("input_tokens").number_of(input);
+                json.key("output_tokens").number_of(output);
+                json.key("total_tokens").number_of(input.saturating_add(output));
+            });
+        }
     });
     Ok(json.done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_spelt_in_one_way() {
+        for (text, size) in [
+            ("1792x1024", Some((1792, 1024))),
+            ("1x16384", Some((1, 16_384))),
+            ("+1792x1024", None),
+            ("01792x1024", None),
+            ("1792x+1024", None),
+            ("1792X1024", None),
+            (" 1792x1024", None),
+            ("0x1024", None),
+            ("x1024", None),
+            ("16385x1", None),
+        ] {
+            assert_eq!(pixels(text).ok(), size, "{text}");
+        }
+    }
 }

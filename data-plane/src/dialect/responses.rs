@@ -8,7 +8,16 @@ pub(crate) mod answer;
 pub(crate) mod events;
 pub(crate) mod read;
 
+use policy_engine::vocabulary::{Operation, is_published, is_published_of_responses};
 use serde_json::{Map, Value, json};
+
+/// What is said of a field that only chats have.
+pub(crate) const OF_CHATS: &str = "left out: it is a field of chat completions alone";
+
+/// Whether a field is one of chats and none of this API: whoever is asked for a chat would take it for the chat's.
+pub(crate) fn is_of_chats(field: &str) -> bool {
+    field == "best_of" || is_published(Operation::Chat, field) && !is_published_of_responses(field)
+}
 
 /// What an answer repeats of its request.
 #[derive(Debug, Clone, Default, PartialEq)]

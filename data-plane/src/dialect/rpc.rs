@@ -26,7 +26,7 @@ use proto::inference::Usage as Wire;
 
 use super::answer::Usage;
 use super::chat::Raw;
-use super::structure;
+use super::{Unfit, structure};
 
 /// A message that was written, and the fields that were left out of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,11 +38,15 @@ pub(crate) struct Written<M> {
 }
 
 /// Members of a body that the message has no fields for; `None`: there are none.
-fn extensions(others: &[(String, Raw)]) -> Option<Struct> {
-    let fields =
-        others.iter().filter_map(|(name, raw)| Some((name.clone(), structure::read(raw.as_bytes())?)));
-    let all = Struct { fields: fields.collect() };
-    (!all.fields.is_empty()).then_some(all)
+fn extensions(others: &[(String, Raw)]) -> Result<Option<Struct>, Unfit> {
+    let mut all = Struct::default();
+    for (name, raw) in others {
+        let read = structure::read(raw.as_bytes());
+        let value =
+            read.ok_or_else(|| Unfit::new(name.clone(), "it holds what an adapter's messages have not"))?;
+        all.fields.insert(name.clone(), value);
+    }
+    Ok((!all.fields.is_empty()).then_some(all))
 }
 
 /// What was used; parts are never more than the whole.

@@ -142,6 +142,7 @@ impl<'v> Viewer<'v> {
             declared_classes: &[],
             egress_tools: &[],
             unknown_fields: &[],
+            picture: None,
             instant: self.now,
             key: Some(self.key),
         };

@@ -4,12 +4,10 @@
 //! the reference, never what is behind it. Sealed ones, and those that are kept elsewhere, may come a moment after the policy that names them; only one that is
 //! still not there after a while is told.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::env;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use std::{env, fs};
 
 use policy_engine::facts::Credential;
 use policy_engine::snapshot::ProviderRow;
@@ -18,28 +16,25 @@ use policy_engine::vocabulary::{Id, Kind};
 use crate::node::Node;
 use crate::policy::Secrets;
 use crate::runtime::Runtime;
-use crate::secrets::Remote;
+use crate::secrets::{self, Remote};
 use crate::upstream::config::Fault;
 use crate::upstream::{Refused, Secret};
 
 /// How long sealed secrets may be on their way.
 const ON_THEIR_WAY: Duration = Duration::from_secs(5);
 
-/// The largest file that is a credential, in bytes.
-const MOST_BYTES: u64 = 64 * 1024;
-
 /// A provider's credential; `None` where it asks for none.
 pub(super) fn open(
     provider: &ProviderRow,
-    (secrets, remote): (&Secrets, &Remote),
+    (sealed, remote): (&Secrets, &Remote),
 ) -> Result<Option<Secret>, Fault> {
     let Some(reference) = &provider.credential else { return Ok(None) };
     let found = match reference {
         Credential::Env(name) => env::var(name).ok(),
-        Credential::File(path) => read(Path::new(path)).map(|text| text.trim().to_owned()),
+        Credential::File(path) => secrets::read(Path::new(path)).map(|text| text.trim().to_owned()),
         Credential::Sealed => {
             let name = proto::name::format(Kind::Provider, &provider.id);
-            secrets.credentials.get(&name).map(|secret| secret.reveal().to_owned())
+            sealed.credentials.get(&name).map(|secret| secret.reveal().to_owned())
         }
         Credential::Vault(_) | Credential::Aws(_) => {
             remote.open(reference).map(|value| value.as_str().to_owned())
@@ -54,17 +49,6 @@ pub(super) fn refused(provider: &ProviderRow, remote: &Arc<Remote>) -> Option<Re
     let reference = provider.credential.clone().filter(Remote::keeps)?;
     let remote = remote.clone();
     Some(Refused::by(&reference.to_string(), move || remote.refused(&reference)))
-}
-
-/// A file's text. Only a regular file of a credential's size is read: a pipe or a device would hold back all policy.
-fn read(path: &Path) -> Option<String> {
-    let about = fs::metadata(path).ok()?;
-    if !about.is_file() || about.len() > MOST_BYTES {
-        return None;
-    }
-    let mut text = String::new();
-    File::open(path).ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
-    Some(text)
 }
 
 /// Tells the operator which endpoints of what is in force now are not called for want of a credential.
@@ -110,7 +94,7 @@ fn missing(runtime: &Runtime) -> Vec<Missing> {
             endpoint: row.id.clone(),
             reference: credential.to_string(),
             fault: fault.to_string(),
-            on_its_way: *credential == Credential::Sealed || Remote::keeps(credential),
+            on_its_way: *credential == Credential::Sealed || Remote::fetches(credential),
         })
     });
     missing.collect()

@@ -12,6 +12,7 @@
 //! | the caller went away, the answer was cut or blocked | what was produced |
 //! | answered | what the vendor says, if that is possible |
 
+mod billed;
 mod entry;
 mod overlaid;
 
@@ -26,7 +27,7 @@ use policy_engine::snapshot::WordList;
 use policy_engine::vocabulary::Id;
 
 use super::entitle::Question;
-use super::estimate::{Estimate, amounts, is_metered_otherwise};
+use super::estimate::{Estimate, amounts};
 use super::inspect::Tally;
 use super::received::Arrival;
 use super::usage::{Delivered, Produced, Reported, Seen};
@@ -43,6 +44,7 @@ use crate::runtime::vitals::{InFlight, Standing};
 use crate::runtime::{Endpoint, Runtime};
 use crate::upstream::error::UpstreamError;
 use crate::upstream::fetched::Fetches;
+use billed::Billed;
 
 /// Text after which the hold is told how far the answer is: about 256 tokens.
 const CHECKPOINT: u64 = 1024;
@@ -443,17 +445,12 @@ impl Open {
             in_flight.well();
         }
         let sent = sent_us.is_some();
-        // What is told neither in tokens nor in units that have a price is unpriced, never free.
-        let told = reported.is_some_and(|reported| reported.has_tokens());
-        let units = delivered.of(seen.estimate.units);
-        let priced = price.as_ref().is_some_and(|price| price.per_unit.prices(&units));
-        let (wordless, checked) = match record.operation {
-            Task::Model(operation) => (is_metered_otherwise(operation) && !told, false),
-            Task::ApplyGuardrail => (false, outcome == Outcome::Answered),
-        };
-        let untold = wordless && !priced;
+        let checked = record.operation == Task::ApplyGuardrail && outcome == Outcome::Answered;
         let full = seen.estimate.amounts(price.as_deref());
-        let price = price.filter(|_| !untold);
+        let told = reported.is_some_and(|reported| reported.has_tokens());
+        let most = seen.estimate.units;
+        let Billed { units, wordless, untold, price } =
+            Billed::of(record.operation, (delivered, told), (most, price));
         let usage = match outcome {
             _ if untold => Usage::default(),
             Outcome::Refused | Outcome::Failed => Usage::default(),

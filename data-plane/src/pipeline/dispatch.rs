@@ -20,7 +20,7 @@ use super::Exchange;
 use super::answer::{Answering, Begun, check_whole, media_type};
 use super::received::Form;
 use super::repeated::{Repeated, without_secrets};
-use super::reserve::{Reserved, limited, share};
+use super::reserve::{Reserved, grown, limited, share};
 use crate::error::Rejection;
 use crate::overlay::Cut;
 use crate::quota::Reservation;
@@ -213,6 +213,11 @@ async fn prepare<'s>(
     }
     let noted = exchange.account.fetches(&reserved.permitted.entitled.question.outline.elsewhere);
     let call = Call { noted, ..call(reserved, endpoint) };
+    if let Some(candidate) = candidate {
+        // What is told of it is judged by what was held for it.
+        let most = grown(exchange.runtime, &reserved.permitted, candidate, reserved.estimate);
+        exchange.account.estimated(most);
+    }
     let price = candidate.and_then(|candidate| candidate.price.clone());
     let kept = kept(exchange, &call);
     exchange.account.sent(endpoint, (price, kept.as_ref().unwrap_or(&call.body)), in_flight);

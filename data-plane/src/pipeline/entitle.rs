@@ -11,6 +11,7 @@ use policy_engine::vocabulary::{Instant, Operation};
 
 use super::Exchange;
 use super::authenticate::Identified;
+use super::estimate::is_pictured;
 use super::outline::{BodyFault, Outline};
 use super::received::{Arrival, Form, Received};
 use crate::error::Rejection;
@@ -99,6 +100,7 @@ impl Question {
             declared_classes: declared.map_or(none, |d| &d.classes),
             egress_tools: &self.outline.egress_tools,
             unknown_fields: &self.outline.unknown_fields,
+            picture: is_pictured(self.operation).then_some(self.outline.picture),
             instant: self.instant,
             key: Some(&self.key),
         }

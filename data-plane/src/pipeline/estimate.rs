@@ -23,6 +23,11 @@ fn has_output(operation: Operation) -> bool {
     !matches!(operation, Operation::Embed | Operation::Moderate | Operation::Rerank)
 }
 
+/// Whether pictures are asked for.
+pub(crate) fn is_pictured(operation: Operation) -> bool {
+    matches!(operation, Operation::Image | Operation::EditImage)
+}
+
 /// Whether vendors are paid by pictures, seconds or characters for it, unless they tell tokens.
 pub(crate) fn is_metered_otherwise(operation: Operation) -> bool {
     use Operation::{EditImage, Image, Speech, Transcribe, Translate};
@@ -76,19 +81,23 @@ impl Estimate {
 
 /// What may be billed of a request beside tokens, at most.
 fn units(outline: &Outline, operation: Operation) -> Units {
-    let pictures = matches!(operation, Operation::Image | Operation::EditImage);
     let heard = matches!(operation, Operation::Transcribe | Operation::Translate);
+    let millis = (outline.media_bytes as u64).saturating_mul(MILLIS_A_BYTE).min(MOST_MILLIS);
     Units {
         requests: 1,
-        pictures: if pictures { outline.answers } else { 0 },
+        pictures: if is_pictured(operation) { outline.answers } else { 0 },
         picture: outline.picture,
-        audio_millis: if heard { (outline.media_bytes as u64).saturating_mul(MILLIS_A_BYTE) } else { 0 },
+        audio_millis: if heard { millis } else { 0 },
         characters: outline.characters,
     }
 }
 
-/// Sound of the least that speech is coded with, some 4 kbit a second, lasts so long.
+/// A byte of speech lasts so long at most, at 4 kbit a second, which is less than what any codec for it makes. Silence that is packed lasts
+/// longer; it is charged as it is told, though less was held: to hold for it would refuse what most send.
 const MILLIS_A_BYTE: u64 = 2;
+
+/// Sound of a week: nobody is believed to have listened for longer.
+pub(crate) const MOST_MILLIS: u64 = 604_800_000;
 
 /// Tokens in the ledger's units.
 pub(crate) fn amounts(used: Amounts, price: Option<&Price>) -> quota::Amounts {
@@ -101,6 +110,18 @@ mod tests {
     use policy_engine::vocabulary::Tokens;
 
     use super::*;
+
+    #[test]
+    fn sound_is_held_for_by_its_bytes_and_for_a_week_at_most() {
+        let held = |media_bytes| {
+            let outline = Outline { media_bytes, ..Outline::default() };
+            let of = |operation| Estimate::of(&outline, &ModelCard::default(), operation).units.audio_millis;
+            (of(Operation::Transcribe), of(Operation::Chat))
+        };
+        for (bytes, millis) in [(0, 0), (1000, 2000), (1 << 40, MOST_MILLIS)] {
+            assert_eq!(held(bytes), (millis, 0), "{bytes}");
+        }
+    }
 
     #[test]
     fn output_is_bounded_by_caller_and_model_and_counted_for_every_answer() {

@@ -1,15 +1,17 @@
 //! What an answer of the Responses API repeats of its request.
 //!
 //! Law: the caller is told what it wrote itself, not what was made of it for a vendor, nor what the vendor made of that; what it must show
-//! nobody twice is not repeated. Deliberately absent: what else an answer says.
+//! nobody twice is not repeated. What is kept of an answer has none of it, for it was not masked. Deliberately absent: what else an answer
+//! says.
 
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::outline::Stated;
 use super::patch::Patches;
 use crate::tape::{Kind, Tape, Value};
+use crate::upstream::sse::Splitter;
 
 /// Members of a tool that show somebody else who the caller is.
 const SECRETS: [&str; 3] = ["authorization", "headers", "domain_secrets"];
@@ -44,27 +46,70 @@ impl Repeated {
             }
         }
     }
+
+    /// A response without the caller's own members, as it may be kept.
+    pub(crate) fn hidden(&self, response: &Bytes) -> Bytes {
+        changed(response, |response, patches| self.hide_own(response, patches))
+    }
+
+    /// The same of events that leave.
+    pub(crate) fn hidden_in_events(&self, events: &[u8]) -> BytesMut {
+        let (mut splitter, mut kept) = (Splitter::new(usize::MAX), BytesMut::with_capacity(events.len()));
+        splitter.push(Bytes::copy_from_slice(events));
+        while let Ok(Some(event)) = splitter.next_event() {
+            let Some((data, span)) = event.data.as_ref().zip(event.span.clone()) else {
+                // A payload leaves on one line: what is on more did not.
+                if event.data.is_none() {
+                    kept.extend_from_slice(&event.raw);
+                }
+                continue;
+            };
+            let data = changed(data, |event, patches| {
+                event.get("response").into_iter().for_each(|response| self.hide_own(response, patches));
+            });
+            kept.extend_from_slice(event.raw.get(..span.start).unwrap_or_default());
+            kept.extend_from_slice(&data);
+            kept.extend_from_slice(event.raw.get(span.end..).unwrap_or_default());
+        }
+        kept
+    }
+
+    fn hide_own(&self, response: Value<'_>, patches: &mut Patches) {
+        for (_, value) in response.members().filter(|(key, _)| self.has(*key)) {
+            patches.add(value.range(), &b"null"[..]);
+        }
+    }
 }
 
 /// A body without what its tools show of the caller to others.
 pub(crate) fn without_secrets(body: &Bytes) -> Bytes {
-    within(body, Some("tools"))
+    changed(body, |body, patches| {
+        body.get("tools").into_iter().for_each(|tools| hide(tools, patches));
+        body.get("input").into_iter().for_each(|input| hide_listed(input, patches));
+    })
 }
 
 /// The same of tools by themselves.
 fn shown(tools: Bytes) -> Bytes {
-    within(&tools, None)
+    changed(&tools, hide)
 }
 
-/// A text without the secrets within it, or within a member of it.
-fn within(text: &Bytes, member: Option<&str>) -> Bytes {
+/// A text with changes to it; what is no JSON stays as it is.
+fn changed(text: &Bytes, change: impl FnOnce(Value<'_>, &mut Patches)) -> Bytes {
     let (mut tape, mut patches) = (Tape::for_text(text.len()), Patches::default());
     let read = tape.read(text).is_ok();
-    let root = tape.root(text).filter(|_| read);
-    if let Some(tools) = root.and_then(|root| member.map_or(Some(root), |name| root.get(name))) {
-        hide(tools, &mut patches);
+    if let Some(root) = tape.root(text).filter(|_| read) {
+        change(root, &mut patches);
     }
     patches.apply(text)
+}
+
+/// Hides the secrets of tools that are listed somewhere within a value.
+fn hide_listed(value: Value<'_>, patches: &mut Patches) {
+    value.elements().for_each(|element| hide_listed(element, patches));
+    for (key, member) in value.members() {
+        if key.is("tools") { hide(member, patches) } else { hide_listed(member, patches) }
+    }
 }
 
 fn hide(value: Value<'_>, patches: &mut Patches) {
@@ -89,6 +134,8 @@ mod tests {
             br#"{"tools":[{"type":"mcp","server_url":"https://x.example","authorization":"tok","headers":{"x-key":"k"}},
                 {"type":"function","name":"f","parameters":{"properties":{"authorization":{"type":"string"}}}},
                 {"type":"shell","environment":{"network_policy":{"domain_secrets":[{"name":"n","value":"v"}]}}}],
+                "input":[{"type":"additional_tools","tools":[{"type":"mcp","authorization":"tok","headers":{"x-key":"k"}}]},
+                {"role":"user","content":"hi","authorization":"own"}],
                 "metadata":{"authorization":"mine"}}"#,
         );
         let shown = String::from_utf8(without_secrets(&body).to_vec()).unwrap();
@@ -97,7 +144,24 @@ mod tests {
         }
         assert!(shown.contains(r#""properties":{"authorization":{"type":"string"}}"#), "{shown}");
         assert!(shown.contains(r#""metadata":{"authorization":"mine"}"#), "{shown}");
+        assert!(shown.contains(r#""authorization":"own""#), "{shown}");
         assert_eq!(without_secrets(&Bytes::from_static(b"{")), "{", "what is no JSON has no tools");
+    }
+
+    #[test]
+    fn what_is_kept_of_an_answer_has_nothing_of_the_callers_own() {
+        let own = |name, value: &'static str| (name, Bytes::from_static(value.as_bytes()));
+        let repeated = Repeated(vec![own("instructions", r#""for bob@example.org""#), own("tools", "[]")]);
+        let response = r#"{"id":"r","instructions":"for bob@example.org","output":[{"instructions":"x"}]}"#;
+        let hidden = r#"{"id":"r","instructions":null,"output":[{"instructions":"x"}]}"#;
+        assert_eq!(repeated.hidden(&Bytes::from_static(response.as_bytes())), hidden);
+        let events = |response: &str| {
+            format!(
+                "event: response.created\ndata: {{\"response\":{response}}}\n\n: keep-alive\n\n\
+                 event: response.output_text.delta\ndata: {{\"delta\":\"instructions\"}}\n\n"
+            )
+        };
+        assert_eq!(repeated.hidden_in_events(events(response).as_bytes()), events(hidden).as_bytes());
     }
 
     #[test]

@@ -85,8 +85,19 @@ pub(crate) fn share(
     let Some(identity) = runtime.snapshot.identity(question.caller) else { return Default::default() };
     let counted = Counted { identity, key: &SubjectKey::new(&*question.key) };
     let lines = limits.filter_map(|ix| runtime.limits().line(&runtime.snapshot, *ix, counted));
+    let estimate = grown(runtime, permitted, candidate, estimate);
+    (lines.collect(), estimate.amounts(candidate.price.as_deref()))
+}
+
+/// The most that a request may use at a candidate, with what its vendor is sent beside the caller's texts.
+pub(crate) fn grown(
+    runtime: &Runtime,
+    permitted: &Permitted<'_>,
+    candidate: &Candidate,
+    estimate: Estimate,
+) -> Estimate {
+    let question = &permitted.entitled.question;
     let way = runtime.endpoint(candidate.endpoint).and_then(|endpoint| endpoint.upstream.as_ref().ok());
     let growth = way.map_or(Growth::NONE, |way| way.growth(question.operation));
-    let estimate = estimate.grown(growth, question.outline.texts.len());
-    (lines.collect(), estimate.amounts(candidate.price.as_deref()))
+    estimate.grown(growth, question.outline.texts.len())
 }

@@ -12,6 +12,7 @@ use super::media::MediaStream;
 use super::reply::{Body, Screened, Told};
 use super::stream::ScreenedStream;
 use crate::error::Rejection;
+use crate::upstream::call::Api;
 
 /// Screens an answer, or sets up its screening.
 pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> Result<Screened, Rejection> {
@@ -21,19 +22,24 @@ pub(crate) fn screen(exchange: &mut Exchange<'_>, answering: Answering<'_>) -> R
     let body = match begun {
         Begun::Whole { bytes, tape, .. } => {
             let (whole, id) = ((bytes, tape), &endpoint.id);
-            let body = match repeated {
-                None => Body::Whole(whole::screen(exchange, permitted, whole, id)?),
-                Some(repeated) => {
-                    Body::Response(responses::screen(exchange, permitted, whole, (id, &repeated))?)
+            match repeated {
+                None => {
+                    let answer = whole::screen(exchange, permitted, whole, id)?;
+                    exchange.account.told(&answer);
+                    Body::Whole(answer)
                 }
-            };
-            if let Body::Whole(answer) | Body::Response(answer) = &body {
-                exchange.account.told(answer);
+                Some(repeated) => {
+                    let answer = responses::screen(exchange, permitted, whole, (id, &repeated))?;
+                    if exchange.account.keeps_content() {
+                        exchange.account.told(&repeated.hidden(&answer));
+                    }
+                    Body::Response(answer)
+                }
             }
-            body
         }
         Begun::Events { first, events, .. } => {
-            let splitter = endpoint.upstream.as_ref().ok().map(|upstream| upstream.splitter());
+            let api = if repeated.is_some() { Api::Responses } else { Api::Chat };
+            let splitter = endpoint.upstream.as_ref().ok().map(|upstream| upstream.splitter(api));
             Body::Stream(Box::new(ScreenedStream::begin(
                 exchange,
                 permitted,

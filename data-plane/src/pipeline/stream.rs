@@ -280,11 +280,17 @@ impl ScreenedStream {
     /// Ends it where it may not go on: nothing more is read, and nothing that has not left yet leaves.
     fn cut(&mut self, cut: &Cut) {
         self.events = None;
-        self.frame = Frame::default();
+        self.drop_frame();
         self.opening = Opening::Over;
         self.account.cut(cut);
         let rejection = Rejection::stopped(cut, self.clock.now());
         self.end = Some(Err(Rejection { outcome: Outcome::Cut, ..rejection }));
+    }
+
+    /// What has not left yet never does.
+    fn drop_frame(&mut self) {
+        self.frame = Frame::default();
+        self.told.iter_mut().for_each(|lane| lane.dropped());
     }
 
     /// Nothing more is read; what is held leaves as far as it may, then the error.
@@ -303,7 +309,7 @@ impl ScreenedStream {
         let tally = self.told.as_ref().map_or_else(|| self.lane.tally(), |lane| lane.tally());
         self.account.found_output(tally);
         // What waits for the record leaves after it.
-        self.account.told(self.frame.waiting());
+        keep(&mut self.account, self.told.as_deref(), self.frame.waiting());
         self.account.close(end.as_ref().err())
     }
 
@@ -325,10 +331,18 @@ impl ScreenedStream {
         let Some(waiting) = &mut self.noted else { return Poll::Ready(()) };
         let noted = ready!(Pin::new(&mut waiting.0).poll(cx));
         if let Some((_, instead)) = self.noted.take().map(|waiting| *waiting).filter(|_| noted.is_err()) {
-            self.frame = Frame::default();
+            self.drop_frame();
             self.end = Some(Err(instead));
         }
         Poll::Ready(())
+    }
+}
+
+/// Tells the account what leaves; where it repeats what the caller wrote, without that.
+fn keep(account: &mut Account, told: Option<&responses::Lane>, leaving: &[u8]) {
+    match told.filter(|_| account.keeps_content()) {
+        Some(lane) => account.told(&lane.kept(leaving)),
+        None => account.told(leaving),
     }
 }
 
@@ -354,7 +368,8 @@ impl Stream for ScreenedStream {
             {
                 stream.waited = false;
                 stream.pace.moved();
-                stream.account.told(&bytes);
+                stream.told.iter_mut().for_each(|lane| lane.sent());
+                keep(&mut stream.account, stream.told.as_deref(), &bytes);
                 return Poll::Ready(Some(Ok(bytes)));
             }
             match stream.opening {

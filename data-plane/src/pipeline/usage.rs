@@ -6,7 +6,7 @@
 use policy_engine::facts::{Amounts, Units};
 use policy_engine::vocabulary::{Operation, Tokens};
 
-use super::estimate::Estimate;
+use super::estimate::{Estimate, MOST_MILLIS};
 use crate::record::{Provenance, Usage};
 use crate::tape::{Kind, Value};
 
@@ -57,11 +57,15 @@ impl Delivered {
         }
     }
 
-    /// The units that were used, of those that might be.
+    /// The units that were used, of those that might be. Sound lasts as long as the vendor tells: how long its bytes may last is a guess.
     pub(crate) fn of(self, most: Units) -> Units {
-        let (pictures, audio_millis) =
-            (self.pictures.min(most.pictures), self.audio_millis.min(most.audio_millis));
-        Units { pictures, audio_millis, ..most }
+        let audio_millis = if most.audio_millis > 0 { self.audio_millis } else { 0 };
+        Units { pictures: self.pictures.min(most.pictures), audio_millis, ..most }
+    }
+
+    /// Whether it is told how long the sound was, where some was sent.
+    pub(crate) fn tells_sound(self, most: &Units) -> bool {
+        most.audio_millis == 0 || self.audio_millis > 0
     }
 }
 
@@ -73,8 +77,8 @@ fn millis(seconds: Value<'_>) -> Option<u64> {
         _ => return None,
     };
     let seconds: f64 = text.trim().parse().ok()?;
-    // More than a week is nobody's.
-    (0.0..604_800.0).contains(&seconds).then(|| (seconds * 1000.0).ceil() as u64)
+    let millis = (seconds * 1000.0).ceil();
+    (0.0..MOST_MILLIS as f64).contains(&millis).then_some(millis as u64)
 }
 
 impl Usage {
@@ -267,6 +271,20 @@ mod tests {
                 "{lie}"
             );
             assert!(usage.amounts.cached_input <= usage.amounts.input, "{lie}");
+        }
+    }
+
+    #[test]
+    fn sound_lasts_as_long_as_is_told_whatever_its_bytes_were_held_for() {
+        let most = Units { requests: 1, audio_millis: 20, ..Units::default() };
+        for (told, millis) in [("3600", 3_600_000), (r#""1.5""#, 1500), ("604800", 0), ("-1", 0)] {
+            let answer = format!(r#"{{"duration":{told}}}"#);
+            let mut tape = Tape::default();
+            tape.read(answer.as_bytes()).unwrap();
+            let root = tape.root(answer.as_bytes()).unwrap();
+            let delivered = Delivered::read(root, Operation::Transcribe);
+            assert_eq!(delivered.of(most).audio_millis, millis, "{told}");
+            assert_eq!(delivered.tells_sound(&most), millis > 0, "{told}");
         }
     }
 

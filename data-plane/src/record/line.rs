@@ -8,6 +8,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use jiff::Timestamp;
+use policy_engine::facts::{Label, Picture};
 use policy_engine::snapshot::WordList;
 use policy_engine::vocabulary::{Entity, Id, Instant, MaskAction, Name};
 
@@ -99,6 +100,7 @@ impl Line<'_> {
         put_some!(self, "declaredClasses", texts given(&i.classes));
         put_some!(self, "egressTools", texts given(&i.egress_tools));
         put_some!(self, "unknownFields", number(i.unknown_fields > 0).then_some(i.unknown_fields as u64));
+        put_some!(self, "picture", picture i.picture);
         put_some!(self, "wordLists", word_lists given(&i.word_lists));
     }
 
@@ -253,6 +255,12 @@ impl Line<'_> {
         self.list(texts, |line, text| line.text(text));
     }
 
+    /// The size and the quality of a picture, each empty where it is not said.
+    fn picture(&mut self, of: Picture) {
+        let words = [of.size, of.quality];
+        self.list(&words, |line, word| line.text(word.as_ref().map_or("", Label::as_str)));
+    }
+
     fn word_lists(&mut self, lists: &[WordList]) {
         self.list(lists, Self::shown);
     }
@@ -377,6 +385,7 @@ mod tests {
             classes: vec!["health".to_owned()],
             egress_tools: vec!["web_search".to_owned()],
             unknown_fields: 2,
+            picture: Some(Picture { size: Label::new("1024x1024"), quality: None }),
             word_lists: vec![WordList { guardrail: id(Some("acme"), "g"), number: 1 }],
         };
         record.ruling = Ruling {
@@ -406,7 +415,7 @@ mod tests {
         };
         write(&record, (12, "b-1"), Some(&Kept::In(place)), &mut out);
         let expected = r#"before
-{"seq":12,"bootId":"b-1","requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","epoch":1,"revocationSeq":3,"found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"wordLists":["acme/g#1"],"evaluator":"0.1.0","effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache","capture:30d"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}],"captured":{"file":"f-1","bytes":7,"sha256":"0505050505050505050505050505050505050505050505050505050505050505","until":"2026-01-02T00:00:00Z","truncated":["answer"]}"#;
+{"seq":12,"bootId":"b-1","requestId":"00000000-0000-0000-0000-000000000007","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":false,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"\n","model":"m","endpoint":"acme/e","geo":"eu","revision":7,"digest":"0707070707070707","epoch":1,"revocationSeq":3,"found":{"input":{"EMAIL":2},"output":{}},"uninspected":{"image":2,"file":1},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"picture":["1024x1024",""],"wordLists":["acme/g#1"],"evaluator":"0.1.0","effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":[],"obligations":["input:mask:EMAIL","input:block:words[3]","notice","noCache","capture:30d"],"reasons":[],"limits":["acme/l"],"outcome":"answered","status":200,"usage":{"input":0,"cachedInput":0,"output":0,"reasoning":0,"provenance":"none"},"costNanos":-5,"currency":"USD","latencyUs":5,"attempts":[{"endpoint":"e","latencyUs":3,"failure":"it \"broke\""}],"captured":{"file":"f-1","bytes":7,"sha256":"0505050505050505050505050505050505050505050505050505050505050505","until":"2026-01-02T00:00:00Z","truncated":["answer"]}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

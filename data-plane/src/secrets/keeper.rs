@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::asker::{NotFetched, Unfit};
 use super::aws::Aws;
+use super::file;
 use super::vault::Vault;
 use crate::config;
 
@@ -34,9 +35,8 @@ impl Keepers {
             Credential::Aws(place) => {
                 self.aws.as_ref().ok_or(NotFetched::NoKeeper("secrets.aws_region"))?.fetch(place).await
             }
-            Credential::Env(_) | Credential::File(_) | Credential::Sealed => {
-                Err(NotFetched::Gone("it is not kept elsewhere"))
-            }
+            Credential::File(path) => file::fetch(path).await,
+            Credential::Env(_) | Credential::Sealed => Err(NotFetched::Gone("it is not kept elsewhere")),
         }?;
         let trimmed = found.trim();
         match trimmed.len() {

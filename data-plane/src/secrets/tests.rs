@@ -178,3 +178,26 @@ async fn a_keeper_that_was_away_is_asked_again_soon_and_what_it_says_is_put_in_f
     running.await.unwrap();
     assert!(renewed.recv().await.is_none(), "once, and no more");
 }
+
+#[tokio::test]
+async fn a_file_that_is_written_anew_is_noticed_and_one_that_is_gone_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    let reference = Credential::File(path.display().to_string());
+    let remote = Remote::with(Keepers::default(), &config::Secrets::default());
+    remote.want(&HashSet::from([reference.clone()]));
+    let asked = async || {
+        let answer = remote.keepers.fetch(&reference).await;
+        remote.settle(&reference, answer, Instant::now())
+    };
+    std::fs::write(&path, "one\n").unwrap();
+    assert_eq!((asked().await, asked().await), (Settled::Changed, Settled::Same));
+    std::fs::write(&path, "two\n").unwrap();
+    assert_eq!((asked().await, asked().await), (Settled::Changed, Settled::Same));
+    assert_eq!(remote.open(&reference).unwrap().as_str(), "two");
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!((asked().await, remote.open(&reference)), (Settled::Changed, None));
+    // No pipe is waited for, and nothing that is no secret is read.
+    std::fs::create_dir(&path).unwrap();
+    assert_eq!(asked().await, Settled::Same);
+}

@@ -25,9 +25,12 @@ const ANSWER_BYTES: usize = 64 * 1024;
 /// The longest word for why nothing is given, in bytes.
 const WORD: usize = 64;
 
+/// What AWS STS says with a 400 of what is over in a moment.
+const BUSY: [&str; 3] = ["Throttling", "ThrottlingException", "IDPCommunicationError"];
+
 /// How a form is sent.
 pub(super) const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-/// How a document is sent.
+/// How a document is sent, and asked for.
 pub(super) const DOCUMENT: HeaderValue = HeaderValue::from_static("application/json");
 
 /// One of them.
@@ -54,14 +57,13 @@ impl Authority {
         self.at.host().unwrap_or_default()
     }
 
-    /// A request to it, by POST.
+    /// A request to it, by POST. Whoever answers in several forms is to be told which.
     pub(super) fn request(&self, media: HeaderValue, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.at.clone();
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, media);
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         request
     }
@@ -93,10 +95,13 @@ enum Why {
 /// Why nothing was given: a refusal is our credential's fault, and says nothing of the caller's request.
 fn refusal(error: UpstreamError) -> UpstreamError {
     let Kind::Status(refusal) = &error.kind else { return error };
+    let why = word(&refusal.body);
+    let is_busy = why.as_deref().is_some_and(|why| BUSY.contains(&why));
     match refusal.status.as_u16() {
         408 | 429 | 500.. => UpstreamError::caused(Kind::Connect, "whoever gives tokens has none now"),
+        _ if is_busy => UpstreamError::caused(Kind::Connect, "whoever gives tokens has none now"),
         _ => {
-            let why = word(&refusal.body).unwrap_or_else(|| "no reason".to_owned());
+            let why = why.unwrap_or_else(|| "no reason".to_owned());
             UpstreamError::caused(Kind::Credential, format!("no token was given: {why}"))
         }
     }

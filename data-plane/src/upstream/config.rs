@@ -98,7 +98,7 @@ pub(crate) struct Timeouts {
 pub(crate) struct Caps {
     /// The whole body, streams included; default 32 MiB.
     pub(crate) max_answer_bytes: usize,
-    /// One event of a stream; default 1 MiB.
+    /// One event of a stream, but for those of the Responses API; default 1 MiB.
     pub(crate) max_event_bytes: usize,
 }
 

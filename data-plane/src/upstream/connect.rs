@@ -38,8 +38,8 @@ struct Rules {
     tls: Arc<ClientConfig>,
     within: Duration,
     names: Names,
-    /// The addresses dialled, and how many answers running each has been missing from.
-    dialled: Mutex<HashMap<SocketAddr, u32>>,
+    /// The addresses dialled, and how many answers running each has been missing from; `None`: nobody asks for them again.
+    dialled: Option<Mutex<HashMap<SocketAddr, u32>>>,
 }
 
 /// An address in use that was missing from so many answers running has left its name; one answer may be a part only.
@@ -80,6 +80,11 @@ impl Connector {
         Self::with_names(policy, tls, within, Names::System)
     }
 
+    /// The same for whoever keeps no connection, and dials wherever it is told to: it remembers no address.
+    pub(crate) fn forgetful(policy: AddressPolicy, tls: Arc<ClientConfig>, within: Duration) -> Self {
+        Self(Arc::new(Rules { policy, tls, within, names: Names::System, dialled: None }))
+    }
+
     /// The same with the source of addresses named.
     pub(crate) fn with_names(
         policy: AddressPolicy,
@@ -87,7 +92,7 @@ impl Connector {
         within: Duration,
         names: Names,
     ) -> Self {
-        Self(Arc::new(Rules { policy, tls, within, names, dialled: Mutex::default() }))
+        Self(Arc::new(Rules { policy, tls, within, names, dialled: Some(Mutex::default()) }))
     }
 
     /// Whether the host of `uri` is a name, which may move, and not an address.
@@ -99,8 +104,9 @@ impl Connector {
     /// forgotten, so that it is told once. A failing resolver says nothing.
     pub(crate) async fn has_moved(&self, uri: &Uri) -> bool {
         let (host, port) = (bare_host(uri.host().unwrap_or_default()), port(uri));
+        let Some(dialled) = &self.0.dialled else { return false };
         let Ok(answer) = self.0.resolve(host, port).await else { return false };
-        let mut dialled = self.0.dialled.lock();
+        let mut dialled = dialled.lock();
         for (address, missing) in dialled.iter_mut() {
             *missing = if answer.contains(address) { 0 } else { missing.saturating_add(1) };
         }
@@ -164,7 +170,9 @@ impl Rules {
             match timeout_at(now + share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     stream.set_nodelay(true).map_err(Unconnected::Dial)?;
-                    self.dialled.lock().insert(*address, 0);
+                    if let Some(dialled) = &self.dialled {
+                        dialled.lock().insert(*address, 0);
+                    }
                     return Ok(stream);
                 }
                 Ok(Err(error)) => failure = Unconnected::Dial(error),

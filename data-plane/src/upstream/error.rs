@@ -55,6 +55,9 @@ pub(crate) enum Kind {
     /// The request says something that the vendor's dialect has no place for; nothing was sent.
     #[error("{0}")]
     Unfit(Box<Unfit>),
+    /// This node has no room for what would have to be held for the call; nothing was sent.
+    #[error("the gateway fetches as many files by URL as it may at present")]
+    Full,
     /// A status other than 2xx; redirects are never followed.
     #[error("the upstream answered with status {}", .0.status.as_u16())]
     Status(Box<Refusal>),
@@ -143,7 +146,7 @@ impl UpstreamError {
     ///
     /// | kind | another attempt |
     /// |---|---|
-    /// | credential, connect, TLS, timeouts before the answer, reset, protocol, unfit | yes |
+    /// | credential, connect, TLS, timeouts before the answer, reset, protocol, unfit, full | yes |
     /// | status 408, 429, 5xx except 501 | yes |
     /// | status 401: it refuses our credential, and another has another | yes |
     /// | any other status, address refused, too large, total time | no |
@@ -152,9 +155,13 @@ impl UpstreamError {
             return false;
         }
         match &self.kind {
-            Kind::Credential | Kind::Connect | Kind::Tls | Kind::Reset | Kind::Protocol | Kind::Unfit(_) => {
-                true
-            }
+            Kind::Credential
+            | Kind::Connect
+            | Kind::Tls
+            | Kind::Reset
+            | Kind::Protocol
+            | Kind::Unfit(_)
+            | Kind::Full => true,
             Kind::Timeout(stage) => *stage != Stage::Total,
             Kind::Status(refusal) => passing(refusal.status),
             Kind::AddressRefused | Kind::TooLarge => false,
@@ -185,6 +192,7 @@ impl Kind {
             Self::Protocol => "protocol",
             Self::TooLarge => "too_large",
             Self::Unfit(_) => "unfit",
+            Self::Full => "full",
             Self::Status(refusal) => match refusal.status.as_u16() {
                 429 => "rate_limited",
                 400..=499 => "client_error",

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::dialect::Unfit;
+use super::error::UpstreamError;
 use crate::dialect::chat::Chat;
 use crate::dialect::gemini::Api;
 use crate::dialect::vendor::Dialect;
@@ -24,13 +24,13 @@ pub(crate) trait Fetch: fmt::Debug + Send + Sync {
     /// of what was fetched, and is kept for as long as that is.
     ///
     /// # Errors
-    /// When one can't be had, by the field that names it.
+    /// When one can't be had, by the field that names it; and when there is no room for them now.
     fn bring<'c>(
         &'c self,
         chat: &'c mut Chat,
         vendor: (Dialect, Api),
         noted: (&'c Fetches, Option<Instant>),
-    ) -> BoxFuture<'c, Result<Option<OwnedSemaphorePermit>, Unfit>>;
+    ) -> BoxFuture<'c, Result<Option<OwnedSemaphorePermit>, UpstreamError>>;
 }
 
 /// One file by URL.

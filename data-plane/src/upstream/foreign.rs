@@ -83,22 +83,24 @@ impl Vendor {
         let mut chat = openai::read::read(&call.body).map_err(|fault| UpstreamError::unread(&fault))?;
         // Held until the vendor answers: for so long there is what was fetched.
         let _held = match &self.fetch {
-            Some(fetch) => fetch
-                .bring(&mut chat, (self.dialect, self.api), (&call.noted, call.deadline))
-                .await
-                .map_err(UpstreamError::unfit)?,
+            Some(fetch) => {
+                fetch.bring(&mut chat, (self.dialect, self.api), (&call.noted, call.deadline)).await?
+            }
             None => None,
         };
         let written = self.dialect.request(&chat, self.api).map_err(UpstreamError::unfit)?;
-        let form = match (chat.stream, self.dialect.framing()) {
+        let (model, stream) = (std::mem::take(&mut chat.model), chat.stream);
+        // What was fetched stands in what was written: once is enough.
+        drop(chat);
+        let form = match (stream, self.dialect.framing()) {
             (false, _) => Form::Whole,
             (true, Framing::Events) => Form::Events,
             (true, Framing::Lines) => Form::Lines,
             (true, Framing::Frames) => Form::Frames,
         };
-        let to = self.places.chat(&chat.model, chat.stream)?;
+        let to = self.places.chat(&model, stream)?;
         call.body = written.body.into();
-        let start = started(&call, chat.model);
+        let start = started(&call, model);
         let answer = self.exchange(call, (to, form), written.headers).await?;
         self.answer(answer, start, written.left_out)
     }

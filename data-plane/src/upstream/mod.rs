@@ -57,7 +57,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use azure::Azure;
 use call::{Answer, Api, Call};
-use config::{Adapter, EndpointConfig, Fault};
+use config::{Adapter, Caps, EndpointConfig, Fault};
 use custom::Custom;
 use error::UpstreamError;
 use foreign::Vendor;
@@ -71,7 +71,7 @@ use crate::dialect::template::Growth;
 /// The way to one endpoint, or to several that are reached alike.
 pub(crate) struct Upstream {
     class: String,
-    max_event_bytes: usize,
+    caps: Caps,
     /// Of the configuration it was built from.
     fingerprint: [u8; 32],
     provider: Provider,
@@ -107,7 +107,7 @@ impl Upstream {
         };
         Ok(Self {
             class: config.class.clone(),
-            max_event_bytes: config.caps.max_event_bytes,
+            caps: config.caps,
             fingerprint: config.fingerprint(),
             provider,
             refused: config.refused.clone(),
@@ -119,9 +119,13 @@ impl Upstream {
         self.fingerprint == other.fingerprint
     }
 
-    /// A splitter for this endpoint's events, with its cap.
-    pub(crate) fn splitter(&self) -> sse::Splitter {
-        sse::Splitter::new(self.max_event_bytes)
+    /// A splitter for this endpoint's events in an API, with its cap. An event of the Responses API may hold a whole response, or a
+    /// picture, so that it may be as large as an answer.
+    pub(crate) fn splitter(&self, api: Api) -> sse::Splitter {
+        sse::Splitter::new(match api {
+            Api::Chat => self.caps.max_event_bytes,
+            Api::Responses => self.caps.max_answer_bytes,
+        })
     }
 
     /// The API in which it answers what is written in one: the same where it speaks that, and chats otherwise.
@@ -214,6 +218,20 @@ mod tests {
     use policy_engine::facts::Auth;
 
     use super::*;
+
+    #[test]
+    fn an_event_of_the_responses_api_may_be_as_large_as_an_answer() {
+        let mut config = scripted::endpoint(8000);
+        (config.caps.max_event_bytes, config.caps.max_answer_bytes) = (16, 64);
+        let upstream = Upstream::build(&config).unwrap();
+        let fits = |api, bytes: usize| {
+            let mut splitter = upstream.splitter(api);
+            splitter.push(format!("data: {}\n\n", "x".repeat(bytes)).into());
+            splitter.next_event().is_ok()
+        };
+        assert!(fits(Api::Chat, 4) && !fits(Api::Chat, 32));
+        assert!(fits(Api::Responses, 32) && !fits(Api::Responses, 64));
+    }
 
     #[test]
     fn what_is_reached_as_before_or_alike_keeps_its_connections() {

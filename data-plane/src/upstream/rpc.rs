@@ -5,18 +5,21 @@
 //! stream there is given the whole answer in one. Absent on purpose: the messages (`dialect::rpc`), choosing, retrying.
 
 mod channel;
+mod codec;
 mod refused;
 pub(super) mod steps;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, header};
 use policy_engine::facts::Auth;
 use policy_engine::vocabulary::Operation;
-use proto::adapter::adapter_client::AdapterClient;
+use prost::Message;
 use tokio::time::Instant;
-use tonic::{Response, Status};
+use tonic::client::Grpc;
+use tonic::{Response, Status, Streaming};
 
 use super::{
     call::{Answer, AnswerBody, Call},
@@ -34,6 +37,7 @@ use crate::dialect::chat::Chat;
 use crate::dialect::event::Start;
 use crate::dialect::{openai, rpc};
 use channel::Channel;
+use codec::Bounded;
 use steps::Steps;
 
 /// One adapter of the organisation's.
@@ -105,7 +109,7 @@ impl Rpc {
         let (written, encoding) = rpc::embed::write(&call.body).map_err(UpstreamError::unfit)?;
         let (model, count) = (written.message.model.clone(), written.message.inputs.len());
         let asking = self.asking(&call).await?;
-        let answer = asking.client(self.caps.max_answer_bytes).embed(asking.request(written.message)).await;
+        let answer = asking.one("/chancery.adapter.v1.Adapter/Embed", written.message).await;
         let (headers, told) = asking.told(answer)?;
         let read = rpc::embed::read((&model, encoding), count, told);
         let read =
@@ -119,8 +123,7 @@ impl Rpc {
         // Parts are judged as one.
         let count = written.message.inputs.len().max(1);
         let asking = self.asking(&call).await?;
-        let answer =
-            asking.client(self.caps.max_answer_bytes).moderate(asking.request(written.message)).await;
+        let answer = asking.one("/chancery.adapter.v1.Adapter/Moderate", written.message).await;
         let (headers, told) = asking.told(answer)?;
         let read = rpc::moderate::read(&model, count, &told);
         let read =
@@ -131,7 +134,7 @@ impl Rpc {
     async fn rerank(&self, call: Call) -> Result<Answer, UpstreamError> {
         let (written, asked) = rpc::rerank::write(&call.body).map_err(UpstreamError::unfit)?;
         let asking = self.asking(&call).await?;
-        let answer = asking.client(self.caps.max_answer_bytes).rerank(asking.request(written.message)).await;
+        let answer = asking.one("/chancery.adapter.v1.Adapter/Rerank", written.message).await;
         let (headers, told) = asking.told(answer)?;
         let read = rpc::rerank::read(&asked, told);
         let read =
@@ -163,7 +166,7 @@ enum Unstreamed {
 impl<'r> Asking<'r> {
     async fn whole(&self, chat: &Chat, start: Start) -> Result<Answer, UpstreamError> {
         let written = rpc::write::write(chat).map_err(UpstreamError::unfit)?;
-        let answer = self.client(self.rpc.caps.max_answer_bytes).chat(self.request(written.message)).await;
+        let answer = self.one("/chancery.adapter.v1.Adapter/Chat", written.message).await;
         let (headers, told) = self.told(answer)?;
         let now = start.created.unwrap_or_default();
         let read = named(rpc::answer::read(told), start)?;
@@ -177,8 +180,7 @@ impl<'r> Asking<'r> {
     async fn stream(&self, chat: &Chat, start: Start) -> Result<Answer, Unstreamed> {
         let written =
             rpc::write::write(chat).map_err(|unfit| Unstreamed::Failed(UpstreamError::unfit(unfit)))?;
-        let mut client = self.client(self.rpc.caps.max_event_bytes);
-        let answer = client.chat_stream(self.request(written.message)).await;
+        let answer = self.many("/chancery.adapter.v1.Adapter/ChatStream", written.message).await;
         if answer.as_ref().is_err_and(refused::is_unimplemented) {
             return Err(Unstreamed::Unimplemented);
         }
@@ -187,14 +189,35 @@ impl<'r> Asking<'r> {
         Ok(Answer { headers, body, left_out: written.left_out })
     }
 
-    /// A client whose answers may weigh so many bytes a message.
-    fn client(&self, most: usize) -> AdapterClient<Channel<'r>> {
+    /// Calls what answers with one message.
+    async fn one<M, A>(&self, path: &'static str, message: M) -> Result<Response<A>, Status>
+    where
+        M: Message + 'static,
+        A: Message + Default + 'static,
+    {
+        let mut client = self.client(self.rpc.caps.max_answer_bytes);
+        let (path, codec) = (PathAndQuery::from_static(path), Bounded::<M, A>::default());
+        client.unary(self.request(message), path, codec).await
+    }
+
+    /// Calls what answers with messages, one after another.
+    async fn many<M, A>(&self, path: &'static str, message: M) -> Result<Response<Streaming<A>>, Status>
+    where
+        M: Message + 'static,
+        A: Message + Default + 'static,
+    {
+        let mut client = self.client(self.rpc.caps.max_event_bytes);
+        let (path, codec) = (PathAndQuery::from_static(path), Bounded::<M, A>::default());
+        client.server_streaming(self.request(message), path, codec).await
+    }
+
+    /// A client whose answers may weigh so many bytes a message. Not the generated one, which reads whatever number of fields there is.
+    fn client(&self, most: usize) -> Grpc<Channel<'r>> {
         let Rpc { line, target, pass, .. } = self.rpc;
         let watched =
             self.token.as_ref().map(|token| Arc::clone(&token.given.secret)).or_else(|| pass.watched());
         let (headers, deadline) = (self.headers.clone(), self.deadline);
-        AdapterClient::new(Channel { line, target, headers, deadline, watched })
-            .max_decoding_message_size(most)
+        Grpc::new(Channel { line, target, headers, deadline, watched }).max_decoding_message_size(most)
     }
 
     fn request<M>(&self, message: M) -> tonic::Request<M> {

@@ -131,6 +131,7 @@ impl Lessor for Assuming {
 
     async fn ask(&self) -> Result<Lease<Key>, UpstreamError> {
         let form = Bytes::copy_from_slice(self.form().as_bytes());
+        // Not asked for JSON, which it would answer then.
         let mut request = self.sts.request(FORM, form.clone());
         if let By::Key(key, scope) = &self.by {
             key.sign((&mut request, &form), scope, SystemTime::now())?;

@@ -88,6 +88,7 @@ impl Impersonation {
     async fn ask(&self, by: &Bearer) -> Result<Token, UpstreamError> {
         let mut request = self.at.request(DOCUMENT, self.question.clone());
         request.headers_mut().insert(header::AUTHORIZATION, by.header.clone());
+        request.headers_mut().insert(header::ACCEPT, DOCUMENT);
         let asked = Instant::now();
         let body = self.at.ask(request).await?;
         let given: Impersonated = serde_json::from_slice(&body).map_err(|_| nothing_given())?;
@@ -116,7 +117,8 @@ impl Lessor for Granted {
         let unsigned = || UpstreamError::new(Kind::Credential);
         let form = self.grant.form(now()).ok_or_else(unsigned)?;
         let asked = Instant::now();
-        let request = self.from.request(FORM, Bytes::copy_from_slice(form.as_bytes()));
+        let mut request = self.from.request(FORM, Bytes::copy_from_slice(form.as_bytes()));
+        request.headers_mut().insert(header::ACCEPT, DOCUMENT);
         let body = self.from.ask(request).await?;
         let given: Given = serde_json::from_slice(&body).map_err(|_| nothing_given())?;
         let lives = match &given.expires_in {

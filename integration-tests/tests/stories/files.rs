@@ -39,6 +39,8 @@ async fn an_sdk_names_a_picture_by_its_url_and_the_vendor_gets_it_whole() -> Res
     let (vendor, host) = (OpenAiLike::start().await?, OpenAiLike::start().await?);
     let scene = Scene::configured(Door::Rest, &bedrock(&vendor.base_url()), |config| {
         (config.fetch.enabled, config.fetch.plain_http) = (true, true);
+        // What is not public is fetched from only where it is listed.
+        config.fetch.hosts = vec!["127.0.0.1".to_owned()];
     })
     .await?;
     vendor.answer_next(answer()).await;

@@ -3,6 +3,7 @@
 //! Vault is a server of bytes after its published HTTP API; Secrets Manager is moto's, which nobody here wrote.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::Result;
 use http::{StatusCode, header};
@@ -12,7 +13,7 @@ use integration_tests::{
     program::{self, Language},
     sandbox::{Geo, QUICKSTART},
     scripted::{Canned, OpenAiLike},
-    wait::until,
+    wait::{until, until_within},
 };
 use serde_json::json;
 
@@ -146,4 +147,34 @@ async fn a_credential_of_aws_secrets_manager_is_fetched() {
         .unwrap();
     let found = holders(house.home(), &[CANARY]);
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credential_of_a_file_is_followed_when_it_is_written_anew() {
+    let vendor = OpenAiLike::start().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    let write = |number: usize| fs::write(&file, format!("{CANARY}-{number}\n")).unwrap();
+    write(1);
+    let more = "[upstream]\nallow_loopback = true\n[secrets]\nrefresh_seconds = 10\n";
+    let house = Household::start(QUICKSTART, more).await.unwrap();
+    let credential = format!("adapter: openai, credential: {{file: {}}}", file.display());
+    let story = policy::one_vendor(&vendor.base_url()).replace("adapter: openai", &credential);
+    let revision = house.apply(&story).await.unwrap();
+    house.enforces(Geo::Eu, revision).await.unwrap();
+    let key = house.key("ada@example.org", "research").await.unwrap();
+    let is = |number: usize| Some(format!("Bearer {CANARY}-{number}"));
+    assert_eq!(bearer(&house, &key, &vendor).await.unwrap(), is(1));
+    // The vendor refuses what was replaced, so that the file is read again at once.
+    write(2);
+    let refused = json!({"error": {"message": "revoked"}}).to_string();
+    vendor.answer_next(Canned::json(StatusCode::UNAUTHORIZED, refused)).await;
+    assert_eq!(bearer(&house, &key, &vendor).await.unwrap(), None);
+    until("the second value", async || (bearer(&house, &key, &vendor).await.ok()? == is(2)).then_some(()))
+        .await
+        .unwrap();
+    // And in its time, whoever refuses or does not.
+    write(3);
+    let third = async || (bearer(&house, &key, &vendor).await.ok()? == is(3)).then_some(());
+    until_within(Duration::from_secs(40), "the third value", third).await.unwrap();
 }

@@ -18,6 +18,9 @@ pub(super) fn attach(
 ) -> Result<Vec<LimitIx>, Reason> {
     let (candidates, verdict) = chosen;
     let mut shared = Vec::new();
+    let asked = request.units();
+    let is_priced =
+        |candidate: &Candidate| candidate.price.as_deref().is_some_and(|price| !price.unpriced(&asked));
     let mut unpriced = |candidate: &Candidate, limit: &LimitRow| {
         let endpoint = snapshot.endpoint(candidate.endpoint).map(|e| e.id.clone());
         verdict.dropped.push(Reason { endpoint, ..Reason::from(ReasonCode::Unpriced, &limit.id) });
@@ -32,7 +35,7 @@ pub(super) fn attach(
         if own || money {
             candidates.retain_mut(|candidate| {
                 let counted = counts_candidate(limit, candidate, snapshot);
-                if counted && money && candidate.price.is_none() {
+                if counted && money && !is_priced(candidate) {
                     unpriced(candidate, limit);
                     return false;
                 }

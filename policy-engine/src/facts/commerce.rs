@@ -135,6 +135,11 @@ impl PricePerMillion {
         }
     }
 
+    /// Whether no token costs anything.
+    fn is_nothing(&self) -> bool {
+        self.greater(&Self::default()) == Self::default().greater(&Self::default())
+    }
+
     /// Whether no class of tokens costs less than in `other`.
     fn covers(&self, other: &Self) -> bool {
         self.greater(other) == self.greater(self)
@@ -159,6 +164,13 @@ impl Price {
             per_unit: own.per_unit.greater(&floor.per_unit),
             ..(**own).clone()
         })
+    }
+
+    /// Whether some of these units have no amount, and are not paid for in tokens either: a picture that none of the prices is of, and what
+    /// has no price of its kind where neither tokens cost anything but something else does.
+    pub fn unpriced(&self, used: &Units) -> bool {
+        let said = used.pictures > 0 && self.per_unit.has_pictures();
+        (said || self.per_million.is_nothing()) && self.per_unit.unpriced(used)
     }
 
     /// What `used` costs, rounded up to a whole nano-unit once; saturates at what [`Money`] can hold.
@@ -210,6 +222,35 @@ mod tests {
         }
         let elsewhere = price("EUR", (1, None, 1, None));
         assert_eq!(Price::no_lower(&elsewhere, &floor), elsewhere);
+    }
+
+    #[test]
+    fn what_tokens_may_pay_for_is_priced_but_no_picture_of_another_size() {
+        use super::super::units::{Label, Picture, PicturePrice};
+        let of = |input, per_unit| Price {
+            model: "m".parse().unwrap(),
+            endpoint: None,
+            valid_from: None,
+            currency: "USD".parse().unwrap(),
+            per_million: PricePerMillion { input, ..PricePerMillion::default() },
+            per_unit,
+            geos: vec![],
+        };
+        let request = PricePerUnit { request: Some(7), ..PricePerUnit::default() };
+        let small = Picture { size: Label::new("256x256"), quality: None };
+        let pictures =
+            PricePerUnit { pictures: vec![PicturePrice { of: small, amount: 4 }], ..PricePerUnit::default() };
+        let spoken = Units { requests: 1, characters: 9, ..Units::default() };
+        let picture = |picture| Units { requests: 1, pictures: 1, picture, ..Units::default() };
+        assert!(of(0, request.clone()).unpriced(&spoken) && !of(1, request).unpriced(&spoken));
+        assert!(!of(0, PricePerUnit::default()).unpriced(&spoken));
+        for input in [0, 1] {
+            let price = of(input, pictures.clone());
+            assert!(
+                price.unpriced(&picture(Picture::default())) && !price.unpriced(&picture(small)),
+                "{input}"
+            );
+        }
     }
 
     #[test]

@@ -28,10 +28,12 @@ pub struct PicturePrice {
 /// Prices of units, in nano-units of the price's currency.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PricePerUnit {
-    /// Of a request, whatever it holds.
+    /// Of a request, beside what it holds.
     pub request: Option<i64>,
     /// Of a picture that is made or changed.
     pub pictures: Vec<PicturePrice>,
+    /// Another's prices of pictures, below which none of these counts ([`Self::greater`]); no price is declared with any.
+    pub floor: Vec<PicturePrice>,
     /// Of a second of sound that is written down.
     pub audio_second: Option<i64>,
     /// Of a character that is spoken.
@@ -82,20 +84,27 @@ impl PricePerUnit {
 
     /// What a picture costs; `None` is unpriced.
     pub fn picture(&self, asked: Picture) -> Option<i64> {
-        let holds = |price: &&PicturePrice| {
-            let Picture { size, quality } = price.of;
-            (size.is_none() || size == asked.size) && (quality.is_none() || quality == asked.quality)
-        };
-        let says = |price: &&PicturePrice| (price.of.size.is_some(), price.of.quality.is_some());
-        self.pictures.iter().filter(holds).max_by_key(says).map(|price| price.amount)
+        of_these(&self.pictures, asked).max(of_these(&self.floor, asked))
     }
 
-    /// Whether what was used of units is priced: the request, or what else there is of them.
+    /// Whether units are priced, and some of what was used has no amount: a picture that none of the prices is of, and seconds or
+    /// characters where only something else is priced. The amount of a request stands for none of them.
+    pub fn unpriced(&self, used: &Units) -> bool {
+        let picture = used.pictures > 0 && self.picture(used.picture).is_none();
+        let second = used.audio_millis > 0 && self.audio_second.is_none();
+        let character = used.characters > 0 && self.character.is_none();
+        !self.is_empty() && (picture || second || character)
+    }
+
+    /// Whether all that was used of units is priced: what there is of them, or the request where there is nothing else.
     pub fn prices(&self, used: &Units) -> bool {
-        self.request.is_some()
-            || used.pictures > 0 && self.picture(used.picture).is_some()
-            || used.audio_millis > 0 && self.audio_second.is_some()
-            || used.characters > 0 && self.character.is_some()
+        let some = used.pictures > 0 || used.audio_millis > 0 || used.characters > 0;
+        !self.is_empty() && (some || self.request.is_some()) && !self.unpriced(used)
+    }
+
+    /// Whether there is a price of any picture.
+    pub(super) fn has_pictures(&self) -> bool {
+        !self.pictures.is_empty() || !self.floor.is_empty()
     }
 
     /// What units cost, in millionths of a nano-unit.
@@ -112,35 +121,36 @@ impl PricePerUnit {
         each.fold(0, i128::saturating_add)
     }
 
-    /// The greater amount of each unit.
+    /// The greater amount of each unit: of every picture the greater of what it costs here and there. In the time that both lists take to be
+    /// copied, for each decision may ask it; pair by pair there would be as many prices as sizes times qualities.
     #[must_use]
     pub fn greater(&self, other: &Self) -> Self {
-        let all = || self.pictures.iter().chain(&other.pictures).map(|price| price.of);
-        let (mut sizes, mut qualities) = (vec![None], vec![None]);
-        sizes.extend(all().map(|of| of.size));
-        qualities.extend(all().map(|of| of.quality));
-        for words in [&mut sizes, &mut qualities] {
-            words.sort_unstable();
-            words.dedup();
-        }
-        // Each pair, for of two prices that say different things of a picture neither is the other's.
-        let pairs = sizes.iter().flat_map(|size| qualities.iter().map(|quality| (*size, *quality)));
-        let pictures = pairs.filter_map(|(size, quality)| {
-            let of = Picture { size, quality };
-            Some(PicturePrice { of, amount: self.picture(of).max(other.picture(of))? })
-        });
         Self {
             request: self.request.max(other.request),
-            pictures: pictures.collect(),
+            pictures: self.pictures.clone(),
+            floor: other.pictures.clone(),
             audio_second: self.audio_second.max(other.audio_second),
             character: self.character.max(other.character),
         }
     }
 
-    /// Whether no unit costs less than in `other`.
+    /// Whether no unit costs less than in `other`, as far as that is seen at a glance: of pictures where the other has no prices or the same.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        other.is_empty() || self.greater(other) == self.greater(self)
+        self.request >= other.request
+            && self.audio_second >= other.audio_second
+            && self.character >= other.character
+            && (other.pictures.is_empty() || self.pictures == other.pictures)
     }
+}
+
+/// What a picture costs by these prices: the one that says most of it holds.
+fn of_these(prices: &[PicturePrice], asked: Picture) -> Option<i64> {
+    let holds = |price: &&PicturePrice| {
+        let Picture { size, quality } = price.of;
+        (size.is_none() || size == asked.size) && (quality.is_none() || quality == asked.quality)
+    };
+    let says = |price: &&PicturePrice| (price.of.size.is_some(), price.of.quality.is_some());
+    prices.iter().filter(holds).max_by_key(says).map(|price| price.amount)
 }
 
 #[cfg(test)]
@@ -194,10 +204,52 @@ mod tests {
                 );
             }
         }
-        assert!(greater.covers(&one) && greater.covers(&other) && !one.covers(&other));
+        assert!(greater.covers(&one) && one.covers(&one) && !one.covers(&other));
+        assert!(one.covers(&PricePerUnit::default()) && !PricePerUnit::default().covers(&one));
         assert!(PricePerUnit::default().covers(&PricePerUnit::default()));
         let asked = PricePerUnit { request: Some(0), ..PricePerUnit::default() };
         assert!(!PricePerUnit::default().covers(&asked), "what is not priced is not free");
+    }
+
+    #[test]
+    fn the_greater_of_two_has_no_more_prices_than_both() {
+        let (sizes, qualities): (Vec<_>, Vec<_>) =
+            (0..64).map(|at| (format!("{at}x{at}"), format!("q{at}"))).unzip();
+        let one: Vec<_> = sizes.iter().map(|size| (size.as_str(), "", 2)).collect();
+        let other: Vec<_> = qualities.iter().map(|quality| ("", quality.as_str(), 3)).collect();
+        let greater = prices(&one).greater(&prices(&other));
+        assert_eq!(greater.pictures.len() + greater.floor.len(), 128);
+        assert_eq!(greater.picture(of("7x7", "q9")), Some(3));
+        assert_eq!(greater.picture(of("7x7", "odd")), Some(2));
+    }
+
+    #[test]
+    fn a_unit_without_an_amount_is_unpriced_where_another_has_one() {
+        let pictures =
+            |size: &str| Units { requests: 1, pictures: 10, picture: of(size, ""), ..Units::default() };
+        let sound = Units { requests: 1, audio_millis: 1, ..Units::default() };
+        let spoken = Units { requests: 1, characters: 1, ..Units::default() };
+        let chat = Units { requests: 1, ..Units::default() };
+        let of_one_size = prices(&[("1024x1024", "", 4)]);
+        let of_a_request = PricePerUnit { request: Some(7), ..PricePerUnit::default() };
+        for (price, used, unpriced, priced) in [
+            (&of_one_size, pictures("1024x1024"), false, true),
+            (&of_one_size, pictures("1536x1024"), true, false),
+            (&of_one_size, pictures(""), true, false),
+            (&of_one_size, sound, true, false),
+            (&of_one_size, spoken, true, false),
+            (&of_one_size, chat, false, false),
+            (&of_a_request, chat, false, true),
+            (&of_a_request, sound, true, false),
+            (&of_a_request, pictures(""), true, false),
+            (&PricePerUnit::default(), pictures(""), false, false),
+        ] {
+            assert_eq!(
+                (price.unpriced(&used), price.prices(&used)),
+                (unpriced, priced),
+                "{price:?} {used:?}"
+            );
+        }
     }
 
     #[test]

@@ -155,6 +155,7 @@ fn decided(snapshot: &CompiledSnapshot, question: &Question, caller: Caller) -> 
         declared_classes: &question.classes,
         egress_tools: &question.tools,
         unknown_fields: &question.fields,
+        picture: None,
         instant: question.instant,
         key: question.key,
     };
@@ -191,6 +192,7 @@ pub(crate) fn written_down(snapshot: &CompiledSnapshot, question: &Question) -> 
         declared_classes: question.classes.clone(),
         egress_tools: question.tools.clone(),
         unknown_fields: question.fields.len(),
+        picture: None,
         instant: question.instant,
         entities: Entity::ALL.iter().copied().filter(|entity| found.has(*entity)).collect(),
         word_lists: found.word_lists.iter().map(|list| lists[*list as usize].to_string()).collect(),

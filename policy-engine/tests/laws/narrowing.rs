@@ -66,6 +66,7 @@ pub(crate) fn decided(snapshot: &CompiledSnapshot, ask: &Ask<'_>) -> Decision {
         declared_classes: &[],
         egress_tools: ask.tools,
         unknown_fields: ask.fields,
+        picture: None,
         instant: ask.instant,
         key: ask.key,
     };
@@ -262,6 +263,7 @@ fn what_is_blocked_on_the_way_in_is_not_held_against_an_answer() {
         declared_classes: &[],
         egress_tools: &[],
         unknown_fields: &[],
+        picture: None,
         instant: Instant(0),
         key: None,
     };

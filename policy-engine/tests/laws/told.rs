@@ -94,6 +94,7 @@ fn answer(snapshot: &CompiledSnapshot, question: &Question) -> String {
         declared_classes: &question.classes,
         egress_tools: &question.tools,
         unknown_fields: &question.fields,
+        picture: None,
         instant: question.instant,
         key: question.key,
     };

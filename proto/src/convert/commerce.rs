@@ -165,8 +165,15 @@ fn per_million(c: &mut Checks, wire: &admin::PricePerMillion) -> Option<PricePer
     Some(PricePerMillion { input: input?, cached_input, output, reasoning })
 }
 
+/// The most prices of pictures that one price has: each picture that is asked for is looked for among them.
+const MOST_PICTURES: usize = 64;
+
 fn per_unit(c: &mut Checks, wire: &admin::PricePerUnit) -> PricePerUnit {
-    let pictures = c.each("pictures", &wire.pictures, |c, wire| {
+    let few = wire.pictures.get(..MOST_PICTURES).unwrap_or(&wire.pictures);
+    if few.len() < wire.pictures.len() {
+        c.invalid("pictures", format_args!("has more than {MOST_PICTURES} members"));
+    }
+    let pictures = c.each("pictures", few, |c, wire| {
         if wire.amount.is_empty() {
             c.fault("amount", Problem::Missing);
         }
@@ -189,7 +196,7 @@ fn per_unit(c: &mut Checks, wire: &admin::PricePerUnit) -> PricePerUnit {
     let request = read("request", &wire.request);
     let audio_second = read("audioSecond", &wire.audio_second);
     let character = read("character", &wire.character);
-    PricePerUnit { request, pictures, audio_second, character }
+    PricePerUnit { request, pictures, floor: Vec::new(), audio_second, character }
 }
 
 impl From<&PricePerUnit> for admin::PricePerUnit {

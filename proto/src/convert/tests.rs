@@ -169,11 +169,17 @@ fn a_price_of_units_alone_is_one_and_says_which_pictures() {
         pictures: vec![picture("", "", ""), picture("1", "a size of many letters", "")],
         ..Default::default()
     };
+    let of_sizes = |count: u32| admin::PricePerUnit {
+        pictures: (0..count).map(|side| picture("1", &format!("{side}x1"), "")).collect(),
+        ..Default::default()
+    };
+    assert_eq!(read(of_sizes(64)).unwrap().per_unit.pictures.len(), 64);
     let twins = [pictures.clone(), pictures].concat();
     for (per_unit, fields) in [
         (admin::PricePerUnit::default(), "spec.perMillion.input"),
         (wrong, "spec.perUnit.pictures[0].amount, spec.perUnit.pictures[1].size, spec.perUnit.request"),
         (admin::PricePerUnit { pictures: twins, ..Default::default() }, "spec.perUnit.pictures"),
+        (of_sizes(65), "spec.perUnit.pictures"),
     ] {
         let faults = read(per_unit).unwrap_err();
         let named: Vec<String> = faults.0.iter().map(|fault| fault.field.to_string()).collect();

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, Read as _};
 use std::ops::ControlFlow;
 use std::str::FromStr;
 
+use policy_engine::facts::{Label, Picture};
 use policy_engine::replay::{Judged, Recorded};
 use policy_engine::vocabulary::{Entity, Id, Instant, Name};
 use serde::Deserialize;
@@ -67,6 +68,7 @@ pub fn decided(line: &[u8]) -> Result<Option<Decided>, Unreadable> {
         declared_classes: owned(line.declared_classes),
         egress_tools: owned(line.egress_tools),
         unknown_fields: line.unknown_fields,
+        picture: line.picture.as_ref().map(picture).transpose()?,
         instant: instant(line.decide_time.as_deref().unwrap_or(&line.time))?,
         // Words are named by their lists.
         entities: line.found.input.keys().filter_map(|label| label.parse::<Entity>().ok()).collect(),
@@ -164,6 +166,8 @@ struct Line<'l> {
     #[serde(default)]
     unknown_fields: usize,
     #[serde(borrow, default)]
+    picture: Option<(Cow<'l, str>, Cow<'l, str>)>,
+    #[serde(borrow, default)]
     word_lists: Vec<Cow<'l, str>>,
     #[serde(borrow, default)]
     evaluator: Option<Cow<'l, str>>,
@@ -183,6 +187,15 @@ struct Line<'l> {
 struct Found<'l> {
     #[serde(borrow)]
     input: BTreeMap<Cow<'l, str>, u64>,
+}
+
+/// A picture by its size and its quality, each empty where it was not said.
+fn picture((size, quality): &(Cow<'_, str>, Cow<'_, str>)) -> Result<Picture, Unreadable> {
+    let word = |text: &str| match Label::new(text) {
+        None if !text.is_empty() => Err(Unreadable(format!("`picture`: `{text}` is no size and no quality"))),
+        label => Ok(label),
+    };
+    Ok(Picture { size: word(size)?, quality: word(quality)? })
 }
 
 fn owned(all: Vec<Cow<'_, str>>) -> Vec<String> {
@@ -216,7 +229,7 @@ fn instant(text: &str) -> Result<Instant, Unreadable> {
 mod tests {
     use super::*;
 
-    const LINE: &str = r#"{"seq":12,"bootId":"b-1","requestId":"r-7","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":true,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"","model":"m","geo":"eu","revision":7,"digest":"0707070707070707","purpose":"support","found":{"input":{"EMAIL":2,"WORDS":1},"output":{"PHONE":1}},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"wordLists":["acme/g#1"],"evaluator":"0.1.0","effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":["r3"],"obligations":[],"reasons":[],"limits":[],"outcome":"answered","status":200,"chain":"00"}"#;
+    const LINE: &str = r#"{"seq":12,"bootId":"b-1","requestId":"r-7","time":"2026-01-01T00:00:00Z","door":"openai","operation":"chat","stream":true,"tenant":"acme","team":"research","principal":"ada@example.org","key":"k1","modelAsked":"sim \"fast\"","model":"m","geo":"eu","revision":7,"digest":"0707070707070707","purpose":"support","found":{"input":{"EMAIL":2,"WORDS":1},"output":{"PHONE":1}},"decideTime":"2026-01-01T00:00:00.000001Z","declaredJurisdictions":["DE"],"declaredClasses":["health"],"egressTools":["web_search"],"unknownFields":2,"picture":["1024x1024",""],"wordLists":["acme/g#1"],"evaluator":"0.1.0","effect":"allow","candidates":["acme/e","f"],"matchedRules":["acme/r1","r2"],"shadowDenials":["r3"],"obligations":[],"reasons":[],"limits":[],"outcome":"answered","status":200,"chain":"00"}"#;
 
     fn id(tenant: Option<&str>, name: &str) -> Id {
         Id { tenant: tenant.map(|tenant| tenant.parse().unwrap()), name: name.parse().unwrap() }
@@ -238,6 +251,7 @@ mod tests {
             declared_classes: vec!["health".to_owned()],
             egress_tools: vec!["web_search".to_owned()],
             unknown_fields: 2,
+            picture: Some(Picture { size: Label::new("1024x1024"), quality: None }),
             instant: Instant(1_767_225_600_000_001),
             entities: vec![Entity::Email],
             word_lists: vec!["acme/g#1".to_owned()],

@@ -52,16 +52,30 @@ impl List {
         entry(&format!("{vendor}/{model}")).or_else(|| entry(model).filter(is_its))
     }
 
-    /// A price with what the list has of pictures of single sizes and qualities, in entries of their own (`hd/1024-x-1024/NAME`).
-    pub(super) fn with_pictures(&self, name: &str, mut price: Amounts) -> Amounts {
+    /// A price with what the list has of pictures of single sizes and qualities, in entries of their own (`hd/1024-x-1024/NAME`): of two of the
+    /// same the greater. What of them can't be read is added to `told`, by its name.
+    pub(super) fn with_pictures(&self, name: &str, mut price: Amounts, told: &mut Vec<String>) -> Amounts {
         let Some(units) = price.per_unit.as_mut().filter(|units| !units.pictures.is_empty()) else {
             return price;
         };
         for (other, entry) in self.all() {
             let said = other.strip_suffix(name).and_then(|before| before.strip_suffix('/'));
             let Some((size, quality)) = said.and_then(kind) else { continue };
-            if let Some(Ok(amount)) = entry.greatest(&PICTURE) {
-                units.pictures.push(Picture { amount, size, quality });
+            let amount = match entry.greatest(&PICTURE) {
+                Some(Ok(amount)) => amount,
+                Some(Err(why)) => {
+                    told.push(format!("`{other}` is left out of the price of `{name}`: {why}"));
+                    continue;
+                }
+                None => continue,
+            };
+            let picture = Picture { amount, size, quality };
+            let is_same =
+                |known: &&mut Picture| known.size == picture.size && known.quality == picture.quality;
+            match units.pictures.iter_mut().find(is_same) {
+                Some(known) if nanos(&known.amount) < nanos(&picture.amount) => *known = picture,
+                Some(_) => {}
+                None => units.pictures.push(picture),
             }
         }
         price
@@ -95,7 +109,7 @@ impl Entry<'_> {
                 Ok(read) => read,
                 Err(why) => return Some(Err(format!("`{field}` {why}"))),
             };
-            let nanos = decimal_nanos(&read).unwrap_or(0);
+            let nanos = nanos(&read);
             if nanos > greatest.as_ref().map_or(0, |(most, _)| *most) {
                 greatest = Some((nanos, read));
             }
@@ -173,6 +187,11 @@ impl Entry<'_> {
     }
 }
 
+/// An amount as a resource has it, in nano-units.
+fn nanos(amount: &str) -> i64 {
+    decimal_nanos(amount).unwrap_or(0)
+}
+
 /// What bills a picture that is made.
 const PICTURE: [&str; 2] = ["output_cost_per_image", "input_cost_per_image"];
 /// What bills a second of sound that is written down; of the two one is zero, or both are the same.
@@ -224,6 +243,11 @@ mod tests {
         "odd": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 3.0000000000000004e-07, "output_cost_per_token": 1e-06},
         "pictures": {"litellm_provider": "openai", "mode": "image_generation", "output_cost_per_image": 0.04, "input_cost_per_pixel": 1e-08},
         "hd/1024-x-1024/pictures": {"litellm_provider": "openai", "mode": "image_generation", "input_cost_per_image": 0.08},
+        "1024-x-1024/hd/pictures": {"litellm_provider": "openai", "mode": "image_generation", "input_cost_per_image": 0.07},
+        "low/512-x-512/pictures": {"litellm_provider": "openai", "mode": "image_generation", "input_cost_per_image": 0.01},
+        "512-x-512/low/pictures": {"litellm_provider": "openai", "mode": "image_generation", "input_cost_per_image": 0.02},
+        "low/pictures": {"litellm_provider": "openai", "mode": "image_generation", "input_cost_per_image": 1e400},
+        "medium/pictures": {"litellm_provider": "openai", "mode": "image_generation", "input_cost_per_image": 0.00000000001},
         "azure/hd/pictures": {"litellm_provider": "azure", "mode": "image_generation", "input_cost_per_image": 0.09},
         "whisper-1": {"litellm_provider": "openai", "mode": "audio_transcription", "input_cost_per_second": 0, "output_cost_per_second": 0.0001},
         "tts-1": {"litellm_provider": "openai", "mode": "audio_speech", "input_cost_per_character": 1.5e-05},
@@ -239,7 +263,7 @@ mod tests {
     fn amounts(vendor: &str, model: &str) -> Result<Amounts, String> {
         let list = List::read(TEXT).unwrap();
         let (name, entry) = list.of(vendor, model).unwrap();
-        entry.price().map(|price| list.with_pictures(name, price))
+        entry.price().map(|price| list.with_pictures(name, price, &mut Vec::new()))
     }
 
     #[test]
@@ -247,7 +271,16 @@ mod tests {
         let units = |vendor: &str, model: &str| amounts(vendor, model).unwrap().per_unit.unwrap();
         let pictures = units("openai", "pictures").pictures;
         let told: Vec<_> = pictures.iter().map(|p| (&*p.amount, &*p.size, &*p.quality)).collect();
-        assert_eq!(told, [("0.04", "", ""), ("0.08", "1024x1024", "hd")]);
+        assert_eq!(told, [("0.04", "", ""), ("0.08", "1024x1024", "hd"), ("0.02", "512x512", "low")]);
+        let (list, mut left_out) = (List::read(TEXT).unwrap(), Vec::new());
+        let (name, entry) = list.of("openai", "pictures").unwrap();
+        list.with_pictures(name, entry.price().unwrap(), &mut left_out);
+        let [low, medium] = &left_out[..] else { panic!("{left_out:?}") };
+        assert!(
+            low.starts_with("`low/pictures` is left out of the price of `pictures`: `input_cost"),
+            "{low}"
+        );
+        assert!(medium.ends_with("is more exact than a billionth of the currency's unit"), "{medium}");
         assert_eq!(amounts("openai", "pictures").unwrap().per_million, None);
         assert_eq!(units("openai", "whisper-1").audio_second.as_deref(), Some("0.0001"));
         assert_eq!(units("openai", "tts-1").character.as_deref(), Some("0.000015"));

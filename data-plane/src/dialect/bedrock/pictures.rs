@@ -89,7 +89,7 @@ pub(crate) fn read_answer(created: u64, body: &[u8]) -> Result<Vec<u8>, Unmade> 
     };
     match made.is_empty() && is_filtered {
         true => Err(Unmade::Filtered),
-        false => pictures::write(&made, created),
+        false => pictures::write(&made, created, None),
     }
 }
 

@@ -110,8 +110,14 @@ pub(crate) fn read_answer(created: u64, body: &[u8]) -> Result<Vec<u8>, Unmade> 
     }
     match made.is_empty() && is_filtered {
         true => Err(Unmade::Filtered),
-        false => pictures::write(&made, created),
+        false => pictures::write(&made, created, member(root, "usageMetadata").map(tokens)),
     }
+}
+
+/// Tokens that went in and came out, thoughts among them.
+fn tokens(told: Value<'_>) -> (u64, u64) {
+    let count = |name: &str| member(told, name).and_then(|count| count.whole()).unwrap_or(0);
+    (count("promptTokenCount"), count("candidatesTokenCount").saturating_add(count("thoughtsTokenCount")))
 }
 
 /// What a list has, if it is one.
@@ -172,6 +178,9 @@ mod tests {
         ] {
             assert_eq!(read(body).unwrap(), one, "{body}");
         }
+        let counted = r#"{"candidates":[{"content":{"parts":[{"inlineData":{"data":"aGk="}}]}}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":1290,"thoughtsTokenCount":1}}"#;
+        let told = r#"{"created":5,"data":[{"b64_json":"aGk="}],"usage":{"input_tokens":9,"output_tokens":1291,"total_tokens":1300}}"#;
+        assert_eq!(read(counted).unwrap(), told.as_bytes());
         for filtered in [
             r#"{"predictions":[{"raiFilteredReason":"Unable to show"}]}"#,
             r#"{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"}}"#,

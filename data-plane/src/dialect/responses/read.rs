@@ -8,7 +8,7 @@ use super::super::chat::{
     Call, Chat, Format, Kind, Message, Part, Raw, Role, Source, Thinking, Tool, ToolChoice,
 };
 use super::super::field::BodyFault;
-use super::Echo;
+use super::{Echo, OF_CHATS, is_of_chats};
 use crate::tape::Tape;
 
 /// What needs something that is stored, or goes on without the caller.
@@ -101,6 +101,7 @@ fn member(chat: &mut Chat, name: &str, value: &Value) -> Result<(), BodyFault> {
             ));
         }
         _ if IDLE.contains(&name) || BEYOND.contains(&name) => {}
+        _ if is_of_chats(name) => return Err(BodyFault::wrong(name, OF_CHATS)),
         _ => chat.others.push((name.to_owned(), raw(value))),
     }
     Ok(())

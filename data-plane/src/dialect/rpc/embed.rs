@@ -22,7 +22,7 @@ pub(crate) fn write(body: &[u8]) -> Result<(Written<EmbedRequest>, Encoding), Un
         model: asked.model,
         inputs: asked.texts,
         dimensions,
-        extensions: extensions(&others),
+        extensions: extensions(&others)?,
         metadata: None,
     };
     Ok((Written { message, left_out: Vec::new() }, asked.encoding))

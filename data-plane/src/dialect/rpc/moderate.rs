@@ -38,7 +38,7 @@ pub(crate) fn write(body: &[u8]) -> Result<Written<ModerateRequest>, Unfit> {
             name => others.push((name.to_owned(), raw(value))),
         }
     }
-    message.extensions = extensions(&others);
+    message.extensions = extensions(&others)?;
     Ok(Written { message, left_out: untold.told()? })
 }
 

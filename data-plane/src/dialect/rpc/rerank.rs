@@ -17,7 +17,7 @@ pub(crate) fn write(body: &[u8]) -> Result<(Written<RerankRequest>, Asked), Unfi
         documents: asked.documents.clone(),
         top_n: asked.most.map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
         return_documents: asked.shown,
-        extensions: extensions(&asked.others),
+        extensions: extensions(&asked.others)?,
         metadata: None,
     };
     Ok((Written { message, left_out: Vec::new() }, asked))

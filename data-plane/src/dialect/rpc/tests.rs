@@ -74,6 +74,21 @@ fn a_conversation_is_told_as_a_message_and_what_has_no_field_in_its_extensions()
 }
 
 #[test]
+fn a_member_that_can_not_be_read_is_refused_by_its_name() {
+    for unread in ["1e400", "{\"x\":[1e400]}"] {
+        let chat =
+            format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"speed":{unread}}}"#);
+        let chat = openai::read::read(chat.as_bytes()).unwrap();
+        assert_eq!(write::write(&chat).unwrap_err().field, "speed");
+        let told = format!(r#"{{"model":"m","input":"hi","speed":{unread}}}"#);
+        assert_eq!(embed::write(told.as_bytes()).err().unwrap().field, "speed");
+        assert_eq!(moderate::write(told.as_bytes()).unwrap_err().field, "speed");
+        let told = format!(r#"{{"model":"m","query":"q","documents":["a"],"speed":{unread}}}"#);
+        assert_eq!(rerank::write(told.as_bytes()).err().unwrap().field, "speed");
+    }
+}
+
+#[test]
 fn what_no_message_can_tell_or_answer_is_refused_by_its_name() {
     let with = |name: &str, value: Value| {
         let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});

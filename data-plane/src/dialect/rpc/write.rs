@@ -56,7 +56,7 @@ pub(crate) fn write(chat: &Chat) -> Result<Written<ChatRequest>, Unfit> {
         top_p,
         max_output_tokens: chat.max_tokens.map(small),
         n: chat.choices.map(small),
-        extensions: extensions(&others(chat, &mut untold)),
+        extensions: extensions(&others(chat, &mut untold))?,
         metadata: None,
     };
     Ok(Written { message, left_out: untold.told()? })

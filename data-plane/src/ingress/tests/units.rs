@@ -61,6 +61,31 @@ async fn a_limit_of_money_counts_them_before_and_after() {
 }
 
 #[tokio::test]
+async fn a_picture_of_no_priced_size_is_unpriced_and_refused_under_a_limit_of_money() {
+    let only = || {
+        let of = Picture { size: Label::new("1024x1024"), quality: None };
+        PricePerUnit { pictures: vec![PicturePrice { of, amount: 40 }], ..PricePerUnit::default() }
+    };
+    let ask = |size: &str| format!(r#"{{"model":"fast","prompt":"a cat","n":10,"size":"{size}"}}"#);
+    let free = open(|facts| priced(facts, only())).await;
+    for (size, cost) in [("1024x1024", Some(400)), ("1536x1024", None)] {
+        assert_eq!(free.post(IMAGES, &ask(size)).await.status, 200, "{size}");
+        assert_eq!(free.house.seen_last().cost.map(|cost| cost.nanos), cost, "{size}");
+    }
+    let odd = free.post(IMAGES, &ask("01024x1024")).await;
+    assert_eq!(odd.status, 400, "{}", odd.body);
+    let limited = open(|facts| {
+        priced(facts, only());
+        let spend = Money { currency: "USD".parse().unwrap(), nanos: 1000 };
+        limit(facts, "money", Bound::Spend(spend, Period::Month));
+    })
+    .await;
+    assert_eq!(limited.post(IMAGES, &ask("1024x1024")).await.status, 200);
+    let refused = limited.post(IMAGES, &ask("1536x1024")).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (403, "unpriced_model"));
+}
+
+#[tokio::test]
 async fn a_text_that_is_spoken_costs_by_the_character_and_a_request_by_itself() {
     let prices = PricePerUnit { character: Some(1000), request: Some(7), ..PricePerUnit::default() };
     let open = open(|facts| priced(facts, prices)).await;

@@ -65,6 +65,7 @@ pub(super) fn ask(record: &mut Record, question: &Question) {
         classes: request.declared_classes.to_vec(),
         egress_tools: request.egress_tools.to_vec(),
         unknown_fields: request.unknown_fields.len(),
+        picture: request.picture,
         word_lists: Vec::new(),
     };
 }

@@ -191,7 +191,7 @@ impl Course {
                 if rejection.code() == ErrorCode::UpstreamRateLimited {
                     rejection.refusal.retry_after.into_iter().for_each(|wait| self.wants(wait));
                 }
-                if endpoint.upstream.is_ok() && !matches!(error.kind, Kind::Unfit(_)) {
+                if endpoint.upstream.is_ok() && !matches!(error.kind, Kind::Unfit(_) | Kind::Full) {
                     self.failed += 1;
                     self.first.get_or_insert(rejection);
                     if self.alone == Alone::Yes && passes(&error) {

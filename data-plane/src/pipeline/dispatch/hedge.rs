@@ -14,7 +14,8 @@ use bytes::Bytes;
 use policy_engine::facts::Price;
 
 use super::super::Exchange;
-use super::super::reserve::{Reserved, share};
+use super::super::estimate::Estimate;
+use super::super::reserve::{Reserved, grown, share};
 use super::{Answered, Sent, Tried, answered, ask, call, kept};
 use crate::record::Failure;
 use crate::runtime::retries::PERCENT;
@@ -29,6 +30,8 @@ type Begins = Result<Answered, UpstreamError>;
 struct Second<'s> {
     sent: Sent<'s>,
     price: Option<Arc<Price>>,
+    /// The most it may use.
+    most: Estimate,
     body: Bytes,
     in_flight: InFlight,
 }
@@ -95,8 +98,9 @@ async fn take_over<'s>(
     (second, work): (Second<'s>, impl Future<Output = Begins>),
     why: Failure,
 ) -> Tried<'s> {
-    let Second { sent, price, body, in_flight } = second;
+    let Second { sent, price, most, body, in_flight } = second;
     exchange.account.give_up(why);
+    exchange.account.estimated(most);
     exchange.account.overtaken(sent.endpoint, (price, &body), (in_flight, sent.since));
     let begun = match exchange.account.look() {
         Some(cut) => Err(cut),
@@ -157,7 +161,8 @@ async fn second<'s>(
     let sent = Sent { endpoint, since: Moment::now(), stream: call.stream };
     let body = kept(exchange, &call).unwrap_or_else(|| call.body.clone());
     let price = candidate.price.clone();
-    Some((Second { sent, price, body, in_flight }, call))
+    let most = grown(exchange.runtime, &reserved.permitted, candidate, reserved.estimate);
+    Some((Second { sent, price, most, body, in_flight }, call))
 }
 
 /// The second call failed, and the account never had it.

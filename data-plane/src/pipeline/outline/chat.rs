@@ -22,7 +22,9 @@ pub(crate) use media::data_url;
 pub(super) use media::note as note_media;
 pub(super) use message::read_part;
 pub(super) use schema::take_described;
-pub(super) use tools::{note_choice, note_field, note_model, read_named};
+pub(super) use tools::{
+    note_choice, note_field, note_model, note_within, read_functions, read_named, take_listed,
+};
 
 /// More output tokens than this are not asked for by anybody but an attacker; it keeps every sum far from overflow.
 pub(super) const MOST_TOKENS: u64 = 1 << 40;

@@ -18,6 +18,9 @@ const OWN: [&str; 7] = ["model", "prompt", "n", "stream", "image", "image[]", "m
 /// No vendor makes a picture of more tokens.
 const MOST_TOKENS: u64 = 8192;
 
+/// How a width and a height are spelt.
+const ONE_WAY: &str = "a width and a height such as `1024x1024`, without signs, spaces and leading zeros";
+
 pub(super) fn read(outline: &mut Outline, root: Value<'_>, operation: Operation) -> Result<(), BodyFault> {
     if root.kind() != Kind::Object {
         return Err(BodyFault::wrong("", "an object"));
@@ -43,6 +46,9 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>, operation: Operation)
                 pictures += usize::from(name != "mask") * take_file(outline, (name, "image"), value)?;
             }
             name => {
+                if name == "size" && value.kind() == Kind::String && is_odd(&value.text()) {
+                    return Err(BodyFault::wrong("size", ONE_WAY));
+                }
                 let word = || Label::new(&value.text()).filter(|_| value.kind() == Kind::String);
                 match name {
                     "size" => outline.picture.size = word(),
@@ -69,5 +75,38 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>, operation: Operation)
         (.., 0) if operation == Operation::EditImage => missing("image"),
         (.., FILES..) => Err(BodyFault::wrong("image", "at most 16 pictures")),
         _ => Ok(()),
+    }
+}
+
+/// Whether a size is a width and a height in another spelling than that of prices: a vendor may make the same picture of it, for which then
+/// another price would hold.
+fn is_odd(size: &str) -> bool {
+    let Some((width, height)) = size.split_once(['x', 'X']) else { return false };
+    let sides = [width, height];
+    let is_number = |side: &&str| side.trim().parse::<u64>().is_ok();
+    let is_plain = |side: &&str| !side.starts_with('0') && side.bytes().all(|byte| byte.is_ascii_digit());
+    sides.iter().all(is_number) && !(sides.iter().all(is_plain) && size.contains('x'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_width_and_a_height_are_spelt_in_one_way() {
+        for odd in [
+            "+1792x1024",
+            "01792x1024",
+            "1792x01024",
+            "1792X1024",
+            " 1792x1024",
+            "1792 x 1024",
+            "1792x1024\n",
+        ] {
+            assert!(is_odd(odd), "{odd:?}");
+        }
+        for plain in ["1792x1024", "auto", "1024*1024", "hdx", "", "square_hd"] {
+            assert!(!is_odd(plain), "{plain:?}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! A request of the Responses API, which asks for a chat.
 //!
 //! Law: see the parent. The fields are those of OpenAI's reference for `POST /v1/responses`; what means the same as in a chat is read as
-//! there. What a vendor sealed for itself is no text of anybody's while it can't be read. Deliberately absent: what refers to something
-//! stored, which the door refuses.
+//! there; a field that only chats have is refused by name, for nobody would count what it asks for. What a vendor sealed for itself is no
+//! text of anybody's while it can't be read. Deliberately absent: what refers to something stored, which the door refuses.
 
 mod items;
 
@@ -15,6 +15,7 @@ use super::chat::{
 };
 use super::{Outline, UsageOption};
 use crate::dialect::field::{BodyFault, boolean, given, kind, whole};
+use crate::dialect::responses::{OF_CHATS, is_of_chats};
 use crate::tape::{Kind, Value};
 
 /// What else matters of a request of the Responses API.
@@ -41,8 +42,8 @@ const REPEATED: [&str; 9] = [
     "user",
 ];
 
-/// Fields that decide what is asked of whom.
-const OWN: [&str; 11] = [
+/// Fields that decide what is asked of whom, those of chats among them, for this may be told as one.
+const OWN: [&str; 18] = [
     "model",
     "input",
     "instructions",
@@ -54,6 +55,13 @@ const OWN: [&str; 11] = [
     "previous_response_id",
     "conversation",
     "background",
+    "messages",
+    "max_tokens",
+    "max_completion_tokens",
+    "n",
+    "best_of",
+    "functions",
+    "function_call",
 ];
 
 /// Texts that are read as one, by who says them.
@@ -88,17 +96,15 @@ pub(super) fn read(outline: &mut Outline, root: Value<'_>) -> Result<(), BodyFau
             "max_output_tokens" => {
                 outline.max_tokens = whole("max_output_tokens", value, 1..=MOST_TOKENS, TOKENS)?;
             }
-            "tools" => {
-                read_named(outline, value)?;
-                // A picture that is drawn on the way is not looked into.
-                let draws = |tool: &Value<'_>| tool.get("type").is_some_and(|of| of.is("image_generation"));
-                outline.elsewhere.extend(value.elements().find(draws).map(|_| "image"));
-            }
+            "tools" => read_named(outline, value)?,
             name => field(outline, name, (key, value))?,
         }
         let repeated = REPEATED.iter().find(|name| given(value) && key.is(name));
         stated.repeated.extend(repeated.map(|name| (*name, value.range())));
     }
+    // A picture that is drawn on the way is not looked into.
+    let draws = outline.egress_tools.iter().any(|kind| kind == "image_generation");
+    outline.elsewhere.extend(draws.then_some("image"));
     outline.stated = Some(Box::new(stated));
     note_model(outline)?;
     if outline.model.is_empty() {
@@ -121,6 +127,9 @@ fn join(outline: &mut Outline, instructions: Option<Range<usize>>, mut rows: Vec
 
 /// A field that concerns only the vendor, or that we do not know.
 fn field(outline: &mut Outline, name: &str, (key, value): (Value<'_>, Value<'_>)) -> Result<(), BodyFault> {
+    if given(value) && is_of_chats(name) {
+        return Err(BodyFault::wrong(name, OF_CHATS));
+    }
     let known = is_published_of_responses(name);
     note_by(outline, (known, &OWN), name, (key, value))?;
     check(name, value)?;

@@ -157,7 +157,8 @@ fn lot(weight: u32, bits: u64) -> u64 {
 }
 
 fn cost(candidate: &Candidate, yardstick: Amounts) -> u64 {
-    let price = candidate.price.as_ref().map(|price| price.cost(yardstick).nanos);
+    let price = candidate.price.as_ref().filter(|price| !price.unpriced(&yardstick.units));
+    let price = price.map(|price| price.cost(yardstick).nanos);
     price.map_or(u64::MAX, |nanos| u64::try_from(nanos).unwrap_or(0))
 }
 

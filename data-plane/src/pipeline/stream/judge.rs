@@ -1,7 +1,7 @@
 //! What is made of a finding on a stream: masked, blocked, or asked about once more.
 //!
-//! Law: a string that is no piece of a longer text is a whole text, read as in an answer that comes whole; after a refusal nothing leaves any
-//! more. Deliberately absent: what of an event is a text, and what is held back of one.
+//! Law: a string that is no piece of a longer text is a whole text, read as in an answer that comes whole; a new kind of data is asked about
+//! wherever it stands, before it leaves; after a refusal nothing leaves any more. Deliberately absent: what of an event is a text, and what is held back of one.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -116,6 +116,10 @@ impl Judge {
         findings.iter().for_each(|finding| tally.add(finding.what, 1));
         let masked = apply(&text, &findings, &self.actions, &mut self.masker);
         let masked = masked.map_err(|blocked| self.end(Rejection::blocked(blocked.what.label())))?;
+        if let Some(again) = &mut self.again {
+            let asked = again.ask(findings.iter().map(|finding| finding.what));
+            asked.map_err(|rejection| self.end(rejection))?;
+        }
         if masked != text {
             self.renamed |= leaf.kind() == Kind::Key;
             patches.add(leaf.range(), quoted(&masked));

@@ -36,8 +36,10 @@ pub(super) struct Lane {
     repeated: Box<Repeated>,
     inspector: Option<Box<Inspector>>,
     patches: Patches,
-    /// Events that have left: the number of the next.
+    /// Events that have left, or are in the frame: the number of the next.
     number: u64,
+    /// The same of those that have left.
+    left: u64,
     /// The response as it began.
     opening: Bytes,
 }
@@ -72,7 +74,7 @@ impl Lane {
     /// Nothing can apply.
     pub(super) fn fast(repeated: Box<Repeated>) -> Self {
         let (patches, opening) = (Patches::default(), Bytes::new());
-        Self { repeated, inspector: None, patches, number: 0, opening }
+        Self { repeated, inspector: None, patches, number: 0, left: 0, opening }
     }
 
     /// Every text passes the detectors.
@@ -138,6 +140,21 @@ impl Lane {
     pub(super) fn flush(&mut self, frame: &mut Frame) -> Result<(), Rejection> {
         let out = &mut Out { frame, number: &mut self.number };
         self.inspector.as_mut().map_or(Ok(()), |inspector| inspector.flush(out))
+    }
+
+    /// What was in the frame has left.
+    pub(super) fn sent(&mut self) {
+        self.left = self.number;
+    }
+
+    /// What is in the frame never leaves.
+    pub(super) fn dropped(&mut self) {
+        self.number = self.left;
+    }
+
+    /// What may be kept of events that leave.
+    pub(super) fn kept(&self, events: &[u8]) -> BytesMut {
+        self.repeated.hidden_in_events(events)
     }
 
     /// What was found.

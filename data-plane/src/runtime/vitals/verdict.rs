@@ -51,7 +51,7 @@ impl Verdict {
             Kind::Connect | Kind::Tls | Kind::Reset | Kind::Protocol => health(Health::Ill),
             Kind::Timeout(Stage::Total) if own_deadline => Self { health: None, rest: None },
             Kind::Timeout(_) => health(Health::Ill),
-            Kind::Credential | Kind::AddressRefused | Kind::TooLarge | Kind::Unfit(_) => {
+            Kind::Credential | Kind::AddressRefused | Kind::TooLarge | Kind::Unfit(_) | Kind::Full => {
                 Self { health: None, rest: None }
             }
             Kind::Status(refusal) => {

@@ -97,3 +97,17 @@ async fn unused_port() -> u16 {
     let bound = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     bound.local_addr().unwrap().port()
 }
+
+#[tokio::test]
+async fn who_dials_wherever_it_is_told_to_remembers_no_address() {
+    let (port, mut heard) = listener().await;
+    let uri: Uri = format!("http://127.0.0.1:{port}/").parse().unwrap();
+    for (connector, remembered) in [
+        (Connector::forgetful(development(), tls::client(None).unwrap(), WITHIN), None),
+        (Connector::new(development(), tls::client(None).unwrap(), WITHIN), Some(1)),
+    ] {
+        connector.clone().call(uri.clone()).await.unwrap();
+        heard.recv().await.unwrap();
+        assert_eq!(connector.0.dialled.as_ref().map(|dialled| dialled.lock().len()), remembered);
+    }
+}

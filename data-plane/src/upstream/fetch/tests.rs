@@ -15,10 +15,10 @@ use crate::upstream::scripted::{identity, request, serve};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nnot much of a picture";
 
-/// Settings for plain HTTP on this machine.
+/// Settings for plain HTTP on this machine, which is listed.
 pub(crate) fn settings() -> Settings {
     Settings {
-        hosts: Vec::new(),
+        hosts: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
         plain_http: true,
         files: 2,
         file_bytes: 1000,
@@ -64,13 +64,21 @@ fn sources(chat: &Chat) -> Vec<Source> {
 
 const BEDROCK: (Dialect, Api) = (Dialect::Bedrock, Api::Gemini);
 
+const GEMINI: (Dialect, Api) = (Dialect::Gemini, Api::Gemini);
+
+/// The field that is refused, and why.
+fn unfit(error: &UpstreamError) -> &Unfit {
+    let Failure::Unfit(unfit) = &error.kind else { panic!("{error:?}") };
+    unfit
+}
+
 /// What becomes of one picture: why it was not had, and what was noted.
 async fn refused(settings: Settings, url: String) -> (&'static str, Vec<Fetched>) {
     let (fetcher, noted) = (Fetcher::new(settings).unwrap(), Fetches::somewhere());
     let mut chat = chat(&[url]);
-    let unfit = fetcher.bring(&mut chat, BEDROCK, (&noted, None)).await.unwrap_err();
-    assert_eq!(unfit.field, "messages[0].content[0]");
-    (unfit.why, noted.all())
+    let error = fetcher.bring(&mut chat, BEDROCK, (&noted, None)).await.unwrap_err();
+    assert_eq!(unfit(&error).field, "messages[0].content[0]");
+    (unfit(&error).why, noted.all())
 }
 
 #[tokio::test]
@@ -139,7 +147,7 @@ async fn a_host_that_is_slow_is_not_waited_for() {
 #[tokio::test]
 async fn where_it_may_not_go_nothing_is_dialled() {
     let (port, mut heard) = giving("200 OK", PNG).await;
-    let strict = || Settings { addresses: AddressPolicy::default(), ..settings() };
+    let strict = || Settings { hosts: Vec::new(), addresses: AddressPolicy::default(), ..settings() };
     for url in [
         format!("http://127.0.0.1:{port}/a"),
         format!("http://localhost:{port}/a"),
@@ -174,17 +182,66 @@ async fn where_it_may_not_go_nothing_is_dialled() {
 }
 
 #[tokio::test]
+async fn what_was_opened_for_endpoints_is_open_at_listed_hosts_alone() {
+    let (port, mut heard) = giving("200 OK", PNG).await;
+    let allowed = vec!["10.0.0.0/8".parse().unwrap()];
+    let wide = |hosts: Vec<String>| {
+        let addresses = AddressPolicy { loopback: Loopback::Permitted, allowed: allowed.clone() };
+        Settings { hosts, addresses, ..settings() }
+    };
+    for url in [format!("http://127.0.0.1:{port}/a"), "https://10.1.2.3:8443/payroll.pdf".to_owned()] {
+        let (told, _) = refused(wide(Vec::new()), url.clone()).await;
+        assert!(told.contains("no URL that is fetched"), "{url}: {told}");
+    }
+    assert!(heard.try_recv().is_err(), "nobody was dialled");
+    let fetcher = Fetcher::new(wide(vec!["10.1.2.3".to_owned()])).unwrap();
+    assert!(fetcher.checked("https://10.1.2.3:8443/payroll.pdf").is_ok());
+}
+
+#[tokio::test]
+async fn who_fetches_itself_is_told_what_our_rules_refuse() {
+    let (port, mut heard) = giving("200 OK", b"<html>").await;
+    let fetcher = Fetcher::new(Settings { plain_http: false, ..settings() }).unwrap();
+    let noted = Fetches::somewhere();
+    let urls = ["https://elsewhere.example.org/a", "http://127.0.0.1:8000/a"].map(str::to_owned);
+    let mut chat = self::chat(&urls);
+    assert!(fetcher.bring(&mut chat, GEMINI, (&noted, None)).await.unwrap().is_none());
+    assert_eq!(sources(&chat), urls.map(Source::Url));
+    assert!(noted.all().is_empty() && heard.try_recv().is_err(), "nobody was dialled");
+    // What is no picture here may be one there, and what is one too many is its to fetch.
+    let fetcher = Fetcher::new(Settings { files: 1, ..settings() }).unwrap();
+    let urls = ["a", "b"].map(|name| format!("http://127.0.0.1:{port}/{name}"));
+    let mut chat = self::chat(&urls);
+    fetcher.bring(&mut chat, GEMINI, (&noted, None)).await.unwrap();
+    assert_eq!((sources(&chat), noted.all().len()), (urls.map(Source::Url).to_vec(), 1));
+    // A host that has nothing has nothing for the vendor either.
+    let (port, _heard) = giving("404 Not Found", PNG).await;
+    let mut chat = self::chat(&[format!("http://127.0.0.1:{port}/a")]);
+    let error = fetcher.bring(&mut chat, GEMINI, (&noted, None)).await.unwrap_err();
+    assert!(unfit(&error).why.contains("did not give it"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_place_is_left_the_node_is_full_and_no_field_is_wrong() {
+    let fetcher = Fetcher::new(settings()).unwrap();
+    let _held = fetcher.places.clone().acquire_many_owned(2).await.unwrap();
+    let mut chat = chat(&["http://127.0.0.1:8000/a".to_owned()]);
+    let error = fetcher.bring(&mut chat, BEDROCK, (&Fetches::default(), None)).await.unwrap_err();
+    assert!(error.kind == Failure::Full && error.retryable(), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_name_that_leads_inside_gains_nothing() {
     let (port, mut heard) = giving("200 OK", PNG).await;
-    let strict = Settings { addresses: AddressPolicy::default(), ..settings() };
+    let strict = Settings { hosts: Vec::new(), addresses: AddressPolicy::default(), ..settings() };
     let inside: SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
     let names = Names::Table(std::sync::Mutex::new(VecDeque::from([vec![inside]])));
     let tls = tls::client(None).unwrap();
     let connector = Connector::with_names(strict.addresses.clone(), tls, strict.within, names);
     let (fetcher, noted) = (Fetcher::with(connector, strict), Fetches::somewhere());
     let mut chat = chat(&[format!("http://pictures.example.org:{port}/a.png")]);
-    let unfit = fetcher.bring(&mut chat, BEDROCK, (&noted, None)).await.unwrap_err();
-    assert!(unfit.why.contains("can't be reached from here, or may not be"), "{unfit}");
+    let error = fetcher.bring(&mut chat, BEDROCK, (&noted, None)).await.unwrap_err();
+    assert!(unfit(&error).why.contains("can't be reached from here, or may not be"), "{error}");
     assert!(heard.try_recv().is_err(), "nobody was dialled");
 }
 
@@ -218,8 +275,8 @@ async fn a_request_has_so_many_files_and_each_vendor_its_own_way() {
     let fetcher = Fetcher::new(settings()).unwrap();
     let noted = Fetches::somewhere();
     let mut three = chat(&[url("a"), url("b"), url("c")]);
-    let unfit = fetcher.bring(&mut three, BEDROCK, (&noted, None)).await.unwrap_err();
-    assert_eq!((&*unfit.field, noted.all().len()), ("messages[0].content[2]", 0), "none is fetched");
+    let error = fetcher.bring(&mut three, BEDROCK, (&noted, None)).await.unwrap_err();
+    assert_eq!((&*unfit(&error).field, noted.all().len()), ("messages[0].content[2]", 0), "none is fetched");
     for told in
         [(Dialect::Anthropic, Api::Gemini), (Dialect::Cohere, Api::Gemini), (Dialect::Gemini, Api::Vertex)]
     {
@@ -230,11 +287,10 @@ async fn a_request_has_so_many_files_and_each_vendor_its_own_way() {
     let own =
         ["https://generativelanguage.googleapis.com/v1beta/files/a", "https://youtu.be/a", "s3://b/a.png"];
     let mut own = chat(&own.map(str::to_owned));
-    let gemini = (Dialect::Gemini, Api::Gemini);
-    assert!(fetcher.bring(&mut own, gemini, (&noted, None)).await.unwrap().is_none());
+    assert!(fetcher.bring(&mut own, GEMINI, (&noted, None)).await.unwrap().is_none());
     assert!(heard.try_recv().is_err(), "nobody was asked");
     let mut two = chat(&[url("a"), url("b")]);
-    let held = fetcher.bring(&mut two, gemini, (&noted, None)).await.unwrap();
+    let held = fetcher.bring(&mut two, GEMINI, (&noted, None)).await.unwrap();
     assert!(sources(&two).iter().all(|source| matches!(source, Source::Data { .. })));
     assert_eq!((noted.all().len(), fetcher.places.available_permits()), (2, 0), "they are held");
     drop(held);

@@ -60,11 +60,11 @@ impl<'r> Service<Request<tonic::body::Body>> for Channel<'r> {
             let body =
                 body.collect().await.map_err(|status| UpstreamError::caused(Kind::Protocol, status))?;
             let request = Request::from_parts(head, Full::new(body.to_bytes()));
-            let response = line.open(request, deadline, &watched).await?;
+            let mut response = line.open(request, deadline, &watched).await?;
             if !is_of(response.headers(), GRPC) {
                 return Err(UpstreamError::caused(Kind::Protocol, "it is none of gRPC"));
             }
-            if let Some(error) = refused::told(response.headers(), &watched) {
+            if let Some(error) = refused::told(response.headers_mut(), &watched) {
                 return Err(error);
             }
             let ended = response.headers().contains_key("grpc-status");
@@ -136,7 +136,7 @@ impl Body for Told {
         let trailers = self.reader.trailers().filter(|trailers| trailers.contains_key("grpc-status"));
         Poll::Ready(Some(match trailers {
             None => Err(UpstreamError::caused(Kind::Reset, "it ended without a status")),
-            Some(trailers) => match refused::told(&trailers, &self.watched) {
+            Some(mut trailers) => match refused::told(&mut trailers, &self.watched) {
                 Some(error) => Err(error),
                 None if self.torn.is_within() => {
                     Err(UpstreamError::caused(Kind::Protocol, "it ended within a message"))

@@ -16,11 +16,15 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use prost::Message as _;
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+use tonic_types::{RetryInfo, StatusExt as _, pb};
 
 use crate::dialect::Unfit;
 use crate::dialect::json::Json;
@@ -32,13 +36,22 @@ use crate::upstream::secret::Secret;
 /// The reason of an `ErrorInfo` by which an adapter says that a filter refused the content.
 const CONTENT_FILTER: &str = "CONTENT_FILTER";
 
+/// Where a status's details stand.
+const DETAILS: &str = "grpc-status-details-bin";
+
 /// The adapter has no such RPC.
 #[derive(Debug, thiserror::Error)]
 #[error("UNIMPLEMENTED")]
 struct Unimplemented;
 
-/// What the other side says of a call; `None`: nothing, or that it is well.
-pub(super) fn told(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> Option<UpstreamError> {
+/// What the other side says of a call; `None`: nothing, or that it is well. Details that are no bytes are taken out of the headers: the library
+/// panics at them, here and wherever it reads the same headers again.
+pub(super) fn told(headers: &mut HeaderMap, watched: &Option<Arc<Secret>>) -> Option<UpstreamError> {
+    let reads =
+        |value: &[u8]| BASE64_STANDARD.decode(value).is_ok() || BASE64_STANDARD_NO_PAD.decode(value).is_ok();
+    if !headers.get_all(DETAILS).iter().all(|value| reads(value.as_bytes())) {
+        headers.remove(DETAILS);
+    }
     let status = Status::from_header_map(headers).filter(|status| status.code() != Code::Ok)?;
     if status.code() == Code::Unimplemented {
         let unfit = Unfit::new("model", "its adapter does not implement what is asked for");
@@ -60,13 +73,22 @@ pub(super) fn told(headers: &HeaderMap, watched: &Option<Arc<Secret>>) -> Option
             StatusCode::INTERNAL_SERVER_ERROR
         }
     };
-    let asked = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    let asked = retry_delay(&status);
     let refusal = Refusal {
         status: code,
         retry_after: asked.map(|wait| wait.min(LONGEST)).or_else(|| retry_after(headers)),
         body: body(&status, is_filtered, watched),
     };
     Some(UpstreamError::caused(Kind::Status(Box::new(refusal)), format!("{:?}", status.code())))
+}
+
+/// When it wants to be asked again, by its details; not as the library reads them, which panics at the least of all times.
+fn retry_delay(status: &Status) -> Option<Duration> {
+    let details = pb::Status::decode(status.details()).ok()?.details;
+    let told = details.iter().find(|detail| detail.type_url == RetryInfo::TYPE_URL)?;
+    let delay = pb::RetryInfo::decode(told.value.as_slice()).ok()?.retry_delay?;
+    let nanos = u32::try_from(delay.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    Some(Duration::new(u64::try_from(delay.seconds).ok()?, nanos))
 }
 
 /// What it says, where the pipeline looks for that, without the credential.
@@ -103,5 +125,72 @@ pub(super) fn of(status: &Status) -> UpstreamError {
         // Its own word for a message beyond the cap.
         (None, Code::OutOfRange | Code::ResourceExhausted) => UpstreamError::new(Kind::TooLarge),
         (None, code) => UpstreamError::caused(Kind::Protocol, format!("{code:?}: {}", status.message())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use prost_types::{Any, Duration as Delay};
+
+    use super::*;
+
+    fn said(details: &[&str]) -> (Option<Duration>, HeaderMap) {
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-status", HeaderValue::from_static("8"));
+        for details in details {
+            headers.append(DETAILS, details.parse().unwrap());
+        }
+        let error = told(&mut headers, &None).unwrap();
+        let Kind::Status(refusal) = &error.kind else { panic!("{error:?}") };
+        assert_eq!(refusal.status, StatusCode::TOO_MANY_REQUESTS);
+        (refusal.retry_after, headers)
+    }
+
+    fn waiting(seconds: i64, nanos: i32) -> Vec<u8> {
+        let info = pb::RetryInfo { retry_delay: Some(Delay { seconds, nanos }) };
+        let detail = Any { type_url: RetryInfo::TYPE_URL.to_owned(), value: info.encode_to_vec() };
+        pb::Status { details: vec![detail], ..pb::Status::default() }.encode_to_vec()
+    }
+
+    #[test]
+    fn details_that_are_none_are_silence() {
+        let seven = BASE64_STANDARD.encode(waiting(7, 0));
+        let joined = format!("{seven},{seven}");
+        for details in [&["!"][..], &[joined.as_str()], &["A"], &[seven.as_str(), "!"]] {
+            let (after, headers) = said(details);
+            assert!(after.is_none() && !headers.contains_key(DETAILS), "{details:?}");
+        }
+        let garbage = BASE64_STANDARD.encode([0xff; 9]);
+        assert_eq!(said(&[&garbage]).0, None);
+        let unpadded = BASE64_STANDARD_NO_PAD.encode(waiting(7, 0));
+        for details in [seven, unpadded] {
+            assert_eq!(said(&[&details]).0, Some(Duration::from_secs(7)));
+        }
+        // Of a call that is well too.
+        let mut headers = HeaderMap::from_iter([
+            (http::HeaderName::from_static("grpc-status"), HeaderValue::from_static("0")),
+            (http::HeaderName::from_static(DETAILS), HeaderValue::from_static("!")),
+        ]);
+        assert!(told(&mut headers, &None).is_none() && !headers.contains_key(DETAILS));
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_silence() {
+        for (seconds, nanos, after) in [
+            (0, 500_000_000, Some(Duration::from_millis(500))),
+            (i64::MAX, 999_999_999, Some(LONGEST)),
+            (i64::MIN, 0, None),
+            (i64::MIN, i32::MIN, None),
+            (-1, 0, None),
+            (1, -1, None),
+            (1, i32::MAX, None),
+        ] {
+            assert_eq!(
+                said(&[&BASE64_STANDARD.encode(waiting(seconds, nanos))]).0,
+                after,
+                "{seconds} {nanos}"
+            );
+        }
     }
 }

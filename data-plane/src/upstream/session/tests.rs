@@ -19,6 +19,9 @@ async fn sts(answer: String) -> (u16, mpsc::UnboundedReceiver<(String, String)>)
         let (told, answer) = (told.clone(), answer.clone());
         async move {
             let (head, body) = request(&mut stream).await;
+            // As AWS does it: who asks for JSON is given JSON.
+            let json = head.to_ascii_lowercase().contains("accept: application/json");
+            let answer = if json { http("200 OK", r#"{"AssumeRoleResponse":{}}"#) } else { answer };
             told.send((head, String::from_utf8(body).unwrap())).unwrap();
             stream.write_all(answer.as_bytes()).await.unwrap();
             stream.shutdown().await.ok();
@@ -120,6 +123,11 @@ async fn a_refusal_is_the_credentials_fault_and_tells_no_secret() {
         (http("400 Bad Request", "<html>"), Kind::Credential, "no token was given: no reason"),
         (http("200 OK", "<html/>"), Kind::Credential, "the answer has no token"),
         (http("200 OK", &keyless), Kind::Credential, "the answer has no token"),
+        (
+            http("400 Bad Request", &refused.replace("AccessDenied", "Throttling")),
+            Kind::Connect,
+            "whoever gives tokens has none now",
+        ),
         (http("503 Slow Down", ""), Kind::Connect, "whoever gives tokens has none now"),
     ] {
         let (port, _heard) = sts(answer.clone()).await;

@@ -314,7 +314,7 @@ prop_compose! {
         let mut pictures: Vec<PicturePrice> = each.collect();
         pictures.sort_unstable_by_key(|price| price.of);
         pictures.dedup_by_key(|price| price.of);
-        PricePerUnit { request, pictures, audio_second, character }
+        PricePerUnit { request, pictures, floor: Vec::new(), audio_second, character }
     }
 }
 

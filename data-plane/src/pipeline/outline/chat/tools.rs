@@ -60,7 +60,10 @@ fn type_of(tool: Value<'_>) -> Result<Cow<'_, str>, BodyFault> {
 }
 
 /// The functions of `functions`, which need no type and are the caller's own without one.
-pub(super) fn read_functions(outline: &mut Outline, functions: Value<'_>) -> Result<(), BodyFault> {
+pub(in crate::pipeline::outline) fn read_functions(
+    outline: &mut Outline,
+    functions: Value<'_>,
+) -> Result<(), BodyFault> {
     each("functions", functions, |function| {
         let of = function.get("type").filter(|of| is_string(*of));
         one(outline, &of.map_or("function".into(), |of| of.text()), function)
@@ -91,10 +94,24 @@ fn each<'t>(
 /// A tool of a type.
 fn one(outline: &mut Outline, of: &str, tool: Value<'_>) -> Result<(), BodyFault> {
     judge(outline, of, tool)?;
+    take_texts(outline, tool);
+    Ok(())
+}
+
+/// Takes in the texts of tools that are listed in an item of an input: not each says what it is there, as those of a server do not.
+pub(in crate::pipeline::outline) fn take_listed(outline: &mut Outline, (key, tools): (Value<'_>, Value<'_>)) {
+    let objects = tools.elements().filter(|tool| tool.kind() == Kind::Object).count();
+    if tools.kind() == Kind::Array && objects == tools.len() {
+        tools.elements().for_each(|tool| take_texts(outline, tool));
+    } else {
+        outline.take_all(Some(key), tools);
+    }
+}
+
+fn take_texts(outline: &mut Outline, tool: Value<'_>) {
     let texts = tool.leaves().filter(|leaf| !WORDS.iter().any(|word| leaf.is(word)));
     outline.texts.extend(texts.map(|leaf| leaf.range()));
     schema::take_described(outline, tool);
-    Ok(())
 }
 
 /// Notes what of a tool the vendor runs: the tool itself, what a tool of the caller's own holds beside its description, what is
@@ -117,7 +134,11 @@ fn judge(outline: &mut Outline, of: &str, tool: Value<'_>) -> Result<(), BodyFau
 
 /// Notes the tools that are listed within a value, at whatever depth: objects by their type, and words. Elements go by
 /// themselves, for they have no key.
-fn note_within(outline: &mut Outline, key: Value<'_>, value: Value<'_>) -> Result<(), BodyFault> {
+pub(in crate::pipeline::outline) fn note_within(
+    outline: &mut Outline,
+    key: Value<'_>,
+    value: Value<'_>,
+) -> Result<(), BodyFault> {
     let listed = LISTS.iter().any(|list| key.is(list)) && value.kind() == Kind::Array;
     for element in value.elements() {
         match element.get("type").filter(|of| listed && is_string(*of)) {

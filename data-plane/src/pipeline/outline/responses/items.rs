@@ -1,13 +1,14 @@
 //! The items of an input: messages, calls and what came of them, thoughts.
 //!
 //! Law: a role outside the dialect is refused by name; media is set apart wherever an item has it, and whatever else an item holds is text.
+//! Tools count wherever an item lists them, as those of the body do.
 //! What one says in a row is read as one, as messages of a chat are.
 
 use std::ops::Range;
 
 use policy_engine::content::Held;
 
-use super::super::chat::{Place, note_field, note_media};
+use super::super::chat::{Place, note_field, note_media, note_within, read_functions, take_listed};
 use super::super::{Embedded, Outline};
 use super::Row;
 use crate::dialect::field::{BodyFault, kind};
@@ -96,6 +97,7 @@ fn one(outline: &mut Outline, item: Value<'_>) -> Result<Row, BodyFault> {
     let of = of.map_or("message".into(), |of| of.text());
     let mut row = Row { by: by(&of, item)?, texts: Vec::new() };
     for (key, value) in item.members() {
+        note_within(outline, key, value)?;
         match key.text().as_ref() {
             "type" => unless_known(outline, value),
             "role" if of == "message" => {}
@@ -108,6 +110,8 @@ fn one(outline: &mut Outline, item: Value<'_>) -> Result<Row, BodyFault> {
             }
             "encrypted_content" if is_sealed_in(&of) => sealed(outline, value),
             "result" if of == "image_generation_call" => picture(outline, value),
+            "tools" => take_listed(outline, (key, value)),
+            "functions" => read_functions(outline, value)?,
             _ => {
                 note_field(outline, Place::Message, (key, value))?;
                 if !is_one_of(key, &NAMES) {

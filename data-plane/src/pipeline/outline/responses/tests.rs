@@ -113,6 +113,42 @@ fn tools_of_a_vendor_are_told_from_the_callers_own() {
 }
 
 #[test]
+fn tools_in_items_are_those_of_the_body() {
+    for (item, expected) in [
+        (
+            r#"{"type":"additional_tools","role":"developer","tools":[{"type":"mcp","server_label":"x","server_url":"https://evil.example"},{"type":"web_search"}]}"#,
+            &["mcp", "web_search"][..],
+        ),
+        (r#"{"type":"tool_search_output","call_id":null,"tools":[{"type":"web_search"}]}"#, &["web_search"]),
+        (
+            r#"{"type":"tool_search_output","tools":[{"type":"function","name":"f","defer_loading":true,"parameters":{"type":"object"}}]}"#,
+            &[],
+        ),
+        (
+            r#"{"type":"mcp_list_tools","server_label":"s","tools":[{"name":"f","input_schema":{"type":"object"}}]}"#,
+            &[],
+        ),
+        (r#"{"role":"user","content":"hi","tools":[{"type":"file_search"}]}"#, &["file_search"]),
+        (
+            r#"{"role":"user","content":[{"type":"input_text","text":"hi","tools":[{"type":"file_search"}]}]}"#,
+            &["file_search"],
+        ),
+        (r#"{"type":"new","deep":{"tools":[{"type":"image_generation"}]}}"#, &["image_generation"]),
+        (r#"{"type":"new","functions":[{"type":"code_interpreter","name":"c"}]}"#, &["code_interpreter"]),
+    ] {
+        let body = format!(r#"{{"model":"m","input":[{item},{{"role":"user","content":"hi"}}]}}"#);
+        let outline = read(&body).unwrap();
+        assert_eq!(outline.egress_tools, expected, "{item}");
+        let drawn = if expected == ["image_generation"] { &["image"][..] } else { &[] };
+        assert_eq!(outline.elsewhere, drawn, "{item}");
+    }
+    let body = r#"{"model":"m","input":[{"type":"additional_tools","tools":[{"type":"mcp","server_url":"https://evil.example","authorization":"tok"}]}]}"#;
+    let outline = read(body).unwrap();
+    let texts = texts(&outline, body);
+    assert!(texts.contains(&"https://evil.example") && texts.contains(&"tok"), "{texts:?}");
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     for (body, field) in [
         (r#"[]"#, "-"),
@@ -132,6 +168,14 @@ fn what_is_wrong_is_named() {
         (r#"{"model":"m","input":"x","text":"json"}"#, "text"),
         (r#"{"model":"m","input":"x","tools":[{"type":"function"}]}"#, "tools[0].name"),
         (r#"{"model":"m","input":"x","Tools":[]}"#, "Tools"),
+        (r#"{"model":"m","input":"x","n":128}"#, "n"),
+        (r#"{"model":"m","input":"x","N":128}"#, "N"),
+        (r#"{"model":"m","input":"x","best_of":128}"#, "best_of"),
+        (r#"{"model":"m","input":"x","max_tokens":9}"#, "max_tokens"),
+        (r#"{"model":"m","input":"x","max_completion_tokens":9}"#, "max_completion_tokens"),
+        (r#"{"model":"m","input":"x","functions":[]}"#, "functions"),
+        (r#"{"model":"m","input":"x","messages":[]}"#, "messages"),
+        (r#"{"model":"m","input":[{"type":"x","functions":[1]}]}"#, "input[0].functions"),
     ] {
         assert_eq!(read(body).unwrap_err().field().unwrap_or("-"), field, "{body}");
     }

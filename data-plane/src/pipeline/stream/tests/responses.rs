@@ -1,5 +1,7 @@
 //! The stream law for events of the Responses API, whose shapes are those of OpenAI's reference, "Streaming events".
 
+use policy_engine::facts::Rule;
+use policy_engine::vocabulary::{Effect, Layer, Mode};
 use serde_json::{Value, json};
 
 use super::super::super::repeated::Repeated;
@@ -243,6 +245,48 @@ fn a_block_ends_the_stream_and_nothing_of_it_leaves() {
     let told = events(&left);
     assert!(!left.contains("bob") && !left.contains("completed\""), "{left}");
     assert_eq!(joined(&told, TEXT), "ask ");
+}
+
+#[test]
+fn the_policy_is_asked_again_about_texts_that_come_whole() {
+    let house = House::new(|facts| {
+        masking(facts, MaskAction::Detect);
+        let rule = Rule {
+            layer: Layer::Organisation,
+            effect: Effect::Forbid,
+            when: "'INTERNATIONAL_BANK_ACCOUNT_NUMBER' in data.classes && 'CREDIT_DEBIT_CARD_NUMBER' in data.classes".into(),
+            obligations: vec![],
+            reason_code: None,
+            legal_ref: None,
+            valid_from: None,
+            valid_to: None,
+            mode: Mode::Enforce,
+            or_unknown: None,
+            needs_permit: false,
+            geos: vec![],
+        };
+        facts.rules.insert(world::id("rule"), Arc::new(rule));
+    });
+    let cited = |title: &str| json!({"type": "response.output_text.annotation.added", "annotation": {"type": "url_citation", "title": title}});
+    let [account, card] = [cited("to DE89370400440532013000"), cited("by card 4111 1111 1111 1111")];
+    let wire = wire(&[account, card, response("completed", json!([]), usage())]);
+    let (left, end) = runtime().block_on(async { fed(opened(&house).await, [wire.as_bytes()]) });
+    assert_eq!(end, Some("rule_forbids"), "each alone would be permitted");
+    assert!(left.contains("DE89") && !left.contains("4111"), "{left}");
+}
+
+#[test]
+fn what_never_left_has_no_number() {
+    let house = House::new(|_| ());
+    let wire = wire(&[response("created", json!([]), Value::Null)]);
+    runtime().block_on(async {
+        let mut stream = opened(&house).await;
+        stream.take_piece(Bytes::from(wire.into_bytes()));
+        assert_eq!(stream.standing().unwrap().0, 1);
+        stream.drop_frame();
+        assert_eq!(stream.standing().unwrap().0, 0);
+        fed(stream, [] as [&[u8]; 0]);
+    });
 }
 
 #[test]

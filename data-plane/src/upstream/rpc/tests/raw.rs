@@ -97,6 +97,31 @@ async fn what_ends_without_a_status_or_within_a_message_is_no_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_of_more_fields_than_one_has_is_not_read() {
+    let choices = [0x22_u8, 0x00].repeat(600_000);
+    let length = u32::try_from(choices.len()).unwrap().to_be_bytes();
+    let bytes = [&[0], &length[..], &choices].concat();
+    let vendor = answering(grpc(bytes.clone(), trailers("0"))).await;
+    assert_eq!(vendor.call(call(BODY, false)).await.unwrap_err().kind, Kind::TooLarge);
+    let vendor = answering(grpc(bytes, trailers("0"))).await;
+    let (_, error) = collected(vendor.call(call(STREAMING, true)).await.unwrap()).await.unwrap_err();
+    assert_eq!(error.kind, Kind::TooLarge);
+}
+
+#[tokio::test]
+async fn details_that_nobody_can_read_are_passed_over() {
+    let with = |status: &'static str| {
+        let mut told = trailers(status).unwrap();
+        told.insert("grpc-status-details-bin", HeaderValue::from_static("!"));
+        Some(told)
+    };
+    let vendor = answering(grpc(framed(&answer()), with("0"))).await;
+    assert!(collected(vendor.call(call(BODY, false)).await.unwrap()).await.is_ok());
+    let vendor = answering(grpc(Vec::new(), with("14"))).await;
+    assert_eq!(status(&vendor.call(call(BODY, false)).await.unwrap_err()).0.as_u16(), 503);
+}
+
+#[tokio::test]
 async fn what_is_none_of_grpc_is_told_by_its_status_or_as_out_of_protocol() {
     let page = |status| Raw {
         status,

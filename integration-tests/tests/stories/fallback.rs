@@ -243,18 +243,25 @@ async fn answered_late(scene: &Scene, ask: &Ask, (other, gate): (&OpenAiLike, &G
     told
 }
 
-/// What takes longer than it did before is asked of another too; whoever is sooner answers, and the other is given up.
-async fn one_that_is_late_is_asked_of_another_too(door: Door) -> Result<Scene> {
+/// Two vendors, the first of which answered a few times, so that it is known what is late there.
+async fn hedged(door: Door) -> Result<(Scene, [OpenAiLike; 2])> {
     let (first, second) = (OpenAiLike::start().await?, OpenAiLike::start().await?);
     let hedged = two(&first.base_url(), &second.base_url())
         .replace("firstByte: 400ms, idle: 400ms, total: 5s", "firstByte: 20s, idle: 20s, total: 60s")
         .replace("route: {policy:", "route: {hedge: true, policy:");
     let scene = Scene::with(door, &hedged).await?;
-    let ask = Ask::chat("sim-story", "hello");
     for _ in 0..FEW {
-        assert!(scene.answered(&ask).await?.header("x-chancery-endpoint").ends_with("first"));
+        let told = scene.answered(&Ask::chat("sim-story", "hello")).await?;
+        assert!(told.header("x-chancery-endpoint").ends_with("first"));
         first.request().await?;
     }
+    Ok((scene, [first, second]))
+}
+
+/// What takes longer than it did before is asked of another too; whoever is sooner answers, and the other is given up.
+async fn one_that_is_late_is_asked_of_another_too(door: Door) -> Result<Scene> {
+    let (scene, [first, second]) = hedged(door).await?;
+    let ask = Ask::chat("sim-story", "hello");
     first.answer_next(Canned::json_in(vec![Piece::Wait(Gate::default())])).await;
     let told = scene.answered(&ask).await?;
     assert!(told.header("x-chancery-endpoint").ends_with("second"));
@@ -272,13 +279,23 @@ async fn one_that_is_late_is_asked_of_another_too(door: Door) -> Result<Scene> {
     second.given_up().await?;
     let record = scene.last_record().await?;
     assert_eq!(tried(&record), [("second".to_owned(), false), ("first".to_owned(), true)]);
-    // One that fails is no answer.
-    let gate = Gate::default();
-    first.answer_next(answer::whole("late").after(gate.clone())).await;
-    second.answer_next(failure(500)).await;
-    let told = answered_late(&scene, &ask, (&second, &gate)).await?;
-    assert!(told.header("x-chancery-endpoint").ends_with("first"));
     Ok(scene)
+}
+
+/// Whether its refusal or the late answer is here first is chance, so that no record of it is like another's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_that_was_asked_too_and_fails_is_no_answer() {
+    for door in [Door::Rest, Door::Grpc] {
+        let (scene, [first, second]) = hedged(door).await.unwrap();
+        let gate = Gate::default();
+        first.answer_next(answer::whole("late").after(gate.clone())).await;
+        second.answer_next(failure(500)).await;
+        let ask = Ask::chat("sim-story", "hello");
+        let told = answered_late(&scene, &ask, (&second, &gate)).await.unwrap();
+        assert!(told.header("x-chancery-endpoint").ends_with("first") && told.text == "late", "{told:?}");
+        let record = scene.last_record().await.unwrap();
+        assert_eq!(tried(&record), [("second".to_owned(), false), ("first".to_owned(), true)]);
+    }
 }
 
 stories! {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Secrets {
-    /// Seconds after which a secret is asked for again, a tenth more or less, 10 to 86400; default 300.
+    /// Seconds after which a secret is asked for, or its file read, again, a tenth more or less, 10 to 86400; default 300.
     pub refresh_seconds: u64,
     /// Seconds for which a secret stays in use that its keeper does not confirm, 0 to 604800; default 86400.
     pub keep_seconds: u64,
